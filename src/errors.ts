@@ -1,0 +1,122 @@
+/**
+ * Every failure of this library is an exception with a class and a stable `code`; messages may change, codes
+ * do not. Bad arguments are `TypeError` or `RangeError` with `code: 'ERR_OPTION'`, all others extend
+ * {@link GPT4AllError}. {@link isGPT4AllError} recognises both.
+ */
+export type ErrorCode =
+  | 'ERR_OPTION'
+  | 'ERR_MODEL_NOT_FOUND'
+  | 'ERR_MODEL_UNREADABLE'
+  | 'ERR_NOT_GGUF'
+  | 'ERR_MODEL_DAMAGED'
+  | 'ERR_MODEL_UNSUPPORTED'
+  | 'ERR_MODEL_LOAD'
+  | 'ERR_MEMORY'
+  | 'ERR_CONTEXT_OVERFLOW'
+  | 'ERR_CLOSED'
+  | 'ERR_ABORTED'
+  | 'ERR_TEMPLATE'
+  | 'ERR_DECODE'
+  | 'ERR_BINDING'
+
+const brand = Symbol.for('gpt4all-ts.error')
+
+/** The class of every failure that is not a bad argument. */
+export class GPT4AllError extends Error {
+  /** What went wrong, for programs: stable across releases. */
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = new.target.name
+    this.code = code
+    Object.defineProperty(this, brand, { value: true })
+  }
+}
+
+/**
+ * A model file that cannot be used. `code` says why: `ERR_MODEL_NOT_FOUND`, `ERR_MODEL_UNREADABLE` (a directory,
+ * no permission), `ERR_NOT_GGUF`, `ERR_MODEL_DAMAGED` (truncated or inconsistent), `ERR_MODEL_UNSUPPORTED`
+ * (a kind of model this library does not run) or `ERR_MODEL_LOAD` (llama.cpp refused it).
+ */
+export class ModelError extends GPT4AllError {
+  /** The file that was meant. */
+  readonly path: string
+
+  constructor(code: ErrorCode, message: string, path: string, options?: ErrorOptions) {
+    super(code, message, options)
+    this.path = path
+  }
+}
+
+/** `ERR_CONTEXT_OVERFLOW`: the prompt does not fit in the context. Thrown before anything is evaluated. */
+export class ContextOverflowError extends GPT4AllError {
+  /** Tokens of the prompt. */
+  readonly promptTokens: number
+  /** Tokens the context holds, prompt and answer together (`nCtx`). */
+  readonly contextSize: number
+  /** The most prompt tokens that are accepted: `contextSize - 4`, as in the Python package. */
+  readonly maxPromptTokens: number
+
+  constructor(promptTokens: number, contextSize: number, maxPromptTokens: number) {
+    super(
+      'ERR_CONTEXT_OVERFLOW',
+      `The prompt has ${promptTokens} tokens; a context of ${contextSize} (nCtx) takes at most ${maxPromptTokens}. ` +
+        'Shorten the prompt or open the model with a larger nCtx.',
+    )
+    this.promptTokens = promptTokens
+    this.contextSize = contextSize
+    this.maxPromptTokens = maxPromptTokens
+  }
+}
+
+/** `ERR_CLOSED`: used after `close()`, or closed while the call was under way. */
+export class ClosedError extends GPT4AllError {
+  constructor(what: string, options?: ErrorOptions) {
+    super('ERR_CLOSED', `${what} is closed.`, options)
+  }
+}
+
+/** `ERR_TEMPLATE`: a chat template that cannot be parsed, or that raised while rendering. */
+export class TemplateError extends GPT4AllError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_TEMPLATE', message, options)
+  }
+}
+
+/** `ERR_MEMORY`: weights or context do not fit into this machine's memory. */
+export class OutOfMemoryError extends GPT4AllError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_MEMORY', message, options)
+  }
+}
+
+/** A bad argument: a `TypeError` or `RangeError` whose code is `ERR_OPTION`. */
+export type OptionError = (TypeError | RangeError) & { readonly code: 'ERR_OPTION'; readonly option: string }
+
+/** True for every error this library throws on purpose, bad arguments included; works across realms. */
+export function isGPT4AllError(error: unknown): error is GPT4AllError | OptionError {
+  return typeof error === 'object' && error !== null && brand in error
+}
+
+/**
+ * The one way to refuse an argument: `Expected <what> for "<option>" but received <value> (<type>)`. A value of
+ * the wrong type makes a `TypeError`, a number out of range a `RangeError`.
+ */
+export function optionError(option: string, expected: string, received: unknown): OptionError {
+  const message = `Expected ${expected} for "${option}" but received ${describe(received)}.`
+  const outOfRange = typeof received === 'number' && /number|integer/.test(expected)
+  const error = outOfRange ? new RangeError(message) : new TypeError(message)
+  Object.defineProperty(error, brand, { value: true })
+  return Object.assign(error, { code: 'ERR_OPTION', option } as const)
+}
+
+function describe(value: unknown): string {
+  if (value === null) return 'null'
+  if (typeof value === 'string')
+    return `${JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value)} (string)`
+  if (typeof value === 'function') return `${value.name || 'anonymous'} (function)`
+  if (Array.isArray(value)) return `an array of ${value.length}`
+  if (typeof value === 'object') return `an object (${value.constructor?.name ?? 'Object'})`
+  return `${String(value)} (${typeof value})`
+}

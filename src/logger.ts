@@ -1,0 +1,51 @@
+import { optionError } from './errors.ts'
+
+/** Where log lines go: `console`, a pino or winston logger, or anything with these four methods. */
+export type Logger = {
+  debug(message: string): void
+  info(message: string): void
+  warn(message: string): void
+  error(message: string): void
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
+
+const nothing = () => {}
+const silent: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing }
+
+/** A logger that writes lines of at least `level` to stderr (never stdout: that belongs to the program). */
+function stderrLogger(level: LogLevel): Logger {
+  const from = LOG_LEVELS.indexOf(level)
+  const at = (name: LogLevel) =>
+    LOG_LEVELS.indexOf(name) < from
+      ? nothing
+      : (message: string) => void process.stderr.write(`gpt4all ${name}: ${message}\n`)
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+}
+
+/**
+ * The logger to use: the one given, else stderr at `debug` when `verbose`, else stderr at the level that the
+ * environment variable `GPT4ALL_LOG` names (`debug`, `info`, `warn`, `error`), else silence.
+ */
+export function resolveLogger(logger: Logger | undefined, verbose: boolean): Logger {
+  if (logger !== undefined) return checkLogger(logger)
+  if (verbose) return stderrLogger('debug')
+  const level = process.env.GPT4ALL_LOG
+  return LOG_LEVELS.includes(level as LogLevel) ? stderrLogger(level as LogLevel) : silent
+}
+
+/** True where `logger` drops lines of `level`: lets the caller skip the work of making them. */
+export function isSilent(logger: Logger, level: LogLevel): boolean {
+  return logger[level] === nothing
+}
+
+function checkLogger(logger: Logger): Logger {
+  const whole =
+    typeof logger === 'object' &&
+    logger !== null &&
+    LOG_LEVELS.every((level) => typeof logger[level] === 'function')
+  if (!whole) throw optionError('logger', 'an object with debug, info, warn and error functions', logger)
+  return logger
+}

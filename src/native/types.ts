@@ -1,0 +1,238 @@
+/**
+ * The contract of the addon: what `native/*.cc` exports, one entry per verb, with the llama.cpp function it
+ * wraps named above it. The addon has no defaults and no policy: every value arrives resolved. It checks types
+ * and bounds again, never trusts a handle, and throws errors that carry a `code`.
+ */
+
+/** Receives llama.cpp's log lines of one model (its loading and its contexts). */
+export type NativeLog = (level: 'debug' | 'info' | 'warn' | 'error', line: string) => void
+
+export type NativeModelParams = {
+  /** Load the vocabulary only: `tokenize` works, contexts cannot be made. */
+  readonly vocabOnly: boolean
+  /** Layers to put on GPUs, from the last; 0 = none. */
+  readonly gpuLayers: number
+  /** Names of devices (see `devices()`) to use; empty = none but the CPU. */
+  readonly devices: readonly string[]
+  readonly log?: NativeLog
+}
+
+export type NativeModelInfo = {
+  /** e.g. `llama 1B Q4_0` (llama_model_desc) */
+  readonly description: string
+  /** Bytes of all tensors (llama_model_size) */
+  readonly sizeBytes: number
+  /** llama_model_n_params */
+  readonly parameters: number
+  /** Context length the model was trained with, tokens (llama_model_n_ctx_train) */
+  readonly trainedContextSize: number
+  readonly vocabSize: number
+  readonly layers: number
+  readonly hasEncoder: boolean
+  readonly hasDecoder: boolean
+  readonly isRecurrent: boolean
+  readonly isHybrid: boolean
+  readonly isDiffusion: boolean
+  /** Width of the attention window, tokens; 0 = full attention (llama_model_n_swa) */
+  readonly slidingWindow: number
+  /** Token ids; -1 where the model has none (llama_vocab_bos, _eos, _eot) */
+  readonly bos: number
+  readonly eos: number
+  readonly eot: number
+  /** llama_vocab_get_add_bos */
+  readonly addsBos: boolean
+  /** Every token that ends a generation (llama_vocab_is_eog) */
+  readonly endTokens: Int32Array
+  /** The GGUF's scalar metadata as text (llama_model_meta_key_by_index, llama_model_meta_val_str_by_index) */
+  readonly metadata: Readonly<Record<string, string>>
+}
+
+export type NativeModelLoad = {
+  readonly promise: Promise<NativeModel>
+  /** The load stops at its next progress step and rejects with `ERR_ABORTED`. */
+  cancel(): void
+}
+
+export type NativeChatMessage = { readonly role: string; readonly content: string }
+
+export type NativeRenderParams = {
+  /** Jinja source; undefined = the GGUF's own. */
+  readonly template: string | undefined
+  readonly messages: readonly NativeChatMessage[]
+  readonly addGenerationPrompt: boolean
+}
+
+export interface NativeModel {
+  readonly info: NativeModelInfo
+  // llama_tokenize, on the calling thread: for short texts
+  tokenize(text: string, addSpecial: boolean, parseSpecial: boolean): Int32Array
+  // llama_tokenize, in libuv's pool: for texts long enough to be felt
+  tokenizeAsync(text: string, addSpecial: boolean, parseSpecial: boolean): Promise<Int32Array>
+  // llama_detokenize; UTF-8 bytes, special tokens written out when `special`
+  detokenize(tokens: Int32Array, special: boolean): Uint8Array
+  // llama_token_to_piece; raw bytes, empty for control tokens unless `special`
+  tokenBytes(token: number, special: boolean): Uint8Array
+  // llama_model_chat_template
+  chatTemplate(): string | undefined
+  // common_chat_templates_apply (native/chat.cc)
+  renderChat(params: NativeRenderParams): string
+  // llama_model_free, once every context of it is closed too
+  close(): void
+}
+
+export type NativeContextParams = {
+  /** Cells of the KV cache per sequence (llama.cpp pads it upwards). */
+  readonly contextSize: number
+  /** Sequences that live side by side, each with its own cells. */
+  readonly sequences: number
+  /** The most tokens of one `eval` (n_batch). */
+  readonly batchSize: number
+  /** Tokens computed at once inside it (n_ubatch). */
+  readonly microBatchSize: number
+  /** The most outputs of one micro-batch (n_outputs_max): bounds the logits buffer, outputs x vocabulary x 4 bytes. */
+  readonly maxOutputs: number
+  readonly threads: number
+  /** Threads for steps of more than one token per sequence. */
+  readonly batchThreads: number
+  /** How eagerly waiting worker threads spin between graphs, 0 to 100 (ggml_threadpool_params.poll). */
+  readonly poll: number
+  readonly flashAttention: 'auto' | 'on' | 'off'
+}
+
+export type NativeContextInfo = {
+  /** Cells per sequence as llama.cpp made them (llama_n_ctx_seq) */
+  readonly cells: number
+  readonly sequences: number
+  readonly batchSize: number
+  readonly microBatchSize: number
+  /** llama_memory_can_shift */
+  readonly canShift: boolean
+  /** Bytes told to V8: KV cache and compute buffers, estimated from the shape. */
+  readonly memoryBytes: number
+}
+
+export type NativeEvalEntry = {
+  readonly sequence: number
+  /** Position of `tokens[0]`; what the cache holds from here on is dropped first (llama_memory_seq_rm). */
+  readonly position: number
+  readonly tokens: Int32Array
+  /** Draws one token per output; without it outputs are only evaluated. */
+  readonly sampler?: NativeSampler | undefined
+  /**
+   * Indices into `tokens`, ascending, whose logits are wanted; default: the last one when there is a sampler,
+   * else none. With a sampler, drawing goes on only while the drawn token equals the entry's next token: the
+   * outputs behind the first difference were computed for a text that the sampler did not choose.
+   */
+  readonly outputs?: readonly number[] | undefined
+  /** Return the logits of each output as well. */
+  readonly logits?: boolean | undefined
+  /** Return this many of the most likely tokens of each drawn output with their log probabilities. */
+  readonly logprobs?: number | undefined
+}
+
+export type NativeEvalResult = {
+  /** Drawn token ids, one per drawn output. */
+  readonly tokens: Int32Array
+  /** `[vocabulary]` raw logits per output, when asked for. */
+  readonly logits?: readonly Float32Array[]
+  /** Per drawn output, when asked for: natural logarithms under the raw distribution, most likely first. */
+  readonly logprobs?: ReadonlyArray<{
+    readonly logprob: number
+    readonly topTokens: Int32Array
+    readonly topLogprobs: Float32Array
+  }>
+}
+
+export interface NativeContext {
+  readonly info: NativeContextInfo
+  /**
+   * One step for all active sequences: drop, llama_decode, sample. Rejects with `ERR_ABORTED`, `ERR_CONTEXT_FULL`
+   * (no cells left), `ERR_CANNOT_ROLL_BACK` (this memory cannot drop a part of a sequence; nothing was
+   * evaluated) or `ERR_DECODE`. After a rejection ask `positions()` for what the cache holds.
+   */
+  eval(entries: readonly NativeEvalEntry[]): Promise<NativeEvalResult[]>
+  /** llama_memory_seq_rm: false where this memory cannot drop a part. `to` -1 = to the end. */
+  remove(sequence: number, from: number, to: number): Promise<boolean>
+  // llama_memory_seq_cp of the whole sequence
+  copy(from: number, to: number): Promise<void>
+  // llama_memory_seq_rm [from, to) + llama_memory_seq_add of the rest by from - to; false where it cannot
+  shift(sequence: number, from: number, to: number): Promise<boolean>
+  // llama_memory_seq_pos_min/_max, -1 where empty
+  positions(sequence: number): Promise<{ readonly min: number; readonly max: number }>
+  // llama_state_seq_get_data
+  save(sequence: number): Promise<Uint8Array>
+  // llama_state_seq_set_data; ERR_STATE when the bytes do not fit this context
+  restore(sequence: number, state: Uint8Array): Promise<void>
+  // llama_set_n_threads; takes effect with the next step
+  setThreads(threads: number, batchThreads: number): void
+  /** Every step asked for so far that is not finished rejects with `ERR_ABORTED` (llama_set_abort_callback). */
+  abort(): void
+  /** Aborts what runs, frees the llama_context on its thread, joins it. Idempotent. */
+  close(): Promise<void>
+}
+
+export type NativeSamplerParams = {
+  /** 0 = greedy */
+  readonly temperature: number
+  /** 0 = off */
+  readonly topK: number
+  /** 1 = off */
+  readonly topP: number
+  /** 0 = off */
+  readonly minP: number
+  /** 1 = off */
+  readonly repeatPenalty: number
+  /** Drawn tokens the penalty looks back on; 0 = off */
+  readonly repeatLastN: number
+  /** 32 bits, unsigned */
+  readonly seed: number
+}
+
+export interface NativeSampler {
+  /** Draws from logits `[vocabulary]` and remembers the token. The array is not changed. */
+  sample(logits: Float32Array): number
+  /** Remembers a token as if it had been drawn. */
+  accept(token: number): void
+}
+
+export type NativeDevice = {
+  readonly name: string
+  readonly description: string
+  readonly type: 'cpu' | 'gpu' | 'igpu' | 'accel'
+  readonly memoryFree: number
+  readonly memoryTotal: number
+}
+
+export type NativeBinding = {
+  /** llama.cpp's version (llama_version) */
+  readonly llamaVersion: string
+  /** CPU features the build uses (llama_print_system_info) */
+  readonly systemInfo: string
+  // ggml_backend_dev_get
+  devices(): NativeDevice[]
+  readonly Model: {
+    // llama_model_load_from_file on a thread of its own; `onProgress` gets 0 to 1
+    load(path: string, params: NativeModelParams, onProgress?: (fraction: number) => void): NativeModelLoad
+  }
+  readonly Context: {
+    // llama_init_from_model on the context's own thread
+    create(model: NativeModel, params: NativeContextParams): Promise<NativeContext>
+  }
+  readonly Sampler: new (
+    vocabSize: number,
+    params: NativeSamplerParams,
+  ) => NativeSampler
+}
+
+/** Codes of errors that come out of the addon. */
+export type NativeErrorCode =
+  | 'ERR_ARGUMENT'
+  | 'ERR_CLOSED'
+  | 'ERR_ABORTED'
+  | 'ERR_LOAD'
+  | 'ERR_MEMORY'
+  | 'ERR_CONTEXT_FULL'
+  | 'ERR_CANNOT_ROLL_BACK'
+  | 'ERR_DECODE'
+  | 'ERR_STATE'
+  | 'ERR_TEMPLATE'
