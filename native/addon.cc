@@ -1,7 +1,76 @@
 #include <napi.h>
+
+#include "chat.h"
+#include "context.h"
+#include "environment.h"
 #include "llama.h"
-static Napi::Object Init(Napi::Env env, Napi::Object exports) {
-  exports.Set("version", Napi::String::New(env, llama_version()));
+#include "log.h"
+#include "model.h"
+#include "sampler.h"
+
+namespace gpt4all {
+
+namespace {
+
+const char* TypeName(enum ggml_backend_dev_type type) {
+  switch (type) {
+    case GGML_BACKEND_DEVICE_TYPE_GPU:
+      return "gpu";
+    case GGML_BACKEND_DEVICE_TYPE_IGPU:
+      return "igpu";
+    case GGML_BACKEND_DEVICE_TYPE_CPU:
+      return "cpu";
+    default:
+      return "accel";
+  }
+}
+
+Napi::Value Devices(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const size_t count = ggml_backend_dev_count();
+  Napi::Array devices = Napi::Array::New(env, count);
+  for (size_t i = 0; i < count; i++) {
+    ggml_backend_dev_t device = ggml_backend_dev_get(i);
+    size_t free = 0, total = 0;
+    ggml_backend_dev_memory(device, &free, &total);
+    Napi::Object one = Napi::Object::New(env);
+    one.Set("name", ggml_backend_dev_name(device));
+    one.Set("description", ggml_backend_dev_description(device));
+    one.Set("type", TypeName(ggml_backend_dev_type(device)));
+    one.Set("memoryFree", static_cast<double>(free));
+    one.Set("memoryTotal", static_cast<double>(total));
+    devices.Set(static_cast<uint32_t>(i), one);
+  }
+  return devices;
+}
+
+// llama.cpp and ggml keep process-wide state; every environment of the process shares it.
+void InstallOnce() {
+  static const bool once = [] {
+    InstallLog();
+    ChatTemplates::InstallLog();
+    llama_backend_init();
+    return true;
+  }();
+  (void)once;
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  InstallOnce();
+  Environment::Install(env);
+  exports.Set("llamaVersion", llama_version());
+  exports.Set("systemInfo", llama_print_system_info());
+  exports.Set("devices", Napi::Function::New<Devices>(env, "devices"));
+  exports.Set("Model", Model::Init(env));
+  exports.Set("Context", Context::Init(env));
+  exports.Set("Sampler", Sampler::Init(env));
   return exports;
 }
+
+}  // namespace
+
+}  // namespace gpt4all
+
+static Napi::Object Init(Napi::Env env, Napi::Object exports) { return gpt4all::Init(env, exports); }
+
 NODE_API_MODULE(gpt4all, Init)

@@ -1,0 +1,389 @@
+#include "context.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "args.h"
+#include "vocabulary.h"
+
+namespace gpt4all {
+
+const napi_type_tag Context::kTag = {0x91e3c5d07b2a4f68, 0xa4d6f80e2c1b3975};
+
+namespace {
+
+// A number of the model's metadata, or `otherwise`.
+double Meta(const llama_model* model, const char* name, double otherwise) {
+  char architecture[64], value[64];
+  if (llama_model_meta_val_str(model, "general.architecture", architecture, sizeof architecture) < 0) return otherwise;
+  const std::string key = std::string(architecture) + "." + name;
+  if (llama_model_meta_val_str(model, key.c_str(), value, sizeof value) < 0) return otherwise;
+  const double number = std::strtod(value, nullptr);
+  return number > 0 ? number : otherwise;
+}
+
+// What V8 is told, so that it collects closed contexts in time. llama.cpp's public API does not tell the sizes
+// of its buffers: the f16 KV cache exactly for plain transformers, the compute buffers roughly.
+int64_t EstimateMemory(const llama_model* model, const ContextShape& shape, uint32_t cells) {
+  const double heads = std::max(1, llama_model_n_head(model));
+  const double embedding = llama_model_n_embd(model);
+  const double key = Meta(model, "attention.key_length", embedding / heads);
+  const double value = Meta(model, "attention.value_length", embedding / heads);
+  const double per_cell = 2.0 * llama_model_n_layer(model) * llama_model_n_head_kv(model) * (key + value);
+  const double vocab = llama_vocab_n_tokens(llama_model_get_vocab(model));
+  const double compute = 4.0 * (2 * vocab * shape.max_outputs + 16 * embedding * shape.micro_batch_size);
+  return static_cast<int64_t>(per_cell * cells * shape.sequences + compute);
+}
+
+ContextShape ReadShape(const Napi::Value& value) {
+  const Napi::Object params = Object(value, "params");
+  const auto count = [&params](const char* name, int32_t min, int32_t max) {
+    return static_cast<uint32_t>(Integer(params.Get(name), name, min, max));
+  };
+  ContextShape shape;
+  shape.context_size = count("contextSize", 1, 1 << 26);
+  shape.sequences = count("sequences", 1, static_cast<int32_t>(llama_max_parallel_sequences()));
+  shape.batch_size = count("batchSize", 1, 1 << 20);
+  shape.micro_batch_size = count("microBatchSize", 1, static_cast<int32_t>(shape.batch_size));
+  shape.max_outputs = count("maxOutputs", 1, 1 << 20);
+  shape.threads = Integer(params.Get("threads"), "threads", 1, GGML_MAX_N_THREADS);
+  shape.batch_threads = Integer(params.Get("batchThreads"), "batchThreads", 1, GGML_MAX_N_THREADS);
+  shape.poll = count("poll", 0, 100);
+  const std::string flash = Text(params.Get("flashAttention"), "flashAttention");
+  shape.flash_attention = flash == "on"    ? LLAMA_FLASH_ATTN_TYPE_ENABLED
+                          : flash == "off" ? LLAMA_FLASH_ATTN_TYPE_DISABLED
+                                           : LLAMA_FLASH_ATTN_TYPE_AUTO;
+  if (static_cast<uint64_t>(shape.context_size) * shape.sequences > 1u << 30) {
+    throw BadArgument(value.Env(), "contextSize", "smaller for so many sequences");
+  }
+  return shape;
+}
+
+// What a finished creation hands to the wrapper's constructor.
+struct Made {
+  std::shared_ptr<Inference> inference;
+  int32_t vocab_size;
+  uint32_t cells;
+  bool can_shift;
+  int64_t memory_bytes;
+};
+
+Napi::Value Create(const Napi::CallbackInfo& info, const std::shared_ptr<Napi::FunctionReference>& constructor) {
+  const Napi::Env env = info.Env();
+  const std::shared_ptr<Weights> weights = Handle<Model>(info[0], "model")->Open(env);
+  if (weights->vocab_only || llama_model_has_encoder(weights->model)) {
+    throw BadArgument(env, "model", "a decoder with its weights loaded");
+  }
+  const ContextShape shape = ReadShape(info[1]);
+  const auto deferred = Napi::Promise::Deferred::New(env);
+  // A plain pointer in the commands below: the inference thread destroys them, and may not be the one that
+  // destroys itself. Whichever of the two answers runs on the JavaScript thread frees it.
+  auto* made = new Made{std::make_shared<Inference>(Environment::Of(env), weights, shape), weights->vocab_size(), 0,
+                        false, 0};
+  made->inference->Submit(
+      [made, deferred, constructor](Session& session) -> Environment::Task {
+        llama_memory_t memory = llama_get_memory(session.context);
+        if (memory == nullptr) throw Failure("ERR_LOAD", "this model keeps no state between tokens: it cannot generate");
+        made->cells = llama_n_ctx_seq(session.context);
+        made->can_shift = llama_memory_can_shift(memory);
+        made->memory_bytes =
+            EstimateMemory(llama_get_model(session.context), made->inference->shape, made->cells);
+        return [made, deferred, constructor](Napi::Env env) {
+          const std::unique_ptr<Made> owned(made);
+          deferred.Resolve(constructor->New({Napi::External<Made>::New(env, made)}));
+        };
+      },
+      [made, deferred](Napi::Env env, const Failure& failure) {
+        const std::unique_ptr<Made> owned(made);
+        deferred.Reject(ToJs(env, failure).Value());
+      });
+  return deferred.Promise();
+}
+
+Napi::Object ToObject(Napi::Env env, const StepResult& result, const StepEntry& entry) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("tokens", ToArray(env, result.tokens));
+  const auto floats = [env](const std::vector<float>& values) {
+    auto array = Napi::Float32Array::New(env, values.size());
+    std::copy(values.begin(), values.end(), array.Data());
+    return array;
+  };
+  if (entry.logits) {
+    Napi::Array rows = Napi::Array::New(env, result.logits.size());
+    for (uint32_t i = 0; i < result.logits.size(); i++) rows.Set(i, floats(result.logits[i]));
+    object.Set("logits", rows);
+  }
+  if (entry.logprobs > 0) {
+    Napi::Array list = Napi::Array::New(env, result.logprobs.size());
+    for (uint32_t i = 0; i < result.logprobs.size(); i++) {
+      Napi::Object one = Napi::Object::New(env);
+      one.Set("logprob", result.logprobs[i].logprob);
+      one.Set("topTokens", ToArray(env, result.logprobs[i].tokens));
+      one.Set("topLogprobs", floats(result.logprobs[i].logprobs));
+      list.Set(i, one);
+    }
+    object.Set("logprobs", list);
+  }
+  return object;
+}
+
+}  // namespace
+
+Napi::Object Context::Init(Napi::Env env) {
+  const Napi::Function constructor = DefineClass(env, "Context",
+                                                 {
+                                                     InstanceAccessor<&Context::Info>("info"),
+                                                     InstanceMethod<&Context::Eval>("eval"),
+                                                     InstanceMethod<&Context::Remove>("remove"),
+                                                     InstanceMethod<&Context::Copy>("copy"),
+                                                     InstanceMethod<&Context::Shift>("shift"),
+                                                     InstanceMethod<&Context::Positions>("positions"),
+                                                     InstanceMethod<&Context::Save>("save"),
+                                                     InstanceMethod<&Context::Restore>("restore"),
+                                                     InstanceMethod<&Context::SetThreads>("setThreads"),
+                                                     InstanceMethod<&Context::Abort>("abort"),
+                                                     InstanceMethod<&Context::Close>("close"),
+                                                 });
+  const auto reference = std::make_shared<Napi::FunctionReference>(Napi::Persistent(constructor));
+  reference->SuppressDestruct();
+  Napi::Object exported = Napi::Object::New(env);
+  exported.Set("create", Napi::Function::New(env, [reference](const Napi::CallbackInfo& info) {
+                 return Create(info, reference);
+               }));
+  return exported;
+}
+
+Context::Context(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Context>(info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() != 1 || !info[0].IsExternal()) throw BadArgument(env, "Context", "made by Context.create()");
+  info.This().As<Napi::Object>().TypeTag(&kTag);
+  const Made* made = info[0].As<Napi::External<Made>>().Data();
+  inference_ = made->inference;
+  shape_ = made->inference->shape;
+  shape_.context_size = made->cells;
+  vocab_size_ = made->vocab_size;
+  memory_bytes_ = made->memory_bytes;
+  Napi::MemoryManagement::AdjustExternalMemory(env, memory_bytes_);
+
+  Napi::Object description = Napi::Object::New(env);
+  description.Set("cells", made->cells);
+  description.Set("sequences", shape_.sequences);
+  description.Set("batchSize", shape_.batch_size);
+  description.Set("microBatchSize", shape_.micro_batch_size);
+  description.Set("canShift", made->can_shift);
+  description.Set("memoryBytes", static_cast<double>(memory_bytes_));
+  info_ = Napi::Persistent(description);
+}
+
+// Safety net for a context that nobody closed: joins its thread, which ends at the next node of a graph.
+Context::~Context() {
+  if (inference_) Napi::MemoryManagement::AdjustExternalMemory(Env(), -memory_bytes_);
+}
+
+Inference& Context::Open(Napi::Env env) const {
+  if (closed_) throw MakeError(env, "ERR_CLOSED", "The context is closed.");
+  return *inference_;
+}
+
+llama_seq_id Context::Sequence(const Napi::Value& value) const {
+  return Integer(value, "sequence", 0, static_cast<int32_t>(shape_.sequences) - 1);
+}
+
+Napi::Value Context::Info(const Napi::CallbackInfo&) { return info_.Value(); }
+
+StepEntry Context::ReadEntry(const Napi::Value& value) const {
+  const Napi::Object object = Object(value, "entries");
+  StepEntry entry;
+  entry.sequence = Sequence(object.Get("sequence"));
+  entry.position = Integer(object.Get("position"), "position", 0, static_cast<int32_t>(shape_.context_size) - 1);
+  entry.tokens = Tokens(object.Get("tokens"), "tokens", vocab_size_);
+  const Napi::Value sampler = object.Get("sampler");
+  if (!sampler.IsUndefined()) {
+    entry.sampling = Handle<Sampler>(sampler, "sampler")->shared();
+    if (entry.sampling->sampling.vocab_size() != vocab_size_) {
+      throw BadArgument(value.Env(), "sampler", "made for this vocabulary");
+    }
+  }
+  ReadOutputs(object, entry);
+  return entry;
+}
+
+void Context::ReadOutputs(const Napi::Object& object, StepEntry& entry) const {
+  const auto count = static_cast<int32_t>(entry.tokens.size());
+  const Napi::Value outputs = object.Get("outputs");
+  if (outputs.IsUndefined()) {
+    if (entry.sampling && count > 0) entry.outputs.push_back(count - 1);
+  } else {
+    if (!outputs.IsArray()) throw BadArgument(object.Env(), "outputs", "an array");
+    const auto list = outputs.As<Napi::Array>();
+    int32_t from = 0;
+    for (uint32_t i = 0; i < list.Length(); i++) {
+      entry.outputs.push_back(Integer(list.Get(i), "outputs", from, count - 1));
+      from = entry.outputs.back() + 1;  // ascending
+    }
+  }
+  const Napi::Value logits = object.Get("logits");
+  if (!logits.IsUndefined()) entry.logits = Boolean(logits, "logits");
+  const Napi::Value logprobs = object.Get("logprobs");
+  if (!logprobs.IsUndefined()) entry.logprobs = Integer(logprobs, "logprobs", 0, vocab_size_);
+}
+
+// llama.cpp asserts on some of these, and silently misbehaves on others.
+void Context::CheckStep(Napi::Env env, const std::vector<StepEntry>& entries) const {
+  size_t tokens = 0, outputs = 0;
+  std::vector<bool> seen(shape_.sequences);
+  for (const StepEntry& entry : entries) {
+    const size_t count = entry.tokens.size();
+    if (count == 0) throw BadArgument(env, "tokens", "at least one token");
+    if (static_cast<size_t>(entry.position) + count > shape_.context_size) {
+      throw BadArgument(env, "tokens", "within the cells of a sequence");
+    }
+    if (seen[static_cast<size_t>(entry.sequence)]) throw BadArgument(env, "entries", "one per sequence");
+    seen[static_cast<size_t>(entry.sequence)] = true;
+    tokens += count;
+    outputs += entry.outputs.size();
+  }
+  if (tokens == 0 || tokens > shape_.batch_size) throw BadArgument(env, "entries", "1 to batchSize tokens together");
+  if (outputs > shape_.max_outputs) throw BadArgument(env, "outputs", "no more than maxOutputs together");
+}
+
+Napi::Value Context::Eval(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Open(env);
+  if (!info[0].IsArray()) throw BadArgument(env, "entries", "an array");
+  const auto list = info[0].As<Napi::Array>();
+  const auto entries = std::make_shared<std::vector<StepEntry>>();
+  for (uint32_t i = 0; i < list.Length(); i++) entries->push_back(ReadEntry(list.Get(i)));
+  CheckStep(env, *entries);
+
+  return Promised(env, [entries](Session& session) {
+    auto results = std::make_shared<std::vector<StepResult>>(RunStep(session.context, *session.batch, *entries));
+    return [entries, results](Napi::Env env) -> Napi::Value {
+      Napi::Array array = Napi::Array::New(env, results->size());
+      for (uint32_t i = 0; i < results->size(); i++) array.Set(i, ToObject(env, (*results)[i], (*entries)[i]));
+      return array;
+    };
+  });
+}
+
+// Work on the inference thread that ends in a promise: it returns a function that makes the value.
+Napi::Value Context::Promised(Napi::Env env, std::function<std::function<Napi::Value(Napi::Env)>(Session&)> work) {
+  const auto deferred = Napi::Promise::Deferred::New(env);
+  Open(env).Submit(
+      [deferred, work = std::move(work)](Session& session) -> Environment::Task {
+        return [deferred, value = work(session)](Napi::Env env) { deferred.Resolve(value(env)); };
+      },
+      [deferred](Napi::Env env, const Failure& failure) { deferred.Reject(ToJs(env, failure).Value()); });
+  return deferred.Promise();
+}
+
+Napi::Value Context::Remove(const Napi::CallbackInfo& info) {
+  const llama_seq_id sequence = Sequence(info[0]);
+  const int32_t from = Integer(info[1], "from", 0, INT32_MAX), to = Integer(info[2], "to", -1, INT32_MAX);
+  return Promised(info.Env(), [=](Session& session) {
+    const bool removed = llama_memory_seq_rm(llama_get_memory(session.context), sequence, from, to);
+    return [removed](Napi::Env env) { return Napi::Boolean::New(env, removed); };
+  });
+}
+
+Napi::Value Context::Copy(const Napi::CallbackInfo& info) {
+  const llama_seq_id from = Sequence(info[0]), to = Sequence(info[1]);
+  return Promised(info.Env(), [=](Session& session) {
+    // Separate streams: only whole sequences can be copied, and only into an empty one.
+    llama_memory_t memory = llama_get_memory(session.context);
+    if (from != to) {
+      llama_memory_seq_rm(memory, to, -1, -1);
+      llama_memory_seq_cp(memory, from, to, -1, -1);
+    }
+    return [](Napi::Env env) { return env.Undefined(); };
+  });
+}
+
+Napi::Value Context::Shift(const Napi::CallbackInfo& info) {
+  const llama_seq_id sequence = Sequence(info[0]);
+  const int32_t from = Integer(info[1], "from", 0, INT32_MAX), to = Integer(info[2], "to", from, INT32_MAX);
+  return Promised(info.Env(), [=](Session& session) {
+    llama_memory_t memory = llama_get_memory(session.context);
+    const bool can = llama_memory_can_shift(memory) && llama_memory_seq_rm(memory, sequence, from, to);
+    if (can) llama_memory_seq_add(memory, sequence, to, -1, from - to);
+    return [can](Napi::Env env) { return Napi::Boolean::New(env, can); };
+  });
+}
+
+Napi::Value Context::Positions(const Napi::CallbackInfo& info) {
+  const llama_seq_id sequence = Sequence(info[0]);
+  return Promised(info.Env(), [=](Session& session) {
+    llama_memory_t memory = llama_get_memory(session.context);
+    const llama_pos min = llama_memory_seq_pos_min(memory, sequence);
+    const llama_pos max = llama_memory_seq_pos_max(memory, sequence);
+    return [min, max](Napi::Env env) {
+      Napi::Object positions = Napi::Object::New(env);
+      positions.Set("min", min);
+      positions.Set("max", max);
+      return positions;
+    };
+  });
+}
+
+Napi::Value Context::Save(const Napi::CallbackInfo& info) {
+  const llama_seq_id sequence = Sequence(info[0]);
+  return Promised(info.Env(), [=](Session& session) {
+    std::string state(llama_state_seq_get_size(session.context, sequence), '\0');
+    auto* bytes = reinterpret_cast<uint8_t*>(state.data());
+    state.resize(llama_state_seq_get_data(session.context, bytes, state.size(), sequence));
+    return [state = std::move(state)](Napi::Env env) { return ToBytes(env, state); };
+  });
+}
+
+Napi::Value Context::Restore(const Napi::CallbackInfo& info) {
+  const llama_seq_id sequence = Sequence(info[0]);
+  if (!info[1].IsTypedArray() || info[1].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+    throw BadArgument(info.Env(), "state", "a Uint8Array");
+  }
+  const auto given = info[1].As<Napi::Uint8Array>();
+  const std::vector<uint8_t> state(given.Data(), given.Data() + given.ElementLength());
+  return Promised(info.Env(), [=](Session& session) {
+    if (llama_state_seq_set_data(session.context, state.data(), state.size(), sequence) == 0) {
+      llama_memory_seq_rm(llama_get_memory(session.context), sequence, -1, -1);
+      throw Failure("ERR_STATE", "the saved state does not fit this context");
+    }
+    return [](Napi::Env env) { return env.Undefined(); };
+  });
+}
+
+Napi::Value Context::SetThreads(const Napi::CallbackInfo& info) {
+  const int32_t most = std::max(shape_.threads, shape_.batch_threads);
+  const int32_t threads = Integer(info[0], "threads", 1, most);
+  Open(info.Env()).SetThreads(threads, Integer(info[1], "batchThreads", 1, most));
+  return info.Env().Undefined();
+}
+
+Napi::Value Context::Abort(const Napi::CallbackInfo& info) {
+  if (!closed_) inference_->Abort();
+  return info.Env().Undefined();
+}
+
+Napi::Value Context::Close(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto deferred = Napi::Promise::Deferred::New(env);
+  if (!inference_) {
+    deferred.Resolve(env.Undefined());
+    return deferred.Promise();
+  }
+  closing_.push_back(deferred);
+  if (!closed_) {
+    closed_ = true;
+    Ref();  // not collected while its thread ends
+    inference_->Close([this](Napi::Env env) {
+      Napi::MemoryManagement::AdjustExternalMemory(env, -memory_bytes_);
+      inference_.reset();
+      for (const auto& waiting : closing_) waiting.Resolve(env.Undefined());
+      closing_.clear();
+      Unref();
+    });
+  }
+  return deferred.Promise();
+}
+
+}  // namespace gpt4all

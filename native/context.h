@@ -1,0 +1,51 @@
+// Context: JavaScript's handle on an inference thread and its KV cache.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "inference.h"
+
+namespace gpt4all {
+
+class Context : public Napi::ObjectWrap<Context> {
+ public:
+  static const napi_type_tag kTag;
+  static Napi::Object Init(Napi::Env env);
+
+  explicit Context(const Napi::CallbackInfo& info);
+  ~Context() override;
+
+ private:
+  Napi::Value Info(const Napi::CallbackInfo& info);
+  Napi::Value Eval(const Napi::CallbackInfo& info);
+  Napi::Value Remove(const Napi::CallbackInfo& info);
+  Napi::Value Copy(const Napi::CallbackInfo& info);
+  Napi::Value Shift(const Napi::CallbackInfo& info);
+  Napi::Value Positions(const Napi::CallbackInfo& info);
+  Napi::Value Save(const Napi::CallbackInfo& info);
+  Napi::Value Restore(const Napi::CallbackInfo& info);
+  Napi::Value SetThreads(const Napi::CallbackInfo& info);
+  Napi::Value Abort(const Napi::CallbackInfo& info);
+  Napi::Value Close(const Napi::CallbackInfo& info);
+
+  // The thread, or ERR_CLOSED.
+  Inference& Open(Napi::Env env) const;
+  llama_seq_id Sequence(const Napi::Value& value) const;
+  StepEntry ReadEntry(const Napi::Value& value) const;
+  void ReadOutputs(const Napi::Object& object, StepEntry& entry) const;
+  void CheckStep(Napi::Env env, const std::vector<StepEntry>& entries) const;
+  Napi::Value Promised(Napi::Env env, std::function<std::function<Napi::Value(Napi::Env)>(Session&)> work);
+
+  // Shared with the closing thread's last task, which frees it after the promise of close() is settled.
+  std::shared_ptr<Inference> inference_;
+  ContextShape shape_;
+  int32_t vocab_size_;
+  int64_t memory_bytes_;
+  bool closed_ = false;
+  Napi::ObjectReference info_;
+  std::vector<Napi::Promise::Deferred> closing_;
+};
+
+}  // namespace gpt4all

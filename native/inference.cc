@@ -1,0 +1,172 @@
+#include "inference.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace gpt4all {
+
+namespace {
+uint64_t Pack(int32_t threads, int32_t batch_threads) {
+  return static_cast<uint64_t>(threads) << 32 | static_cast<uint32_t>(batch_threads);
+}
+}  // namespace
+
+Session::Session(llama_model* model, const ContextShape& shape, ggml_abort_callback abort, void* abort_data) {
+  llama_context_params params = llama_context_default_params();
+  params.n_ctx = shape.context_size * shape.sequences;
+  params.n_batch = shape.batch_size;
+  params.n_ubatch = shape.micro_batch_size;
+  params.n_seq_max = shape.sequences;
+  params.n_outputs_max = shape.max_outputs;
+  params.n_outputs_max_per_seq = 0;  // as many as n_outputs_max
+  params.n_threads = shape.threads;
+  params.n_threads_batch = shape.batch_threads;
+  params.flash_attn_type = shape.flash_attention;
+  params.abort_callback = abort;
+  params.abort_callback_data = abort_data;
+  params.kv_unified = false;  // a conversation's attention walks its own cells only
+  params.swa_full = true;     // so that sliding-window models can roll back as well
+  params.no_perf = true;
+  context = llama_init_from_model(model, params);
+  if (context == nullptr) return;
+  batch = std::make_unique<Batch>(static_cast<int32_t>(shape.batch_size));
+
+  // One pool serves both kinds of steps: a graph uses as many of its threads as it is told to.
+  const int32_t most = std::max(shape.threads, shape.batch_threads);
+  if (most > 1) {
+    ggml_threadpool_params pool = ggml_threadpool_params_default(most);
+    pool.poll = shape.poll;
+    pool_ = ggml_threadpool_new(&pool);
+    llama_attach_threadpool(context, pool_, pool_);
+  }
+}
+
+Session::~Session() {
+  if (context != nullptr) llama_free(context);
+  if (pool_ != nullptr) ggml_threadpool_free(pool_);
+}
+
+void Session::SetThreads(int32_t threads, int32_t batch_threads) {
+  const int32_t most = pool_ != nullptr ? ggml_threadpool_get_n_threads(pool_) : 1;
+  llama_set_n_threads(context, std::min(threads, most), std::min(batch_threads, most));
+}
+
+Inference::Inference(std::shared_ptr<Environment> environment, std::shared_ptr<Weights> weights,
+                     const ContextShape& shape)
+    : shape(shape),
+      environment_(std::move(environment)),
+      weights_(std::move(weights)),
+      threads_(Pack(shape.threads, shape.batch_threads)),
+      thread_(&Inference::Run, this) {
+  environment_->Add(this);
+}
+
+// The last owner is on the JavaScript thread, or the process is ending.
+Inference::~Inference() {
+  Stop();
+  environment_->Remove(this);
+}
+
+void Inference::Submit(Work work, OnFailure on_failure) {
+  environment_->Hold();
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    queue_.push_back({++last_serial_, std::move(work), std::move(on_failure)});
+  }
+  wake_.notify_one();
+}
+
+void Inference::SetThreads(int32_t threads, int32_t batch_threads) { threads_ = Pack(threads, batch_threads); }
+
+void Inference::Abort() { abort_up_to_ = last_serial_; }
+
+void Inference::Stop() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    closing_ = true;
+  }
+  wake_.notify_one();
+  const std::lock_guard<std::mutex> lock(join_);
+  if (thread_.joinable()) thread_.join();
+}
+
+void Inference::Close(Environment::Task done) {
+  environment_->Hold();
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    closing_ = true;
+    on_end_ = std::move(done);
+  }
+  wake_.notify_one();
+}
+
+// ggml asks between the nodes of a graph, a few hundred times per step.
+bool Inference::AbortCallback(void* data) {
+  const auto* inference = static_cast<Inference*>(data);
+  return inference->Aborted(inference->running_);
+}
+
+void Inference::Run() {
+  LogScope log(weights_->log);
+  std::unique_ptr<Session> session;
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (true) {
+    wake_.wait(lock, [this] { return closing_ || !queue_.empty(); });
+    if (queue_.empty()) break;
+    Command command = std::move(queue_.front());
+    queue_.pop_front();
+    lock.unlock();
+    Execute(command, session, log);
+    lock.lock();
+  }
+  lock.unlock();
+  session.reset();
+  lock.lock();
+  if (on_end_) {
+    environment_->Post([environment = environment_, done = std::move(on_end_)](Napi::Env env) {
+      environment->Drop();
+      done(env);
+    });
+  }
+}
+
+void Inference::Execute(Command& command, std::unique_ptr<Session>& session, LogScope& log) {
+  Environment::Task deliver;
+  try {
+    if (closing_) throw Failure("ERR_CLOSED", "The context is closed.");
+    if (Aborted(command.serial)) throw Failure("ERR_ABORTED", "the step was aborted");
+    running_ = command.serial;
+    if (!session) {
+      auto opened = std::make_unique<Session>(weights_->model, shape, &Inference::AbortCallback, this);
+      if (opened->context == nullptr) {
+        const std::string errors = log.TakeErrors("llama.cpp could not make a context");
+        throw Failure(errors.find("alloc") != std::string::npos ? "ERR_MEMORY" : "ERR_LOAD", errors);
+      }
+      session = std::move(opened);
+    }
+    const uint64_t threads = threads_;
+    session->SetThreads(static_cast<int32_t>(threads >> 32), static_cast<int32_t>(threads & 0xffffffff));
+    deliver = command.work(*session);
+  } catch (const Failure& failure) {
+    const bool closed = closing_ && std::string(failure.code()) == "ERR_ABORTED";
+    deliver = [on_failure = command.on_failure,
+               failure = closed ? Failure("ERR_CLOSED", "The context was closed.") : failure](Napi::Env env) {
+      on_failure(env, failure);
+    };
+  } catch (const std::bad_alloc&) {
+    deliver = [on_failure = command.on_failure](Napi::Env env) {
+      on_failure(env, Failure("ERR_MEMORY", "not enough memory"));
+    };
+  } catch (const std::exception& error) {
+    deliver = [on_failure = command.on_failure, what = std::string(error.what())](Napi::Env env) {
+      on_failure(env, Failure("ERR_DECODE", what));
+    };
+  }
+  running_ = 0;
+  environment_->Post([environment = environment_, deliver = std::move(deliver)](Napi::Env env) {
+    environment->Drop();
+    deliver(env);
+  });
+}
+
+}  // namespace gpt4all

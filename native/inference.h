@@ -1,0 +1,100 @@
+// The inference thread: it alone touches its llama_context. Commands come through a queue and run in order;
+// their completions are posted to the event loop.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "environment.h"
+#include "error.h"
+#include "llama.h"
+#include "model.h"
+#include "step.h"
+
+namespace gpt4all {
+
+struct ContextShape {
+  uint32_t context_size;  // per sequence
+  uint32_t sequences;
+  uint32_t batch_size;
+  uint32_t micro_batch_size;
+  uint32_t max_outputs;
+  int32_t threads;
+  int32_t batch_threads;
+  uint32_t poll;
+  llama_flash_attn_type flash_attention;
+};
+
+// Thread pools, batch and llama_context, made and destroyed on the inference thread.
+class Session;
+
+class Inference : public Stoppable {
+ public:
+  // Runs on the inference thread; what it returns runs on the JavaScript thread. May throw Failure.
+  using Work = std::function<Environment::Task(Session&)>;
+  // Runs on the JavaScript thread when the work failed or never ran.
+  using OnFailure = std::function<void(Napi::Env, const Failure&)>;
+
+  Inference(std::shared_ptr<Environment> environment, std::shared_ptr<Weights> weights, const ContextShape& shape);
+  ~Inference() override;
+
+  // JavaScript thread. The first command opens the llama_context.
+  void Submit(Work work, OnFailure on_failure);
+  void SetThreads(int32_t threads, int32_t batch_threads);
+  void Abort();
+  // Any thread: aborts, ends the thread and joins it. Commands left in the queue fail with ERR_CLOSED.
+  void Stop() override;
+  // JavaScript thread: as Stop(), but `done` runs on the event loop once the thread has ended by itself.
+  void Close(Environment::Task done);
+
+  const ContextShape shape;
+
+ private:
+  struct Command {
+    uint64_t serial;
+    Work work;
+    OnFailure on_failure;
+  };
+
+  void Run();
+  void Execute(Command& command, std::unique_ptr<Session>& session, LogScope& log);
+  bool Aborted(uint64_t serial) const { return closing_ || serial <= abort_up_to_; }
+  static bool AbortCallback(void* inference);
+
+  const std::shared_ptr<Environment> environment_;
+  const std::shared_ptr<Weights> weights_;
+  std::mutex mutex_;  // guards queue_ and on_end_
+  std::condition_variable wake_;
+  std::deque<Command> queue_;
+  Environment::Task on_end_;
+  std::atomic<bool> closing_{false};
+  std::atomic<uint64_t> abort_up_to_{0};
+  std::atomic<uint64_t> running_{0};    // serial of the command under way
+  std::atomic<uint64_t> threads_;       // threads << 32 | batch threads, as last asked for
+  uint64_t last_serial_ = 0;            // JavaScript thread's
+  std::mutex join_;
+  std::thread thread_;
+};
+
+class Session {
+ public:
+  Session(llama_model* model, const ContextShape& shape, ggml_abort_callback abort, void* abort_data);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  void SetThreads(int32_t threads, int32_t batch_threads);
+
+  llama_context* context = nullptr;
+  std::unique_ptr<Batch> batch;
+
+ private:
+  ggml_threadpool* pool_ = nullptr;
+};
+
+}  // namespace gpt4all

@@ -1,0 +1,155 @@
+#include "loader.h"
+
+#include <atomic>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "args.h"
+#include "environment.h"
+#include "model.h"
+
+namespace gpt4all {
+
+namespace {
+
+// One load: a thread that lives until its result is delivered. Owned by itself (`self_`) from Start() until
+// then, since neither JavaScript's garbage collector nor the thread may be the one that ends it.
+class Load : public Stoppable, public std::enable_shared_from_this<Load> {
+ public:
+  Load(Napi::Env env, WrapWeights wrap)
+      : environment_(Environment::Of(env)), deferred_(Napi::Promise::Deferred::New(env)), wrap_(std::move(wrap)) {}
+
+  void Start() {
+    self_ = shared_from_this();
+    environment_->Hold();
+    environment_->Add(this);
+    thread_ = std::thread(&Load::Run, this);
+  }
+
+  void Cancel() { cancelled_ = true; }
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+  void Stop() override {
+    Cancel();
+    const std::lock_guard<std::mutex> lock(join_);
+    if (thread_.joinable()) thread_.join();
+  }
+
+  std::string path;
+  std::vector<ggml_backend_dev_t> devices;  // null-terminated, as llama.cpp wants it
+  llama_model_params params = llama_model_default_params();
+  std::shared_ptr<LogSink> log;
+  std::shared_ptr<Napi::FunctionReference> on_progress;
+
+ private:
+  void Run() {
+    std::shared_ptr<Weights> weights;
+    std::optional<Failure> failure;
+    try {
+      weights = LoadWeights();
+    } catch (const Failure& known) {
+      failure = known;
+    } catch (const std::bad_alloc&) {
+      failure.emplace("ERR_MEMORY", "not enough memory to load the model");
+    } catch (const std::exception& unknown) {
+      failure.emplace("ERR_LOAD", unknown.what());
+    }
+    environment_->Post([this, weights = std::move(weights), failure = std::move(failure)](Napi::Env env) {
+      Settle(env, weights, failure);
+    });
+  }
+
+  std::shared_ptr<Weights> LoadWeights() {
+    LogScope scope(log);
+    devices.push_back(nullptr);
+    params.devices = devices.data();
+    params.progress_callback = [](float fraction, void* load) { return static_cast<Load*>(load)->Progress(fraction); };
+    params.progress_callback_user_data = this;
+    llama_model* model = llama_model_load_from_file(path.c_str(), params);
+    if (model == nullptr && cancelled_) throw Failure("ERR_ABORTED", "loading was cancelled");
+    if (model == nullptr) {
+      const std::string errors = scope.TakeErrors("llama.cpp refused the file without saying why");
+      const bool memory = errors.find("alloc") != std::string::npos;
+      throw Failure(memory ? "ERR_MEMORY" : "ERR_LOAD", errors);
+    }
+    auto weights = std::make_shared<Weights>(model, params.vocab_only, log);
+    if (cancelled_) throw Failure("ERR_ABORTED", "loading was cancelled");
+    return weights;
+  }
+
+  // llama.cpp calls this per tensor; the event loop hears of every further per cent.
+  bool Progress(float fraction) {
+    const int percent = static_cast<int>(fraction * 100);
+    if (on_progress && percent > percent_) {
+      percent_ = percent;
+      environment_->Post([callback = on_progress, fraction](Napi::Env env) {
+        if (!callback->IsEmpty()) callback->Call({Napi::Number::New(env, fraction)});
+      });
+    }
+    return !cancelled_;
+  }
+
+  void Settle(Napi::Env env, const std::shared_ptr<Weights>& weights, const std::optional<Failure>& failure) {
+    const std::shared_ptr<Load> self = std::move(self_);  // freed when this function ends
+    Stop();
+    environment_->Remove(this);
+    environment_->Drop();
+    if (on_progress) on_progress->Reset();
+    if (failure) {
+      deferred_.Reject(ToJs(env, *failure).Value());
+    } else {
+      deferred_.Resolve(wrap_(env, weights));
+    }
+  }
+
+  const std::shared_ptr<Environment> environment_;
+  const Napi::Promise::Deferred deferred_;
+  const WrapWeights wrap_;
+  std::thread thread_;
+  std::mutex join_;
+  std::atomic<bool> cancelled_{false};
+  int percent_ = -1;  // the thread's
+  std::shared_ptr<Load> self_;
+};
+
+std::vector<ggml_backend_dev_t> FindDevices(const Napi::Value& value) {
+  if (!value.IsArray()) throw BadArgument(value.Env(), "devices", "an array");
+  std::vector<ggml_backend_dev_t> devices;
+  const auto names = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < names.Length(); i++) {
+    ggml_backend_dev_t device = ggml_backend_dev_by_name(Text(names.Get(i), "devices").c_str());
+    if (device == nullptr) throw BadArgument(value.Env(), "devices", "names from devices()");
+    devices.push_back(device);
+  }
+  return devices;
+}
+
+}  // namespace
+
+Napi::Value StartLoad(const Napi::CallbackInfo& info, WrapWeights wrap) {
+  const Napi::Env env = info.Env();
+  const auto load = std::make_shared<Load>(env, std::move(wrap));
+  load->path = Text(info[0], "path");
+  const Napi::Object params = Object(info[1], "params");
+  load->params.vocab_only = Boolean(params.Get("vocabOnly"), "vocabOnly");
+  load->params.n_gpu_layers = Integer(params.Get("gpuLayers"), "gpuLayers", 0, INT32_MAX);
+  load->devices = FindDevices(params.Get("devices"));
+  const Napi::Value log = params.Get("log");
+  if (!log.IsUndefined()) load->log = std::make_shared<LogSink>(env, Function(log, "log"));
+  if (!info[2].IsUndefined()) {
+    load->on_progress =
+        std::make_shared<Napi::FunctionReference>(Napi::Persistent(Function(info[2], "onProgress")));
+    load->on_progress->SuppressDestruct();
+  }
+  load->Start();
+
+  Napi::Object handle = Napi::Object::New(env);
+  handle.Set("promise", load->promise());
+  handle.Set("cancel", Napi::Function::New(env, [load](const Napi::CallbackInfo&) { load->Cancel(); }));
+  return handle;
+}
+
+}  // namespace gpt4all

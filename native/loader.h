@@ -1,0 +1,18 @@
+// Loading a model off the JavaScript thread, with progress and cancel.
+#pragma once
+
+#include <napi.h>
+
+#include <functional>
+#include <memory>
+
+namespace gpt4all {
+
+struct Weights;
+
+using WrapWeights = std::function<Napi::Value(Napi::Env, std::shared_ptr<Weights>)>;
+
+// Model.load(path, params, onProgress?) -> NativeModelLoad of src/native/types.ts
+Napi::Value StartLoad(const Napi::CallbackInfo& info, WrapWeights wrap);
+
+}  // namespace gpt4all

@@ -1,0 +1,154 @@
+#include "model.h"
+
+#include <utility>
+
+#include "args.h"
+#include "loader.h"
+#include "vocabulary.h"
+
+namespace gpt4all {
+
+// Random, fixed for ever: tells objects of this class from all others.
+const napi_type_tag Model::kTag = {0x6b0f1c52a7d94e18, 0x9d3a5e7f10c4b286};
+
+Napi::Object Model::Init(Napi::Env env) {
+  const Napi::Function constructor =
+      DefineClass(env, "Model",
+                  {
+                      InstanceAccessor<&Model::Info>("info"),
+                      InstanceMethod<&Model::Tokenize>("tokenize"),
+                      InstanceMethod<&Model::TokenizeAsync>("tokenizeAsync"),
+                      InstanceMethod<&Model::Detokenize>("detokenize"),
+                      InstanceMethod<&Model::TokenBytes>("tokenBytes"),
+                      InstanceMethod<&Model::ChatTemplate>("chatTemplate"),
+                      InstanceMethod<&Model::RenderChat>("renderChat"),
+                      InstanceMethod<&Model::Close>("close"),
+                  });
+  const auto reference = std::make_shared<Napi::FunctionReference>(Napi::Persistent(constructor));
+  reference->SuppressDestruct();
+  Napi::Object exported = Napi::Object::New(env);
+  exported.Set("load", Napi::Function::New(env, [reference](const Napi::CallbackInfo& info) {
+                 return StartLoad(info, [reference](Napi::Env env, std::shared_ptr<Weights> weights) {
+                   return reference->New({Napi::External<std::shared_ptr<Weights>>::New(env, &weights)});
+                 });
+               }));
+  return exported;
+}
+
+// Only the loader makes models: a plain `new` from JavaScript has no weights to give.
+Model::Model(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Model>(info) {
+  if (info.Length() != 1 || !info[0].IsExternal()) {
+    throw BadArgument(info.Env(), "Model", "made by Model.load()");
+  }
+  info.This().As<Napi::Object>().TypeTag(&kTag);
+  weights_ = *info[0].As<Napi::External<std::shared_ptr<Weights>>>().Data();
+  info_ = Napi::Persistent(DescribeModel(info.Env(), *weights_));
+}
+
+std::shared_ptr<Weights> Model::Open(Napi::Env env) const {
+  if (!weights_) throw MakeError(env, "ERR_CLOSED", "The model is closed.");
+  return weights_;
+}
+
+Napi::Value Model::Info(const Napi::CallbackInfo&) { return info_.Value(); }
+
+Napi::Value Model::Tokenize(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto weights = Open(env);
+  const std::string text = Text(info[0], "text");
+  const bool add_special = Boolean(info[1], "addSpecial");
+  const bool parse_special = Boolean(info[2], "parseSpecial");
+  try {
+    return ToArray(env, gpt4all::Tokenize(weights->vocab(), text, add_special, parse_special));
+  } catch (const Failure& failure) {
+    throw ToJs(env, failure);
+  }
+}
+
+namespace {
+class TokenizeWorker : public Napi::AsyncWorker {
+ public:
+  TokenizeWorker(Napi::Env env, std::shared_ptr<Weights> weights, std::string text, bool add, bool parse)
+      : Napi::AsyncWorker(env),
+        deferred_(Napi::Promise::Deferred::New(env)),
+        weights_(std::move(weights)),
+        text_(std::move(text)),
+        add_special_(add),
+        parse_special_(parse) {}
+
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+ private:
+  void Execute() override { tokens_ = gpt4all::Tokenize(weights_->vocab(), text_, add_special_, parse_special_); }
+  void OnOK() override { deferred_.Resolve(ToArray(Env(), tokens_)); }
+  void OnError(const Napi::Error& error) override {
+    deferred_.Reject(MakeError(Env(), "ERR_ARGUMENT", error.Message()).Value());
+  }
+
+  const Napi::Promise::Deferred deferred_;
+  const std::shared_ptr<Weights> weights_;
+  const std::string text_;
+  const bool add_special_, parse_special_;
+  std::vector<llama_token> tokens_;
+};
+}  // namespace
+
+Napi::Value Model::TokenizeAsync(const Napi::CallbackInfo& info) {
+  const auto weights = Open(info.Env());
+  auto* worker = new TokenizeWorker(info.Env(), weights, Text(info[0], "text"), Boolean(info[1], "addSpecial"),
+                                    Boolean(info[2], "parseSpecial"));
+  worker->Queue();  // deletes itself when done
+  return worker->promise();
+}
+
+Napi::Value Model::Detokenize(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto weights = Open(env);
+  const auto tokens = Tokens(info[0], "tokens", weights->vocab_size());
+  return ToBytes(env, gpt4all::Detokenize(weights->vocab(), tokens, Boolean(info[1], "special")));
+}
+
+Napi::Value Model::TokenBytes(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto weights = Open(env);
+  const int32_t token = Integer(info[0], "token", 0, weights->vocab_size() - 1);
+  return ToBytes(env, gpt4all::TokenBytes(weights->vocab(), token, Boolean(info[1], "special")));
+}
+
+Napi::Value Model::ChatTemplate(const Napi::CallbackInfo& info) {
+  const char* source = llama_model_chat_template(Open(info.Env())->model, nullptr);
+  if (source == nullptr) return info.Env().Undefined();
+  return Napi::String::New(info.Env(), source);
+}
+
+Napi::Value Model::RenderChat(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto weights = Open(env);
+  const Napi::Object params = Object(info[0], "params");
+  const Napi::Value source = params.Get("template");
+  const Napi::Value list = params.Get("messages");
+  if (!list.IsArray()) throw BadArgument(env, "messages", "an array");
+  std::vector<ChatMessage> messages;
+  const auto array = list.As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    const Napi::Object message = Object(array.Get(i), "messages");
+    messages.push_back({Text(message.Get("role"), "role"), Text(message.Get("content"), "content")});
+  }
+  const bool add_prompt = Boolean(params.Get("addGenerationPrompt"), "addGenerationPrompt");
+  try {
+    const LogScope scope(weights->log);
+    return Napi::String::New(env, templates_.Render(weights->model,
+                                                    source.IsUndefined() ? std::string() : Text(source, "template"),
+                                                    messages, add_prompt));
+  } catch (const Failure& failure) {
+    throw ToJs(env, failure);
+  }
+}
+
+Napi::Value Model::Close(const Napi::CallbackInfo& info) {
+  templates_.Clear();
+  weights_.reset();
+  return info.Env().Undefined();
+}
+
+}  // namespace gpt4all

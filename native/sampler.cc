@@ -1,0 +1,58 @@
+#include "sampler.h"
+
+#include <limits>
+#include <vector>
+
+#include "args.h"
+
+namespace gpt4all {
+
+const napi_type_tag Sampler::kTag = {0x2f7c6d1a904b43e5, 0xb81e0d6c5a37f924};
+
+Napi::Function Sampler::Init(Napi::Env env) {
+  return DefineClass(env, "Sampler",
+                     {
+                         InstanceMethod<&Sampler::Sample>("sample"),
+                         InstanceMethod<&Sampler::Accept>("accept"),
+                     });
+}
+
+Sampler::Sampler(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Sampler>(info) {
+  info.This().As<Napi::Object>().TypeTag(&kTag);
+  const int32_t vocab_size = Integer(info[0], "vocabSize", 1, 1 << 28);
+  const Napi::Object given = Object(info[1], "params");
+  constexpr double kMax = std::numeric_limits<float>::max();
+  SamplingParams params;
+  params.temperature = static_cast<float>(Number(given.Get("temperature"), "temperature", 0, kMax));
+  params.top_k = Integer(given.Get("topK"), "topK", 0, INT32_MAX);
+  params.top_p = static_cast<float>(Number(given.Get("topP"), "topP", 0, 1));
+  params.min_p = static_cast<float>(Number(given.Get("minP"), "minP", 0, 1));
+  params.repeat_penalty = static_cast<float>(Number(given.Get("repeatPenalty"), "repeatPenalty", 1e-30, kMax));
+  params.repeat_last_n = Unsigned(given.Get("repeatLastN"), "repeatLastN");
+  params.seed = Unsigned(given.Get("seed"), "seed");
+  shared_ = std::make_shared<SharedSampling>(vocab_size, params);
+}
+
+Napi::Value Sampler::Sample(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!info[0].IsTypedArray() || info[0].As<Napi::TypedArray>().TypedArrayType() != napi_float32_array) {
+    throw BadArgument(env, "logits", "a Float32Array");
+  }
+  const auto given = info[0].As<Napi::Float32Array>();
+  const std::lock_guard<std::mutex> lock(shared_->mutex);
+  if (given.ElementLength() != static_cast<size_t>(shared_->sampling.vocab_size())) {
+    throw BadArgument(env, "logits", "as long as the vocabulary");
+  }
+  std::vector<float> logits(given.Data(), given.Data() + given.ElementLength());
+  const int32_t token = shared_->sampling.Draw(logits.data());
+  if (token < 0) throw MakeError(env, "ERR_DECODE", "no logit is a finite number");
+  return Napi::Number::New(env, token);
+}
+
+Napi::Value Sampler::Accept(const Napi::CallbackInfo& info) {
+  const std::lock_guard<std::mutex> lock(shared_->mutex);
+  shared_->sampling.Accept(Integer(info[0], "token", 0, shared_->sampling.vocab_size() - 1));
+  return info.Env().Undefined();
+}
+
+}  // namespace gpt4all

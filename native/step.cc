@@ -1,0 +1,110 @@
+#include "step.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "error.h"
+
+namespace gpt4all {
+
+int32_t Batch::Add(llama_token token, llama_pos position, llama_seq_id sequence, bool output) {
+  const int32_t i = batch_.n_tokens++;
+  batch_.token[i] = token;
+  batch_.pos[i] = position;
+  batch_.n_seq_id[i] = 1;
+  batch_.seq_id[i][0] = sequence;
+  batch_.logits[i] = output;
+  return i;
+}
+
+namespace {
+
+void DropFrom(llama_context* context, const StepEntry& entry) {
+  llama_memory_t memory = llama_get_memory(context);
+  if (llama_memory_seq_pos_max(memory, entry.sequence) < entry.position) return;
+  if (!llama_memory_seq_rm(memory, entry.sequence, entry.position, -1)) {
+    throw Failure("ERR_CANNOT_ROLL_BACK", "this model's memory cannot drop a part of a sequence");
+  }
+}
+
+void Decode(llama_context* context, const Batch& batch) {
+  const int32_t status = llama_decode(context, batch.get());
+  switch (status) {
+    case 0:
+      return;
+    case 1:
+      throw Failure("ERR_CONTEXT_FULL", "no room left in the KV cache");
+    case 2:
+      throw Failure("ERR_ABORTED", "the step was aborted");
+    default:
+      throw Failure("ERR_DECODE", "llama_decode failed with " + std::to_string(status));
+  }
+}
+
+TopLogprobs Logprobs(const float* logits, int32_t vocab_size, llama_token drawn, int32_t count) {
+  const float best = *std::max_element(logits, logits + vocab_size);
+  double total = 0;
+  for (int32_t i = 0; i < vocab_size; i++) total += std::exp(static_cast<double>(logits[i]) - best);
+  const double log_total = std::log(total) + best;
+  const auto logprob = [&](llama_token token) { return static_cast<float>(logits[token] - log_total); };
+
+  std::vector<llama_token> order(static_cast<size_t>(vocab_size));
+  std::iota(order.begin(), order.end(), 0);
+  const auto end = order.begin() + std::min(count, vocab_size);
+  std::partial_sort(order.begin(), end, order.end(), [logits](llama_token a, llama_token b) {
+    return logits[a] > logits[b] || (logits[a] == logits[b] && a < b);
+  });
+  TopLogprobs top{logprob(drawn), {order.begin(), end}, {}};
+  for (const llama_token token : top.tokens) top.logprobs.push_back(logprob(token));
+  return top;
+}
+
+// `first` is the batch index of the entry's first token.
+StepResult Collect(llama_context* context, const StepEntry& entry, int32_t first) {
+  const int32_t vocab_size = llama_vocab_n_tokens(llama_model_get_vocab(llama_get_model(context)));
+  StepResult result;
+  bool drawing = entry.sampling != nullptr;
+  for (const int32_t output : entry.outputs) {
+    float* logits = llama_get_logits_ith(context, first + output);
+    if (logits == nullptr) throw Failure("ERR_DECODE", "llama.cpp gave no logits");
+    if (entry.logits) result.logits.emplace_back(logits, logits + vocab_size);
+    if (!drawing) continue;
+    llama_token token;
+    {
+      const std::lock_guard<std::mutex> lock(entry.sampling->mutex);
+      token = entry.sampling->sampling.Draw(logits);
+    }
+    if (token < 0) throw Failure("ERR_DECODE", "the model's logits are not numbers");
+    result.tokens.push_back(token);
+    if (entry.logprobs > 0) result.logprobs.push_back(Logprobs(logits, vocab_size, token, entry.logprobs));
+    const auto next = static_cast<size_t>(output) + 1;
+    drawing = next < entry.tokens.size() && entry.tokens[next] == token;
+  }
+  return result;
+}
+
+}  // namespace
+
+std::vector<StepResult> RunStep(llama_context* context, Batch& batch, const std::vector<StepEntry>& entries) {
+  for (const StepEntry& entry : entries) DropFrom(context, entry);
+
+  batch.Clear();
+  std::vector<int32_t> first_index;
+  for (const StepEntry& entry : entries) {
+    first_index.push_back(batch.get().n_tokens);
+    auto output = entry.outputs.begin();
+    for (size_t i = 0; i < entry.tokens.size(); i++) {
+      const bool wanted = output != entry.outputs.end() && static_cast<size_t>(*output) == i;
+      if (wanted) ++output;
+      batch.Add(entry.tokens[i], entry.position + static_cast<llama_pos>(i), entry.sequence, wanted);
+    }
+  }
+  Decode(context, batch);
+
+  std::vector<StepResult> results;
+  for (size_t i = 0; i < entries.size(); i++) results.push_back(Collect(context, entries[i], first_index[i]));
+  return results;
+}
+
+}  // namespace gpt4all

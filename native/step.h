@@ -1,0 +1,56 @@
+// One step: what is evaluated, and what comes of it. Plain data and computation on the context's thread, no N-API.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "llama.h"
+#include "sampler.h"
+
+namespace gpt4all {
+
+struct StepEntry {
+  llama_seq_id sequence;
+  llama_pos position;
+  std::vector<llama_token> tokens;
+  std::shared_ptr<SharedSampling> sampling;  // may be null
+  std::vector<int32_t> outputs;              // ascending indices into tokens
+  bool logits = false;
+  int32_t logprobs = 0;
+};
+
+struct TopLogprobs {
+  float logprob;  // of the drawn token
+  std::vector<llama_token> tokens;
+  std::vector<float> logprobs;
+};
+
+struct StepResult {
+  std::vector<llama_token> tokens;
+  std::vector<std::vector<float>> logits;
+  std::vector<TopLogprobs> logprobs;
+};
+
+// A llama_batch that grows to what the steps need and is kept between them.
+class Batch {
+ public:
+  explicit Batch(int32_t capacity) : batch_(llama_batch_init(capacity, 0, 1)) {}
+  ~Batch() { llama_batch_free(batch_); }
+  Batch(const Batch&) = delete;
+  Batch& operator=(const Batch&) = delete;
+
+  void Clear() { batch_.n_tokens = 0; }
+  // Returns the index of the token within the batch.
+  int32_t Add(llama_token token, llama_pos position, llama_seq_id sequence, bool output);
+  llama_batch get() const { return batch_; }
+
+ private:
+  llama_batch batch_;
+};
+
+// Drops, decodes, samples (NativeContext.eval of src/native/types.ts). Throws Failure.
+std::vector<StepResult> RunStep(llama_context* context, Batch& batch, const std::vector<StepEntry>& entries);
+
+}  // namespace gpt4all
