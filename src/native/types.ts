@@ -218,10 +218,7 @@ export type NativeBinding = {
     // llama_init_from_model on the context's own thread
     create(model: NativeModel, params: NativeContextParams): Promise<NativeContext>
   }
-  readonly Sampler: new (
-    vocabSize: number,
-    params: NativeSamplerParams,
-  ) => NativeSampler
+  readonly Sampler: new (vocabSize: number, params: NativeSamplerParams) => NativeSampler
 }
 
 /** Codes of errors that come out of the addon. */

@@ -1,0 +1,255 @@
+import { ClosedError } from '../errors.ts'
+import { nativeCode, translateFailure } from '../native/failures.ts'
+import type { NativeBinding, NativeContext, NativeModel, NativeSampler } from '../native/types.ts'
+import { DEFAULTS } from '../options.ts'
+import { commonPrefix, type Slot, Slots } from './slots.ts'
+
+export type EngineShape = {
+  /** Tokens of one conversation. */
+  readonly contextSize: number
+  readonly threads: number
+}
+
+/** How one step of a sequence is to be done. */
+export type StepOptions = {
+  readonly sampler: NativeSampler
+  /** Tokens of a prompt evaluated per step. */
+  readonly batchSize: number
+  readonly signal: AbortSignal | undefined
+}
+
+type Ask = StepOptions & {
+  readonly sequence: Sequence
+  readonly resolve: (token: number) => void
+  readonly reject: (reason: unknown) => void
+  readonly onAbort: () => void
+}
+
+type Work = {
+  readonly ask: Ask
+  readonly slot: Slot<Sequence>
+  readonly tokens: Int32Array
+  /** The step reaches the end of what the sequence holds, so it draws the next token. */
+  readonly last: boolean
+}
+
+/**
+ * Runs the sequences of one context. They ask for their next token; the engine gathers what is asked, gives each
+ * a slot of the KV cache, evaluates once for all, and answers. Any number may ask at once: those without a slot
+ * wait in line.
+ */
+export class Engine {
+  readonly #context: NativeContext
+  readonly #slots: Slots<Sequence>
+  #asks: Ask[] = []
+  #stepping: readonly Work[] = []
+  #running = false
+  #idleTimer: NodeJS.Timeout | undefined
+  #closed = false
+
+  private constructor(context: NativeContext) {
+    this.#context = context
+    this.#slots = new Slots(context.info.sequences)
+  }
+
+  static async open(binding: NativeBinding, model: NativeModel, shape: EngineShape): Promise<Engine> {
+    const batchSize = Math.min(DEFAULTS.nBatch, shape.contextSize)
+    try {
+      const context = await binding.Context.create(model, {
+        contextSize: shape.contextSize,
+        sequences: 1,
+        batchSize,
+        microBatchSize: batchSize,
+        maxOutputs: 1,
+        threads: shape.threads,
+        batchThreads: shape.threads,
+        poll: 50,
+        flashAttention: 'auto',
+      })
+      return new Engine(context)
+    } catch (error) {
+      throw translateFailure(error, `A context of ${shape.contextSize} tokens (nCtx)`)
+    }
+  }
+
+  /** A new, empty sequence. It takes no slot before its first step. */
+  sequence(): Sequence {
+    return new Sequence(this)
+  }
+
+  /** Waits for the step under way to be interrupted; whoever asked is rejected with `ERR_CLOSED`. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#idleTimer)
+    for (const ask of [...this.#asks]) this.#settle(ask, () => ask.reject(new ClosedError('The model')))
+    await this.#context.close()
+  }
+
+  /** @internal Evaluates what `sequence` holds beyond its cache and draws the next token. */
+  ask(sequence: Sequence, options: StepOptions): Promise<number> {
+    if (this.#closed) return Promise.reject(new ClosedError('The model'))
+    if (options.signal?.aborted) return Promise.reject(options.signal.reason)
+    return new Promise((resolve, reject) => {
+      const ask: Ask = { ...options, sequence, resolve, reject, onAbort: () => this.#abort(ask) }
+      options.signal?.addEventListener('abort', ask.onAbort, { once: true })
+      this.#asks.push(ask)
+      this.#wake()
+    })
+  }
+
+  /** @internal The sequence is done: its slot is free, its tokens stay cached. */
+  release(sequence: Sequence): void {
+    const slot = this.#slotOf(sequence)
+    if (slot) slot.owner = undefined
+    this.#wake()
+  }
+
+  #slotOf(sequence: Sequence): Slot<Sequence> | undefined {
+    return this.#slots.all.find((slot) => slot.owner === sequence)
+  }
+
+  #isWaiting = (sequence: Sequence) => this.#asks.some((ask) => ask.sequence === sequence)
+
+  #abort(ask: Ask): void {
+    this.#settle(ask, () => ask.reject(ask.signal?.reason))
+    const stillWanted = this.#stepping.some((work) => this.#asks.includes(work.ask))
+    if (this.#stepping.length > 0 && !stillWanted) this.#context.abort()
+  }
+
+  #settle(ask: Ask, answer: () => void): void {
+    ask.signal?.removeEventListener('abort', ask.onAbort)
+    this.#asks = this.#asks.filter((other) => other !== ask)
+    answer()
+  }
+
+  // Sequences that were answered by the last step ask again within this turn of the event loop. When all that
+  // hold a slot have done so there is nothing to wait for.
+  #wake(): void {
+    if (this.#running || this.#asks.length === 0) return
+    this.#running = true
+    const everyoneAsked = this.#slots.all.every((slot) => !slot.owner || this.#isWaiting(slot.owner))
+    if (everyoneAsked) queueMicrotask(() => this.#run())
+    else setImmediate(() => this.#run())
+  }
+
+  async #run(): Promise<void> {
+    clearTimeout(this.#idleTimer)
+    let work: Work[] = []
+    try {
+      work = await this.#gather()
+      if (work.length > 0) await this.#step(work)
+    } catch (error) {
+      await this.#fail(work, error)
+    }
+    this.#running = false
+    if (work.length > 0) this.#wake()
+    else this.#wakeWhenIdle()
+  }
+
+  // All slots belong to sequences that do not ask: look again when one of them counts as idle.
+  #wakeWhenIdle(): void {
+    if (this.#asks.length === 0 || this.#closed) return
+    const wait = this.#slots.untilIdle(this.#isWaiting)
+    if (wait !== undefined) this.#idleTimer = setTimeout(() => this.#wake(), wait)
+  }
+
+  // Who needs one token goes first; prompts share what the batch has left.
+  async #gather(): Promise<Work[]> {
+    const work: Work[] = []
+    let room = this.#context.info.batchSize
+    const pending = (ask: Ask) =>
+      ask.sequence.tokens.length - (this.#slotOf(ask.sequence)?.tokens.length ?? 0)
+    for (const ask of [...this.#asks].sort((a, b) => Math.min(2, pending(a)) - Math.min(2, pending(b)))) {
+      const slot = this.#slotOf(ask.sequence) ?? (await this.#attach(ask.sequence))
+      if (!slot || room === 0) continue
+      const { tokens } = ask.sequence
+      const from = slot.tokens.length
+      const to = Math.min(tokens.length, from + Math.min(room, ask.batchSize))
+      work.push({ ask, slot, tokens: Int32Array.from(tokens.slice(from, to)), last: to === tokens.length })
+      room -= to - from
+      slot.lastUsed = performance.now()
+    }
+    return work
+  }
+
+  async #attach(sequence: Sequence): Promise<Slot<Sequence> | undefined> {
+    const slot = this.#slots.take(sequence, sequence.tokens, this.#isWaiting)
+    if (!slot) return undefined
+    // At least one token must be evaluated: its logits choose the next one.
+    const prefix = Math.min(commonPrefix(slot.tokens, sequence.tokens), sequence.tokens.length - 1)
+    if (prefix < slot.tokens.length) {
+      const dropped = await this.#context.remove(slot.id, prefix, -1)
+      // Recurrent memories hold one state, not one per token: then all is evaluated again.
+      if (!dropped) await this.#context.remove(slot.id, 0, -1)
+      slot.keep(dropped ? prefix : 0)
+    }
+    sequence.cachedTokens ??= slot.tokens.length
+    return slot
+  }
+
+  async #step(work: readonly Work[]): Promise<void> {
+    this.#stepping = work
+    const results = await this.#context
+      .eval(
+        work.map(({ ask, slot, tokens, last }) => ({
+          sequence: slot.id,
+          position: slot.tokens.length,
+          tokens,
+          sampler: last ? ask.sampler : undefined,
+        })),
+      )
+      .finally(() => {
+        this.#stepping = []
+      })
+    work.forEach(({ ask, slot, tokens, last }, i) => {
+      for (const token of tokens) slot.tokens.push(token)
+      slot.lastUsed = performance.now()
+      const token = results[i]?.tokens[0]
+      if (last && token !== undefined && this.#asks.includes(ask)) this.#settle(ask, () => ask.resolve(token))
+    })
+  }
+
+  // A part of an interrupted step may have reached the cache: ask it what it holds. Where the step was only
+  // interrupted, whoever still waits is served by the next one.
+  async #fail(work: readonly Work[], error: unknown): Promise<void> {
+    const interrupted = nativeCode(error) === 'ERR_ABORTED'
+    for (const { ask, slot } of work) {
+      try {
+        slot.keep((await this.#context.positions(slot.id)).max + 1)
+      } catch {
+        slot.keep(0) // closed: nobody will use it again
+      }
+      if (!interrupted && this.#asks.includes(ask)) {
+        this.#settle(ask, () => ask.reject(translateFailure(error, 'The model')))
+      }
+    }
+    if (work.length === 0) {
+      for (const ask of [...this.#asks]) {
+        this.#settle(ask, () => ask.reject(translateFailure(error, 'The model')))
+      }
+    }
+  }
+}
+
+/** One run of tokens through the model: a prompt, then what is drawn. */
+export class Sequence {
+  /** All tokens so far, those drawn last included. */
+  readonly tokens: number[] = []
+  /** Of the first prompt, the tokens that were cached already; `undefined` before the first step. */
+  cachedTokens: number | undefined
+  readonly #engine: Engine
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+  }
+
+  /** Appends `tokens`, evaluates what is not cached and draws the next token (which is not appended). */
+  next(tokens: Iterable<number>, options: StepOptions): Promise<number> {
+    for (const token of tokens) this.tokens.push(token)
+    return this.#engine.ask(this, options)
+  }
+
+  release(): void {
+    this.#engine.release(this)
+  }
+}

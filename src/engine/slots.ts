@@ -1,0 +1,76 @@
+/**
+ * Slots: the sequences of a context's KV cache, and which tokens each holds. A conversation borrows one while it
+ * generates; the tokens stay behind for whoever continues them.
+ */
+export class Slot<Owner extends object> {
+  /** The tokens whose keys and values the cache holds, in order. */
+  readonly tokens: number[] = []
+  owner: Owner | undefined
+  /** When the owner last asked for a step, `performance.now()`. */
+  lastUsed = 0
+
+  constructor(readonly id: number) {}
+
+  /** Forgets all but the first `count` tokens. */
+  keep(count: number): void {
+    this.tokens.length = Math.min(count, this.tokens.length)
+  }
+}
+
+/** After this long without a step, ms, an owner that does not pull (a slow reader) may lose its slot to one that waits. */
+const IDLE_MS = 100
+
+export class Slots<Owner extends object> {
+  readonly all: readonly Slot<Owner>[]
+
+  constructor(count: number) {
+    this.all = Array.from({ length: count }, (_, id) => new Slot<Owner>(id))
+  }
+
+  /**
+   * The slot for `owner`, who needs `tokens`: of those free or idle, the one with the longest common prefix, then
+   * the least recently used. `undefined` when all are busy. `isWaiting` tells whether an owner has asked for a step.
+   */
+  take(
+    owner: Owner,
+    tokens: readonly number[],
+    isWaiting: (owner: Owner) => boolean,
+  ): Slot<Owner> | undefined {
+    const now = performance.now()
+    let best: { slot: Slot<Owner>; prefix: number } | undefined
+    for (const slot of this.all) {
+      if (!isFree(slot, now, isWaiting)) continue
+      const prefix = commonPrefix(slot.tokens, tokens)
+      const better =
+        !best || prefix > best.prefix || (prefix === best.prefix && slot.lastUsed < best.slot.lastUsed)
+      if (better) best = { slot, prefix }
+    }
+    if (best) best.slot.owner = owner
+    return best?.slot
+  }
+
+  /** Milliseconds until some owner counts as idle; `undefined` when none of them could become so. */
+  untilIdle(isWaiting: (owner: Owner) => boolean): number | undefined {
+    const now = performance.now()
+    const waits = this.all
+      .filter((slot) => slot.owner && !isWaiting(slot.owner))
+      .map((slot) => Math.max(1, slot.lastUsed + IDLE_MS - now))
+    return waits.length ? Math.min(...waits) : undefined
+  }
+}
+
+function isFree<Owner extends object>(
+  slot: Slot<Owner>,
+  now: number,
+  isWaiting: (owner: Owner) => boolean,
+): boolean {
+  return !slot.owner || (!isWaiting(slot.owner) && now - slot.lastUsed >= IDLE_MS)
+}
+
+/** Length of the longest common prefix. */
+export function commonPrefix(a: readonly number[], b: readonly number[]): number {
+  const end = Math.min(a.length, b.length)
+  let i = 0
+  while (i < end && a[i] === b[i]) i++
+  return i
+}

@@ -1,0 +1,42 @@
+import type { Sequence, StepOptions } from './engine.ts'
+
+/** Why a generation ended. */
+export type FinishReason = 'stop' | 'length' | 'callback' | 'break'
+
+/** What the stages of the pipe learn on the way; the generation reads it at the end. */
+export type Outcome = {
+  finishReason: FinishReason
+  stopSequence: string | undefined
+}
+
+export type TokenLimits = {
+  readonly maxTokens: number
+  /** Tokens the context holds, prompt and answer together. */
+  readonly contextSize: number
+  readonly endTokens: ReadonlySet<number>
+}
+
+/**
+ * The first stage: evaluates the prompt and yields token ids until the model ends its answer (`stop`; the end token
+ * is not yielded) or a limit is reached (`length`).
+ */
+export async function* generateTokens(
+  sequence: Sequence,
+  prompt: Iterable<number>,
+  step: StepOptions,
+  limits: TokenLimits,
+  outcome: Outcome,
+): AsyncGenerator<number, void, void> {
+  let next = prompt
+  for (let count = 0; count < limits.maxTokens; count++) {
+    const token = await sequence.next(next, step)
+    if (limits.endTokens.has(token)) {
+      outcome.finishReason = 'stop'
+      return
+    }
+    yield token
+    next = [token]
+    // The token just drawn has not been evaluated; there must be a cell for it before another can be drawn.
+    if (sequence.tokens.length >= limits.contextSize) return
+  }
+}

@@ -1,0 +1,224 @@
+import { AsyncResource } from 'node:async_hooks'
+import type { Released } from './engine/stop.ts'
+import type { FinishReason, Outcome } from './engine/tokens.ts'
+import type { ResolvedGenerateOptions } from './options.ts'
+
+export type Usage = {
+  /** Tokens of the prompt, those of the template and the model's own start token included. */
+  readonly promptTokens: number
+  /** Of these, tokens that were in the cache and were not evaluated again. */
+  readonly cachedTokens: number
+  /** Tokens generated, without the end token. */
+  readonly completionTokens: number
+}
+
+export type Timings = {
+  /** From the start to the first token, waiting in line included, milliseconds. */
+  readonly promptMs: number
+  /** From the first token to the last, milliseconds. */
+  readonly completionMs: number
+  /** Prompt tokens evaluated per second. */
+  readonly promptTokensPerSecond: number
+  /** Tokens generated per second, after the first; 0 where there are fewer than two. */
+  readonly tokensPerSecond: number
+}
+
+export type GenerationResult = {
+  readonly text: string
+  /** Ids of the generated tokens, without the end token. */
+  readonly tokens: readonly number[]
+  /**
+   * `stop`: the model ended its answer, or a stop string came; `length`: `maxTokens` or the context's end;
+   * `callback`: the callback returned `false`; `break`: the reader left the loop.
+   */
+  readonly finishReason: FinishReason
+  /** The stop string that came; `undefined` where none did. */
+  readonly stopSequence: string | undefined
+  /** The seed that repeats this run. */
+  readonly seed: number
+  readonly usage: Usage
+  readonly timings: Timings
+}
+
+/** What a generation that failed or was aborted had made by then. */
+export type PartialResult = Pick<GenerationResult, 'text' | 'tokens'>
+
+/** @internal What the run fills in while it is under way. */
+export type RunRecord = {
+  readonly outcome: Outcome
+  promptTokens: number
+  cachedTokens: number
+}
+
+/** @internal Starts the pipe; called once, when the first piece is wanted. */
+export type StartRun = (record: RunRecord) => AsyncGenerator<Released, void, void>
+
+/**
+ * One generation: a promise of its text and an async iterable of its pieces. It starts when it is first awaited,
+ * iterated or asked for its `result`. Iterated, it is pulled: the model computes the next token when the reader wants
+ * it. `break` ends it; an abort, an error or a throwing callback rejects it, and what was made by then is `partial`.
+ */
+export class Generation implements PromiseLike<string>, AsyncIterable<string> {
+  readonly #start: StartRun
+  readonly #options: ResolvedGenerateOptions
+  readonly #record: RunRecord = {
+    outcome: { finishReason: 'length', stopSequence: undefined },
+    promptTokens: 0,
+    cachedTokens: 0,
+  }
+  readonly #pieces: string[] = []
+  readonly #tokens: number[] = []
+  // Everything runs in the async context that generate() was called in, whoever pulls.
+  readonly #inContext = AsyncResource.bind(<T>(run: () => T): T => run())
+  #source: AsyncGenerator<Released, void, void> | undefined
+  #advancing: Promise<boolean> | undefined
+  #ended: { readonly result: GenerationResult } | { readonly error: unknown } | undefined
+  #result: Promise<GenerationResult> | undefined
+  #startedAt = 0
+  #firstAt = 0
+  #lastAt = 0
+
+  /** @internal Made by `model.generate()`. */
+  constructor(start: StartRun, options: ResolvedGenerateOptions) {
+    this.#start = start
+    this.#options = options
+  }
+
+  /** The text and how it came to be. */
+  get result(): Promise<GenerationResult> {
+    this.#result ??= this.#runToEnd()
+    return this.#result
+  }
+
+  /** What was made so far; of interest after a failure or an abort. */
+  get partial(): PartialResult {
+    return { text: this.#pieces.join(''), tokens: [...this.#tokens] }
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: a generation is meant to be awaited
+  then<T = string, E = never>(
+    onFulfilled?: ((text: string) => T | PromiseLike<T>) | null,
+    onRejected?: ((reason: unknown) => E | PromiseLike<E>) | null,
+  ): Promise<T | E> {
+    return this.result.then((result) => result.text).then(onFulfilled, onRejected)
+  }
+
+  catch<E = never>(onRejected?: ((reason: unknown) => E | PromiseLike<E>) | null): Promise<string | E> {
+    return this.then(undefined, onRejected)
+  }
+
+  finally(onFinally?: (() => void) | null): Promise<string> {
+    return this.then().finally(onFinally)
+  }
+
+  /** Pieces of text as they come, none of them empty. A later iteration gets the same pieces again. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<string, void, void> {
+    let read = 0
+    try {
+      while (read < this.#pieces.length || (await this.#advance())) {
+        const piece = this.#pieces[read]
+        if (piece === undefined) continue // a token without text of its own
+        read++
+        yield piece
+      }
+    } finally {
+      await this.#end('break')
+    }
+  }
+
+  async #runToEnd(): Promise<GenerationResult> {
+    while (await this.#advance()) {}
+    if (this.#ended && 'result' in this.#ended) return this.#ended.result
+    throw new Error('a generation that does not advance has ended')
+  }
+
+  /** One more token; false at the end. Readers that ask at the same time share the step. */
+  #advance(): Promise<boolean> {
+    this.#advancing ??= this.#pull().finally(() => {
+      this.#advancing = undefined
+    })
+    return this.#advancing
+  }
+
+  async #pull(): Promise<boolean> {
+    if (this.#ended) {
+      if ('error' in this.#ended) throw this.#ended.error
+      return false
+    }
+    try {
+      const source = this.#open()
+      const { done, value } = await this.#inContext(() => source.next())
+      if (this.#ended) return false // the reader left meanwhile
+      if (done) return this.#finish()
+      if (!this.#take(value)) await this.#end('callback')
+      return true
+    } catch (error) {
+      this.#ended ??= { error }
+      this.#options.signal?.removeEventListener('abort', this.#onAbort)
+      await this.#source?.return() // frees the slot
+      throw error
+    }
+  }
+
+  #open(): AsyncGenerator<Released, void, void> {
+    if (!this.#source) {
+      this.#startedAt = performance.now()
+      this.#options.signal?.throwIfAborted()
+      this.#options.signal?.addEventListener('abort', this.#onAbort, { once: true })
+      this.#source = this.#inContext(() => this.#start(this.#record))
+    }
+    return this.#source
+  }
+
+  // A reader that is slow to pull holds a slot: an abort must not wait for its next pull.
+  #onAbort = () => {
+    this.#advance().catch(() => {})
+  }
+
+  /** Notes what came; false when the callback wants no more. */
+  #take({ token, text }: Released): boolean {
+    this.#lastAt = performance.now()
+    if (this.#tokens.length === 0) this.#firstAt = this.#lastAt
+    if (text) this.#pieces.push(text)
+    if (token !== undefined) this.#tokens.push(token)
+    const { callback } = this.#options
+    const tokenId = token ?? this.#tokens.at(-1)
+    if (!callback || tokenId === undefined) return true
+    return this.#inContext(() => callback(tokenId, text)) !== false
+  }
+
+  async #end(reason: FinishReason): Promise<void> {
+    if (this.#ended) return
+    this.#record.outcome.finishReason = reason
+    this.#finish()
+    await this.#source?.return()
+  }
+
+  #finish(): false {
+    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    const { outcome, promptTokens, cachedTokens } = this.#record
+    this.#ended = {
+      result: {
+        ...this.partial,
+        ...outcome,
+        seed: this.#options.sampling.seed,
+        usage: { promptTokens, cachedTokens, completionTokens: this.#tokens.length },
+        timings: this.#timings(promptTokens - cachedTokens),
+      },
+    }
+    return false
+  }
+
+  #timings(evaluated: number): Timings {
+    const promptMs =
+      this.#tokens.length > 0 ? this.#firstAt - this.#startedAt : performance.now() - this.#startedAt
+    const completionMs = this.#lastAt - this.#firstAt
+    const perSecond = (count: number, ms: number) => (count > 0 && ms > 0 ? (count / ms) * 1000 : 0)
+    return {
+      promptMs,
+      completionMs,
+      promptTokensPerSecond: perSecond(evaluated, promptMs),
+      tokensPerSecond: perSecond(this.#tokens.length - 1, completionMs),
+    }
+  }
+}

@@ -1,0 +1,107 @@
+import { basename, dirname, join } from 'node:path'
+import { ModelError } from '../errors.ts'
+import { damaged, type GgufFile, type GgufTensor, type GgufValue, readGgufFile } from './gguf-reader.ts'
+import { checkModel, VocabularyScan } from './gguf-rules.ts'
+
+export type { GgufList, GgufScalar, GgufTensor, GgufValue, GgufValueType } from './gguf-reader.ts'
+export { assertGeneratesText, describeKind, type ModelKind } from './gguf-rules.ts'
+
+/** What a GGUF file says about the model inside, checked. */
+export type GgufHeader = {
+  readonly path: string
+  /** All files of the model, this one first: more than one where it is split. */
+  readonly files: readonly { readonly path: string; readonly bytes: number }[]
+  /** Bytes of all files. */
+  readonly fileBytes: number
+  /** 2 or 3 */
+  readonly version: number
+  /** `general.architecture`, e.g. `llama` */
+  readonly architecture: string
+  readonly metadata: ReadonlyMap<string, GgufValue>
+  /** Those of all files; `offset` counts within the tensor's own file. */
+  readonly tensors: readonly GgufTensor[]
+  /** Bytes of all tensors. */
+  readonly tensorBytes: number
+  /** Where the tensor data of the first file starts, bytes. */
+  readonly dataOffset: number
+  /** Entries of the vocabulary; 0 where there is none. */
+  readonly tokenCount: number
+}
+
+export type ReadGgufOptions = {
+  readonly signal?: AbortSignal | undefined
+  /** Only the vocabulary is wanted: a file without tensors is then whole too. */
+  readonly vocabOnly?: boolean | undefined
+}
+
+/**
+ * Reads and checks the header of a GGUF file, and of its sister files where the model is split. llama.cpp answers
+ * some damage with `abort()`, which would end the whole process: this finds such damage first. Tensor data is
+ * not read.
+ * @throws {ModelError} `ERR_MODEL_NOT_FOUND`, `ERR_MODEL_UNREADABLE`, `ERR_NOT_GGUF`, `ERR_MODEL_DAMAGED` or
+ * `ERR_MODEL_UNSUPPORTED`
+ */
+export async function readGguf(path: string, options: ReadGgufOptions = {}): Promise<GgufHeader> {
+  const { signal, vocabOnly = false } = options
+  const vocabulary = new VocabularyScan(path)
+  const main = await readGgufFile(path, (key, count) => vocabulary.visitorFor(key, count), signal)
+  const files = [main, ...(await readSisters(main, signal))]
+  const tensors = files.flatMap((file) => file.tensors)
+  checkNames(path, files, tensors)
+  const { architecture, tokenCount } = checkModel(path, main.metadata, tensors, vocabOnly)
+  return {
+    path,
+    files: files.map((file) => ({ path: file.path, bytes: file.fileBytes })),
+    fileBytes: files.reduce((sum, file) => sum + file.fileBytes, 0),
+    version: main.version,
+    architecture,
+    metadata: main.metadata,
+    tensors,
+    tensorBytes: tensors.reduce((sum, tensor) => sum + tensor.bytes, 0),
+    dataOffset: main.dataOffset,
+    tokenCount,
+  }
+}
+
+/** The other files of a split model, named `<prefix>-00002-of-00003.gguf` like the first; none where it is whole. */
+async function readSisters(main: GgufFile, signal: AbortSignal | undefined): Promise<GgufFile[]> {
+  const { path } = main
+  const count = splitNumber(main, 'split.count') ?? 1
+  if (count <= 1) return []
+  if (splitNumber(main, 'split.no') !== 0) {
+    const message = `${path} is not the first part of its model, which has ${count} parts. Name the file that ends in "-${numbered(1, count)}.gguf".`
+    throw new ModelError('ERR_MODEL_UNSUPPORTED', message, path)
+  }
+  const suffix = `-${numbered(1, count)}.gguf`
+  if (!path.endsWith(suffix) || basename(path) === suffix) {
+    const message = `${path} is the first of ${count} parts, so its name must end in "${suffix}" to find the others.`
+    throw new ModelError('ERR_MODEL_UNSUPPORTED', message, path)
+  }
+  const prefix = basename(path).slice(0, -suffix.length)
+  const sisters: GgufFile[] = []
+  for (let part = 2; part <= count; part++) {
+    const sisterPath = join(dirname(path), `${prefix}-${numbered(part, count)}.gguf`)
+    const sister = await readGgufFile(sisterPath, () => undefined, signal)
+    // llama.cpp reads this one without looking at its type, which aborts when it is another.
+    if (splitNumber(sister, 'split.no') !== part - 1)
+      throw damaged(sisterPath, `its "split.no" does not say that it is part ${part}`)
+    sisters.push(sister)
+  }
+  return sisters
+}
+
+const numbered = (part: number, count: number) =>
+  `${String(part).padStart(5, '0')}-of-${String(count).padStart(5, '0')}`
+
+function splitNumber(file: GgufFile, key: string): number | undefined {
+  const entry = file.metadata.get(key)
+  if (entry === undefined) return undefined
+  if (entry.type !== 'u16') throw damaged(file.path, `"${key}" is not a 16-bit number`)
+  return Number(entry.value)
+}
+
+function checkNames(path: string, files: readonly GgufFile[], tensors: readonly GgufTensor[]): void {
+  if (files.length === 1) return
+  const names = new Set(tensors.map((tensor) => tensor.name))
+  if (names.size !== tensors.length) throw damaged(path, 'two of its parts hold tensors of the same name')
+}

@@ -1,0 +1,87 @@
+import { ModelError } from '../errors.ts'
+import { isSilent, LOG_LEVELS, type Logger } from '../logger.ts'
+import { translateLoadFailure } from '../native/failures.ts'
+import type { NativeBinding, NativeDevice, NativeLog, NativeModel } from '../native/types.ts'
+import type { ResolvedModelOptions } from '../options.ts'
+import { assertGeneratesText, type GgufHeader, readGguf } from './gguf.ts'
+import { checkMemory } from './memory.ts'
+
+export type OpenedModel = {
+  readonly native: NativeModel
+  readonly header: GgufHeader
+  /** The GPUs it was given; empty = it computes on the CPU. */
+  readonly devices: readonly NativeDevice[]
+}
+
+/**
+ * Checks the file at `path`, then loads it. The checks come first because llama.cpp answers some damaged files with
+ * abort(), and Linux answers too large ones with a kill.
+ */
+export async function openModel(
+  binding: NativeBinding,
+  path: string,
+  options: ResolvedModelOptions,
+  signal: AbortSignal,
+): Promise<OpenedModel> {
+  const header = await readGguf(path, { signal })
+  assertGeneratesText(header)
+  checkMemory(header, options.nCtx)
+  const devices = chooseDevices(binding, options)
+  const native = await load(binding, path, options, devices, signal)
+  const { hasEncoder, hasDecoder, isDiffusion } = native.info
+  if (hasEncoder || !hasDecoder || isDiffusion) {
+    native.close()
+    const message = `${path} (${header.architecture}) is no model that writes text token by token, so it cannot be used here.`
+    throw new ModelError('ERR_MODEL_UNSUPPORTED', message, path)
+  }
+  return { native, header, devices }
+}
+
+async function load(
+  binding: NativeBinding,
+  path: string,
+  options: ResolvedModelOptions,
+  devices: readonly NativeDevice[],
+  signal: AbortSignal,
+): Promise<NativeModel> {
+  signal.throwIfAborted()
+  const log = nativeLog(options.logger)
+  const params = {
+    vocabOnly: false,
+    gpuLayers: devices.length > 0 ? options.ngl : 0,
+    devices: devices.map((device) => device.name),
+    ...(log && { log }),
+  }
+  const loading = binding.Model.load(path, params, options.onProgress)
+  const cancel = () => loading.cancel()
+  signal.addEventListener('abort', cancel, { once: true })
+  try {
+    return await loading.promise
+  } catch (error) {
+    signal.throwIfAborted()
+    throw translateLoadFailure(error, path)
+  } finally {
+    signal.removeEventListener('abort', cancel)
+  }
+}
+
+/** llama.cpp's lines for `logger`; nothing at all where nobody listens, so that no line is ever made. */
+function nativeLog(logger: Logger): NativeLog | undefined {
+  if (LOG_LEVELS.every((level) => isSilent(logger, level))) return undefined
+  return (level, line) => logger[level](line)
+}
+
+function chooseDevices(binding: NativeBinding, { device, logger }: ResolvedModelOptions): NativeDevice[] {
+  if (device === 'cpu') return []
+  const gpus = binding.devices().filter(({ type }) => type === 'gpu' || type === 'igpu')
+  const wanted = device.toLowerCase()
+  const chosen = gpus.filter(
+    ({ name, description }) =>
+      wanted === 'gpu' || name.toLowerCase().includes(wanted) || description.toLowerCase().includes(wanted),
+  )
+  if (chosen.length === 0) {
+    const present = gpus.length > 0 ? gpus.map(({ description }) => description).join(', ') : 'none'
+    logger.warn(`no GPU matches device "${device}" (present: ${present}); using the CPU`)
+  }
+  return chosen
+}

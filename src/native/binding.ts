@@ -1,0 +1,137 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join, resolve } from 'node:path'
+import { GPT4AllError } from '../errors.ts'
+import type { NativeBinding } from './types.ts'
+
+type Candidate = {
+  /** What was tried, for the error's list. */
+  readonly what: string
+  readonly load: () => unknown
+}
+
+/**
+ * The prebuilt binaries, one package per platform. Each `require` is literal, so that bundlers and file tracers
+ * see it. (In src/, run as ES modules from a checkout, there is no `require`: there the source build serves.)
+ */
+const PLATFORM_PACKAGES: Readonly<Record<string, () => unknown>> = {
+  'darwin-arm64': () => require('@gpt4all-ts/darwin-arm64'),
+  'darwin-x64': () => require('@gpt4all-ts/darwin-x64'),
+  'linux-arm64': () => require('@gpt4all-ts/linux-arm64'),
+  'linux-x64': () => require('@gpt4all-ts/linux-x64'),
+  'win32-arm64': () => require('@gpt4all-ts/win32-arm64'),
+  'win32-x64': () => require('@gpt4all-ts/win32-x64'),
+}
+
+let loaded: NativeBinding | undefined
+
+/**
+ * The addon, loaded on the first call: the file that `GPT4ALL_BINDING` names, else the build of this checkout,
+ * else the platform's package. A failure is not remembered: once repaired, the next call succeeds.
+ *
+ * @throws {GPT4AllError} `ERR_BINDING` when none can be loaded; the message lists each with its reason and the fix.
+ */
+export function loadBinding(): NativeBinding {
+  loaded ??= findBinding()
+  return loaded
+}
+
+function findBinding(): NativeBinding {
+  const failures: { what: string; error: unknown }[] = []
+  for (const { what, load } of candidates()) {
+    try {
+      return checkBinding(load())
+    } catch (error) {
+      failures.push({ what, error })
+    }
+  }
+  throw bindingError(failures)
+}
+
+function candidates(): Candidate[] {
+  const chosen = process.env.GPT4ALL_BINDING
+  // Named explicitly, nothing else is meant: falling back would hide that it does not load.
+  if (chosen) return [{ what: `GPT4ALL_BINDING=${chosen}`, load: () => loadFile(resolve(chosen)) }]
+  const found: Candidate[] = []
+  const home = ownFolder(import.meta.dirname)
+  const build = home && join(home, 'build', 'Release', 'gpt4all.node')
+  if (build && existsSync(join(home, 'CMakeLists.txt'))) {
+    found.push({ what: build, load: () => loadFile(build) })
+  }
+  const platform = `${process.platform}-${process.arch}`
+  found.push({
+    what: `@gpt4all-ts/${platform}`,
+    load: PLATFORM_PACKAGES[platform] ?? noPackage(platform),
+  })
+  return found
+}
+
+function noPackage(platform: string) {
+  return () => {
+    throw new Error(`there is no prebuilt package for ${platform}`)
+  }
+}
+
+/** Inside an Electron archive a `.node` cannot be loaded: packagers put it beside the archive. */
+function loadFile(path: string): unknown {
+  const file = path.replace(/([\\/]app\.asar)(?=[\\/])/, '$1.unpacked')
+  if (!existsSync(file)) throw new Error('no such file')
+  return createRequire(file)(file)
+}
+
+/** The folder of our own package.json above `from`: src/native and dist lie at different depths. */
+function ownFolder(from: string): string | undefined {
+  for (let folder = from; ; folder = dirname(folder)) {
+    if (isOurs(join(folder, 'package.json'))) return folder
+    if (dirname(folder) === folder) return undefined
+  }
+}
+
+function isOurs(path: string): boolean {
+  try {
+    return (JSON.parse(readFileSync(path, 'utf8')) as { name?: unknown }).name === 'gpt4all-ts'
+  } catch {
+    return false
+  }
+}
+
+function checkBinding(binding: unknown): NativeBinding {
+  const { Model, Context, Sampler } = (binding ?? {}) as Partial<NativeBinding>
+  const fits =
+    typeof Model?.load === 'function' &&
+    typeof Context?.create === 'function' &&
+    typeof Sampler === 'function'
+  if (!fits) throw new Error('it was built for another version of gpt4all-ts')
+  return binding as NativeBinding
+}
+
+function bindingError(failures: readonly { what: string; error: unknown }[]): GPT4AllError {
+  const tried = failures.map(({ what, error }) => `  - ${what}: ${firstLine(error)}`)
+  const message = [
+    `The native addon of gpt4all-ts could not be loaded on ${process.platform}-${process.arch} (Node.js ${process.version}). Tried:`,
+    ...tried,
+    'Possible solutions:',
+    ...solutions().map((line) => `  - ${line}`),
+  ].join('\n')
+  return new GPT4AllError('ERR_BINDING', message, { cause: failures.at(-1)?.error })
+}
+
+function solutions(): string[] {
+  if (process.env.GPT4ALL_BINDING) {
+    return ['Unset GPT4ALL_BINDING, or let it name a gpt4all.node that was built from this version.']
+  }
+  const home = ownFolder(import.meta.dirname)
+  if (home !== undefined && existsSync(join(home, 'CMakeLists.txt'))) {
+    return ['Build the addon: npm run setup']
+  }
+  const name = `@gpt4all-ts/${process.platform}-${process.arch}`
+  return [
+    `Install the prebuilt addon, which npm leaves out with --omit=optional and when node_modules was made on another platform: npm install --include=optional gpt4all-ts ${name}`,
+    'With a bundler, mark gpt4all-ts and @gpt4all-ts/* as external.',
+    'Build it in a checkout of the gpt4all-ts repository with `npm run setup`, then set GPT4ALL_BINDING to the path of its build/Release/gpt4all.node.',
+  ]
+}
+
+function firstLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? ''
+}

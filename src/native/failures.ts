@@ -1,0 +1,44 @@
+import { ClosedError, GPT4AllError, ModelError, OutOfMemoryError, TemplateError } from '../errors.ts'
+import type { NativeErrorCode } from './types.ts'
+
+/** The code of an error that came out of the addon, `undefined` for any other value. */
+export function nativeCode(error: unknown): NativeErrorCode | undefined {
+  return error instanceof Error ? (error as { code?: NativeErrorCode }).code : undefined
+}
+
+/** The public error for one that came out of the addon; `what` is the object it happened to, e.g. `The model`. */
+export function translateFailure(error: unknown, what: string): unknown {
+  if (error instanceof GPT4AllError || !(error instanceof Error)) return error
+  const options = { cause: error }
+  switch (nativeCode(error)) {
+    case 'ERR_CLOSED':
+      return new ClosedError(what, options)
+    case 'ERR_MEMORY':
+      return new OutOfMemoryError(`${what} needs more memory than there is: ${error.message}`, options)
+    case 'ERR_TEMPLATE':
+      return new TemplateError(`The chat template cannot be rendered: ${error.message}`, options)
+    case 'ERR_ABORTED':
+      return new GPT4AllError('ERR_ABORTED', `${what} was interrupted.`, options)
+    case 'ERR_DECODE':
+    case 'ERR_CONTEXT_FULL':
+    case 'ERR_CANNOT_ROLL_BACK':
+    case 'ERR_STATE':
+    case 'ERR_LOAD':
+      return new GPT4AllError('ERR_DECODE', `${what} failed: ${error.message}`, options)
+    default:
+      return error
+  }
+}
+
+/** The public error for a file that llama.cpp refused to load. */
+export function translateLoadFailure(error: unknown, path: string): unknown {
+  if (nativeCode(error) !== 'ERR_LOAD') return translateFailure(error, `The model ${path}`)
+  const reason = (error as Error).message
+  const options = { cause: error }
+  const architecture = /unknown model architecture: '([^']*)'/.exec(reason)?.[1]
+  if (architecture !== undefined) {
+    const message = `${path} has the architecture "${architecture}", which this version of llama.cpp does not know.`
+    return new ModelError('ERR_MODEL_UNSUPPORTED', message, path, options)
+  }
+  return new ModelError('ERR_MODEL_LOAD', `llama.cpp could not load ${path}: ${reason}`, path, options)
+}

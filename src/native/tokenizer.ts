@@ -1,0 +1,29 @@
+import type { NativeModel } from './types.ts'
+
+/** Texts up to this length, in UTF-16 units, are tokenized at once: it takes less than a millisecond. */
+const SHORT = 8192
+
+/** Tokenizes without ever holding the event loop for long. */
+export async function encode(
+  model: NativeModel,
+  text: string,
+  addSpecial: boolean,
+  parseSpecial: boolean,
+): Promise<Int32Array> {
+  return text.length <= SHORT
+    ? model.tokenize(text, addSpecial, parseSpecial)
+    : model.tokenizeAsync(text, addSpecial, parseSpecial)
+}
+
+/** The bytes of a token's text, none for control tokens; remembers what it has asked for. */
+export function pieceReader(model: NativeModel): (token: number) => Uint8Array {
+  const known = new Map<number, Uint8Array>()
+  return (token) => {
+    let bytes = known.get(token)
+    if (!bytes) {
+      bytes = model.tokenBytes(token, false)
+      known.set(token, bytes)
+    }
+    return bytes
+  }
+}

@@ -1,0 +1,272 @@
+import { randomInt } from 'node:crypto'
+import { availableParallelism } from 'node:os'
+import { optionError } from './errors.ts'
+import { type Logger, resolveLogger } from './logger.ts'
+import type { NativeSamplerParams } from './native/types.ts'
+
+/** Options of `new GPT4All(name, options)` and `GPT4All.load(name, options)`. */
+export type ModelOptions = {
+  /** Folder in which a model given by name is looked for. @default `~/.cache/gpt4all` */
+  readonly modelPath?: string | undefined
+  /** Accepted for code ported from Python, where it is unused too. @default undefined */
+  readonly modelType?: string | undefined
+  /**
+   * Whether a missing model may be downloaded. This version does not download yet: a missing model is an error
+   * either way. @default true
+   */
+  readonly allowDownload?: boolean | undefined
+  /** Threads that compute, 1 or more; more than the machine's cores are clamped. @default all usable cores */
+  readonly nThreads?: number | undefined
+  /**
+   * Where to compute: `'cpu'`, `'gpu'` (every GPU the addon was built for), or a part of a device's name. Without
+   * such a GPU the CPU is used, and a warning is logged.
+   * @default `'gpu'` on macOS with Apple silicon, else `'cpu'`
+   */
+  readonly device?: string | undefined
+  /** Tokens of the context, prompt and answer together: 8 to 2^24. @default 2048 */
+  readonly nCtx?: number | undefined
+  /** Layers to put on the GPU, 0 or more; without effect on the CPU. @default 100 */
+  readonly ngl?: number | undefined
+  /** Log everything to stderr, when no `logger` is given. @default false */
+  readonly verbose?: boolean | undefined
+  /**
+   * Receives the library's and llama.cpp's log lines: `console`, pino, winston ...
+   * @default silent, or stderr at the level named by the environment variable `GPT4ALL_LOG`
+   */
+  readonly logger?: Logger | undefined
+  /** Called while weights are read, with a fraction from 0 to 1. */
+  readonly onProgress?: ((fraction: number) => void) | undefined
+}
+
+/** Options of `model.generate(prompt, options)`; names and defaults are the Python package's, in camelCase. */
+export type GenerateOptions = {
+  /** Tokens to generate at most, 0 or more; `Infinity` = until the context is full. @default 200 */
+  readonly maxTokens?: number | undefined
+  /** Alias of `maxTokens`, and stronger, as in Python. */
+  readonly nPredict?: number | undefined
+  /** Temperature, 0 or more: 0 always takes the likeliest token, 1 leaves the distribution alone. @default 0.7 */
+  readonly temp?: number | undefined
+  /** Draw only from the k likeliest tokens, 0 or more; 0 switches it off. @default 40 */
+  readonly topK?: number | undefined
+  /** Draw only from the likeliest tokens that together reach this probability, 0 to 1; 1 switches it off. @default 0.4 */
+  readonly topP?: number | undefined
+  /** Draw only from tokens at least this likely relative to the likeliest, 0 to 1; 0 switches it off. @default 0 */
+  readonly minP?: number | undefined
+  /** Divides the logits of tokens generated lately, above 0; 1 switches it off. @default 1.18 */
+  readonly repeatPenalty?: number | undefined
+  /** Generated tokens the penalty looks back on, 0 or more; 0 switches it off. @default 64 */
+  readonly repeatLastN?: number | undefined
+  /** Prompt tokens evaluated per step, 1 or more. Smaller steps only cost speed. @default 512, the fastest */
+  readonly nBatch?: number | undefined
+  /** Makes a run repeatable: an integer, 0 to 4294967295. @default random; the result tells it */
+  readonly seed?: number | undefined
+  /** Texts that end the generation; they are not part of it. @default none */
+  readonly stop?: string | readonly string[] | undefined
+  /**
+   * Called with the id and the text of each generated token, `''` where its text is not complete or held back
+   * for a stop string. Return `false` to end the generation. An exception in it ends the generation with it.
+   */
+  readonly callback?: ((tokenId: number, piece: string) => unknown) | undefined
+  /** Aborts: the generation rejects with `signal.reason`. */
+  readonly signal?: AbortSignal | undefined
+  /** Accepted for code ported from Python; every generation can be awaited and iterated. */
+  readonly streaming?: boolean | undefined
+}
+
+/** The one place where defaults live. Source: the GPT4All Python package 2.8.2. */
+export const DEFAULTS = {
+  nCtx: 2048,
+  ngl: 100,
+  maxTokens: 200,
+  temp: 0.7,
+  topK: 40,
+  topP: 0.4,
+  minP: 0,
+  repeatPenalty: 1.18,
+  repeatLastN: 64,
+  nBatch: 512,
+} as const
+
+/** Cells a prompt must leave free for the answer. Source: the Python package refuses longer prompts. */
+export const RESERVED_TOKENS = 4
+
+export type ResolvedModelOptions = {
+  readonly modelPath: string | undefined
+  readonly nThreads: number
+  readonly device: string
+  readonly nCtx: number
+  readonly ngl: number
+  readonly logger: Logger
+  readonly onProgress: ((fraction: number) => void) | undefined
+}
+
+export type ResolvedGenerateOptions = {
+  readonly maxTokens: number
+  readonly sampling: NativeSamplerParams
+  readonly nBatch: number
+  readonly stop: readonly string[]
+  readonly callback: ((tokenId: number, piece: string) => unknown) | undefined
+  readonly signal: AbortSignal | undefined
+}
+
+const UINT32_MAX = 0xffffffff
+const INT32_MAX = 0x7fffffff
+
+export function resolveModelOptions(options: ModelOptions = {}): ResolvedModelOptions {
+  checkObject('options', options)
+  checkKnown(options, MODEL_OPTIONS)
+  const verbose = boolean('verbose', options.verbose) ?? false
+  const logger = resolveLogger(options.logger, verbose)
+  string('modelType', options.modelType)
+  boolean('allowDownload', options.allowDownload)
+  return {
+    modelPath: string('modelPath', options.modelPath),
+    nThreads: resolveThreads(integer('nThreads', options.nThreads, 1), logger),
+    device: string('device', options.device) ?? (isAppleSilicon() ? 'gpu' : 'cpu'),
+    nCtx: integer('nCtx', options.nCtx, 8, 2 ** 24) ?? DEFAULTS.nCtx,
+    ngl: integer('ngl', options.ngl, 0, INT32_MAX) ?? DEFAULTS.ngl,
+    logger,
+    onProgress: callable('onProgress', options.onProgress),
+  }
+}
+
+export function resolveGenerateOptions(options: GenerateOptions = {}): ResolvedGenerateOptions {
+  checkObject('options', options)
+  checkKnown(options, GENERATE_OPTIONS)
+  boolean('streaming', options.streaming)
+  const maxTokens = tokenLimit('maxTokens', options.maxTokens)
+  return {
+    maxTokens: tokenLimit('nPredict', options.nPredict) ?? maxTokens ?? DEFAULTS.maxTokens,
+    sampling: {
+      temperature: number('temp', options.temp, 0, MAX_FLOAT) ?? DEFAULTS.temp,
+      topK: Math.min(integer('topK', options.topK, 0) ?? DEFAULTS.topK, INT32_MAX),
+      topP: number('topP', options.topP, 0, 1) ?? DEFAULTS.topP,
+      minP: number('minP', options.minP, 0, 1) ?? DEFAULTS.minP,
+      repeatPenalty:
+        number('repeatPenalty', options.repeatPenalty, 1e-6, MAX_FLOAT) ?? DEFAULTS.repeatPenalty,
+      repeatLastN: Math.min(
+        integer('repeatLastN', options.repeatLastN, 0) ?? DEFAULTS.repeatLastN,
+        INT32_MAX,
+      ),
+      seed: integer('seed', options.seed, 0, UINT32_MAX) ?? randomInt(UINT32_MAX + 1),
+    },
+    nBatch: integer('nBatch', options.nBatch, 1) ?? DEFAULTS.nBatch,
+    stop: stopStrings(options.stop),
+    callback: callable('callback', options.callback),
+    signal: abortSignal('signal', options.signal),
+  }
+}
+
+const MODEL_OPTIONS: Readonly<Record<keyof ModelOptions, true>> = {
+  modelPath: true,
+  modelType: true,
+  allowDownload: true,
+  nThreads: true,
+  device: true,
+  nCtx: true,
+  ngl: true,
+  verbose: true,
+  logger: true,
+  onProgress: true,
+}
+
+const GENERATE_OPTIONS: Readonly<Record<keyof GenerateOptions, true>> = {
+  maxTokens: true,
+  nPredict: true,
+  temp: true,
+  topK: true,
+  topP: true,
+  minP: true,
+  repeatPenalty: true,
+  repeatLastN: true,
+  nBatch: true,
+  seed: true,
+  stop: true,
+  callback: true,
+  signal: true,
+  streaming: true,
+}
+
+/** The largest number a 32-bit float holds: samplers compute with those. */
+const MAX_FLOAT = 3.4e38
+
+function isAppleSilicon(): boolean {
+  return process.platform === 'darwin' && process.arch === 'arm64'
+}
+
+function resolveThreads(wanted: number | undefined, logger: Logger): number {
+  const cores = availableParallelism()
+  if (wanted === undefined) return cores
+  if (wanted > cores) logger.warn(`nThreads ${wanted} is more than the ${cores} usable cores; using ${cores}`)
+  return Math.min(wanted, cores)
+}
+
+// A misspelt option would silently leave its default in force.
+function checkKnown(options: object, known: Readonly<Record<string, true>>): void {
+  for (const name of Object.keys(options)) {
+    if (known[name]) continue
+    const lower = name.toLowerCase().replaceAll('_', '')
+    const meant = Object.keys(known).find((candidate) => candidate.toLowerCase() === lower)
+    const hint = meant ? ` Did you mean "${meant}"?` : ` Known options: ${Object.keys(known).join(', ')}.`
+    const error = optionError(name, 'no such option', (options as Record<string, unknown>)[name])
+    error.message = `Unknown option "${name}".${hint}`
+    throw error
+  }
+}
+
+function checkObject(name: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw optionError(name, 'an object', value)
+}
+
+function string(name: string, value: unknown): string | undefined {
+  if (value === undefined) return undefined
+  if (typeof value !== 'string' || value === '') throw optionError(name, 'a non-empty string', value)
+  return value
+}
+
+function boolean(name: string, value: unknown): boolean | undefined {
+  if (value === undefined || typeof value === 'boolean') return value
+  throw optionError(name, 'true or false', value)
+}
+
+function callable<T>(name: string, value: T | undefined): T | undefined {
+  if (value === undefined || typeof value === 'function') return value
+  throw optionError(name, 'a function', value)
+}
+
+function number(name: string, value: unknown, min: number, max: number): number | undefined {
+  if (value === undefined) return undefined
+  if (typeof value === 'number' && value >= min && value <= max) return value
+  const range = max === MAX_FLOAT ? `of at least ${min}` : `from ${min} to ${max}`
+  throw optionError(name, `a finite number ${range}`, value)
+}
+
+function integer(
+  name: string,
+  value: unknown,
+  min: number,
+  max = Number.MAX_SAFE_INTEGER,
+): number | undefined {
+  if (value === undefined) return undefined
+  if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max) return value as number
+  const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`
+  throw optionError(name, `an integer ${range}`, value)
+}
+
+function tokenLimit(name: string, value: unknown): number | undefined {
+  return value === Number.POSITIVE_INFINITY ? value : integer(name, value, 0)
+}
+
+function stopStrings(value: unknown): readonly string[] {
+  if (value === undefined) return []
+  const list: unknown[] = Array.isArray(value) ? value : [value]
+  const valid = list.every((stop) => typeof stop === 'string' && stop !== '')
+  if (!valid) throw optionError('stop', 'a non-empty string or an array of them', value)
+  return list as string[]
+}
+
+function abortSignal(name: string, value: unknown): AbortSignal | undefined {
+  if (value === undefined || value instanceof AbortSignal) return value
+  throw optionError(name, 'an AbortSignal', value)
+}

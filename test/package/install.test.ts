@@ -1,0 +1,164 @@
+import { execFile } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+const execute = promisify(execFile)
+const root = resolve(import.meta.dirname, '../..')
+const out = join(root, 'out')
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+const main = join(out, `gpt4all-ts-${version}.tgz`)
+const platformName = `${process.platform}-${process.arch}`
+const platform = join(out, `gpt4all-ts-${platformName}-${version}.tgz`)
+
+const ANSWER = `
+  const path = require('node:path')
+  const models = path.join(path.dirname(require.resolve('gpt4all-ts/package.json')), 'models')
+  const file = path.join(models, require('node:fs').readdirSync(models).find((name) => name.endsWith('.gguf')))
+  async function answer(GPT4All) {
+    const model = await GPT4All.load(file)
+    const prompt = await model.renderPrompt([{ role: 'user', content: 'What is the capital of France?' }])
+    const text = await model.generate(prompt, { temp: 0, maxTokens: 24 })
+    await model.close()
+    console.log(text)
+  }
+`
+
+let app: string
+let bare: string
+
+beforeAll(async () => {
+  for (const file of [main, platform]) {
+    if (!existsSync(file)) throw new Error(`${file} is missing: run \`npm run pack:all\` first.`)
+  }
+  app = await installed(main, platform)
+  bare = await installed(main)
+})
+
+afterAll(() => {
+  for (const folder of [app, bare]) if (folder) rmSync(folder, { recursive: true, force: true })
+})
+
+/** An empty project with these tarballs in it, installed without scripts and without a network. */
+async function installed(...tarballs: string[]): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'gpt4all-ts-package-'))
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'app', private: true }))
+  const options = ['--ignore-scripts', '--offline', '--no-audit', '--no-fund', '--cache', join(folder, '.npm')]
+  await execute('npm', ['install', ...options, ...tarballs], { cwd: folder, shell: process.platform === 'win32' })
+  return folder
+}
+
+async function node(folder: string, file: string, source: string): Promise<{ stdout: string; stderr: string }> {
+  writeFileSync(join(folder, file), source)
+  const { GPT4ALL_BINDING: _, ...env } = process.env
+  return execute(process.execPath, [file], { cwd: folder, env })
+}
+
+describe('the packed tarballs, installed into an empty folder', () => {
+  test('answer from ES modules', async () => {
+    const source = `import { createRequire } from 'node:module'
+      import { GPT4All } from 'gpt4all-ts'
+      const require = createRequire(import.meta.url)
+      ${ANSWER}
+      await answer(GPT4All)`
+    const { stdout, stderr } = await node(app, 'answer.mjs', source)
+    expect(stdout).toContain('Paris')
+    expect(stderr).toBe('')
+  })
+
+  test('answer from CommonJS', async () => {
+    const source = `const { GPT4All } = require('gpt4all-ts')
+      ${ANSWER}
+      answer(GPT4All)`
+    const { stdout, stderr } = await node(app, 'answer.cjs', source)
+    expect(stdout).toContain('Paris')
+    expect(stderr).toBe('')
+  })
+
+  test('are one library for import and require: the same classes under the same names', async () => {
+    const source = `import * as esm from 'gpt4all-ts'
+      import { createRequire } from 'node:module'
+      const cjs = createRequire(import.meta.url)('gpt4all-ts')
+      const names = Object.keys(cjs).sort()
+      console.log(JSON.stringify([names, Object.keys(esm).sort(), names.every((name) => esm[name] === cjs[name])]))`
+    const { stdout } = await node(app, 'same.mjs', source)
+    const [cjsNames, esmNames, same] = JSON.parse(stdout)
+    expect(esmNames).toEqual(cjsNames)
+    expect(cjsNames).toContain('GPT4All')
+    expect(same).toBe(true)
+  })
+
+  test('do nothing at import: no output, no binary loaded', async () => {
+    const source = `require('gpt4all-ts')
+      console.log(Object.keys(require.cache).filter((file) => file.endsWith('.node')).length)`
+    expect(await node(app, 'import.cjs', source)).toEqual({ stdout: '0\n', stderr: '' })
+  })
+
+  test('type-check for both kinds of importer, with libraries checked too', async () => {
+    const source = `import { GPT4All, type GPT4AllError } from 'gpt4all-ts'
+      export async function ask(path: string): Promise<string> {
+        const model = await GPT4All.load(path)
+        return await model.generate('Hello', { maxTokens: 3 })
+      }
+      export type Failure = GPT4AllError\n`
+    for (const file of ['ask.mts', 'ask.cts']) writeFileSync(join(app, file), source)
+    const types = join(root, 'node_modules', '@types')
+    const options = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2022', '--typeRoots', types]
+    const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+    const run = execute(process.execPath, [tsc, ...options, '--types', 'node', 'ask.mts', 'ask.cts'], { cwd: app })
+    await expect(run).resolves.toMatchObject({ stdout: '' })
+  })
+})
+
+describe('the main tarball without the platform package', () => {
+  test('says which package is missing and how to get it', async () => {
+    const source = `const { GPT4All } = require('gpt4all-ts')
+      ${ANSWER}
+      answer(GPT4All).catch((error) => console.log(error.code, error.message))`
+    const { stdout } = await node(bare, 'missing.cjs', source)
+    expect(stdout).toContain('ERR_BINDING')
+    expect(stdout).toContain(`@gpt4all-ts/${platformName}`)
+    expect(stdout).toContain('npm install --include=optional')
+  })
+})
+
+describe('the manifests', () => {
+  const tool = (path: string, ...args: string[]) =>
+    execute(process.execPath, [join(root, 'node_modules', path), ...args], { cwd: root })
+
+  test('satisfy publint', async () => {
+    const { stdout } = await tool('publint/src/cli.js', main, '--strict')
+    expect(stdout).toContain('All good!')
+  })
+
+  test('satisfy Are The Types Wrong', async () => {
+    const { stdout } = await tool('@arethetypeswrong/cli/dist/index.js', main)
+    expect(stdout).toContain('No problems found')
+  })
+
+  test('lock the platform packages to the version of the main one', () => {
+    const manifest = installedManifest(app, 'gpt4all-ts')
+    expect(manifest.optionalDependencies).toEqual({ [`@gpt4all-ts/${platformName}`]: version })
+    expect(installedManifest(app, `@gpt4all-ts/${platformName}`)).toMatchObject({
+      version,
+      os: [process.platform],
+      cpu: [process.arch],
+    })
+  })
+
+  test('carry the licences, and nothing that only the repository needs', () => {
+    const files = readdirSync(join(app, 'node_modules', 'gpt4all-ts')).sort()
+    expect(files).toEqual(
+      ['CHANGELOG.md', 'LICENSE', 'README.md', 'THIRD_PARTY_NOTICES.md', 'dist', 'models', 'package.json'].sort(),
+    )
+    const native = readdirSync(join(app, 'node_modules', '@gpt4all-ts', platformName)).sort()
+    expect(native).toEqual(['LICENSE', 'README.md', 'THIRD_PARTY_NOTICES.md', 'gpt4all.node', 'package.json'].sort())
+    expect(installedManifest(app, 'gpt4all-ts')).not.toHaveProperty('scripts')
+  })
+})
+
+function installedManifest(folder: string, name: string): Record<string, unknown> {
+  return JSON.parse(readFileSync(join(folder, 'node_modules', name, 'package.json'), 'utf8'))
+}
