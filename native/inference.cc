@@ -32,9 +32,9 @@ Session::Session(llama_model* model, const ContextShape& shape, ggml_abort_callb
   batch = std::make_unique<Batch>(static_cast<int32_t>(shape.batch_size));
 
   // One pool serves both kinds of steps: a graph uses as many of its threads as it is told to.
-  const int32_t most = std::max(shape.threads, shape.batch_threads);
-  if (most > 1) {
-    ggml_threadpool_params pool = ggml_threadpool_params_default(most);
+  most_threads_ = std::max(shape.threads, shape.batch_threads);
+  if (most_threads_ > 1) {
+    ggml_threadpool_params pool = ggml_threadpool_params_default(most_threads_);
     pool.poll = shape.poll;
     pool_ = ggml_threadpool_new(&pool);
     llama_attach_threadpool(context, pool_, pool_);
@@ -47,8 +47,7 @@ Session::~Session() {
 }
 
 void Session::SetThreads(int32_t threads, int32_t batch_threads) {
-  const int32_t most = pool_ != nullptr ? ggml_threadpool_get_n_threads(pool_) : 1;
-  llama_set_n_threads(context, std::min(threads, most), std::min(batch_threads, most));
+  llama_set_n_threads(context, std::min(threads, most_threads_), std::min(batch_threads, most_threads_));
 }
 
 Inference::Inference(std::shared_ptr<Environment> environment, std::shared_ptr<Weights> weights,

@@ -95,6 +95,7 @@ class Session {
 
  private:
   ggml_threadpool* pool_ = nullptr;
+  int32_t most_threads_ = 1;
 };
 
 }  // namespace gpt4all
