@@ -112,8 +112,9 @@ const NUMBER_RULES: readonly NumberRule[] = [
   { key: 'attention.head_count_kv', min: 0, max: 2 ** 16 },
   { key: 'attention.key_length', min: 1, max: 2 ** 16 },
   { key: 'attention.value_length', min: 1, max: 2 ** 16 },
+  { key: 'attention.key_length_swa', min: 1, max: 2 ** 16 },
+  { key: 'attention.value_length_swa', min: 1, max: 2 ** 16 },
   { key: 'attention.sliding_window', min: 0, max: COUNT_MAX }, // cells = window + batch, in 32 bits
-  { key: 'rope.dimension_count', min: 0, max: 2 ** 16 },
   { key: 'rope.freq_base', min: Number.MIN_VALUE, max: 1e30 }, // else every logit is NaN
   { key: 'rope.scaling.factor', min: 0, max: 1e9 },
   { key: 'attention.layer_norm_epsilon', min: 0, max: 1 }, // asserted when evaluated
@@ -205,6 +206,12 @@ function checkExperts(model: Model): void {
     )
 }
 
+/** Asserted when evaluated: values are rotated in pairs, and no more than a head has. With none it never ends. */
+function checkRotation({ path }: Model, rotated: number, head: number): void {
+  if (rotated < 2 || rotated % 2 !== 0 || rotated > head)
+    throw damaged(path, `it rotates ${rotated} of the ${head} values of an attention head`)
+}
+
 const ROPE_SCALING_TYPES = ['none', 'linear', 'yarn', 'longrope']
 
 function checkRope(model: Model): void {
@@ -213,14 +220,14 @@ function checkRope(model: Model): void {
   // asserted (llama_rope_scaling_type_from_string)
   if (scaling !== undefined && !ROPE_SCALING_TYPES.includes(scaling))
     throw damaged(path, `"${architecture}.rope.scaling.type" is "${scaling}"`)
-  const heads = numbers(model, `${architecture}.attention.head_count`)?.[0] ?? 0
+  const heads = number(model, `${architecture}.attention.head_count`) ?? 0
   if (heads > 0) {
     const width = number(model, `${architecture}.embedding_length`)!
     const head = number(model, `${architecture}.attention.key_length`) ?? Math.floor(width / heads)
-    const rotated = number(model, `${architecture}.rope.dimension_count`) ?? head
-    // asserted when evaluated: pairs of values are rotated, and no more than a head has
-    if (rotated % 2 !== 0 || rotated > head)
-      throw damaged(path, `it rotates ${rotated} of the ${head} values of an attention head`)
+    const headOfWindow = number(model, `${architecture}.attention.key_length_swa`) ?? head
+    checkRotation(model, number(model, `${architecture}.rope.dimension_count`) ?? head, head)
+    const inWindow = number(model, `${architecture}.rope.dimension_count_swa`)
+    if (inWindow !== undefined) checkRotation(model, inWindow, headOfWindow)
   }
   const sections = numbers(model, `${architecture}.rope.dimension_sections`)
   // asserted, and their sum is a divisor
@@ -264,6 +271,8 @@ function checkEmbedding({ path, tensors }: Model, tokenCount: number): void {
 // ---- vocabulary
 
 const MAX_TOKENS = 2 ** 24
+/** The longest real ones are runs of some 100 spaces or dashes; llama.cpp is busy for minutes with long ones. */
+const MAX_TOKEN_BYTES = 16_384
 const TOKENS = 'tokenizer.ggml.tokens'
 const MERGES = 'tokenizer.ggml.merges'
 
@@ -287,6 +296,8 @@ export class VocabularyScan {
     return (index, bytes, start, end) => {
       let stop = start
       while (stop < end && bytes[stop] !== 0) stop++
+      if (end - start > MAX_TOKEN_BYTES)
+        throw damaged(this.#path, `token ${index} of its vocabulary claims ${end - start} bytes`)
       if (stop === start || index >= MAX_TOKENS || seen.add(bytes, start, stop)) return
       const token = JSON.stringify(bytes.toString('utf8', start, stop))
       throw damaged(this.#path, `token ${index} of its vocabulary (${token}) appears a second time`)
@@ -301,7 +312,7 @@ export class VocabularyScan {
 
 /**
  * A set of byte strings that keeps 64 bits of each, five times as fast as a Set of 256,000 strings. That two
- * different tokens of such a vocabulary share their 64 bits has a chance of one in 500 million.
+ * different tokens of such a vocabulary share their 64 bits has a chance of one in 200 million.
  */
 class Fingerprints {
   readonly #mask: number

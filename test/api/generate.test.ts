@@ -1,7 +1,9 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { afterAll, describe, expect, test } from 'vitest'
-import { GPT4All } from '../../src/index.ts'
+import { ContextOverflowError, GPT4All } from '../../src/index.ts'
 import { EMBEDDED } from '../support/models.ts'
 
+// One thread: two that compute wait for each other at every barrier, and test runs share their cores.
 const model = new GPT4All(EMBEDDED, { nThreads: 1 })
 afterAll(() => model.close())
 
@@ -9,6 +11,13 @@ afterAll(() => model.close())
 const ask = (content: string) => model.renderPrompt([{ role: 'user', content }])
 
 const GREEDY = { temp: 0, repeatPenalty: 1 } as const
+const COUNTING = Array.from({ length: 20 }, (_, i) => i + 1).join(', ')
+
+async function collect(pieces: AsyncIterable<string>): Promise<string[]> {
+  const list: string[] = []
+  for await (const piece of pieces) list.push(piece)
+  return list
+}
 
 describe('generate()', () => {
   test('awaited, gives the text', async () => {
@@ -17,11 +26,285 @@ describe('generate()', () => {
 
   test('iterated, gives pieces that add up to the text', async () => {
     const prompt = await ask('Count from 1 to 20.')
-    const pieces: string[] = []
-    for await (const piece of model.generate(prompt, GREEDY)) pieces.push(piece)
+    const pieces = await collect(model.generate(prompt, GREEDY))
     expect(pieces.length).toBeGreaterThan(20)
     expect(pieces).not.toContain('')
-    expect(pieces.join('')).toBe(await model.generate(prompt, GREEDY))
-    expect(pieces.join('')).toBe(`${Array.from({ length: 20 }, (_, i) => i + 1).join(', ')}.`)
+    expect(pieces.join('')).toBe(`${COUNTING}.`)
+    expect(await model.generate(prompt, { ...GREEDY, streaming: true })).toBe(`${COUNTING}.`)
+  })
+
+  test('tells in the result how it ended, what it cost and which seed repeats it', async () => {
+    const result = await model.generate(await ask('Count from 1 to 20.'), GREEDY).result
+    expect(result.finishReason).toBe('stop')
+    expect(result.stopSequence).toBeUndefined()
+    expect(result.tokens).toHaveLength(result.usage.completionTokens)
+    expect(await model.detokenize(result.tokens)).toBe(result.text)
+    expect(result.usage.promptTokens).toBe(await model.countTokens(await ask('Count from 1 to 20.')))
+    expect(result.timings.tokensPerSecond).toBeGreaterThan(0)
+    expect(result.seed).toBeGreaterThanOrEqual(0)
+  })
+
+  test('can be awaited, iterated and asked for its result at once: it runs only once', async () => {
+    let tokens = 0
+    const generation = model.generate(await ask('Count to 5.'), { ...GREEDY, callback: () => void tokens++ })
+    const [text, pieces, result] = await Promise.all([generation, collect(generation), generation.result])
+    expect(pieces.join('')).toBe(text)
+    expect(result.text).toBe(text)
+    expect(await collect(generation)).toEqual(pieces)
+    expect(tokens).toBe(result.tokens.length)
+  })
+
+  test('does nothing until somebody wants the text', async () => {
+    const lazy = new GPT4All('there is no such model')
+    lazy.generate('hello')
+    await lazy.close()
+  })
+
+  test('is pulled: the model is no further than the reader', async () => {
+    let made = 0
+    const generation = model.generate(await ask('Count from 1 to 20.'), {
+      ...GREEDY,
+      callback: () => void made++,
+    })
+    let read = 0
+    for await (const _ of generation) {
+      read++
+      await new Promise((resolve) => setImmediate(resolve))
+      expect(made).toBeLessThanOrEqual(read + 1)
+      if (read === 5) break
+    }
+  })
+
+  test('stops at maxTokens with "length"; nPredict wins over it; 0 generates nothing', async () => {
+    const prompt = await ask('Count from 1 to 20.')
+    const limited = await model.generate(prompt, { ...GREEDY, maxTokens: 4 }).result
+    expect([limited.finishReason, limited.tokens.length]).toEqual(['length', 4])
+    expect(
+      (await model.generate(prompt, { ...GREEDY, maxTokens: 4, nPredict: 7 }).result).tokens,
+    ).toHaveLength(7)
+    expect(await model.generate(prompt, { ...GREEDY, maxTokens: 0 })).toBe('')
+  })
+
+  test('the same seed repeats a run, also when it comes from a result', async () => {
+    const options = { temp: 1.5, topK: 0, topP: 1, maxTokens: 30 }
+    const first = await model.generate('Once upon a time', { ...options, seed: 42 }).result
+    expect(await model.generate('Once upon a time', { ...options, seed: 42 })).toBe(first.text)
+    const free = await model.generate('Once upon a time', options).result
+    expect(await model.generate('Once upon a time', { ...options, seed: free.seed })).toBe(free.text)
+    expect(free.text).not.toBe(first.text)
+  })
+
+  test('many on one model at once each get their own answer, in any order', async () => {
+    const countries = ['France', 'Italy', 'Japan', 'Egypt', 'Norway', 'Peru', 'Kenya', 'Greece']
+    const answers = await Promise.all(
+      countries.map(async (name) => model.generate(await ask(`What is the capital of ${name}?`), GREEDY)),
+    )
+    const capitals = ['Paris', 'Rome', 'Tokyo', 'Cairo', 'Oslo', 'Lima', 'Nairobi', 'Athens']
+    for (const [i, answer] of answers.entries()) expect(answer).toContain(capitals[i])
+  })
+
+  test('inside the loop over another one does not lock up', async () => {
+    const prompt = await ask('Count to 5.')
+    const inner: string[] = []
+    let outer = ''
+    for await (const piece of model.generate(prompt, GREEDY)) {
+      outer += piece
+      if (inner.length < 2) inner.push(await model.generate(await ask('What is 2 plus 3?'), GREEDY))
+    }
+    expect(outer).toBe('1, 2, 3, 4, 5.')
+    expect(inner.every((text) => text.includes('5'))).toBe(true)
+  })
+
+  test('reuses what the cache holds of the prompt and says so', async () => {
+    const fresh = await GPT4All.load(EMBEDDED, { nThreads: 1 })
+    const prompt = await ask('Count from 1 to 20.')
+    const first = await fresh.generate(prompt, GREEDY).result
+    const second = await fresh.generate(`${prompt}1, 2`, GREEDY).result
+    expect(first.usage.cachedTokens).toBe(0)
+    expect(second.usage.cachedTokens).toBeGreaterThanOrEqual(first.usage.promptTokens - 1)
+    expect(`1, 2${second.text}`).toBe(first.text)
+    await fresh.close()
+  })
+})
+
+describe('stop strings', () => {
+  test('end the text just before them, name themselves, and are never streamed', async () => {
+    const prompt = await ask('Count from 1 to 20.')
+    const generation = model.generate(prompt, { ...GREEDY, stop: ['nothing', ', 11, 1'] })
+    const pieces = await collect(generation)
+    const { text, stopSequence, finishReason } = await generation.result
+    expect(pieces.join('')).toBe('1, 2, 3, 4, 5, 6, 7, 8, 9, 10')
+    expect(text).toBe(pieces.join(''))
+    expect([finishReason, stopSequence]).toEqual(['stop', ', 11, 1'])
+  })
+
+  test('that only begin to appear are given in the end', async () => {
+    const text = await model.generate(await ask('Count to 5.'), { ...GREEDY, stop: '5. And so on' })
+    expect(text).toBe('1, 2, 3, 4, 5.')
+  })
+
+  test('cut inside what the callback has seen as well', async () => {
+    const seen: string[] = []
+    const callback = (_: number, piece: string) => void seen.push(piece)
+    const text = await model.generate(await ask('Count from 1 to 20.'), { ...GREEDY, stop: '7', callback })
+    expect(seen.join('')).toBe(text)
+    expect(text).toBe('1, 2, 3, 4, 5, 6, ')
+  })
+})
+
+describe('callback', () => {
+  test('gets every token id with its text', async () => {
+    const ids: number[] = []
+    const texts: string[] = []
+    const callback = (id: number, piece: string) => {
+      ids.push(id)
+      texts.push(piece)
+    }
+    const prompt = await ask('Say it with emoji: I love cats')
+    const result = await model.generate(prompt, { ...GREEDY, callback }).result
+    expect(ids).toEqual(result.tokens)
+    expect(texts.join('')).toBe(result.text)
+    expect(texts).toContain('') // an emoji takes several tokens
+  })
+
+  test('returning false ends the generation normally', async () => {
+    let count = 0
+    const result = await model.generate(await ask('Count from 1 to 20.'), {
+      ...GREEDY,
+      callback: () => ++count < 5,
+    }).result
+    expect([result.finishReason, result.tokens.length]).toEqual(['callback', 5])
+  })
+
+  test('throwing rejects with the very error, and the model goes on working', async () => {
+    const mine = new Error('mine')
+    const generation = model.generate('Hello', {
+      callback: () => {
+        throw mine
+      },
+    })
+    await expect(generation).rejects.toBe(mine)
+    expect(generation.partial.tokens).toHaveLength(1)
+    expect(await model.generate(await ask('Count to 5.'), GREEDY)).toBe('1, 2, 3, 4, 5.')
+  })
+
+  test('runs in the async context of generate(), whoever pulls', async () => {
+    const storage = new AsyncLocalStorage<string>()
+    const seen = new Set<string | undefined>()
+    const callback = () => void seen.add(storage.getStore())
+    const generation = storage.run('caller', () => model.generate('Hello', { maxTokens: 3, callback }))
+    await storage.run('reader', () => generation.result)
+    expect([...seen]).toEqual(['caller'])
+  })
+})
+
+describe('leaving', () => {
+  test('a loop by break ends the generation, and the result says so', async () => {
+    const generation = model.generate(await ask('Count from 1 to 20.'), GREEDY)
+    for await (const piece of generation) if (piece.includes('3')) break
+    const result = await generation.result
+    expect(result.finishReason).toBe('break')
+    expect(result.text).toBe('1, 2, 3')
+    expect(await generation).toBe('1, 2, 3')
+  })
+
+  test('by abort rejects with the reason, keeps the partial text, and the next call works', async () => {
+    const controller = new AbortController()
+    const reason = new Error('enough')
+    const generation = model.generate(await ask('Count from 1 to 20.'), {
+      ...GREEDY,
+      signal: controller.signal,
+    })
+    const read = async () => {
+      for await (const piece of generation) if (piece.includes('4')) controller.abort(reason)
+    }
+    await expect(read()).rejects.toBe(reason)
+    await expect(generation.result).rejects.toBe(reason)
+    expect(generation.partial.text).toMatch(/^1, 2, 3, 4/)
+    expect(await model.generate(await ask('Count to 5.'), GREEDY)).toBe('1, 2, 3, 4, 5.')
+  })
+
+  test('by a signal that was aborted before does not touch the model', async () => {
+    const lazy = new GPT4All('there is no such model')
+    await expect(lazy.generate('Hello', { signal: AbortSignal.abort() })).rejects.toThrow(/abort/i)
+  })
+
+  test('inside a long prompt frees the model for the next call', async () => {
+    const roomy = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 8192 })
+    const controller = new AbortController()
+    const long = roomy.generate('word '.repeat(4000), { maxTokens: 1, signal: controller.signal })
+    const failed = expect(long).rejects.toBe('too long')
+    setImmediate(() => controller.abort('too long'))
+    await failed
+    expect(await roomy.generate(await ask('Count to 5.'), GREEDY)).toBe('1, 2, 3, 4, 5.')
+    await roomy.close()
+  })
+
+  test('one of several waiting calls leaves the others alone', async () => {
+    const controller = new AbortController()
+    const prompt = await ask('Count to 5.')
+    const calls = [
+      model.generate(prompt, GREEDY).then(),
+      model.generate(prompt, { ...GREEDY, signal: controller.signal }).then(),
+      model.generate(prompt, GREEDY).then(),
+    ]
+    controller.abort('mine only')
+    const [first, second, third] = await Promise.allSettled(calls)
+    expect(first).toMatchObject({ value: '1, 2, 3, 4, 5.' })
+    expect(second).toMatchObject({ reason: 'mine only' })
+    expect(third).toMatchObject({ value: '1, 2, 3, 4, 5.' })
+  })
+
+  test('leaves no listener on a signal that is used again', async () => {
+    const { signal } = new AbortController()
+    const added: string[] = []
+    const listen = signal.addEventListener.bind(signal)
+    const forget = signal.removeEventListener.bind(signal)
+    signal.addEventListener = ((...args: Parameters<typeof listen>) => {
+      added.push('+')
+      listen(...args)
+    }) as typeof signal.addEventListener
+    signal.removeEventListener = ((...args: Parameters<typeof forget>) => {
+      added.push('-')
+      forget(...args)
+    }) as typeof signal.removeEventListener
+    await model.generate('Hello', { signal, maxTokens: 3 })
+    expect(added.filter((sign) => sign === '+').length).toBeGreaterThan(0)
+    expect(added.filter((sign) => sign === '-').length).toBeGreaterThanOrEqual(
+      added.filter((sign) => sign === '+').length,
+    )
+  })
+})
+
+describe('the context', () => {
+  test('takes a prompt of nCtx - 4 tokens and refuses one more before evaluating', async () => {
+    const small = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 64 })
+    const prompt = (tokens: number) => '7'.repeat(tokens) // digits are single tokens
+    expect(await small.countTokens(prompt(60))).toBe(60)
+    const fits = await small.generate(prompt(60), { ...GREEDY, maxTokens: Number.POSITIVE_INFINITY }).result
+    expect(fits.tokens.length).toBeLessThanOrEqual(5)
+    const error = await small.generate(prompt(61)).then(undefined, (reason: unknown) => reason)
+    expect(error).toBeInstanceOf(ContextOverflowError)
+    expect(error).toMatchObject({
+      code: 'ERR_CONTEXT_OVERFLOW',
+      promptTokens: 61,
+      contextSize: 64,
+      maxPromptTokens: 60,
+    })
+    expect(await small.generate(prompt(6100)).catch((e: { code: string }) => e.code)).toBe(
+      'ERR_CONTEXT_OVERFLOW',
+    )
+    await small.close()
+  })
+
+  test('running full ends the generation with "length" at exactly nCtx evaluated tokens', async () => {
+    const small = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 50 })
+    const prompt = await small.renderPrompt([{ role: 'user', content: 'Count from 1 to 100.' }])
+    const result = await small.generate(prompt, { ...GREEDY, maxTokens: Number.POSITIVE_INFINITY }).result
+    expect(result.finishReason).toBe('length')
+    // The last token drawn needs no cell.
+    expect(result.usage.promptTokens + result.tokens.length).toBe(50 + 1)
+    expect(small.contextSize).toBe(50)
+    await small.close()
   })
 })

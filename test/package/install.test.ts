@@ -45,12 +45,26 @@ afterAll(() => {
 async function installed(...tarballs: string[]): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'gpt4all-ts-package-'))
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'app', private: true }))
-  const options = ['--ignore-scripts', '--offline', '--no-audit', '--no-fund', '--cache', join(folder, '.npm')]
-  await execute('npm', ['install', ...options, ...tarballs], { cwd: folder, shell: process.platform === 'win32' })
+  const options = [
+    '--ignore-scripts',
+    '--offline',
+    '--no-audit',
+    '--no-fund',
+    '--cache',
+    join(folder, '.npm'),
+  ]
+  await execute('npm', ['install', ...options, ...tarballs], {
+    cwd: folder,
+    shell: process.platform === 'win32',
+  })
   return folder
 }
 
-async function node(folder: string, file: string, source: string): Promise<{ stdout: string; stderr: string }> {
+async function node(
+  folder: string,
+  file: string,
+  source: string,
+): Promise<{ stdout: string; stderr: string }> {
   writeFileSync(join(folder, file), source)
   const { GPT4ALL_BINDING: _, ...env } = process.env
   return execute(process.execPath, [file], { cwd: folder, env })
@@ -105,9 +119,20 @@ describe('the packed tarballs, installed into an empty folder', () => {
       export type Failure = GPT4AllError\n`
     for (const file of ['ask.mts', 'ask.cts']) writeFileSync(join(app, file), source)
     const types = join(root, 'node_modules', '@types')
-    const options = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2022', '--typeRoots', types]
+    const options = [
+      '--strict',
+      '--noEmit',
+      '--module',
+      'nodenext',
+      '--target',
+      'es2022',
+      '--typeRoots',
+      types,
+    ]
     const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
-    const run = execute(process.execPath, [tsc, ...options, '--types', 'node', 'ask.mts', 'ask.cts'], { cwd: app })
+    const run = execute(process.execPath, [tsc, ...options, '--types', 'node', 'ask.mts', 'ask.cts'], {
+      cwd: app,
+    })
     await expect(run).resolves.toMatchObject({ stdout: '' })
   })
 })
@@ -151,10 +176,20 @@ describe('the manifests', () => {
   test('carry the licences, and nothing that only the repository needs', () => {
     const files = readdirSync(join(app, 'node_modules', 'gpt4all-ts')).sort()
     expect(files).toEqual(
-      ['CHANGELOG.md', 'LICENSE', 'README.md', 'THIRD_PARTY_NOTICES.md', 'dist', 'models', 'package.json'].sort(),
+      [
+        'CHANGELOG.md',
+        'LICENSE',
+        'README.md',
+        'THIRD_PARTY_NOTICES.md',
+        'dist',
+        'models',
+        'package.json',
+      ].sort(),
     )
     const native = readdirSync(join(app, 'node_modules', '@gpt4all-ts', platformName)).sort()
-    expect(native).toEqual(['LICENSE', 'README.md', 'THIRD_PARTY_NOTICES.md', 'gpt4all.node', 'package.json'].sort())
+    expect(native).toEqual(
+      ['LICENSE', 'README.md', 'THIRD_PARTY_NOTICES.md', 'gpt4all.node', 'package.json'].sort(),
+    )
     expect(installedManifest(app, 'gpt4all-ts')).not.toHaveProperty('scripts')
   })
 })

@@ -1,0 +1,229 @@
+import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { GPT4All, isGPT4AllError, type Logger } from '../../src/index.ts'
+import { EMBEDDED } from '../support/models.ts'
+import { type TinyModel, tinyModel } from '../support/tiny-models.ts'
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'gpt4all-open-'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+/** The error a promise rejects with. */
+const failure = (promise: PromiseLike<unknown>) =>
+  Promise.resolve(promise).then(
+    () => expect.unreachable('it succeeded'),
+    (error: unknown) => error as Error & { code: string; path?: string },
+  )
+
+async function made(name: string, content: string | Uint8Array): Promise<string> {
+  const path = join(folder, name)
+  await writeFile(path, content)
+  return path
+}
+
+function recorder(): { lines: string[]; logger: Logger } {
+  const lines: string[] = []
+  const at = (level: string) => (line: string) => void lines.push(`${level}: ${line}`)
+  return { lines, logger: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') } }
+}
+
+describe('a model', () => {
+  test('is found by name within modelPath, ".gguf" added', async () => {
+    await made('small.gguf', await readFile(EMBEDDED))
+    const model = await GPT4All.load('small', { modelPath: folder, nThreads: 1 })
+    expect(model.config?.path).toBe(join(folder, 'small.gguf'))
+    await model.close()
+  })
+
+  test('is found under a path with spaces, accents, CJK and emoji', async () => {
+    const path = await made('größe 模型 🚀.gguf', await readFile(EMBEDDED))
+    const model = await GPT4All.load(path, { nThreads: 1 })
+    expect(await model.generate('The capital of France is', { temp: 0, maxTokens: 4 })).toContain('Paris')
+    await model.close()
+  })
+
+  test('says what it is, once open', async () => {
+    const model = new GPT4All(EMBEDDED, { nThreads: 1 })
+    expect([model.config, model.backend, model.device]).toEqual([undefined, undefined, undefined])
+    expect(model.contextSize).toBe(2048)
+    expect(await model.open()).toBe(model)
+    expect(model.backend).toBe('cpu')
+    expect(model.device).toBeUndefined()
+    expect(model.config).toMatchObject({ architecture: 'llama', trainedContextSize: 2048 })
+    expect(model.config?.chatTemplate).toContain('<|im_start|>')
+    await model.close()
+  })
+
+  test('opened by many calls at once is loaded once', async () => {
+    const fractions: number[] = []
+    const model = new GPT4All(EMBEDDED, { nThreads: 1, onProgress: (fraction) => fractions.push(fraction) })
+    await Promise.all([model.open(), model.open(), model.tokenize('a'), model.countTokens('b')])
+    expect(fractions.at(-1)).toBe(1)
+    expect(fractions).toEqual([...fractions].sort((a, b) => a - b))
+    await model.close()
+  })
+
+  test('tokenizes and detokenizes without loss, special tokens only on request', async () => {
+    const model = await GPT4All.load(EMBEDDED, { nThreads: 1 })
+    const text = 'Grüße, 日本 🚀\n<|im_start|>!'
+    const plain = await model.tokenize(text)
+    const special = await model.tokenize(text, { parseSpecial: true })
+    expect(await model.detokenize(plain)).toBe(text)
+    expect(await model.detokenize(special)).toBe(text)
+    expect(special.length).toBeLessThan(plain.length)
+    expect(await model.countTokens(text)).toBe(special.length) // this model adds no start token
+    expect((await failure(model.detokenize([-1]))).code).toBe('ERR_OPTION')
+    expect((await failure(model.detokenize([1.5]))).code).toBe('ERR_OPTION')
+    await model.close()
+  })
+
+  test('hands llama.cpp's lines and its own to the logger', async () => {
+    const { lines, logger } = recorder()
+    const model = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 4096, logger })
+    expect(lines.some((line) => line.startsWith('info: ') && line.includes('llama'))).toBe(true)
+    expect(lines.some((line) => line.startsWith('warn: nCtx 4096 is more than the 2048'))).toBe(true)
+    await model.close()
+  })
+
+  test('asked for a GPU where there is none computes on the CPU and warns', async () => {
+    const { lines, logger } = recorder()
+    const model = await GPT4All.load(EMBEDDED, { nThreads: 1, device: 'no such card', logger })
+    expect(model.backend).toBe('cpu')
+    expect(lines.some((line) => line.startsWith('warn: no GPU matches'))).toBe(true)
+    await model.close()
+  })
+})
+
+describe('a file that cannot be used', () => {
+  const cases: [string, () => Promise<string>, string][] = [
+    ['missing', async () => join(folder, 'absent.gguf'), 'ERR_MODEL_NOT_FOUND'],
+    ['a directory', async () => folder.concat('/x.gguf'), 'ERR_MODEL_UNREADABLE'],
+    ['empty', () => made('empty.gguf', ''), 'ERR_NOT_GGUF'],
+    ['something else', () => made('page.gguf', '<!DOCTYPE html><html>'), 'ERR_NOT_GGUF'],
+    ['half', async () => made('half.gguf', (await readFile(EMBEDDED)).subarray(0, 1e6)), 'ERR_MODEL_DAMAGED'],
+    ['of an unknown architecture', () => tiny('unknownarch'), 'ERR_MODEL_UNSUPPORTED'],
+    ['an encoder', () => tiny('bert'), 'ERR_MODEL_UNSUPPORTED'],
+    ['an encoder-decoder', () => tiny('t5'), 'ERR_MODEL_UNSUPPORTED'],
+    ['a diffusion model', () => tiny('llada'), 'ERR_MODEL_UNSUPPORTED'],
+  ]
+  const tiny = (name: TinyModel) => made(`${name}.gguf`, tinyModel(name))
+
+  test.each(cases)('(%s) is refused with a code, naming the file', async (kind, file, code) => {
+    const path = await file()
+    if (kind === 'a directory') await mkdir(path)
+    const error = await failure(GPT4All.load(path))
+    expect(error.code).toBe(code)
+    expect(error.message).toContain(path)
+    expect(error.path).toBe(path)
+    expect(isGPT4AllError(error)).toBe(true)
+  })
+
+  test('names the architecture that llama.cpp does not know', async () => {
+    expect((await failure(GPT4All.load(await tiny('unknownarch')))).message).toContain('"unknownarch"')
+  })
+
+  test('can be repaired and opened by the same object', async () => {
+    const model = new GPT4All('later.gguf', { modelPath: folder, nThreads: 1 })
+    expect((await failure(model.open())).code).toBe('ERR_MODEL_NOT_FOUND')
+    await made('later.gguf', await readFile(EMBEDDED))
+    expect(await model.generate('The capital of France is', { temp: 0, maxTokens: 4 })).toContain('Paris')
+    await model.close()
+  })
+
+  test('with a context beyond the memory is refused with the size that fits', async () => {
+    const sparse = join(folder, 'huge.gguf')
+    await writeFile(sparse, await readFile(EMBEDDED))
+    const error = await failure(GPT4All.load(sparse, { nCtx: 2 ** 24, nThreads: 1 }))
+    expect(error.code).toBe('ERR_MEMORY')
+    expect(error.message).toMatch(/largest nCtx that fits is \d+/)
+  })
+})
+
+describe.each(['llama', 'llama-moe', 'gemma3', 'mamba', 'lfm2'] as const)('a %s model', (name) => {
+  test('generates, and a rolled back prompt gives what a fresh model gives', async () => {
+    const path = await made(`${name}.gguf`, tinyModel(name))
+    const options = { temp: 0, repeatPenalty: 1, maxTokens: 12 }
+    const generate = async (model: GPT4All, prompt: string) =>
+      (await model.generate(prompt, options).result).tokens
+    const fresh = await GPT4All.load(path, { nThreads: 1, nCtx: 256 })
+    const expected = await generate(fresh, 'hello there my friend')
+    await fresh.close()
+
+    const used = await GPT4All.load(path, { nThreads: 1, nCtx: 256 })
+    await generate(used, 'hello there you people of the world')
+    expect(await generate(used, 'hello there my friend')).toEqual(expected)
+    await used.close()
+  })
+})
+
+describe('close()', () => {
+  test('rejects what is under way and what comes later with ERR_CLOSED; twice is fine', async () => {
+    const model = await GPT4All.load(EMBEDDED, { nThreads: 1 })
+    const running = failure(model.generate('1, 2, 3,', { temp: 0, repeatPenalty: 1, maxTokens: 2000 }))
+    const read = failure(
+      (async () => {
+        for await (const _ of model.generate('1, 2, 3,', { temp: 0, maxTokens: 2000 })) void model.close()
+      })(),
+    )
+    expect((await read).code).toBe('ERR_CLOSED')
+    expect((await running).code).toBe('ERR_CLOSED')
+    await Promise.all([model.close(), model.close()])
+    expect((await failure(model.generate('a'))).code).toBe('ERR_CLOSED')
+    expect((await failure(model.open())).code).toBe('ERR_CLOSED')
+    expect((await failure(model.tokenize('a'))).code).toBe('ERR_CLOSED')
+    expect(model.config).toBeUndefined()
+  })
+
+  test('while it opens cancels that', async () => {
+    const model = new GPT4All(EMBEDDED)
+    const opening = failure(model.open())
+    await model.close()
+    expect((await opening).code).toBe('ERR_CLOSED')
+  })
+
+  test('is what the symbol for "await using" does', async () => {
+    const model = await GPT4All.load(EMBEDDED, { nThreads: 1 })
+    await model[Symbol.asyncDispose]()
+    expect((await failure(model.generate('a'))).code).toBe('ERR_CLOSED')
+  })
+})
+
+describe('options', () => {
+  const wrong: [string, object][] = [
+    ['nCtx', { nCtx: 0 }],
+    ['nThreads', { nThreads: 1.5 }],
+    ['modelPath', { modelPath: 7 }],
+    ['logger', { logger: {} }],
+    ['onProgress', { onProgress: 'yes' }],
+    ['n_ctx', { n_ctx: 2048 }],
+  ]
+  test.each(wrong)('a wrong "%s" is refused by the constructor, naming it', (option, options) => {
+    const create = () => new GPT4All('any', options as never)
+    expect(create).toThrow(option)
+    expect(create).toThrow(expect.objectContaining({ code: 'ERR_OPTION', option }))
+  })
+
+  test('in another spelling are recognised in the message', () => {
+    expect(() => new GPT4All('any', { n_ctx: 2048 } as never)).toThrow('Did you mean "nCtx"?')
+    expect(() => new GPT4All('any').generate('', { max_tokens: 3 } as never)).toThrow(
+      'Did you mean "maxTokens"?',
+    )
+  })
+
+  test('more threads than cores are clamped, with a log line', async () => {
+    const { lines, logger } = recorder()
+    new GPT4All('any', { nThreads: 9999, logger })
+    expect(lines[0]).toMatch(/^warn: nThreads 9999/)
+  })
+
+  // root may read everything
+  test.skipIf(process.getuid?.() === 0)('a file whose read permission is missing says so', async () => {
+    const path = await made('secret.gguf', 'GGUF')
+    await (await open(path)).chmod(0o000)
+    expect((await failure(GPT4All.load(path))).code).toBe('ERR_MODEL_UNREADABLE')
+  })
+})

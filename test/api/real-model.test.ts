@@ -1,0 +1,36 @@
+import { afterAll, describe, expect, test } from 'vitest'
+import { GPT4All } from '../../src/index.ts'
+import { hasReal, REAL } from '../support/models.ts'
+
+describe.skipIf(!hasReal)('SmolLM2-135M', () => {
+  const model = new GPT4All(REAL, { nThreads: 1 })
+  afterAll(() => model.close())
+  const ask = (content: string) => model.renderPrompt([{ role: 'user', content }])
+
+  test('answers in its own chat format', async () => {
+    const prompt = await ask('What is the capital of France?')
+    expect(prompt).toContain('<|im_start|>user\nWhat is the capital of France?<|im_end|>')
+    const result = await model.generate(prompt, { temp: 0, maxTokens: 40 }).result
+    expect(result.text).toContain('Paris')
+    expect(result.finishReason).toBe('stop')
+  })
+
+  test('writes whole characters whatever the tokens cut: streamed equals final, no U+FFFD', async () => {
+    const prompt = '日本語の例文：今日は天気がいいです。🚀🎉😀🌍 Ünïcödé '
+    for (const maxTokens of [1, 2, 3, 5, 8, 13, 21, 34]) {
+      const generation = model.generate(prompt, { temp: 1, topK: 0, topP: 1, seed: maxTokens, maxTokens })
+      let text = ''
+      for await (const piece of generation) text += piece
+      expect(text).toBe((await generation.result).text)
+      expect(text).toBe(text.toWellFormed?.() ?? text)
+      expect(text).not.toContain('\uFFFD')
+    }
+  })
+
+  test('with its default sampling gives different texts, and the same with one seed', async () => {
+    const run = (seed?: number) =>
+      model.generate('Once upon a time', { maxTokens: 12, temp: 1, topP: 1, seed })
+    expect(await run(7)).toBe(await run(7))
+    expect(new Set([await run(1), await run(2), await run(3), await run(4)]).size).toBeGreaterThan(1)
+  })
+})

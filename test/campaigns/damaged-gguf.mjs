@@ -1,0 +1,32 @@
+// npm run campaign:damaged-gguf -- --count 1000 --seed 1 [--first 0] [--all]
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+const text = (fallback) => ({ type: 'string', default: fallback })
+const { values } = parseArgs({
+  options: {
+    count: text('1000'),
+    seed: text('1'),
+    first: text('0'),
+    all: { type: 'boolean', default: false },
+  },
+})
+const env = {
+  ...process.env,
+  CAMPAIGN_COUNT: values.count,
+  CAMPAIGN_SEED: values.seed,
+  CAMPAIGN_FIRST: values.first,
+  ...(values.all && { CAMPAIGN_ALL: '1' }),
+}
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const vitest = fileURLToPath(new URL('../../node_modules/vitest/vitest.mjs', import.meta.url))
+const args = [
+  vitest,
+  'run',
+  '--project',
+  'campaigns',
+  '--disable-console-intercept',
+  'test/campaigns/damaged-gguf.test.ts',
+]
+process.exitCode = spawnSync(process.execPath, args, { cwd: root, env, stdio: 'inherit' }).status ?? 1

@@ -1,0 +1,46 @@
+import { expectTypeOf, test } from 'vitest'
+import {
+  type FinishReason,
+  type GenerateOptions,
+  Generation,
+  type GenerationResult,
+  GPT4All,
+  type GPT4AllError,
+  isGPT4AllError,
+  type ModelConfig,
+  type ModelOptions,
+  type OptionError,
+} from '../../src/index.ts'
+
+// Checked by `npm run typecheck`: nothing here runs a model.
+
+test('a generation is both a promise of text and an iterable of text', () => {
+  expectTypeOf(GPT4All.prototype.generate).returns.toEqualTypeOf<Generation>()
+  expectTypeOf<Awaited<Generation>>().toEqualTypeOf<string>()
+  expectTypeOf(Generation.prototype[Symbol.asyncIterator]).returns.toExtend<AsyncIterator<string>>()
+  expectTypeOf<Generation['result']>().toEqualTypeOf<Promise<GenerationResult>>()
+  expectTypeOf<GenerationResult['finishReason']>().toEqualTypeOf<FinishReason>()
+  expectTypeOf<GenerationResult['stopSequence']>().toEqualTypeOf<string | undefined>()
+})
+
+test('loading gives the model, and what is known only later may be undefined', () => {
+  expectTypeOf(GPT4All.load).returns.resolves.toEqualTypeOf<GPT4All>()
+  expectTypeOf<GPT4All['config']>().toEqualTypeOf<ModelConfig | undefined>()
+  expectTypeOf<GPT4All['contextSize']>().toEqualTypeOf<number>()
+  expectTypeOf<GPT4All>().toExtend<AsyncDisposable>()
+})
+
+test('options take undefined for "the default", and refuse other types and misspelt names', () => {
+  expectTypeOf<{ maxTokens: undefined; stop: string }>().toExtend<GenerateOptions>()
+  expectTypeOf<{ stop: readonly string[] }>().toExtend<GenerateOptions>()
+  expectTypeOf<{ maxTokens: string }>().not.toExtend<GenerateOptions>()
+  expectTypeOf<{ logger: Console }>().toExtend<ModelOptions>()
+  // @ts-expect-error no such option
+  const misspelt: GenerateOptions = { maxtokens: 3 }
+  void misspelt
+  expectTypeOf<(id: number, piece: string) => boolean>().toExtend<NonNullable<GenerateOptions['callback']>>()
+})
+
+test('the guard narrows to errors with a code', () => {
+  expectTypeOf(isGPT4AllError).guards.toEqualTypeOf<GPT4AllError | OptionError>()
+})

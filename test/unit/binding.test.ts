@@ -1,0 +1,73 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+
+const FITTING = 'module.exports = { Model: { load() {} }, Context: { create() {} }, Sampler: class {} }'
+
+let folder: string
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'gpt4all-ts-binding-'))
+  vi.resetModules()
+})
+
+afterEach(() => {
+  vi.unstubAllEnvs()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+/** A file that stands in for an addon, and a fresh loader. */
+async function loader(named: string, source?: string, at = named) {
+  if (source !== undefined) {
+    mkdirSync(dirname(join(folder, at)), { recursive: true })
+    writeFileSync(join(folder, at), source)
+  }
+  vi.stubEnv('GPT4ALL_BINDING', join(folder, named))
+  return (await import('../../src/native/binding.ts')).loadBinding
+}
+
+test('GPT4ALL_BINDING names the addon, loaded once', async () => {
+  const loadBinding = await loader('addon.cjs', FITTING)
+  expect(loadBinding().Sampler).toBeTypeOf('function')
+  expect(loadBinding()).toBe(loadBinding())
+})
+
+test('a missing file is ERR_BINDING, with what was tried, why it failed and what to do', async () => {
+  const loadBinding = await loader('nowhere.node')
+  expect(loadBinding).toThrow(
+    expect.objectContaining({
+      code: 'ERR_BINDING',
+      message: expect.stringMatching(
+        /nowhere\.node: no such file\nPossible solutions:\n {2}- Unset GPT4ALL_BINDING/,
+      ),
+    }),
+  )
+})
+
+test('an addon of another version is refused', async () => {
+  const loadBinding = await loader('old.cjs', 'module.exports = { Model: class {} }')
+  expect(loadBinding).toThrow(/built for another version of gpt4all-ts/)
+})
+
+test("an addon's own failure to load is the reason given, and the cause", async () => {
+  const loadBinding = await loader('broken.cjs', 'throw new Error("libfoo.so: cannot open\\nmore")')
+  expect(loadBinding).toThrow(
+    expect.objectContaining({
+      message: expect.stringContaining('broken.cjs: libfoo.so: cannot open\n'),
+      cause: expect.objectContaining({ message: 'libfoo.so: cannot open\nmore' }),
+    }),
+  )
+})
+
+test('a failure is not remembered', async () => {
+  const loadBinding = await loader('late.cjs')
+  expect(loadBinding).toThrow(/no such file/)
+  writeFileSync(join(folder, 'late.cjs'), FITTING)
+  expect(loadBinding().Model.load).toBeTypeOf('function')
+})
+
+test('inside an Electron archive the file beside the archive is taken', async () => {
+  const loadBinding = await loader('app.asar/addon.cjs', FITTING, 'app.asar.unpacked/addon.cjs')
+  expect(loadBinding().Model.load).toBeTypeOf('function')
+})
