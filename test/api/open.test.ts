@@ -81,7 +81,7 @@ describe('a model', () => {
     await model.close()
   })
 
-  test('hands llama.cpp's lines and its own to the logger', async () => {
+  test('hands the lines of llama.cpp and its own to the logger', async () => {
     const { lines, logger } = recorder()
     const model = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 4096, logger })
     expect(lines.some((line) => line.startsWith('info: ') && line.includes('llama'))).toBe(true)
