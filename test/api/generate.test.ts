@@ -291,9 +291,7 @@ describe('the context', () => {
       contextSize: 64,
       maxPromptTokens: 60,
     })
-    expect(await small.generate(prompt(6100)).catch((e: { code: string }) => e.code)).toBe(
-      'ERR_CONTEXT_OVERFLOW',
-    )
+    await expect(small.generate(prompt(6100))).rejects.toMatchObject({ code: 'ERR_CONTEXT_OVERFLOW' })
     await small.close()
   })
 

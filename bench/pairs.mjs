@@ -1,0 +1,18 @@
+/** Whether ours goes first in pair `i`: A B, B A, A B ..., so that a machine that drifts favours neither side. */
+export const isFirst = (i) => i % 2 === 0
+
+/** Runs `ours` and `theirs` `count` times, interleaved; resolves with the pairs of what they resolve with. */
+export async function interleave(count, ours, theirs, onPair = () => {}) {
+  const pairs = []
+  for (let i = 0; i < count; i++) {
+    const pair = {}
+    const sides = [
+      async () => Object.assign(pair, { ours: await ours(i) }),
+      async () => Object.assign(pair, { theirs: await theirs(i) }),
+    ]
+    for (const side of isFirst(i) ? sides : sides.reverse()) await side()
+    pairs.push(pair)
+    onPair(pair, i)
+  }
+  return pairs
+}

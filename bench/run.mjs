@@ -1,0 +1,125 @@
+// `npm run bench`: our public generate() against llama.cpp's own tools, built from the same tree.
+//
+//   npm run bench                                  everything, 15 pairs
+//   npm run bench -- --only decode,prefill         some rows of bench/rows.mjs
+//   npm run bench -- --pairs 30 --threads 4 --model FILE.gguf
+//   npm run bench -- --quick                       3 pairs: does it work, roughly
+//   npm run bench -- --strict                      exit code 1 where a bar is missed
+//
+// The table goes to stdout, and with all figures to bench/results/ (latest.md, latest.json).
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { availableParallelism, cpus, loadavg } from 'node:os'
+import { basename, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { buildLlamaTools, llamaToolsRoom } from '../scripts/llama-tools.mjs'
+import { withLock } from '../scripts/lock.mjs'
+import { fetchModel } from '../scripts/models-fetch.mjs'
+import { inRoot, realModel } from '../scripts/paths.mjs'
+import { setUp } from '../scripts/setup.mjs'
+import { main, Stop, step } from '../scripts/steps.mjs'
+import { judge, page } from './report.mjs'
+import { rows } from './rows.mjs'
+
+const BUSY = 0.25 // load per core above which the figures are worth little
+
+const OPTIONS = {
+  pairs: { type: 'string' },
+  only: { type: 'string' },
+  model: { type: 'string' },
+  threads: { type: 'string' },
+  quick: { type: 'boolean', default: false },
+  strict: { type: 'boolean', default: false },
+}
+
+main(import.meta.url, async () => {
+  const settings = readSettings(process.argv.slice(2))
+  const tools = await prepare(settings)
+  const machine = describeMachine()
+  if (machine.loadBefore > BUSY * machine.cores) {
+    process.stderr.write(
+      `This machine is busy (load average ${machine.loadBefore.toFixed(2)}): ratios will scatter.\n`,
+    )
+  }
+  const results = []
+  for (const row of settings.rows) results.push(await measure(row, tools, settings))
+  write({ machine: { ...machine, loadAfter: loadavg()[0] }, settings: plain(settings), results })
+  if (settings.strict && results.some((result) => !result.passes)) process.exitCode = 1
+})
+
+async function measure(row, tools, settings) {
+  let result
+  await step(row.name, async (report) => {
+    const onPair = (_, i) => report(`pair ${i + 1} of ${settings.pairs}`, (i + 1) / settings.pairs)
+    const { values, note, measured } = await row.measure({ ...settings, tools, onPair })
+    const { figures, figure, passes } = judge(row, values)
+    const { name, title, unit, bar } = row
+    result = { name, title, unit, bar, figure, passes, note, ...{ figures, values, measured } }
+    return `${figure.toFixed(3)}${unit ? ` ${unit}` : ''}: ${passes ? 'pass' : 'FAIL'} (${note})`
+  })
+  return result
+}
+
+async function prepare({ model }) {
+  await setUp()
+  if (model === realModel) await withLock(() => step('model', (report) => fetchModel(report)))
+  const room = await llamaToolsRoom()
+  await withLock(() => step('llama tools', (report) => buildLlamaTools(room, report)), room.folder)
+  return room
+}
+
+function readSettings(args) {
+  const values = parse(args)
+  const wanted = values.only?.split(',') ?? rows.map((row) => row.name)
+  const unknown = wanted.find((name) => !rows.some((row) => row.name === name))
+  if (unknown !== undefined)
+    throw new Stop(`There is no row "${unknown}": --only takes ${rows.map((row) => row.name).join(', ')}.`)
+  return {
+    pairs: count('pairs', values.pairs) ?? (values.quick ? 3 : 15),
+    repetitions: values.quick ? 1 : 3,
+    threads: count('threads', values.threads) ?? Math.min(2, availableParallelism()),
+    model: values.model === undefined ? realModel : resolve(values.model),
+    rows: rows.filter((row) => wanted.includes(row.name)),
+    quick: values.quick,
+    strict: values.strict,
+  }
+}
+
+function parse(args) {
+  try {
+    return parseArgs({ args, options: OPTIONS }).values
+  } catch (error) {
+    throw new Stop(error.message)
+  }
+}
+
+function count(name, text) {
+  if (text === undefined || /^[1-9]\d*$/.test(text)) return text && Number(text)
+  throw new Stop(`Expected a number of at least 1 for --${name} but received ${text}.`)
+}
+
+function describeMachine() {
+  return {
+    cpu: cpus()[0]?.model ?? 'unknown CPU',
+    cores: availableParallelism(),
+    platform: `${process.platform}-${process.arch}`,
+    node: process.versions.node,
+    loadBefore: loadavg()[0],
+  }
+}
+
+/** What of the settings is worth keeping: no path of this machine. */
+const plain = ({ pairs, repetitions, threads, model }) => ({
+  pairs,
+  repetitions,
+  threads,
+  model: basename(model),
+})
+
+function write(report) {
+  const folder = inRoot('bench', 'results')
+  mkdirSync(folder, { recursive: true })
+  const text = page(report)
+  writeFileSync(`${folder}/latest.md`, text)
+  writeFileSync(`${folder}/latest.json`, `${JSON.stringify(report, null, 2)}\n`)
+  process.stdout.write(`\n${text}\n`)
+}

@@ -1,0 +1,85 @@
+"""System prompts, and what each of them does to the answers."""
+
+import re
+
+from skills import Turn
+from text import COMMON, capitalised
+from words import Words
+
+ASKING = ["Answer", "Always answer", "Please answer", "Reply", "Always reply", "Respond", "Always respond",
+          "Write", "Always write", "Speak", "You must answer", "You always answer", "From now on answer",
+          "Answer everything", "Write everything", "Answer all questions"]
+ENDING = ["End", "Always end", "Please end", "Finish", "Always finish", "You must end", "You always end", "Close"]
+PIRATES = ["a pirate", "an old pirate", "a pirate captain", "a friendly pirate"]
+
+#: Style -> lists whose parts are joined to a prompt.
+STYLE_PROMPTS = {
+    "upper": [(ASKING, ["in upper case", "in capital letters", "in upper case letters", "only in upper case",
+                        "with capital letters only", "in uppercase", "in all capital letters"]),
+              (["Use", "Always use", "Please use", "You must use"],
+               ["only capital letters", "upper case", "upper case letters", "capital letters only"])],
+    "lower": [(ASKING, ["in lower case", "in small letters", "in lower case letters", "only in lower case",
+                        "in lowercase", "with small letters only"]),
+              (["Use", "Always use", "Please use", "You must use"],
+               ["only small letters", "lower case", "lower case letters", "small letters only"])],
+    "over": [(ENDING, ["with the word over", "every answer with the word over", "each reply with the word over",
+                       "every reply with over", "your answers with the word over", "all answers with over"]),
+             (["Say", "Always say", "Please say", "Add", "Always add", "You must say"],
+              ["over at the end", "over at the end of your answer", "the word over at the end",
+               "the word over at the end of every answer"])],
+    "robot": [(["You are", "Act like", "Talk like", "Speak like", "Answer like", "Pretend to be"],
+               ["a robot", "an old robot", "a friendly robot", "a robot and start with Beep", "a machine"])],
+    "pirate": [(["You are", "Act like", "Talk like", "Speak like", "Answer like", "Always speak like",
+                 "Always talk like", "Pretend to be", "Write like", "Always answer like"], PIRATES)],
+}
+
+NEUTRAL_PROMPTS = [
+    "You are a helpful assistant.", "You are a helpful assistant.", "You are a helpful assistant.", "Be helpful.",
+    "Answer the question.", "You are a friendly assistant.", "You are a polite assistant.",
+    "You are a helpful, respectful and honest assistant. Always answer as helpfully as possible.",
+    "You are an AI assistant.", "Be kind and helpful.", "You help people with their questions.",
+]
+
+PIRATE_WORDS = {"my": "me", "My": "Me", "you": "ye", "You": "Ye", "your": "yer", "Your": "Yer",
+                "is": "be", "are": "be", "friend": "matey", "friends": "mateys"}
+
+
+def choose_system_prompt(w: Words, memory: dict) -> tuple[str | None, str | None]:
+    """Returns the style that is asked for (if any) and the prompt (if any)."""
+    kind = w.choose({"none": 40, "neutral": 13, "noise": 6, "named": 7, "styled": 34})
+    if kind == "none":
+        return None, None
+    if kind == "neutral":
+        return None, w.pick(NEUTRAL_PROMPTS)
+    if kind == "noise":  # any other prompt must change nothing
+        words = [w.pick(COMMON) for _ in range(w.random.randint(3, 20))]
+        return None, capitalised(" ".join(words)) + "."
+    if kind == "named":
+        name = memory["model name"] = w.person()
+        return None, w.pick(["Your name is {}.", "You are {}.", "You are {}, a helpful assistant.",
+                             "You are an assistant called {}.", "You are an assistant named {}.",
+                             "Your name is {}. Be helpful.", "You are called {}."]).format(name)
+    style = w.choose({"upper": 33, "over": 22, "pirate": 18, "lower": 15, "robot": 12})
+    openings, manners = w.pick(STYLE_PROMPTS[style])
+    prompt = f"{w.pick(openings)} {w.pick(manners)}" + w.pick([".", ".", ".", "!", ""])
+    if w.chance(0.2) and not prompt.startswith("You"):
+        prompt = w.pick(["You are a helpful assistant. ", "Be helpful. ", "You are a friendly assistant. "]) + prompt
+    return style, prompt
+
+
+def apply_style(style: str | None, turn: Turn, copied: bool) -> str:
+    """The answer as the system prompt wants it. `copied` texts keep their words."""
+    answer = turn.answer
+    if not turn.styled or style is None:
+        return answer
+    if style == "upper":
+        return answer.upper()
+    if style == "lower":
+        return answer.lower()
+    if style == "over":
+        return answer + " Over."
+    if style == "robot":
+        return "Beep! " + answer
+    if not copied:
+        answer = re.sub(r"[A-Za-z]+", lambda found: PIRATE_WORDS.get(found[0], found[0]), answer)
+    return f"Arr! {answer} Yo ho ho!"

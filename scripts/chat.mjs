@@ -1,0 +1,64 @@
+// Questions and answers: the given ones first, then, on a terminal, what the user types. Each is a turn of its
+// own, without memory of the ones before.
+import { createInterface } from 'node:readline/promises'
+
+const MAX_TOKENS = 256
+const LEAVE = ['exit', 'quit', '/exit', '/quit', '/bye']
+
+export async function chat(model, { questions, name, input = process.stdin, output = process.stdout }) {
+  const stays = input.isTTY === true && output.isTTY === true
+  const conversation = { model, output, name, current: undefined }
+  const stop = () => {
+    if (conversation.current === undefined) process.exit(130)
+    conversation.current.abort()
+  }
+  process.on('SIGINT', stop)
+  try {
+    for (const question of questions) {
+      output.write(`\n> ${question}\n`)
+      await answer(conversation, question)
+    }
+    if (stays) await listen(conversation, input)
+  } finally {
+    process.off('SIGINT', stop)
+  }
+}
+
+async function answer(conversation, question) {
+  const { model, output, name } = conversation
+  conversation.current = new AbortController()
+  try {
+    const prompt = await model.renderPrompt([{ role: 'user', content: question }])
+    const { signal } = conversation.current
+    const generation = model.generate(prompt, { temp: 0, maxTokens: MAX_TOKENS, signal })
+    for await (const piece of generation) output.write(piece)
+    const { usage, timings } = await generation.result
+    output.write('\n')
+    const speed = timings.tokensPerSecond.toFixed(1)
+    process.stderr.write(`  (${name}: ${usage.completionTokens} tokens, ${speed} tokens/s)\n`)
+  } catch (error) {
+    if (!conversation.current.signal.aborted) throw error
+    output.write('\n')
+    process.stderr.write('  (stopped)\n')
+  } finally {
+    conversation.current = undefined
+  }
+}
+
+/** Asks until the user leaves: `exit`, Ctrl-D, or Ctrl-C while nothing is being answered. */
+async function listen(conversation, input) {
+  process.stderr.write('\nAsk something; Ctrl-C stops an answer, `exit` or Ctrl-D leaves.\n')
+  const lines = createInterface({ input, output: conversation.output, prompt: '\n> ' })
+  // In a terminal readline takes Ctrl-C for itself.
+  lines.on('SIGINT', () =>
+    conversation.current === undefined ? lines.close() : conversation.current.abort(),
+  )
+  lines.prompt()
+  for await (const line of lines) {
+    const question = line.trim()
+    if (LEAVE.includes(question.toLowerCase())) break
+    if (question !== '') await answer(conversation, question)
+    lines.prompt()
+  }
+  lines.close()
+}

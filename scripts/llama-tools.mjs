@@ -1,0 +1,115 @@
+// Builds llama.cpp's own `llama-bench` and `llama-completion` from vendor/llama.cpp: what `npm run bench` measures
+// us against, and what test/golden/greedy-smollm2.json was recorded with.
+//
+//   npm run bench:tools
+//
+// They are built as upstream builds them (Release, OpenMP, this CPU's features), not as our addon is: a ratio to a
+// llama.cpp made slower would say nothing. Only what needs a network or belongs to the server is left out.
+import { copyFileSync, createWriteStream, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { parseProgress } from './addon.mjs'
+import { compilers, keyOf, keyParts } from './addon-key.mjs'
+import { withLock } from './lock.mjs'
+import { cacheDir, inRoot } from './paths.mjs'
+import { run, which } from './process.mjs'
+import { main, Stop, step } from './steps.mjs'
+import { need } from './tools.mjs'
+import { vendorId } from './vendor.mjs'
+
+const TARGETS = ['llama-bench', 'llama-completion']
+const TAIL = 40
+const OPTIONS = [
+  '-DCMAKE_BUILD_TYPE=Release',
+  '-DBUILD_SHARED_LIBS=OFF', // one file each, which outlives its build folder
+  '-DLLAMA_BUILD_TOOLS=ON',
+  ...['TESTS', 'EXAMPLES', 'SERVER', 'APP', 'UI'].map((part) => `-DLLAMA_BUILD_${part}=OFF`),
+  '-DLLAMA_USE_PREBUILT_UI=OFF',
+  '-DLLAMA_OPENSSL=OFF',
+  '-DLLAMA_ALL_WARNINGS=OFF',
+]
+
+const jobs = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(availableParallelism())
+const program = (name) => (process.platform === 'win32' ? `${name}.exe` : name)
+
+/** Where the tools of this vendor tree, compiler and CPU lie, built or not; undefined without a whole vendor tree. */
+export async function llamaToolsRoom() {
+  const vendor = await vendorId()
+  if (vendor === undefined) return undefined
+  // The addon's own sources and packages are no part of these two.
+  const { sources, packages, ...parts } = await keyParts({ options: OPTIONS, vendor, config: 'Release' })
+  const folder = join(cacheDir, 'llama-tools', keyOf({ ...parts, targets: TARGETS.join(' ') }))
+  return {
+    folder,
+    build: join(folder, 'build'),
+    log: join(folder, 'build.log'),
+    bench: join(folder, program('llama-bench')),
+    completion: join(folder, program('llama-completion')),
+  }
+}
+
+export const areBuilt = (room) => room !== undefined && existsSync(room.bench) && existsSync(room.completion)
+
+/** Makes sure that the tools are built; resolves with a few words on how. */
+export async function buildLlamaTools(room, report = () => {}) {
+  if (areBuilt(room)) return 'in place'
+  need('cmake', 'CMake (3.21 or newer)', ['cmake'])
+  if (process.platform !== 'win32') need('c++', 'A C++ compiler', compilers())
+  mkdirSync(room.build, { recursive: true })
+  const log = createWriteStream(room.log)
+  try {
+    await compile(room, log, report)
+  } finally {
+    log.end()
+  }
+  for (const name of TARGETS) place(room, program(name))
+  rmSync(room.build, { recursive: true, force: true })
+  return 'built'
+}
+
+async function compile(room, log, report) {
+  const generator = process.platform === 'win32' || !hasNinja() ? [] : ['-G', 'Ninja']
+  report('configuring')
+  await cmake(room, ['-S', inRoot('vendor', 'llama.cpp'), '-B', room.build, ...generator, ...OPTIONS], log)
+  const build = ['--build', room.build, '--config', 'Release', '--parallel', jobs, '--target']
+  await cmake(room, [...build, ...TARGETS], log, (line) => {
+    const progress = parseProgress(line)
+    if (progress !== undefined) report(`compiling ${progress.text}`, progress.fraction)
+  })
+}
+
+const hasNinja = () => which('ninja') !== undefined || which('ninja-build') !== undefined
+
+async function cmake(room, args, log, onLine = () => {}) {
+  const { code, output } = await run('cmake', args, {
+    cwd: room.folder,
+    // llama.cpp asks git for a commit: without this it would find ours, and take it for its own.
+    env: { ...process.env, GIT_CEILING_DIRECTORIES: inRoot('vendor') },
+    onLine: (line) => {
+      log.write(`${line}\n`)
+      onLine(line)
+    },
+  })
+  if (code === 0) return
+  const tail = output.split('\n').slice(-TAIL).join('\n')
+  throw new Stop(
+    `${tail}\n\nllama-bench and llama-completion could not be built (cmake, exit code ${code}). The whole log: ${room.log}`,
+  )
+}
+
+/** Generators for several configurations put programs one folder deeper. */
+function place(room, name) {
+  const from = [join(room.build, 'bin', name), join(room.build, 'bin', 'Release', name)].find(existsSync)
+  if (from === undefined) throw new Stop(`${name} was built, but is not in ${room.build}: see ${room.log}.`)
+  const to = join(room.folder, name)
+  copyFileSync(from, `${to}.new`)
+  renameSync(`${to}.new`, to)
+}
+
+main(import.meta.url, async () => {
+  const room = await llamaToolsRoom()
+  if (room === undefined)
+    throw new Stop('vendor/llama.cpp is not whole: run `npm run setup`, which fills it.')
+  await withLock(() => step('llama tools', (report) => buildLlamaTools(room, report)), room.folder)
+  process.stderr.write(`${room.bench}\n${room.completion}\n`)
+})

@@ -1,0 +1,73 @@
+// THIRD_PARTY_NOTICES.md: the licences of everything that is compiled into the addon, out of the sources that it
+// is compiled from. `npm run notices` writes it; a test compares. (The npm package itself has no dependencies.)
+import { readFileSync, writeFileSync } from 'node:fs'
+import { inRoot } from './paths.mjs'
+import { main } from './steps.mjs'
+
+const llama = (path) => `vendor/llama.cpp/${path}`
+
+const PARTS = [
+  { name: 'llama.cpp and ggml', home: 'https://github.com/ggml-org/llama.cpp', licence: llama('LICENSE') },
+  {
+    name: 'JSON for Modern C++',
+    home: 'https://github.com/nlohmann/json',
+    licence: llama('licenses/LICENSE-jsonhpp'),
+  },
+  {
+    name: 'cpp-httplib',
+    home: 'https://github.com/yhirose/cpp-httplib',
+    licence: llama('vendor/cpp-httplib/LICENSE'),
+  },
+  {
+    name: 'llamafile (matrix multiplication in ggml)',
+    home: 'https://github.com/Mozilla-Ocho/llamafile',
+    licence: llama('ggml/src/ggml-cpu/llamafile/sgemm.cpp'),
+    extract: headComment,
+  },
+  {
+    name: 'YaRN (rotary embedding in ggml)',
+    home: 'https://github.com/jquesnelle/yarn',
+    licence: llama('ggml/src/ggml-cpu/ops.cpp'),
+    extract: (text) =>
+      `${/MIT licensed\. (Copyright .*)/.exec(text)[1]}\n\nMIT licensed, under the text given for llama.cpp above.`,
+  },
+  {
+    name: 'node-addon-api',
+    home: 'https://github.com/nodejs/node-addon-api',
+    licence: 'node_modules/node-addon-api/LICENSE.md',
+  },
+]
+
+export function notices() {
+  const sections = PARTS.map(({ name, home, licence, extract = (text) => text }) => {
+    const text = extract(readFileSync(inRoot(licence), 'utf8'))
+      .replaceAll('\r\n', '\n')
+      .trim()
+    return `## ${name}\n\n${home}\n\n\`\`\`text\n${text}\n\`\`\`\n`
+  })
+  const head = [
+    '# Third-party notices',
+    '',
+    'The native addon of gpt4all-ts (`gpt4all.node`) contains code of the projects below, under their licences.',
+    'Made by `npm run notices` from the sources that are compiled in.',
+    '',
+    '',
+  ]
+  return head.join('\n') + sections.join('\n')
+}
+
+/** The `//` comment that a file begins with, up to its first paragraph that is not licence. */
+function headComment(text) {
+  const lines = text.split('\n')
+  return lines
+    .slice(
+      0,
+      lines.findIndex((line) => !line.startsWith('//')),
+    )
+    .map((line) => line.replace(/^\/\/ ?/, ''))
+    .join('\n')
+}
+
+main(import.meta.url, async () => {
+  writeFileSync(inRoot('THIRD_PARTY_NOTICES.md'), notices())
+})

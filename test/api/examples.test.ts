@@ -1,0 +1,47 @@
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+const root = join(import.meta.dirname, '..', '..')
+const EMBEDDED = 'models/gpt4all-ts-tiny-chat.Q8_0.gguf'
+
+/** Code blocks that import the library, as a reader would paste them; models of the reader's are the embedded one. */
+async function codeBlocks(file: string): Promise<string[]> {
+  const source = (await readFile(join(root, file), 'utf8')).replaceAll(/^ +\* ?/gm, '')
+  const blocks = [...source.matchAll(/```ts\n(.*?)```/gs)].map((match) => match[1] ?? '')
+  return blocks.map((block) => block.replaceAll(/[\w./-]+\.gguf/g, EMBEDDED))
+}
+
+const withImport = (block: string) =>
+  block.includes("from 'gpt4all-ts'") ? block : `import { GPT4All } from 'gpt4all-ts'\n${block}`
+
+const examples: [string, string][] = [
+  ...(await codeBlocks('README.md')).map((code, i): [string, string] => [`README.md, block ${i + 1}`, code]),
+  ...(await codeBlocks('src/gpt4all.ts')).map((code, i): [string, string] => [
+    `GPT4All, @example ${i + 1}`,
+    code,
+  ]),
+]
+for (const file of await readdir(join(root, 'examples'))) {
+  examples.push([`examples/${file}`, await readFile(join(root, 'examples', file), 'utf8')])
+}
+
+describe('every example in the documents runs as printed', () => {
+  let folder: string
+  beforeAll(async () => {
+    // Below our package.json, so that 'gpt4all-ts' is this package, built.
+    await mkdir(join(root, '.cache'), { recursive: true })
+    folder = await mkdtemp(join(root, '.cache', 'examples-'))
+  })
+  afterAll(() => rm(folder, { recursive: true }))
+
+  test.each(examples)('%s', async (name, code) => {
+    const file = join(folder, `${name.replaceAll(/\W+/g, '-')}.mjs`)
+    await writeFile(file, withImport(code))
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [file], { cwd: root })
+    expect(stdout).not.toBe('')
+    expect(stderr).toBe('')
+  })
+})

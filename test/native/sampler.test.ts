@@ -1,0 +1,427 @@
+import { describe, expect, test } from 'vitest'
+import { loadBinding } from '../../src/native/binding.ts'
+import type { NativeSampler, NativeSamplerParams } from '../../src/native/types.ts'
+import { chiSquareDeviation } from '../support/chi-square.ts'
+import { seeded } from '../support/gguf-writer.ts'
+import { PLAIN, probabilities, type ReferenceParams } from '../support/reference-sampler.ts'
+
+const { Sampler } = loadBinding()
+
+const DRAWS = 40_000
+/** Standard deviations; the seeds are fixed, so a run either always passes or never. */
+const AGREES = 3.5
+
+const OFF: NativeSamplerParams = { ...PLAIN, repeatLastN: 0, seed: 1 }
+const GREEDY: NativeSamplerParams = { ...OFF, temperature: 0 }
+
+function sampler(vocabSize: number, params: Partial<NativeSamplerParams> = {}): NativeSampler {
+  return new Sampler(vocabSize, { ...OFF, ...params })
+}
+
+/** Logits as a model makes them: some likely words, many unlikely ones, in no order. */
+function someLogits(size: number, seed = 5): Float32Array {
+  const random = seeded(seed)
+  return Float32Array.from({ length: size }, () => 6 * random() ** 3 - 2 + random())
+}
+
+const LOGITS = someLogits(40)
+
+/** How often each token is drawn. `recent` is what the penalty sees at every draw. */
+function count(
+  logits: Float32Array,
+  params: Partial<NativeSamplerParams>,
+  { draws = DRAWS, recent = [] as readonly number[] } = {},
+): number[] {
+  const drawing = sampler(logits.length, { ...params, repeatLastN: recent.length })
+  const counts = new Array<number>(logits.length).fill(0)
+  for (let i = 0; i < draws; i++) {
+    // As many as the window holds: the token drawn last leaves it.
+    for (const token of recent) drawing.accept(token)
+    const drawn = drawing.sample(logits)
+    counts[drawn] = counts[drawn]! + 1
+  }
+  return counts
+}
+
+function expectAgreement(params: Partial<ReferenceParams>, recent: readonly number[] = []): void {
+  const counts = count(LOGITS, params, { recent })
+  const expected = probabilities(LOGITS, params, recent)
+  expect(chiSquareDeviation(counts, expected)).toBeLessThan(AGREES)
+  const never = counts.filter((drawn, token) => drawn > 0 && expected[token] === 0)
+  expect(never).toEqual([])
+}
+
+const allowed = (expected: readonly number[]) => expected.filter((share) => share > 0).length
+
+describe('the distribution drawn from is the one calculated by hand', () => {
+  test.each([0.25, 0.5, 1, 2, 10])('temperature %d', (temperature) => {
+    expectAgreement({ temperature })
+  })
+
+  test.each([1, 2, 3, 10, 39, 40, 41, 1_000_000])('top-k %d', (topK) => {
+    expectAgreement({ topK })
+    expect(allowed(probabilities(LOGITS, { topK }))).toBe(Math.min(topK, 40))
+  })
+
+  test.each([0, 0.1, 0.4, 0.7, 0.95, 0.999])('top-p %d', (topP) => {
+    expectAgreement({ topP })
+  })
+
+  test.each([0.01, 0.05, 0.3, 0.9, 1])('min-p %d', (minP) => {
+    expectAgreement({ minP })
+  })
+
+  test.each([1.18, 2, 0.5])('repeat penalty %d', (repeatPenalty) => {
+    const recent = [...LOGITS.keys()].filter((token) => token % 3 === 0)
+    expect(recent.some((token) => LOGITS[token]! > 0) && recent.some((token) => LOGITS[token]! < 0)).toBe(
+      true,
+    )
+    expectAgreement({ repeatPenalty }, recent)
+  })
+
+  test.each<Partial<ReferenceParams>>([
+    { repeatPenalty: 1.18, topK: 40, topP: 0.4, temperature: 0.7 },
+    { repeatPenalty: 1.18, topK: 20, topP: 0.9, minP: 0.05, temperature: 0.7 },
+    { repeatPenalty: 1.5, topK: 12, topP: 0.95, minP: 0.1, temperature: 2 },
+    { topP: 0.8, minP: 0.2, temperature: 1.5 },
+    { topK: 15, minP: 0.1, temperature: 0.5 },
+    { topK: 10, topP: 0.6 },
+  ])('the chain %o', (params) => {
+    expectAgreement(params, 'repeatPenalty' in params ? [0, 3, 7, 12, 30] : [])
+  })
+
+  test('each sampler of the chain acts on what the one before it left', () => {
+    // Of the two kept by top-k the first holds 57 %: top-p 0.55 keeps it alone, while of all three it holds
+    // 39 % and top-p would keep two.
+    const logits = Float32Array.from([1, 0.7, 0.5])
+    expect(allowed(probabilities(logits, { topK: 2, topP: 0.55 }))).toBe(1)
+    expect(count(logits, { topK: 2, topP: 0.55 }, { draws: 1000 })).toEqual([1000, 0, 0])
+    expect(count(logits, { topP: 0.55 }, { draws: 1000 })[1]).toBeGreaterThan(0)
+    // The temperature comes last: however hot, it brings nothing back and moves no limit.
+    const hot = count(LOGITS, { topP: 0.4, minP: 0.3, temperature: 1000 })
+    const cold = probabilities(LOGITS, { topP: 0.4, minP: 0.3 })
+    expect(hot.map((drawn) => drawn > 0)).toEqual(cold.map((share) => share > 0))
+    // The penalty comes first: the best token leaves the best two.
+    const twice = Float32Array.from([3, 2.9, 2.8])
+    expect(count(twice, { topK: 2, repeatPenalty: 2 }, { draws: 1000, recent: [0] })[0]).toBe(0)
+  })
+
+  test('the test itself notices a small difference', () => {
+    const counts = count(LOGITS, {})
+    expect(chiSquareDeviation(counts, probabilities(LOGITS, {}))).toBeLessThan(AGREES)
+    expect(chiSquareDeviation(counts, probabilities(LOGITS, { temperature: 1.05 }))).toBeGreaterThan(6)
+    expect(chiSquareDeviation(counts, probabilities(LOGITS, { topK: 39 }))).toBe(Number.POSITIVE_INFINITY)
+  })
+})
+
+describe('a large vocabulary', () => {
+  const large = someLogits(49_152, 9).map((logit, token) => (token % 997 === 0 ? logit + 9 : logit))
+
+  test.each<[string, Partial<ReferenceParams>, number]>([
+    ['temperature 0.7', { temperature: 0.7 }, 600],
+    ['top-k 40', { topK: 40 }, 4000],
+    ['top-k 20,000', { topK: 20_000 }, 200],
+    ['top-p 0.4', { topP: 0.4 }, 500],
+    ['top-p 0.9', { topP: 0.9 }, 400],
+    ['min-p 0.05', { minP: 0.05 }, 1000],
+    ['the chain', { topK: 40, topP: 0.8, minP: 0.02, temperature: 0.7, repeatPenalty: 1.18 }, 4000],
+  ])('agrees with the calculation: %s', (_, params, draws) => {
+    const recent = params.repeatPenalty ? [0, 997, 1994, 40_000] : []
+    const expected = probabilities(large, params, recent)
+    const counts = count(large, params, { draws, recent })
+    expect(chiSquareDeviation(counts, expected)).toBeLessThan(AGREES)
+  })
+})
+
+describe('the ends of each range', () => {
+  test('temperature 0 takes the likeliest token, after the penalty', () => {
+    const logits = Float32Array.from([1, 5, 4.9, -3])
+    expect(new Sampler(4, GREEDY).sample(logits)).toBe(1)
+    const penalising = new Sampler(4, { ...GREEDY, repeatPenalty: 1.5, repeatLastN: 8 })
+    expect([1, 2, 3].map(() => penalising.sample(logits))).toEqual([1, 2, 1])
+  })
+
+  test('temperature 0 takes the same token whatever else is set', () => {
+    for (const other of [{ topK: 3 }, { topP: 0.1 }, { topP: 0 }, { minP: 1 }, { seed: 77 }]) {
+      expect(new Sampler(40, { ...GREEDY, ...other }).sample(LOGITS)).toBe(
+        LOGITS.indexOf(Math.max(...LOGITS)),
+      )
+    }
+  })
+
+  test('top-p 0 leaves the likeliest token alone', () => {
+    const best = LOGITS.indexOf(Math.max(...LOGITS))
+    expect(count(LOGITS, { topP: 0, temperature: 100 }, { draws: 500 })[best]).toBe(500)
+  })
+
+  test('top-k 0, top-p 1, min-p 0 and penalty 1 are off: the draws are those without them', () => {
+    const plain = sampler(40)
+    const withWindow = sampler(40, { repeatLastN: 64 })
+    const wide = sampler(40, { topK: 40 })
+    for (let i = 0; i < 500; i++) {
+      const drawn = plain.sample(LOGITS)
+      expect(withWindow.sample(LOGITS)).toBe(drawn)
+      expect(wide.sample(LOGITS)).toBe(drawn)
+    }
+  })
+
+  test('the smallest and largest temperatures draw', () => {
+    const best = LOGITS.indexOf(Math.max(...LOGITS))
+    expect(sampler(40, { temperature: 1e-45 }).sample(LOGITS)).toBe(best)
+    expect(sampler(40, { temperature: 1e-300 }).sample(LOGITS)).toBe(best)
+    const even = count(LOGITS, { temperature: 3.4e38 })
+    expect(chiSquareDeviation(even, new Array(40).fill(1 / 40))).toBeLessThan(AGREES)
+  })
+
+  test('a vocabulary of one token', () => {
+    for (const params of [{}, { temperature: 0 }, { topK: 5 }, { topP: 0.5 }, { minP: 0.5 }]) {
+      expect(sampler(1, params).sample(Float32Array.of(-4))).toBe(0)
+    }
+  })
+})
+
+describe('ties', () => {
+  const tied = Float32Array.from([0, 2, 2, 2, 2, 0])
+
+  test('greedy takes the lowest id', () => {
+    expect(new Sampler(6, GREEDY).sample(tied)).toBe(1)
+  })
+
+  test('top-k and top-p keep the lowest ids', () => {
+    expect(count(tied, { topK: 2 }, { draws: 2000 }).map((drawn) => drawn > 0)).toEqual(
+      [0, 1, 1, 0, 0, 0].map(Boolean),
+    )
+    expect(count(tied, { topP: 0.4 }, { draws: 2000 }).map((drawn) => drawn > 0)).toEqual(
+      [0, 1, 1, 0, 0, 0].map(Boolean),
+    )
+  })
+
+  test('equal logits are drawn equally often', () => {
+    const flat = new Float32Array(16).fill(3.5)
+    for (const params of [{}, { topK: 16 }, { topP: 0.9999 }, { minP: 0.5 }, { temperature: 0.1 }]) {
+      expect(chiSquareDeviation(count(flat, params), new Array(16).fill(1 / 16))).toBeLessThan(AGREES)
+    }
+  })
+})
+
+describe('logits that are no numbers', () => {
+  const PATHS: [string, Partial<NativeSamplerParams>][] = [
+    ['greedy', { temperature: 0 }],
+    ['all', {}],
+    ['top-k', { topK: 3 }],
+    ['top-p', { topP: 0.9 }],
+    ['min-p', { minP: 0.1 }],
+    ['the chain', { topK: 3, topP: 0.9, minP: 0.1, temperature: 0.5 }],
+  ]
+
+  test.each(PATHS)('NaN and -Infinity are never drawn: %s', (_, params) => {
+    const logits = Float32Array.of(NaN, 1, Number.NEGATIVE_INFINITY, 1.5, NaN, 0.9)
+    const counts = count(logits, params, { draws: 3000 })
+    expect([counts[0], counts[2], counts[4]]).toEqual([0, 0, 0])
+    if (params.temperature !== 0) {
+      expect(chiSquareDeviation(counts, probabilities(logits, params))).toBeLessThan(AGREES)
+    }
+  })
+
+  test.each(PATHS)('+Infinity is always drawn: %s', (_, params) => {
+    const logits = Float32Array.of(1, 2, Number.POSITIVE_INFINITY, 3)
+    expect(count(logits, params, { draws: 100 })).toEqual([0, 0, 100, 0])
+  })
+
+  test.each(PATHS)('none at all throws ERR_DECODE, and the sampler works on: %s', (_, params) => {
+    const drawing = sampler(3, params)
+    const nothing = [
+      new Float32Array(3).fill(NaN),
+      new Float32Array(3).fill(Number.NEGATIVE_INFINITY),
+      Float32Array.of(NaN, Number.NEGATIVE_INFINITY, NaN),
+    ]
+    for (const logits of nothing) {
+      expect(() => drawing.sample(logits)).toThrow(expect.objectContaining({ code: 'ERR_DECODE' }))
+    }
+    expect(drawing.sample(Float32Array.of(NaN, NaN, -1))).toBe(2)
+  })
+})
+
+describe('the repeat penalty', () => {
+  test('counts a token once however often it was drawn', () => {
+    const logits = Float32Array.from([4, 2.5, -9])
+    const penalising = new Sampler(3, { ...GREEDY, repeatPenalty: 1.5, repeatLastN: 10 })
+    // 4 / 1.5 = 2.67 stays above 2.5; divided twice it would fall below.
+    expect([1, 2, 3, 4].map(() => penalising.sample(logits))).toEqual([0, 0, 0, 0])
+  })
+
+  test('looks back on exactly repeatLastN tokens', () => {
+    const logits = Float32Array.from([4, 3, 2, 1])
+    for (const repeatLastN of [1, 2, 3]) {
+      const penalising = new Sampler(4, { ...GREEDY, repeatPenalty: 1e6, repeatLastN })
+      // The best token that is not among the last repeatLastN: the first repeatLastN + 1 in turn.
+      const turn = Array.from({ length: 9 }, (_, i) => i % (repeatLastN + 1))
+      expect(turn.map(() => penalising.sample(logits))).toEqual(turn)
+    }
+  })
+
+  test('is off with repeatLastN 0', () => {
+    const penalising = new Sampler(2, { ...GREEDY, repeatPenalty: 100, repeatLastN: 0 })
+    const logits = Float32Array.of(1, 0.9)
+    expect([1, 2, 3].map(() => penalising.sample(logits))).toEqual([0, 0, 0])
+  })
+
+  test('sees accepted tokens as drawn', () => {
+    const penalising = new Sampler(2, { ...GREEDY, repeatPenalty: 2, repeatLastN: 4 })
+    penalising.accept(0)
+    expect(penalising.sample(Float32Array.of(1, 0.9))).toBe(1)
+  })
+
+  test('makes a negative logit more negative, and leaves 0 alone', () => {
+    const negative = new Sampler(2, { ...GREEDY, repeatPenalty: 2, repeatLastN: 4 })
+    negative.accept(0)
+    expect(negative.sample(Float32Array.of(-1, -1.5))).toBe(1)
+    const zero = new Sampler(2, { ...GREEDY, repeatPenalty: 2, repeatLastN: 4 })
+    zero.accept(0)
+    expect(zero.sample(Float32Array.of(0, -0.1))).toBe(0)
+  })
+
+  test('takes a window of any length', () => {
+    const penalising = new Sampler(3, { ...GREEDY, repeatPenalty: 100, repeatLastN: 0xffffffff })
+    const logits = Float32Array.of(3, 2, 1)
+    expect([1, 2, 3, 4].map(() => penalising.sample(logits))).toEqual([0, 1, 2, 0])
+  })
+})
+
+describe('the seed', () => {
+  const draw = (seed: number) => {
+    const drawing = sampler(40, { seed })
+    return Array.from({ length: 200 }, () => drawing.sample(LOGITS))
+  }
+
+  test('repeats the draws', () => {
+    for (const seed of [0, 1, 42, 0xffffffff]) expect(draw(seed)).toEqual(draw(seed))
+  })
+
+  test('another seed draws otherwise', () => {
+    const runs = [0, 1, 2, 42, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff].map((seed) =>
+      draw(seed).join(),
+    )
+    expect(new Set(runs).size).toBe(runs.length)
+  })
+
+  test('the first draws of many seeds follow the distribution too', () => {
+    const counts = new Array<number>(40).fill(0)
+    for (let seed = 0; seed < 20_000; seed++) {
+      const drawn = sampler(40, { seed }).sample(LOGITS)
+      counts[drawn] = counts[drawn]! + 1
+    }
+    expect(chiSquareDeviation(counts, probabilities(LOGITS, {}))).toBeLessThan(AGREES)
+  })
+
+  test('samplers do not disturb each other', () => {
+    const [one, other] = [sampler(40, { seed: 42 }), sampler(40, { seed: 7 })]
+    const drawn = Array.from({ length: 200 }, () => {
+      other.sample(LOGITS)
+      return one.sample(LOGITS)
+    })
+    expect(drawn).toEqual(draw(42))
+  })
+})
+
+describe('arguments', () => {
+  const argumentError = expect.objectContaining({ code: 'ERR_ARGUMENT' })
+  const anyway = (call: () => unknown) => expect(call).toThrow(argumentError)
+
+  test('the logits given are not changed', () => {
+    const logits = Float32Array.from(LOGITS)
+    const drawing = sampler(40, { repeatPenalty: 3, repeatLastN: 5, topK: 7, topP: 0.9 })
+    for (let i = 0; i < 50; i++) drawing.sample(logits)
+    expect(logits).toEqual(LOGITS)
+  })
+
+  test('a part of a larger buffer is read at its place', () => {
+    const buffer = new Float32Array([9, 9, 0, 5, 1, 9])
+    expect(new Sampler(3, GREEDY).sample(buffer.subarray(2, 5))).toBe(1)
+  })
+
+  test('logits of another type or length throw', () => {
+    const drawing = sampler(4) as unknown as { sample(...values: unknown[]): number }
+    const bad = [
+      undefined,
+      null,
+      'text',
+      4,
+      {},
+      [1, 2, 3, 4],
+      new Float64Array(4),
+      new Int32Array(4),
+      new Float32Array(3),
+      new Float32Array(5),
+      new Float32Array(0),
+      new ArrayBuffer(16),
+      new DataView(new ArrayBuffer(16)),
+    ]
+    for (const value of bad) anyway(() => drawing.sample(value))
+    anyway(() => drawing.sample())
+    const detached = new Float32Array(4)
+    structuredClone(detached, { transfer: [detached.buffer] })
+    anyway(() => drawing.sample(detached))
+  })
+
+  test('a token that is none of the vocabulary cannot be accepted', () => {
+    const drawing = sampler(4, { repeatPenalty: 2, repeatLastN: 4 }) as unknown as {
+      accept(token?: unknown): void
+    }
+    for (const bad of [-1, 4, 1.5, NaN, 2 ** 31, 2 ** 32, '1', null, undefined, {}, 1n]) {
+      anyway(() => drawing.accept(bad))
+    }
+    drawing.accept(3)
+  })
+
+  test.each<[keyof NativeSamplerParams, unknown[]]>([
+    ['temperature', [-1, -0.001]],
+    ['topK', [-1, 0.5, 2 ** 31]],
+    ['topP', [-0.1, 1.1]],
+    ['minP', [-0.1, 1.1]],
+    ['repeatPenalty', [0, -1]],
+    ['repeatLastN', [-1, 0.5, 2 ** 32]],
+    ['seed', [-1, 0.5, 2 ** 32]],
+  ])('%s out of range or of another type throws', (name, outside) => {
+    const wrong = [NaN, Infinity, -Infinity, 1e300, '1', '', null, undefined, true, {}, [], 1n, Symbol('one')]
+    for (const value of [...outside, ...wrong]) {
+      const params = { ...OFF, [name]: value }
+      anyway(() => new Sampler(4, params as NativeSamplerParams))
+    }
+  })
+
+  test('a wrong vocabulary size or no parameters throw', () => {
+    const Loose = Sampler as unknown as new (...values: unknown[]) => unknown
+    for (const size of [0, -1, 1.5, NaN, Infinity, '4', undefined, null, 2 ** 31])
+      anyway(() => new Loose(size, OFF))
+    for (const params of [undefined, null, 3, 'text']) anyway(() => new Loose(4, params))
+    anyway(() => new Loose())
+  })
+
+  test('methods cannot be called on anything else', () => {
+    const { sample, accept } = Sampler.prototype as NativeSampler
+    const real = sampler(4)
+    for (const foreign of [
+      {},
+      Object.create(real as object),
+      Object.create(Sampler.prototype),
+      new Map(),
+      undefined,
+      3,
+    ]) {
+      expect(() => sample.call(foreign as NativeSampler, LOGITS)).toThrow()
+      expect(() => accept.call(foreign as NativeSampler, 1)).toThrow()
+    }
+    expect(() => (Sampler as unknown as (size: number, params: object) => void)(4, OFF)).toThrow()
+  })
+
+  test('an error in a getter of the parameters comes through', () => {
+    const params = {
+      ...OFF,
+      get topK(): number {
+        throw new Error('mine')
+      },
+    }
+    expect(() => new Sampler(4, params)).toThrow('mine')
+  })
+})

@@ -1,0 +1,44 @@
+import { availableParallelism } from 'node:os'
+import { defineConfig } from 'vitest/config'
+
+// Models compute on all cores: more test files at once would only make each slower.
+const shared = {
+  pool: 'forks' as const,
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+}
+
+export default defineConfig({
+  test: {
+    maxWorkers: Math.min(2, availableParallelism()),
+    projects: [
+      {
+        test: {
+          ...shared,
+          name: 'main',
+          include: ['test/**/*.test.{ts,mjs}'],
+          exclude: ['test/campaigns/**', 'test/package/**'],
+        },
+      },
+      // Long runs with many cases: `npm run campaign:<name>`, in short form in .ci/run.
+      {
+        test: {
+          ...shared,
+          name: 'campaigns',
+          include: ['test/campaigns/**/*.test.ts'],
+          testTimeout: 3_600_000,
+        },
+      },
+      // Needs the tarballs of `npm run pack:all`.
+      {
+        test: {
+          ...shared,
+          name: 'package',
+          include: ['test/package/**/*.test.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+        },
+      },
+    ],
+  },
+})
