@@ -71,6 +71,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
 
 }  // namespace gpt4all
 
-static Napi::Object Init(Napi::Env env, Napi::Object exports) { return gpt4all::Init(env, exports); }
+static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  return gpt4all::Init(env, exports);
+}
 
 NODE_API_MODULE(gpt4all, Init)

@@ -1,5 +1,6 @@
-// Reading JavaScript values that crossed the boundary. TypeScript has checked them already with better messages;
-// here they are checked again because a wrong value in C++ is a crash. Each reader throws ERR_ARGUMENT.
+// Reading JavaScript values that crossed the boundary. TypeScript has checked them already with better
+// messages; here they are checked again because a wrong value in C++ is a crash. Each reader throws
+// ERR_ARGUMENT.
 #pragma once
 
 #include <napi.h>
@@ -65,13 +66,14 @@ inline std::vector<int32_t> Tokens(const Napi::Value& value, const char* name, i
   const auto array = value.As<Napi::Int32Array>();
   std::vector<int32_t> tokens(array.Data(), array.Data() + array.ElementLength());
   for (const int32_t token : tokens) {
-    if (token < 0 || token >= vocab_size) throw BadArgument(value.Env(), name, "token ids of this vocabulary");
+    if (token < 0 || token >= vocab_size)
+      throw BadArgument(value.Env(), name, "token ids of this vocabulary");
   }
   return tokens;
 }
 
-// The native object behind `value`, or ERR_ARGUMENT when it is something else: an object of another class would
-// be read as if it were a T. `T::kTag` is set on every wrapper in its constructor.
+// The native object behind `value`, or ERR_ARGUMENT when it is something else: an object of another class
+// would be read as if it were a T. `T::kTag` is set on every wrapper in its constructor.
 template <typename T>
 T* Handle(const Napi::Value& value, const char* name) {
   if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&T::kTag)) {

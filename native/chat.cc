@@ -23,9 +23,13 @@ struct ChatTemplates::Parsed {
 ChatTemplates::ChatTemplates() = default;
 ChatTemplates::~ChatTemplates() = default;
 
-void ChatTemplates::InstallLog() { common_log_set_verbosity_thold(-1); }
+void ChatTemplates::InstallLog() {
+  common_log_set_verbosity_thold(-1);
+}
 
-void ChatTemplates::Clear() { parsed_.reset(); }
+void ChatTemplates::Clear() {
+  parsed_.reset();
+}
 
 std::string ChatTemplates::Render(const llama_model* model, const std::string& source,
                                   const std::vector<ChatMessage>& messages, bool add_generation_prompt) {

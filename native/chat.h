@@ -21,8 +21,8 @@ class ChatTemplates {
   ~ChatTemplates();
 
   // `source` is Jinja; empty = the model's own. Throws Failure (ERR_TEMPLATE).
-  std::string Render(const llama_model* model, const std::string& source, const std::vector<ChatMessage>& messages,
-                     bool add_generation_prompt);
+  std::string Render(const llama_model* model, const std::string& source,
+                     const std::vector<ChatMessage>& messages, bool add_generation_prompt);
   void Clear();
 
   // Silences common's logger, which would print to stdout. Once per process.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "args.h"
+#include "entries.h"
 #include "vocabulary.h"
 
 namespace gpt4all {
@@ -16,15 +17,16 @@ namespace {
 // A number of the model's metadata, or `otherwise`.
 double Meta(const llama_model* model, const char* name, double otherwise) {
   char architecture[64], value[64];
-  if (llama_model_meta_val_str(model, "general.architecture", architecture, sizeof architecture) < 0) return otherwise;
+  if (llama_model_meta_val_str(model, "general.architecture", architecture, sizeof architecture) < 0)
+    return otherwise;
   const std::string key = std::string(architecture) + "." + name;
   if (llama_model_meta_val_str(model, key.c_str(), value, sizeof value) < 0) return otherwise;
   const double number = std::strtod(value, nullptr);
   return number > 0 ? number : otherwise;
 }
 
-// What V8 is told, so that it collects closed contexts in time. llama.cpp's public API does not tell the sizes
-// of its buffers: the f16 KV cache exactly for plain transformers, the compute buffers roughly.
+// What V8 is told, so that it collects closed contexts in time. llama.cpp's public API does not tell the
+// sizes of its buffers: the f16 KV cache exactly for plain transformers, the compute buffers roughly.
 int64_t EstimateMemory(const llama_model* model, const ContextShape& shape, uint32_t cells) {
   const double heads = std::max(1, llama_model_n_head(model));
   const double embedding = llama_model_n_embd(model);
@@ -69,7 +71,8 @@ struct Made {
   int64_t memory_bytes;
 };
 
-Napi::Value Create(const Napi::CallbackInfo& info, const std::shared_ptr<Napi::FunctionReference>& constructor) {
+Napi::Value Create(const Napi::CallbackInfo& info,
+                   const std::shared_ptr<Napi::FunctionReference>& constructor) {
   const Napi::Env env = info.Env();
   const std::shared_ptr<Weights> weights = Handle<Model>(info[0], "model")->Open(env);
   if (weights->vocab_only || llama_model_has_encoder(weights->model)) {
@@ -79,12 +82,13 @@ Napi::Value Create(const Napi::CallbackInfo& info, const std::shared_ptr<Napi::F
   const auto deferred = Napi::Promise::Deferred::New(env);
   // A plain pointer in the commands below: the inference thread destroys them, and may not be the one that
   // destroys itself. Whichever of the two answers runs on the JavaScript thread frees it.
-  auto* made = new Made{std::make_shared<Inference>(Environment::Of(env), weights, shape), weights->vocab_size(), 0,
-                        false, 0};
+  auto* made = new Made{std::make_shared<Inference>(Environment::Of(env), weights, shape),
+                        weights->vocab_size(), 0, false, 0};
   made->inference->Submit(
       [made, deferred, constructor](Session& session) -> Environment::Task {
         llama_memory_t memory = llama_get_memory(session.context);
-        if (memory == nullptr) throw Failure("ERR_LOAD", "this model keeps no state between tokens: it cannot generate");
+        if (memory == nullptr)
+          throw Failure("ERR_LOAD", "this model keeps no state between tokens: it cannot generate");
         made->cells = llama_n_ctx_seq(session.context);
         made->can_shift = llama_memory_can_shift(memory);
         made->memory_bytes =
@@ -99,33 +103,6 @@ Napi::Value Create(const Napi::CallbackInfo& info, const std::shared_ptr<Napi::F
         deferred.Reject(ToJs(env, failure).Value());
       });
   return deferred.Promise();
-}
-
-Napi::Object ToObject(Napi::Env env, const StepResult& result, const StepEntry& entry) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("tokens", ToArray(env, result.tokens));
-  const auto floats = [env](const std::vector<float>& values) {
-    auto array = Napi::Float32Array::New(env, values.size());
-    std::copy(values.begin(), values.end(), array.Data());
-    return array;
-  };
-  if (entry.logits) {
-    Napi::Array rows = Napi::Array::New(env, result.logits.size());
-    for (uint32_t i = 0; i < result.logits.size(); i++) rows.Set(i, floats(result.logits[i]));
-    object.Set("logits", rows);
-  }
-  if (entry.logprobs > 0) {
-    Napi::Array list = Napi::Array::New(env, result.logprobs.size());
-    for (uint32_t i = 0; i < result.logprobs.size(); i++) {
-      Napi::Object one = Napi::Object::New(env);
-      one.Set("logprob", result.logprobs[i].logprob);
-      one.Set("topTokens", ToArray(env, result.logprobs[i].tokens));
-      one.Set("topLogprobs", floats(result.logprobs[i].logprobs));
-      list.Set(i, one);
-    }
-    object.Set("logprobs", list);
-  }
-  return object;
 }
 
 }  // namespace
@@ -156,7 +133,8 @@ Napi::Object Context::Init(Napi::Env env) {
 
 Context::Context(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Context>(info) {
   const Napi::Env env = info.Env();
-  if (info.Length() != 1 || !info[0].IsExternal()) throw BadArgument(env, "Context", "made by Context.create()");
+  if (info.Length() != 1 || !info[0].IsExternal())
+    throw BadArgument(env, "Context", "made by Context.create()");
   info.This().As<Napi::Object>().TypeTag(&kTag);
   const Made* made = info[0].As<Napi::External<Made>>().Data();
   inference_ = made->inference;
@@ -190,85 +168,24 @@ llama_seq_id Context::Sequence(const Napi::Value& value) const {
   return Integer(value, "sequence", 0, static_cast<int32_t>(shape_.sequences) - 1);
 }
 
-Napi::Value Context::Info(const Napi::CallbackInfo&) { return info_.Value(); }
-
-StepEntry Context::ReadEntry(const Napi::Value& value) const {
-  const Napi::Object object = Object(value, "entries");
-  StepEntry entry;
-  entry.sequence = Sequence(object.Get("sequence"));
-  entry.position = Integer(object.Get("position"), "position", 0, static_cast<int32_t>(shape_.context_size) - 1);
-  entry.tokens = Tokens(object.Get("tokens"), "tokens", vocab_size_);
-  const Napi::Value sampler = object.Get("sampler");
-  if (!sampler.IsUndefined()) {
-    entry.sampling = Handle<Sampler>(sampler, "sampler")->shared();
-    if (entry.sampling->sampling.vocab_size() != vocab_size_) {
-      throw BadArgument(value.Env(), "sampler", "made for this vocabulary");
-    }
-  }
-  ReadOutputs(object, entry);
-  return entry;
-}
-
-void Context::ReadOutputs(const Napi::Object& object, StepEntry& entry) const {
-  const auto count = static_cast<int32_t>(entry.tokens.size());
-  const Napi::Value outputs = object.Get("outputs");
-  if (outputs.IsUndefined()) {
-    if (entry.sampling && count > 0) entry.outputs.push_back(count - 1);
-  } else {
-    if (!outputs.IsArray()) throw BadArgument(object.Env(), "outputs", "an array");
-    const auto list = outputs.As<Napi::Array>();
-    int32_t from = 0;
-    for (uint32_t i = 0; i < list.Length(); i++) {
-      entry.outputs.push_back(Integer(list.Get(i), "outputs", from, count - 1));
-      from = entry.outputs.back() + 1;  // ascending
-    }
-  }
-  const Napi::Value logits = object.Get("logits");
-  if (!logits.IsUndefined()) entry.logits = Boolean(logits, "logits");
-  const Napi::Value logprobs = object.Get("logprobs");
-  if (!logprobs.IsUndefined()) entry.logprobs = Integer(logprobs, "logprobs", 0, vocab_size_);
-}
-
-// llama.cpp asserts on some of these, and silently misbehaves on others.
-void Context::CheckStep(Napi::Env env, const std::vector<StepEntry>& entries) const {
-  size_t tokens = 0, outputs = 0;
-  std::vector<bool> seen(shape_.sequences);
-  for (const StepEntry& entry : entries) {
-    const size_t count = entry.tokens.size();
-    if (count == 0) throw BadArgument(env, "tokens", "at least one token");
-    if (static_cast<size_t>(entry.position) + count > shape_.context_size) {
-      throw BadArgument(env, "tokens", "within the cells of a sequence");
-    }
-    if (seen[static_cast<size_t>(entry.sequence)]) throw BadArgument(env, "entries", "one per sequence");
-    seen[static_cast<size_t>(entry.sequence)] = true;
-    tokens += count;
-    outputs += entry.outputs.size();
-  }
-  if (tokens == 0 || tokens > shape_.batch_size) throw BadArgument(env, "entries", "1 to batchSize tokens together");
-  if (outputs > shape_.max_outputs) throw BadArgument(env, "outputs", "no more than maxOutputs together");
+Napi::Value Context::Info(const Napi::CallbackInfo&) {
+  return info_.Value();
 }
 
 Napi::Value Context::Eval(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Open(env);
-  if (!info[0].IsArray()) throw BadArgument(env, "entries", "an array");
-  const auto list = info[0].As<Napi::Array>();
-  const auto entries = std::make_shared<std::vector<StepEntry>>();
-  for (uint32_t i = 0; i < list.Length(); i++) entries->push_back(ReadEntry(list.Get(i)));
-  CheckStep(env, *entries);
-
+  const auto entries = std::make_shared<std::vector<StepEntry>>(ReadEntries(info[0], shape_, vocab_size_));
   return Promised(env, [entries](Session& session) {
-    auto results = std::make_shared<std::vector<StepResult>>(RunStep(session.context, *session.batch, *entries));
-    return [entries, results](Napi::Env env) -> Napi::Value {
-      Napi::Array array = Napi::Array::New(env, results->size());
-      for (uint32_t i = 0; i < results->size(); i++) array.Set(i, ToObject(env, (*results)[i], (*entries)[i]));
-      return array;
-    };
+    auto results =
+        std::make_shared<std::vector<StepResult>>(RunStep(session.context, *session.batch, *entries));
+    return [entries, results](Napi::Env env) { return ToArray(env, *results, *entries); };
   });
 }
 
 // Work on the inference thread that ends in a promise: it returns a function that makes the value.
-Napi::Value Context::Promised(Napi::Env env, std::function<std::function<Napi::Value(Napi::Env)>(Session&)> work) {
+Napi::Value Context::Promised(Napi::Env env,
+                              std::function<std::function<Napi::Value(Napi::Env)>(Session&)> work) {
   const auto deferred = Napi::Promise::Deferred::New(env);
   Open(env).Submit(
       [deferred, work = std::move(work)](Session& session) -> Environment::Task {

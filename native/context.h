@@ -33,9 +33,6 @@ class Context : public Napi::ObjectWrap<Context> {
   // The thread, or ERR_CLOSED.
   Inference& Open(Napi::Env env) const;
   llama_seq_id Sequence(const Napi::Value& value) const;
-  StepEntry ReadEntry(const Napi::Value& value) const;
-  void ReadOutputs(const Napi::Object& object, StepEntry& entry) const;
-  void CheckStep(Napi::Env env, const std::vector<StepEntry>& entries) const;
   Napi::Value Promised(Napi::Env env, std::function<std::function<Napi::Value(Napi::Env)>(Session&)> work);
 
   // Shared with the closing thread's last task, which frees it after the promise of close() is settled.

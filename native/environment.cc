@@ -11,9 +11,9 @@ namespace gpt4all {
 
 namespace {
 
-// process.exit() runs no clean-up hooks on the main thread; it calls exit(), which destroys llama.cpp's statics
-// under whatever thread still uses them. So every thread of ours is known process-wide too, and an atexit
-// handler, registered after those statics were made and hence run before they go, stops what is left.
+// process.exit() runs no clean-up hooks on the main thread; it calls exit(), which destroys llama.cpp's
+// statics under whatever thread still uses them. So every thread of ours is known process-wide too, and an
+// atexit handler, registered after those statics were made and hence run before they go, stops what is left.
 // The registry is never destroyed: a worker thread may still use it during exit().
 struct Registry {
   std::mutex mutex;
@@ -59,9 +59,8 @@ void Environment::Install(Napi::Env env) {
   std::shared_ptr<Environment> self(new Environment());
   self->env_ = env;
   const auto name = Napi::String::New(env, "gpt4all");
-  const napi_status status =
-      napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, nullptr, RunTask,
-                                      &self->function_);
+  const napi_status status = napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr,
+                                                             nullptr, nullptr, RunTask, &self->function_);
   if (status != napi_ok) throw Napi::Error::New(env);
   napi_unref_threadsafe_function(env, self->function_);
   env.SetInstanceData(new std::shared_ptr<Environment>(self));

@@ -1,5 +1,5 @@
-// Failures. Code that runs off the JavaScript thread throws Failure; ToJs() makes the JavaScript error of it on
-// the JavaScript thread. Every error that leaves the addon carries a `code` (see src/native/types.ts).
+// Failures. Code that runs off the JavaScript thread throws Failure; ToJs() makes the JavaScript error of it
+// on the JavaScript thread. Every error that leaves the addon carries a `code` (see src/native/types.ts).
 #pragma once
 
 #include <napi.h>

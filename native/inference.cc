@@ -75,9 +75,13 @@ void Inference::Submit(Work work, OnFailure on_failure) {
   wake_.notify_one();
 }
 
-void Inference::SetThreads(int32_t threads, int32_t batch_threads) { threads_ = Pack(threads, batch_threads); }
+void Inference::SetThreads(int32_t threads, int32_t batch_threads) {
+  threads_ = Pack(threads, batch_threads);
+}
 
-void Inference::Abort() { abort_up_to_ = last_serial_; }
+void Inference::Abort() {
+  abort_up_to_ = last_serial_;
+}
 
 void Inference::Stop() {
   {

@@ -40,7 +40,8 @@ class Inference : public Stoppable {
   // Runs on the JavaScript thread when the work failed or never ran.
   using OnFailure = std::function<void(Napi::Env, const Failure&)>;
 
-  Inference(std::shared_ptr<Environment> environment, std::shared_ptr<Weights> weights, const ContextShape& shape);
+  Inference(std::shared_ptr<Environment> environment, std::shared_ptr<Weights> weights,
+            const ContextShape& shape);
   ~Inference() override;
 
   // JavaScript thread. The first command opens the llama_context.
@@ -74,9 +75,9 @@ class Inference : public Stoppable {
   Environment::Task on_end_;
   std::atomic<bool> closing_{false};
   std::atomic<uint64_t> abort_up_to_{0};
-  std::atomic<uint64_t> running_{0};    // serial of the command under way
-  std::atomic<uint64_t> threads_;       // threads << 32 | batch threads, as last asked for
-  uint64_t last_serial_ = 0;            // JavaScript thread's
+  std::atomic<uint64_t> running_{0};  // serial of the command under way
+  std::atomic<uint64_t> threads_;     // threads << 32 | batch threads, as last asked for
+  uint64_t last_serial_ = 0;          // JavaScript thread's
   std::mutex join_;
   std::thread thread_;
 };

@@ -20,7 +20,9 @@ namespace {
 class Load : public Stoppable, public std::enable_shared_from_this<Load> {
  public:
   Load(Napi::Env env, WrapWeights wrap)
-      : environment_(Environment::Of(env)), deferred_(Napi::Promise::Deferred::New(env)), wrap_(std::move(wrap)) {}
+      : environment_(Environment::Of(env)),
+        deferred_(Napi::Promise::Deferred::New(env)),
+        wrap_(std::move(wrap)) {}
 
   void Start() {
     self_ = shared_from_this();
@@ -66,7 +68,9 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
     LogScope scope(log);
     devices.push_back(nullptr);
     params.devices = devices.data();
-    params.progress_callback = [](float fraction, void* load) { return static_cast<Load*>(load)->Progress(fraction); };
+    params.progress_callback = [](float fraction, void* load) {
+      return static_cast<Load*>(load)->Progress(fraction);
+    };
     params.progress_callback_user_data = this;
     llama_model* model = llama_model_load_from_file(path.c_str(), params);
     if (model == nullptr && cancelled_) throw Failure("ERR_ABORTED", "loading was cancelled");

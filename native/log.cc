@@ -33,7 +33,9 @@ void Route(ggml_log_level level, const char* text, void*) {
 }
 
 // ggml answers some faults with abort(). Say what it was; its own handler would start a debugger as well.
-void LastWords(const char* message) { std::fprintf(stderr, "gpt4all-ts: llama.cpp aborted: %s\n", message); }
+void LastWords(const char* message) {
+  std::fprintf(stderr, "gpt4all-ts: llama.cpp aborted: %s\n", message);
+}
 
 }  // namespace
 

@@ -12,18 +12,17 @@ namespace gpt4all {
 const napi_type_tag Model::kTag = {0x6b0f1c52a7d94e18, 0x9d3a5e7f10c4b286};
 
 Napi::Object Model::Init(Napi::Env env) {
-  const Napi::Function constructor =
-      DefineClass(env, "Model",
-                  {
-                      InstanceAccessor<&Model::Info>("info"),
-                      InstanceMethod<&Model::Tokenize>("tokenize"),
-                      InstanceMethod<&Model::TokenizeAsync>("tokenizeAsync"),
-                      InstanceMethod<&Model::Detokenize>("detokenize"),
-                      InstanceMethod<&Model::TokenBytes>("tokenBytes"),
-                      InstanceMethod<&Model::ChatTemplate>("chatTemplate"),
-                      InstanceMethod<&Model::RenderChat>("renderChat"),
-                      InstanceMethod<&Model::Close>("close"),
-                  });
+  const Napi::Function constructor = DefineClass(env, "Model",
+                                                 {
+                                                     InstanceAccessor<&Model::Info>("info"),
+                                                     InstanceMethod<&Model::Tokenize>("tokenize"),
+                                                     InstanceMethod<&Model::TokenizeAsync>("tokenizeAsync"),
+                                                     InstanceMethod<&Model::Detokenize>("detokenize"),
+                                                     InstanceMethod<&Model::TokenBytes>("tokenBytes"),
+                                                     InstanceMethod<&Model::ChatTemplate>("chatTemplate"),
+                                                     InstanceMethod<&Model::RenderChat>("renderChat"),
+                                                     InstanceMethod<&Model::Close>("close"),
+                                                 });
   const auto reference = std::make_shared<Napi::FunctionReference>(Napi::Persistent(constructor));
   reference->SuppressDestruct();
   Napi::Object exported = Napi::Object::New(env);
@@ -50,7 +49,9 @@ std::shared_ptr<Weights> Model::Open(Napi::Env env) const {
   return weights_;
 }
 
-Napi::Value Model::Info(const Napi::CallbackInfo&) { return info_.Value(); }
+Napi::Value Model::Info(const Napi::CallbackInfo&) {
+  return info_.Value();
+}
 
 Napi::Value Model::Tokenize(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -79,7 +80,9 @@ class TokenizeWorker : public Napi::AsyncWorker {
   Napi::Promise promise() const { return deferred_.Promise(); }
 
  private:
-  void Execute() override { tokens_ = gpt4all::Tokenize(weights_->vocab(), text_, add_special_, parse_special_); }
+  void Execute() override {
+    tokens_ = gpt4all::Tokenize(weights_->vocab(), text_, add_special_, parse_special_);
+  }
   void OnOK() override { deferred_.Resolve(ToArray(Env(), tokens_)); }
   void OnError(const Napi::Error& error) override {
     deferred_.Reject(MakeError(Env(), "ERR_ARGUMENT", error.Message()).Value());
@@ -95,8 +98,8 @@ class TokenizeWorker : public Napi::AsyncWorker {
 
 Napi::Value Model::TokenizeAsync(const Napi::CallbackInfo& info) {
   const auto weights = Open(info.Env());
-  auto* worker = new TokenizeWorker(info.Env(), weights, Text(info[0], "text"), Boolean(info[1], "addSpecial"),
-                                    Boolean(info[2], "parseSpecial"));
+  auto* worker = new TokenizeWorker(info.Env(), weights, Text(info[0], "text"),
+                                    Boolean(info[1], "addSpecial"), Boolean(info[2], "parseSpecial"));
   worker->Queue();  // deletes itself when done
   return worker->promise();
 }
@@ -137,9 +140,10 @@ Napi::Value Model::RenderChat(const Napi::CallbackInfo& info) {
   const bool add_prompt = Boolean(params.Get("addGenerationPrompt"), "addGenerationPrompt");
   try {
     const LogScope scope(weights->log);
-    return Napi::String::New(env, templates_.Render(weights->model,
-                                                    source.IsUndefined() ? std::string() : Text(source, "template"),
-                                                    messages, add_prompt));
+    return Napi::String::New(
+        env,
+        templates_.Render(weights->model, source.IsUndefined() ? std::string() : Text(source, "template"),
+                          messages, add_prompt));
   } catch (const Failure& failure) {
     throw ToJs(env, failure);
   }

@@ -14,7 +14,8 @@
 
 namespace gpt4all {
 
-// The llama_model and what must live as long as it. Contexts share it: the weights are freed with the last owner.
+// The llama_model and what must live as long as it. Contexts share it: the weights are freed with the last
+// owner.
 struct Weights {
   Weights(llama_model* model, bool vocab_only, std::shared_ptr<LogSink> log)
       : model(model), vocab_only(vocab_only), log(std::move(log)) {}

@@ -27,7 +27,8 @@ Sampler::Sampler(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Sampler>(inf
   params.top_k = Integer(given.Get("topK"), "topK", 0, INT32_MAX);
   params.top_p = static_cast<float>(Number(given.Get("topP"), "topP", 0, 1));
   params.min_p = static_cast<float>(Number(given.Get("minP"), "minP", 0, 1));
-  params.repeat_penalty = static_cast<float>(Number(given.Get("repeatPenalty"), "repeatPenalty", 1e-30, kMax));
+  params.repeat_penalty =
+      static_cast<float>(Number(given.Get("repeatPenalty"), "repeatPenalty", 1e-30, kMax));
   params.repeat_last_n = Unsigned(given.Get("repeatLastN"), "repeatLastN");
   params.seed = Unsigned(given.Get("seed"), "seed");
   shared_ = std::make_shared<SharedSampling>(vocab_size, params);

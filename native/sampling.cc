@@ -22,7 +22,8 @@ SamplingParams Normalised(SamplingParams params, int32_t vocab_size) {
 }  // namespace
 
 Sampling::Sampling(int32_t vocab_size, const SamplingParams& params)
-    : vocab_size_(vocab_size), params_(Normalised(params, vocab_size)), random_(params.seed) {}
+    : vocab_size_(vocab_size), params_(Normalised(params, vocab_size)), random_(params.seed) {
+}
 
 void Sampling::Accept(int32_t token) {
   if (params_.repeat_penalty == 1.0f || params_.repeat_last_n == 0) return;
@@ -138,8 +139,7 @@ void Sampling::KeepAll(const float* logits) {
   const int32_t greedy = Greedy(logits);
   if (greedy < 0) return;
   const bool top_p_on = params_.top_p < 1.0f;
-  const float floor =
-      !top_p_on && params_.min_p > 0.0f ? logits[greedy] + std::log(params_.min_p) : kNothing;
+  const float floor = !top_p_on && params_.min_p > 0.0f ? logits[greedy] + std::log(params_.min_p) : kNothing;
   for (int32_t token = 0; token < vocab_size_; token++) {
     if (logits[token] >= floor && logits[token] > kNothing) candidates_.push_back({logits[token], token});
   }
@@ -149,7 +149,8 @@ void Sampling::KeepAll(const float* logits) {
 }
 
 // Sorts the front of the candidates, in growing pieces, until they hold top_p of the total; returns how many
-// do. At least one, as in llama.cpp: "the best tokens, whose accumulated probabilities reach or just surpass".
+// do. At least one, as in llama.cpp: "the best tokens, whose accumulated probabilities reach or just
+// surpass".
 size_t Sampling::SortUntilTopP(double total) {
   const size_t count = candidates_.size();
   if (params_.top_k > 0 && params_.top_p >= 1.0f) return count;  // KeepTopK sorted them, nothing to cut
@@ -190,7 +191,8 @@ int32_t Sampling::DrawFromSorted(size_t count) {
   return candidates_.front().token;
 }
 
-// [0, 1) with 53 bits. The standard leaves its distributions to the implementation; this is the same everywhere.
+// [0, 1) with 53 bits. The standard leaves its distributions to the implementation; this is the same
+// everywhere.
 double Sampling::Uniform() {
   const uint64_t high = random_() >> 5;
   const uint64_t low = random_() >> 6;

@@ -1,7 +1,7 @@
 // Drawing one token from logits: repeat penalty, top-k, top-p, min-p, temperature, draw, in this order. Pure
-// computation: no N-API, no llama.cpp. llama.cpp's sampler chain fills and sorts a record for each word of the
-// vocabulary first, which for 49,152 words costs about 4 % of a small model's token; this one reads the logits
-// once and keeps only what can still be drawn.
+// computation: no N-API, no llama.cpp. llama.cpp's sampler chain fills and sorts a record for each word of
+// the vocabulary first, which for 49,152 words costs about 4 % of a small model's token; this one reads the
+// logits once and keeps only what can still be drawn.
 #pragma once
 
 #include <cstdint>
@@ -56,7 +56,7 @@ class Sampling {
   std::vector<int32_t> history_;  // ring of the last repeat_last_n drawn tokens
   size_t history_next_ = 0;
   std::vector<std::pair<int32_t, float>> penalised_;  // token, logit as it was
-  std::vector<bool> is_penalised_;                     // by token
+  std::vector<bool> is_penalised_;                    // by token
   std::vector<Candidate> candidates_;
   std::vector<double> weights_;
 };

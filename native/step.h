@@ -1,4 +1,5 @@
-// One step: what is evaluated, and what comes of it. Plain data and computation on the context's thread, no N-API.
+// One step: what is evaluated, and what comes of it. Plain data and computation on the context's thread, no
+// N-API.
 #pragma once
 
 #include <cstdint>

@@ -14,8 +14,8 @@ std::vector<llama_token> Tokenize(const llama_vocab* vocab, const std::string& t
   if (text.size() > INT32_MAX / 2) throw Failure("ERR_ARGUMENT", "text of more than 1 GiB");
   const auto length = static_cast<int32_t>(text.size());
   std::vector<llama_token> tokens(text.size() + 4);  // at most one token per byte, and the special ones
-  int32_t count = llama_tokenize(vocab, text.data(), length, tokens.data(), static_cast<int32_t>(tokens.size()),
-                                 add_special, parse_special);
+  int32_t count = llama_tokenize(vocab, text.data(), length, tokens.data(),
+                                 static_cast<int32_t>(tokens.size()), add_special, parse_special);
   if (count < 0 && count != INT32_MIN) {  // -count are needed
     tokens.resize(static_cast<size_t>(-count));
     count = llama_tokenize(vocab, text.data(), length, tokens.data(), static_cast<int32_t>(tokens.size()),
@@ -29,12 +29,12 @@ std::vector<llama_token> Tokenize(const llama_vocab* vocab, const std::string& t
 std::string Detokenize(const llama_vocab* vocab, const std::vector<llama_token>& tokens, bool special) {
   const auto count = static_cast<int32_t>(tokens.size());
   std::string text(std::max<size_t>(16, tokens.size() * 4), '\0');
-  int32_t length =
-      llama_detokenize(vocab, tokens.data(), count, text.data(), static_cast<int32_t>(text.size()), false, special);
+  int32_t length = llama_detokenize(vocab, tokens.data(), count, text.data(),
+                                    static_cast<int32_t>(text.size()), false, special);
   if (length < 0) {
     text.resize(static_cast<size_t>(-length));
-    length =
-        llama_detokenize(vocab, tokens.data(), count, text.data(), static_cast<int32_t>(text.size()), false, special);
+    length = llama_detokenize(vocab, tokens.data(), count, text.data(), static_cast<int32_t>(text.size()),
+                              false, special);
   }
   text.resize(static_cast<size_t>(std::max(0, length)));
   return text;
@@ -42,7 +42,8 @@ std::string Detokenize(const llama_vocab* vocab, const std::vector<llama_token>&
 
 std::string TokenBytes(const llama_vocab* vocab, llama_token token, bool special) {
   std::string piece(32, '\0');
-  int32_t length = llama_token_to_piece(vocab, token, piece.data(), static_cast<int32_t>(piece.size()), 0, special);
+  int32_t length =
+      llama_token_to_piece(vocab, token, piece.data(), static_cast<int32_t>(piece.size()), 0, special);
   if (length < 0) {
     piece.resize(static_cast<size_t>(-length));
     length = llama_token_to_piece(vocab, token, piece.data(), static_cast<int32_t>(piece.size()), 0, special);
@@ -80,10 +81,10 @@ Napi::Object DescribeMetadata(Napi::Env env, const llama_model* model) {
   Napi::Object metadata = Napi::Object::New(env);
   const int32_t count = llama_model_meta_count(model);
   for (int32_t i = 0; i < count; i++) {
-    const auto key =
-        read([&](char* buffer, size_t size) { return llama_model_meta_key_by_index(model, i, buffer, size); });
-    const auto value =
-        read([&](char* buffer, size_t size) { return llama_model_meta_val_str_by_index(model, i, buffer, size); });
+    const auto key = read(
+        [&](char* buffer, size_t size) { return llama_model_meta_key_by_index(model, i, buffer, size); });
+    const auto value = read(
+        [&](char* buffer, size_t size) { return llama_model_meta_val_str_by_index(model, i, buffer, size); });
     metadata.Set(key, value);
   }
   return metadata;
