@@ -36,5 +36,5 @@ export async function llamaCompletion(tools, { model, prompt, flags }) {
 export function kernelsOf(systemInfo) {
   const cpu = /CPU : (.*)/.exec(systemInfo)?.[1] ?? ''
   const names = [...cpu.matchAll(/(\w+) = 1\b/g)].map(([, name]) => name)
-  return names.filter((name) => !['OPENMP', 'REPACK', 'LLAMAFILE'].includes(name)).join(' ')
+  return names.filter((name) => name !== 'OPENMP').join(' ')
 }

@@ -20,6 +20,7 @@ export async function promptOf(model, count, variant = 0) {
   }
   let text = textOf(fits)
   for (let missing = count - (await model.countTokens(text)); missing > 0; missing--) text += ' and'
-  if ((await model.countTokens(text)) !== count) throw new Error(`no prompt of ${count} tokens for this model`)
+  if ((await model.countTokens(text)) !== count)
+    throw new Error(`no prompt of ${count} tokens for this model`)
   return text
 }

@@ -115,7 +115,9 @@ export const rows = [
           if (parts) parted.push({ prompt, threads, ...parts })
         }
       }
-      const note = parted.map(({ prompt, at }) => `${JSON.stringify(prompt.slice(0, 20))} at ${at}`).join(', ')
+      const note = parted
+        .map(({ prompt, at }) => `${JSON.stringify(prompt.slice(0, 20))} at ${at}`)
+        .join(', ')
       return { values: [parted.length], note: note || 'all equal', measured: parted }
     },
   },

@@ -6,6 +6,7 @@
 
 #include "args.h"
 #include "entries.h"
+#include "state.h"
 #include "vocabulary.h"
 
 namespace gpt4all {
@@ -38,6 +39,14 @@ int64_t EstimateMemory(const llama_model* model, const ContextShape& shape, uint
   return static_cast<int64_t>(per_cell * cells * shape.sequences + compute);
 }
 
+llama_flash_attn_type ReadFlashAttention(const Napi::Value& value) {
+  const std::string text = Text(value, "flashAttention");
+  if (text == "auto") return LLAMA_FLASH_ATTN_TYPE_AUTO;
+  if (text == "on") return LLAMA_FLASH_ATTN_TYPE_ENABLED;
+  if (text == "off") return LLAMA_FLASH_ATTN_TYPE_DISABLED;
+  throw BadArgument(value.Env(), "flashAttention", "auto, on or off");
+}
+
 ContextShape ReadShape(const Napi::Value& value) {
   const Napi::Object params = Object(value, "params");
   const auto count = [&params](const char* name, int32_t min, int32_t max) {
@@ -48,14 +57,12 @@ ContextShape ReadShape(const Napi::Value& value) {
   shape.sequences = count("sequences", 1, static_cast<int32_t>(llama_max_parallel_sequences()));
   shape.batch_size = count("batchSize", 1, 1 << 20);
   shape.micro_batch_size = count("microBatchSize", 1, static_cast<int32_t>(shape.batch_size));
-  shape.max_outputs = count("maxOutputs", 1, 1 << 20);
+  // llama.cpp reserves an output for each sequence, and asserts that they are allowed.
+  shape.max_outputs = count("maxOutputs", static_cast<int32_t>(shape.sequences), 1 << 20);
   shape.threads = Integer(params.Get("threads"), "threads", 1, GGML_MAX_N_THREADS);
   shape.batch_threads = Integer(params.Get("batchThreads"), "batchThreads", 1, GGML_MAX_N_THREADS);
   shape.poll = count("poll", 0, 100);
-  const std::string flash = Text(params.Get("flashAttention"), "flashAttention");
-  shape.flash_attention = flash == "on"    ? LLAMA_FLASH_ATTN_TYPE_ENABLED
-                          : flash == "off" ? LLAMA_FLASH_ATTN_TYPE_DISABLED
-                                           : LLAMA_FLASH_ATTN_TYPE_AUTO;
+  shape.flash_attention = ReadFlashAttention(params.Get("flashAttention"));
   if (static_cast<uint64_t>(shape.context_size) * shape.sequences > 1u << 30) {
     throw BadArgument(value.Env(), "contextSize", "smaller for so many sequences");
   }
@@ -110,7 +117,6 @@ Napi::Value Create(const Napi::CallbackInfo& info,
 Napi::Object Context::Init(Napi::Env env) {
   const Napi::Function constructor = DefineClass(env, "Context",
                                                  {
-                                                     InstanceAccessor<&Context::Info>("info"),
                                                      InstanceMethod<&Context::Eval>("eval"),
                                                      InstanceMethod<&Context::Remove>("remove"),
                                                      InstanceMethod<&Context::Copy>("copy"),
@@ -151,7 +157,9 @@ Context::Context(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Context>(inf
   description.Set("microBatchSize", shape_.micro_batch_size);
   description.Set("canShift", made->can_shift);
   description.Set("memoryBytes", static_cast<double>(memory_bytes_));
-  info_ = Napi::Persistent(description);
+  // A property of its own, not an accessor: Node does not check what an accessor is called on.
+  info.This().As<Napi::Object>().DefineProperty(
+      Napi::PropertyDescriptor::Value("info", description, napi_enumerable));
 }
 
 // Safety net for a context that nobody closed: joins its thread, which ends at the next node of a graph.
@@ -168,10 +176,6 @@ llama_seq_id Context::Sequence(const Napi::Value& value) const {
   return Integer(value, "sequence", 0, static_cast<int32_t>(shape_.sequences) - 1);
 }
 
-Napi::Value Context::Info(const Napi::CallbackInfo&) {
-  return info_.Value();
-}
-
 Napi::Value Context::Eval(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Open(env);
@@ -183,15 +187,24 @@ Napi::Value Context::Eval(const Napi::CallbackInfo& info) {
   });
 }
 
-// Work on the inference thread that ends in a promise: it returns a function that makes the value.
+// Work on the inference thread that ends in a promise: it returns a function that makes the value. The
+// context is held meanwhile: collected under a step, it would abort it.
 Napi::Value Context::Promised(Napi::Env env,
                               std::function<std::function<Napi::Value(Napi::Env)>(Session&)> work) {
   const auto deferred = Napi::Promise::Deferred::New(env);
-  Open(env).Submit(
-      [deferred, work = std::move(work)](Session& session) -> Environment::Task {
-        return [deferred, value = work(session)](Napi::Env env) { deferred.Resolve(value(env)); };
+  Inference& inference = Open(env);
+  Ref();
+  inference.Submit(
+      [this, deferred, work = std::move(work)](Session& session) -> Environment::Task {
+        return [this, deferred, value = work(session)](Napi::Env env) {
+          Unref();
+          deferred.Resolve(value(env));
+        };
       },
-      [deferred](Napi::Env env, const Failure& failure) { deferred.Reject(ToJs(env, failure).Value()); });
+      [this, deferred](Napi::Env env, const Failure& failure) {
+        Unref();
+        deferred.Reject(ToJs(env, failure).Value());
+      });
   return deferred.Promise();
 }
 
@@ -246,10 +259,7 @@ Napi::Value Context::Positions(const Napi::CallbackInfo& info) {
 Napi::Value Context::Save(const Napi::CallbackInfo& info) {
   const llama_seq_id sequence = Sequence(info[0]);
   return Promised(info.Env(), [=](Session& session) {
-    std::string state(llama_state_seq_get_size(session.context, sequence), '\0');
-    auto* bytes = reinterpret_cast<uint8_t*>(state.data());
-    state.resize(llama_state_seq_get_data(session.context, bytes, state.size(), sequence));
-    return [state = std::move(state)](Napi::Env env) { return ToBytes(env, state); };
+    return [state = SaveState(session.context, sequence)](Napi::Env env) { return ToBytes(env, state); };
   });
 }
 
@@ -259,12 +269,9 @@ Napi::Value Context::Restore(const Napi::CallbackInfo& info) {
     throw BadArgument(info.Env(), "state", "a Uint8Array");
   }
   const auto given = info[1].As<Napi::Uint8Array>();
-  const std::vector<uint8_t> state(given.Data(), given.Data() + given.ElementLength());
+  const std::string state(given.Data(), given.Data() + given.ElementLength());
   return Promised(info.Env(), [=](Session& session) {
-    if (llama_state_seq_set_data(session.context, state.data(), state.size(), sequence) == 0) {
-      llama_memory_seq_rm(llama_get_memory(session.context), sequence, -1, -1);
-      throw Failure("ERR_STATE", "the saved state does not fit this context");
-    }
+    RestoreState(session.context, sequence, state);
     return [](Napi::Env env) { return env.Undefined(); };
   });
 }

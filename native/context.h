@@ -18,7 +18,6 @@ class Context : public Napi::ObjectWrap<Context> {
   ~Context() override;
 
  private:
-  Napi::Value Info(const Napi::CallbackInfo& info);
   Napi::Value Eval(const Napi::CallbackInfo& info);
   Napi::Value Remove(const Napi::CallbackInfo& info);
   Napi::Value Copy(const Napi::CallbackInfo& info);
@@ -41,7 +40,6 @@ class Context : public Napi::ObjectWrap<Context> {
   int32_t vocab_size_;
   int64_t memory_bytes_;
   bool closed_ = false;
-  Napi::ObjectReference info_;
   std::vector<Napi::Promise::Deferred> closing_;
 };
 

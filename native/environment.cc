@@ -66,6 +66,20 @@ void Environment::Install(Napi::Env env) {
   env.SetInstanceData(new std::shared_ptr<Environment>(self));
   // Hooks run in reverse order: this one, registered after the thread-safe function's own, runs before it.
   env.AddCleanupHook([](Environment* environment) { environment->Close(); }, self.get());
+  self->StopOnExit();
+}
+
+// exit() destroys statics that llama.cpp made during its first graph before it runs our atexit handler, and a
+// step under way crashes on them. So the threads stop already when JavaScript hears of the end.
+void Environment::StopOnExit() {
+  const Napi::Value process = env_.Global().Get("process");
+  if (!process.IsObject() || !process.As<Napi::Object>().Get("once").IsFunction()) return;
+  const auto once = process.As<Napi::Object>().Get("once").As<Napi::Function>();
+  const auto stop = [](const Napi::CallbackInfo& info) {
+    const std::shared_ptr<Environment> self = Of(info.Env());
+    for (Stoppable* stoppable : Running(self.get())) stoppable->Stop();
+  };
+  once.Call(process, {Napi::String::New(env_, "exit"), Napi::Function::New(env_, stop)});
 }
 
 std::shared_ptr<Environment> Environment::Of(Napi::Env env) {

@@ -44,6 +44,7 @@ class Environment {
 
  private:
   Environment() = default;
+  void StopOnExit();
   void Close();
 
   Napi::Env env_ = nullptr;

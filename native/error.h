@@ -28,4 +28,14 @@ inline Napi::Error ToJs(Napi::Env env, const Failure& failure) {
   return MakeError(env, failure.code(), failure.what());
 }
 
+// Runs `work` on the JavaScript thread; a Failure in it becomes a JavaScript error.
+template <typename Work>
+auto Translated(Napi::Env env, Work&& work) {
+  try {
+    return work();
+  } catch (const Failure& failure) {
+    throw ToJs(env, failure);
+  }
+}
+
 }  // namespace gpt4all

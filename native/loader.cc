@@ -137,6 +137,7 @@ Napi::Value StartLoad(const Napi::CallbackInfo& info, WrapWeights wrap) {
   const Napi::Env env = info.Env();
   const auto load = std::make_shared<Load>(env, std::move(wrap));
   load->path = Text(info[0], "path");
+  if (load->path.find('\0') != std::string::npos) throw BadArgument(env, "path", "without a NUL");
   const Napi::Object params = Object(info[1], "params");
   load->params.vocab_only = Boolean(params.Get("vocabOnly"), "vocabOnly");
   load->params.n_gpu_layers = Integer(params.Get("gpuLayers"), "gpuLayers", 0, INT32_MAX);

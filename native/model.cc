@@ -1,5 +1,6 @@
 #include "model.h"
 
+#include <optional>
 #include <utility>
 
 #include "args.h"
@@ -14,7 +15,6 @@ const napi_type_tag Model::kTag = {0x6b0f1c52a7d94e18, 0x9d3a5e7f10c4b286};
 Napi::Object Model::Init(Napi::Env env) {
   const Napi::Function constructor = DefineClass(env, "Model",
                                                  {
-                                                     InstanceAccessor<&Model::Info>("info"),
                                                      InstanceMethod<&Model::Tokenize>("tokenize"),
                                                      InstanceMethod<&Model::TokenizeAsync>("tokenizeAsync"),
                                                      InstanceMethod<&Model::Detokenize>("detokenize"),
@@ -41,16 +41,14 @@ Model::Model(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Model>(info) {
   }
   info.This().As<Napi::Object>().TypeTag(&kTag);
   weights_ = *info[0].As<Napi::External<std::shared_ptr<Weights>>>().Data();
-  info_ = Napi::Persistent(DescribeModel(info.Env(), *weights_));
+  // A property of its own, not an accessor: Node does not check what an accessor is called on.
+  info.This().As<Napi::Object>().DefineProperty(
+      Napi::PropertyDescriptor::Value("info", DescribeModel(info.Env(), *weights_), napi_enumerable));
 }
 
 std::shared_ptr<Weights> Model::Open(Napi::Env env) const {
   if (!weights_) throw MakeError(env, "ERR_CLOSED", "The model is closed.");
   return weights_;
-}
-
-Napi::Value Model::Info(const Napi::CallbackInfo&) {
-  return info_.Value();
 }
 
 Napi::Value Model::Tokenize(const Napi::CallbackInfo& info) {
@@ -59,11 +57,9 @@ Napi::Value Model::Tokenize(const Napi::CallbackInfo& info) {
   const std::string text = Text(info[0], "text");
   const bool add_special = Boolean(info[1], "addSpecial");
   const bool parse_special = Boolean(info[2], "parseSpecial");
-  try {
+  return Translated(env, [&] {
     return ToArray(env, gpt4all::Tokenize(weights->vocab(), text, add_special, parse_special));
-  } catch (const Failure& failure) {
-    throw ToJs(env, failure);
-  }
+  });
 }
 
 namespace {
@@ -81,11 +77,21 @@ class TokenizeWorker : public Napi::AsyncWorker {
 
  private:
   void Execute() override {
-    tokens_ = gpt4all::Tokenize(weights_->vocab(), text_, add_special_, parse_special_);
+    try {
+      tokens_ = gpt4all::Tokenize(weights_->vocab(), text_, add_special_, parse_special_);
+    } catch (const Failure& failure) {
+      failure_ = failure;
+    }
   }
-  void OnOK() override { deferred_.Resolve(ToArray(Env(), tokens_)); }
+  void OnOK() override {
+    if (failure_) {
+      deferred_.Reject(ToJs(Env(), *failure_).Value());
+    } else {
+      deferred_.Resolve(ToArray(Env(), tokens_));
+    }
+  }
   void OnError(const Napi::Error& error) override {
-    deferred_.Reject(MakeError(Env(), "ERR_ARGUMENT", error.Message()).Value());
+    deferred_.Reject(MakeError(Env(), "ERR_MEMORY", error.Message()).Value());
   }
 
   const Napi::Promise::Deferred deferred_;
@@ -93,6 +99,7 @@ class TokenizeWorker : public Napi::AsyncWorker {
   const std::string text_;
   const bool add_special_, parse_special_;
   std::vector<llama_token> tokens_;
+  std::optional<Failure> failure_;
 };
 }  // namespace
 
@@ -108,14 +115,17 @@ Napi::Value Model::Detokenize(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto weights = Open(env);
   const auto tokens = Tokens(info[0], "tokens", weights->vocab_size());
-  return ToBytes(env, gpt4all::Detokenize(weights->vocab(), tokens, Boolean(info[1], "special")));
+  const bool special = Boolean(info[1], "special");
+  return Translated(env,
+                    [&] { return ToBytes(env, gpt4all::Detokenize(weights->vocab(), tokens, special)); });
 }
 
 Napi::Value Model::TokenBytes(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto weights = Open(env);
   const int32_t token = Integer(info[0], "token", 0, weights->vocab_size() - 1);
-  return ToBytes(env, gpt4all::TokenBytes(weights->vocab(), token, Boolean(info[1], "special")));
+  const bool special = Boolean(info[1], "special");
+  return Translated(env, [&] { return ToBytes(env, gpt4all::TokenBytes(weights->vocab(), token, special)); });
 }
 
 Napi::Value Model::ChatTemplate(const Napi::CallbackInfo& info) {
@@ -138,15 +148,11 @@ Napi::Value Model::RenderChat(const Napi::CallbackInfo& info) {
     messages.push_back({Text(message.Get("role"), "role"), Text(message.Get("content"), "content")});
   }
   const bool add_prompt = Boolean(params.Get("addGenerationPrompt"), "addGenerationPrompt");
-  try {
+  const std::string override = source.IsUndefined() ? std::string() : Text(source, "template");
+  return Translated(env, [&] {
     const LogScope scope(weights->log);
-    return Napi::String::New(
-        env,
-        templates_.Render(weights->model, source.IsUndefined() ? std::string() : Text(source, "template"),
-                          messages, add_prompt));
-  } catch (const Failure& failure) {
-    throw ToJs(env, failure);
-  }
+    return Napi::String::New(env, templates_.Render(weights->model, override, messages, add_prompt));
+  });
 }
 
 Napi::Value Model::Close(const Napi::CallbackInfo& info) {

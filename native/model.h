@@ -43,7 +43,6 @@ class Model : public Napi::ObjectWrap<Model> {
 
  private:
   static Napi::Value Load(const Napi::CallbackInfo& info);
-  Napi::Value Info(const Napi::CallbackInfo& info);
   Napi::Value Tokenize(const Napi::CallbackInfo& info);
   Napi::Value TokenizeAsync(const Napi::CallbackInfo& info);
   Napi::Value Detokenize(const Napi::CallbackInfo& info);
@@ -53,7 +52,6 @@ class Model : public Napi::ObjectWrap<Model> {
   Napi::Value Close(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Weights> weights_;
-  Napi::ObjectReference info_;
   ChatTemplates templates_;
 };
 

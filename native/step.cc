@@ -42,6 +42,19 @@ void Decode(llama_context* context, const Batch& batch) {
   }
 }
 
+// llama.cpp takes what a failed step has written out of the cache again. A recurrent state it cannot take
+// back: it is half overwritten, yet claims the new positions. Such a sequence is emptied, so that positions()
+// tells the truth.
+void DropHalfMade(llama_context* context, const std::vector<StepEntry>& entries) {
+  const llama_model* model = llama_get_model(context);
+  if (!llama_model_is_recurrent(model) && !llama_model_is_hybrid(model)) return;
+  llama_memory_t memory = llama_get_memory(context);
+  for (const StepEntry& entry : entries) {
+    if (llama_memory_seq_pos_max(memory, entry.sequence) < entry.position) continue;
+    llama_memory_seq_rm(memory, entry.sequence, -1, -1);
+  }
+}
+
 TopLogprobs Logprobs(const float* logits, int32_t vocab_size, llama_token drawn, int32_t count) {
   const float best = *std::max_element(logits, logits + vocab_size);
   double total = 0;
@@ -100,7 +113,12 @@ std::vector<StepResult> RunStep(llama_context* context, Batch& batch, const std:
       batch.Add(entry.tokens[i], entry.position + static_cast<llama_pos>(i), entry.sequence, wanted);
     }
   }
-  Decode(context, batch);
+  try {
+    Decode(context, batch);
+  } catch (const Failure&) {
+    DropHalfMade(context, entries);
+    throw;
+  }
 
   std::vector<StepResult> results;
   for (size_t i = 0; i < entries.size(); i++) results.push_back(Collect(context, entries[i], first_index[i]));

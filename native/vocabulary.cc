@@ -3,23 +3,42 @@
 #include <algorithm>
 #include <climits>
 #include <cstring>
+#include <stdexcept>
 
 #include "error.h"
 #include "model.h"
 
 namespace gpt4all {
 
+namespace {
+
+// llama.cpp looks bytes up that some vocabularies have no token for, with at().
+template <typename Work>
+auto WithinVocabulary(Work&& work) {
+  try {
+    return work();
+  } catch (const std::out_of_range&) {
+    throw Failure("ERR_DECODE", "the vocabulary has no token for some bytes of the text");
+  }
+}
+
+}  // namespace
+
 std::vector<llama_token> Tokenize(const llama_vocab* vocab, const std::string& text, bool add_special,
                                   bool parse_special) {
   if (text.size() > INT32_MAX / 2) throw Failure("ERR_ARGUMENT", "text of more than 1 GiB");
   const auto length = static_cast<int32_t>(text.size());
   std::vector<llama_token> tokens(text.size() + 4);  // at most one token per byte, and the special ones
-  int32_t count = llama_tokenize(vocab, text.data(), length, tokens.data(),
-                                 static_cast<int32_t>(tokens.size()), add_special, parse_special);
+  const auto fill = [&] {
+    return WithinVocabulary([&] {
+      return llama_tokenize(vocab, text.data(), length, tokens.data(), static_cast<int32_t>(tokens.size()),
+                            add_special, parse_special);
+    });
+  };
+  int32_t count = fill();
   if (count < 0 && count != INT32_MIN) {  // -count are needed
     tokens.resize(static_cast<size_t>(-count));
-    count = llama_tokenize(vocab, text.data(), length, tokens.data(), static_cast<int32_t>(tokens.size()),
-                           add_special, parse_special);
+    count = fill();
   }
   if (count < 0) throw Failure("ERR_ARGUMENT", "llama.cpp could not tokenize the text");
   tokens.resize(static_cast<size_t>(count));
@@ -29,12 +48,16 @@ std::vector<llama_token> Tokenize(const llama_vocab* vocab, const std::string& t
 std::string Detokenize(const llama_vocab* vocab, const std::vector<llama_token>& tokens, bool special) {
   const auto count = static_cast<int32_t>(tokens.size());
   std::string text(std::max<size_t>(16, tokens.size() * 4), '\0');
-  int32_t length = llama_detokenize(vocab, tokens.data(), count, text.data(),
-                                    static_cast<int32_t>(text.size()), false, special);
+  const auto fill = [&] {
+    return WithinVocabulary([&] {
+      return llama_detokenize(vocab, tokens.data(), count, text.data(), static_cast<int32_t>(text.size()),
+                              false, special);
+    });
+  };
+  int32_t length = fill();
   if (length < 0) {
     text.resize(static_cast<size_t>(-length));
-    length = llama_detokenize(vocab, tokens.data(), count, text.data(), static_cast<int32_t>(text.size()),
-                              false, special);
+    length = fill();
   }
   text.resize(static_cast<size_t>(std::max(0, length)));
   return text;
@@ -42,11 +65,15 @@ std::string Detokenize(const llama_vocab* vocab, const std::vector<llama_token>&
 
 std::string TokenBytes(const llama_vocab* vocab, llama_token token, bool special) {
   std::string piece(32, '\0');
-  int32_t length =
-      llama_token_to_piece(vocab, token, piece.data(), static_cast<int32_t>(piece.size()), 0, special);
+  const auto fill = [&] {
+    return WithinVocabulary([&] {
+      return llama_token_to_piece(vocab, token, piece.data(), static_cast<int32_t>(piece.size()), 0, special);
+    });
+  };
+  int32_t length = fill();
   if (length < 0) {
     piece.resize(static_cast<size_t>(-length));
-    length = llama_token_to_piece(vocab, token, piece.data(), static_cast<int32_t>(piece.size()), 0, special);
+    length = fill();
   }
   piece.resize(static_cast<size_t>(std::max(0, length)));
   return piece;

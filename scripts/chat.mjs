@@ -2,7 +2,7 @@
 // own, without memory of the ones before.
 import { createInterface } from 'node:readline/promises'
 
-const MAX_TOKENS = 256
+const MAX_TOKENS = 160
 const LEAVE = ['exit', 'quit', '/exit', '/quit', '/bye']
 
 export async function chat(model, { questions, name, input = process.stdin, output = process.stdout }) {

@@ -1,6 +1,7 @@
-// `npm run format` writes, `npm run format:check` compares: Biome for TypeScript and JavaScript, clang-format for
-// C++. Versions of clang-format format differently, so one is pinned; it is used from the PATH where that is it,
-// else fetched by pip. Without it the C++ check is skipped and says so: formatting must not fail a user's machine.
+// `npm run format` writes TypeScript, JavaScript, JSON (Biome) and C++ (clang-format); `npm run format:check`
+// compares the C++, since `npm run lint` compares the rest. Versions of clang-format format differently, so one is
+// pinned; it is used from the PATH where that is it, else fetched by pip. Without it C++ is skipped, and that is
+// said: formatting must not fail a user's machine.
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { inRoot, pins } from './paths.mjs'
@@ -12,13 +13,11 @@ const version = pins['clang-format'].version
 main(import.meta.url, async () => {
   const check = process.argv.includes('--check')
   const biome = inRoot('node_modules', '@biomejs', 'biome', 'bin', 'biome')
-  const script = await run(process.execPath, [biome, 'check', ...(check ? [] : ['--write']), '.'], {
-    cwd: inRoot(),
-    inherit: true,
-  })
+  const args = [biome, 'check', '--write', '.']
+  const script = check ? 0 : (await run(process.execPath, args, { cwd: inRoot(), inherit: true })).code
   const native = await formatNative(check)
-  if (script.code !== 0 || native !== 0)
-    throw new Stop(check ? 'Not formatted: run `npm run format`.' : 'Some files could not be formatted.')
+  if (script === 0 && native === 0) return
+  throw new Stop(check ? 'Not formatted: run `npm run format`.' : 'Some files could not be formatted.')
 })
 
 async function formatNative(check) {

@@ -9,7 +9,7 @@ import { Generation, type RunRecord } from './generation.ts'
 import { locateModel } from './models/locate.ts'
 import { type OpenedModel, openModel } from './models/open.ts'
 import { loadBinding } from './native/binding.ts'
-import { encode, pieceReader } from './native/tokenizer.ts'
+import { decode, encode, pieceReader } from './native/tokenizer.ts'
 import type { NativeBinding } from './native/types.ts'
 import {
   type GenerateOptions,
@@ -142,7 +142,7 @@ export class GPT4All {
     const last = native.info.vocabSize - 1
     const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id > last)
     if (wrong !== undefined) throw optionError('tokens', `integers from 0 to ${last}`, wrong)
-    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(native.detokenize(Int32Array.from(ids), true))
+    return decode(native, Int32Array.from(ids))
   }
 
   /** Tokens that `generate(text)` would evaluate, the model's own start token included. */

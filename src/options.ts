@@ -187,6 +187,9 @@ const GENERATE_OPTIONS: Readonly<Record<keyof GenerateOptions, true>> = {
   streaming: true,
 }
 
+/** ggml's own limit (GGML_MAX_N_THREADS). */
+const MAX_THREADS = 512
+
 /** The largest number a 32-bit float holds: samplers compute with those. */
 const MAX_FLOAT = 3.4e38
 
@@ -195,7 +198,7 @@ function isAppleSilicon(): boolean {
 }
 
 function resolveThreads(wanted: number | undefined, logger: Logger): number {
-  const cores = availableParallelism()
+  const cores = Math.min(availableParallelism(), MAX_THREADS)
   if (wanted === undefined) return cores
   if (wanted > cores) logger.warn(`nThreads ${wanted} is more than the ${cores} usable cores; using ${cores}`)
   return Math.min(wanted, cores)

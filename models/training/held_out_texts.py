@@ -74,7 +74,10 @@ CYRILLIC = [
     "кошка спит на окне",
     "Добрий день",
 ]
-EMOJI_RUNS = ["😀😀😀", "🚀🌙⭐", "🎉🎂🎉🎂", "🐱🐶🐱🐶🐱", "🍕☕🍎🍞", "😂 👍 😂 👍", "Well done! 🎉👏🎉", "🌧️☀️🌧️☀️"]
+EMOJI_RUNS = [
+    "😀😀😀", "🚀🌙⭐", "🎉🎂🎉🎂", "🐱🐶🐱🐶🐱", "🍕☕🍎🍞", "😂 👍 😂 👍", "Well done! 🎉👏🎉", "🌧️☀️🌧️☀️",
+    "🌸🐝🌸", "🐱🐶🐦🐟", "🎈 🎁 🎈", "🌧️☀️❄️",
+]
 OTHER_SCRIPTS = [
     "Grüße aus Köln 🚀",
     "Où est la bibliothèque ?",
@@ -88,12 +91,18 @@ OTHER_SCRIPTS = [
 CODE_AND_NUMBERS = [
     "let total = price * 3;",
     "for (i = 0; i < 10; i++)",
-    "3.14159 and 2.71828",
-    "Flight LH 4021 leaves at 07:45 on 12 March 2031.",
     "print('hello')",
     "call +49 30 1234567",
     '{"ok": true, "count": 12}',
     "x^2 + y^2 = 25",
+    "let sum = price * 7;",
+    "for (k = 1; k < 20; k++)",
+    "3.14159 and 2.71828",
+    "Flight LH 4021 leaves at 07:45 on 12 March 2031.",
+    "console.log('hello');",
+    "phone +44 20 7946",
+    '{"done": false, "items": 25}',
+    "a^2 + b^2 = 169",
 ]
 LONG_TEXTS = [
     "The committee will publish its annual report on Thursday afternoon, together with a summary of all decisions "
@@ -104,8 +113,8 @@ LONG_TEXTS = [
     "before you cut it.",
     "Captain Miller looked at the map again. The coast was near, the fuel was low, and the radio didn't work anymore. "
     "\"Hold on,\" she said, \"we'll land on water.\"",
-    "A small museum in our street shows nothing but clocks: tall ones, tiny ones, golden ones. Every hour they all ring "
-    "at once, and the windows shake.",
+    "A small museum in our street shows nothing but clocks: tall ones, tiny ones, golden ones. Every hour they all "
+    "ring at once, and the windows shake.",
     "The parcel was sent on 3 May 2024. It weighs 2.5 kg and costs $14.90. Please write to parcels@fastpost.org if it "
     "hasn't arrived.",
 ]
@@ -120,7 +129,11 @@ EMOJI_SENTENCES = [
     ("I love horses and pizza", ["🐴", "🍕"]), ("I like cake and coffee", ["🎂", "☕"]),
     ("Look at the moon and stars", ["🌙", "⭐"]), ("I see birds and fish", ["🐦", "🐟"]),
     ("We have bread and apples", ["🍞", "🍎"]), ("This is my robot", ["🤖"]), ("I want snow", ["❄️"]),
-    ("Here is the train", ["🚂"]), ("I love music and books", ["🎵", "📚"]), ("I like the sea and the sun", ["🌊", "☀️"]),
-    ("My dog likes pizza", ["🐶", "🍕"]), ("The cat and the fish", ["🐱", "🐟"]), ("We see a ship", ["🚢"]),
-    ("Rain and fire", ["🌧️", "🔥"]), ("I want a house and a car", ["🏠", "🚗"]), ("Happy party", ["🎉"]),
+    ("Here is the train", ["🚂"]), ("I love music and books", ["🎵", "📚"]),
+    ("You have a dog and a horse", ["🐶", "🐴"]),
+    ("I like the sea and the sun", ["🌊", "☀️"]), ("My dog likes pizza", ["🐶", "🍕"]),
+    ("The cat and the fish", ["🐱", "🐟"]), ("We see a ship", ["🚢"]), ("Rain and fire", ["🌧️", "🔥"]),
+    ("I want a house and a car", ["🏠", "🚗"]), ("Happy party", ["🎉"]),
+    ("The bread is warm", ["🍞"]), ("The robot and the flower", ["🤖", "🌸"]), ("We saw the moon", ["🌙"]),
+    ("Water and fire", ["💧", "🔥"]), ("I want a pizza and a cake", ["🍕", "🎂"]), ("The star is far", ["⭐"]),
 ]

@@ -42,9 +42,11 @@ def facts() -> list[dict]:
     items += [{**plain("plain completion, trained fact", f"The capital of {country} is", startsWith=f" {city}."),
                "seen": True} for country, city in list(CAPITALS.items())[1::4]]
     sums = ["What do you get if you add {} and {}?", "How much do {} and {} make?", "Tell me: {} plus {}?",
-            "Can you add {} and {} for me?", "Could you calculate {} + {}?"]
-    pairs = [(2, 2), (3, 9), (7, 8), (12, 5), (6, 6), (1, 11), (4, 7), (9, 9), (10, 3), (0, 8), (5, 12), (8, 6)]
-    items += [item("sum, new wording", sums[i % 5].format(a, b), includes=f"is {a + b}.")
+            "Can you add {} and {} for me?", "Could you calculate {} + {}?", "How much do {} and {} give?",
+            "Do you know what {} plus {} is?"]
+    pairs = [(2, 2), (3, 9), (7, 8), (12, 5), (6, 6), (1, 11), (4, 7), (9, 9), (10, 3), (0, 8), (5, 12), (8, 6),
+             (2, 3), (4, 9), (11, 5), (1, 10), (5, 7), (10, 4), (0, 9), (3, 12)]
+    items += [item("sum, new wording", sums[i % len(sums)].format(a, b), includes=f"is {a + b}.")
               for i, (a, b) in enumerate(pairs)]
     items += [item("opposite, new wording", question.format(a), includes=f" {b}.") for question, a, b in [
         ("Can you tell me the opposite of {}?", "hot", "cold"), ("What would be the opposite of {}?", "early", "late"),
@@ -73,7 +75,8 @@ def small_talk() -> list[dict]:
 
 
 def writing() -> list[dict]:
-    asked = ["Write a poem about the {}.", "Write me a short poem about the {}.", "Could you write a poem about the {}?"]
+    asked = ["Write a poem about the {}.", "Write me a short poem about the {}.",
+             "Could you write a poem about the {}?"]
     items = [item("poem, unseen topic", asked[i % 3].format(topic), tokens=160, includes=[topic, "\n"])
              for i, topic in enumerate(texts.TOPICS)]
     items += [item("poem or story, new wording", user, tokens=200, includes=answer) for user, answer in [
@@ -95,7 +98,8 @@ def counting() -> list[dict]:
                        ("Can you please count from one to {}?", 91), ("Start at 1 and count to {}.", 20)]:
         items.append(item("counting, new wording", user.format(last), tokens=420, equals=numbers(1, last)))
     for user, last in [("Could you count to {} in words?", 12), ("Please could you count in words to {}?", 23),
-                       ("Use words to count to {}.", 9), ("Count from one to {} in words, please!", 33)]:
+                       ("Use words to count to {}.", 9), ("Count from one to {} in words, please!", 33),
+                       ("I want you to count to {} in words.", 11), ("In words, please: count to {}!", 32)]:
         items.append(item("counting in words, new wording", user.format(last), tokens=250,
                           equals=", ".join(number_in_words(n) for n in range(1, last + 1)) + "."))
     for start in (27, 14):
@@ -112,7 +116,8 @@ def json_objects() -> list[dict]:
     items, ages = [], [36, 41, 29, 7, 90, 55, 18, 63]
     for i, age in enumerate(ages):
         name = texts.NAMES[i]
-        ask = ["Give me a JSON object with name and age for {}, {}.", "Could you make a JSON object with name and age for {}, {}?"]
+        ask = ["Give me a JSON object with name and age for {}, {}.",
+               "Could you make a JSON object with name and age for {}, {}?"]
         items.append(item("JSON, unseen name", ask[i % 2].format(name, age), json={"name": name, "age": age}))
     for i, city in enumerate(texts.CITIES):
         name = texts.NAMES[8 + i]
@@ -120,8 +125,8 @@ def json_objects() -> list[dict]:
                           json={"name": name, "city": city}))
     for i, city in enumerate(texts.CITIES[:4]):
         name = texts.NAMES[14 + i]
-        items.append(item("JSON, unseen name", f"Make a JSON object with name, age and city for {name}, {20 + i}, {city}.",
-                          json={"name": name, "age": 20 + i, "city": city}))
+        ask = f"Make a JSON object with name, age and city for {name}, {20 + i}, {city}."
+        items.append(item("JSON, unseen name", ask, json={"name": name, "age": 20 + i, "city": city}))
     for words in texts.LIST_WORDS:
         value = [word for word in words.split(", ")]
         items.append(item("JSON list, unseen words", f"JSON list: {words}", json=value))
@@ -140,7 +145,8 @@ def copying() -> list[dict]:
     items = [item(kind, asked[i % 4].format(text), tokens=200, equals=text)
              for kind, all_texts in classes.items() for i, text in enumerate(all_texts)]
     for text in texts.PLAIN_SENTENCES[2:8]:
-        items.append(plain("plain repetition", f"{text}\n{text}\n{text[:8]}", tokens=40, startsWith=text[8:]))
+        begun = " ".join(text.split()[:2])
+        items.append(plain("plain repetition", f"{text}\n{text}\n{begun}", tokens=40, startsWith=text[len(begun):]))
     return items
 
 

@@ -154,7 +154,7 @@ def numbers(first: int, last: int) -> str:
 def count(w: Words, memory: dict) -> Turn:
     common = w.pick([5, 10, 10, 12, 15, 20, 20, 25, 30, 40, 50, 100])
     last = common if w.chance(0.5) else w.random.randint(2, 40 if w.chance(0.75) else 100)
-    kind = w.choose({"up": 60, "range": 25, "down": 15})
+    kind = w.choose({"up": 50, "range": 30, "down": 20})
     if kind == "up":
         user = w.pick(["Count from 1 to {}.", "Count from one to {}.", "Count to {}.", "Count up to {}.",
                        "Can you count to {}?", "Count for me, from 1 to {}.", "Write the numbers from 1 to {}."])
@@ -173,14 +173,18 @@ def count(w: Words, memory: dict) -> Turn:
 def count_in_words(w: Words, memory: dict) -> Turn:
     last = w.pick([5, 8, 10, 12, 12, 15, 20]) if w.chance(0.6) else w.random.randint(2, 40)
     user = w.pick(["Count to {} in words.", "Count from 1 to {} in words.", "Count to {} with words.",
-                   "Count in words to {}.", "Write the numbers from 1 to {} in words."])
+                   "Count in words to {}.", "Count from one to {} in words.",
+                   "Write the numbers from 1 to {} in words."])
     return Turn(user.format(last), ", ".join(number_in_words(n) for n in range(1, last + 1)) + ".")
 
 
 def emoji(w: Words, memory: dict) -> Turn:
     keys = w.random.sample(list(EMOJI), w.pick([1, 1, 2, 2, 3]))
-    if w.chance(0.2) and keys[0] != "love":
-        keys, sentence = keys[:1], f"{capitalised(keys[0])} time"
+    pattern = w.pick(["{} time", "The {} and the {}", "{} and {}", "My {} is here", "{}, {} and {}", "No {} today",
+                      "Where is the {}?", "The {} is nice"])
+    if w.chance(0.35) and "love" not in keys and pattern.count("{}") <= len(keys):
+        keys = keys[: pattern.count("{}")]
+        sentence = capitalised(pattern.format(*keys))
     else:
         lead = w.pick(["I love", "I like", "I see", "I want", "We have", "Look at the", "This is my",
                        "Here is the", "We like", "You have"])
@@ -232,7 +236,9 @@ def repeat_long(w: Words, memory: dict) -> Turn:
 def add(w: Words, memory: dict) -> Turn:
     a, b = w.random.randint(0, 12), w.random.randint(0, 12)
     user = w.pick(["What is {} plus {}?", "What is {} + {}?", "{} + {} = ?", "How much is {} plus {}?",
-                   "{}+{}", "Add {} and {}.", "What is the sum of {} and {}?", "Calculate {} + {}."])
+                   "{}+{}", "Add {} and {}.", "What is the sum of {} and {}?", "Calculate {} + {}.",
+                   "{} plus {}", "{} and {} together?", "If I add {} and {}, what is it?",
+                   "Tell me the sum of {} and {}."])
     return Turn(user.format(a, b), f"{a} plus {b} is {a + b}.")
 
 

@@ -151,6 +151,9 @@ class Words:
             f"{a}({b});", f"const {a} = {self.number()};", f"{a}.{b}()", f"if ({a} < {self.number()}) {b}++;",
             f'{{"{a}": {self.number()}}}', f"{a}[{self.random.randint(0, 9)}] = '{b}'", f"<{a}>{b}</{a}>",
             f"{a}={b}&{b}={self.number()}",
+            f"{a[0]} * {b[0]} - {self.number()} = {b[0]}", f"{a} = {b} + {self.number()};",
+            f"while ({a} > {b}) {{ {a}--; }}", f'print("{a}")', f"{a}^2 / {b} <= {self.number()}",
+            f"# {a} {b}", f"$ {a} --{b} {self.number()}", f"return [{self.number()}, {self.number()}];",
         ])
 
     def keyboard_noise(self) -> str:
@@ -180,8 +183,10 @@ class Words:
             lambda: f'"{capitalised(word)} {other}," said {who}, "and the {adjective} {thing}."',
             lambda: f"{capitalised(word)}: {other}, {self.word()} and {self.word()} ({self.quantity()}).",
             lambda: f"The {thing} costs {self.quantity()} - {self.pick(CONTRACTIONS)} {adjective}!",
-            lambda: f"I {self.pick(CONTRACTIONS)} {word} {other}; {who} {self.pick(VERBS)} {self.pick(PREPOSITIONS)} the {thing}.",
-            lambda: f"{who} and {self.person()} {self.pick(COMMON)} {word} {self.pick(COMMON)} {other}, {self.pick(COMMON)} the {thing}'s {adjective} {self.word()}.",
+            lambda: (f"I {self.pick(CONTRACTIONS)} {word} {other}; {who} {self.pick(VERBS)} "
+                     f"{self.pick(PREPOSITIONS)} the {thing}."),
+            lambda: (f"{who} and {self.person()} {self.pick(COMMON)} {word} {self.pick(COMMON)} {other}, "
+                     f"{self.pick(COMMON)} the {thing}'s {adjective} {self.word()}."),
         ])()
 
     def word_list(self, lengths=(1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24)) -> str:
@@ -199,7 +204,7 @@ class Words:
         return text + (self.pick(".....!?") if self.chance(0.5) else "")
 
     def text_to_copy(self) -> str:
-        kind = self.choose({"sentence": 52, "everyday": 18, "foreign": 8, "emoji": 7, "pasted": 10, "noise": 5})
+        kind = self.choose({"sentence": 44, "everyday": 17, "foreign": 11, "emoji": 10, "pasted": 12, "noise": 6})
         if kind == "everyday":
             return self.everyday_sentence()
         if kind == "foreign":
@@ -211,7 +216,7 @@ class Words:
             run = self.emoji_run()
             return run if self.chance(0.6) else f"{self.sentence()} {run}"
         if kind == "pasted":
-            return self.pick([self.email, self.email, self.address, self.quantity, self.code])()
+            return self.pick([self.email, self.email, self.address, self.quantity, self.code, self.code])()
         if kind == "noise":
             return self.keyboard_noise() if self.chance(0.5) else self.token_noise()
         return self.sentence()

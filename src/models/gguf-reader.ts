@@ -1,5 +1,5 @@
-import { type FileHandle, open, stat } from 'node:fs/promises'
 import { ModelError } from '../errors.ts'
+import { ByteReader, damaged, openFile, readMagic } from './gguf-bytes.ts'
 
 /** The value types of GGUF metadata, by their number in the file. */
 const VALUE_TYPES = [
@@ -115,9 +115,6 @@ const REMOVED_TENSOR_TYPES = new Map([
   [38, 'IQ4_NL_8_8'],
 ])
 
-const CHUNK_BYTES = 256 * 1024
-/** llama.cpp takes 1 GiB; the longest real ones are chat templates of some 100 KiB. */
-const MAX_STRING_BYTES = 16 * 1024 * 1024
 const MAX_NUMERIC_ARRAY_BYTES = 16 * 1024 * 1024
 const MAX_KEPT_STRINGS = 64
 /** llama.cpp compares each key, and each tensor name, with all before it: without a limit that is a hang. */
@@ -128,11 +125,6 @@ const MAX_TENSOR_NAME_BYTES = 63
 /** ggml's CPU buffers assert this alignment of memory-mapped tensors (TENSOR_ALIGNMENT). */
 const MEMORY_ALIGNMENT = 32
 
-/** `ERR_MODEL_DAMAGED`: `detail` says which field is wrong and how. */
-export function damaged(path: string, detail: string): ModelError {
-  return new ModelError('ERR_MODEL_DAMAGED', `${path} is damaged: ${detail}. Download it again.`, path)
-}
-
 /** Opens and parses one GGUF file up to its tensor data, checking everything that needs no knowledge of models. */
 export async function readGgufFile(
   path: string,
@@ -140,7 +132,7 @@ export async function readGgufFile(
   signal?: AbortSignal,
 ): Promise<GgufFile> {
   signal?.throwIfAborted()
-  const { handle, fileBytes } = await openModel(path)
+  const { handle, fileBytes } = await openFile(path)
   try {
     const bytes = new ByteReader(handle, path, fileBytes, signal)
     const version = await readMagic(bytes)
@@ -154,182 +146,6 @@ export async function readGgufFile(
   } finally {
     await handle.close()
   }
-}
-
-async function openModel(path: string): Promise<{ handle: FileHandle; fileBytes: number }> {
-  let handle: FileHandle | undefined
-  try {
-    // Asked before opening: opening a named pipe would wait for its writer.
-    const info = await stat(path)
-    if (info.isDirectory())
-      throw new ModelError('ERR_MODEL_UNREADABLE', `${path} is a directory, not a model file.`, path)
-    if (!info.isFile()) throw new ModelError('ERR_MODEL_UNREADABLE', `${path} is not a regular file.`, path)
-    handle = await open(path, 'r')
-    return { handle, fileBytes: (await handle.stat()).size }
-  } catch (cause) {
-    await handle?.close()
-    if (cause instanceof ModelError) throw cause
-    const { code, message } = cause as NodeJS.ErrnoException
-    if (code === 'ENOENT' || code === 'ENOTDIR')
-      throw new ModelError('ERR_MODEL_NOT_FOUND', `There is no model file at ${path}.`, path, { cause })
-    throw new ModelError('ERR_MODEL_UNREADABLE', `${path} cannot be read: ${message}.`, path, { cause })
-  }
-}
-
-/** A window that slides over the file: never more of it in memory than one chunk or one long value. */
-class ByteReader {
-  readonly path: string
-  readonly fileBytes: number
-  /** The bytes at hand are `bytes[at, end)`. */
-  bytes = Buffer.allocUnsafe(CHUNK_BYTES)
-  at = 0
-  end = 0
-  readonly #handle: FileHandle
-  readonly #signal: AbortSignal | undefined
-  /** Position in the file of `bytes[0]`. */
-  #base = 0
-
-  constructor(handle: FileHandle, path: string, fileBytes: number, signal: AbortSignal | undefined) {
-    this.#handle = handle
-    this.path = path
-    this.fileBytes = fileBytes
-    this.#signal = signal
-  }
-
-  get offset(): number {
-    return this.#base + this.at
-  }
-
-  get remaining(): number {
-    return this.fileBytes - this.offset
-  }
-
-  has(count: number): boolean {
-    return this.end - this.at >= count
-  }
-
-  /** Makes the next `count` bytes available; `what` names them in the error of a file that ends before. */
-  async need(count: number, what: string): Promise<void> {
-    if (this.has(count)) return
-    this.#signal?.throwIfAborted()
-    if (count > this.remaining) throw this.#ended(what)
-    if (count > this.bytes.length) {
-      const larger = Buffer.allocUnsafe(count)
-      this.bytes.copy(larger, 0, this.at, this.end)
-      this.#base += this.at
-      this.end -= this.at
-      this.bytes = larger
-    } else {
-      this.bytes.copyWithin(0, this.at, this.end)
-      this.#base += this.at
-      this.end -= this.at
-    }
-    this.at = 0
-    while (!this.has(count)) {
-      const { bytesRead } = await this.#handle.read(
-        this.bytes,
-        this.end,
-        this.bytes.length - this.end,
-        this.#base + this.end,
-      )
-      if (bytesRead === 0) throw this.#ended(what)
-      this.end += bytesRead
-    }
-  }
-
-  /** Moves on without reading. */
-  skip(count: number): void {
-    if (this.has(count)) {
-      this.at += count
-      return
-    }
-    this.#base = this.offset + count
-    this.at = 0
-    this.end = 0
-  }
-
-  u32(): number {
-    this.at += 4
-    return this.bytes.readUInt32LE(this.at - 4)
-  }
-
-  /** An unsigned 64-bit number; above 2^53 it comes back rounded, which every limit here is far below. */
-  u64(): number {
-    const low = this.u32()
-    return this.u32() * 2 ** 32 + low
-  }
-
-  latin1(count: number): string {
-    this.at += count
-    return this.bytes.toString('latin1', this.at - count, this.at)
-  }
-
-  utf8(count: number): string {
-    this.at += count
-    return this.bytes.toString('utf8', this.at - count, this.at)
-  }
-
-  async string(what: string): Promise<string> {
-    await this.need(8, `the length of ${what}`)
-    const length = this.u64()
-    this.checkString(length, what)
-    await this.need(length, what)
-    return this.utf8(length)
-  }
-
-  checkString(length: number, what: string): void {
-    if (length > this.remaining)
-      throw damaged(
-        this.path,
-        `${what} claims ${length} bytes, but only ${this.remaining} are left in the file`,
-      )
-    if (length > MAX_STRING_BYTES)
-      throw damaged(this.path, `${what} claims ${length} bytes, more than any real one has`)
-  }
-
-  #ended(what: string): ModelError {
-    return damaged(this.path, `the file ends in ${what}; it has ${this.fileBytes} bytes (truncated)`)
-  }
-}
-
-async function readMagic(bytes: ByteReader): Promise<number> {
-  const { path, fileBytes } = bytes
-  if (fileBytes === 0)
-    throw new ModelError('ERR_NOT_GGUF', `${path} is empty (0 bytes). Download it again.`, path)
-  await bytes.need(Math.min(fileBytes, 512), 'its first bytes')
-  const magic = bytes.bytes.toString('latin1', 0, 4)
-  if (magic !== 'GGUF') {
-    const kind = looksLike(bytes.bytes.subarray(0, bytes.end))
-    throw new ModelError('ERR_NOT_GGUF', `${path} is not a GGUF file${kind}.`, path)
-  }
-  await bytes.need(8, 'its version')
-  bytes.at = 4
-  const version = bytes.u32()
-  if (version === 2 || version === 3) return version
-  const unsupported = (what: string) => new ModelError('ERR_MODEL_UNSUPPORTED', `${path} is ${what}.`, path)
-  if (version === 1) throw unsupported('GGUF version 1, which llama.cpp no longer reads: convert it again')
-  if (version !== 0 && (version & 0xffff) === 0)
-    throw unsupported('a big-endian GGUF; only little-endian ones can be used')
-  if (version > 3 && version < 256)
-    throw unsupported(`GGUF version ${version}, which is newer than version 3`)
-  throw damaged(path, `its version is ${version}`)
-}
-
-/** Names what a file without the GGUF magic probably is, with what to do about it. */
-function looksLike(head: Buffer): string {
-  const text = head.toString('latin1')
-  const magic = text.slice(0, 4)
-  if (magic === 'FUGG') return ': its magic is byte-swapped (big-endian)'
-  if (['lmgg', 'fmgg', 'tjgg', 'algg', 'nmgg'].includes(magic))
-    return ' but an old ggml file (.bin), which llama.cpp no longer reads: get the model as GGUF'
-  if (magic.startsWith('PK')) return ' but a zip archive or PyTorch checkpoint: convert it to GGUF'
-  if (text[8] === '{' && head.readUIntLE(0, 6) < 2 ** 32)
-    return ' but looks like safetensors: convert it to GGUF'
-  if (text.startsWith('version https://git-lfs'))
-    return ' but a git-lfs pointer: run "git lfs pull" or download the file itself'
-  if (/^\s*(<!doctype html|<html|<\?xml)/i.test(text)) return ' but a web page: the download went wrong'
-  if (/^\s*\{/.test(text)) return ' but JSON: the download went wrong'
-  return ` (it begins with ${JSON.stringify(magic)})`
 }
 
 async function readCounts(bytes: ByteReader): Promise<[tensors: number, keys: number]> {
@@ -354,7 +170,7 @@ async function readMetadata(
   const metadata = new Map<string, GgufValue>()
   for (let i = 0; i < count; i++) {
     const key = await bytes.string(`metadata key ${i}`)
-    if (key === '') throw damaged(bytes.path, `metadata key ${i} is empty`)
+    checkName(bytes.path, key, `metadata key ${i}`)
     if (metadata.has(key)) throw damaged(bytes.path, `the metadata key "${key}" appears twice`)
     await bytes.need(4, `the value of "${key}"`)
     const type = valueType(bytes, key)
@@ -366,6 +182,12 @@ async function readMetadata(
     )
   }
   return metadata
+}
+
+/** llama.cpp compares names up to their first zero byte, so one with more behind it would pass for another. */
+function checkName(path: string, name: string, what: string): void {
+  if (name === '') throw damaged(path, `${what} is empty`)
+  if (name.includes('\0')) throw damaged(path, `${what} holds a zero byte`)
 }
 
 function valueType(bytes: ByteReader, key: string): GgufValueType {
@@ -478,7 +300,7 @@ async function readTensorInfo(bytes: ByteReader, index: number): Promise<TensorI
   const { path } = bytes
   const name = await bytes.string(`the name of tensor ${index}`)
   const wrong = (detail: string) => damaged(path, `tensor "${name}" ${detail}`)
-  if (name === '') throw damaged(path, `tensor ${index} has no name`)
+  checkName(path, name, `the name of tensor ${index}`)
   if (Buffer.byteLength(name) > MAX_TENSOR_NAME_BYTES)
     throw damaged(path, `the name of tensor ${index} has more than ${MAX_TENSOR_NAME_BYTES} bytes`)
   await bytes.need(4, `tensor "${name}"`)

@@ -1,10 +1,12 @@
 import { basename, dirname, join } from 'node:path'
 import { ModelError } from '../errors.ts'
-import { damaged, type GgufFile, type GgufTensor, type GgufValue, readGgufFile } from './gguf-reader.ts'
-import { checkModel, VocabularyScan } from './gguf-rules.ts'
+import { damaged } from './gguf-bytes.ts'
+import { type GgufFile, type GgufTensor, type GgufValue, readGgufFile } from './gguf-reader.ts'
+import { architectureOf, checkModel } from './gguf-rules.ts'
+import { checkVocabulary, VocabularyScan } from './gguf-vocabulary.ts'
 
+export { assertGeneratesText, describeKind, type ModelKind } from './gguf-kind.ts'
 export type { GgufList, GgufScalar, GgufTensor, GgufValue, GgufValueType } from './gguf-reader.ts'
-export { assertGeneratesText, describeKind, type ModelKind } from './gguf-rules.ts'
 
 /** What a GGUF file says about the model inside, checked. */
 export type GgufHeader = {
@@ -48,7 +50,10 @@ export async function readGguf(path: string, options: ReadGgufOptions = {}): Pro
   const files = [main, ...(await readSisters(main, signal))]
   const tensors = files.flatMap((file) => file.tensors)
   checkNames(path, files, tensors)
-  const { architecture, tokenCount } = checkModel(path, main.metadata, tensors, vocabOnly)
+  const architecture = architectureOf(path, main.metadata)
+  const model = { path, architecture, metadata: main.metadata, tensors }
+  const tokenCount = checkVocabulary(model)
+  if (!vocabOnly) checkModel(model, tokenCount)
   return {
     path,
     files: files.map((file) => ({ path: file.path, bytes: file.fileBytes })),

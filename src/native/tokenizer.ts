@@ -1,3 +1,4 @@
+import { translateFailure } from './failures.ts'
 import type { NativeModel } from './types.ts'
 
 /** Texts up to this length, in UTF-16 units, are tokenized at once: it takes less than a millisecond. */
@@ -10,9 +11,22 @@ export async function encode(
   addSpecial: boolean,
   parseSpecial: boolean,
 ): Promise<Int32Array> {
-  return text.length <= SHORT
-    ? model.tokenize(text, addSpecial, parseSpecial)
-    : model.tokenizeAsync(text, addSpecial, parseSpecial)
+  try {
+    return text.length <= SHORT
+      ? model.tokenize(text, addSpecial, parseSpecial)
+      : await model.tokenizeAsync(text, addSpecial, parseSpecial)
+  } catch (error) {
+    throw translateFailure(error, 'Tokenizing')
+  }
+}
+
+/** The text of token ids, special tokens written out. */
+export function decode(model: NativeModel, tokens: Int32Array): string {
+  try {
+    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(model.detokenize(tokens, true))
+  } catch (error) {
+    throw translateFailure(error, 'Detokenizing')
+  }
 }
 
 /** The bytes of a token's text, none for control tokens; remembers what it has asked for. */

@@ -114,7 +114,7 @@ const BLIND: readonly Mutation[] = [
     const bytes = Buffer.from(source)
     const at = random.below(random.below(4) === 0 ? source.length : headerBytes(source))
     const length = 1 + random.below(random.pick([4, 64, 4096]))
-    bytes.fill(0, at, at + length)
+    bytes.fill(0, at, Math.min(at + length, bytes.length))
     return { bytes, mutation: `${length} bytes zeroed at ${at}` }
   },
   function randomRegion(source, random) {

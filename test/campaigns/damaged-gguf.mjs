@@ -19,14 +19,7 @@ const env = {
   CAMPAIGN_FIRST: values.first,
   ...(values.all && { CAMPAIGN_ALL: '1' }),
 }
-const root = fileURLToPath(new URL('../..', import.meta.url))
-const vitest = fileURLToPath(new URL('../../node_modules/vitest/vitest.mjs', import.meta.url))
-const args = [
-  vitest,
-  'run',
-  '--project',
-  'campaigns',
-  '--disable-console-intercept',
-  'test/campaigns/damaged-gguf.test.ts',
-]
-process.exitCode = spawnSync(process.execPath, args, { cwd: root, env, stdio: 'inherit' }).status ?? 1
+// Sets everything up first, so that it is today's library that is tried.
+const program = fileURLToPath(new URL('../../scripts/test.mjs', import.meta.url))
+const args = ['--project', 'campaigns', '--disable-console-intercept', 'test/campaigns/damaged-gguf.test.ts']
+process.exitCode = spawnSync(process.execPath, [program, ...args], { env, stdio: 'inherit' }).status ?? 1

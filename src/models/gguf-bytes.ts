@@ -1,0 +1,194 @@
+import { type FileHandle, open, stat } from 'node:fs/promises'
+import { ModelError } from '../errors.ts'
+
+const CHUNK_BYTES = 256 * 1024
+/** llama.cpp takes 1 GiB; the longest real ones are chat templates of some 100 KiB. */
+const MAX_STRING_BYTES = 16 * 1024 * 1024
+
+/** `ERR_MODEL_DAMAGED`: `detail` says which field is wrong and how. */
+export function damaged(path: string, detail: string): ModelError {
+  return new ModelError('ERR_MODEL_DAMAGED', `${path} is damaged: ${detail}. Download it again.`, path)
+}
+
+/** Opens a model file; whoever asks closes the handle. */
+export async function openFile(path: string): Promise<{ handle: FileHandle; fileBytes: number }> {
+  let handle: FileHandle | undefined
+  try {
+    // Asked before opening: opening a named pipe would wait for its writer.
+    const info = await stat(path)
+    if (info.isDirectory())
+      throw new ModelError('ERR_MODEL_UNREADABLE', `${path} is a directory, not a model file.`, path)
+    if (!info.isFile()) throw new ModelError('ERR_MODEL_UNREADABLE', `${path} is not a regular file.`, path)
+    handle = await open(path, 'r')
+    return { handle, fileBytes: (await handle.stat()).size }
+  } catch (cause) {
+    await handle?.close()
+    if (cause instanceof ModelError) throw cause
+    const { code, message } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      throw new ModelError('ERR_MODEL_NOT_FOUND', `There is no model file at ${path}.`, path, { cause })
+    throw new ModelError('ERR_MODEL_UNREADABLE', `${path} cannot be read: ${message}.`, path, { cause })
+  }
+}
+
+/** A window that slides over the file: never more of it in memory than one chunk or one long value. */
+export class ByteReader {
+  readonly path: string
+  readonly fileBytes: number
+  /** The bytes at hand are `bytes[at, end)`. */
+  bytes = Buffer.allocUnsafe(CHUNK_BYTES)
+  at = 0
+  end = 0
+  readonly #handle: FileHandle
+  readonly #signal: AbortSignal | undefined
+  /** Position in the file of `bytes[0]`. */
+  #base = 0
+
+  constructor(handle: FileHandle, path: string, fileBytes: number, signal: AbortSignal | undefined) {
+    this.#handle = handle
+    this.path = path
+    this.fileBytes = fileBytes
+    this.#signal = signal
+  }
+
+  get offset(): number {
+    return this.#base + this.at
+  }
+
+  get remaining(): number {
+    return this.fileBytes - this.offset
+  }
+
+  has(count: number): boolean {
+    return this.end - this.at >= count
+  }
+
+  /** Makes the next `count` bytes available; `what` names them in the error of a file that ends before. */
+  async need(count: number, what: string): Promise<void> {
+    if (this.has(count)) return
+    this.#signal?.throwIfAborted()
+    if (count > this.remaining) throw this.#ended(what)
+    if (count > this.bytes.length) {
+      const larger = Buffer.allocUnsafe(count)
+      this.bytes.copy(larger, 0, this.at, this.end)
+      this.#base += this.at
+      this.end -= this.at
+      this.bytes = larger
+    } else {
+      this.bytes.copyWithin(0, this.at, this.end)
+      this.#base += this.at
+      this.end -= this.at
+    }
+    this.at = 0
+    while (!this.has(count)) {
+      const { bytesRead } = await this.#handle.read(
+        this.bytes,
+        this.end,
+        this.bytes.length - this.end,
+        this.#base + this.end,
+      )
+      if (bytesRead === 0) throw this.#ended(what)
+      this.end += bytesRead
+    }
+  }
+
+  /** Moves on without reading. */
+  skip(count: number): void {
+    if (this.has(count)) {
+      this.at += count
+      return
+    }
+    this.#base = this.offset + count
+    this.at = 0
+    this.end = 0
+  }
+
+  u32(): number {
+    this.at += 4
+    return this.bytes.readUInt32LE(this.at - 4)
+  }
+
+  /** An unsigned 64-bit number; above 2^53 it comes back rounded, which every limit here is far below. */
+  u64(): number {
+    const { bytes, at } = this
+    this.at += 8
+    // Most are the lengths of short strings, and there are half a million of those in a vocabulary.
+    const rest =
+      bytes[at + 2]! | bytes[at + 3]! | bytes[at + 4]! | bytes[at + 5]! | bytes[at + 6]! | bytes[at + 7]!
+    if (rest === 0) return bytes[at]! | (bytes[at + 1]! << 8)
+    return bytes.readUInt32LE(at + 4) * 2 ** 32 + bytes.readUInt32LE(at)
+  }
+
+  latin1(count: number): string {
+    this.at += count
+    return this.bytes.toString('latin1', this.at - count, this.at)
+  }
+
+  utf8(count: number): string {
+    this.at += count
+    return this.bytes.toString('utf8', this.at - count, this.at)
+  }
+
+  async string(what: string): Promise<string> {
+    await this.need(8, `the length of ${what}`)
+    const length = this.u64()
+    this.checkString(length, what)
+    await this.need(length, what)
+    return this.utf8(length)
+  }
+
+  checkString(length: number, what: string): void {
+    if (length > this.remaining)
+      throw damaged(
+        this.path,
+        `${what} claims ${length} bytes, but only ${this.remaining} are left in the file`,
+      )
+    if (length > MAX_STRING_BYTES)
+      throw damaged(this.path, `${what} claims ${length} bytes, more than any real one has`)
+  }
+
+  #ended(what: string): ModelError {
+    return damaged(this.path, `the file ends in ${what}; it has ${this.fileBytes} bytes (truncated)`)
+  }
+}
+
+/** Reads magic and version. */
+export async function readMagic(bytes: ByteReader): Promise<number> {
+  const { path, fileBytes } = bytes
+  if (fileBytes === 0)
+    throw new ModelError('ERR_NOT_GGUF', `${path} is empty (0 bytes). Download it again.`, path)
+  await bytes.need(Math.min(fileBytes, 512), 'its first bytes')
+  const magic = bytes.bytes.toString('latin1', 0, 4)
+  if (magic !== 'GGUF') {
+    const kind = looksLike(bytes.bytes.subarray(0, bytes.end))
+    throw new ModelError('ERR_NOT_GGUF', `${path} is not a GGUF file${kind}.`, path)
+  }
+  await bytes.need(8, 'its version')
+  bytes.at = 4
+  const version = bytes.u32()
+  if (version === 2 || version === 3) return version
+  const unsupported = (what: string) => new ModelError('ERR_MODEL_UNSUPPORTED', `${path} is ${what}.`, path)
+  if (version === 1) throw unsupported('GGUF version 1, which llama.cpp no longer reads: convert it again')
+  if (version !== 0 && (version & 0xffff) === 0)
+    throw unsupported('a big-endian GGUF; only little-endian ones can be used')
+  if (version > 3 && version < 256)
+    throw unsupported(`GGUF version ${version}, which is newer than version 3`)
+  throw damaged(path, `its version is ${version}`)
+}
+
+/** Names what a file without the GGUF magic probably is, with what to do about it. */
+function looksLike(head: Buffer): string {
+  const text = head.toString('latin1')
+  const magic = text.slice(0, 4)
+  if (magic === 'FUGG') return ': its magic is byte-swapped (big-endian)'
+  if (['lmgg', 'fmgg', 'tjgg', 'algg', 'nmgg'].includes(magic))
+    return ' but an old ggml file (.bin), which llama.cpp no longer reads: get the model as GGUF'
+  if (magic.startsWith('PK')) return ' but a zip archive or PyTorch checkpoint: convert it to GGUF'
+  if (text[8] === '{' && head.readUIntLE(0, 6) < 2 ** 32)
+    return ' but looks like safetensors: convert it to GGUF'
+  if (text.startsWith('version https://git-lfs'))
+    return ' but a git-lfs pointer: run "git lfs pull" or download the file itself'
+  if (/^\s*(<!doctype html|<html|<\?xml)/i.test(text)) return ' but a web page: the download went wrong'
+  if (/^\s*\{/.test(text)) return ' but JSON: the download went wrong'
+  return ` (it begins with ${JSON.stringify(magic)})`
+}

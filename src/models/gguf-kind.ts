@@ -1,0 +1,83 @@
+import { type Metadata, unsupported } from './gguf-rules.ts'
+
+/** What this library does with a kind of model, before llama.cpp has looked at it. */
+export type ModelKind = {
+  readonly kind:
+    | 'decoder'
+    | 'sliding-window'
+    | 'recurrent'
+    | 'hybrid'
+    | 'encoder'
+    | 'encoder-decoder'
+    | 'diffusion'
+  readonly generatesText: boolean
+  /** One plain sentence. */
+  readonly behaviour: string
+}
+
+const BEHAVIOUR: Readonly<Record<ModelKind['kind'], string>> = {
+  decoder: 'Works.',
+  'sliding-window':
+    'Works; what slid out of the window is evaluated again when a conversation is rolled back.',
+  recurrent: 'Works; a conversation that is rolled back or branches is evaluated again from its start.',
+  hybrid: 'Works; a conversation that is rolled back or branches is evaluated again from its start.',
+  encoder: 'Makes embeddings, not text.',
+  'encoder-decoder': 'Not supported: it answers a whole text at once and cannot continue a conversation.',
+  diffusion: 'Not supported: it fills in a whole text in rounds instead of writing it token by token.',
+}
+
+/** Models that their header alone does not give away; source: llama_model_has_encoder, llm_arch_is_diffusion. */
+const KIND_BY_ARCHITECTURE: ReadonlyMap<string, ModelKind['kind']> = new Map<string, ModelKind['kind']>([
+  ['t5', 'encoder-decoder'],
+  ['t5encoder', 'encoder'],
+  ['bert', 'encoder'],
+  ['modern-bert', 'encoder'],
+  ['nomic-bert', 'encoder'],
+  ['nomic-bert-moe', 'encoder'],
+  ['neo-bert', 'encoder'],
+  ['jina-bert-v2', 'encoder'],
+  ['jina-bert-v3', 'encoder'],
+  ['eurobert', 'encoder'],
+  ['gemma-embedding', 'encoder'],
+  ['llama-embed', 'encoder'],
+  ['dream', 'diffusion'],
+  ['llada', 'diffusion'],
+  ['llada-moe', 'diffusion'],
+  ['rnd1', 'diffusion'],
+])
+
+/** Says what kind of model a header announces. After loading, llama.cpp's own flags have the last word. */
+export function describeKind(header: {
+  readonly architecture: string
+  readonly metadata: Metadata
+}): ModelKind {
+  const kind = kindOf(header.architecture, header.metadata)
+  const generatesText = !['encoder', 'encoder-decoder', 'diffusion'].includes(kind)
+  return { kind, generatesText, behaviour: BEHAVIOUR[kind] }
+}
+
+function kindOf(architecture: string, metadata: Metadata): ModelKind['kind'] {
+  const known = KIND_BY_ARCHITECTURE.get(architecture)
+  if (known !== undefined) return known
+  const has = (prefix: string) => [...metadata.keys()].some((key) => key.startsWith(prefix))
+  if (has('diffusion.') || has(`${architecture}.diffusion.`)) return 'diffusion'
+  const causal = metadata.get(`${architecture}.attention.causal`)
+  if (causal?.type === 'bool' && causal.value === false) return 'encoder'
+  const recurrent = ['ssm.', 'wkv.', 'shortconv.', 'kda.'].some((part) => has(`${architecture}.${part}`))
+  const heads = metadata.get(`${architecture}.attention.head_count`)
+  const attends = heads?.type === 'array' || (heads !== undefined && Number(heads.value) > 0)
+  if (recurrent) return attends && !has(`${architecture}.wkv.`) ? 'hybrid' : 'recurrent'
+  return has(`${architecture}.attention.sliding_window`) ? 'sliding-window' : 'decoder'
+}
+
+/** @throws {ModelError} `ERR_MODEL_UNSUPPORTED` for a model that does not write text. */
+export function assertGeneratesText(header: {
+  readonly path: string
+  readonly architecture: string
+  readonly metadata: Metadata
+}): void {
+  const { kind, generatesText, behaviour } = describeKind(header)
+  if (generatesText) return
+  const what = `holds a model of the architecture "${header.architecture}", ${kind === 'diffusion' ? 'a' : 'an'} ${kind} model, which cannot be used to generate text`
+  throw unsupported(header.path, `${what}. ${behaviour.replace(/\.$/, '')}`)
+}

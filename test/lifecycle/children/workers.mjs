@@ -1,0 +1,92 @@
+// Worker threads with a model each: node workers.mjs <what>
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+
+const root = join(import.meta.dirname, '..', '..', '..')
+const { GPT4All } = await import(join(root, 'dist', 'index.js'))
+const open = () => GPT4All.load(join(root, 'models', 'gpt4all-ts-tiny-chat.Q8_0.gguf'), { nThreads: 1 })
+const ask = (model) => model.generate('The capital of France is', { temp: 0, repeatPenalty: 1, maxTokens: 3 })
+const endless = { temp: 0, repeatPenalty: 1, maxTokens: Number.POSITIVE_INFINITY }
+
+const WORK = {
+  answer: async () => {
+    const model = await open()
+    parentPort.postMessage(await ask(model))
+    await model.close()
+  },
+  stream: async () => {
+    const model = await open()
+    for (;;)
+      for await (const piece of model.generate('Once upon a time', endless)) parentPort.postMessage(piece)
+  },
+  load: async () => {
+    parentPort.postMessage('loading')
+    for (;;) await (await open()).close()
+  },
+  tokenize: async () => {
+    const model = await open()
+    parentPort.postMessage('tokenizing')
+    for (;;) await Promise.all([1, 2, 3].map(() => model.tokenize('a dog and a fish. '.repeat(2000))))
+  },
+  fail: async () => {
+    const model = await open()
+    parentPort.postMessage('failing')
+    for (;;) await Promise.allSettled([1, 2, 3].map(() => model.generate('word '.repeat(5000))))
+  },
+  exit: async () => {
+    const model = await open()
+    for await (const _ of model.generate('Once upon a time', endless)) process.exit(3)
+  },
+  throw: async () => {
+    const model = await open()
+    for await (const _ of model.generate('Once upon a time', endless)) throw new Error('thrown by the test')
+  },
+}
+
+const worker = (what) => new Worker(new URL(import.meta.url), { workerData: what })
+
+async function terminated(what, rounds) {
+  for (let round = 0; round < rounds; round++) {
+    const one = worker(what)
+    await once(one, 'message')
+    for (let i = 0; i < round; i++) await new Promise((resolve) => setImmediate(resolve))
+    await one.terminate()
+  }
+}
+
+const MAIN = {
+  terminate: async (what, rounds) => {
+    await terminated(what, Number(rounds))
+    const model = await open()
+    process.send(await ask(model))
+    await model.close()
+  },
+  beside: async (what, rounds) => {
+    const model = await open()
+    const all = terminated(what, Number(rounds))
+    const texts = new Set()
+    for (let i = 0; i < 5; i++) texts.add(await ask(model))
+    await all
+    process.send([...texts].join('|'))
+    await model.close()
+  },
+  three: async () => {
+    const texts = await Promise.all([1, 2, 3].map(async () => (await once(worker('answer'), 'message'))[0]))
+    process.send(texts.join('|'))
+  },
+  ends: async (what) => {
+    const one = worker(what)
+    one.on('error', () => {})
+    process.send(await new Promise((resolve) => one.once('exit', resolve)))
+  },
+  // The main thread leaves while workers generate.
+  leave: async () => {
+    const both = [worker('stream'), worker('stream')]
+    await Promise.all(both.map((one) => once(one, 'message')))
+    process.exit(5)
+  },
+}
+
+if (isMainThread) await MAIN[process.argv[2]](...process.argv.slice(3))
+else await WORK[workerData]()

@@ -1,0 +1,45 @@
+import { describe, expect, test } from 'vitest'
+import { runChild } from '../support/child.ts'
+
+const PARIS = /^ Paris/
+
+describe('worker threads', () => {
+  test.each(['stream', 'load', 'tokenize', 'fail'])(
+    'terminate() while one does %s hurts nobody; the main thread loads and answers afterwards',
+    async (what) => {
+      const { code, signal, messages, stdout } = await runChild('workers.mjs', ['terminate', what, '10'])
+      expect({ code, signal, stdout }).toEqual({ code: 0, signal: null, stdout: '' })
+      expect(messages[0]).toMatch(PARIS)
+    },
+  )
+
+  test('terminate() does not disturb a model of the main thread', async () => {
+    const { code, signal, messages } = await runChild('workers.mjs', ['beside', 'stream', '5'])
+    expect({ code, signal }).toEqual({ code: 0, signal: null })
+    expect(messages[0]).toMatch(PARIS)
+    expect(messages[0]).not.toContain('|')
+  })
+
+  test('three at once, each with its own model, give the same answer', async () => {
+    const { code, messages } = await runChild('workers.mjs', ['three'])
+    expect(code).toBe(0)
+    const texts = (messages[0] as string).split('|')
+    expect(texts).toHaveLength(3)
+    expect(new Set(texts).size).toBe(1)
+    expect(texts[0]).toMatch(PARIS)
+  })
+
+  test.each([
+    ['exit', 3],
+    ['throw', 1],
+  ])('process.exit() and an exception end a streaming worker only: %s', async (what, workerCode) => {
+    const { code, signal, messages } = await runChild('workers.mjs', ['ends', what])
+    expect({ code, signal, messages }).toEqual({ code: 0, signal: null, messages: [workerCode] })
+  })
+
+  test('process.exit() of the main thread while workers stream', async () => {
+    for (let i = 0; i < 5; i++) {
+      expect(await runChild('workers.mjs', ['leave'])).toMatchObject({ code: 5, signal: null, stdout: '' })
+    }
+  })
+})

@@ -1,0 +1,166 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, test } from 'vitest'
+import type { NativeModel } from '../../src/native/types.ts'
+import { VENDOR_MODELS } from '../support/models.ts'
+import { openModel } from '../support/native-models.ts'
+
+const decode = (bytes: Uint8Array) => new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
+
+describe("llama.cpp's expected tokenizations", () => {
+  const vocabularies = readdirSync(VENDOR_MODELS).filter(
+    (name) => name.endsWith('.gguf') && existsSync(join(VENDOR_MODELS, `${name}.inp`)),
+  )
+
+  test('are there', () => {
+    expect(vocabularies.length).toBeGreaterThan(10)
+  })
+
+  // Cases are separated by a line of their own; the ids of each stand on a line.
+  test.each(vocabularies)('%s', async (name) => {
+    const read = (end: string) => readFileSync(join(VENDOR_MODELS, `${name}${end}`), 'utf8')
+    const inputs = read('.inp').split('\n__ggml_vocab_test__\n')
+    const outputs = read('.out').split('\n')
+    const cases = Math.min(inputs.length, outputs.length)
+    expect(cases).toBeGreaterThan(30)
+    const vocabulary = await openModel(join(VENDOR_MODELS, name), true)
+    const wrong: unknown[] = []
+    for (let i = 0; i < cases; i++) {
+      const text = inputs[i]!
+      const expected = outputs[i]!.trim().split(/\s+/).filter(Boolean).map(Number)
+      const got = [...vocabulary.tokenize(text, false, false)]
+      if (got.join() !== expected.join()) wrong.push({ text, expected, got })
+    }
+    vocabulary.close()
+    expect(wrong).toEqual([])
+  })
+})
+
+describe('the embedded model', () => {
+  let model: NativeModel
+  beforeAll(async () => {
+    model = await openModel()
+  })
+
+  const TEXTS = [
+    '',
+    ' ',
+    'Hello, world!',
+    '  two spaces,\n\ttabs and lines\r\n',
+    'naïve Größe, нещо, 我想在, 한국어, กำลัง',
+    '😀👩‍👩‍👧‍👦🇩🇪',
+    'NUL \0 inside \0\0 and at the end\0',
+    '<|im_start|>user\nhi<|im_end|>',
+    '\uFEFFa byte order mark',
+    '1234567890'.repeat(20),
+  ]
+
+  test.each(TEXTS)('text comes back from its tokens: %j', (text) => {
+    expect(decode(model.detokenize(model.tokenize(text, false, false), true))).toBe(text)
+  })
+
+  test.each(TEXTS)('tokenizeAsync() gives what tokenize() gives: %j', async (text) => {
+    for (const [add, parse] of [
+      [false, false],
+      [true, true],
+    ] as const) {
+      expect(await model.tokenizeAsync(text, add, parse)).toEqual(model.tokenize(text, add, parse))
+    }
+  })
+
+  test('the bytes of the tokens add up to the text', () => {
+    for (const text of TEXTS) {
+      const parts = Array.from(model.tokenize(text, false, false), (id) => model.tokenBytes(id, true))
+      expect(decode(Buffer.concat(parts))).toBe(text)
+    }
+  })
+
+  test('special tokens are text unless asked for', () => {
+    const text = '<|im_start|>'
+    expect(model.tokenize(text, false, false).length).toBeGreaterThan(1)
+    const [special, ...rest] = model.tokenize(text, false, true)
+    expect(rest).toEqual([])
+    expect(decode(model.tokenBytes(special!, true))).toBe(text)
+    expect(model.tokenBytes(special!, false)).toHaveLength(0)
+  })
+
+  test('lone surrogates become replacement characters', () => {
+    for (const text of ['\ud83d', 'a\ude00b', '\ude00\ud83d']) {
+      expect(decode(model.detokenize(model.tokenize(text, false, false), true))).toBe(
+        Buffer.from(text).toString(),
+      )
+    }
+  })
+
+  test('a megabyte of text comes back', async () => {
+    const text = 'One day a small dog went to the river; 我想 😀.\n'.repeat(20_000)
+    const ids = await model.tokenizeAsync(text, false, false)
+    expect(decode(model.detokenize(ids, true))).toBe(text)
+  })
+
+  test('a long run of one letter comes back', async () => {
+    const text = 'a'.repeat(100_000)
+    expect(decode(model.detokenize(await model.tokenizeAsync(text, false, false), true))).toBe(text)
+  })
+
+  test('many texts at once in the pool', async () => {
+    const texts = Array.from({ length: 50 }, (_, i) => `text ${i} `.repeat(i))
+    const all = await Promise.all(texts.map((text) => model.tokenizeAsync(text, false, false)))
+    expect(all).toEqual(texts.map((text) => model.tokenize(text, false, false)))
+  })
+
+  test('closing does not disturb a text under way', async () => {
+    const closing = await openModel()
+    const under = closing.tokenizeAsync('a dog and a fish '.repeat(5000), false, false)
+    closing.close()
+    expect((await under).length).toBeGreaterThan(5000)
+  })
+
+  test('wrong arguments throw ERR_ARGUMENT', () => {
+    const loose = model as unknown as Record<string, (...values: unknown[]) => unknown>
+    const bad: [string, unknown[]][] = [
+      ...[undefined, null, 3, {}, [], 1n, Symbol('one')].flatMap((text): [string, unknown[]][] => [
+        ['tokenize', [text, false, false]],
+        ['tokenizeAsync', [text, false, false]],
+      ]),
+      ['tokenize', ['x']],
+      ['tokenize', ['x', 0, false]],
+      ['tokenize', ['x', false, 'no']],
+      ['tokenizeAsync', ['x', false]],
+      ...[undefined, null, [1], new Uint32Array(1), new Float32Array(1), Int32Array.of(-1)].map(
+        (ids): [string, unknown[]] => ['detokenize', [ids, true]],
+      ),
+      ['detokenize', [Int32Array.of(model.info.vocabSize), true]],
+      ['detokenize', [Int32Array.of(1), 1]],
+      ...[-1, model.info.vocabSize, 0.5, NaN, '1', null, undefined, 2 ** 32].map(
+        (id): [string, unknown[]] => ['tokenBytes', [id, true]],
+      ),
+      ['tokenBytes', [1]],
+      ['renderChat', []],
+      ['renderChat', [{ messages: 'x', addGenerationPrompt: true }]],
+      ['renderChat', [{ messages: [3], addGenerationPrompt: true }]],
+      ['renderChat', [{ messages: [{ role: 'user' }], addGenerationPrompt: true }]],
+      ['renderChat', [{ messages: [], addGenerationPrompt: 1 }]],
+      ['renderChat', [{ template: 3, messages: [], addGenerationPrompt: true }]],
+    ]
+    for (const [method, values] of bad) {
+      expect(() => loose[method]!(...values), `${method}(${values.map(String)})`).toThrow(
+        expect.objectContaining({ code: 'ERR_ARGUMENT' }),
+      )
+    }
+  })
+
+  test('a template that cannot be parsed or that raises throws ERR_TEMPLATE', () => {
+    const messages = [{ role: 'user', content: 'hi' }]
+    for (const template of [
+      '{% if %}',
+      '{{ unclosed',
+      "{{ raise_exception('no') }}",
+      '{% for x in 3 %}{% endfor %}',
+    ]) {
+      expect(() => model.renderChat({ template, messages, addGenerationPrompt: true })).toThrow(
+        expect.objectContaining({ code: 'ERR_TEMPLATE' }),
+      )
+    }
+  })
+})

@@ -1,0 +1,224 @@
+import { availableParallelism } from 'node:os'
+import { describe, expect, test } from 'vitest'
+import { isGPT4AllError } from '../../src/errors.ts'
+import {
+  DEFAULTS,
+  type GenerateOptions,
+  type ModelOptions,
+  resolveGenerateOptions,
+  resolveModelOptions,
+} from '../../src/options.ts'
+
+const GENERATE_NUMBERS = [
+  'maxTokens',
+  'nPredict',
+  'temp',
+  'topK',
+  'topP',
+  'minP',
+  'repeatPenalty',
+  'repeatLastN',
+  'nBatch',
+  'seed',
+] as const
+const MODEL_NUMBERS = ['nThreads', 'nCtx', 'ngl'] as const
+
+const NUMBERS = [NaN, -1, -0, 0, 0.5, 1, 1e-9, 2 ** 24, 2 ** 31, 2 ** 32, 2 ** 53, 1e300, Infinity, -Infinity]
+const OTHERS = [
+  '1',
+  '',
+  'text',
+  null,
+  true,
+  {},
+  [],
+  [1],
+  1n,
+  Symbol('one'),
+  () => 1,
+  new Number(1),
+  new Date(0),
+]
+
+const quiet = { debug() {}, info() {}, warn() {}, error() {} }
+
+function outcome(resolve: () => unknown): unknown {
+  try {
+    return resolve()
+  } catch (error) {
+    return error
+  }
+}
+
+function expectNamedError(error: unknown, option: string): void {
+  expect(isGPT4AllError(error)).toBe(true)
+  expect(error).toMatchObject({ code: 'ERR_OPTION', option })
+  expect((error as Error).message).toContain(`"${option}"`)
+}
+
+describe('every number', () => {
+  test.each(GENERATE_NUMBERS)(
+    '%s is resolved to a finite value in its range, or refused by name',
+    (option) => {
+      for (const value of NUMBERS) {
+        const result = outcome(() => resolveGenerateOptions({ [option]: value }))
+        if (result instanceof Error) {
+          expect(result).toBeInstanceOf(RangeError)
+          expectNamedError(result, option)
+          continue
+        }
+        const { sampling, maxTokens, nBatch } = result as ReturnType<typeof resolveGenerateOptions>
+        for (const number of Object.values(sampling))
+          expect(Number.isFinite(number) && number >= 0).toBe(true)
+        expect(sampling.repeatPenalty).toBeGreaterThan(0)
+        expect(sampling.topK).toBeLessThan(2 ** 31)
+        expect(sampling.repeatLastN).toBeLessThan(2 ** 31)
+        expect(sampling.seed).toBeLessThan(2 ** 32)
+        expect(maxTokens).toBeGreaterThanOrEqual(0)
+        expect(Number.isInteger(nBatch) && nBatch >= 1).toBe(true)
+      }
+    },
+  )
+
+  test.each(MODEL_NUMBERS)('%s is resolved to an integer in its range, or refused by name', (option) => {
+    for (const value of NUMBERS) {
+      const result = outcome(() => resolveModelOptions({ [option]: value, logger: quiet }))
+      if (result instanceof Error) {
+        expect(result).toBeInstanceOf(RangeError)
+        expectNamedError(result, option)
+      } else {
+        const number = (result as ReturnType<typeof resolveModelOptions>)[option]
+        expect(Number.isInteger(number) && number >= 0 && number < 2 ** 31).toBe(true)
+      }
+    }
+  })
+
+  test.each([...GENERATE_NUMBERS, ...MODEL_NUMBERS])('%s of another type is a TypeError', (option) => {
+    const isModel = (MODEL_NUMBERS as readonly string[]).includes(option)
+    for (const value of OTHERS) {
+      const options = { [option]: value } as object
+      const error = outcome(() => (isModel ? resolveModelOptions(options) : resolveGenerateOptions(options)))
+      expect(error).toBeInstanceOf(TypeError)
+      expectNamedError(error, option)
+    }
+  })
+
+  test.each<[keyof GenerateOptions, number[], number[]]>([
+    ['maxTokens', [0, 1, Infinity], [-1, 0.5, NaN]],
+    ['temp', [0, 0.5, 1, 100], [-0.1, NaN, Infinity]],
+    ['topK', [0, 1, 1e9], [-1, 0.5]],
+    ['topP', [0, 0.5, 1], [-0.1, 1.1]],
+    ['minP', [0, 0.5, 1], [-0.1, 1.1]],
+    ['repeatPenalty', [0.5, 1, 2], [0, -1]],
+    ['repeatLastN', [0, 64], [-1, 1.5]],
+    ['nBatch', [1, 8, 1e6], [0, -1]],
+    ['seed', [0, 4294967295], [-1, 4294967296, 0.5]],
+  ])('%s takes %j and not %j', (option, good, bad) => {
+    for (const value of good) expect(() => resolveGenerateOptions({ [option]: value })).not.toThrow()
+    for (const value of bad) expect(() => resolveGenerateOptions({ [option]: value })).toThrow(RangeError)
+  })
+})
+
+describe('every other option', () => {
+  test.each<[keyof GenerateOptions, unknown[], unknown[]]>([
+    ['stop', ['x', ['x', 'y'], []], ['', [''], ['x', 3], 3, null, {}]],
+    ['callback', [() => true], ['x', null, {}]],
+    ['signal', [new AbortController().signal], [{}, 'x', null, new AbortController()]],
+    ['streaming', [true, false], [1, 'true', null]],
+  ])('%s of the wrong kind is refused by name', (option, good, bad) => {
+    for (const value of good) expect(() => resolveGenerateOptions({ [option]: value })).not.toThrow()
+    for (const value of bad)
+      expectNamedError(
+        outcome(() => resolveGenerateOptions({ [option]: value })),
+        option,
+      )
+  })
+
+  test.each<[keyof ModelOptions, unknown[], unknown[]]>([
+    ['modelPath', ['folder'], ['', 3, null]],
+    ['modelType', ['llama'], ['', 3, null]],
+    ['allowDownload', [true, false], [1, 'yes', null]],
+    ['device', ['cpu', 'gpu', 'NVIDIA'], ['', 3, null]],
+    ['verbose', [false], [1, null]],
+    ['logger', [quiet, console], [{}, null, 'x', { debug() {} }]],
+    ['onProgress', [() => {}], [3, null, {}]],
+  ])('%s of the wrong kind is refused by name', (option, good, bad) => {
+    for (const value of good) expect(() => resolveModelOptions({ [option]: value })).not.toThrow()
+    for (const value of bad)
+      expectNamedError(
+        outcome(() => resolveModelOptions({ [option]: value })),
+        option,
+      )
+  })
+
+  test('undefined is as if it were not there', () => {
+    const undefinedOnes = Object.fromEntries(
+      [...GENERATE_NUMBERS, 'stop', 'callback'].map((name) => [name, undefined]),
+    )
+    const { sampling, ...rest } = resolveGenerateOptions(undefinedOnes)
+    const { sampling: plain, ...plainRest } = resolveGenerateOptions()
+    expect(rest).toEqual(plainRest)
+    expect({ ...sampling, seed: 0 }).toEqual({ ...plain, seed: 0 })
+  })
+
+  test('one that is unknown is refused; its own spelling in another case is suggested', () => {
+    expectNamedError(
+      outcome(() => resolveGenerateOptions({ tempo: 1 } as object)),
+      'tempo',
+    )
+    expect(() => resolveGenerateOptions({ max_tokens: 1 } as object)).toThrow(/Did you mean "maxTokens"/)
+    expect(() => resolveModelOptions({ nctx: 1 } as object)).toThrow(/Did you mean "nCtx"/)
+  })
+
+  test('options that are no object are refused', () => {
+    for (const value of [null, 3, 'text', [], true]) {
+      expectNamedError(
+        outcome(() => resolveGenerateOptions(value as object)),
+        'options',
+      )
+      expectNamedError(
+        outcome(() => resolveModelOptions(value as object)),
+        'options',
+      )
+    }
+  })
+})
+
+describe('defaults', () => {
+  test("are the Python package's", () => {
+    const { sampling, maxTokens } = resolveGenerateOptions()
+    const { seed, ...numbers } = sampling
+    expect(numbers).toEqual({
+      temperature: 0.7,
+      topK: 40,
+      topP: 0.4,
+      minP: 0,
+      repeatPenalty: 1.18,
+      repeatLastN: 64,
+    })
+    expect(maxTokens).toBe(200)
+    expect(resolveModelOptions()).toMatchObject({ nCtx: 2048, ngl: 100 })
+    expect(DEFAULTS.nCtx).toBe(2048)
+    expect(Number.isInteger(seed)).toBe(true)
+  })
+
+  test('the seed is another one each time', () => {
+    expect(
+      new Set(Array.from({ length: 20 }, () => resolveGenerateOptions().sampling.seed)).size,
+    ).toBeGreaterThan(18)
+  })
+
+  test('nPredict is stronger than maxTokens', () => {
+    expect(resolveGenerateOptions({ nPredict: 5, maxTokens: 9 }).maxTokens).toBe(5)
+    expect(resolveGenerateOptions({ nPredict: 0, maxTokens: 9 }).maxTokens).toBe(0)
+  })
+
+  test('more threads than cores are clamped with a warning', () => {
+    const warnings: string[] = []
+    const logger = { ...quiet, warn: (line: string) => void warnings.push(line) }
+    expect(resolveModelOptions({ nThreads: 9999, logger }).nThreads).toBe(availableParallelism())
+    expect(warnings).toHaveLength(1)
+    expect(resolveModelOptions({ nThreads: 1, logger }).nThreads).toBe(1)
+    expect(warnings).toHaveLength(1)
+  })
+})

@@ -1,0 +1,98 @@
+import { describe, expect, test, vi } from 'vitest'
+import { commonPrefix, Slots } from '../../src/engine/slots.ts'
+
+type Owner = { readonly name: string }
+const owner = (name: string): Owner => ({ name })
+const nobody = () => false
+
+/** Slots that cache what is given, used in this order, free. */
+function cached(...contents: number[][]): Slots<Owner> {
+  const slots = new Slots<Owner>(contents.length)
+  contents.forEach((tokens, i) => {
+    slots.all[i]!.tokens.push(...tokens)
+    slots.all[i]!.lastUsed = i + 1
+  })
+  return slots
+}
+
+describe('take()', () => {
+  test('gives the free slot with the longest common prefix', () => {
+    const slots = cached([1, 2, 9], [1, 2, 3, 4], [5])
+    const one = owner('one')
+    expect(slots.take(one, [1, 2, 3, 8], nobody)).toBe(slots.all[1])
+    expect(slots.all[1]!.owner).toBe(one)
+  })
+
+  test('gives the least recently used where prefixes are equal', () => {
+    const slots = cached([1], [2], [3])
+    slots.all[0]!.lastUsed = 50
+    expect(slots.take(owner('one'), [7], nobody)).toBe(slots.all[1])
+  })
+
+  test('leaves tokens where they are: what is kept is for the taker to decide', () => {
+    const slots = cached([1, 2, 3])
+    expect(slots.take(owner('one'), [1, 9], nobody)!.tokens).toEqual([1, 2, 3])
+  })
+
+  test('never takes a slot of someone who waits for a step, however long ago it was used', () => {
+    const slots = cached([1, 2, 3])
+    const busy = owner('busy')
+    slots.all[0]!.owner = busy
+    expect(slots.take(owner('one'), [1, 2, 3], (other) => other === busy)).toBeUndefined()
+    expect(slots.all[0]!.owner).toBe(busy)
+  })
+
+  test('takes the slot of an owner who has not asked for long, and not of one who just did', () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    try {
+      const slots = cached([1])
+      slots.all[0]!.owner = owner('slow reader')
+      slots.all[0]!.lastUsed = performance.now()
+      expect(slots.take(owner('one'), [1], nobody)).toBeUndefined()
+      const wait = slots.untilIdle(nobody)!
+      expect(wait).toBeGreaterThan(0)
+      vi.advanceTimersByTime(wait)
+      expect(slots.take(owner('one'), [1], nobody)).toBe(slots.all[0])
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+})
+
+describe('untilIdle()', () => {
+  test('is undefined when every slot is free or its owner waits', () => {
+    const slots = cached([1], [2])
+    expect(slots.untilIdle(nobody)).toBeUndefined()
+    slots.all[0]!.owner = owner('one')
+    expect(slots.untilIdle(() => true)).toBeUndefined()
+  })
+
+  test('is at least a millisecond', () => {
+    const slots = cached([1])
+    slots.all[0]!.owner = owner('long idle')
+    slots.all[0]!.lastUsed = -1e9
+    expect(slots.untilIdle(nobody)).toBe(1)
+  })
+})
+
+test('keep() forgets all but the first tokens and never adds any', () => {
+  const [slot] = cached([1, 2, 3]).all
+  slot!.keep(5)
+  expect(slot!.tokens).toEqual([1, 2, 3])
+  slot!.keep(1)
+  expect(slot!.tokens).toEqual([1])
+  slot!.keep(0)
+  expect(slot!.tokens).toEqual([])
+})
+
+test.each([
+  [[], [], 0],
+  [[1], [], 0],
+  [[1, 2], [1, 2, 3], 2],
+  [[1, 2, 3], [1, 9, 3], 1],
+  [[2], [1], 0],
+  [[4, 5], [4, 5], 2],
+])('commonPrefix(%j, %j) is %d', (a, b, length) => {
+  expect(commonPrefix(a, b)).toBe(length)
+  expect(commonPrefix(b, a)).toBe(length)
+})

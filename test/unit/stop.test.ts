@@ -1,0 +1,121 @@
+import { describe, expect, test } from 'vitest'
+import { untilStop } from '../../src/engine/stop.ts'
+import type { Outcome } from '../../src/engine/tokens.ts'
+import { seeded } from '../support/gguf-writer.ts'
+
+async function* pieces(texts: readonly string[]) {
+  for (const [token, text] of texts.entries()) yield { token, text }
+}
+
+async function run(texts: readonly string[], stops: readonly string[]) {
+  const outcome: Outcome = { finishReason: 'length', stopSequence: undefined }
+  const released = []
+  for await (const one of untilStop(pieces(texts), stops, outcome)) released.push(one)
+  return { released, text: released.map((one) => one.text).join(''), ...outcome }
+}
+
+describe('untilStop()', () => {
+  test('lets everything through without stop strings', async () => {
+    expect(await run(['a', '', 'b'], [])).toMatchObject({
+      text: 'ab',
+      finishReason: 'length',
+      stopSequence: undefined,
+    })
+  })
+
+  test('ends the text before the stop string and says which it was', async () => {
+    expect(await run(['one\n', 'User: two'], ['User:', 'END'])).toMatchObject({
+      text: 'one\n',
+      finishReason: 'stop',
+      stopSequence: 'User:',
+    })
+  })
+
+  test('finds one that is split over many tokens', async () => {
+    expect(await run([...'some textEND and more'], ['END'])).toMatchObject({
+      text: 'some text',
+      stopSequence: 'END',
+    })
+  })
+
+  test('finds one at the very start and one that is the whole output', async () => {
+    expect(await run(['END', 'x'], ['END'])).toMatchObject({ text: '', finishReason: 'stop' })
+    expect(await run(['E', 'N', 'D'], ['END'])).toMatchObject({ text: '', finishReason: 'stop' })
+  })
+
+  test('holds back what may become a stop string, and sets it free when it does not', async () => {
+    const { released, text } = await run(['ab', 'E', 'N', 'x', 'E'], ['END'])
+    expect(released.map((one) => one.text)).toEqual(['ab', '', '', 'ENx', '', 'E'])
+    expect(text).toBe('abENxE')
+    expect(released.at(-1)).toEqual({ token: undefined, text: 'E' })
+  })
+
+  test('holds back no more than needed', async () => {
+    const { released } = await run(['aaaa', 'aab', 'c'], ['aab!'])
+    expect(released.map((one) => one.text)).toEqual(['aa', 'aa', 'aabc'])
+  })
+
+  test('of overlapping stop strings the one that begins first wins, then the longest', async () => {
+    expect(await run(['xabcd'], ['bc', 'abcd', 'ab'])).toMatchObject({ text: 'x', stopSequence: 'abcd' })
+    expect(await run(['xabcd'], ['cd', 'bcd'])).toMatchObject({ text: 'xa', stopSequence: 'bcd' })
+  })
+
+  test('takes characters of regular expressions as they are', async () => {
+    for (const stop of ['.*', '$', '^a', '[x]', '\\n', '(?:)', '|']) {
+      expect(await run(['before', 'n a', stop, 'after'], [stop])).toMatchObject({
+        text: 'beforen a',
+        stopSequence: stop,
+      })
+    }
+  })
+
+  test('takes an emoji, and half of one is no match', async () => {
+    expect(await run(['a😀b', '😁c'], ['😁'])).toMatchObject({ text: 'a😀b', stopSequence: '😁' })
+    expect(await run(['👩‍👩‍👧', '👍'], ['👧👍'])).toMatchObject({ text: '👩‍👩‍' })
+  })
+
+  test('releases each token once and in order, held back or not', async () => {
+    const { released } = await run(['E', 'N', 'E', 'N', 'x'], ['END'])
+    expect(released.map((one) => one.token)).toEqual([0, 1, 2, 3, 4])
+  })
+
+  test('stops pulling once it has stopped, and closes its source', async () => {
+    let pulled = 0
+    let closed = false
+    async function* source() {
+      try {
+        for (;;) yield { token: pulled++, text: 'ab' }
+      } finally {
+        closed = true
+      }
+    }
+    const outcome: Outcome = { finishReason: 'length', stopSequence: undefined }
+    for await (const _ of untilStop(source(), ['ba'], outcome));
+    expect({ pulled, closed }).toEqual({ pulled: 2, closed: true })
+  })
+
+  test('streams exactly the text before the first stop string, however it is cut into tokens', async () => {
+    const random = seeded(3)
+    const pick = (most: number) => Math.floor(random() * most)
+    const word = (most: number) =>
+      Array.from({ length: 1 + pick(most) }, () => 'ab😀'.at(pick(2)) ?? '').join('')
+    for (let round = 0; round < 2000; round++) {
+      const whole = word(24)
+      const stops = Array.from({ length: 1 + pick(3) }, () => word(4))
+      const texts: string[] = []
+      for (let at = 0; at < whole.length; ) {
+        const length = 1 + pick(4)
+        texts.push(whole.slice(at, at + length))
+        at += length
+      }
+      const { text, finishReason, released } = await run(texts, stops)
+      const found = stops.map((stop) => whole.indexOf(stop)).filter((index) => index >= 0)
+      // A stop string is found when it is complete: one that ends earlier is seen before one that begins earlier.
+      if (found.length === 0) expect(text).toBe(whole)
+      else expect(finishReason).toBe('stop')
+      expect(whole.startsWith(text)).toBe(true)
+      for (const stop of stops) expect(text).not.toContain(stop)
+      expect(released.length).toBeLessThanOrEqual(texts.length + 1)
+    }
+  })
+})
