@@ -4,7 +4,7 @@ export const TOKENS = 64
 export const CONTEXT = 2048
 const BATCH = 512
 
-/** Each has 64 tokens of answer in SmolLM2-135M-Instruct, none of them an all but tie (docs/performance.md). */
+/** Base text, facts, a chat, code and a list: SmolLM2-135M-Instruct has 64 tokens of answer to each. */
 export const PROMPTS = [
   'Once upon a time, in a small village by the sea,',
   'The three most important inventions of the nineteenth century are',

@@ -16,7 +16,7 @@ type Item = {
 
 type Expectation = {
   readonly equals?: string
-  readonly includes?: string
+  readonly includes?: string | readonly string[]
   readonly startsWith?: string
   readonly endsWith?: string
   readonly json?: unknown
@@ -45,7 +45,7 @@ async function answer({ system, turns, plain, maxTokens }: Item): Promise<string
 function fulfils(text: string, { equals, includes, startsWith, endsWith, json }: Expectation): boolean {
   return (
     (equals === undefined || text === equals) &&
-    (includes === undefined || text.includes(includes)) &&
+    [includes ?? []].flat().every((part) => text.includes(part)) &&
     (startsWith === undefined || text.startsWith(startsWith)) &&
     (endsWith === undefined || text.endsWith(endsWith)) &&
     (json === undefined || sameJson(text, json))
