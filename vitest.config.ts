@@ -25,7 +25,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'campaigns',
-          include: ['test/campaigns/**/*.test.ts'],
+          include: ['test/campaigns/**/*.test.{ts,mjs}'],
           testTimeout: 3_600_000,
         },
       },

@@ -207,7 +207,7 @@ function resolveThreads(wanted: number | undefined, logger: Logger): number {
 // A misspelt option would silently leave its default in force.
 function checkKnown(options: object, known: Readonly<Record<string, true>>): void {
   for (const name of Object.keys(options)) {
-    if (known[name]) continue
+    if (Object.hasOwn(known, name)) continue
     const lower = name.toLowerCase().replaceAll('_', '')
     const meant = Object.keys(known).find((candidate) => candidate.toLowerCase() === lower)
     const hint = meant ? ` Did you mean "${meant}"?` : ` Known options: ${Object.keys(known).join(', ')}.`
@@ -264,9 +264,14 @@ function tokenLimit(name: string, value: unknown): number | undefined {
 function stopStrings(value: unknown): readonly string[] {
   if (value === undefined) return []
   const list: unknown[] = Array.isArray(value) ? value : [value]
-  const valid = list.every((stop) => typeof stop === 'string' && stop !== '')
-  if (!valid) throw optionError('stop', 'a non-empty string or an array of them', value)
+  const valid = list.every((stop) => typeof stop === 'string' && stop !== '' && isWellFormed(stop))
+  if (!valid) throw optionError('stop', 'a non-empty, well-formed string or an array of them', value)
   return list as string[]
+}
+
+// Half a surrogate pair would cut a character of the text in two.
+function isWellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text)
 }
 
 function abortSignal(name: string, value: unknown): AbortSignal | undefined {

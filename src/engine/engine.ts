@@ -136,7 +136,7 @@ export class Engine {
     clearTimeout(this.#idleTimer)
     let work: Work[] = []
     try {
-      work = await this.#gather()
+      work = (await this.#gather()).filter(({ ask }) => this.#asks.includes(ask))
       if (work.length > 0) await this.#step(work)
     } catch (error) {
       await this.#fail(work, error)
@@ -160,8 +160,13 @@ export class Engine {
     const pending = (ask: Ask) =>
       ask.sequence.tokens.length - (this.#slotOf(ask.sequence)?.tokens.length ?? 0)
     for (const ask of [...this.#asks].sort((a, b) => Math.min(2, pending(a)) - Math.min(2, pending(b)))) {
+      if (room === 0) break
       const slot = this.#slotOf(ask.sequence) ?? (await this.#attach(ask.sequence))
-      if (!slot || room === 0) continue
+      if (!slot) continue
+      if (!this.#asks.includes(ask)) {
+        slot.owner = undefined // aborted while the slot was made ready
+        continue
+      }
       const { tokens } = ask.sequence
       const from = slot.tokens.length
       const to = Math.min(tokens.length, from + Math.min(room, ask.batchSize))

@@ -1,0 +1,3 @@
+import { compareGreedy } from '../parity/compare.mjs'
+
+compareGreedy(2)
