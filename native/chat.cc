@@ -47,7 +47,8 @@ std::string ChatTemplates::Render(const llama_model* model, const std::string& s
     }
     return common_chat_templates_apply(parsed_->templates.get(), inputs).prompt;
   } catch (const std::exception& error) {
-    throw Failure("ERR_TEMPLATE", error.what());
+    const std::string reason = error.what();  // "std::exception" where the parser gave none
+    throw Failure("ERR_TEMPLATE", reason == "std::exception" ? "it is not valid Jinja" : reason);
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "args.h"
@@ -78,6 +79,15 @@ struct Made {
   int64_t memory_bytes;
 };
 
+std::shared_ptr<Inference> StartThread(Napi::Env env, const std::shared_ptr<Weights>& weights,
+                                       const ContextShape& shape) {
+  try {
+    return std::make_shared<Inference>(Environment::Of(env), weights, shape);
+  } catch (const std::system_error& error) {
+    throw MakeError(env, "ERR_MEMORY", std::string("no thread for a context: ") + error.what());
+  }
+}
+
 Napi::Value Create(const Napi::CallbackInfo& info,
                    const std::shared_ptr<Napi::FunctionReference>& constructor) {
   const Napi::Env env = info.Env();
@@ -89,8 +99,7 @@ Napi::Value Create(const Napi::CallbackInfo& info,
   const auto deferred = Napi::Promise::Deferred::New(env);
   // A plain pointer in the commands below: the inference thread destroys them, and may not be the one that
   // destroys itself. Whichever of the two answers runs on the JavaScript thread frees it.
-  auto* made = new Made{std::make_shared<Inference>(Environment::Of(env), weights, shape),
-                        weights->vocab_size(), 0, false, 0};
+  auto* made = new Made{StartThread(env, weights, shape), weights->vocab_size(), 0, false, 0};
   made->inference->Submit(
       [made, deferred, constructor](Session& session) -> Environment::Task {
         llama_memory_t memory = llama_get_memory(session.context);

@@ -1,6 +1,7 @@
 #include "environment.h"
 
 #include <cstdlib>
+#include <exception>
 #include <set>
 #include <utility>
 #include <vector>
@@ -47,6 +48,8 @@ void RunTask(napi_env env, napi_value, void*, void* data) {
     (*task)(Napi::Env(env));
   } catch (const Napi::Error& error) {
     error.ThrowAsJavaScriptException();
+  } catch (const std::exception& error) {  // below us is C
+    Napi::Error::New(env, error.what()).ThrowAsJavaScriptException();
   }
 }
 

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -25,10 +26,10 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
         wrap_(std::move(wrap)) {}
 
   void Start() {
+    thread_ = std::thread(&Load::Run, this);  // first: it may throw; Settle() cannot run before this returns
     self_ = shared_from_this();
     environment_->Hold();
     environment_->Add(this);
-    thread_ = std::thread(&Load::Run, this);
   }
 
   void Cancel() { cancelled_ = true; }
@@ -149,7 +150,11 @@ Napi::Value StartLoad(const Napi::CallbackInfo& info, WrapWeights wrap) {
         std::make_shared<Napi::FunctionReference>(Napi::Persistent(Function(info[2], "onProgress")));
     load->on_progress->SuppressDestruct();
   }
-  load->Start();
+  try {
+    load->Start();
+  } catch (const std::system_error& error) {
+    throw MakeError(env, "ERR_MEMORY", std::string("no thread for loading: ") + error.what());
+  }
 
   Napi::Object handle = Napi::Object::New(env);
   handle.Set("promise", load->promise());

@@ -19,7 +19,7 @@ namespace gpt4all {
 struct Weights {
   Weights(llama_model* model, bool vocab_only, std::shared_ptr<LogSink> log)
       : model(model), vocab_only(vocab_only), log(std::move(log)) {}
-  ~Weights() { llama_model_free(model); }
+  ~Weights();
   Weights(const Weights&) = delete;
   Weights& operator=(const Weights&) = delete;
 

@@ -36,9 +36,14 @@ export function vendorRoom(options = {}) {
 export async function fillVendor(room = vendorRoom(), report = () => {}) {
   if (await vendorId(room)) return `${room.release.release}, in place`
   need('git', 'git', ['git'])
+  const old = join(room.work, 'old')
+  if (existsSync(old)) {
+    // An interrupted run (Ctrl-C exits without `finally`): what it had moved away goes back first.
+    rmSync(room.at, { recursive: true, force: true })
+    renameSync(old, room.at)
+  }
   rmSync(room.work, { recursive: true, force: true })
   mkdirSync(room.work, { recursive: true })
-  const old = join(room.work, 'old')
   const hadFiles = isFilled(room.at)
   if (hadFiles) renameSync(room.at, old)
   try {

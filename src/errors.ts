@@ -24,9 +24,9 @@ const brand = Symbol.for('gpt4all-ts.error')
 /** The class of every failure that is not a bad argument. */
 export class GPT4AllError extends Error {
   /** What went wrong, for programs: stable across releases. */
-  readonly code: ErrorCode
+  readonly code: Exclude<ErrorCode, 'ERR_OPTION'>
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: Exclude<ErrorCode, 'ERR_OPTION'>, message: string, options?: ErrorOptions) {
     super(message, options)
     this.name = new.target.name
     this.code = code
@@ -43,7 +43,7 @@ export class ModelError extends GPT4AllError {
   /** The file that was meant. */
   readonly path: string
 
-  constructor(code: ErrorCode, message: string, path: string, options?: ErrorOptions) {
+  constructor(code: GPT4AllError['code'], message: string, path: string, options?: ErrorOptions) {
     super(code, message, options)
     this.path = path
   }

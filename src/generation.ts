@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks'
+import { setMaxListeners } from 'node:events'
 import type { Released } from './engine/stop.ts'
 import type { FinishReason, Outcome } from './engine/tokens.ts'
 import type { ResolvedGenerateOptions } from './options.ts'
@@ -17,7 +18,7 @@ export type Timings = {
   readonly promptMs: number
   /** From the first token to the last, milliseconds. */
   readonly completionMs: number
-  /** Prompt tokens evaluated per second. */
+  /** Prompt tokens evaluated per second of `promptMs`; 0 where none were. */
   readonly promptTokensPerSecond: number
   /** Tokens generated per second, after the first; 0 where there are fewer than two. */
   readonly tokensPerSecond: number
@@ -50,17 +51,20 @@ export type RunRecord = {
   cachedTokens: number
 }
 
-/** @internal Starts the pipe; called once, when the first piece is wanted. */
-export type StartRun = (record: RunRecord) => AsyncGenerator<Released, void, void>
+/** @internal Starts the pipe; called once, when the first piece is wanted. `signal` is the generation's own. */
+export type StartRun = (record: RunRecord, signal: AbortSignal) => AsyncGenerator<Released, void, void>
 
 /**
  * One generation: a promise of its text and an async iterable of its pieces. It starts when it is first awaited,
  * iterated or asked for its `result`. Iterated, it is pulled: the model computes the next token when the reader wants
  * it. `break` ends it; an abort, an error or a throwing callback rejects it, and what was made by then is `partial`.
  */
-export class Generation implements PromiseLike<string>, AsyncIterable<string> {
+export class Generation implements Promise<string>, AsyncIterable<string> {
+  readonly [Symbol.toStringTag] = 'Generation'
   readonly #start: StartRun
   readonly #options: ResolvedGenerateOptions
+  readonly #signals: readonly AbortSignal[]
+  readonly #stop = new AbortController()
   readonly #record: RunRecord = {
     outcome: { finishReason: 'length', stopSequence: undefined },
     promptTokens: 0,
@@ -78,10 +82,11 @@ export class Generation implements PromiseLike<string>, AsyncIterable<string> {
   #firstAt = 0
   #lastAt = 0
 
-  /** @internal Made by `model.generate()`. */
-  constructor(start: StartRun, options: ResolvedGenerateOptions) {
+  /** @internal Made by `model.generate()`; `closing` ends it as the user's own signal does. */
+  constructor(start: StartRun, options: ResolvedGenerateOptions, closing: AbortSignal) {
     this.#start = start
     this.#options = options
+    this.#signals = options.signal ? [options.signal, closing] : [closing]
   }
 
   /** The text and how it came to be. */
@@ -146,37 +151,54 @@ export class Generation implements PromiseLike<string>, AsyncIterable<string> {
       return false
     }
     try {
-      const source = this.#open()
-      const { done, value } = await this.#inContext(() => source.next())
+      const { done, value } = await this.#next()
       if (this.#ended) return false // the reader left meanwhile
       if (done) return this.#finish()
-      if (!this.#take(value)) await this.#end('callback')
+      if (!(await this.#take(value))) await this.#end('callback')
       return true
     } catch (error) {
       this.#ended ??= { error }
-      this.#options.signal?.removeEventListener('abort', this.#onAbort)
-      await this.#source?.return() // frees the slot
+      this.#unlisten()
+      // Frees the slot. Not awaited: the source may be busy loading or tokenizing for a while.
+      this.#source?.return().catch(() => {})
       throw error
     }
   }
 
-  #open(): AsyncGenerator<Released, void, void> {
-    if (!this.#source) {
-      this.#startedAt = performance.now()
-      this.#options.signal?.throwIfAborted()
-      this.#options.signal?.addEventListener('abort', this.#onAbort, { once: true })
-      this.#source = this.#inContext(() => this.#start(this.#record))
+  #next(): Promise<IteratorResult<Released, void>> {
+    if (this.#source) return this.#advanceSource(this.#source)
+    this.#startedAt = performance.now()
+    for (const signal of this.#signals) signal.throwIfAborted()
+    for (const signal of this.#signals) {
+      setMaxListeners(0, signal) // one listener per generation under way is no leak
+      signal.addEventListener('abort', this.#onAbort, { once: true })
     }
-    return this.#source
+    const source = this.#inContext(() => this.#start(this.#record, this.#stop.signal))
+    this.#source = source
+    // Until the first token the source may wait for things that know no signal: opening, tokenizing.
+    const { signal } = this.#stop
+    const aborted = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+    })
+    return Promise.race([this.#advanceSource(source), aborted])
+  }
+
+  #advanceSource(source: AsyncGenerator<Released, void, void>) {
+    return this.#inContext(() => source.next())
   }
 
   // A reader that is slow to pull holds a slot: an abort must not wait for its next pull.
-  #onAbort = () => {
+  #onAbort = (event: Event) => {
+    this.#stop.abort((event.target as AbortSignal).reason)
     this.#advance().catch(() => {})
   }
 
+  #unlisten(): void {
+    for (const signal of this.#signals) signal.removeEventListener('abort', this.#onAbort)
+  }
+
   /** Notes what came; false when the callback wants no more. */
-  #take({ token, text }: Released): boolean {
+  async #take({ token, text }: Released): Promise<boolean> {
     this.#lastAt = performance.now()
     if (this.#tokens.length === 0) this.#firstAt = this.#lastAt
     if (text) this.#pieces.push(text)
@@ -184,7 +206,10 @@ export class Generation implements PromiseLike<string>, AsyncIterable<string> {
     const { callback } = this.#options
     const tokenId = token ?? this.#tokens.at(-1)
     if (!callback || tokenId === undefined) return true
-    return this.#inContext(() => callback(tokenId, text)) !== false
+    const answer = this.#inContext(() => callback(tokenId, text))
+    const wanted = answer instanceof Promise ? await answer : answer
+    // Text that was held back comes when the generation has ended already.
+    return wanted !== false || token === undefined
   }
 
   async #end(reason: FinishReason): Promise<void> {
@@ -195,7 +220,7 @@ export class Generation implements PromiseLike<string>, AsyncIterable<string> {
   }
 
   #finish(): false {
-    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    this.#unlisten()
     const { outcome, promptTokens, cachedTokens } = this.#record
     this.#ended = {
       result: {
@@ -217,7 +242,7 @@ export class Generation implements PromiseLike<string>, AsyncIterable<string> {
     return {
       promptMs,
       completionMs,
-      promptTokensPerSecond: perSecond(evaluated, promptMs),
+      promptTokensPerSecond: this.#tokens.length > 0 ? perSecond(evaluated, promptMs) : 0,
       tokensPerSecond: perSecond(this.#tokens.length - 1, completionMs),
     }
   }

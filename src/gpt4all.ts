@@ -6,7 +6,7 @@ import { toText } from './engine/text.ts'
 import { generateTokens } from './engine/tokens.ts'
 import { ClosedError, ContextOverflowError, optionError } from './errors.ts'
 import { Generation, type RunRecord } from './generation.ts'
-import { locateModel } from './models/locate.ts'
+import { findModel, locateModel, type ModelLocation } from './models/locate.ts'
 import { type OpenedModel, openModel } from './models/open.ts'
 import { loadBinding } from './native/binding.ts'
 import { decode, encode, pieceReader } from './native/tokenizer.ts'
@@ -17,6 +17,8 @@ import {
   RESERVED_TOKENS,
   type ResolvedGenerateOptions,
   type ResolvedModelOptions,
+  resolveTokenizeOptions,
+  type TokenizeOptions,
   resolveGenerateOptions,
   resolveModelOptions,
 } from './options.ts'
@@ -45,13 +47,6 @@ export type ModelConfig = {
   readonly metadata: Readonly<Record<string, string>>
 }
 
-export type TokenizeOptions = {
-  /** Add the model's own start and end tokens, as `generate()` does. @default false */
-  readonly addSpecial?: boolean | undefined
-  /** Read the text of special tokens (`<|im_start|>`) as these tokens, as `generate()` does. @default false */
-  readonly parseSpecial?: boolean | undefined
-}
-
 type Opened = OpenedModel & {
   readonly binding: NativeBinding
   readonly engine: Engine
@@ -71,7 +66,7 @@ type Opened = OpenedModel & {
  * ```
  */
 export class GPT4All {
-  readonly #path: string
+  readonly #location: ModelLocation
   readonly #options: ResolvedModelOptions
   readonly #closing = new AbortController()
   #opening: Promise<Opened> | undefined
@@ -86,7 +81,7 @@ export class GPT4All {
    */
   constructor(name: string, options?: ModelOptions) {
     this.#options = resolveModelOptions(options)
-    this.#path = locateModel(name, this.#options.modelPath)
+    this.#location = locateModel(name, this.#options.modelPath)
   }
 
   /**
@@ -96,7 +91,7 @@ export class GPT4All {
    * @throws {OutOfMemoryError} `ERR_MEMORY` when weights and context do not fit into this machine
    */
   static async load(name: string, options?: ModelOptions): Promise<GPT4All> {
-    const model = new GPT4All(name, options)
+    const model = new this(name, options)
     await model.open()
     return model
   }
@@ -119,7 +114,8 @@ export class GPT4All {
   generate(prompt: string, options?: GenerateOptions): Generation {
     if (typeof prompt !== 'string') throw optionError('prompt', 'a string', prompt)
     const resolved = resolveGenerateOptions(options)
-    return new Generation((record) => this.#run(prompt, resolved, record), resolved)
+    const start = (record: RunRecord, signal: AbortSignal) => this.#run(prompt, resolved, record, signal)
+    return new Generation(start, resolved, this.#closing.signal)
   }
 
   /** The prompt that asks this model for its answer to `messages`, in the format it was trained on. */
@@ -128,15 +124,18 @@ export class GPT4All {
   }
 
   /** Token ids of `text`. */
-  async tokenize(text: string, options: TokenizeOptions = {}): Promise<number[]> {
+  async tokenize(text: string, options?: TokenizeOptions): Promise<number[]> {
     if (typeof text !== 'string') throw optionError('text', 'a string', text)
-    const { addSpecial = false, parseSpecial = false } = options
+    const { addSpecial, parseSpecial } = resolveTokenizeOptions(options)
     const { native } = await this.#open()
     return Array.from(await encode(native, text, addSpecial, parseSpecial))
   }
 
   /** Text of token ids; special tokens are written out. The inverse of `tokenize()`. */
   async detokenize(tokens: Iterable<number>): Promise<string> {
+    if (typeof tokens !== 'object' || tokens === null || !(Symbol.iterator in tokens)) {
+      throw optionError('tokens', 'an iterable of token ids', tokens)
+    }
     const ids = Array.from(tokens)
     const { native } = await this.#open()
     const last = native.info.vocabSize - 1
@@ -173,10 +172,10 @@ export class GPT4All {
     const { native, header } = this.#opened
     const { info } = native
     return {
-      filename: basename(this.#path),
-      path: this.#path,
+      filename: basename(header.path),
+      path: header.path,
       filesize: header.fileBytes,
-      name: info.metadata['general.name'] ?? basename(this.#path),
+      name: info.metadata['general.name'] ?? basename(header.path),
       architecture: header.architecture,
       description: info.description,
       parameters: info.parameters,
@@ -221,7 +220,7 @@ export class GPT4All {
   async #load(): Promise<Opened> {
     const { signal } = this.#closing
     const binding = loadBinding()
-    const model = await openModel(binding, this.#path, this.#options, signal)
+    const model = await openModel(binding, await findModel(this.#location), this.#options, signal)
     const { native } = model
     const { nCtx, nThreads, logger } = this.#options
     if (nCtx > native.info.trainedContextSize) {
@@ -245,16 +244,19 @@ export class GPT4All {
     prompt: string,
     options: ResolvedGenerateOptions,
     record: RunRecord,
+    signal: AbortSignal,
   ): AsyncGenerator<Released, void, void> {
     const { binding, native, engine, endTokens, bytesOf } = await this.#open()
+    signal.throwIfAborted()
     const promptTokens = await encode(native, prompt, true, true)
+    signal.throwIfAborted()
     this.#checkLength(promptTokens.length)
     record.promptTokens = promptTokens.length
     const sequence = engine.sequence()
     const step = {
       sampler: new binding.Sampler(native.info.vocabSize, options.sampling),
       batchSize: options.nBatch,
-      signal: options.signal,
+      signal,
     }
     const limits = { maxTokens: options.maxTokens, contextSize: this.contextSize, endTokens }
     try {

@@ -18,6 +18,6 @@ export {
   type Timings,
   type Usage,
 } from './generation.ts'
-export { GPT4All, type ModelConfig, type TokenizeOptions } from './gpt4all.ts'
+export { GPT4All, type ModelConfig } from './gpt4all.ts'
 export type { Logger, LogLevel } from './logger.ts'
-export { DEFAULTS, type GenerateOptions, type ModelOptions } from './options.ts'
+export { DEFAULTS, type GenerateOptions, type ModelOptions, type TokenizeOptions } from './options.ts'

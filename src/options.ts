@@ -64,7 +64,8 @@ export type GenerateOptions = {
   readonly stop?: string | readonly string[] | undefined
   /**
    * Called with the id and the text of each generated token, `''` where its text is not complete or held back
-   * for a stop string. Return `false` to end the generation. An exception in it ends the generation with it.
+   * for a stop string; text still held back at the end comes in one more call with the last id. Return `false` to end
+   * the generation. A promise is awaited. An exception in it ends the generation with it.
    */
   readonly callback?: ((tokenId: number, piece: string) => unknown) | undefined
   /** Aborts: the generation rejects with `signal.reason`. */
@@ -127,6 +128,26 @@ export function resolveModelOptions(options: ModelOptions = {}): ResolvedModelOp
     ngl: integer('ngl', options.ngl, 0, INT32_MAX) ?? DEFAULTS.ngl,
     logger,
     onProgress: callable('onProgress', options.onProgress),
+  }
+}
+
+/** Options of `model.tokenize(text, options)`. */
+export type TokenizeOptions = {
+  /** Add the model's own start and end tokens, as `generate()` does. @default false */
+  readonly addSpecial?: boolean | undefined
+  /** Read the text of special tokens (`<|im_start|>`) as these tokens, as `generate()` does. @default false */
+  readonly parseSpecial?: boolean | undefined
+}
+
+export function resolveTokenizeOptions(options: TokenizeOptions = {}): {
+  readonly addSpecial: boolean
+  readonly parseSpecial: boolean
+} {
+  checkObject('options', options)
+  checkKnown(options, { addSpecial: true, parseSpecial: true })
+  return {
+    addSpecial: boolean('addSpecial', options.addSpecial) ?? false,
+    parseSpecial: boolean('parseSpecial', options.parseSpecial) ?? false,
   }
 }
 
@@ -263,7 +284,7 @@ function tokenLimit(name: string, value: unknown): number | undefined {
 
 function stopStrings(value: unknown): readonly string[] {
   if (value === undefined) return []
-  const list: unknown[] = Array.isArray(value) ? value : [value]
+  const list: unknown[] = Array.isArray(value) ? [...value] : [value] // the caller may change its own later
   const valid = list.every((stop) => typeof stop === 'string' && stop !== '' && isWellFormed(stop))
   if (!valid) throw optionError('stop', 'a non-empty, well-formed string or an array of them', value)
   return list as string[]

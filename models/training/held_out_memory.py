@@ -70,6 +70,8 @@ def long_conversations(item) -> list[dict]:
     for name, middle in [("Marvin", [repeated]), ("Priya", [repeated, "Count to 100."]),
                          ("Kenji", [repeated, "Count to 100.", repeated]),
                          ("Isolde", ["Count to 100.", "Tell me a story.", repeated]),
+                         ("Percy", [repeated, "Tell me a story.", "Count to 50."]),
+                         ("Camille", ["Count to 50.", repeated]),
                          ("Oksana", [repeated, repeated, repeated])]:
         items.append(item("long conversation", f"My name is {name}.", *middle, "What is my name?",
                           tokens=450, includes=name))

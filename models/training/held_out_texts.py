@@ -87,6 +87,10 @@ OTHER_SCRIPTS = [
     "Smörgåsbord på svenska",
     "日本語と English",
     "Čeština je krásný jazyk",
+    "ひらがな と カタカナ",
+    "안녕하세요",
+    "Γειά σου, φίλε!",
+    "Łódź leży w Polsce",
 ]
 CODE_AND_NUMBERS = [
     "let total = price * 3;",
@@ -134,6 +138,7 @@ EMOJI_SENTENCES = [
     ("I like the sea and the sun", ["🌊", "☀️"]), ("My dog likes pizza", ["🐶", "🍕"]),
     ("The cat and the fish", ["🐱", "🐟"]), ("We see a ship", ["🚢"]), ("Rain and fire", ["🌧️", "🔥"]),
     ("I want a house and a car", ["🏠", "🚗"]), ("Happy party", ["🎉"]),
+    ("They have a fish", ["🐟"]), ("You want coffee and cake", ["☕", "🎂"]), ("My house", ["🏠"]),
     ("The bread is warm", ["🍞"]), ("The robot and the flower", ["🤖", "🌸"]), ("We saw the moon", ["🌙"]),
     ("Water and fire", ["💧", "🔥"]), ("I want a pizza and a cake", ["🍕", "🎂"]), ("The star is far", ["⭐"]),
 ]

@@ -1,6 +1,12 @@
 import { ClosedError } from '../errors.ts'
 import { nativeCode, translateFailure } from '../native/failures.ts'
-import type { NativeBinding, NativeContext, NativeModel, NativeSampler } from '../native/types.ts'
+import type {
+  NativeBinding,
+  NativeContext,
+  NativeEvalResult,
+  NativeModel,
+  NativeSampler,
+} from '../native/types.ts'
 import { DEFAULTS } from '../options.ts'
 import { commonPrefix, type Slot, Slots } from './slots.ts'
 
@@ -134,9 +140,8 @@ export class Engine {
 
   async #run(): Promise<void> {
     clearTimeout(this.#idleTimer)
-    let work: Work[] = []
+    const work = this.#gather()
     try {
-      work = (await this.#gather()).filter(({ ask }) => this.#asks.includes(ask))
       if (work.length > 0) await this.#step(work)
     } catch (error) {
       await this.#fail(work, error)
@@ -153,20 +158,17 @@ export class Engine {
     if (wait !== undefined) this.#idleTimer = setTimeout(() => this.#wake(), wait)
   }
 
-  // Who needs one token goes first; prompts share what the batch has left.
-  async #gather(): Promise<Work[]> {
+  // Who needs one token goes first; prompts share what the batch has left. Nothing is awaited between here and the
+  // step: an abort in between would give one slot to two sequences.
+  #gather(): Work[] {
     const work: Work[] = []
     let room = this.#context.info.batchSize
     const pending = (ask: Ask) =>
       ask.sequence.tokens.length - (this.#slotOf(ask.sequence)?.tokens.length ?? 0)
     for (const ask of [...this.#asks].sort((a, b) => Math.min(2, pending(a)) - Math.min(2, pending(b)))) {
       if (room === 0) break
-      const slot = this.#slotOf(ask.sequence) ?? (await this.#attach(ask.sequence))
+      const slot = this.#slotOf(ask.sequence) ?? this.#attach(ask.sequence)
       if (!slot) continue
-      if (!this.#asks.includes(ask)) {
-        slot.owner = undefined // aborted while the slot was made ready
-        continue
-      }
       const { tokens } = ask.sequence
       const from = slot.tokens.length
       const to = Math.min(tokens.length, from + Math.min(room, ask.batchSize))
@@ -177,36 +179,29 @@ export class Engine {
     return work
   }
 
-  async #attach(sequence: Sequence): Promise<Slot<Sequence> | undefined> {
+  #attach(sequence: Sequence): Slot<Sequence> | undefined {
     const slot = this.#slots.take(sequence, sequence.tokens, this.#isWaiting)
-    if (!slot) return undefined
-    // At least one token must be evaluated: its logits choose the next one.
-    const prefix = Math.min(commonPrefix(slot.tokens, sequence.tokens), sequence.tokens.length - 1)
-    if (prefix < slot.tokens.length) {
-      const dropped = await this.#context.remove(slot.id, prefix, -1)
-      // Recurrent memories hold one state, not one per token: then all is evaluated again.
-      if (!dropped) await this.#context.remove(slot.id, 0, -1)
-      slot.keep(dropped ? prefix : 0)
-    }
-    sequence.cachedTokens ??= slot.tokens.length
+    // At least one token must be evaluated: its logits choose the next one. The step itself drops the rest.
+    slot?.keep(Math.min(commonPrefix(slot.tokens, sequence.tokens), sequence.tokens.length - 1))
     return slot
   }
 
   async #step(work: readonly Work[]): Promise<void> {
+    const entries = work.map(({ ask, slot, tokens, last }) => ({
+      sequence: slot.id,
+      position: slot.tokens.length,
+      tokens,
+      sampler: last ? ask.sampler : undefined,
+    }))
     this.#stepping = work
-    const results = await this.#context
-      .eval(
-        work.map(({ ask, slot, tokens, last }) => ({
-          sequence: slot.id,
-          position: slot.tokens.length,
-          tokens,
-          sampler: last ? ask.sampler : undefined,
-        })),
-      )
-      .finally(() => {
-        this.#stepping = []
-      })
+    let results: NativeEvalResult[]
+    try {
+      results = await this.#context.eval(entries)
+    } finally {
+      this.#stepping = []
+    }
     work.forEach(({ ask, slot, tokens, last }, i) => {
+      ask.sequence.cachedTokens ??= slot.tokens.length
       for (const token of tokens) slot.tokens.push(token)
       slot.lastUsed = performance.now()
       const token = results[i]?.tokens[0]
@@ -214,24 +209,28 @@ export class Engine {
     })
   }
 
-  // A part of an interrupted step may have reached the cache: ask it what it holds. Where the step was only
-  // interrupted, whoever still waits is served by the next one.
+  // A part of a failed step may have reached the cache: ask it what it holds. Where the step was only interrupted,
+  // or the cache could not be rolled back, whoever still waits is served by the next one.
   async #fail(work: readonly Work[], error: unknown): Promise<void> {
-    const interrupted = nativeCode(error) === 'ERR_ABORTED'
+    const code = nativeCode(error)
+    const again = code === 'ERR_ABORTED' || code === 'ERR_CANNOT_ROLL_BACK'
     for (const { ask, slot } of work) {
-      try {
-        slot.keep((await this.#context.positions(slot.id)).max + 1)
-      } catch {
-        slot.keep(0) // closed: nobody will use it again
-      }
-      if (!interrupted && this.#asks.includes(ask)) {
+      await this.#resync(slot)
+      if (!again && this.#asks.includes(ask)) {
         this.#settle(ask, () => ask.reject(translateFailure(error, 'The model')))
       }
     }
-    if (work.length === 0) {
-      for (const ask of [...this.#asks]) {
-        this.#settle(ask, () => ask.reject(translateFailure(error, 'The model')))
-      }
+  }
+
+  async #resync(slot: Slot<Sequence>): Promise<void> {
+    try {
+      const held = (await this.#context.positions(slot.id)).max + 1
+      // More than was meant to be kept: recurrent memories hold one state, not one per token. Begin anew.
+      const stuck = held > slot.tokens.length && !(await this.#context.remove(slot.id, slot.tokens.length, -1))
+      if (stuck) await this.#context.remove(slot.id, 0, -1)
+      slot.keep(stuck ? 0 : held)
+    } catch {
+      slot.keep(0) // closed: nobody will use it again
     }
   }
 }

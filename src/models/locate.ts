@@ -1,11 +1,15 @@
+import { access } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { isAbsolute, join, relative, resolve, sep } from 'node:path'
-import { optionError } from '../errors.ts'
+import { ModelError, optionError } from '../errors.ts'
 
 /** The folder that the GPT4All Python package and this library share: `~/.cache/gpt4all`. */
 export function defaultModelPath(): string {
   return join(homedir(), '.cache', 'gpt4all')
 }
+
+/** Where a model may lie: the name as it was given, and with `.gguf` where that was missing. */
+export type ModelLocation = { readonly asGiven: string; readonly withExtension: string }
 
 /**
  * The file that `name` means. With `modelPath` it is a name within that folder and cannot leave it. Without, a
@@ -13,18 +17,38 @@ export function defaultModelPath(): string {
  * unless the name ends in `.gguf` or `.bin`, as in Python.
  * @throws {TypeError} `ERR_OPTION` when the name is empty, holds a NUL, or leaves `modelPath`
  */
-export function locateModel(name: string, modelPath: string | undefined): string {
+export function locateModel(name: string, modelPath: string | undefined): ModelLocation {
   if (typeof name !== 'string' || name === '' || name.includes('\0')) {
     throw optionError('name', 'the name or path of a model', name)
   }
-  const file = /\.(gguf|bin)$/i.test(name) ? name : `${name}.gguf`
-  if (isAbsolute(file)) return file
-  if (modelPath === undefined && /[\\/]/.test(file)) return resolve(file)
+  const asGiven = resolveName(name, modelPath)
+  return { asGiven, withExtension: /\.(gguf|bin)$/i.test(asGiven) ? asGiven : `${asGiven}.gguf` }
+}
+
+function resolveName(name: string, modelPath: string | undefined): string {
+  if (isAbsolute(name)) return name
+  if (modelPath === undefined && /[\\/]/.test(name)) return resolve(name)
   const folder = resolve(modelPath ?? defaultModelPath())
-  const path = resolve(folder, file)
+  const path = resolve(folder, name)
   const inside = relative(folder, path)
-  if (inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {
+  if (inside === '' || inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {
     throw optionError('name', `a name within ${folder}`, name)
   }
   return path
+}
+
+/**
+ * The one of both that exists, as it was given first: not every model file has an extension.
+ * @throws {ModelError} `ERR_MODEL_NOT_FOUND`
+ */
+export async function findModel({ asGiven, withExtension }: ModelLocation): Promise<string> {
+  for (const path of new Set([asGiven, withExtension])) {
+    const missing = await access(path).then(
+      () => false,
+      (error: NodeJS.ErrnoException) => error.code === 'ENOENT' || error.code === 'ENOTDIR',
+    )
+    if (!missing) return path
+  }
+  const advice = 'Put the file there, or give its full path; this version does not download models.'
+  throw new ModelError('ERR_MODEL_NOT_FOUND', `There is no model file at ${withExtension}. ${advice}`, withExtension)
 }

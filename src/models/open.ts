@@ -52,13 +52,25 @@ async function load(
     devices: devices.map((device) => device.name),
     ...(log && { log }),
   }
-  const loading = binding.Model.load(path, params, options.onProgress)
+  let thrown: { error: unknown } | undefined
+  const loading = binding.Model.load(path, params, (fraction) => {
+    try {
+      if (!thrown) options.onProgress?.(fraction)
+    } catch (error) {
+      thrown = { error }
+      loading.cancel()
+    }
+  })
   const cancel = () => loading.cancel()
   signal.addEventListener('abort', cancel, { once: true })
   try {
-    return await loading.promise
+    const model = await loading.promise
+    if (!thrown) return model
+    model.close()
+    throw thrown.error
   } catch (error) {
     signal.throwIfAborted()
+    if (thrown) throw thrown.error
     throw translateLoadFailure(error, path)
   } finally {
     signal.removeEventListener('abort', cancel)
@@ -68,7 +80,13 @@ async function load(
 /** llama.cpp's lines for `logger`; nothing at all where nobody listens, so that no line is ever made. */
 function nativeLog(logger: Logger): NativeLog | undefined {
   if (LOG_LEVELS.every((level) => isSilent(logger, level))) return undefined
-  return (level, line) => logger[level](line)
+  return (level, line) => {
+    try {
+      logger[level](line)
+    } catch {
+      // A logger that fails must not fail what it logs.
+    }
+  }
 }
 
 function chooseDevices(binding: NativeBinding, { device, logger }: ResolvedModelOptions): NativeDevice[] {

@@ -35,7 +35,11 @@ export function pieceReader(model: NativeModel): (token: number) => Uint8Array {
   return (token) => {
     let bytes = known.get(token)
     if (!bytes) {
-      bytes = model.tokenBytes(token, false)
+      try {
+        bytes = model.tokenBytes(token, false)
+      } catch (error) {
+        throw translateFailure(error, 'The model')
+      }
       known.set(token, bytes)
     }
     return bytes

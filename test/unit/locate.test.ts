@@ -3,50 +3,51 @@ import { join, resolve, sep } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { defaultModelPath, locateModel } from '../../src/models/locate.ts'
 
+const located = (name: string, modelPath: string | undefined) => locateModel(name, modelPath).withExtension
 const optionError = expect.objectContaining({ code: 'ERR_OPTION', option: 'name' })
 const folder = resolve('some', 'folder')
 
 describe('without modelPath', () => {
   test('a plain name lies in ~/.cache/gpt4all', () => {
     expect(defaultModelPath()).toBe(join(homedir(), '.cache', 'gpt4all'))
-    expect(locateModel('model.gguf', undefined)).toBe(join(defaultModelPath(), 'model.gguf'))
+    expect(located('model.gguf', undefined)).toBe(join(defaultModelPath(), 'model.gguf'))
   })
 
   test('a name with a separator is a path', () => {
-    expect(locateModel('models/model.gguf', undefined)).toBe(resolve('models', 'model.gguf'))
-    expect(locateModel('./model.gguf', undefined)).toBe(resolve('model.gguf'))
-    expect(locateModel('../model.gguf', undefined)).toBe(resolve('..', 'model.gguf'))
+    expect(located('models/model.gguf', undefined)).toBe(resolve('models', 'model.gguf'))
+    expect(located('./model.gguf', undefined)).toBe(resolve('model.gguf'))
+    expect(located('../model.gguf', undefined)).toBe(resolve('..', 'model.gguf'))
   })
 
   test('an absolute path is itself', () => {
     const path = resolve('anywhere', 'model.gguf')
-    expect(locateModel(path, undefined)).toBe(path)
+    expect(located(path, undefined)).toBe(path)
   })
 })
 
 describe('with modelPath', () => {
   test('a name lies in it, in folders of it too', () => {
-    expect(locateModel('model.gguf', folder)).toBe(join(folder, 'model.gguf'))
-    expect(locateModel('a/b/model.gguf', folder)).toBe(join(folder, 'a', 'b', 'model.gguf'))
-    expect(locateModel('a/../model.gguf', folder)).toBe(join(folder, 'model.gguf'))
-    expect(locateModel('model.gguf', `some${sep}folder`)).toBe(join(folder, 'model.gguf'))
+    expect(located('model.gguf', folder)).toBe(join(folder, 'model.gguf'))
+    expect(located('a/b/model.gguf', folder)).toBe(join(folder, 'a', 'b', 'model.gguf'))
+    expect(located('a/../model.gguf', folder)).toBe(join(folder, 'model.gguf'))
+    expect(located('model.gguf', `some${sep}folder`)).toBe(join(folder, 'model.gguf'))
   })
 
   test('a name that leaves it is refused', () => {
     for (const name of ['../model', '..//model', 'a/../../model', 'a/../../folder2/model']) {
-      expect(() => locateModel(name, folder)).toThrow(optionError)
+      expect(() => located(name, folder)).toThrow(optionError)
     }
   })
 
   test('names that only begin with dots are names', () => {
     for (const name of ['..model', '...', '.hidden', '..a/model']) {
-      expect(locateModel(name, folder).startsWith(folder + sep)).toBe(true)
+      expect(located(name, folder).startsWith(folder + sep)).toBe(true)
     }
   })
 
   test('an absolute path is itself', () => {
     const path = resolve('anywhere', 'model.gguf')
-    expect(locateModel(path, folder)).toBe(path)
+    expect(located(path, folder)).toBe(path)
   })
 })
 
@@ -60,12 +61,12 @@ test.each([
   ['gguf', 'gguf.gguf'],
   ['模型 😀', '模型 😀.gguf'],
 ])('%s means %s', (name, file) => {
-  expect(locateModel(name, folder)).toBe(join(folder, file))
+  expect(located(name, folder)).toBe(join(folder, file))
 })
 
 test('a name that is empty, holds a NUL or is no text is refused', () => {
   for (const name of ['', 'a\0b', 'a.gguf\0', undefined, null, 3, {}, []]) {
-    expect(() => locateModel(name as string, undefined)).toThrow(optionError)
-    expect(() => locateModel(name as string, folder)).toThrow(optionError)
+    expect(() => located(name as string, undefined)).toThrow(optionError)
+    expect(() => located(name as string, folder)).toThrow(optionError)
   }
 })
