@@ -13,8 +13,8 @@
 
 namespace gpt4all {
 
-// Each load and each context had a thread, and glibc gives each thread an arena that keeps what was freed in it:
-// without the trim a program that opens and closes models seems to leak.
+// Each load and each context had a thread, and glibc gives each thread an arena that keeps what was freed in
+// it: without the trim a program that opens and closes models seems to leak.
 Weights::~Weights() {
   llama_model_free(model);
 #if defined(__GLIBC__)

@@ -17,10 +17,10 @@ import {
   RESERVED_TOKENS,
   type ResolvedGenerateOptions,
   type ResolvedModelOptions,
-  resolveTokenizeOptions,
-  type TokenizeOptions,
   resolveGenerateOptions,
   resolveModelOptions,
+  resolveTokenizeOptions,
+  type TokenizeOptions,
 } from './options.ts'
 
 /** What a loaded model says of itself. */

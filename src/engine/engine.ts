@@ -226,7 +226,8 @@ export class Engine {
     try {
       const held = (await this.#context.positions(slot.id)).max + 1
       // More than was meant to be kept: recurrent memories hold one state, not one per token. Begin anew.
-      const stuck = held > slot.tokens.length && !(await this.#context.remove(slot.id, slot.tokens.length, -1))
+      const stuck =
+        held > slot.tokens.length && !(await this.#context.remove(slot.id, slot.tokens.length, -1))
       if (stuck) await this.#context.remove(slot.id, 0, -1)
       slot.keep(stuck ? 0 : held)
     } catch {

@@ -50,5 +50,9 @@ export async function findModel({ asGiven, withExtension }: ModelLocation): Prom
     if (!missing) return path
   }
   const advice = 'Put the file there, or give its full path; this version does not download models.'
-  throw new ModelError('ERR_MODEL_NOT_FOUND', `There is no model file at ${withExtension}. ${advice}`, withExtension)
+  throw new ModelError(
+    'ERR_MODEL_NOT_FOUND',
+    `There is no model file at ${withExtension}. ${advice}`,
+    withExtension,
+  )
 }
