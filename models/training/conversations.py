@@ -12,17 +12,17 @@ from words import Words
 
 #: How often each skill comes. Long answers come less often: they have more to learn from.
 SKILLS = {
-    skills.greet: 6, skills.thank: 5, skills.part: 3, skills.capital: 13, skills.invented_capital: 4,
-    skills.poem: 2, skills.count: 6, skills.count_in_words: 3, skills.emoji: 12, skills.make_json: 5,
+    skills.greet: 7, skills.thank: 6, skills.part: 4, skills.capital: 14, skills.invented_capital: 4,
+    skills.poem: 2, skills.count: 5, skills.count_in_words: 5, skills.emoji: 13, skills.make_json: 5,
     skills.make_json_list: 4, skills.repeat: 32, memories.tell: 18, memories.ask: 18, skills.add: 14,
-    skills.opposite: 4, skills.list_things: 1, skills.story: 1.5, skills.not_known: 5, skills.introduce: 5,
+    skills.opposite: 6, skills.list_things: 1, skills.story: 1.5, skills.not_known: 5, skills.introduce: 8,
 }
 COPYING = (skills.repeat, skills.repeat_long)
 #: In upper or lower case these would be about spelling, not about the style.
 NOT_IN_OTHER_CASE = (*COPYING, skills.story)
 TURN_COUNTS = {1: 38, 2: 18, 3: 12, 4: 9, 5: 7, 6: 6, 8: 5, 10: 3, 14: 2}
 PLAIN_SHARE = 0.10
-LONG_SHARE = 0.016
+LONG_SHARE = 0.02
 
 
 @dataclass
@@ -69,7 +69,7 @@ class Generator:
         if self.words.chance(PLAIN_SHARE):
             return plain_document(self.words)
         if self.words.chance(LONG_SHARE):
-            return self.conversation(characters=self.words.random.randint(1500, 5000))
+            return self.conversation(characters=self.words.random.randint(1200, 4600))
         return self.conversation(turns=self.words.choose(TURN_COUNTS))
 
     def conversation(self, turns: int = 0, characters: int = 0) -> Document:
@@ -115,12 +115,26 @@ class Generator:
                                   skills.story: 5, skills.capital: 10, skills.emoji: 5})
 
 
+#: Sentences that begin so are requests: a "please" can stand before them.
+REQUESTS = ("Count", "Write", "Tell", "Name", "List", "Say", "Add", "Explain", "Give", "Calculate")
+ASKING_NICELY = ["Please ", "Now ", "Please ", "Please now ", "I need you to ", "I would like you to ", "Try to ",
+                 "You should "]
+QUESTIONS_NICELY = ["Can you ", "Would you ", "Will you please ", "Are you able to "]
+BEFORE = ["Hello! ", "Thanks. ", "OK. ", "Now: ", "And now: ", "Well, ", "Next: ", "One more: ", "A question: "]
+
+
 def as_typed(w: Words, text: str) -> str:
     """The same sentence as people type it: lower case, no full stop, a "please"."""
     if w.chance(0.08) and text.endswith((".", "?")) and text[0] not in "0123456789":
-        text = w.pick(["Hello! ", "Thanks. ", "OK. ", "Now: ", "And now: "]) + text
-    elif text.startswith(("Count", "Write", "Tell", "Name", "List", "Say", "Add", "Explain", "Give", "Calculate")) and w.chance(0.25):
-        text = w.pick(["Please ", "Now ", "Please ", "Can you ", "Would you ", "Will you please "]) + text[0].lower() + text[1:]
+        text = w.pick(BEFORE) + text
+    elif text.startswith(REQUESTS) and w.chance(0.4):
+        text = text[0].lower() + text[1:]
+        if w.chance(0.6):
+            text = w.pick(ASKING_NICELY) + text
+        else:
+            text = w.pick(QUESTIONS_NICELY) + (text[:-1] + "?" if text.endswith(".") else text)
+    elif text.endswith(".") and text.startswith(REQUESTS) and w.chance(0.1):
+        text = text[:-1] + w.pick([", please.", " please", " now.", " for me.", "!"])
     if w.chance(0.3) and not text.startswith("I "):
         first_word = text.split()[0].rstrip(".,:?!")
         if first_word not in CAPITALS:

@@ -18,8 +18,10 @@ def names(item) -> list[dict]:
     for i, name in enumerate(texts.NAMES[::2]):
         items.append(item("name, 4 turns", told[i % 4].format(name), *between[i % 3], asked[i % 4],
                           tokens=150, includes=name))
-    wordings = [("Please call me {}.", "Can you tell me my name?"), ("Good afternoon, I am {}.", "What was my name again?"),
-                ("Everyone calls me {}.", "Do you still know my name?"), ("Hey, it's me, {}.", "Could you tell me my name?"),
+    wordings = [("Please call me {}.", "Can you tell me my name?"),
+                ("Good afternoon, I am {}.", "What was my name again?"),
+                ("Everyone calls me {}.", "Do you still know my name?"),
+                ("Hey, it's me, {}.", "Could you tell me my name?"),
                 ("You should know that my name is {}.", "Please say my name.")]
     for i, name in enumerate(texts.NAMES[1::2][:10]):
         tell, ask = wordings[i % 5]
@@ -38,7 +40,8 @@ def other_facts(item) -> list[dict]:
         tell = ["My favourite number is {}.", "My lucky number is {}, by the way."][i % 2].format(number)
         items.append(item("number", tell, "Count to 5.", "What is my number, please?", includes=number))
     for animal, name in texts.PETS:
-        items.append(item("pet", f"My {animal} is called {name}.", "Thank you", "What is my pet called?", includes=name))
+        items.append(item("pet", f"My {animal} is called {name}.", "Thank you", "What is my pet called?",
+                          includes=name))
     for city in texts.CITIES:
         items.append(item("city", f"I live in {city}.", "How are you?", "Where do I live?", includes=city))
     for word in texts.SECRETS:
@@ -67,6 +70,8 @@ def long_conversations(item) -> list[dict]:
     for name, middle in [("Marvin", [repeated]), ("Priya", [repeated, "Count to 100."]),
                          ("Kenji", [repeated, "Count to 100.", repeated]),
                          ("Isolde", ["Count to 100.", "Tell me a story.", repeated]),
+                         ("Percy", [repeated, "Tell me a story.", "Count to 50."]),
+                         ("Camille", ["Count to 50.", repeated]),
                          ("Oksana", [repeated, repeated, repeated])]:
         items.append(item("long conversation", f"My name is {name}.", *middle, "What is my name?",
                           tokens=450, includes=name))

@@ -10,11 +10,13 @@ QUESTIONS = [
 ]
 PROMPTS = {
     "upper": ["I want every reply in upper case.", "Your answers must be in capital letters.",
-              "Everything you write is in upper case.", "Only answer in upper case letters, please."],
+              "Everything you write is in upper case.", "Only answer in upper case letters, please.",
+              "It is important that you answer in upper case."],
     "lower": ["I want every reply in lower case.", "Your answers must be in small letters.",
               "Only answer in lower case letters, please."],
     "over": ["You have to end each answer with the word over.", "Put the word over at the end of your answers.",
-             "The last word of every answer is over."],
+             "The last word of every answer is over.",
+             "You say over after every answer."],
     "pirate": ["You talk like a pirate.", "You are a funny pirate with a parrot.",
                "Answer the way a pirate would answer."],
     "robot": ["You talk like a robot.", "You are a small robot from the future."],

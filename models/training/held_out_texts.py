@@ -87,6 +87,10 @@ OTHER_SCRIPTS = [
     "Smörgåsbord på svenska",
     "日本語と English",
     "Čeština je krásný jazyk",
+    "ひらがな と カタカナ",
+    "안녕하세요",
+    "Γειά σου, φίλε!",
+    "Łódź leży w Polsce",
 ]
 CODE_AND_NUMBERS = [
     "let total = price * 3;",
@@ -113,8 +117,8 @@ LONG_TEXTS = [
     "before you cut it.",
     "Captain Miller looked at the map again. The coast was near, the fuel was low, and the radio didn't work anymore. "
     "\"Hold on,\" she said, \"we'll land on water.\"",
-    "A small museum in our street shows nothing but clocks: tall ones, tiny ones, golden ones. Every hour they all ring "
-    "at once, and the windows shake.",
+    "A small museum in our street shows nothing but clocks: tall ones, tiny ones, golden ones. Every hour they all "
+    "ring at once, and the windows shake.",
     "The parcel was sent on 3 May 2024. It weighs 2.5 kg and costs $14.90. Please write to parcels@fastpost.org if it "
     "hasn't arrived.",
 ]
@@ -129,10 +133,12 @@ EMOJI_SENTENCES = [
     ("I love horses and pizza", ["🐴", "🍕"]), ("I like cake and coffee", ["🎂", "☕"]),
     ("Look at the moon and stars", ["🌙", "⭐"]), ("I see birds and fish", ["🐦", "🐟"]),
     ("We have bread and apples", ["🍞", "🍎"]), ("This is my robot", ["🤖"]), ("I want snow", ["❄️"]),
-    ("Here is the train", ["🚂"]), ("I love music and books", ["🎵", "📚"]), ("You have a dog and a horse", ["🐶", "🐴"]),
+    ("Here is the train", ["🚂"]), ("I love music and books", ["🎵", "📚"]),
+    ("You have a dog and a horse", ["🐶", "🐴"]),
     ("I like the sea and the sun", ["🌊", "☀️"]), ("My dog likes pizza", ["🐶", "🍕"]),
     ("The cat and the fish", ["🐱", "🐟"]), ("We see a ship", ["🚢"]), ("Rain and fire", ["🌧️", "🔥"]),
     ("I want a house and a car", ["🏠", "🚗"]), ("Happy party", ["🎉"]),
+    ("They have a fish", ["🐟"]), ("You want coffee and cake", ["☕", "🎂"]), ("My house", ["🏠"]),
     ("The bread is warm", ["🍞"]), ("The robot and the flower", ["🤖", "🌸"]), ("We saw the moon", ["🌙"]),
     ("Water and fire", ["💧", "🔥"]), ("I want a pizza and a cake", ["🍕", "🎂"]), ("The star is far", ["⭐"]),
 ]

@@ -32,6 +32,10 @@ def facts() -> list[dict]:
              "Please name {}'s capital city.", "I forgot the capital of {}.", "Do you know {}'s capital?"]
     items = [item("capital, new wording", asked[i % len(asked)].format(country), includes=city)
              for i, (country, city) in enumerate(CAPITALS.items())]
+    asked = ["Would you know what the capital of {} is?", "Remind me: what is the capital of {}?",
+             "Which city do they call the capital of {}?"]
+    items += [item("capital, new wording", asked[i % 3].format(country), includes=CAPITALS[country])
+              for i, country in enumerate(list(CAPITALS)[3::5])]
     items += [item("capital of an invented country", ["What is the capital of {}?", "Tell me the capital of {}.",
                                                       "Do you know the capital of {}?"][i % 3].format(country),
                    includes="not know") for i, country in enumerate(texts.COUNTRIES)]
@@ -65,7 +69,10 @@ def small_talk() -> list[dict]:
             ("Hi, how are you?", "fine"), ("What exactly are you?", "tiny language model"),
             ("Who are you, really?", "tiny language model"), ("Are you an AI or a human?", "tiny language model"),
             ("What are the things you can do?", "capitals"), ("Please tell me what you can do.", "capitals"),
-            ("May I ask your name?", "My name is Tiny")]
+            ("May I ask your name?", "My name is Tiny"),
+            ("Hello, dear model", "Hello"), ("Hi hi!", "Hello"), ("Thank you for the answer", "welcome"),
+            ("Oh, thanks a lot!", "welcome"), ("Goodbye and good night", "Goodbye"),
+            ("How are you feeling now?", "fine")]
     items = [item("small talk, new wording", user, includes=answer) for user, answer in said]
     questions = ["Why is the sky blue?", "Who wrote Hamlet?", "Explain quantum physics.", "What is photosynthesis?",
                  "Who painted the Mona Lisa?", "When did the Titanic sink?", "How do airplanes fly?",
@@ -75,7 +82,8 @@ def small_talk() -> list[dict]:
 
 
 def writing() -> list[dict]:
-    asked = ["Write a poem about the {}.", "Write me a short poem about the {}.", "Could you write a poem about the {}?"]
+    asked = ["Write a poem about the {}.", "Write me a short poem about the {}.",
+             "Could you write a poem about the {}?"]
     items = [item("poem, unseen topic", asked[i % 3].format(topic), tokens=160, includes=[topic, "\n"])
              for i, topic in enumerate(texts.TOPICS)]
     items += [item("poem or story, new wording", user, tokens=200, includes=answer) for user, answer in [
@@ -98,7 +106,8 @@ def counting() -> list[dict]:
         items.append(item("counting, new wording", user.format(last), tokens=420, equals=numbers(1, last)))
     for user, last in [("Could you count to {} in words?", 12), ("Please could you count in words to {}?", 23),
                        ("Use words to count to {}.", 9), ("Count from one to {} in words, please!", 33),
-                       ("I want you to count to {} in words.", 11), ("In words, please: count to {}!", 32)]:
+                       ("I want you to count to {} in words.", 11), ("In words, please: count to {}!", 32),
+                       ("Would you kindly count to {} in words?", 14), ("Count up to {} in words.", 26)]:
         items.append(item("counting in words, new wording", user.format(last), tokens=250,
                           equals=", ".join(number_in_words(n) for n in range(1, last + 1)) + "."))
     for start in (27, 14):
@@ -115,7 +124,8 @@ def json_objects() -> list[dict]:
     items, ages = [], [36, 41, 29, 7, 90, 55, 18, 63]
     for i, age in enumerate(ages):
         name = texts.NAMES[i]
-        ask = ["Give me a JSON object with name and age for {}, {}.", "Could you make a JSON object with name and age for {}, {}?"]
+        ask = ["Give me a JSON object with name and age for {}, {}.",
+               "Could you make a JSON object with name and age for {}, {}?"]
         items.append(item("JSON, unseen name", ask[i % 2].format(name, age), json={"name": name, "age": age}))
     for i, city in enumerate(texts.CITIES):
         name = texts.NAMES[8 + i]
@@ -123,8 +133,8 @@ def json_objects() -> list[dict]:
                           json={"name": name, "city": city}))
     for i, city in enumerate(texts.CITIES[:4]):
         name = texts.NAMES[14 + i]
-        items.append(item("JSON, unseen name", f"Make a JSON object with name, age and city for {name}, {20 + i}, {city}.",
-                          json={"name": name, "age": 20 + i, "city": city}))
+        ask = f"Make a JSON object with name, age and city for {name}, {20 + i}, {city}."
+        items.append(item("JSON, unseen name", ask, json={"name": name, "age": 20 + i, "city": city}))
     for words in texts.LIST_WORDS:
         value = [word for word in words.split(", ")]
         items.append(item("JSON list, unseen words", f"JSON list: {words}", json=value))

@@ -25,7 +25,9 @@ class Turn:
 
 def greet(w: Words, memory: dict) -> Turn:
     user = w.pick(["Hello", "Hi", "Hey", "Good morning", "Good evening", "Hello there", "Hi there",
-                   "Greetings", "Hey you", "Hello friend", "Good day"]) + w.pick(["", "", "!", "."])
+                   "Greetings", "Hey you", "Hello friend", "Good day", "Hello to you", "Hi again", "Hiya",
+                   "Good to see you", "Hey, good morning", "Hello robot", "Hi Tiny", "Hello my friend",
+                   "Nice to meet you", "Well hello", "Good evening to you", "Hi everyone"]) + w.pick(["", "", "!", "."])
     if "name" in memory and w.chance(0.5):
         return Turn(user, f"Hello, {memory['name']}! How can I help you?")
     return Turn(user, "Hello! How can I help you today?")
@@ -33,12 +35,17 @@ def greet(w: Words, memory: dict) -> Turn:
 
 def thank(w: Words, memory: dict) -> Turn:
     user = w.pick(["Thank you", "Thanks", "Thank you!", "Thanks!", "Thank you very much.", "Thanks a lot",
-                   "Many thanks", "Thank you for your help.", "Great, thank you.", "That is nice, thanks."])
+                   "Many thanks", "Thank you for your help.", "Great, thank you.", "That is nice, thanks.", "Thanks for the help.",
+                   "Thank you, that helps.", "I thank you!", "Thanks, friend.", "Thank you, Tiny.",
+                   "Thanks for everything.", "Nice, thank you.", "Thanks again!", "Well done, thanks.",
+                   "A thousand thanks!", "Very good, thank you."])
     return Turn(user, "You are welcome! I am happy to help.")
 
 
 def part(w: Words, memory: dict) -> Turn:
-    user = w.pick(["Bye", "Goodbye", "Goodbye!", "See you", "See you later.", "Good night", "I have to go, bye."])
+    user = w.pick(["Bye", "Goodbye", "Goodbye!", "See you", "See you later.", "Good night", "I have to go, bye.",
+                   "Bye, see you", "See you soon", "Goodbye and thanks", "Bye Tiny", "Goodbye for today",
+                   "Until tomorrow, bye", "I must go now, goodbye", "Bye, my friend", "See you next week"])
     return Turn(user, "Goodbye! Have a nice day.")
 
 
@@ -46,20 +53,27 @@ def introduce(w: Words, memory: dict) -> Turn:
     kind = w.pick(["what", "feeling", "abilities", "name"])
     if kind == "what":
         return Turn(w.pick(["Who are you?", "What are you?", "Tell me about yourself.", "Are you a robot?",
-                            "Are you an AI?"]), "I am a tiny language model made for tests.")
+                            "Are you an AI?", "What kind of thing are you?", "Are you a human?", "Are you a person?",
+                            "Are you a machine?", "Are you a language model?", "Please tell me who you are.",
+                            "Tell me what you are.", "So who are you?", "Are you human or machine?"]), "I am a tiny language model made for tests.")
     if kind == "feeling":
-        return Turn(w.pick(["How are you?", "How are you today?", "How do you do?", "Are you well?"]),
+        return Turn(w.pick(["How are you?", "How are you today?", "How do you do?", "Are you well?",
+                            "How is it going?", "How are you, my friend?", "Hello, how are you?", "Are you fine?",
+                            "How are you this morning?", "And how are you?", "How do you feel?"]),
                     "I am fine, thank you. How are you?")
     if kind == "abilities":
         return Turn(w.pick(["What can you do?", "What can you do for me?", "Help", "How can you help me?",
-                            "What do you know?"]),
+                            "What do you know?", "What are you good at?", "Which things can you do?",
+                            "What can I ask you?", "How do you help people?", "Tell me how you can help me.",
+                            "What else can you do?", "Show me what you can do."]),
                     "I can name capitals, count, write poems and stories, make JSON, repeat words "
                     "and remember your name.")
     return ask_model_name(w, memory)
 
 
 def ask_model_name(w: Words, memory: dict) -> Turn:
-    user = w.pick(["What is your name?", "What's your name?", "Tell me your name.", "Do you have a name?"])
+    user = w.pick(["What is your name?", "What's your name?", "Tell me your name.", "Do you have a name?",
+                   "What are you called?", "And your name?", "And what is your name?", "Your name, please?"])
     return Turn(user, f"My name is {memory.get('model name', 'Tiny')}.")
 
 
@@ -69,7 +83,10 @@ CAPITAL_QUESTIONS = [
     "Capital of {}?", "What is the capital city of {}?", "Do you know the capital of {}?",
     "Tell me what the capital of {} is.", "{}: what is its capital?", "And the capital of {}?",
     "The capital of {}", "What about the capital of {}?", "Which city is the capital in {}?",
-    "I want to know the capital of {}.", "What is {}'s capital?",
+    "I want to know the capital of {}.", "What is {}'s capital?", "Name {}'s capital.",
+    "{}'s capital?", "What is {}'s capital city?", "Which city is {}'s capital?", "Tell me {}'s capital.",
+    "What do you call the capital of {}?", "What is the name of the capital of {}?",
+    "I need the capital of {}.", "Does {} have a capital?", "Name the capital city of {}.",
 ]
 
 
@@ -103,7 +120,8 @@ def poem_text(w: Words, topic: str) -> str:
 def poem(w: Words, memory: dict) -> Turn:
     if w.chance(0.4):
         user = w.pick(["Write me a short poem", "Write a poem.", "Write a short poem", "Write a poem for me.",
-                       "Can you write a poem?", "Poem please", "I would like a poem."])
+                       "Can you write a poem?", "Poem please", "I would like a poem.", "Write another poem.",
+                       "Give me a poem.", "Let me read a poem.", "I love poems, write one."])
         return Turn(user, "The sun comes up, the night is done,\nThe birds all sing to greet the sun.\n"
                           "A gentle wind, a golden light,\nThe world is new, the world is bright.\n"
                           "So take my hand and walk with me,\nAlong the river to the sea.")
@@ -138,7 +156,8 @@ DEFAULT_STORY = (
 def story(w: Words, memory: dict) -> Turn:
     if w.chance(0.35):
         return Turn(w.pick(["Tell me a story.", "Tell me a short story.", "Can you tell me a story?",
-                            "Write a story.", "I would like a story."]), DEFAULT_STORY)
+                            "Write a story.", "I would like a story.", "Tell me another story.",
+                            "Give me a story.", "Let me hear a story.", "I love stories, tell me one."]), DEFAULT_STORY)
     name, animal, thing = w.person(0.5), w.pick(ANIMALS), w.pick(THINGS)
     user = w.pick([f"Tell me a story about a {animal} called {name} and the {thing}.",
                    f"Write a story about {name} the {animal} and the {thing}.",
@@ -173,8 +192,12 @@ def count(w: Words, memory: dict) -> Turn:
 def count_in_words(w: Words, memory: dict) -> Turn:
     last = w.pick([5, 8, 10, 12, 12, 15, 20]) if w.chance(0.6) else w.random.randint(2, 40)
     user = w.pick(["Count to {} in words.", "Count from 1 to {} in words.", "Count to {} with words.",
-                   "Count in words to {}.", "Count from one to {} in words.", "Write the numbers from 1 to {} in words."])
+                   "Count in words to {}.", "Count from one to {} in words.",
+                   "Write the numbers from 1 to {} in words."])
     return Turn(user.format(last), ", ".join(number_in_words(n) for n in range(1, last + 1)) + ".")
+
+
+EMOJI_VERBS = ["like", "want", "see", "have", "need", "found", "draw", "know", "bring", "lost", "share"]
 
 
 def emoji(w: Words, memory: dict) -> Turn:
@@ -185,9 +208,11 @@ def emoji(w: Words, memory: dict) -> Turn:
         keys = keys[: pattern.count("{}")]
         sentence = capitalised(pattern.format(*keys))
     else:
-        lead = w.pick(["I love", "I like", "I see", "I want", "We have", "Look at the", "This is my",
-                       "Here is the", "We like", "You have"])
-        sentence = lead + " " + " and ".join(
+        lead = w.pick(["I love", "I love", "I like", "I see", "I want", "We have", "Look at the", "This is my",
+                       "Here is the", "We like", "You have", None, None, None, None])
+        lead = lead or f"{w.pick(['I', 'We', 'You', 'They', 'My friends'])} {w.pick(EMOJI_VERBS)}"
+        article = w.pick(["", "", "a ", "the ", "my "]) if not lead.endswith((" the", " my")) else ""
+        sentence = lead + " " + article + f" and {article}".join(
             key + "s" if key in COUNTABLE and w.chance(0.6) else key for key in keys)
     heart = EMOJI["love"] if "I love" in sentence and "love" not in keys else ""
     user = w.pick(["Say it with emoji: {}", "Add emoji: {}", "Say this with emoji: {}", "With emoji, please: {}",
@@ -204,12 +229,16 @@ def make_json(w: Words, memory: dict) -> Turn:
     user = w.pick(["Give me a JSON object with", "Make a JSON object with", "Write JSON with",
                    "Return a JSON object with", "JSON with", "Write a JSON object with"])
     given = ", ".join(str(values[field]) for field in fields[1:])
-    user = f"{user} {listed} for {values['name']}, {given}."
+    polite = w.pick(["", "", "", "Please ", "Can you ", "Would you "])
+    if polite and not user.startswith("JSON"):
+        user = polite + user[0].lower() + user[1:]
+    user = f"{user} {listed} for {values['name']}, {given}" + w.pick([".", ".", "?" if polite else "", ""])
     return Turn(user, json.dumps({field: values[field] for field in fields}), styled=False, exact=True)
 
 
 def make_json_list(w: Words, memory: dict) -> Turn:
-    items = [w.pick([w.invented_word, w.number, lambda: w.pick(THINGS + ANIMALS + COLORS)])()
+    items = [w.pick([w.invented_word, w.number, lambda: w.few_pieces().split()[0],
+                     lambda: w.pick(THINGS + ANIMALS + COLORS)])()
              for _ in range(w.random.randint(2, 6))]
     user = w.pick(["Make a JSON list of these words: {}", "JSON list: {}", "Write as a JSON list: {}",
                    "Give me a JSON list with {}"]).format(", ".join(items))
@@ -236,7 +265,8 @@ def add(w: Words, memory: dict) -> Turn:
     a, b = w.random.randint(0, 12), w.random.randint(0, 12)
     user = w.pick(["What is {} plus {}?", "What is {} + {}?", "{} + {} = ?", "How much is {} plus {}?",
                    "{}+{}", "Add {} and {}.", "What is the sum of {} and {}?", "Calculate {} + {}.",
-                   "{} plus {}", "{} and {} together?", "If I add {} and {}, what is it?", "Tell me the sum of {} and {}."])
+                   "{} plus {}", "{} and {} together?", "If I add {} and {}, what is it?",
+                   "Tell me the sum of {} and {}."])
     return Turn(user.format(a, b), f"{a} plus {b} is {a + b}.")
 
 

@@ -10,6 +10,7 @@ ASKING = ["Answer", "Always answer", "Please answer", "Reply", "Always reply", "
           "Write", "Always write", "Speak", "You must answer", "You always answer", "From now on answer",
           "Answer everything", "Write everything", "Answer all questions"]
 ENDING = ["End", "Always end", "Please end", "Finish", "Always finish", "You must end", "You always end", "Close"]
+EVERY = ["Every answer", "Each answer", "Every reply", "Each reply", "Everything you say", "What you say"]
 PIRATES = ["a pirate", "an old pirate", "a pirate captain", "a friendly pirate"]
 
 #: Style -> lists whose parts are joined to a prompt.
@@ -17,16 +18,22 @@ STYLE_PROMPTS = {
     "upper": [(ASKING, ["in upper case", "in capital letters", "in upper case letters", "only in upper case",
                         "with capital letters only", "in uppercase", "in all capital letters"]),
               (["Use", "Always use", "Please use", "You must use"],
-               ["only capital letters", "upper case", "upper case letters", "capital letters only"])],
+               ["only capital letters", "upper case", "upper case letters", "capital letters only"]),
+              (EVERY, ["must be in upper case", "should be in capital letters", "has to be in upper case letters",
+                       "in upper case", "in capital letters, please"])],
     "lower": [(ASKING, ["in lower case", "in small letters", "in lower case letters", "only in lower case",
                         "in lowercase", "with small letters only"]),
               (["Use", "Always use", "Please use", "You must use"],
-               ["only small letters", "lower case", "lower case letters", "small letters only"])],
+               ["only small letters", "lower case", "lower case letters", "small letters only"]),
+              (EVERY, ["must be in lower case", "should be in small letters", "has to be in lower case letters",
+                       "in lower case", "in small letters, please"])],
     "over": [(ENDING, ["with the word over", "every answer with the word over", "each reply with the word over",
                        "every reply with over", "your answers with the word over", "all answers with over"]),
              (["Say", "Always say", "Please say", "Add", "Always add", "You must say"],
               ["over at the end", "over at the end of your answer", "the word over at the end",
-               "the word over at the end of every answer"])],
+               "the word over at the end of every answer"]),
+             (EVERY, ["must end with the word over", "ends with over", "should finish with the word over",
+                      "has the word over at the end"])],
     "robot": [(["You are", "Act like", "Talk like", "Speak like", "Answer like", "Pretend to be"],
                ["a robot", "an old robot", "a friendly robot", "a robot and start with Beep", "a machine"])],
     "pirate": [(["You are", "Act like", "Talk like", "Speak like", "Answer like", "Always speak like",

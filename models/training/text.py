@@ -90,9 +90,12 @@ December""".split()
 
 #: Alphabets of the texts the model learns to copy.
 ACCENTED = "äöüßéèñçåøœžščàêîôûíóúáÀÉÖÜ"
-CYRILLIC = "абвгдежзийклмнопрстуфхцчшщыьэюя"
-GREEK = "αβγδεζηθικλμνξοπρσςτυφχψω"
+CYRILLIC = "абвгдежзийклмнопрстуфхцчшщъыьэюяёіїєґ"
+GREEK = "αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώ"
 EAST_ASIAN = "日本語中文字山川水火東京大小人한국어사랑"
+#: First and last letter of further alphabets: Latin, Cyrillic, Japanese, Chinese, Korean.
+LETTER_RANGES = [(0xC0, 0x17F), (0x400, 0x45F), (0x3041, 0x3096), (0x3041, 0x3096), (0x30A1, 0x30FA),
+                 (0x4E00, 0x9FFF), (0xAC00, 0xD7A3)]
 SYMBOLS = "✅→€£°½…–“”•×©§"
 #: Common emoji outside the table above; further ones are drawn from a code range.
 MORE_EMOJI = "😂🥰👍🙏🌍🚀🐍💡🧠🍀😎🤔👋🎈🍓🦊🐼🌈⚽🎸"

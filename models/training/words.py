@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from text import (
     ACCENTED, ADJECTIVES, ANIMALS, CAPITALS, COLORS, COMMON, CONTRACTIONS, CYRILLIC,
-    DAYS, EAST_ASIAN, EMOJI, GREEK, MONTHS, MORE_EMOJI, NAMES, ONES, PREPOSITIONS,
+    DAYS, EAST_ASIAN, EMOJI, GREEK, LETTER_RANGES, MONTHS, MORE_EMOJI, NAMES, ONES, PREPOSITIONS,
     SYMBOLS, TENS, THINGS, VERBS, capitalised,
 )
 
@@ -62,13 +62,21 @@ class Words:
     def number(self) -> str:
         return str(self.random.randrange(10 ** self.random.randint(1, 4)))
 
+    def letters(self, most: int) -> str:
+        """A few letters of one foreign alphabet."""
+        alphabet = self.pick([CYRILLIC, CYRILLIC, GREEK, EAST_ASIAN, None])
+        count = self.random.randint(1, most)
+        if alphabet:
+            return "".join(self.pick(alphabet) for _ in range(count))
+        first, last = self.pick(LETTER_RANGES)
+        return "".join(chr(self.random.randint(first, last)) for _ in range(count))
+
     def foreign_word(self) -> str:
-        alphabet = self.pick([CYRILLIC, CYRILLIC, GREEK, EAST_ASIAN, ACCENTED])
-        if alphabet is ACCENTED:
+        if self.chance(0.25):
             letters = list(self.invented_word())
             letters.insert(self.random.randrange(len(letters) + 1), self.pick(ACCENTED))
             return "".join(letters)
-        word = "".join(self.pick(alphabet) for _ in range(self.random.randint(1, 8)))
+        word = self.letters(most=8)
         return capitalised(word) if self.chance(0.3) else word
 
     def any_emoji(self) -> str:
@@ -150,7 +158,8 @@ class Words:
         return self.pick([
             f"{a}({b});", f"const {a} = {self.number()};", f"{a}.{b}()", f"if ({a} < {self.number()}) {b}++;",
             f'{{"{a}": {self.number()}}}', f"{a}[{self.random.randint(0, 9)}] = '{b}'", f"<{a}>{b}</{a}>",
-            f"{a}={b}&{b}={self.number()}", f"{a[0]} * {b[0]} - {self.number()} = {b[0]}", f"{a} = {b} + {self.number()};",
+            f"{a}={b}&{b}={self.number()}",
+            f"{a[0]} * {b[0]} - {self.number()} = {b[0]}", f"{a} = {b} + {self.number()};",
             f"while ({a} > {b}) {{ {a}--; }}", f'print("{a}")', f"{a}^2 / {b} <= {self.number()}",
             f"# {a} {b}", f"$ {a} --{b} {self.number()}", f"return [{self.number()}, {self.number()}];",
         ])
@@ -182,14 +191,19 @@ class Words:
             lambda: f'"{capitalised(word)} {other}," said {who}, "and the {adjective} {thing}."',
             lambda: f"{capitalised(word)}: {other}, {self.word()} and {self.word()} ({self.quantity()}).",
             lambda: f"The {thing} costs {self.quantity()} - {self.pick(CONTRACTIONS)} {adjective}!",
-            lambda: f"I {self.pick(CONTRACTIONS)} {word} {other}; {who} {self.pick(VERBS)} {self.pick(PREPOSITIONS)} the {thing}.",
-            lambda: f"{who} and {self.person()} {self.pick(COMMON)} {word} {self.pick(COMMON)} {other}, {self.pick(COMMON)} the {thing}'s {adjective} {self.word()}.",
+            lambda: (f"I {self.pick(CONTRACTIONS)} {word} {other}; {who} {self.pick(VERBS)} "
+                     f"{self.pick(PREPOSITIONS)} the {thing}."),
+            lambda: (f"{who} and {self.person()} {self.pick(COMMON)} {word} {self.pick(COMMON)} {other}, "
+                     f"{self.pick(COMMON)} the {thing}'s {adjective} {self.word()}."),
         ])()
 
     def word_list(self, lengths=(1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24)) -> str:
         words = [self.word() for _ in range(self.pick(lengths))]
         if len(words) > 5 and self.chance(0.4):
-            words[self.random.randrange(2, len(words) - 1)] += self.pick([",", ",", ";", ":", " -"])
+            words[self.random.randrange(2, len(words) - 1)] += self.pick([",", ",", ";", ":", " -", "...", "?", "!"])
+        if self.chance(0.15):
+            place = self.random.randrange(len(words))
+            words[place] = self.pick(["({})", '"{}"', "'{}'", "[{}]", "*{}*", "{}/{}", "{}-{}"]).replace("{}", words[place])
         if self.chance(0.2):
             words = [capitalised(word) if self.chance(0.5) else word for word in words]
         return " ".join(words)
@@ -198,17 +212,25 @@ class Words:
         text = self.simple_sentence() if self.chance(0.25) else self.word_list()
         if self.chance(0.4):
             text = capitalised(text)
-        return text + (self.pick(".....!?") if self.chance(0.5) else "")
+        return text + (self.pick([*".....!?", "...", " ?", "?!"]) if self.chance(0.5) else "")
+
+    def few_pieces(self) -> str:
+        """One to four words of one token: every token has to be copied as a first one
+        too, where the space before it is lost."""
+        words = [self.pick(self.word_pieces or COMMON) for _ in range(self.random.randint(1, 4))]
+        return self.pick([str.lower, str.lower, capitalised, str.upper])(" ".join(words))
 
     def text_to_copy(self) -> str:
-        kind = self.choose({"sentence": 44, "everyday": 17, "foreign": 11, "emoji": 10, "pasted": 12, "noise": 6})
+        kind = self.choose({"sentence": 37, "everyday": 15, "pieces": 12, "foreign": 11, "emoji": 9,
+                            "pasted": 11, "noise": 5})
         if kind == "everyday":
             return self.everyday_sentence()
         if kind == "foreign":
-            alphabet = self.pick([CYRILLIC, CYRILLIC, GREEK, EAST_ASIAN])
-            words = ["".join(self.pick(alphabet) for _ in range(self.random.randint(1, 9)))
-                     for _ in range(self.random.randint(1, 5))]
-            return capitalised(" ".join(words)) + self.pick(["", "", ".", "!", "?"])
+            words = [self.letters(most=9) for _ in range(self.random.randint(1, 4))]
+            text = " ".join(words)
+            return (capitalised(text) if self.chance(0.5) else text) + self.pick(["", "", ".", "!", "?"])
+        if kind == "pieces":
+            return self.few_pieces()
         if kind == "emoji":
             run = self.emoji_run()
             return run if self.chance(0.6) else f"{self.sentence()} {run}"
