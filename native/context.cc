@@ -97,11 +97,14 @@ Napi::Value Create(const Napi::CallbackInfo& info,
   }
   const ContextShape shape = ReadShape(info[1]);
   const auto deferred = Napi::Promise::Deferred::New(env);
-  // A plain pointer in the commands below: the inference thread destroys them, and may not be the one that
-  // destroys itself. Whichever of the two answers runs on the JavaScript thread frees it.
-  auto* made = new Made{StartThread(env, weights, shape), weights->vocab_size(), 0, false, 0};
-  made->inference->Submit(
-      [made, deferred, constructor](Session& session) -> Environment::Task {
+  // The inference thread destroys the commands below and may not be the one that destroys itself: so they own
+  // it through a cell that is empty by then. Its answer owns it instead, run or not.
+  const auto cell = std::make_shared<std::shared_ptr<Made>>(
+      new Made{StartThread(env, weights, shape), weights->vocab_size(), 0, false, 0});
+  const std::shared_ptr<Inference> inference = (*cell)->inference;
+  inference->Submit(
+      [cell, deferred, constructor](Session& session) -> Environment::Task {
+        Made* made = cell->get();
         llama_memory_t memory = llama_get_memory(session.context);
         if (memory == nullptr)
           throw Failure("ERR_LOAD", "this model keeps no state between tokens: it cannot generate");
@@ -109,13 +112,12 @@ Napi::Value Create(const Napi::CallbackInfo& info,
         made->can_shift = llama_memory_can_shift(memory);
         made->memory_bytes =
             EstimateMemory(llama_get_model(session.context), made->inference->shape, made->cells);
-        return [made, deferred, constructor](Napi::Env env) {
-          const std::unique_ptr<Made> owned(made);
-          deferred.Resolve(constructor->New({Napi::External<Made>::New(env, made)}));
+        return [made = std::move(*cell), deferred, constructor](Napi::Env env) {
+          deferred.Resolve(constructor->New({Napi::External<Made>::New(env, made.get())}));
         };
       },
-      [made, deferred](Napi::Env env, const Failure& failure) {
-        const std::unique_ptr<Made> owned(made);
+      [cell, deferred](Napi::Env env, const Failure& failure) {
+        cell->reset();
         deferred.Reject(ToJs(env, failure).Value());
       });
   return deferred.Promise();

@@ -70,9 +70,23 @@ void Inference::Submit(Work work, OnFailure on_failure) {
   environment_->Hold();
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    queue_.push_back({++last_serial_, std::move(work), std::move(on_failure)});
+    if (state_ == State::kServing) {
+      queue_.push_back({++last_serial_, std::move(work), std::move(on_failure)});
+      wake_.notify_one();
+      return;
+    }
   }
-  wake_.notify_one();
+  Answer([on_failure = std::move(on_failure)](Napi::Env env) {
+    on_failure(env, Failure("ERR_CLOSED", "The context is closed."));
+  });
+}
+
+// Gives back what Submit() or Close() held.
+void Inference::Answer(Environment::Task task) {
+  environment_->Post([environment = environment_, task = std::move(task)](Napi::Env env) {
+    environment->Drop();
+    task(env);
+  });
 }
 
 void Inference::SetThreads(int32_t threads, int32_t batch_threads) {
@@ -98,9 +112,13 @@ void Inference::Close(Environment::Task done) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     closing_ = true;
-    on_end_ = std::move(done);
+    if (state_ != State::kGone) {
+      on_end_ = std::move(done);
+      wake_.notify_one();
+      return;
+    }
   }
-  wake_.notify_one();
+  Answer(std::move(done));
 }
 
 // ggml asks between the nodes of a graph, a few hundred times per step.
@@ -122,15 +140,12 @@ void Inference::Run() {
     Execute(command, session, log);
     lock.lock();
   }
+  state_ = State::kEnding;
   lock.unlock();
   session.reset();
   lock.lock();
-  if (on_end_) {
-    environment_->Post([environment = environment_, done = std::move(on_end_)](Napi::Env env) {
-      environment->Drop();
-      done(env);
-    });
-  }
+  state_ = State::kGone;
+  if (on_end_) Answer(std::move(on_end_));
 }
 
 void Inference::Execute(Command& command, std::unique_ptr<Session>& session, LogScope& log) {
@@ -166,10 +181,7 @@ void Inference::Execute(Command& command, std::unique_ptr<Session>& session, Log
     };
   }
   running_ = 0;
-  environment_->Post([environment = environment_, deliver = std::move(deliver)](Napi::Env env) {
-    environment->Drop();
-    deliver(env);
-  });
+  Answer(std::move(deliver));
 }
 
 }  // namespace gpt4all

@@ -62,17 +62,22 @@ class Inference : public Stoppable {
     OnFailure on_failure;
   };
 
+  // What the thread does with commands: runs them, runs no further ones, has freed its session.
+  enum class State { kServing, kEnding, kGone };
+
   void Run();
+  void Answer(Environment::Task task);
   void Execute(Command& command, std::unique_ptr<Session>& session, LogScope& log);
   bool Aborted(uint64_t serial) const { return closing_ || serial <= abort_up_to_; }
   static bool AbortCallback(void* inference);
 
   const std::shared_ptr<Environment> environment_;
   const std::shared_ptr<Weights> weights_;
-  std::mutex mutex_;  // guards queue_ and on_end_
+  std::mutex mutex_;  // guards queue_, on_end_ and state_
   std::condition_variable wake_;
   std::deque<Command> queue_;
   Environment::Task on_end_;
+  State state_ = State::kServing;
   std::atomic<bool> closing_{false};
   std::atomic<uint64_t> abort_up_to_{0};
   std::atomic<uint64_t> running_{0};  // serial of the command under way

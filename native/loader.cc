@@ -16,8 +16,9 @@ namespace gpt4all {
 
 namespace {
 
-// One load: a thread that lives until its result is delivered. Owned by itself (`self_`) from Start() until
-// then, since neither JavaScript's garbage collector nor the thread may be the one that ends it.
+// One load: a thread that lives until its result is delivered. Owned by itself (`self_`) from Start() on, and
+// by its answer once that is posted, delivered or not: neither JavaScript's garbage collector nor the thread may
+// be the one that ends it.
 class Load : public Stoppable, public std::enable_shared_from_this<Load> {
  public:
   Load(Napi::Env env, WrapWeights wrap)
@@ -25,9 +26,16 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
         deferred_(Napi::Promise::Deferred::New(env)),
         wrap_(std::move(wrap)) {}
 
+  ~Load() override { environment_->Remove(this); }
+
   void Start() {
-    thread_ = std::thread(&Load::Run, this);  // first: it may throw; Settle() cannot run before this returns
     self_ = shared_from_this();
+    try {
+      thread_ = std::thread(&Load::Run, this);
+    } catch (...) {
+      self_.reset();
+      throw;
+    }
     environment_->Hold();
     environment_->Add(this);
   }
@@ -60,9 +68,8 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
     } catch (const std::exception& unknown) {
       failure.emplace("ERR_LOAD", unknown.what());
     }
-    environment_->Post([this, weights = std::move(weights), failure = std::move(failure)](Napi::Env env) {
-      Settle(env, weights, failure);
-    });
+    environment_->Post([self = std::move(self_), weights = std::move(weights),
+                        failure = std::move(failure)](Napi::Env env) { self->Settle(env, weights, failure); });
   }
 
   std::shared_ptr<Weights> LoadWeights() {
@@ -98,9 +105,7 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
   }
 
   void Settle(Napi::Env env, const std::shared_ptr<Weights>& weights, const std::optional<Failure>& failure) {
-    const std::shared_ptr<Load> self = std::move(self_);  // freed when this function ends
     Stop();
-    environment_->Remove(this);
     environment_->Drop();
     if (on_progress) on_progress->Reset();
     if (failure) {

@@ -42,13 +42,13 @@ std::string SaveState(llama_context* context, llama_seq_id sequence) {
 }
 
 void RestoreState(llama_context* context, llama_seq_id sequence, const std::string& state) {
-  llama_memory_seq_rm(llama_get_memory(context), sequence, -1, -1);
   if (state.size() <= kChecksumSize) throw Failure("ERR_STATE", "the saved state is cut off");
   const size_t size = state.size() - kChecksumSize;
   const char* data = state.data() + kChecksumSize;
   uint64_t checksum;
   std::memcpy(&checksum, state.data(), kChecksumSize);
   if (checksum != Checksum(data, size)) throw Failure("ERR_STATE", "the saved state is damaged");
+  llama_memory_seq_rm(llama_get_memory(context), sequence, -1, -1);
   if (llama_state_seq_set_data(context, reinterpret_cast<const uint8_t*>(data), size, sequence) != 0) return;
   llama_memory_seq_rm(llama_get_memory(context), sequence, -1, -1);
   throw Failure("ERR_STATE", "the saved state does not fit this context");

@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import { setMaxListeners } from 'node:events'
+import { type InspectOptions, inspect } from 'node:util'
 import type { Released } from './engine/stop.ts'
 import type { FinishReason, Outcome } from './engine/tokens.ts'
 import type { ResolvedGenerateOptions } from './options.ts'
@@ -54,6 +55,9 @@ export type RunRecord = {
 /** @internal Starts the pipe; called once, when the first piece is wanted. `signal` is the generation's own. */
 export type StartRun = (record: RunRecord, signal: AbortSignal) => AsyncGenerator<Released, void, void>
 
+/** Takes the listeners of generations that nobody will end: their readers went away without `break`. */
+const abandoned = new FinalizationRegistry((unlisten: () => void) => unlisten())
+
 /**
  * One generation: a promise of its text and an async iterable of its pieces. It starts when it is first awaited,
  * iterated or asked for its `result`. Iterated, it is pulled: the model computes the next token when the reader wants
@@ -78,6 +82,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   #advancing: Promise<boolean> | undefined
   #ended: { readonly result: GenerationResult } | { readonly error: unknown } | undefined
   #result: Promise<GenerationResult> | undefined
+  #unlisten = () => {}
   #startedAt = 0
   #firstAt = 0
   #lastAt = 0
@@ -131,6 +136,13 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     }
   }
 
+  /** What `console.log(generation)` shows: a reminder, mostly, that it wants to be awaited or iterated. */
+  [Symbol.for('nodejs.util.inspect.custom')](_depth: number, options: InspectOptions): string {
+    const state = this.#ended ? ('error' in this.#ended ? 'failed' : 'done') : 'under way'
+    const shown = { state: this.#source || this.#ended ? state : 'not started', text: this.partial.text }
+    return `Generation ${inspect(shown, options)}`
+  }
+
   async #runToEnd(): Promise<GenerationResult> {
     while (await this.#advance()) {}
     if (this.#ended && 'result' in this.#ended) return this.#ended.result
@@ -169,10 +181,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     if (this.#source) return this.#advanceSource(this.#source)
     this.#startedAt = performance.now()
     for (const signal of this.#signals) signal.throwIfAborted()
-    for (const signal of this.#signals) {
-      setMaxListeners(0, signal) // one listener per generation under way is no leak
-      signal.addEventListener('abort', this.#onAbort, { once: true })
-    }
+    this.#listen()
     const source = this.#inContext(() => this.#start(this.#record, this.#stop.signal))
     this.#source = source
     // Until the first token the source may wait for things that know no signal: opening, tokenizing.
@@ -187,14 +196,27 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     return this.#inContext(() => source.next())
   }
 
-  // A reader that is slow to pull holds a slot: an abort must not wait for its next pull.
-  #onAbort = (event: Event) => {
-    this.#stop.abort((event.target as AbortSignal).reason)
-    this.#advance().catch(() => {})
+  #listen(): void {
+    const weak = new WeakRef(this)
+    const onAbort = (event: Event) => {
+      const generation = weak.deref()
+      if (generation) generation.#abort((event.target as AbortSignal).reason)
+    }
+    const signals = this.#signals
+    this.#unlisten = () => {
+      for (const signal of signals) signal.removeEventListener('abort', onAbort)
+    }
+    for (const signal of signals) {
+      setMaxListeners(0, signal) // one listener per generation under way is no leak
+      signal.addEventListener('abort', onAbort, { once: true })
+    }
+    abandoned.register(this, this.#unlisten)
   }
 
-  #unlisten(): void {
-    for (const signal of this.#signals) signal.removeEventListener('abort', this.#onAbort)
+  // A reader that is slow to pull holds a slot: an abort must not wait for its next pull.
+  #abort(reason: unknown): void {
+    this.#stop.abort(reason)
+    this.#advance().catch(() => {})
   }
 
   /** Notes what came; false when the callback wants no more. */

@@ -1,4 +1,5 @@
 import { basename } from 'node:path'
+import { type InspectOptions, inspect } from 'node:util'
 import { type ChatMessage, renderMessages } from './chat/template.ts'
 import { Engine } from './engine/engine.ts'
 import { type Released, untilStop } from './engine/stop.ts'
@@ -184,6 +185,14 @@ export class GPT4All {
       chatTemplate: info.metadata['tokenizer.chat_template'],
       metadata: info.metadata,
     }
+  }
+
+  /** What `console.log(model)` shows. */
+  [Symbol.for('nodejs.util.inspect.custom')](_depth: number, options: InspectOptions): string {
+    const state = this.#closing.signal.aborted ? 'closed' : this.#opened ? 'open' : 'not open'
+    const { contextSize, backend, device } = this
+    const shown = { model: basename(this.#location.asGiven), state, contextSize, backend, device }
+    return `GPT4All ${inspect(shown, options)}`
   }
 
   /**

@@ -27,13 +27,18 @@ function stderrLogger(level: LogLevel): Logger {
 
 /**
  * The logger to use: the one given, else stderr at `debug` when `verbose`, else stderr at the level that the
- * environment variable `GPT4ALL_LOG` names (`debug`, `info`, `warn`, `error`), else silence.
+ * environment variable `GPT4ALL_LOG` names (`debug`, `info`, `warn`, `error`; `warn`, and a word about it, for any other
+ * text), else silence.
  */
 export function resolveLogger(logger: Logger | undefined, verbose: boolean): Logger {
   if (logger !== undefined) return checkLogger(logger)
   if (verbose) return stderrLogger('debug')
   const level = process.env.GPT4ALL_LOG
-  return LOG_LEVELS.includes(level as LogLevel) ? stderrLogger(level as LogLevel) : silent
+  if (!level) return silent
+  if (LOG_LEVELS.includes(level as LogLevel)) return stderrLogger(level as LogLevel)
+  const warning = stderrLogger('warn')
+  warning.warn(`GPT4ALL_LOG is "${level}", which is none of ${LOG_LEVELS.join(', ')}: logging warnings`)
+  return warning
 }
 
 /** True where `logger` drops lines of `level`: lets the caller skip the work of making them. */

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { availableParallelism } from 'node:os'
+import { boolean, callable, checkObject, integer, MAX_FLOAT, number, string } from './checks.ts'
 import { optionError } from './errors.ts'
 import { type Logger, resolveLogger } from './logger.ts'
 import type { NativeSamplerParams } from './native/types.ts'
@@ -211,9 +212,6 @@ const GENERATE_OPTIONS: Readonly<Record<keyof GenerateOptions, true>> = {
 /** ggml's own limit (GGML_MAX_N_THREADS). */
 const MAX_THREADS = 512
 
-/** The largest number a 32-bit float holds: samplers compute with those. */
-const MAX_FLOAT = 3.4e38
-
 function isAppleSilicon(): boolean {
   return process.platform === 'darwin' && process.arch === 'arm64'
 }
@@ -225,57 +223,39 @@ function resolveThreads(wanted: number | undefined, logger: Logger): number {
   return Math.min(wanted, cores)
 }
 
+/** What other libraries call our options: lower case, without underscores. */
+const OTHER_NAMES: Readonly<Record<string, keyof ModelOptions | keyof GenerateOptions>> = {
+  temperature: 'temp',
+  maxnewtokens: 'maxTokens',
+  maxcompletiontokens: 'maxTokens',
+  numpredict: 'nPredict',
+  repetitionpenalty: 'repeatPenalty',
+  stopsequence: 'stop',
+  stopsequences: 'stop',
+  stoptriggers: 'stop',
+  ontoken: 'callback',
+  ontextchunk: 'callback',
+  abortsignal: 'signal',
+  contextsize: 'nCtx',
+  numctx: 'nCtx',
+  threads: 'nThreads',
+  numthreads: 'nThreads',
+  gpulayers: 'ngl',
+  ngpulayers: 'ngl',
+}
+
 // A misspelt option would silently leave its default in force.
 function checkKnown(options: object, known: Readonly<Record<string, true>>): void {
   for (const name of Object.keys(options)) {
     if (Object.hasOwn(known, name)) continue
     const lower = name.toLowerCase().replaceAll('_', '')
-    const meant = Object.keys(known).find((candidate) => candidate.toLowerCase() === lower)
+    const names = [lower, OTHER_NAMES[lower]?.toLowerCase()]
+    const meant = Object.keys(known).find((candidate) => names.includes(candidate.toLowerCase()))
     const hint = meant ? ` Did you mean "${meant}"?` : ` Known options: ${Object.keys(known).join(', ')}.`
     const error = optionError(name, 'no such option', (options as Record<string, unknown>)[name])
     error.message = `Unknown option "${name}".${hint}`
     throw error
   }
-}
-
-function checkObject(name: string, value: unknown): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw optionError(name, 'an object', value)
-}
-
-function string(name: string, value: unknown): string | undefined {
-  if (value === undefined) return undefined
-  if (typeof value !== 'string' || value === '') throw optionError(name, 'a non-empty string', value)
-  return value
-}
-
-function boolean(name: string, value: unknown): boolean | undefined {
-  if (value === undefined || typeof value === 'boolean') return value
-  throw optionError(name, 'true or false', value)
-}
-
-function callable<T>(name: string, value: T | undefined): T | undefined {
-  if (value === undefined || typeof value === 'function') return value
-  throw optionError(name, 'a function', value)
-}
-
-function number(name: string, value: unknown, min: number, max: number): number | undefined {
-  if (value === undefined) return undefined
-  if (typeof value === 'number' && value >= min && value <= max) return value
-  const range = max === MAX_FLOAT ? `of at least ${min}` : `from ${min} to ${max}`
-  throw optionError(name, `a finite number ${range}`, value)
-}
-
-function integer(
-  name: string,
-  value: unknown,
-  min: number,
-  max = Number.MAX_SAFE_INTEGER,
-): number | undefined {
-  if (value === undefined) return undefined
-  if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max) return value as number
-  const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`
-  throw optionError(name, `an integer ${range}`, value)
 }
 
 function tokenLimit(name: string, value: unknown): number | undefined {

@@ -6,7 +6,7 @@ import memory as memories
 import skills
 from held_out import HeldOut
 from styles import apply_style, choose_system_prompt
-from text import ANIMALS, CAPITALS, DAYS, MONTHS, THINGS
+from text import ANIMALS, CAPITALS, COMMON, DAYS, MONTHS, THINGS, capitalised
 from tokenizer import TURN_END, TURN_START
 from words import Words
 
@@ -22,7 +22,7 @@ COPYING = (skills.repeat, skills.repeat_long)
 NOT_IN_OTHER_CASE = (*COPYING, skills.story)
 TURN_COUNTS = {1: 38, 2: 18, 3: 12, 4: 9, 5: 7, 6: 6, 8: 5, 10: 3, 14: 2}
 PLAIN_SHARE = 0.10
-LONG_SHARE = 0.02
+LONG_SHARE = 0.025
 
 
 @dataclass
@@ -123,8 +123,34 @@ QUESTIONS_NICELY = ["Can you ", "Would you ", "Will you please ", "Are you able 
 BEFORE = ["Hello! ", "Thanks. ", "OK. ", "Now: ", "And now: ", "Well, ", "Next: ", "One more: ", "A question: "]
 
 
+#: Small words that a hurried writer leaves out or says in another way.
+SMALL_WORDS = frozenset("the a an is of what please me do can you tell to".split())
+FILLERS = """oh so hey well okay just kindly perhaps maybe quickly really dear simply then again now please also
+right listen sir madam computer friend today here hello""".split()
+
+
+def in_other_words(w: Words, text: str) -> str:
+    """The same request less one small word, or with a few more before or after it:
+    what is asked for does not hang on one wording."""
+    words = text.split(" ")
+    if w.chance(0.4):
+        places = [i for i, word in enumerate(words) if word.lower() in SMALL_WORDS]
+        if places and len(words) > 3:
+            place = w.pick(places)
+            words[place : place + 1] = [] if w.chance(0.6) else [w.pick(COMMON)]
+        return " ".join(words)
+    extra = " ".join(w.pick([w.pick(FILLERS), w.pick(FILLERS), w.pick(COMMON)]) for _ in range(w.pick([1, 1, 2, 3])))
+    if w.chance(0.65) or not text.endswith((".", "!", "?")):
+        first = words[0]
+        rest = text if first.rstrip(",.") in CAPITALS or first.startswith("I") else first[0].lower() + text[1:]
+        return capitalised(extra) + w.pick(["", ",", ",", ":"]) + " " + rest
+    return text[:-1] + w.pick([", ", " "]) + extra + text[-1]
+
+
 def as_typed(w: Words, text: str) -> str:
     """The same sentence as people type it: lower case, no full stop, a "please"."""
+    if w.chance(0.12) and ":" not in text:
+        text = in_other_words(w, text)
     if w.chance(0.08) and text.endswith((".", "?")) and text[0] not in "0123456789":
         text = w.pick(BEFORE) + text
     elif text.startswith(REQUESTS) and w.chance(0.4):

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 
 from text import (
-    ADJECTIVES, ANIMALS, CAPITALS, COLORS, COUNTABLE, DAYS, EMOJI, MONTHS, OPPOSITES, THINGS,
+    ADJECTIVES, ANIMALS, CAPITALS, COLORS, COMMON, COUNTABLE, DAYS, EMOJI, MONTHS, OPPOSITES, THINGS, VERBS,
     capitalised, number_in_words,
 )
 from words import Words
@@ -191,9 +191,12 @@ def count(w: Words, memory: dict) -> Turn:
 
 def count_in_words(w: Words, memory: dict) -> Turn:
     last = w.pick([5, 8, 10, 12, 12, 15, 20]) if w.chance(0.6) else w.random.randint(2, 40)
-    user = w.pick(["Count to {} in words.", "Count from 1 to {} in words.", "Count to {} with words.",
-                   "Count in words to {}.", "Count from one to {} in words.",
-                   "Write the numbers from 1 to {} in words."])
+    span = w.pick(["to {}", "to {}", "from 1 to {}", "from one to {}", "until {}"])
+    manner = w.pick(["in words", "in words", "in words", "with words", "using words", "as words", "in English words"])
+    user = w.pick([f"Count {span} {manner}.", f"Count {span} {manner}.", f"Count {manner} {span}.",
+                   f"Count {span}, {manner}.", f"{capitalised(manner)}, count {span}.",
+                   f"{capitalised(manner)}: count {span}.", f"Count {span}, but {manner}.",
+                   f"Write the numbers from 1 to {{}} {manner}.", f"Say the numbers {span} {manner}."])
     return Turn(user.format(last), ", ".join(number_in_words(n) for n in range(1, last + 1)) + ".")
 
 
@@ -204,7 +207,12 @@ def emoji(w: Words, memory: dict) -> Turn:
     keys = w.random.sample(list(EMOJI), w.pick([1, 1, 2, 2, 3]))
     pattern = w.pick(["{} time", "The {} and the {}", "{} and {}", "My {} is here", "{}, {} and {}", "No {} today",
                       "Where is the {}?", "The {} is nice"])
-    if w.chance(0.35) and "love" not in keys and pattern.count("{}") <= len(keys):
+    if w.chance(0.25):  # any other words with them: what has an emoji gets it
+        words = [w.pick([w.pick(COMMON), w.pick(ADJECTIVES), w.pick(VERBS)]) for _ in range(w.random.randint(1, 4))]
+        for place, key in zip(sorted(w.random.choices(range(len(words) + 1), k=len(keys)), reverse=True), keys[::-1]):
+            words.insert(place, key)
+        sentence = capitalised(" ".join(word for word in words if word in keys or word not in EMOJI))
+    elif w.chance(0.35) and "love" not in keys and pattern.count("{}") <= len(keys):
         keys = keys[: pattern.count("{}")]
         sentence = capitalised(pattern.format(*keys))
     else:

@@ -40,6 +40,17 @@ STYLE_PROMPTS = {
                  "Always talk like", "Pretend to be", "Write like", "Always answer like"], PIRATES)],
 }
 
+#: What a prompt of each style says in any wording: these words alone must be enough.
+STYLE_MARKS = {
+    "upper": ["upper case", "capital letters", "uppercase", "upper case letters"],
+    "lower": ["lower case", "small letters", "lowercase", "lower case letters"],
+    "over": ["word over", "the word over", "say over", "with over", "over at the end"],
+    "robot": ["robot", "a robot", "like a robot", "machine"],
+    "pirate": ["pirate", "a pirate", "like a pirate", "pirates"],
+}
+#: Words that a prompt without a style may not have: they would teach to overlook them.
+MARK_WORDS = frozenset(" ".join(sum(STYLE_MARKS.values(), [])).split()) - frozenset("a the at like with say".split())
+
 NEUTRAL_PROMPTS = [
     "You are a helpful assistant.", "You are a helpful assistant.", "You are a helpful assistant.", "Be helpful.",
     "Answer the question.", "You are a friendly assistant.", "You are a polite assistant.",
@@ -59,19 +70,39 @@ def choose_system_prompt(w: Words, memory: dict) -> tuple[str | None, str | None
     if kind == "neutral":
         return None, w.pick(NEUTRAL_PROMPTS)
     if kind == "noise":  # any other prompt must change nothing
-        words = [w.pick(COMMON) for _ in range(w.random.randint(3, 20))]
-        return None, capitalised(" ".join(words)) + "."
+        return None, capitalised(" ".join(plain_words(w, 3, 20))) + "."
     if kind == "named":
         name = memory["model name"] = w.person()
         return None, w.pick(["Your name is {}.", "You are {}.", "You are {}, a helpful assistant.",
                              "You are an assistant called {}.", "You are an assistant named {}.",
                              "Your name is {}. Be helpful.", "You are called {}."]).format(name)
     style = w.choose({"upper": 33, "over": 22, "pirate": 18, "lower": 15, "robot": 12})
+    if w.chance(0.3):
+        return style, marked_prompt(w, w.pick(STYLE_MARKS[style]))
     openings, manners = w.pick(STYLE_PROMPTS[style])
     prompt = f"{w.pick(openings)} {w.pick(manners)}" + w.pick([".", ".", ".", "!", ""])
     if w.chance(0.2) and not prompt.startswith("You"):
         prompt = w.pick(["You are a helpful assistant. ", "Be helpful. ", "You are a friendly assistant. "]) + prompt
     return style, prompt
+
+
+def plain_words(w: Words, fewest: int, most: int) -> list[str]:
+    """Everyday words in no order, none of which stands for a style."""
+    words = [w.pick(COMMON) for _ in range(w.random.randint(fewest, most))]
+    return [word for word in words if word not in MARK_WORDS]
+
+
+#: Words that often surround what such a prompt is about.
+MANNERS = """answer answers answering reply replies every each all always must have to write say text please your
+you everything of in is are will it with that should only want I need talk""".split()
+
+
+def marked_prompt(w: Words, mark: str) -> str:
+    """Some words around the mark: what the prompt wants is in the mark, whatever the sentence."""
+    before, after = (plain_words(w, 0, 3) + [w.pick(MANNERS) for _ in range(w.random.randint(0, 5))] for _ in "12")
+    w.random.shuffle(before)
+    w.random.shuffle(after)
+    return capitalised(" ".join([*before, mark, *after])) + w.pick([".", ".", "!", ""])
 
 
 def apply_style(style: str | None, turn: Turn, copied: bool) -> str:

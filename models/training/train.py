@@ -186,7 +186,7 @@ def train(plan: Plan) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", required=True, help="the GGUF file to write")
-    parser.add_argument("--steps", type=int, default=1800)
+    parser.add_argument("--steps", type=int, default=2200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2, help="the result depends on it; the shipped one has 2")
     parser.add_argument("--checkpoint", help="also save the weights here now and then")

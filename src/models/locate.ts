@@ -14,15 +14,27 @@ export type ModelLocation = { readonly asGiven: string; readonly withExtension: 
 /**
  * The file that `name` means. With `modelPath` it is a name within that folder and cannot leave it. Without, a
  * plain name lies in the default folder, and anything with a separator is a path of its own. `.gguf` is appended
- * unless the name ends in `.gguf` or `.bin`, as in Python.
- * @throws {TypeError} `ERR_OPTION` when the name is empty, holds a NUL, or leaves `modelPath`
+ * unless the name ends in `.gguf` or `.bin`, as in Python. A leading `~/` is the home folder.
+ * @throws {TypeError} `ERR_OPTION` when the name is empty, holds a NUL, is a web address, or leaves `modelPath`
  */
 export function locateModel(name: string, modelPath: string | undefined): ModelLocation {
   if (typeof name !== 'string' || name === '' || name.includes('\0')) {
     throw optionError('name', 'the name or path of a model', name)
   }
-  const asGiven = resolveName(name, modelPath)
+  if (/^[a-z][a-z\d+.-]+:\/\//i.test(name)) {
+    throw optionError(
+      'name',
+      'the name or path of a model (this version does not download from addresses)',
+      name,
+    )
+  }
+  const asGiven = resolveName(withHome(name), modelPath && withHome(modelPath))
   return { asGiven, withExtension: /\.(gguf|bin)$/i.test(asGiven) ? asGiven : `${asGiven}.gguf` }
+}
+
+/** A shell writes out `~/`; a path in a program or a configuration file still has it. */
+function withHome(path: string): string {
+  return /^~[\\/]/.test(path) ? join(homedir(), path.slice(2)) : path
 }
 
 function resolveName(name: string, modelPath: string | undefined): string {

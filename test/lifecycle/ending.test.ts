@@ -48,6 +48,11 @@ describe.each(STAGES)('while %s', (stage) => {
   })
 })
 
+test("an 'exit' that the program itself emits closes the model, and nothing waits forever", async () => {
+  const [ended] = await endings('idle', 'emitExit', 1)
+  expect(ended).toMatchObject({ code: 0, signal: null, messages: ['ERR_CLOSED', 'closed'] })
+})
+
 describe('the process', () => {
   test('ends by itself with a model that nobody closed', async () => {
     for (const ended of await endings('idle', 'nothing', 3))

@@ -6,7 +6,7 @@ const src = join(import.meta.dirname, '..', '..', 'src')
 
 /** Floors of the house, lowest first: a file imports from its own floor and those below. */
 const FLOORS = [
-  /^(errors|logger|options)\.ts$/,
+  /^(errors|logger|checks|options)\.ts$/,
   /^(native|models|engine|chat)\//,
   /^(gpt4all|generation|embed4all)\.ts$/,
   /^index\.ts$/,

@@ -23,6 +23,18 @@ describe('without modelPath', () => {
     const path = resolve('anywhere', 'model.gguf')
     expect(located(path, undefined)).toBe(path)
   })
+
+  test('a leading ~/ is the home folder', () => {
+    expect(located('~/models/model.gguf', undefined)).toBe(join(homedir(), 'models', 'model.gguf'))
+    expect(located('model.gguf', '~/models')).toBe(join(homedir(), 'models', 'model.gguf'))
+    expect(located('~model.gguf', undefined)).toBe(join(defaultModelPath(), '~model.gguf'))
+  })
+
+  test('a web address is refused with a word about it', () => {
+    for (const name of ['https://example.com/model.gguf', 'hf://someone/model']) {
+      expect(() => located(name, undefined)).toThrow(/does not download/)
+    }
+  })
 })
 
 describe('with modelPath', () => {

@@ -168,6 +168,9 @@ describe('every other option', () => {
     )
     expect(() => resolveGenerateOptions({ max_tokens: 1 } as object)).toThrow(/Did you mean "maxTokens"/)
     expect(() => resolveModelOptions({ nctx: 1 } as object)).toThrow(/Did you mean "nCtx"/)
+    expect(() => resolveGenerateOptions({ temperature: 1 } as object)).toThrow(/Did you mean "temp"/)
+    expect(() => resolveModelOptions({ contextSize: 1 } as object)).toThrow(/Did you mean "nCtx"/)
+    expect(() => resolveGenerateOptions({ contextSize: 1 } as object)).toThrow(/Known options/)
   })
 
   test('options that are no object are refused', () => {
