@@ -5,12 +5,6 @@
 
 namespace gpt4all {
 
-namespace {
-uint64_t Pack(int32_t threads, int32_t batch_threads) {
-  return static_cast<uint64_t>(threads) << 32 | static_cast<uint32_t>(batch_threads);
-}
-}  // namespace
-
 Session::Session(llama_model* model, const ContextShape& shape, ggml_abort_callback abort, void* abort_data) {
   llama_context_params params = llama_context_default_params();
   params.n_ctx = shape.context_size * shape.sequences;
@@ -30,15 +24,7 @@ Session::Session(llama_model* model, const ContextShape& shape, ggml_abort_callb
   context = llama_init_from_model(model, params);
   if (context == nullptr) return;
   batch = std::make_unique<Batch>(static_cast<int32_t>(shape.batch_size));
-
-  // One pool serves both kinds of steps: a graph uses as many of its threads as it is told to.
-  most_threads_ = std::max(shape.threads, shape.batch_threads);
-  if (most_threads_ > 1) {
-    ggml_threadpool_params pool = ggml_threadpool_params_default(most_threads_);
-    pool.poll = shape.poll;
-    pool_ = ggml_threadpool_new(&pool);
-    llama_attach_threadpool(context, pool_, pool_);
-  }
+  poll_ = shape.poll;
 }
 
 Session::~Session() {
@@ -46,8 +32,21 @@ Session::~Session() {
   if (pool_ != nullptr) ggml_threadpool_free(pool_);
 }
 
-void Session::SetThreads(int32_t threads, int32_t batch_threads) {
-  llama_set_n_threads(context, std::min(threads, most_threads_), std::min(batch_threads, most_threads_));
+// One pool serves both kinds of steps: a graph uses as many of its threads as it is told to. It has no more than
+// are told: threads without work spin as well before they sleep.
+void Session::SetThreads(const ThreadPlan& plan) {
+  llama_set_n_threads(context, plan.threads, plan.batch_threads);
+  const int32_t most = std::max(plan.threads, plan.batch_threads);
+  if (most == pool_size_) return;
+  llama_detach_threadpool(context);
+  if (pool_ != nullptr) ggml_threadpool_free(pool_);
+  pool_ = nullptr;
+  pool_size_ = most;
+  if (most == 1) return;
+  ggml_threadpool_params params = ggml_threadpool_params_default(most);
+  params.poll = poll_;
+  pool_ = ggml_threadpool_new(&params);
+  llama_attach_threadpool(context, pool_, pool_);
 }
 
 Inference::Inference(std::shared_ptr<Environment> environment, std::shared_ptr<Weights> weights,
@@ -55,7 +54,7 @@ Inference::Inference(std::shared_ptr<Environment> environment, std::shared_ptr<W
     : shape(shape),
       environment_(std::move(environment)),
       weights_(std::move(weights)),
-      threads_(Pack(shape.threads, shape.batch_threads)),
+      threads_(ThreadPlan{static_cast<int16_t>(shape.threads), static_cast<int16_t>(shape.batch_threads), 0}),
       thread_(&Inference::Run, this) {
   environment_->Add(this);
 }
@@ -89,10 +88,6 @@ void Inference::Answer(Environment::Task task) {
   });
 }
 
-void Inference::SetThreads(int32_t threads, int32_t batch_threads) {
-  threads_ = Pack(threads, batch_threads);
-}
-
 void Inference::Abort() {
   abort_up_to_ = last_serial_;
 }
@@ -123,8 +118,9 @@ void Inference::Close(Environment::Task done) {
 
 // ggml asks between the nodes of a graph, a few hundred times per step.
 bool Inference::AbortCallback(void* data) {
-  const auto* inference = static_cast<Inference*>(data);
-  return inference->Aborted(inference->running_);
+  auto* inference = static_cast<Inference*>(data);
+  if (inference->crowding_.Crowded()) inference->crowded_ = true;
+  return inference->crowded_ || inference->Aborted(inference->running_);
 }
 
 void Inference::Run() {
@@ -148,6 +144,14 @@ void Inference::Run() {
   if (on_end_) Answer(std::move(on_end_));
 }
 
+// A step that was given up says so in llama.cpp's one way; this says why.
+Failure Inference::WhyAborted(const Failure& failure, uint64_t serial) const {
+  if (std::string(failure.code()) != "ERR_ABORTED") return failure;
+  if (closing_) return Failure("ERR_CLOSED", "The context was closed.");
+  if (crowded_ && !Aborted(serial)) return Failure("ERR_CROWDED", "other programs use the cores");
+  return failure;
+}
+
 void Inference::Execute(Command& command, std::unique_ptr<Session>& session, LogScope& log) {
   Environment::Task deliver;
   try {
@@ -162,15 +166,14 @@ void Inference::Execute(Command& command, std::unique_ptr<Session>& session, Log
       }
       session = std::move(opened);
     }
-    const uint64_t threads = threads_;
-    session->SetThreads(static_cast<int32_t>(threads >> 32), static_cast<int32_t>(threads & 0xffffffff));
+    const ThreadPlan plan = threads_;
+    session->SetThreads(plan);
+    crowding_.Start(plan.watch != 0);
+    crowded_ = false;
     deliver = command.work(*session);
   } catch (const Failure& failure) {
-    const bool closed = closing_ && std::string(failure.code()) == "ERR_ABORTED";
     deliver = [on_failure = command.on_failure,
-               failure = closed ? Failure("ERR_CLOSED", "The context was closed.") : failure](Napi::Env env) {
-      on_failure(env, failure);
-    };
+               failure = WhyAborted(failure, command.serial)](Napi::Env env) { on_failure(env, failure); };
   } catch (const std::bad_alloc&) {
     deliver = [on_failure = command.on_failure](Napi::Env env) {
       on_failure(env, Failure("ERR_MEMORY", "not enough memory"));

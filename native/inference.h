@@ -10,6 +10,7 @@
 #include <mutex>
 #include <thread>
 
+#include "crowding.h"
 #include "environment.h"
 #include "error.h"
 #include "llama.h"
@@ -30,6 +31,14 @@ struct ContextShape {
   llama_flash_attn_type flash_attention;
 };
 
+// How many threads compute the next steps. With `watch`, a step whose threads keep losing their cores to other
+// programs fails with ERR_CROWDED instead of waiting for them.
+struct ThreadPlan {
+  int16_t threads;
+  int16_t batch_threads;
+  int32_t watch;
+};
+
 // Thread pools, batch and llama_context, made and destroyed on the inference thread.
 class Session;
 
@@ -46,7 +55,7 @@ class Inference : public Stoppable {
 
   // JavaScript thread. The first command opens the llama_context.
   void Submit(Work work, OnFailure on_failure);
-  void SetThreads(int32_t threads, int32_t batch_threads);
+  void SetThreads(ThreadPlan plan) { threads_ = plan; }
   void Abort();
   // Any thread: aborts, ends the thread and joins it. Commands left in the queue fail with ERR_CLOSED.
   void Stop() override;
@@ -68,6 +77,7 @@ class Inference : public Stoppable {
   void Run();
   void Answer(Environment::Task task);
   void Execute(Command& command, std::unique_ptr<Session>& session, LogScope& log);
+  Failure WhyAborted(const Failure& failure, uint64_t serial) const;
   bool Aborted(uint64_t serial) const { return closing_ || serial <= abort_up_to_; }
   static bool AbortCallback(void* inference);
 
@@ -81,7 +91,9 @@ class Inference : public Stoppable {
   std::atomic<bool> closing_{false};
   std::atomic<uint64_t> abort_up_to_{0};
   std::atomic<uint64_t> running_{0};  // serial of the command under way
-  std::atomic<uint64_t> threads_;     // threads << 32 | batch threads, as last asked for
+  std::atomic<ThreadPlan> threads_;   // as last asked for
+  CrowdingWatch crowding_;            // the thread's, as is
+  bool crowded_ = false;              // why the step under way was given up
   uint64_t last_serial_ = 0;          // JavaScript thread's
   std::mutex join_;
   std::thread thread_;
@@ -94,14 +106,15 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  void SetThreads(int32_t threads, int32_t batch_threads);
+  void SetThreads(const ThreadPlan& plan);
 
   llama_context* context = nullptr;
   std::unique_ptr<Batch> batch;
 
  private:
   ggml_threadpool* pool_ = nullptr;
-  int32_t most_threads_ = 1;
+  int32_t pool_size_ = 1;
+  uint32_t poll_ = 0;
 };
 
 }  // namespace gpt4all

@@ -5,16 +5,22 @@ import { createInterface } from 'node:readline/promises'
 const MAX_TOKENS = 160
 const LEAVE = ['exit', 'quit', '/exit', '/quit', '/bye']
 
-export async function chat(model, { questions, name, input = process.stdin, output = process.stdout }) {
+export async function chat(
+  model,
+  { questions, sampling, name, input = process.stdin, output = process.stdout },
+) {
   const stays = input.isTTY === true && output.isTTY === true
-  const conversation = { model, output, name, current: undefined }
+  const conversation = { model, sampling, name, output, current: undefined, interrupted: false }
+  if (stays) process.stderr.write('\nA few questions first; Ctrl-C skips to yours.\n')
   const stop = () => {
-    if (conversation.current === undefined) process.exit(130)
+    if (conversation.current === undefined || !stays) process.exit(130)
+    conversation.interrupted = true
     conversation.current.abort()
   }
   process.on('SIGINT', stop)
   try {
     for (const question of questions) {
+      if (conversation.interrupted) break
       output.write(`\n> ${question}\n`)
       await answer(conversation, question)
     }
@@ -25,15 +31,15 @@ export async function chat(model, { questions, name, input = process.stdin, outp
 }
 
 async function answer(conversation, question) {
-  const { model, output, name } = conversation
+  const { model, sampling, name, output } = conversation
   conversation.current = new AbortController()
   try {
     const prompt = await model.renderPrompt([{ role: 'user', content: question }])
     const { signal } = conversation.current
-    const generation = model.generate(prompt, { temp: 0, maxTokens: MAX_TOKENS, signal })
+    const generation = model.generate(prompt, { ...sampling, maxTokens: MAX_TOKENS, signal })
     for await (const piece of generation) output.write(piece)
-    const { usage, timings } = await generation.result
-    output.write('\n')
+    const { usage, timings, finishReason } = await generation.result
+    output.write(finishReason === 'length' ? ' ...\n' : '\n')
     const speed = timings.tokensPerSecond.toFixed(1)
     process.stderr.write(`  (${name}: ${usage.completionTokens} tokens, ${speed} tokens/s)\n`)
   } catch (error) {

@@ -231,19 +231,24 @@ export class GPT4All {
     const binding = loadBinding()
     const model = await openModel(binding, await findModel(this.#location), this.#options, signal)
     const { native } = model
-    const { nCtx, nThreads, logger } = this.#options
+    const { nCtx, nThreads, fixedThreads, logger } = this.#options
     if (nCtx > native.info.trainedContextSize) {
       const trained = native.info.trainedContextSize
       logger.warn(
         `nCtx ${nCtx} is more than the ${trained} tokens the model was trained with: expect poor text beyond`,
       )
     }
-    const engine = await Engine.open(binding, native, { contextSize: nCtx, threads: nThreads }).catch(
-      (error) => {
-        native.close()
-        throw error
-      },
-    )
+    const shape = {
+      contextSize: nCtx,
+      threads: nThreads,
+      // A recurrent state cannot take back a step that was given up.
+      yields: !fixedThreads && !native.info.isRecurrent && !native.info.isHybrid,
+      logger,
+    }
+    const engine = await Engine.open(binding, native, shape).catch((error) => {
+      native.close()
+      throw error
+    })
     const endTokens = new Set(native.info.endTokens)
     this.#opened = { ...model, binding, engine, endTokens, bytesOf: pieceReader(native) }
     return this.#opened

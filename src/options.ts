@@ -16,7 +16,10 @@ export type ModelOptions = {
    * either way. @default true
    */
   readonly allowDownload?: boolean | undefined
-  /** Threads that compute, 1 or more; more than the machine's cores are clamped. @default all usable cores */
+  /**
+   * Threads that compute, 1 or more; more than the machine's cores are clamped.
+   * @default all usable cores, and fewer while other programs want them
+   */
   readonly nThreads?: number | undefined
   /**
    * Where to compute: `'cpu'`, `'gpu'` (every GPU the addon was built for), or a part of a device's name. Without
@@ -95,6 +98,8 @@ export const RESERVED_TOKENS = 4
 export type ResolvedModelOptions = {
   readonly modelPath: string | undefined
   readonly nThreads: number
+  /** `nThreads` was asked for: it is not changed for the sake of other programs. */
+  readonly fixedThreads: boolean
   readonly device: string
   readonly nCtx: number
   readonly ngl: number
@@ -123,6 +128,7 @@ export function resolveModelOptions(options: ModelOptions = {}): ResolvedModelOp
   boolean('allowDownload', options.allowDownload)
   return {
     modelPath: string('modelPath', options.modelPath),
+    fixedThreads: options.nThreads !== undefined,
     nThreads: resolveThreads(integer('nThreads', options.nThreads, 1), logger),
     device: string('device', options.device) ?? (isAppleSilicon() ? 'gpu' : 'cpu'),
     nCtx: integer('nCtx', options.nCtx, 8, 2 ** 24) ?? DEFAULTS.nCtx,

@@ -1,4 +1,5 @@
 import { ClosedError } from '../errors.ts'
+import type { Logger } from '../logger.ts'
 import { nativeCode, translateFailure } from '../native/failures.ts'
 import type {
   NativeBinding,
@@ -9,11 +10,15 @@ import type {
 } from '../native/types.ts'
 import { DEFAULTS } from '../options.ts'
 import { commonPrefix, type Slot, Slots } from './slots.ts'
+import { Threads } from './threads.ts'
 
 export type EngineShape = {
   /** Tokens of one conversation. */
   readonly contextSize: number
   readonly threads: number
+  /** Use fewer threads while other programs want the cores, instead of waiting for each other. */
+  readonly yields: boolean
+  readonly logger: Logger
 }
 
 /** How one step of a sequence is to be done. */
@@ -47,14 +52,21 @@ type Work = {
 export class Engine {
   readonly #context: NativeContext
   readonly #slots: Slots<Sequence>
+  readonly #threads: Threads
+  readonly #shape: EngineShape
+  #threadCount: number
   #asks: Ask[] = []
   #stepping: readonly Work[] = []
   #running = false
   #idleTimer: NodeJS.Timeout | undefined
   #closed = false
 
-  private constructor(context: NativeContext) {
+  private constructor(context: NativeContext, shape: EngineShape) {
     this.#context = context
+    this.#shape = shape
+    this.#threads = new Threads(shape.threads)
+    this.#threadCount = shape.threads
+    context.setThreads(shape.threads, shape.threads, shape.yields)
     this.#slots = new Slots(context.info.sequences)
   }
 
@@ -72,7 +84,7 @@ export class Engine {
         poll: 50,
         flashAttention: 'auto',
       })
-      return new Engine(context)
+      return new Engine(context, shape)
     } catch (error) {
       throw translateFailure(error, `A context of ${shape.contextSize} tokens (nCtx)`)
     }
@@ -193,6 +205,7 @@ export class Engine {
       tokens,
       sampler: last ? ask.sampler : undefined,
     }))
+    this.#chooseThreads()
     this.#stepping = work
     let results: NativeEvalResult[]
     try {
@@ -209,11 +222,21 @@ export class Engine {
     })
   }
 
-  // A part of a failed step may have reached the cache: ask it what it holds. Where the step was only interrupted,
+  #chooseThreads(): void {
+    const { threads, yields, logger } = this.#shape
+    const count = this.#threads.forStep(performance.now())
+    if (count === this.#threadCount) return
+    this.#threadCount = count
+    this.#context.setThreads(count, count, yields && count > 1)
+    logger.debug(`computing with ${count} of ${threads} threads`)
+  }
+
+  // A part of a failed step may have reached the cache: ask it what it holds. Where the step was only given up,
   // or the cache could not be rolled back, whoever still waits is served by the next one.
   async #fail(work: readonly Work[], error: unknown): Promise<void> {
     const code = nativeCode(error)
-    const again = code === 'ERR_ABORTED' || code === 'ERR_CANNOT_ROLL_BACK'
+    if (code === 'ERR_CROWDED') this.#threads.crowdedOut(performance.now())
+    const again = code === 'ERR_ABORTED' || code === 'ERR_CROWDED' || code === 'ERR_CANNOT_ROLL_BACK'
     for (const { ask, slot } of work) {
       await this.#resync(slot)
       if (!again && this.#asks.includes(ask)) {

@@ -20,6 +20,7 @@ export function translateFailure(error: unknown, what: string): unknown {
     case 'ERR_ABORTED':
       return new GPT4AllError('ERR_ABORTED', `${what} was interrupted.`, options)
     case 'ERR_DECODE':
+    case 'ERR_CROWDED':
     case 'ERR_CONTEXT_FULL':
     case 'ERR_CANNOT_ROLL_BACK':
     case 'ERR_STATE':

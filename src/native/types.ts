@@ -146,7 +146,7 @@ export type NativeEvalResult = {
 export interface NativeContext {
   readonly info: NativeContextInfo
   /**
-   * One step for all active sequences: drop, llama_decode, sample. Rejects with `ERR_ABORTED`, `ERR_CONTEXT_FULL`
+   * One step for all active sequences: drop, llama_decode, sample. Rejects with `ERR_ABORTED`, `ERR_CROWDED`, `ERR_CONTEXT_FULL`
    * (no cells left), `ERR_CANNOT_ROLL_BACK` (this memory cannot drop a part of a sequence; nothing was
    * evaluated) or `ERR_DECODE`. After a rejection ask `positions()` for what the cache holds.
    */
@@ -163,8 +163,11 @@ export interface NativeContext {
   save(sequence: number): Promise<Uint8Array>
   // llama_state_seq_set_data; ERR_STATE when the bytes do not fit this context
   restore(sequence: number, state: Uint8Array): Promise<void>
-  // llama_set_n_threads; takes effect with the next step
-  setThreads(threads: number, batchThreads: number): void
+  /**
+   * llama_set_n_threads; takes effect with the next step. With `watch`, steps reject with `ERR_CROWDED` when their
+   * threads keep losing the cores to other programs: then fewer threads are faster.
+   */
+  setThreads(threads: number, batchThreads: number, watch: boolean): void
   /** Every step asked for so far that is not finished rejects with `ERR_ABORTED` (llama_set_abort_callback). */
   abort(): void
   /** Aborts what runs, frees the llama_context on its thread, joins it. Idempotent. */
@@ -226,6 +229,7 @@ export type NativeErrorCode =
   | 'ERR_ARGUMENT'
   | 'ERR_CLOSED'
   | 'ERR_ABORTED'
+  | 'ERR_CROWDED'
   | 'ERR_LOAD'
   | 'ERR_MEMORY'
   | 'ERR_CONTEXT_FULL'

@@ -110,8 +110,8 @@ describe('a wrong argument throws ERR_ARGUMENT, and the object works on', () => 
       ['positions', (bad) => [bad]],
       ['save', (bad) => [bad]],
       ['restore', (bad) => [bad, new Uint8Array(1)]],
-      ['setThreads', (bad) => [bad, 1]],
-      ['setThreads', (bad) => [1, bad]],
+      ['setThreads', (bad) => [bad, 1, false]],
+      ['setThreads', (bad) => [1, bad, false]],
     ]
     for (const [method, values] of calls) {
       for (const bad of NO_INTEGER)
@@ -121,7 +121,7 @@ describe('a wrong argument throws ERR_ARGUMENT, and the object works on', () => 
       expectRefused(() => loose.restore!(0, state))
     }
     expectRefused(() => loose.shift!(0, 5, 4))
-    expectRefused(() => loose.setThreads!(2, 1)) // more than it was made with
+    expectRefused(() => loose.setThreads!(2, 1, false)) // more than it was made with
     expect(await context.positions(1)).toEqual({ min: -1, max: -1 })
   })
 

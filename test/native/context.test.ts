@@ -100,7 +100,7 @@ describe('eval() evaluates', () => {
     const both = await openContext(model, { threads: 2, batchThreads: 2 })
     const fresh = await continueGreedily(context, model, prompt, { count: 4 })
     expect(await continueGreedily(both, model, prompt, { count: 4 })).toEqual(fresh)
-    both.setThreads(1, 1)
+    both.setThreads(1, 1, false)
     expect(await continueGreedily(both, model, prompt, { count: 4 })).toEqual(fresh)
     await both.close()
   })
@@ -540,7 +540,7 @@ describe('close()', () => {
       () => closed.positions(0),
       () => closed.save(0),
       () => closed.restore(0, new Uint8Array(9)),
-      () => closed.setThreads(1, 1),
+      () => closed.setThreads(1, 1, false),
     ]
     for (const call of calls()) expect(call).toThrow(code('ERR_CLOSED'))
     closed.abort()
