@@ -7,6 +7,7 @@
 
 #include "args.h"
 #include "entries.h"
+#include "shape.h"
 #include "state.h"
 #include "vocabulary.h"
 
@@ -15,60 +16,6 @@ namespace gpt4all {
 const napi_type_tag Context::kTag = {0x91e3c5d07b2a4f68, 0xa4d6f80e2c1b3975};
 
 namespace {
-
-// A number of the model's metadata, or `otherwise`.
-double Meta(const llama_model* model, const char* name, double otherwise) {
-  char architecture[64], value[64];
-  if (llama_model_meta_val_str(model, "general.architecture", architecture, sizeof architecture) < 0)
-    return otherwise;
-  const std::string key = std::string(architecture) + "." + name;
-  if (llama_model_meta_val_str(model, key.c_str(), value, sizeof value) < 0) return otherwise;
-  const double number = std::strtod(value, nullptr);
-  return number > 0 ? number : otherwise;
-}
-
-// What V8 is told, so that it collects closed contexts in time. llama.cpp's public API does not tell the
-// sizes of its buffers: the f16 KV cache exactly for plain transformers, the compute buffers roughly.
-int64_t EstimateMemory(const llama_model* model, const ContextShape& shape, uint32_t cells) {
-  const double heads = std::max(1, llama_model_n_head(model));
-  const double embedding = llama_model_n_embd(model);
-  const double key = Meta(model, "attention.key_length", embedding / heads);
-  const double value = Meta(model, "attention.value_length", embedding / heads);
-  const double per_cell = 2.0 * llama_model_n_layer(model) * llama_model_n_head_kv(model) * (key + value);
-  const double vocab = llama_vocab_n_tokens(llama_model_get_vocab(model));
-  const double compute = 4.0 * (2 * vocab * shape.max_outputs + 16 * embedding * shape.micro_batch_size);
-  return static_cast<int64_t>(per_cell * cells * shape.sequences + compute);
-}
-
-llama_flash_attn_type ReadFlashAttention(const Napi::Value& value) {
-  const std::string text = Text(value, "flashAttention");
-  if (text == "auto") return LLAMA_FLASH_ATTN_TYPE_AUTO;
-  if (text == "on") return LLAMA_FLASH_ATTN_TYPE_ENABLED;
-  if (text == "off") return LLAMA_FLASH_ATTN_TYPE_DISABLED;
-  throw BadArgument(value.Env(), "flashAttention", "auto, on or off");
-}
-
-ContextShape ReadShape(const Napi::Value& value) {
-  const Napi::Object params = Object(value, "params");
-  const auto count = [&params](const char* name, int32_t min, int32_t max) {
-    return static_cast<uint32_t>(Integer(params.Get(name), name, min, max));
-  };
-  ContextShape shape;
-  shape.context_size = count("contextSize", 1, 1 << 26);
-  shape.sequences = count("sequences", 1, static_cast<int32_t>(llama_max_parallel_sequences()));
-  shape.batch_size = count("batchSize", 1, 1 << 20);
-  shape.micro_batch_size = count("microBatchSize", 1, static_cast<int32_t>(shape.batch_size));
-  // llama.cpp reserves an output for each sequence, and asserts that they are allowed.
-  shape.max_outputs = count("maxOutputs", static_cast<int32_t>(shape.sequences), 1 << 20);
-  shape.threads = Integer(params.Get("threads"), "threads", 1, GGML_MAX_N_THREADS);
-  shape.batch_threads = Integer(params.Get("batchThreads"), "batchThreads", 1, GGML_MAX_N_THREADS);
-  shape.poll = count("poll", 0, 100);
-  shape.flash_attention = ReadFlashAttention(params.Get("flashAttention"));
-  if (static_cast<uint64_t>(shape.context_size) * shape.sequences > 1u << 30) {
-    throw BadArgument(value.Env(), "contextSize", "smaller for so many sequences");
-  }
-  return shape;
-}
 
 // What a finished creation hands to the wrapper's constructor.
 struct Made {

@@ -8,8 +8,8 @@ namespace gpt4all {
 
 namespace {
 
-// On an idle machine a thread is preempted a few times per second. Among others it loses its core at the end of
-// every time slice, 3 to 4 ms long: some 250 times.
+// On an idle machine a thread is preempted a few times per second. Among others it loses its core at the end
+// of every time slice, 3 to 4 ms long: some 250 times.
 constexpr int64_t kFewest = 8;
 constexpr double kPerSecond = 100;
 constexpr std::chrono::milliseconds kLookEvery{2};

@@ -1,6 +1,6 @@
 // Tells when other programs compete for the cores that a step computes on. ggml's threads wait for each other
-// at every node of a graph, spinning: once one of them is preempted the others burn their time slices, and a step
-// that takes 15 ms takes seconds.
+// at every node of a graph, spinning: once one of them is preempted the others burn their time slices, and a
+// step that takes 15 ms takes seconds.
 #pragma once
 
 #include <chrono>

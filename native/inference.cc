@@ -32,8 +32,8 @@ Session::~Session() {
   if (pool_ != nullptr) ggml_threadpool_free(pool_);
 }
 
-// One pool serves both kinds of steps: a graph uses as many of its threads as it is told to. It has no more than
-// are told: threads without work spin as well before they sleep.
+// One pool serves both kinds of steps: a graph uses as many of its threads as it is told to. It has no more
+// than are told: threads without work spin as well before they sleep.
 void Session::SetThreads(const ThreadPlan& plan) {
   llama_set_n_threads(context, plan.threads, plan.batch_threads);
   const int32_t most = std::max(plan.threads, plan.batch_threads);

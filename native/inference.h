@@ -31,8 +31,8 @@ struct ContextShape {
   llama_flash_attn_type flash_attention;
 };
 
-// How many threads compute the next steps. With `watch`, a step whose threads keep losing their cores to other
-// programs fails with ERR_CROWDED instead of waiting for them.
+// How many threads compute the next steps. With `watch`, a step whose threads keep losing their cores to
+// other programs fails with ERR_CROWDED instead of waiting for them.
 struct ThreadPlan {
   int16_t threads;
   int16_t batch_threads;

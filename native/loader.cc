@@ -17,8 +17,8 @@ namespace gpt4all {
 namespace {
 
 // One load: a thread that lives until its result is delivered. Owned by itself (`self_`) from Start() on, and
-// by its answer once that is posted, delivered or not: neither JavaScript's garbage collector nor the thread may
-// be the one that ends it.
+// by its answer once that is posted, delivered or not: neither JavaScript's garbage collector nor the thread
+// may be the one that ends it.
 class Load : public Stoppable, public std::enable_shared_from_this<Load> {
  public:
   Load(Napi::Env env, WrapWeights wrap)
@@ -68,8 +68,8 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
     } catch (const std::exception& unknown) {
       failure.emplace("ERR_LOAD", unknown.what());
     }
-    environment_->Post([self = std::move(self_), weights = std::move(weights),
-                        failure = std::move(failure)](Napi::Env env) { self->Settle(env, weights, failure); });
+    environment_->Post([self = std::move(self_), weights = std::move(weights), failure = std::move(failure)](
+                           Napi::Env env) { self->Settle(env, weights, failure); });
   }
 
   std::shared_ptr<Weights> LoadWeights() {

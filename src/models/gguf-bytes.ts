@@ -192,3 +192,9 @@ function looksLike(head: Buffer): string {
   if (/^\s*\{/.test(text)) return ' but JSON: the download went wrong'
   return ` (it begins with ${JSON.stringify(magic)})`
 }
+
+/** llama.cpp compares names up to their first zero byte, so one with more behind it would pass for another. */
+export function checkName(path: string, name: string, what: string): void {
+  if (name === '') throw damaged(path, `${what} is empty`)
+  if (name.includes('\0')) throw damaged(path, `${what} holds a zero byte`)
+}

@@ -1,6 +1,7 @@
 import { ModelError } from '../errors.ts'
 import { damaged } from './gguf-bytes.ts'
-import type { GgufTensor, GgufValue } from './gguf-reader.ts'
+import type { GgufValue } from './gguf-reader.ts'
+import type { GgufTensor } from './gguf-tensors.ts'
 
 export type Metadata = ReadonlyMap<string, GgufValue>
 

@@ -1,12 +1,14 @@
 import { basename, dirname, join } from 'node:path'
 import { ModelError } from '../errors.ts'
 import { damaged } from './gguf-bytes.ts'
-import { type GgufFile, type GgufTensor, type GgufValue, readGgufFile } from './gguf-reader.ts'
+import { type GgufFile, type GgufValue, readGgufFile } from './gguf-reader.ts'
 import { architectureOf, checkModel } from './gguf-rules.ts'
+import type { GgufTensor } from './gguf-tensors.ts'
 import { checkVocabulary, VocabularyScan } from './gguf-vocabulary.ts'
 
 export { assertGeneratesText, describeKind, type ModelKind } from './gguf-kind.ts'
-export type { GgufList, GgufScalar, GgufTensor, GgufValue, GgufValueType } from './gguf-reader.ts'
+export type { GgufList, GgufScalar, GgufValue, GgufValueType } from './gguf-reader.ts'
+export type { GgufTensor } from './gguf-tensors.ts'
 
 /** What a GGUF file says about the model inside, checked. */
 export type GgufHeader = {
