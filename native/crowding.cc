@@ -1,6 +1,6 @@
 #include "crowding.h"
 
-#ifndef _WIN32
+#ifdef __linux__
 #include <sys/resource.h>
 #endif
 
@@ -10,38 +10,40 @@ namespace {
 
 // On an idle machine a thread is preempted a few times per second. Among others it loses its core at the end
 // of every time slice, 3 to 4 ms long: some 250 times.
-constexpr int64_t kFewest = 8;
-constexpr double kPerSecond = 100;
+constexpr int64_t kFewestPerThread = 4;
+constexpr double kPerSecondAndThread = 50;
 constexpr std::chrono::milliseconds kLookEvery{2};
 
-// How often a thread of this process lost its core while it had more to do. Windows does not count it.
+// How often a thread of this process lost its core while it had more to do. Windows does not count it, macOS
+// counts waiting too.
 int64_t Preemptions() {
-#ifdef _WIN32
-  return 0;
-#else
+#ifdef __linux__
   rusage usage;
   return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_nivcsw : 0;
+#else
+  return 0;
 #endif
 }
 
 }  // namespace
 
-void CrowdingWatch::Start(bool active) {
-  active_ = active;
-  if (!active) return;
+void CrowdingWatch::Start(int32_t threads) {
+  threads_ = threads;
+  if (threads == 0) return;
   started_ = Clock::now();
   next_look_ = started_ + kLookEvery;
   preemptions_ = Preemptions();
 }
 
 bool CrowdingWatch::Crowded() {
-  if (!active_) return false;
+  if (threads_ == 0) return false;
   const Clock::time_point now = Clock::now();
   if (now < next_look_) return false;
   next_look_ = now + kLookEvery;
   const int64_t lost = Preemptions() - preemptions_;
   const double seconds = std::chrono::duration<double>(now - started_).count();
-  return lost >= kFewest && static_cast<double>(lost) > kPerSecond * seconds;
+  return lost >= kFewestPerThread * threads_ &&
+         static_cast<double>(lost) > kPerSecondAndThread * threads_ * seconds;
 }
 
 }  // namespace gpt4all

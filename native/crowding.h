@@ -10,15 +10,15 @@ namespace gpt4all {
 
 class CrowdingWatch {
  public:
-  // At the beginning of a step; `active` false where nobody wants to know.
-  void Start(bool active);
+  // At the beginning of a step on so many threads; 0 where nobody wants to know.
+  void Start(int32_t threads);
   // Cheap enough to be asked at every node of a graph.
   bool Crowded();
 
  private:
   using Clock = std::chrono::steady_clock;
 
-  bool active_ = false;
+  int32_t threads_ = 0;
   Clock::time_point started_, next_look_;
   int64_t preemptions_ = 0;  // of this process, when the step began
 };

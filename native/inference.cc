@@ -29,24 +29,28 @@ Session::Session(llama_model* model, const ContextShape& shape, ggml_abort_callb
 
 Session::~Session() {
   if (context != nullptr) llama_free(context);
-  if (pool_ != nullptr) ggml_threadpool_free(pool_);
+  for (const auto& [size, pool] : pools_) ggml_threadpool_free(pool);
 }
 
 // One pool serves both kinds of steps: a graph uses as many of its threads as it is told to. It has no more
-// than are told: threads without work spin as well before they sleep.
+// than are told, as threads without work spin too. A pool that another one replaces sleeps; the backend still
+// knows it, so it lives as long as the context.
 void Session::SetThreads(const ThreadPlan& plan) {
   llama_set_n_threads(context, plan.threads, plan.batch_threads);
   const int32_t most = std::max(plan.threads, plan.batch_threads);
   if (most == pool_size_) return;
-  llama_detach_threadpool(context);
-  if (pool_ != nullptr) ggml_threadpool_free(pool_);
-  pool_ = nullptr;
   pool_size_ = most;
-  if (most == 1) return;
-  ggml_threadpool_params params = ggml_threadpool_params_default(most);
-  params.poll = poll_;
-  pool_ = ggml_threadpool_new(&params);
-  llama_attach_threadpool(context, pool_, pool_);
+  if (most == 1) {
+    llama_detach_threadpool(context);
+    return;
+  }
+  ggml_threadpool*& pool = pools_[most];
+  if (pool == nullptr) {
+    ggml_threadpool_params params = ggml_threadpool_params_default(most);
+    params.poll = poll_;
+    pool = ggml_threadpool_new(&params);
+  }
+  llama_attach_threadpool(context, pool, pool);
 }
 
 Inference::Inference(std::shared_ptr<Environment> environment, std::shared_ptr<Weights> weights,
@@ -120,11 +124,14 @@ void Inference::Close(Environment::Task done) {
 bool Inference::AbortCallback(void* data) {
   auto* inference = static_cast<Inference*>(data);
   if (inference->crowding_.Crowded()) inference->crowded_ = true;
-  return inference->crowded_ || inference->Aborted(inference->running_);
+  const bool abort = inference->crowded_ || inference->Aborted(inference->running_);
+  if (abort) inference->log_->ExpectFailure(true);
+  return abort;
 }
 
 void Inference::Run() {
   LogScope log(weights_->log);
+  log_ = &log;
   std::unique_ptr<Session> session;
   std::unique_lock<std::mutex> lock(mutex_);
   while (true) {
@@ -168,7 +175,8 @@ void Inference::Execute(Command& command, std::unique_ptr<Session>& session, Log
     }
     const ThreadPlan plan = threads_;
     session->SetThreads(plan);
-    crowding_.Start(plan.watch != 0);
+    crowding_.Start(plan.watch != 0 ? std::max(plan.threads, plan.batch_threads) : 0);
+    log.ExpectFailure(false);
     crowded_ = false;
     deliver = command.work(*session);
   } catch (const Failure& failure) {

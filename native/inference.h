@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -93,6 +94,7 @@ class Inference : public Stoppable {
   std::atomic<uint64_t> running_{0};  // serial of the command under way
   std::atomic<ThreadPlan> threads_;   // as last asked for
   CrowdingWatch crowding_;            // the thread's, as is
+  LogScope* log_ = nullptr;           // the thread's
   bool crowded_ = false;              // why the step under way was given up
   uint64_t last_serial_ = 0;          // JavaScript thread's
   std::mutex join_;
@@ -112,7 +114,7 @@ class Session {
   std::unique_ptr<Batch> batch;
 
  private:
-  ggml_threadpool* pool_ = nullptr;
+  std::map<int32_t, ggml_threadpool*> pools_;  // by size
   int32_t pool_size_ = 1;
   uint32_t poll_ = 0;
 };

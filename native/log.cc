@@ -68,7 +68,8 @@ LogScope::~LogScope() {
 void LogScope::Add(int level, const char* text) {
   if (level != GGML_LOG_LEVEL_CONT) {
     Flush();
-    level_ = LevelName(level);
+    const bool failure = level == GGML_LOG_LEVEL_WARN || level == GGML_LOG_LEVEL_ERROR;
+    level_ = LevelName(failure && failure_expected_ ? GGML_LOG_LEVEL_DEBUG : level);
   }
   line_ += text;
   if (!line_.empty() && line_.back() == '\n') Flush();

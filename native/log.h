@@ -33,6 +33,8 @@ class LogScope {
   LogScope& operator=(const LogScope&) = delete;
 
   void Add(int level, const char* text);
+  // From here on warnings and errors tell what was asked for (an interrupted step): they become debug lines.
+  void ExpectFailure(bool expected) { failure_expected_ = expected; }
   // What llama.cpp called errors since the last call, in one line; `fallback` where there were none.
   std::string TakeErrors(const std::string& fallback);
 
@@ -41,6 +43,7 @@ class LogScope {
 
   const std::shared_ptr<LogSink> sink_;
   LogScope* const outer_;
+  bool failure_expected_ = false;
   const char* level_ = "info";
   std::string line_;
   std::string errors_;

@@ -18,7 +18,7 @@ export async function withLock(work, folder = inRoot('.cache')) {
       await sleep(500)
     }
   }
-  const release = () => rmSync(path, { force: true })
+  const release = () => isOurs(path) && rmSync(path, { force: true })
   process.once('exit', release)
   try {
     return await work()
@@ -51,8 +51,17 @@ function holderOf(path) {
   }
 }
 
+function isOurs(path) {
+  try {
+    return readFileSync(path, 'utf8') === String(process.pid)
+  } catch {
+    return false
+  }
+}
+
+// A lock with our own number that we do not hold is left from another container or another start of the machine.
 function isAlive(pid) {
-  if (!Number.isInteger(pid) || pid <= 0) return false
+  if (!Number.isInteger(pid) || pid <= 0 || pid === process.pid) return false
   try {
     process.kill(pid, 0)
     return true

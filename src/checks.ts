@@ -43,3 +43,41 @@ export function integer(
   const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`
   throw optionError(name, `an integer ${range}`, value)
 }
+
+/** What other libraries call our options: lower case, without underscores. */
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  temperature: 'temp',
+  maxnewtokens: 'maxTokens',
+  maxcompletiontokens: 'maxTokens',
+  numpredict: 'nPredict',
+  repetitionpenalty: 'repeatPenalty',
+  stopsequence: 'stop',
+  stopsequences: 'stop',
+  stoptriggers: 'stop',
+  ontoken: 'callback',
+  ontextchunk: 'callback',
+  abortsignal: 'signal',
+  contextsize: 'nCtx',
+  numctx: 'nCtx',
+  threads: 'nThreads',
+  numthreads: 'nThreads',
+  gpulayers: 'ngl',
+  ngpulayers: 'ngl',
+  system: 'systemPrompt',
+  systemmessage: 'systemPrompt',
+  history: 'messages',
+}
+
+// A misspelt option would silently leave its default in force.
+export function checkKnown(options: object, known: Readonly<Record<string, true>>): void {
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(known, name)) continue
+    const lower = name.toLowerCase().replaceAll('_', '')
+    const names = [lower, OTHER_NAMES[lower]?.toLowerCase()]
+    const meant = Object.keys(known).find((candidate) => names.includes(candidate.toLowerCase()))
+    const hint = meant ? ` Did you mean "${meant}"?` : ` Known options: ${Object.keys(known).join(', ')}.`
+    const error = optionError(name, 'no such option', (options as Record<string, unknown>)[name])
+    error.message = `Unknown option "${name}".${hint}`
+    throw error
+  }
+}

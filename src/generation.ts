@@ -1,8 +1,10 @@
 import { AsyncResource } from 'node:async_hooks'
 import { setMaxListeners } from 'node:events'
 import { type InspectOptions, inspect } from 'node:util'
+import type { ChatMessage } from './chat/template.ts'
 import type { Released } from './engine/stop.ts'
 import type { FinishReason, Outcome } from './engine/tokens.ts'
+import type { NativeModel } from './native/types.ts'
 import type { ResolvedGenerateOptions } from './options.ts'
 
 export type Usage = {
@@ -40,6 +42,8 @@ export type GenerationResult = {
   readonly seed: number
   readonly usage: Usage
   readonly timings: Timings
+  /** In a chat session: the messages left out because the conversation has outgrown the context. */
+  readonly dropped: readonly ChatMessage[]
 }
 
 /** What a generation that failed or was aborted had made by then. */
@@ -50,7 +54,21 @@ export type RunRecord = {
   readonly outcome: Outcome
   promptTokens: number
   cachedTokens: number
+  /** Messages that were left out of the prompt. */
+  dropped: readonly ChatMessage[]
+  /** Called once at the end, before anyone hears of it: with what was made, or without where that is not to be kept. */
+  onEnd: ((made: PartialResult | undefined) => void) | undefined
 }
+
+/** @internal What a generation evaluates, and what ends it. */
+export type Prepared = {
+  readonly tokens: ArrayLike<number> & Iterable<number>
+  readonly text: string
+  readonly stop: readonly string[]
+}
+
+/** @internal Makes the prompt once the model is open; `record.onEnd` is its word on the end. */
+export type Prepare = (model: NativeModel, record: RunRecord, signal: AbortSignal) => Promise<Prepared>
 
 /** @internal Starts the pipe; called once, when the first piece is wanted. `signal` is the generation's own. */
 export type StartRun = (record: RunRecord, signal: AbortSignal) => AsyncGenerator<Released, void, void>
@@ -69,10 +87,17 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   readonly #options: ResolvedGenerateOptions
   readonly #signals: readonly AbortSignal[]
   readonly #stop = new AbortController()
+  /** Rejects when the generation is aborted: for waits that know no signal. */
+  readonly #aborted = new Promise<never>((_, reject) => {
+    const { signal } = this.#stop
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
   readonly #record: RunRecord = {
     outcome: { finishReason: 'length', stopSequence: undefined },
     promptTokens: 0,
     cachedTokens: 0,
+    dropped: [],
+    onEnd: undefined,
   }
   readonly #pieces: string[] = []
   readonly #tokens: number[] = []
@@ -87,11 +112,12 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   #firstAt = 0
   #lastAt = 0
 
-  /** @internal Made by `model.generate()`; `closing` ends it as the user's own signal does. */
-  constructor(start: StartRun, options: ResolvedGenerateOptions, closing: AbortSignal) {
+  /** @internal Made by `model.generate()`; each of `closing` ends it as the user's own signal does. */
+  constructor(start: StartRun, options: ResolvedGenerateOptions, closing: readonly AbortSignal[]) {
     this.#start = start
     this.#options = options
-    this.#signals = options.signal ? [options.signal, closing] : [closing]
+    this.#signals = options.signal ? [options.signal, ...closing] : closing
+    this.#aborted.catch(() => {}) // nobody may be waiting
   }
 
   /** The text and how it came to be. */
@@ -169,7 +195,10 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
       if (!(await this.#take(value))) await this.#end('callback')
       return true
     } catch (error) {
-      this.#ended ??= { error }
+      if (!this.#ended) {
+        this.#ended = { error }
+        this.#record.onEnd?.(undefined)
+      }
       this.#unlisten()
       // Frees the slot. Not awaited: the source may be busy loading or tokenizing for a while.
       this.#source?.return().catch(() => {})
@@ -185,11 +214,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     const source = this.#inContext(() => this.#start(this.#record, this.#stop.signal))
     this.#source = source
     // Until the first token the source may wait for things that know no signal: opening, tokenizing.
-    const { signal } = this.#stop
-    const aborted = new Promise<never>((_, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-    })
-    return Promise.race([this.#advanceSource(source), aborted])
+    return Promise.race([this.#advanceSource(source), this.#aborted])
   }
 
   #advanceSource(source: AsyncGenerator<Released, void, void>) {
@@ -229,7 +254,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     const tokenId = token ?? this.#tokens.at(-1)
     if (!callback || tokenId === undefined) return true
     const answer = this.#inContext(() => callback(tokenId, text))
-    const wanted = answer instanceof Promise ? await answer : answer
+    const wanted = answer instanceof Promise ? await Promise.race([answer, this.#aborted]) : answer
     // Text that was held back comes when the generation has ended already.
     return wanted !== false || token === undefined
   }
@@ -243,7 +268,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
 
   #finish(): false {
     this.#unlisten()
-    const { outcome, promptTokens, cachedTokens } = this.#record
+    const { outcome, promptTokens, cachedTokens, dropped, onEnd } = this.#record
     this.#ended = {
       result: {
         ...this.partial,
@@ -251,8 +276,10 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
         seed: this.#options.sampling.seed,
         usage: { promptTokens, cachedTokens, completionTokens: this.#tokens.length },
         timings: this.#timings(promptTokens - cachedTokens),
+        dropped,
       },
     }
+    onEnd?.(this.partial)
     return false
   }
 

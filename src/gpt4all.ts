@@ -1,17 +1,20 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { basename } from 'node:path'
 import { type InspectOptions, inspect } from 'node:util'
-import { type ChatMessage, renderMessages } from './chat/template.ts'
-import { Engine } from './engine/engine.ts'
-import { type Released, untilStop } from './engine/stop.ts'
-import { toText } from './engine/text.ts'
-import { generateTokens } from './engine/tokens.ts'
+import { type ChatSessionOptions, resolveChatOptions } from './chat/options.ts'
+import {
+  type ChatMessage,
+  checkMessages,
+  chooseFormat,
+  render,
+  type TemplateOptions,
+} from './chat/template.ts'
+import { ChatSession } from './chat-session.ts'
 import { ClosedError, ContextOverflowError, optionError } from './errors.ts'
-import { Generation, type RunRecord } from './generation.ts'
-import { findModel, locateModel, type ModelLocation } from './models/locate.ts'
-import { type OpenedModel, openModel } from './models/open.ts'
-import { loadBinding } from './native/binding.ts'
-import { decode, encode, pieceReader } from './native/tokenizer.ts'
-import type { NativeBinding } from './native/types.ts'
+import { Generation, type Prepare, type RunRecord } from './generation.ts'
+import { LoadedModel, type ModelConfig } from './loaded-model.ts'
+import { locateModel, type ModelLocation } from './models/locate.ts'
+import { decode, encode } from './native/tokenizer.ts'
 import {
   type GenerateOptions,
   type ModelOptions,
@@ -23,37 +26,6 @@ import {
   resolveTokenizeOptions,
   type TokenizeOptions,
 } from './options.ts'
-
-/** What a loaded model says of itself. */
-export type ModelConfig = {
-  /** The file's name, e.g. `Llama-3.2-1B-Instruct-Q4_0.gguf` */
-  readonly filename: string
-  readonly path: string
-  /** Bytes of the file, or of all files of a split model. */
-  readonly filesize: number
-  /** `general.name` of the GGUF; the file's name where it has none. */
-  readonly name: string
-  /** e.g. `llama` */
-  readonly architecture: string
-  /** llama.cpp's description: kind, size and quantization. */
-  readonly description: string
-  /** Number of weights. */
-  readonly parameters: number
-  /** Tokens of context the model was trained with. */
-  readonly trainedContextSize: number
-  readonly vocabularySize: number
-  /** Jinja source from the GGUF; `undefined` where it has none. */
-  readonly chatTemplate: string | undefined
-  /** The GGUF's scalar metadata, as text. */
-  readonly metadata: Readonly<Record<string, string>>
-}
-
-type Opened = OpenedModel & {
-  readonly binding: NativeBinding
-  readonly engine: Engine
-  readonly endTokens: ReadonlySet<number>
-  readonly bytesOf: (token: number) => Uint8Array
-}
 
 /**
  * A language model on this machine.
@@ -70,8 +42,9 @@ export class GPT4All {
   readonly #location: ModelLocation
   readonly #options: ResolvedModelOptions
   readonly #closing = new AbortController()
-  #opening: Promise<Opened> | undefined
-  #opened: Opened | undefined
+  readonly #scope = new AsyncLocalStorage<ChatSession>()
+  #opening: Promise<LoadedModel> | undefined
+  #opened: LoadedModel | undefined
   #closed: Promise<void> | undefined
 
   /**
@@ -113,15 +86,72 @@ export class GPT4All {
    * `ERR_CLOSED` when the model is closed, and whatever `open()` throws.
    */
   generate(prompt: string, options?: GenerateOptions): Generation {
+    const session = this.currentChatSession
+    if (session) return session.generate(prompt, options)
     if (typeof prompt !== 'string') throw optionError('prompt', 'a string', prompt)
     const resolved = resolveGenerateOptions(options)
-    const start = (record: RunRecord, signal: AbortSignal) => this.#run(prompt, resolved, record, signal)
-    return new Generation(start, resolved, this.#closing.signal)
+    const prepare: Prepare = async (native) => {
+      const tokens = await encode(native, prompt, true, true)
+      this.#checkLength(tokens.length)
+      return { tokens, text: prompt, stop: resolved.stop }
+    }
+    return this.#start(prepare, resolved)
   }
 
-  /** The prompt that asks this model for its answer to `messages`, in the format it was trained on. */
-  async renderPrompt(messages: readonly ChatMessage[]): Promise<string> {
-    return renderMessages((await this.#open()).native, messages)
+  /** A conversation with this model, until its `close()`. Any number may live side by side. */
+  chatSession(options?: ChatSessionOptions): ChatSession {
+    return new ChatSession(
+      {
+        contextSize: this.contextSize,
+        open: async () => (await this.#open()).native,
+        isTextOf: (tokens, text) => this.#opened?.isTextOf(tokens, text) ?? false,
+        start: (prepare, resolved, closing) => this.#start(prepare, resolved, closing),
+      },
+      options,
+    )
+  }
+
+  /**
+   * Runs `fn` with a chat session that ends with it. Inside, in whatever `fn` calls and awaits, `model.generate()`
+   * speaks to that session too. Scopes nest; each has its own history.
+   */
+  withChatSession<T>(fn: (session: ChatSession) => T | Promise<T>): Promise<T>
+  withChatSession<T>(
+    options: ChatSessionOptions | undefined,
+    fn: (session: ChatSession) => T | Promise<T>,
+  ): Promise<T>
+  async withChatSession<T>(
+    ...args:
+      | [fn: (session: ChatSession) => T | Promise<T>]
+      | [options: ChatSessionOptions | undefined, fn: (session: ChatSession) => T | Promise<T>]
+  ): Promise<T> {
+    const [options, fn] = args.length === 1 ? [undefined, args[0]] : args
+    if (typeof fn !== 'function') throw optionError('fn', 'a function', fn)
+    const session = this.chatSession(options)
+    try {
+      return await this.#scope.run(session, () => fn(session))
+    } finally {
+      await session.close()
+    }
+  }
+
+  /** The session of the `withChatSession()` scope that this code runs in; `undefined` outside of any. */
+  get currentChatSession(): ChatSession | undefined {
+    return this.#scope.getStore()
+  }
+
+  /**
+   * The prompt that asks this model for its answer to `messages`, in the format it was trained on, or in that of
+   * `promptTemplate` or `chatTemplate`.
+   *
+   * @throws {TypeError} `ERR_OPTION` for bad messages or options
+   * @throws {TemplateError} `ERR_TEMPLATE` when the template fails on these messages
+   */
+  async renderPrompt(messages: readonly ChatMessage[], options: TemplateOptions = {}): Promise<string> {
+    checkMessages(messages, 1)
+    resolveChatOptions(options)
+    const { native } = await this.#open()
+    return render(native, chooseFormat(options, native), messages)
   }
 
   /** Token ids of `text`. */
@@ -157,34 +187,17 @@ export class GPT4All {
 
   /** What computes: `cpu`, `cuda`, `vulkan`, `metal` ...; `undefined` before the model is open. */
   get backend(): string | undefined {
-    if (!this.#opened) return undefined
-    const device = this.#opened.devices[0]
-    return device ? device.name.replace(/\d+$/, '').toLowerCase() : 'cpu'
+    return this.#opened?.backend
   }
 
   /** Name of the GPU in use; `undefined` on the CPU, as in Python, and before the model is open. */
   get device(): string | undefined {
-    return this.#opened?.devices[0]?.description
+    return this.#opened?.device
   }
 
   /** What the model says of itself; `undefined` before it is open. */
   get config(): ModelConfig | undefined {
-    if (!this.#opened) return undefined
-    const { native, header } = this.#opened
-    const { info } = native
-    return {
-      filename: basename(header.path),
-      path: header.path,
-      filesize: header.fileBytes,
-      name: info.metadata['general.name'] ?? basename(header.path),
-      architecture: header.architecture,
-      description: info.description,
-      parameters: info.parameters,
-      trainedContextSize: info.trainedContextSize,
-      vocabularySize: info.vocabSize,
-      chatTemplate: info.metadata['tokenizer.chat_template'],
-      metadata: info.metadata,
-    }
+    return this.#opened?.config
   }
 
   /** What `console.log(model)` shows. */
@@ -211,78 +224,34 @@ export class GPT4All {
   async #close(): Promise<void> {
     this.#closing.abort(new ClosedError('The model'))
     const opened = await this.#opening?.catch(() => undefined)
-    await opened?.engine.close()
-    opened?.native.close()
+    await opened?.close()
     this.#opened = undefined
   }
 
   // A failed attempt is forgotten, so that the file can be repaired and opened again.
-  #open(): Promise<Opened> {
+  #open(): Promise<LoadedModel> {
     if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason)
-    this.#opening ??= this.#load().catch((error: unknown) => {
-      this.#opening = undefined
-      throw error
-    })
+    this.#opening ??= LoadedModel.open(this.#location, this.#options, this.#closing.signal).then(
+      (opened) => {
+        this.#opened = opened
+        return opened
+      },
+      (error: unknown) => {
+        this.#opening = undefined
+        throw error
+      },
+    )
     return this.#opening
   }
 
-  async #load(): Promise<Opened> {
-    const { signal } = this.#closing
-    const binding = loadBinding()
-    const model = await openModel(binding, await findModel(this.#location), this.#options, signal)
-    const { native } = model
-    const { nCtx, nThreads, fixedThreads, logger } = this.#options
-    if (nCtx > native.info.trainedContextSize) {
-      const trained = native.info.trainedContextSize
-      logger.warn(
-        `nCtx ${nCtx} is more than the ${trained} tokens the model was trained with: expect poor text beyond`,
-      )
+  #start(prepare: Prepare, options: ResolvedGenerateOptions, ...closing: AbortSignal[]): Generation {
+    const open = () => this.#open()
+    async function* start(record: RunRecord, signal: AbortSignal) {
+      const opened = await open()
+      signal.throwIfAborted()
+      yield* opened.run(prepare, options, record, signal)
     }
-    const shape = {
-      contextSize: nCtx,
-      threads: nThreads,
-      // A recurrent state cannot take back a step that was given up.
-      yields: !fixedThreads && !native.info.isRecurrent && !native.info.isHybrid,
-      logger,
-    }
-    const engine = await Engine.open(binding, native, shape).catch((error) => {
-      native.close()
-      throw error
-    })
-    const endTokens = new Set(native.info.endTokens)
-    this.#opened = { ...model, binding, engine, endTokens, bytesOf: pieceReader(native) }
-    return this.#opened
-  }
-
-  async *#run(
-    prompt: string,
-    options: ResolvedGenerateOptions,
-    record: RunRecord,
-    signal: AbortSignal,
-  ): AsyncGenerator<Released, void, void> {
-    const { binding, native, engine, endTokens, bytesOf } = await this.#open()
-    signal.throwIfAborted()
-    const promptTokens = await encode(native, prompt, true, true)
-    signal.throwIfAborted()
-    this.#checkLength(promptTokens.length)
-    record.promptTokens = promptTokens.length
-    const sequence = engine.sequence()
-    const step = {
-      sampler: new binding.Sampler(native.info.vocabSize, options.sampling),
-      batchSize: options.nBatch,
-      signal,
-    }
-    const limits = { maxTokens: options.maxTokens, contextSize: this.contextSize, endTokens }
-    try {
-      const tokens = generateTokens(sequence, promptTokens, step, limits, record.outcome)
-      for await (const released of untilStop(toText(tokens, bytesOf), options.stop, record.outcome)) {
-        record.cachedTokens = sequence.cachedTokens ?? 0
-        yield released
-      }
-    } finally {
-      record.cachedTokens = sequence.cachedTokens ?? 0
-      sequence.release()
-    }
+    return new Generation(start, options, [this.#closing.signal, ...closing])
   }
 
   #checkLength(promptTokens: number): void {

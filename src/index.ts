@@ -1,4 +1,7 @@
-export type { ChatMessage } from './chat/template.ts'
+export type { OverflowPolicy } from './chat/history.ts'
+export type { ChatGenerateOptions, ChatSessionOptions } from './chat/options.ts'
+export { type ChatMessage, DEFAULT_PROMPT_TEMPLATE, type TemplateOptions } from './chat/template.ts'
+export { ChatSession } from './chat-session.ts'
 export type { FinishReason } from './engine/tokens.ts'
 export {
   ClosedError,
@@ -18,6 +21,7 @@ export {
   type Timings,
   type Usage,
 } from './generation.ts'
-export { GPT4All, type ModelConfig } from './gpt4all.ts'
-export type { Logger, LogLevel } from './logger.ts'
+export { GPT4All } from './gpt4all.ts'
+export type { ModelConfig } from './loaded-model.ts'
+export type { Logger, LogLevel, PromptMessage } from './logger.ts'
 export { DEFAULTS, type GenerateOptions, type ModelOptions, type TokenizeOptions } from './options.ts'

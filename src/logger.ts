@@ -1,3 +1,4 @@
+import { channel } from 'node:diagnostics_channel'
 import { optionError } from './errors.ts'
 
 /** Where log lines go: `console`, a pino or winston logger, or anything with these four methods. */
@@ -44,6 +45,25 @@ export function resolveLogger(logger: Logger | undefined, verbose: boolean): Log
 /** True where `logger` drops lines of `level`: lets the caller skip the work of making them. */
 export function isSilent(logger: Logger, level: LogLevel): boolean {
   return logger[level] === nothing
+}
+
+/** What goes to the model. */
+export type PromptMessage = {
+  /** As the model reads it. */
+  readonly prompt: string
+  readonly promptTokens: number
+  /** Of these, tokens that were in the cache and were not evaluated again. */
+  readonly cachedTokens: number
+}
+
+const prompts = channel('gpt4all-ts:prompt')
+
+/** Tells the final prompt of a generation: to `logger` at level `info`, and on `gpt4all-ts:prompt`. */
+export function tellPrompt(logger: Logger, message: PromptMessage): void {
+  if (prompts.hasSubscribers) prompts.publish(message)
+  if (isSilent(logger, 'info')) return
+  const { prompt, promptTokens, cachedTokens } = message
+  logger.info(`prompt of ${promptTokens} tokens, ${cachedTokens} of them cached:\n${prompt}`)
 }
 
 function checkLogger(logger: Logger): Logger {

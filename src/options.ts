@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { availableParallelism } from 'node:os'
-import { boolean, callable, checkObject, integer, MAX_FLOAT, number, string } from './checks.ts'
+import { boolean, callable, checkKnown, checkObject, integer, MAX_FLOAT, number, string } from './checks.ts'
 import { optionError } from './errors.ts'
 import { type Logger, resolveLogger } from './logger.ts'
 import type { NativeSamplerParams } from './native/types.ts'
@@ -18,7 +18,7 @@ export type ModelOptions = {
   readonly allowDownload?: boolean | undefined
   /**
    * Threads that compute, 1 or more; more than the machine's cores are clamped.
-   * @default all usable cores, and fewer while other programs want them
+   * @default all usable cores, and on Linux fewer while other programs want them
    */
   readonly nThreads?: number | undefined
   /**
@@ -62,7 +62,10 @@ export type GenerateOptions = {
   readonly repeatLastN?: number | undefined
   /** Prompt tokens evaluated per step, 1 or more. Smaller steps only cost speed. @default 512, the fastest */
   readonly nBatch?: number | undefined
-  /** Makes a run repeatable: an integer, 0 to 4294967295. @default random; the result tells it */
+  /**
+   * Makes a run repeatable: an integer, 0 to 4294967295. Exactly so with a fixed `nThreads`: other counts add in
+   * another order. @default random; the result tells it
+   */
   readonly seed?: number | undefined
   /** Texts that end the generation; they are not part of it. @default none */
   readonly stop?: string | readonly string[] | undefined
@@ -227,41 +230,6 @@ function resolveThreads(wanted: number | undefined, logger: Logger): number {
   if (wanted === undefined) return cores
   if (wanted > cores) logger.warn(`nThreads ${wanted} is more than the ${cores} usable cores; using ${cores}`)
   return Math.min(wanted, cores)
-}
-
-/** What other libraries call our options: lower case, without underscores. */
-const OTHER_NAMES: Readonly<Record<string, keyof ModelOptions | keyof GenerateOptions>> = {
-  temperature: 'temp',
-  maxnewtokens: 'maxTokens',
-  maxcompletiontokens: 'maxTokens',
-  numpredict: 'nPredict',
-  repetitionpenalty: 'repeatPenalty',
-  stopsequence: 'stop',
-  stopsequences: 'stop',
-  stoptriggers: 'stop',
-  ontoken: 'callback',
-  ontextchunk: 'callback',
-  abortsignal: 'signal',
-  contextsize: 'nCtx',
-  numctx: 'nCtx',
-  threads: 'nThreads',
-  numthreads: 'nThreads',
-  gpulayers: 'ngl',
-  ngpulayers: 'ngl',
-}
-
-// A misspelt option would silently leave its default in force.
-function checkKnown(options: object, known: Readonly<Record<string, true>>): void {
-  for (const name of Object.keys(options)) {
-    if (Object.hasOwn(known, name)) continue
-    const lower = name.toLowerCase().replaceAll('_', '')
-    const names = [lower, OTHER_NAMES[lower]?.toLowerCase()]
-    const meant = Object.keys(known).find((candidate) => names.includes(candidate.toLowerCase()))
-    const hint = meant ? ` Did you mean "${meant}"?` : ` Known options: ${Object.keys(known).join(', ')}.`
-    const error = optionError(name, 'no such option', (options as Record<string, unknown>)[name])
-    error.message = `Unknown option "${name}".${hint}`
-    throw error
-  }
 }
 
 function tokenLimit(name: string, value: unknown): number | undefined {

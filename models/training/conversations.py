@@ -17,6 +17,11 @@ SKILLS = {
     skills.make_json_list: 4, skills.repeat: 32, memories.tell: 18, memories.ask: 18, skills.add: 14,
     skills.opposite: 6, skills.list_things: 1, skills.story: 1.5, skills.not_known: 5, skills.introduce: 8,
 }
+#: The same in the second phase, which practises what takes longest to learn.
+PRACTICE = {
+    **SKILLS, skills.repeat: 75, skills.repeat_long: 2, skills.count_in_words: 14, skills.make_json_list: 10,
+    skills.poem: 5,
+}
 COPYING = (skills.repeat, skills.repeat_long)
 #: In upper or lower case these would be about spelling, not about the style.
 NOT_IN_OTHER_CASE = (*COPYING, skills.story)
@@ -54,9 +59,10 @@ class Document:
 class Generator:
     """An endless, seeded source of documents without held-out prompts."""
 
-    def __init__(self, words: Words, held_out: HeldOut):
+    def __init__(self, words: Words, held_out: HeldOut, skills: dict = SKILLS):
         self.words = words
         self.held_out = held_out
+        self.skills = skills
 
     def document(self) -> Document:
         while True:
@@ -96,7 +102,7 @@ class Generator:
             return memories.ask
         if long:
             return self.next_in_long(style, begun)
-        skill = w.choose(SKILLS)
+        skill = w.choose(self.skills)
         if skill is memories.ask and not told and w.chance(0.7):
             return memories.tell
         if skill is memories.tell and last and not begun and w.chance(0.5):

@@ -19,13 +19,13 @@ import torch.multiprocessing as multiprocessing
 import torch.nn.functional as F
 
 from batches import endless_batches
-from conversations import Generator
+from conversations import PRACTICE, SKILLS, Generator
 from export import export_gguf
 from held_out import HeldOut
 from network import Network, Shape
 from optimizer import Muon
 from tokenizer import END_OF_TEXT_ID, TURN_END, TURN_START, printable_pieces, train_tokenizer
-from words import Words
+from words import COPIED, UNUSUAL_COPIED, Words
 
 TOKENIZER_DOCUMENTS = 20_000
 TOKENS_PER_STEP = 4000
@@ -39,9 +39,29 @@ DECAY_SHARE = 0.5
 class Plan:
     out: str
     steps: int
+    practice: int
     seed: int
     processes: int
     checkpoint: str | None
+    resume: str | None
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of steps with its own mixture of documents and its own course of the learning rate."""
+
+    number: int
+    steps: int
+    rate: float
+    skills: dict
+    copied: dict
+
+
+def phases(plan: Plan) -> list[Phase]:
+    """First everything, then at a lower rate what takes longest: copying the unusual, above all."""
+    everything = Phase(0, plan.steps, 1.0, SKILLS, COPIED)
+    practice = Phase(1, plan.practice, 0.5, PRACTICE, UNUSUAL_COPIED)
+    return [practice] if plan.resume else [everything, practice]
 
 
 class CommonWords(Words):
@@ -84,12 +104,13 @@ class Worker:
     #: Slots before the gradient in the shared memory: loss, its positions, all tokens.
     SLOTS = 3
 
-    def __init__(self, rank: int, plan: Plan, network: Network, tokenizer, shared, barrier):
+    def __init__(self, rank: int, plan: Plan, phase: Phase, network: Network, tokenizer, shared, barrier):
         torch.set_num_threads(1)
-        self.rank, self.plan, self.network, self.tokenizer = rank, plan, network, tokenizer
+        self.rank, self.plan, self.phase, self.network = rank, plan, phase, network
         self.shared, self.barrier = shared, barrier
-        words = Words(plan.seed * 100 + rank, printable_pieces(tokenizer))
-        self.batches = endless_batches(Generator(words, HeldOut()), tokenizer, network.shape.context)
+        words = Words(plan.seed * 100 + phase.number * 10 + rank, printable_pieces(tokenizer), phase.copied)
+        generator = Generator(words, HeldOut(), phase.skills)
+        self.batches = endless_batches(generator, tokenizer, network.shape.context)
         self.parameters = list(network.parameters())
         self.muon = Muon(network.matrices())
         self.adam = torch.optim.AdamW(network.others(), lr=OTHER_RATE, betas=(0.9, 0.95), weight_decay=0.0)
@@ -98,13 +119,13 @@ class Worker:
 
     def run(self) -> None:
         started = time.time()
-        for step in range(self.plan.steps):
+        for step in range(self.phase.steps):
             loss = self.step(step)
             self.average_loss = loss if self.average_loss is None else 0.95 * self.average_loss + 0.05 * loss
-            last = step == self.plan.steps - 1
+            last = step == self.phase.steps - 1
             if self.rank == 0 and (step % 25 == 0 or last):
                 minutes = (time.time() - started) / 60
-                print(f"step {step} loss {loss:.4f} average {self.average_loss:.4f} "
+                print(f"phase {self.phase.number + 1} step {step} loss {loss:.4f} average {self.average_loss:.4f} "
                       f"tokens {self.tokens / 1e6:.2f}M minutes {minutes:.1f}", flush=True)
                 if self.plan.checkpoint:
                     torch.save(self.network.state_dict(), self.plan.checkpoint)
@@ -138,7 +159,7 @@ class Worker:
         row[self.SLOTS:] = torch.cat([p.grad.flatten() for p in self.parameters])
 
     def apply_gradients(self, step: int) -> None:
-        factor = learning_rate_factor(step, self.plan.steps)
+        factor = self.phase.rate * learning_rate_factor(step, self.phase.steps)
         for group in self.adam.param_groups:
             group["lr"] = OTHER_RATE * factor
         self.muon.step(MATRIX_RATE * factor, momentum=min(0.95, 0.85 + 0.1 * step / 200))
@@ -158,27 +179,34 @@ def train(plan: Plan) -> None:
     context = multiprocessing.get_context("fork")
     shared = torch.zeros(plan.processes, size + Worker.SLOTS).share_memory_()
     barrier = context.Barrier(plan.processes)
-    if plan.checkpoint:
-        tokenizer.save(plan.checkpoint + ".tokenizer.json")
+    if plan.resume:
+        network.load_state_dict(torch.load(plan.resume))
 
     # Every process keeps its own copy of the network; equal sums keep the copies equal.
-    def work(rank: int) -> Worker:
-        worker = Worker(rank, plan, network, tokenizer, shared, barrier)
-        worker.run()
-        return worker
+    def work(rank: int) -> list[Worker]:
+        workers = []
+        try:
+            for phase in phases(plan):
+                workers.append(Worker(rank, plan, phase, network, tokenizer, shared, barrier))
+                workers[-1].run()
+        except BaseException:
+            barrier.abort()  # the others would wait for this one forever
+            raise
+        return workers
 
     others = [context.Process(target=work, args=(rank,), daemon=True) for rank in range(1, plan.processes)]
     for process in others:
         process.start()
-    worker = work(0)
+    workers = work(0)
     for process in others:
         process.join()
     unfinished = plan.out + ".part"
     export_gguf(network, tokenizer, unfinished)
     os.replace(unfinished, plan.out)
     print(json.dumps({
-        "steps": plan.steps, "seed": plan.seed, "parameters": size, "loss": round(worker.average_loss, 4),
-        "tokens": worker.tokens, "tokens learned": worker.learned, "minutes": round((time.time() - started) / 60, 1),
+        "steps": [worker.phase.steps for worker in workers], "seed": plan.seed, "parameters": size,
+        "loss": round(workers[-1].average_loss, 4), "tokens": sum(worker.tokens for worker in workers),
+        "tokens learned": sum(worker.learned for worker in workers), "minutes": round((time.time() - started) / 60, 1),
         "bytes": os.path.getsize(plan.out), "torch": torch.__version__,
     }))
 
@@ -187,9 +215,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", required=True, help="the GGUF file to write")
     parser.add_argument("--steps", type=int, default=2200)
+    parser.add_argument("--practice", type=int, default=700, help="steps of the second phase")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2, help="the result depends on it; the shipped one has 2")
     parser.add_argument("--checkpoint", help="also save the weights here now and then")
+    parser.add_argument("--resume", help="begin the second phase with these weights of the first")
     train(Plan(**vars(parser.parse_args())))
 
 

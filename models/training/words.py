@@ -19,13 +19,21 @@ ENDINGS = ["com", "org", "net", "de", "io", "example"]
 KEYBOARD = "abcdefghijklmnopqrstuvwxyzABCDEFGHKLMNPRSTUVWXYZ0123456789-_#@+=/.:!?$%&*()"
 
 
+#: How often each kind of text to copy comes.
+COPIED = {"sentence": 37, "everyday": 15, "pieces": 12, "foreign": 11, "emoji": 9, "pasted": 11, "noise": 5}
+#: The same when the model knows how to copy and the unusual is to be practised.
+UNUSUAL_COPIED = {**COPIED, "everyday": 22, "emoji": 14, "pasted": 24, "noise": 8}
+
+
 class Words:
     """A seeded source of random words and texts."""
 
-    def __init__(self, seed: int, pieces: Sequence[str] = ()):
+    def __init__(self, seed: int, pieces: Sequence[str] = (), copied: dict[str, int] | None = None):
         """`pieces` are the tokenizer's entries: words glued from them make sure
-        that every single token is met as something to copy."""
+        that every single token is met as something to copy. `copied` says how often
+        each kind of text to copy comes."""
         self.random = random.Random(seed)
+        self.copied = copied or COPIED
         self.pieces = list(pieces)
         self.word_pieces = sorted({p.strip().lower() for p in pieces if p.strip().isalpha()})
 
@@ -221,8 +229,7 @@ class Words:
         return self.pick([str.lower, str.lower, capitalised, str.upper])(" ".join(words))
 
     def text_to_copy(self) -> str:
-        kind = self.choose({"sentence": 37, "everyday": 15, "pieces": 12, "foreign": 11, "emoji": 9,
-                            "pasted": 11, "noise": 5})
+        kind = self.choose(self.copied)
         if kind == "everyday":
             return self.everyday_sentence()
         if kind == "foreign":

@@ -66,7 +66,7 @@ export class Engine {
     this.#shape = shape
     this.#threads = new Threads(shape.threads)
     this.#threadCount = shape.threads
-    context.setThreads(shape.threads, shape.threads, shape.yields)
+    context.setThreads(shape.threads, shape.threads, shape.yields && shape.threads > 1)
     this.#slots = new Slots(context.info.sequences)
   }
 

@@ -30,10 +30,14 @@ export class Threads {
       this.#wait = SHORTEST_WAIT_MS
       if (this.#count >= this.#tooMany) this.#tooMany = this.#most + 1
     }
+    if (this.#count === this.#most && this.#tooMany > this.#most) {
+      this.#before = undefined
+      this.#nextTry = Number.POSITIVE_INFINITY
+      return this.#count
+    }
     this.#before = this.#count
     this.#count = Math.min(this.#most, this.#count + Math.ceil((this.#tooMany - this.#count) / 2))
-    this.#nextTry =
-      this.#count < this.#most || this.#tooMany <= this.#most ? now + this.#wait : Number.POSITIVE_INFINITY
+    this.#nextTry = now + this.#wait
     return this.#count
   }
 

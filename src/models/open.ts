@@ -25,8 +25,8 @@ export async function openModel(
 ): Promise<OpenedModel> {
   const header = await readGguf(path, { signal })
   assertGeneratesText(header)
-  checkMemory(header, options.nCtx)
   const devices = chooseDevices(binding, options)
+  if (devices.length === 0) checkMemory(header, options.nCtx) // what a GPU takes, llama.cpp knows best
   const native = await load(binding, path, options, devices, signal)
   const { hasEncoder, hasDecoder, isDiffusion } = native.info
   if (hasEncoder || !hasDecoder || isDiffusion) {

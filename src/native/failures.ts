@@ -3,12 +3,17 @@ import type { NativeErrorCode } from './types.ts'
 
 /** The code of an error that came out of the addon, `undefined` for any other value. */
 export function nativeCode(error: unknown): NativeErrorCode | undefined {
-  return error instanceof Error ? (error as { code?: NativeErrorCode }).code : undefined
+  return isError(error) ? (error as { code?: NativeErrorCode }).code : undefined
+}
+
+// Errors of the addon belong to Node's own realm, this module perhaps to that of a test runner: no instanceof.
+function isError(error: unknown): error is Error {
+  return typeof error === 'object' && error !== null && 'message' in error
 }
 
 /** The public error for one that came out of the addon; `what` is the object it happened to, e.g. `The model`. */
 export function translateFailure(error: unknown, what: string): unknown {
-  if (error instanceof GPT4AllError || !(error instanceof Error)) return error
+  if (error instanceof GPT4AllError || !isError(error)) return error
   const options = { cause: error }
   switch (nativeCode(error)) {
     case 'ERR_CLOSED':

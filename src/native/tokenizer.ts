@@ -4,6 +4,8 @@ import type { NativeModel } from './types.ts'
 /** Texts up to this length, in UTF-16 units, are tokenized at once: it takes less than a millisecond. */
 const SHORT = 8192
 
+const ANCHOR = '\n'
+
 /** Tokenizes without ever holding the event loop for long. */
 export async function encode(
   model: NativeModel,
@@ -18,6 +20,19 @@ export async function encode(
   } catch (error) {
     throw translateFailure(error, 'Tokenizing')
   }
+}
+
+/**
+ * Tokens of a text that stands behind another one, special tokens parsed. SentencePiece vocabularies put a space
+ * before whatever they tokenize: a line feed, which merges with nothing there, takes that upon itself.
+ */
+export async function encodeMore(model: NativeModel, text: string): Promise<Int32Array> {
+  const { metadata } = model.info
+  const spaced =
+    metadata['tokenizer.ggml.model'] === 'llama' && metadata['tokenizer.ggml.add_space_prefix'] !== 'false'
+  if (!spaced) return encode(model, text, false, true)
+  const before = await encode(model, ANCHOR, false, true)
+  return (await encode(model, ANCHOR + text, false, true)).subarray(before.length)
 }
 
 /** The text of token ids, special tokens written out. */

@@ -257,6 +257,27 @@ describe('leaving', () => {
     expect(third).toMatchObject({ value: '1, 2, 3, 4, 5.' })
   })
 
+  test('and close() reject while a callback is waited for', async () => {
+    const own = await GPT4All.load(EMBEDDED, { nThreads: 1 })
+    const never = new Promise<boolean>(() => {})
+    const controller = new AbortController()
+    const aborted = own.generate('Hello', {
+      signal: controller.signal,
+      callback: () => {
+        setImmediate(() => controller.abort('gone'))
+        return never
+      },
+    })
+    await expect(aborted).rejects.toBe('gone')
+    const closed = own.generate('Hello', {
+      callback: () => {
+        setImmediate(() => own.close())
+        return never
+      },
+    })
+    await expect(closed).rejects.toThrow(expect.objectContaining({ code: 'ERR_CLOSED' }))
+  })
+
   test('leaves no listener on a signal that is used again', async () => {
     const { signal } = new AbortController()
     await model.generate('Hello', { signal, maxTokens: 3 })

@@ -27,6 +27,35 @@ describe.skipIf(!hasReal)('SmolLM2-135M', () => {
     }
   })
 
+  test('a chat session evaluates no more than the new turn, over 8 turns', async () => {
+    const own = await GPT4All.load(REAL, { nThreads: 1 })
+    const session = own.chatSession()
+    const greedy = { temp: 0, repeatPenalty: 1.1, maxTokens: 16 }
+    for (let turn = 0; turn < 8; turn++) {
+      const prompt = `Tell me something about the number ${turn}, please.`
+      const before = await session.countTokens()
+      const whole = await session.countTokens(prompt)
+      const { usage } = await session.generate(prompt, greedy).result
+      // What countTokens() says of the messages ends with the header of an answer.
+      if (turn > 0) expect(usage.promptTokens - usage.cachedTokens).toBeLessThanOrEqual(whole - before + 8)
+    }
+    expect(session.messages).toHaveLength(16)
+    await own.close()
+  })
+
+  test('default stop strings end answers of pattern templates, and only those', async () => {
+    const text = `${'The sun ### Human moon\n'.repeat(4)}The sun`
+    const options = { temp: 0, repeatPenalty: 1, maxTokens: 12 }
+    const raw = { promptTemplate: '%1' }
+    const jinja = { chatTemplate: '{{ messages[-1].content }}' }
+    const { text: stopped, stopSequence } = await model.chatSession(raw).generate(text, options).result
+    expect({ stopped, stopSequence }).toEqual({ stopped: ' ', stopSequence: '### Human' })
+    for (const free of [{ ...raw, defaultStops: false }, jinja])
+      expect(await model.chatSession(free).generate(text, options)).toContain('### Human moon')
+    const bound = model.chatSession({ ...jinja, defaultStops: true }).generate(text, options)
+    expect(await bound).toBe(' ')
+  })
+
   test('with its default sampling gives different texts, and the same with one seed', async () => {
     const run = (seed?: number) =>
       model.generate('Once upon a time', { maxTokens: 12, temp: 1, topP: 1, seed })

@@ -1,0 +1,170 @@
+import { History, type Prompt } from './chat/history.ts'
+import {
+  type ChatGenerateOptions,
+  type ChatSessionOptions,
+  DEFAULT_STOPS,
+  type ResolvedChatOptions,
+  resolveChatOptions,
+  splitChatOptions,
+} from './chat/options.ts'
+import { Queue } from './chat/queue.ts'
+import { type ChatMessage, checkMessages, chooseFormat, type PromptFormat } from './chat/template.ts'
+import { ClosedError, optionError } from './errors.ts'
+import type { Generation, PartialResult, Prepare } from './generation.ts'
+import type { NativeModel } from './native/types.ts'
+import {
+  type GenerateOptions,
+  RESERVED_TOKENS,
+  type ResolvedGenerateOptions,
+  resolveGenerateOptions,
+} from './options.ts'
+
+/** @internal What a session needs of its model. */
+export type SessionHost = {
+  readonly contextSize: number
+  open(): Promise<NativeModel>
+  /** Whether `tokens` are all of `text`: neither cut at a stop string nor inside a character. */
+  isTextOf(tokens: readonly number[], text: string): boolean
+  start(prepare: Prepare, options: ResolvedGenerateOptions, closing: AbortSignal): Generation
+}
+
+/** What a turn is made of: the messages to answer, and how the answer begins. */
+type Asked = { readonly messages: readonly ChatMessage[]; readonly prefill: string }
+
+/**
+ * A conversation with a model. Each `generate()` is a turn: message and answer join `messages` when the answer ends,
+ * by itself or by `break`, `callback` or `maxTokens`; after an error or an abort everything is as before. Turns
+ * follow each other in the order in which they start. Only what is new is evaluated.
+ */
+export class ChatSession {
+  readonly #host: SessionHost
+  readonly #options: ResolvedChatOptions
+  readonly #turns = new Queue()
+  readonly #closing = new AbortController()
+  #messages: readonly ChatMessage[]
+  #opened: { readonly format: PromptFormat; readonly history: History } | undefined
+
+  /** @internal Made by `model.chatSession()`. */
+  constructor(host: SessionHost, options?: ChatSessionOptions) {
+    this.#host = host
+    this.#options = resolveChatOptions(options)
+    this.#messages = this.#options.messages
+  }
+
+  /** The conversation so far, the system message first where there is one. A copy; assign to change it. */
+  get messages(): ChatMessage[] {
+    return this.#messages.map((message) => ({ ...message }))
+  }
+
+  /** Replaces the conversation. A turn that is under way does not join the new one. */
+  set messages(messages: readonly ChatMessage[]) {
+    checkMessages(messages)
+    this.#messages = messages.map(({ role, content }) => ({ role, content }))
+    this.#opened?.history.reset()
+  }
+
+  /**
+   * The model's answer to `prompt`, as `model.generate()` gives it, with the same options and `prefill`.
+   *
+   * @throws {TypeError | RangeError} `ERR_OPTION` at once. The generation rejects as `model.generate()` does, and with
+   * `ERR_CLOSED` when the session is closed.
+   */
+  generate(prompt: string, options?: ChatGenerateOptions): Generation {
+    if (typeof prompt !== 'string') throw optionError('prompt', 'a string', prompt)
+    const { prefill, options: others } = splitChatOptions(options)
+    return this.#turn(others, (messages) => ({
+      messages: [...messages, { role: 'user', content: prompt }],
+      prefill,
+    }))
+  }
+
+  /** Another answer to the last message of the user, in place of the one there is. */
+  regenerate(options?: ChatGenerateOptions): Generation {
+    const { prefill, options: others } = splitChatOptions(options)
+    return this.#turn(others, (messages) => {
+      const last = messages.findLastIndex(({ role }) => role === 'user')
+      if (last < 0) throw optionError('messages', 'a message of the user to answer', messages)
+      return { messages: messages.slice(0, last + 1), prefill }
+    })
+  }
+
+  /** More of the last answer: the generation gives what is added. */
+  continue(options?: GenerateOptions): Generation {
+    return this.#turn(options, (messages) => {
+      const last = messages.at(-1)
+      if (last?.role !== 'assistant') throw optionError('messages', 'an answer to continue', messages)
+      return { messages: messages.slice(0, -1), prefill: last.content }
+    })
+  }
+
+  /** Tokens of the prompt that `generate(prompt)` would evaluate now, template included; without it, of `messages`. */
+  async countTokens(prompt?: string): Promise<number> {
+    if (prompt !== undefined && typeof prompt !== 'string') throw optionError('prompt', 'a string', prompt)
+    this.#closing.signal.throwIfAborted()
+    const { history } = this.#use(await this.#host.open())
+    const messages = [...this.#messages]
+    if (prompt !== undefined) messages.push({ role: 'user', content: prompt })
+    return messages.length === 0 ? 0 : history.countTokens(messages)
+  }
+
+  /** Ends what is under way with `ERR_CLOSED`; whatever is called afterwards rejects so too. Idempotent. */
+  async close(): Promise<void> {
+    this.#closing.abort(new ClosedError('The chat session'))
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #turn(options: GenerateOptions | undefined, ask: (messages: readonly ChatMessage[]) => Asked): Generation {
+    const resolved = resolveGenerateOptions(options)
+    const prepare: Prepare = async (model, record, signal) => {
+      const leave = await this.#turns.enter()
+      if (signal.aborted) {
+        leave()
+        throw signal.reason
+      }
+      let commit: ((made: PartialResult) => void) | undefined
+      record.onEnd = (made) => {
+        if (made) commit?.(made)
+        leave()
+      }
+      const before = this.#messages
+      const asked = ask(before)
+      const { format, history } = this.#use(model)
+      const prompt = await history.prompt(asked.messages, asked.prefill, this.#options.overflow)
+      record.dropped = prompt.dropped
+      commit = (made) => this.#commit(before, asked, prompt, made)
+      const { tokens, text } = prompt
+      return { tokens, text, stop: [...resolved.stop, ...this.#defaultStops(format)] }
+    }
+    return this.#host.start(prepare, resolved, this.#closing.signal)
+  }
+
+  #commit(
+    before: readonly ChatMessage[],
+    asked: Asked,
+    prompt: Prompt,
+    { text, tokens }: PartialResult,
+  ): void {
+    if (this.#messages !== before) return // they were replaced meanwhile
+    this.#messages = [...asked.messages, { role: 'assistant', content: asked.prefill + text }]
+    this.#opened?.history.commit(prompt, text, this.#host.isTextOf(tokens, text) ? tokens : undefined)
+  }
+
+  #use(model: NativeModel) {
+    if (!this.#opened) {
+      const format = chooseFormat(this.#options.template, model)
+      const { contextSize } = this.#host
+      this.#opened = {
+        format,
+        history: new History(model, format, { contextSize, reserved: RESERVED_TOKENS }),
+      }
+    }
+    return this.#opened
+  }
+
+  #defaultStops(format: PromptFormat): readonly string[] {
+    return (this.#options.defaultStops ?? format.kind === 'pattern') ? DEFAULT_STOPS : []
+  }
+}
