@@ -1,18 +1,21 @@
-"""Proves that training never sees a held-out prompt: python check_held_out.py [documents]
+"""Looks for held-out prompts in what training reads: python check_held_out.py [documents]
 
-Generates documents as both training processes do (same tokenizer, same first seeds)
+Generates a sample of the documents of all phases (same tokenizer, same mixtures and
+seeds; batching then draws from the same random numbers, so they are not the very same)
 and looks for every held-out conversation, plain prompt and reserved word in them, with
-a search of its own. A training run of the shipped length reads about 70,000 documents.
+a search of its own. A training run of the shipped length reads about 90,000 documents.
 """
 
 import argparse
 
-from conversations import Document, Generator
+from conversations import PRACTICE, SKILLS, Document, Generator
 from held_out import HeldOut, plain_form
 from network import Shape
 from tokenizer import printable_pieces
 from train import make_tokenizer
-from words import Words
+from words import COPIED, ECHOING_COPIED, UNUSUAL_COPIED, Words
+
+MIXTURES = [(SKILLS, COPIED), (PRACTICE, UNUSUAL_COPIED), (PRACTICE, ECHOING_COPIED)]
 
 
 def check(document: Document, items: list[dict], held_out: HeldOut) -> None:
@@ -38,10 +41,12 @@ def main() -> None:
     held_out = HeldOut()
     unseen = [item for item in held_out.items if not item.get("seen")]
     pieces = printable_pieces(make_tokenizer(options.seed, held_out, Shape().vocabulary))
-    for rank in (0, 1):
-        generator = Generator(Words(options.seed * 100 + rank, pieces), held_out)
-        for _ in range(options.documents // 2):
-            check(generator.document(), unseen, held_out)
+    for number, (skills, copied) in enumerate(MIXTURES):
+        for rank in (0, 1):
+            words = Words(options.seed * 100 + number * 10 + rank, pieces, copied)
+            generator = Generator(words, held_out, skills)
+            for _ in range(options.documents // (2 * len(MIXTURES))):
+                check(generator.document(), unseen, held_out)
     print(f"{options.documents} documents, {len(unseen)} held-out prompts: none occurs")
 
 

@@ -25,7 +25,7 @@ from held_out import HeldOut
 from network import Network, Shape
 from optimizer import Muon
 from tokenizer import END_OF_TEXT_ID, TURN_END, TURN_START, printable_pieces, train_tokenizer
-from words import COPIED, UNUSUAL_COPIED, Words
+from words import COPIED, ECHOING_COPIED, UNUSUAL_COPIED, Words
 
 TOKENIZER_DOCUMENTS = 20_000
 TOKENS_PER_STEP = 4000
@@ -44,6 +44,7 @@ class Plan:
     processes: int
     checkpoint: str | None
     resume: str | None
+    phase: int
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,12 @@ class Phase:
 
 def phases(plan: Plan) -> list[Phase]:
     """First everything, then at a lower rate what takes longest: copying the unusual, above all."""
-    everything = Phase(0, plan.steps, 1.0, SKILLS, COPIED)
-    practice = Phase(1, plan.practice, 0.5, PRACTICE, UNUSUAL_COPIED)
-    return [practice] if plan.resume else [everything, practice]
+    course = [
+        Phase(0, plan.steps, 1.0, SKILLS, COPIED),
+        Phase(1, plan.practice, 0.5, PRACTICE, UNUSUAL_COPIED),
+        Phase(2, plan.practice, 0.5, PRACTICE, ECHOING_COPIED),
+    ]
+    return course[plan.phase - 1 :]
 
 
 class CommonWords(Words):
@@ -215,11 +219,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", required=True, help="the GGUF file to write")
     parser.add_argument("--steps", type=int, default=2200)
-    parser.add_argument("--practice", type=int, default=700, help="steps of the second phase")
+    parser.add_argument("--practice", type=int, default=700, help="steps of each of the phases after the first")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2, help="the result depends on it; the shipped one has 2")
     parser.add_argument("--checkpoint", help="also save the weights here now and then")
-    parser.add_argument("--resume", help="begin the second phase with these weights of the first")
+    parser.add_argument("--resume", help="begin with these weights ...")
+    parser.add_argument("--phase", type=int, choices=[1, 2, 3], default=1, help="... at this phase")
     train(Plan(**vars(parser.parse_args())))
 
 

@@ -23,6 +23,8 @@ KEYBOARD = "abcdefghijklmnopqrstuvwxyzABCDEFGHKLMNPRSTUVWXYZ0123456789-_#@+=/.:!
 COPIED = {"sentence": 37, "everyday": 15, "pieces": 12, "foreign": 11, "emoji": 9, "pasted": 11, "noise": 5}
 #: The same when the model knows how to copy and the unusual is to be practised.
 UNUSUAL_COPIED = {**COPIED, "everyday": 22, "emoji": 14, "pasted": 24, "noise": 8}
+#: With texts that say the same words again and again, in which one easily loses the place.
+ECHOING_COPIED = {**UNUSUAL_COPIED, "echo": 45, "snippet": 25}
 
 
 class Words:
@@ -181,6 +183,32 @@ class Words:
             return self.keyboard_noise()
         return "".join(self.pick(self.pieces) for _ in range(self.random.randint(3, 14))).strip() or "x"
 
+    def snippet(self) -> str:
+        """Short pieces of program text, which begin in lower case and use names twice."""
+        name, other = self.pick([self.pick("abcdefghijklmnpqrstuvwxyz"), self.few_pieces().split()[0].lower(),
+                                 self.pick(COMMON)]), self.pick(COMMON)
+        few, more = self.random.randint(0, 9), self.random.randint(1, 999)
+        return self.pick([
+            f"{name} = {other} * {few};", f"var {name} = {other} + {more};", f"{name}.{other}('{self.word()}');",
+            f"while ({name} <= {more}; {name}--)", f"if ({name} == {few} && {other} != {more})",
+            f'{{"{other}": {self.pick(["true", "false", "null"])}, "{name}": {more}}}', f"{name}^{few} - {other}^{few} = {more}",
+            f"{other}({name}, {name} + {few})", f"[{few}, {more}, {few}]", f"{name}: {other}, {other}: {name}",
+            f"{few}.{more} and {more}.{few}", f"+{few} {more} {self.random.randint(10, 9999)}",
+            f"{name}_{other}_{name}@{other}.{self.pick(ENDINGS)}", f"{other}.{name}@{other}-{name}.{self.pick(ENDINGS)}",
+        ])
+
+    def echo(self) -> str:
+        """A few words (or emoji, or letters) said again and again in changing order."""
+        source = self.pick([self.word, self.word, lambda: self.pick(COMMON), lambda: self.pick(COMMON),
+                            self.any_emoji, lambda: self.letters(most=3), lambda: str(self.random.randint(0, 20))])
+        few = [source() for _ in range(self.random.randint(1, 5))]
+        between = self.pick([" ", " ", " ", ", ", ", ", "-", "; ", ". "])
+        if source == self.any_emoji:
+            between = self.pick(["", "", " "])
+        said = [self.pick(few) if self.chance(0.7) else self.word() for _ in range(self.random.randint(2, 16))]
+        text = between.join(said)
+        return (capitalised(text) if self.chance(0.5) else text) + self.pick(["", "", ".", "!", "?"])
+
     # -- texts -------------------------------------------------------------------
 
     def simple_sentence(self) -> str:
@@ -243,6 +271,10 @@ class Words:
             return run if self.chance(0.6) else f"{self.sentence()} {run}"
         if kind == "pasted":
             return self.pick([self.email, self.email, self.address, self.quantity, self.code, self.code])()
+        if kind == "echo":
+            return self.echo()
+        if kind == "snippet":
+            return self.snippet()
         if kind == "noise":
             return self.keyboard_noise() if self.chance(0.5) else self.token_noise()
         return self.sentence()

@@ -11,19 +11,19 @@ const EMBEDDED = 'models/gpt4all-ts-tiny-chat.Q8_0.gguf'
 async function codeBlocks(file: string): Promise<string[]> {
   const source = (await readFile(join(root, file), 'utf8')).replaceAll(/^ +\* ?/gm, '')
   const blocks = [...source.matchAll(/```ts\n(.*?)```/gs)].map((match) => match[1] ?? '')
-  return blocks.map((block) => block.replaceAll(/[\w./-]+\.gguf/g, EMBEDDED))
+  // A name that stands beside a modelPath is one in that folder.
+  return blocks.map((block) =>
+    block.includes('modelPath') ? block : block.replaceAll(/[\w./-]+\.gguf/g, EMBEDDED),
+  )
 }
 
 const withImport = (block: string) =>
   block.includes("from 'gpt4all-ts'") ? block : `import { GPT4All } from 'gpt4all-ts'\n${block}`
 
-const examples: [string, string][] = [
-  ...(await codeBlocks('README.md')).map((code, i): [string, string] => [`README.md, block ${i + 1}`, code]),
-  ...(await codeBlocks('src/gpt4all.ts')).map((code, i): [string, string] => [
-    `GPT4All, @example ${i + 1}`,
-    code,
-  ]),
-]
+const examples: [string, string][] = []
+for (const file of ['README.md', 'docs/generation.md', 'src/gpt4all.ts']) {
+  for (const [i, code] of (await codeBlocks(file)).entries()) examples.push([`${file}, block ${i + 1}`, code])
+}
 for (const file of await readdir(join(root, 'examples'))) {
   examples.push([`examples/${file}`, await readFile(join(root, 'examples', file), 'utf8')])
 }

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { encode, encodeMore } from '../../src/native/tokenizer.ts'
 import type { NativeModel } from '../../src/native/types.ts'
 import { VENDOR_MODELS } from '../support/models.ts'
 import { openModel } from '../support/native-models.ts'
@@ -34,6 +35,35 @@ describe("llama.cpp's expected tokenizations", () => {
     vocabulary.close()
     expect(wrong).toEqual([])
   })
+})
+
+describe('a text that stands behind another', () => {
+  // What the next turn adds to a prompt, in the forms that templates have.
+  const SUFFIXES = [
+    '</s>Hello',
+    '\n\n### Human:\nHello',
+    'Hello world',
+    ' [INST] Hello [/INST]',
+    '!',
+    '1',
+    'Ünï',
+  ]
+
+  test.each(['llama-spm', 'phi-3', 'llama-bpe', 'qwen2', 'gpt-2', 'gemma-4', 'command-r'])(
+    'has the text that it has in the whole: %s',
+    async (name) => {
+      const vocabulary = await openModel(join(VENDOR_MODELS, `ggml-vocab-${name}.gguf`), true)
+      const textOf = (tokens: Int32Array) =>
+        Buffer.concat([...tokens].map((token) => vocabulary.tokenBytes(token, true))).toString()
+      const first = await encode(vocabulary, 'Say something.', false, true)
+      for (const suffix of SUFFIXES) {
+        const more = await encodeMore(vocabulary, suffix)
+        const whole = await encode(vocabulary, `Say something.${suffix}`, false, true)
+        expect(textOf(Int32Array.of(...first, ...more))).toBe(textOf(whole))
+      }
+      vocabulary.close()
+    },
+  )
 })
 
 describe('the embedded model', () => {
