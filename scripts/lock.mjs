@@ -4,6 +4,9 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inRoot } from './paths.mjs'
 
+/** The locks that this process holds. */
+const held = new Set()
+
 /** Runs `work` while holding the checkout's lock; waits for a living holder, ignores a dead one. */
 export async function withLock(work, folder = inRoot('.cache')) {
   const path = join(folder, 'setup.lock')
@@ -18,7 +21,8 @@ export async function withLock(work, folder = inRoot('.cache')) {
       await sleep(500)
     }
   }
-  const release = () => isOurs(path) && rmSync(path, { force: true })
+  held.add(path)
+  const release = () => held.delete(path) && rmSync(path, { force: true })
   process.once('exit', release)
   try {
     return await work()
@@ -44,24 +48,17 @@ function holderOf(path) {
     const text = readFileSync(path, 'utf8')
     // Between creating the file and writing to it, it is empty.
     if (text === '') return Date.now() - statSync(path).mtimeMs < 5000 ? 'starting' : undefined
-    return isAlive(Number(text)) ? text : undefined
+    return isAlive(Number(text), path) ? text : undefined
   } catch (error) {
     if (error.code === 'ENOENT') return 'ending'
     throw error
   }
 }
 
-function isOurs(path) {
-  try {
-    return readFileSync(path, 'utf8') === String(process.pid)
-  } catch {
-    return false
-  }
-}
-
 // A lock with our own number that we do not hold is left from another container or another start of the machine.
-function isAlive(pid) {
-  if (!Number.isInteger(pid) || pid <= 0 || pid === process.pid) return false
+function isAlive(pid, path) {
+  if (pid === process.pid) return held.has(path)
+  if (!Number.isInteger(pid) || pid <= 0) return false
   try {
     process.kill(pid, 0)
     return true
