@@ -1,3 +1,4 @@
+import { type InspectOptions, inspect } from 'node:util'
 import { History, type Prompt } from './chat/history.ts'
 import {
   type ChatGenerateOptions,
@@ -51,7 +52,7 @@ export class ChatSession {
     this.#messages = this.#options.messages
   }
 
-  /** The conversation so far, the system message first where there is one. A copy; assign to change it. */
+  /** The conversation so far, the system message first where there is one. A copy: assign to change it, do not push. */
   get messages(): ChatMessage[] {
     return this.#messages.map((message) => ({ ...message }))
   }
@@ -83,7 +84,7 @@ export class ChatSession {
     const { prefill, options: others } = splitChatOptions(options)
     return this.#turn(others, (messages) => {
       const last = messages.findLastIndex(({ role }) => role === 'user')
-      if (last < 0) throw optionError('messages', 'a message of the user to answer', messages)
+      if (last < 0) throw optionError('messages', 'a message of the user to answer again', messages)
       return { messages: messages.slice(0, last + 1), prefill }
     })
   }
@@ -114,6 +115,12 @@ export class ChatSession {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  /** What `console.log(session)` shows. */
+  [Symbol.for('nodejs.util.inspect.custom')](_depth: number, options: InspectOptions): string {
+    const shown = { closed: this.#closing.signal.aborted, messages: this.messages }
+    return `ChatSession ${inspect(shown, options)}`
   }
 
   #turn(options: GenerateOptions | undefined, ask: (messages: readonly ChatMessage[]) => Asked): Generation {

@@ -1,8 +1,8 @@
-import { ContextOverflowError } from '../errors.ts'
+import { ContextOverflowError, optionError } from '../errors.ts'
 import { encode, encodeMore } from '../native/tokenizer.ts'
 import type { NativeModel } from '../native/types.ts'
 import { Protection } from './protect.ts'
-import { type ChatMessage, type PromptFormat, render } from './template.ts'
+import { type ChatMessage, checkMessages, type PromptFormat, render } from './template.ts'
 
 /**
  * What to do with a conversation that has outgrown the context: leave out the oldest turns, refuse, or show the model
@@ -95,11 +95,14 @@ export class History {
   ): Promise<Prompt> {
     const whole = await this.#render(messages, prefill, [])
     if (policy === 'error' || whole.tokens.length <= this.#most) return whole
-    const kept = policy(messages)
+    const kept: unknown = policy(messages.map((message) => ({ ...message })))
+    checkKept(kept)
+    const isKept = ({ role, content }: ChatMessage) =>
+      kept.some((message) => message.role === role && message.content === content)
     return this.#render(
       kept,
       prefill,
-      messages.filter((message) => !kept.includes(message)),
+      messages.filter((message) => !isKept(message)),
     )
   }
 
@@ -148,6 +151,12 @@ export class History {
     }
     return tokens
   }
+}
+
+function checkKept(kept: unknown): asserts kept is readonly ChatMessage[] {
+  checkMessages(kept as readonly ChatMessage[], 1)
+  if ((kept as readonly ChatMessage[]).at(-1)?.role === 'user') return
+  throw optionError('overflow', 'a function that returns messages, the last one of the user', kept)
 }
 
 /** Characters to leave out so that `goal` tokens are left, half of what the prompt's average says. */

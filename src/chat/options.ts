@@ -25,7 +25,7 @@ export type ChatSessionOptions = TemplateOptions & {
   readonly messages?: readonly ChatMessage[] | undefined
   /**
    * When the conversation has outgrown `nCtx`: `'drop-oldest'` leaves the oldest turns out of the prompt (never the
-   * system prompt, nor the last message), `'error'` rejects with `ContextOverflowError`, and a function returns the
+   * system prompt, nor the last message) until it takes half of what fits, so that the next few turns are cached, `'error'` rejects with `ContextOverflowError`, and a function returns the
    * messages that the model is to see. `messages` keeps them all; `result.dropped` tells what was left out.
    * @default 'drop-oldest'
    */

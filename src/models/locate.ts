@@ -61,7 +61,8 @@ export async function findModel({ asGiven, withExtension }: ModelLocation): Prom
     )
     if (!missing) return path
   }
-  const advice = 'Put the file there, or give its full path; this version does not download models.'
+  const advice =
+    'Put the file there, or give its path (`./name.gguf` for one in the working folder); this version does not download models.'
   throw new ModelError(
     'ERR_MODEL_NOT_FOUND',
     `There is no model file at ${withExtension}. ${advice}`,

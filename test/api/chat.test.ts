@@ -332,6 +332,12 @@ describe('a conversation that outgrows the context', () => {
       .generate('Count to 5.', GREEDY)
     expect(await last).toBe('1, 2, 3, 4, 5.')
     expect((await last.result).dropped).toHaveLength(80)
+    const wild = [() => undefined, async () => messages, () => 'x', () => [{ role: 'bot' }], () => []]
+    for (const overflow of wild as never[])
+      await expect(small.chatSession({ messages, overflow }).generate('Hello')).rejects.toThrow(badOption)
+    const spoiling = small.chatSession({ messages, overflow: (all) => (all as ChatMessage[]).splice(-1) })
+    await spoiling.generate('Count to 5.', GREEDY)
+    expect(spoiling.messages).toHaveLength(82)
     const tooMuch = small.chatSession({ messages, overflow: (all) => all }).generate('Hello', GREEDY)
     await expect(tooMuch).rejects.toBeInstanceOf(ContextOverflowError)
     await small.close()

@@ -21,5 +21,5 @@ const env = {
 }
 // Sets everything up first, so that it is today's library that is tried.
 const program = fileURLToPath(new URL('../../scripts/test.mjs', import.meta.url))
-const args = ['--project', 'campaigns', '--disable-console-intercept', 'test/campaigns/damaged-gguf.test.ts']
+const args = ['--project', 'campaigns', 'damaged-gguf.test.ts', '--disable-console-intercept']
 process.exitCode = spawnSync(process.execPath, [program, ...args], { env, stdio: 'inherit' }).status ?? 1
