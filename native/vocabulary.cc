@@ -87,7 +87,7 @@ Napi::Int32Array ToArray(Napi::Env env, const std::vector<llama_token>& tokens) 
 
 Napi::Value ToBytes(Napi::Env env, const std::string& bytes) {
   auto array = Napi::Uint8Array::New(env, bytes.size());
-  std::memcpy(array.Data(), bytes.data(), bytes.size());
+  if (!bytes.empty()) std::memcpy(array.Data(), bytes.data(), bytes.size());
   return array;
 }
 

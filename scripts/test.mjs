@@ -42,8 +42,9 @@ async function runSanitized(args) {
     GPT4ALL_BINDING: room.file,
     GPT4ALL_SANITIZED: '1',
     LD_PRELOAD: library,
-    // V8 keeps what it holds until the process ends, so leaks are counted by RSS tests instead.
-    ASAN_OPTIONS: `detect_leaks=0:abort_on_error=1:${process.env.ASAN_OPTIONS ?? ''}`,
+    // V8 keeps what it holds until the process ends, so leaks are counted by RSS tests instead. An allocation that is
+    // too large fails as it would without.
+    ASAN_OPTIONS: `detect_leaks=0:abort_on_error=1:allocator_may_return_null=1:${process.env.ASAN_OPTIONS ?? ''}`,
     UBSAN_OPTIONS: `print_stacktrace=1:halt_on_error=1:${process.env.UBSAN_OPTIONS ?? ''}`,
   })
 }
