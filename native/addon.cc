@@ -1,5 +1,8 @@
 #include <napi.h>
 
+#include <string>
+
+#include "chat-template.h"
 #include "chat.h"
 #include "context.h"
 #include "environment.h"
@@ -44,11 +47,17 @@ Napi::Value Devices(const Napi::CallbackInfo& info) {
   return devices;
 }
 
+// Where this addon lies, so that a child process can load the same one; empty where Node does not tell.
+std::string OwnFile(Napi::Env env) {
+  const char* url = nullptr;
+  return node_api_get_module_file_name(env, &url) == napi_ok && url != nullptr ? url : "";
+}
+
 // llama.cpp and ggml keep process-wide state; every environment of the process shares it.
 void InstallOnce() {
   static const bool once = [] {
     InstallLog();
-    ChatTemplates::InstallLog();
+    ChatFormat::InstallLog();
     llama_backend_init();
     return true;
   }();
@@ -58,12 +67,14 @@ void InstallOnce() {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InstallOnce();
   Environment::Install(env);
+  exports.Set("file", OwnFile(env));
   exports.Set("llamaVersion", llama_version());
   exports.Set("systemInfo", llama_print_system_info());
   exports.Set("devices", Napi::Function::New<Devices>(env, "devices"));
   exports.Set("Model", Model::Init(env));
   exports.Set("Context", Context::Init(env));
   exports.Set("Sampler", Sampler::Init(env));
+  exports.Set("ChatTemplate", ChatTemplate::Init(env));
   return exports;
 }
 

@@ -1,7 +1,9 @@
-// Rendering chat messages with a Jinja template, in llama.cpp's own engine.
+// Chat templates in llama.cpp's own engine: messages to a prompt, and the model's output back to reasoning and
+// answer. Everything that llama.cpp's common/ is needed for, and nothing of N-API.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,18 +14,55 @@ namespace gpt4all {
 struct ChatMessage {
   std::string role;
   std::string content;
+  std::string reasoning;
 };
 
-// Keeps the template parsed last: parsing analyses the template by rendering it several times.
-class ChatTemplates {
- public:
-  ChatTemplates();
-  ~ChatTemplates();
+struct RenderRequest {
+  std::vector<ChatMessage> messages;
+  bool add_generation_prompt;
+  bool enable_thinking;
+  // Whether past reasoning is shown; empty = as the template does by itself.
+  std::optional<bool> preserve_reasoning;
+};
 
-  // `source` is Jinja; empty = the model's own. Throws Failure (ERR_TEMPLATE).
-  std::string Render(const llama_model* model, const std::string& source,
-                     const std::vector<ChatMessage>& messages, bool add_generation_prompt);
-  void Clear();
+struct ParsedReply {
+  std::string reasoning;
+  std::string content;
+};
+
+// Splits what a model writes, as the template that made its prompt says.
+class ReplyGrammar {
+ public:
+  virtual ~ReplyGrammar() = default;
+  // `partial`: more is to come, so text that may begin a tag is held back.
+  virtual ParsedReply Parse(const std::string& output, bool partial) const = 0;
+};
+
+struct RenderedChat {
+  std::string prompt;
+  // The end of `prompt` that asks for the answer; may open a block of reasoning.
+  std::string generation_prompt;
+  bool supports_thinking;
+  // Whether an answer has parts (reasoning, a frame around the text) that `grammar` tells apart.
+  bool splits_reply;
+  std::string thinking_start;
+  std::vector<std::string> thinking_ends;
+  // Texts of control tokens that the grammar needs to see in the output.
+  std::vector<std::string> preserved_texts;
+  // What ends an answer beside the model's own end tokens.
+  std::vector<std::string> stops;
+  std::shared_ptr<const ReplyGrammar> grammar;
+};
+
+class ChatFormat {
+ public:
+  // `source` is Jinja; empty = the model's own. Without a model the start and end tokens are "<s>" and "</s>".
+  // Throws Failure (ERR_TEMPLATE) that tells the line.
+  ChatFormat(const llama_model* model, const std::string& source);
+  ~ChatFormat();
+
+  // Throws Failure (ERR_TEMPLATE).
+  RenderedChat Render(const RenderRequest& request);
 
   // Silences common's logger, which would print to stdout. Once per process.
   static void InstallLog();

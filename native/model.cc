@@ -33,7 +33,6 @@ Napi::Object Model::Init(Napi::Env env) {
                                                      InstanceMethod<&Model::Detokenize>("detokenize"),
                                                      InstanceMethod<&Model::TokenBytes>("tokenBytes"),
                                                      InstanceMethod<&Model::ChatTemplate>("chatTemplate"),
-                                                     InstanceMethod<&Model::RenderChat>("renderChat"),
                                                      InstanceMethod<&Model::Close>("close"),
                                                  });
   const auto reference = std::make_shared<Napi::FunctionReference>(Napi::Persistent(constructor));
@@ -147,29 +146,7 @@ Napi::Value Model::ChatTemplate(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), source);
 }
 
-Napi::Value Model::RenderChat(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const auto weights = Open(env);
-  const Napi::Object params = Object(info[0], "params");
-  const Napi::Value source = params.Get("template");
-  const Napi::Value list = params.Get("messages");
-  if (!list.IsArray()) throw BadArgument(env, "messages", "an array");
-  std::vector<ChatMessage> messages;
-  const auto array = list.As<Napi::Array>();
-  for (uint32_t i = 0; i < array.Length(); i++) {
-    const Napi::Object message = Object(array.Get(i), "messages");
-    messages.push_back({Text(message.Get("role"), "role"), Text(message.Get("content"), "content")});
-  }
-  const bool add_prompt = Boolean(params.Get("addGenerationPrompt"), "addGenerationPrompt");
-  const std::string override = source.IsUndefined() ? std::string() : Text(source, "template");
-  return Translated(env, [&] {
-    const LogScope scope(weights->log);
-    return Napi::String::New(env, templates_.Render(weights->model, override, messages, add_prompt));
-  });
-}
-
 Napi::Value Model::Close(const Napi::CallbackInfo& info) {
-  templates_.Clear();
   weights_.reset();
   return info.Env().Undefined();
 }

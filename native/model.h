@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "chat.h"
 #include "llama.h"
 #include "log.h"
 
@@ -48,11 +47,9 @@ class Model : public Napi::ObjectWrap<Model> {
   Napi::Value Detokenize(const Napi::CallbackInfo& info);
   Napi::Value TokenBytes(const Napi::CallbackInfo& info);
   Napi::Value ChatTemplate(const Napi::CallbackInfo& info);
-  Napi::Value RenderChat(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Weights> weights_;
-  ChatTemplates templates_;
 };
 
 }  // namespace gpt4all

@@ -7,11 +7,12 @@ import {
   type ResolvedChatOptions,
   resolveChatOptions,
   splitChatOptions,
+  type TurnOptions,
 } from './chat/options.ts'
 import { Queue } from './chat/queue.ts'
-import { type ChatMessage, checkMessages, chooseFormat, type PromptFormat } from './chat/template.ts'
+import { type ChatMessage, checkMessages, type PromptFormat, type TemplateOptions } from './chat/template.ts'
 import { ClosedError, optionError } from './errors.ts'
-import type { Generation, PartialResult, Prepare } from './generation.ts'
+import type { Generation, PartialResult, Prepare, RunRecord } from './generation.ts'
 import type { NativeModel } from './native/types.ts'
 import {
   type GenerateOptions,
@@ -23,13 +24,11 @@ import {
 /** @internal What a session needs of its model. */
 export type SessionHost = {
   readonly contextSize: number
-  open(): Promise<NativeModel>
-  /** Whether `tokens` are all of `text`: neither cut at a stop string nor inside a character. */
-  isTextOf(tokens: readonly number[], text: string): boolean
+  open(options: TemplateOptions): Promise<{ readonly native: NativeModel; readonly format: PromptFormat }>
   start(prepare: Prepare, options: ResolvedGenerateOptions, closing: AbortSignal): Generation
 }
 
-/** What a turn is made of: the messages to answer, and how the answer begins. */
+/** What a turn answers: the messages, and how the answer begins. */
 type Asked = { readonly messages: readonly ChatMessage[]; readonly prefill: string }
 
 /**
@@ -60,7 +59,7 @@ export class ChatSession {
   /** Replaces the conversation. A turn that is under way does not join the new one. */
   set messages(messages: readonly ChatMessage[]) {
     checkMessages(messages)
-    this.#messages = messages.map(({ role, content }) => ({ role, content }))
+    this.#messages = messages.map((message) => ({ ...message }))
     this.#opened?.history.reset()
   }
 
@@ -72,26 +71,26 @@ export class ChatSession {
    */
   generate(prompt: string, options?: ChatGenerateOptions): Generation {
     if (typeof prompt !== 'string') throw optionError('prompt', 'a string', prompt)
-    const { prefill, options: others } = splitChatOptions(options)
-    return this.#turn(others, (messages) => ({
+    const turn = splitChatOptions(options)
+    return this.#turn(turn, (messages) => ({
       messages: [...messages, { role: 'user', content: prompt }],
-      prefill,
+      prefill: turn.prefill,
     }))
   }
 
   /** Another answer to the last message of the user, in place of the one there is. */
   regenerate(options?: ChatGenerateOptions): Generation {
-    const { prefill, options: others } = splitChatOptions(options)
-    return this.#turn(others, (messages) => {
+    const turn = splitChatOptions(options)
+    return this.#turn(turn, (messages) => {
       const last = messages.findLastIndex(({ role }) => role === 'user')
       if (last < 0) throw optionError('messages', 'a message of the user to answer again', messages)
-      return { messages: messages.slice(0, last + 1), prefill }
+      return { messages: messages.slice(0, last + 1), prefill: turn.prefill }
     })
   }
 
   /** More of the last answer: the generation gives what is added. */
   continue(options?: GenerateOptions): Generation {
-    return this.#turn(options, (messages) => {
+    return this.#turn({ prefill: '', enableThinking: false, options: options ?? {} }, (messages) => {
       const last = messages.at(-1)
       if (last?.role !== 'assistant') throw optionError('messages', 'an answer to continue', messages)
       return { messages: messages.slice(0, -1), prefill: last.content }
@@ -102,8 +101,8 @@ export class ChatSession {
   async countTokens(prompt?: string): Promise<number> {
     if (prompt !== undefined && typeof prompt !== 'string') throw optionError('prompt', 'a string', prompt)
     this.#closing.signal.throwIfAborted()
-    const { history } = this.#use(await this.#host.open())
-    const messages = [...this.#messages]
+    const { history, format } = await this.#use()
+    const messages = [...this.#withSystem(this.#messages, format)]
     if (prompt !== undefined) messages.push({ role: 'user', content: prompt })
     return messages.length === 0 ? 0 : history.countTokens(messages)
   }
@@ -123,9 +122,10 @@ export class ChatSession {
     return `ChatSession ${inspect(shown, options)}`
   }
 
-  #turn(options: GenerateOptions | undefined, ask: (messages: readonly ChatMessage[]) => Asked): Generation {
-    const resolved = resolveGenerateOptions(options)
-    const prepare: Prepare = async (model, record, signal) => {
+  #turn(turn: TurnOptions, ask: (messages: readonly ChatMessage[]) => Asked): Generation {
+    const resolved = resolveGenerateOptions(turn.options)
+    const enableThinking = turn.enableThinking ?? this.#options.enableThinking
+    const prepare: Prepare = async (_, record, signal) => {
       const leave = await this.#turns.enter()
       if (signal.aborted) {
         leave()
@@ -136,14 +136,20 @@ export class ChatSession {
         if (made) commit?.(made)
         leave()
       }
+      const { format, history } = await this.#use()
       const before = this.#messages
-      const asked = ask(before)
-      const { format, history } = this.#use(model)
-      const prompt = await history.prompt(asked.messages, asked.prefill, this.#options.overflow)
+      const asked = ask(this.#withSystem(before, format))
+      const prompt = await history.prompt({ ...asked, enableThinking })
       record.dropped = prompt.dropped
-      commit = (made) => this.#commit(before, asked, prompt, made)
-      const { tokens, text } = prompt
-      return { tokens, text, stop: [...resolved.stop, ...this.#defaultStops(format)] }
+      if (!prompt.full) commit = (made) => this.#commit(before, asked, prompt, made, record)
+      return {
+        tokens: prompt.record.tokens,
+        text: prompt.text,
+        stop: [...resolved.stop, ...prompt.stops, ...this.#defaultStops(format)],
+        moved: prompt.moved,
+        full: prompt.full,
+        reply: prompt.reply,
+      }
     }
     return this.#host.start(prepare, resolved, this.#closing.signal)
   }
@@ -152,23 +158,40 @@ export class ChatSession {
     before: readonly ChatMessage[],
     asked: Asked,
     prompt: Prompt,
-    { text, tokens }: PartialResult,
+    { text, reasoning, tokens }: PartialResult,
+    { transcript: { raw }, tokenBytes }: RunRecord,
   ): void {
     if (this.#messages !== before) return // they were replaced meanwhile
-    this.#messages = [...asked.messages, { role: 'assistant', content: asked.prefill + text }]
-    this.#opened?.history.commit(prompt, text, this.#host.isTextOf(tokens, text) ? tokens : undefined)
+    const answer: ChatMessage = {
+      role: 'assistant',
+      content: asked.prefill + text,
+      ...(reasoning !== '' && { reasoning }),
+    }
+    this.#messages = [...asked.messages, answer]
+    // Cut at a stop string, or inside a character, the tokens say more than the text.
+    const whole = Buffer.byteLength(raw) === tokenBytes
+    const contents = reasoning === '' ? [text] : [text, reasoning]
+    this.#opened?.history.commit(prompt, raw, whole ? tokens : undefined, contents)
   }
 
-  #use(model: NativeModel) {
+  async #use() {
     if (!this.#opened) {
-      const format = chooseFormat(this.#options.template, model)
+      const { template, overflow, reasoning } = this.#options
+      const { native, format } = await this.#host.open(template)
       const { contextSize } = this.#host
-      this.#opened = {
+      this.#opened ??= {
         format,
-        history: new History(model, format, { contextSize, reserved: RESERVED_TOKENS }),
+        history: new History(native, format, { contextSize, reserved: RESERVED_TOKENS, overflow, reasoning }),
       }
     }
     return this.#opened
+  }
+
+  // A catalog's system prompt becomes part of the conversation with its first turn.
+  #withSystem(messages: readonly ChatMessage[], { systemPrompt }: PromptFormat): readonly ChatMessage[] {
+    if (systemPrompt === undefined || this.#options.ownSystem || messages[0]?.role === 'system')
+      return messages
+    return [{ role: 'system', content: systemPrompt }, ...messages]
   }
 
   #defaultStops(format: PromptFormat): readonly string[] {

@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'ERR_MODEL_DAMAGED'
   | 'ERR_MODEL_UNSUPPORTED'
   | 'ERR_MODEL_LOAD'
+  | 'ERR_MODEL_CONFIG'
   | 'ERR_MEMORY'
   | 'ERR_CONTEXT_OVERFLOW'
   | 'ERR_CLOSED'
@@ -37,7 +38,8 @@ export class GPT4AllError extends Error {
 /**
  * A model file that cannot be used. `code` says why: `ERR_MODEL_NOT_FOUND`, `ERR_MODEL_UNREADABLE` (a directory,
  * no permission), `ERR_NOT_GGUF`, `ERR_MODEL_DAMAGED` (truncated or inconsistent), `ERR_MODEL_UNSUPPORTED`
- * (a kind of model this library does not run) or `ERR_MODEL_LOAD` (llama.cpp refused it).
+ * (a kind of model this library does not run), `ERR_MODEL_LOAD` (llama.cpp refused it) or `ERR_MODEL_CONFIG` (the
+ * `modelConfigFile` cannot be read, or is no catalog).
  */
 export class ModelError extends GPT4AllError {
   /** The file that was meant. */
@@ -77,10 +79,14 @@ export class ClosedError extends GPT4AllError {
   }
 }
 
-/** `ERR_TEMPLATE`: a chat template that cannot be parsed, or that raised while rendering. */
+/** `ERR_TEMPLATE`: a chat template that cannot be parsed, that raised while rendering, or that never ends. */
 export class TemplateError extends GPT4AllError {
-  constructor(message: string, options?: ErrorOptions) {
+  /** Line of the template, from 1; `undefined` where it is not known. */
+  readonly line: number | undefined
+
+  constructor(message: string, options?: ErrorOptions & { readonly line?: number | undefined }) {
     super('ERR_TEMPLATE', message, options)
+    this.line = options?.line
   }
 }
 

@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks'
 import { setMaxListeners } from 'node:events'
 import { type InspectOptions, inspect } from 'node:util'
 import type { ChatMessage } from './chat/template.ts'
-import type { Released } from './engine/stop.ts'
+import type { Channel, ParseReply, Spoken, Transcript } from './engine/reply.ts'
 import type { FinishReason, Outcome } from './engine/tokens.ts'
 import type { NativeModel } from './native/types.ts'
 import type { ResolvedGenerateOptions } from './options.ts'
@@ -27,8 +27,14 @@ export type Timings = {
   readonly tokensPerSecond: number
 }
 
+/** A piece of what the model writes. */
+export type Part = { readonly channel: Channel; readonly text: string }
+
 export type GenerationResult = {
+  /** The answer, without the reasoning. */
   readonly text: string
+  /** In a chat with a reasoning model: what it thought before it answered; else `''`. */
+  readonly reasoning: string
   /** Ids of the generated tokens, without the end token. */
   readonly tokens: readonly number[]
   /**
@@ -47,11 +53,14 @@ export type GenerationResult = {
 }
 
 /** What a generation that failed or was aborted had made by then. */
-export type PartialResult = Pick<GenerationResult, 'text' | 'tokens'>
+export type PartialResult = Pick<GenerationResult, 'text' | 'reasoning' | 'tokens'>
 
 /** @internal What the run fills in while it is under way. */
 export type RunRecord = {
   readonly outcome: Outcome
+  readonly transcript: Transcript
+  /** Bytes of all tokens generated; those of the transcript unless it ends within a token. */
+  tokenBytes: number
   promptTokens: number
   cachedTokens: number
   /** Messages that were left out of the prompt. */
@@ -65,13 +74,26 @@ export type Prepared = {
   readonly tokens: ArrayLike<number> & Iterable<number>
   readonly text: string
   readonly stop: readonly string[]
+  /** What stands behind a gap in the prompt may be moved in the cache instead of evaluated again. */
+  readonly moved?: boolean
+  /** There is no room for it: nothing is evaluated, and the generation ends with `length`. */
+  readonly full?: boolean
+  /** Tells the parts of the answer apart. */
+  readonly reply?: ReplyFormat | undefined
+}
+
+/** @internal */
+export type ReplyFormat = {
+  readonly parseReply: ParseReply
+  /** Texts of control tokens that the parser needs to see. */
+  readonly preservedTexts: readonly string[]
 }
 
 /** @internal Makes the prompt once the model is open; `record.onEnd` is its word on the end. */
 export type Prepare = (model: NativeModel, record: RunRecord, signal: AbortSignal) => Promise<Prepared>
 
 /** @internal Starts the pipe; called once, when the first piece is wanted. `signal` is the generation's own. */
-export type StartRun = (record: RunRecord, signal: AbortSignal) => AsyncGenerator<Released, void, void>
+export type StartRun = (record: RunRecord, signal: AbortSignal) => AsyncGenerator<Spoken, void, void>
 
 /** Takes the listeners of generations that nobody will end: their readers went away without `break`. */
 const abandoned = new FinalizationRegistry((unlisten: () => void) => unlisten())
@@ -94,16 +116,18 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   })
   readonly #record: RunRecord = {
     outcome: { finishReason: 'length', stopSequence: undefined },
+    transcript: { raw: '' },
+    tokenBytes: 0,
     promptTokens: 0,
     cachedTokens: 0,
     dropped: [],
     onEnd: undefined,
   }
-  readonly #pieces: string[] = []
+  readonly #parts: Part[] = []
   readonly #tokens: number[] = []
   // Everything runs in the async context that generate() was called in, whoever pulls.
   readonly #inContext = AsyncResource.bind(<T>(run: () => T): T => run())
-  #source: AsyncGenerator<Released, void, void> | undefined
+  #source: AsyncGenerator<Spoken, void, void> | undefined
   #advancing: Promise<boolean> | undefined
   #ended: { readonly result: GenerationResult } | { readonly error: unknown } | undefined
   #result: Promise<GenerationResult> | undefined
@@ -128,7 +152,9 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
 
   /** What was made so far; of interest after a failure or an abort. */
   get partial(): PartialResult {
-    return { text: this.#pieces.join(''), tokens: [...this.#tokens] }
+    const of = (channel: Channel) =>
+      this.#parts.map((part) => (part.channel === channel ? part.text : '')).join('')
+    return { text: of('answer'), reasoning: of('reasoning').trim(), tokens: [...this.#tokens] }
   }
 
   // biome-ignore lint/suspicious/noThenProperty: a generation is meant to be awaited
@@ -147,15 +173,20 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     return this.then().finally(onFinally)
   }
 
-  /** Pieces of text as they come, none of them empty. A later iteration gets the same pieces again. */
+  /** Pieces of the answer as they come, none of them empty. A later iteration gets the same pieces again. */
   async *[Symbol.asyncIterator](): AsyncGenerator<string, void, void> {
+    for await (const { channel, text } of this.parts()) if (channel === 'answer') yield text
+  }
+
+  /** The same with the reasoning: each piece says which `channel` it belongs to, `reasoning` or `answer`. */
+  async *parts(): AsyncGenerator<Part, void, void> {
     let read = 0
     try {
-      while (read < this.#pieces.length || (await this.#advance())) {
-        const piece = this.#pieces[read]
-        if (piece === undefined) continue // a token without text of its own
+      while (read < this.#parts.length || (await this.#advance())) {
+        const part = this.#parts[read]
+        if (part === undefined) continue // a token without text of its own
         read++
-        yield piece
+        yield { ...part }
       }
     } finally {
       await this.#end('break')
@@ -206,7 +237,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     }
   }
 
-  #next(): Promise<IteratorResult<Released, void>> {
+  #next(): Promise<IteratorResult<Spoken, void>> {
     if (this.#source) return this.#advanceSource(this.#source)
     this.#startedAt = performance.now()
     for (const signal of this.#signals) signal.throwIfAborted()
@@ -217,7 +248,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     return Promise.race([this.#advanceSource(source), this.#aborted])
   }
 
-  #advanceSource(source: AsyncGenerator<Released, void, void>) {
+  #advanceSource(source: AsyncGenerator<Spoken, void, void>) {
     return this.#inContext(() => source.next())
   }
 
@@ -245,10 +276,11 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   }
 
   /** Notes what came; false when the callback wants no more. */
-  async #take({ token, text }: Released): Promise<boolean> {
+  async #take({ token, text, reasoning }: Spoken): Promise<boolean> {
     this.#lastAt = performance.now()
     if (this.#tokens.length === 0) this.#firstAt = this.#lastAt
-    if (text) this.#pieces.push(text)
+    if (reasoning) this.#parts.push({ channel: 'reasoning', text: reasoning })
+    if (text) this.#parts.push({ channel: 'answer', text })
     if (token !== undefined) this.#tokens.push(token)
     const { callback } = this.#options
     const tokenId = token ?? this.#tokens.at(-1)

@@ -2,13 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { basename } from 'node:path'
 import { type InspectOptions, inspect } from 'node:util'
 import { type ChatSessionOptions, resolveChatOptions } from './chat/options.ts'
-import {
-  type ChatMessage,
-  checkMessages,
-  chooseFormat,
-  render,
-  type TemplateOptions,
-} from './chat/template.ts'
+import { type ChatMessage, checkMessages, render, type TemplateOptions } from './chat/template.ts'
 import { ChatSession } from './chat-session.ts'
 import { ClosedError, ContextOverflowError, optionError } from './errors.ts'
 import { Generation, type Prepare, type RunRecord } from './generation.ts'
@@ -103,8 +97,10 @@ export class GPT4All {
     return new ChatSession(
       {
         contextSize: this.contextSize,
-        open: async () => (await this.#open()).native,
-        isTextOf: (tokens, text) => this.#opened?.isTextOf(tokens, text) ?? false,
+        open: async (template) => {
+          const opened = await this.#open()
+          return { native: opened.native, format: await opened.promptFormat(template) }
+        },
         start: (prepare, resolved, closing) => this.#start(prepare, resolved, closing),
       },
       options,
@@ -150,8 +146,10 @@ export class GPT4All {
   async renderPrompt(messages: readonly ChatMessage[], options: TemplateOptions = {}): Promise<string> {
     checkMessages(messages, 1)
     resolveChatOptions(options)
-    const { native } = await this.#open()
-    return render(native, chooseFormat(options, native), messages)
+    const opened = await this.#open()
+    const format = await opened.promptFormat(options)
+    const wrap = (content: string) => content
+    return render(format, messages, { wrap, enableThinking: true, reasoning: undefined }).text
   }
 
   /** Token ids of `text`. */

@@ -1,7 +1,13 @@
 export type { OverflowPolicy } from './chat/history.ts'
 export type { ChatGenerateOptions, ChatSessionOptions } from './chat/options.ts'
-export { type ChatMessage, DEFAULT_PROMPT_TEMPLATE, type TemplateOptions } from './chat/template.ts'
+export {
+  type ChatMessage,
+  DEFAULT_PROMPT_TEMPLATE,
+  type ReasoningPolicy,
+  type TemplateOptions,
+} from './chat/template.ts'
 export { ChatSession } from './chat-session.ts'
+export type { Channel } from './engine/reply.ts'
 export type { FinishReason } from './engine/tokens.ts'
 export {
   ClosedError,
@@ -17,6 +23,7 @@ export {
 export {
   Generation,
   type GenerationResult,
+  type Part,
   type PartialResult,
   type Timings,
   type Usage,

@@ -1,9 +1,12 @@
 import { basename } from 'node:path'
+import { chooseFormat } from './chat/format.ts'
+import type { PromptFormat, TemplateOptions } from './chat/template.ts'
 import { Engine } from './engine/engine.ts'
-import { type Released, untilStop } from './engine/stop.ts'
+import { type Spoken, tellApart } from './engine/reply.ts'
+import { untilStop } from './engine/stop.ts'
 import { toText } from './engine/text.ts'
 import { generateTokens } from './engine/tokens.ts'
-import type { Prepare, RunRecord } from './generation.ts'
+import type { Prepare, ReplyFormat, RunRecord } from './generation.ts'
 import { tellPrompt } from './logger.ts'
 import { findModel, type ModelLocation } from './models/locate.ts'
 import { type OpenedModel, openModel } from './models/open.ts'
@@ -36,6 +39,9 @@ export type ModelConfig = {
   readonly metadata: Readonly<Record<string, string>>
 }
 
+/** Formats that are kept; a program uses one or two. */
+const MOST_FORMATS = 16
+
 /** @internal A model whose weights are loaded, and the engine that computes with them. */
 export class LoadedModel {
   readonly #binding: NativeBinding
@@ -44,6 +50,7 @@ export class LoadedModel {
   readonly #options: ResolvedModelOptions
   readonly #endTokens: ReadonlySet<number>
   readonly #bytesOf: (token: number) => Uint8Array
+  readonly #formats = new Map<string, Promise<PromptFormat>>()
 
   private constructor(
     binding: NativeBinding,
@@ -67,7 +74,7 @@ export class LoadedModel {
     const binding = loadBinding()
     const model = await openModel(binding, await findModel(location), options, signal)
     const { native } = model
-    const { nCtx, nThreads, fixedThreads, logger } = options
+    const { nCtx, nThreads, fixedThreads, deterministic, logger } = options
     if (nCtx > native.info.trainedContextSize) {
       const trained = native.info.trainedContextSize
       logger.warn(
@@ -78,7 +85,8 @@ export class LoadedModel {
       contextSize: nCtx,
       threads: nThreads,
       // A recurrent state cannot take back a step that was given up.
-      yields: !fixedThreads && !native.info.isRecurrent && !native.info.isHybrid,
+      yields: !fixedThreads && !deterministic && !native.info.isRecurrent && !native.info.isHybrid,
+      deterministic,
       logger,
     }
     const engine = await Engine.open(binding, native, shape).catch((error) => {
@@ -119,10 +127,19 @@ export class LoadedModel {
     }
   }
 
-  /** Whether `tokens` are all of `text`: neither cut at a stop string nor inside a character. */
-  isTextOf(tokens: readonly number[], text: string): boolean {
-    const length = tokens.reduce((sum, token) => sum + this.#bytesOf(token).length, 0)
-    return length === Buffer.byteLength(text)
+  /** How messages become prompts. Each format is made once: llama.cpp analyses a template for some 10 ms. */
+  promptFormat(options: TemplateOptions): Promise<PromptFormat> {
+    const key = JSON.stringify([options.promptTemplate, options.chatTemplate])
+    let format = this.#formats.get(key)
+    if (!format) {
+      const { native, entry } = this.#model
+      const sources = { binding: this.#binding, model: native, entry, logger: this.#options.logger }
+      format = chooseFormat(options, sources)
+      if (this.#formats.size >= MOST_FORMATS) this.#formats.clear()
+      this.#formats.set(key, format)
+      format.catch(() => this.#formats.delete(key)) // the reason may pass
+    }
+    return format
   }
 
   /** Makes the prompt, evaluates it, and yields what the model answers. */
@@ -131,12 +148,13 @@ export class LoadedModel {
     options: ResolvedGenerateOptions,
     record: RunRecord,
     signal: AbortSignal,
-  ): AsyncGenerator<Released, void, void> {
+  ): AsyncGenerator<Spoken, void, void> {
     const { native } = this.#model
     const prompt = await prepare(native, record, signal)
     signal.throwIfAborted()
     record.promptTokens = prompt.tokens.length
-    const sequence = this.#engine.sequence()
+    if (prompt.full) return
+    const sequence = this.#engine.sequence({ moved: prompt.moved ?? false })
     const step = {
       sampler: new this.#binding.Sampler(native.info.vocabSize, options.sampling),
       batchSize: options.nBatch,
@@ -157,13 +175,29 @@ export class LoadedModel {
     }
     try {
       const tokens = generateTokens(sequence, prompt.tokens, step, limits, record.outcome)
-      for await (const released of untilStop(toText(tokens, this.#bytesOf), prompt.stop, record.outcome)) {
+      const pieces = toText(tokens, this.#reader(prompt.reply, record))
+      const released = untilStop(pieces, prompt.stop, record.outcome)
+      for await (const spoken of tellApart(released, prompt.reply?.parseReply, record.transcript)) {
         tell()
-        yield released
+        yield spoken
       }
     } finally {
       tell()
       sequence.release()
+    }
+  }
+
+  /** The bytes of a token's text, counted; those of control tokens only where the parser of the answer needs them. */
+  #reader(reply: ReplyFormat | undefined, record: RunRecord): (token: number) => Uint8Array {
+    const shown = new Map<number, Uint8Array>()
+    for (const text of reply?.preservedTexts ?? []) {
+      const [token, ...more] = this.native.tokenize(text, false, true)
+      if (token !== undefined && more.length === 0) shown.set(token, Buffer.from(text))
+    }
+    return (token) => {
+      const bytes = shown.get(token) ?? this.#bytesOf(token)
+      record.tokenBytes += bytes.length
+      return bytes
     }
   }
 

@@ -31,6 +31,18 @@ export type ModelOptions = {
   readonly nCtx?: number | undefined
   /** Layers to put on the GPU, 0 or more; without effect on the CPU. @default 100 */
   readonly ngl?: number | undefined
+  /**
+   * Compute so that the same prompt gives the same logits, bit for bit, whatever was cached or asked before: then
+   * `temp: 0`, and any `seed`, repeats exactly. Costs speed: less of the cache is used, nothing runs side by side.
+   * @default false
+   */
+  readonly deterministic?: boolean | undefined
+  /**
+   * A file with GPT4All's catalog entry for this model, or a list that has it: its templates are used unless a
+   * session brings its own. @default an entry kept beside the model, or in a `models3.json`, `models2.json` or
+   * `models.json` beside it
+   */
+  readonly modelConfigFile?: string | undefined
   /** Log everything to stderr, when no `logger` is given. @default false */
   readonly verbose?: boolean | undefined
   /**
@@ -106,6 +118,8 @@ export type ResolvedModelOptions = {
   readonly device: string
   readonly nCtx: number
   readonly ngl: number
+  readonly deterministic: boolean
+  readonly modelConfigFile: string | undefined
   readonly logger: Logger
   readonly onProgress: ((fraction: number) => void) | undefined
 }
@@ -136,6 +150,8 @@ export function resolveModelOptions(options: ModelOptions = {}): ResolvedModelOp
     device: string('device', options.device) ?? (isAppleSilicon() ? 'gpu' : 'cpu'),
     nCtx: integer('nCtx', options.nCtx, 8, 2 ** 24) ?? DEFAULTS.nCtx,
     ngl: integer('ngl', options.ngl, 0, INT32_MAX) ?? DEFAULTS.ngl,
+    deterministic: boolean('deterministic', options.deterministic) ?? false,
+    modelConfigFile: string('modelConfigFile', options.modelConfigFile),
     logger,
     onProgress: callable('onProgress', options.onProgress),
   }
@@ -196,6 +212,8 @@ const MODEL_OPTIONS: Readonly<Record<keyof ModelOptions, true>> = {
   device: true,
   nCtx: true,
   ngl: true,
+  deterministic: true,
+  modelConfigFile: true,
   verbose: true,
   logger: true,
   onProgress: true,

@@ -1,27 +1,49 @@
-import { ContextOverflowError, optionError } from '../errors.ts'
+import { ContextOverflowError } from '../errors.ts'
 import { encode, encodeMore } from '../native/tokenizer.ts'
-import type { NativeModel } from '../native/types.ts'
-import { Protection } from './protect.ts'
-import { type ChatMessage, checkMessages, type PromptFormat, render } from './template.ts'
+import type { NativeModel, NativeRenderedChat } from '../native/types.ts'
+import { checkKept, firstKept, nextTurn } from './overflow.ts'
+import { controlPattern, Protection } from './protect.ts'
+import { type Cut, type Part, TokenRecord } from './record.ts'
+import {
+  type ChatMessage,
+  type PromptFormat,
+  type ReasoningPolicy,
+  type Rendered,
+  render,
+} from './template.ts'
 
 /**
- * What to do with a conversation that has outgrown the context: leave out the oldest turns, refuse, or show the model
- * what a function makes of the messages.
+ * What to do with a conversation that has outgrown the context: leave out the oldest turns, refuse, end the turn
+ * before it begins, or show the model what a function makes of the messages.
  */
 export type OverflowPolicy =
   | 'drop-oldest'
   | 'error'
+  | 'stop'
   | ((messages: readonly ChatMessage[]) => readonly ChatMessage[])
 
-/** A prompt, ready to be evaluated, that asks for the next message. */
+/** What a prompt asks for: the answer to `messages`, which begins with `prefill`. */
+export type Request = {
+  readonly messages: readonly ChatMessage[]
+  readonly prefill: string
+  readonly enableThinking: boolean
+}
+
+/** A prompt, ready to be evaluated. */
 export type Prompt = {
-  readonly tokens: readonly number[]
+  readonly record: TokenRecord
   /** As the model reads it. */
   readonly text: string
   /** Messages left out because the conversation has outgrown the context. */
   readonly dropped: readonly ChatMessage[]
-  /** As it was rendered, its contents protected. */
-  readonly rendered: string
+  /** More was left out than last time: what stands behind may be moved in the cache instead of evaluated again. */
+  readonly moved: boolean
+  /** There is no room for it, and the policy is to stop. */
+  readonly full: boolean
+  /** Tells the parts of the answer apart; absent where it has none. */
+  readonly reply: NativeRenderedChat | undefined
+  /** What ends the answer beside the model's own end tokens. */
+  readonly stops: readonly string[]
   readonly protection: Protection
 }
 
@@ -30,6 +52,8 @@ type HistoryShape = {
   readonly contextSize: number
   /** Cells that a prompt must leave free. */
   readonly reserved: number
+  readonly overflow: OverflowPolicy
+  readonly reasoning: ReasoningPolicy | undefined
 }
 
 /** Of what fits, the share that is left after dropping: the next few turns then need no dropping. */
@@ -37,13 +61,16 @@ const KEPT_SHARE = 0.5
 
 /**
  * Turns a growing list of messages into prompts, each of which begins with the very tokens that were evaluated
- * before: tokenizing an answer's text again would not always give the tokens that the model drew.
+ * before, as far as the template leaves the past alone.
  */
 export class History {
   readonly #model: NativeModel
   readonly #format: PromptFormat
   readonly #shape: HistoryShape
-  #evaluated: { readonly rendered: string; readonly tokens: readonly number[] } | undefined
+  /** Texts that are tokens with a meaning of their own, for this vocabulary and this template. */
+  #control: RegExp | undefined
+  #reasoningTags = ''
+  #record = new TokenRecord('', [], [])
   /** Messages behind the system's that are left out, from the oldest on. */
   #skipped = 0
 
@@ -51,6 +78,7 @@ export class History {
     this.#model = model
     this.#format = format
     this.#shape = shape
+    this.#control = controlPattern(model.info.controlTexts)
   }
 
   /** The messages are no longer those of before, with some behind them: nothing is left out any more. */
@@ -58,127 +86,176 @@ export class History {
     this.#skipped = 0
   }
 
-  /**
-   * The prompt for the answer to `messages`, which begins with `prefill`.
-   * @throws {ContextOverflowError} when it does not fit and nothing (more) may be left out
-   */
-  async prompt(messages: readonly ChatMessage[], prefill: string, policy: OverflowPolicy): Promise<Prompt> {
-    const prompt =
-      policy === 'drop-oldest'
-        ? await this.#dropOldest(messages, prefill)
-        : await this.#shorten(messages, prefill, policy)
-    const { contextSize } = this.#shape
-    if (prompt.tokens.length <= this.#most) return prompt
-    throw new ContextOverflowError(prompt.tokens.length, contextSize, this.#most)
+  /** @throws {ContextOverflowError} when it does not fit and nothing (more) may be left out */
+  async prompt(request: Request): Promise<Prompt> {
+    const prompt = await this.#fit(request)
+    const { length } = prompt.record.tokens
+    if (length <= this.#most || prompt.full) return prompt
+    throw new ContextOverflowError(length, this.#shape.contextSize, this.#most)
   }
 
   /** Tokens of the prompt for the answer to `messages`, all of them, however many fit. */
   async countTokens(messages: readonly ChatMessage[]): Promise<number> {
-    return (await this.#render(messages, '', [])).tokens.length
+    const request = { messages, prefill: '', enableThinking: true }
+    return (await this.#render(request, [])).record.tokens.length
   }
 
-  /** Remembers the tokens of a prompt and of the answer behind it; none where they are not all of its text. */
-  commit({ rendered, tokens, protection }: Prompt, answer: string, answerTokens?: readonly number[]): void {
-    this.#evaluated = answerTokens
-      ? { rendered: rendered + protection.protect(answer), tokens: [...tokens, ...answerTokens] }
-      : { rendered, tokens }
+  /**
+   * Remembers the tokens of a prompt and of what the model wrote behind it: `raw`, tags included. No tokens where
+   * they are not all of the text; `contents` are the parts of it that templates get as content.
+   */
+  commit(
+    { record, protection }: Prompt,
+    raw: string,
+    tokens: readonly number[] | undefined,
+    contents: readonly string[],
+  ): void {
+    const literal = contents.every((content) => protection.protect(content) === content)
+    // Tags that the model wrote itself are no forgeries, but tags within its words would be taken for such.
+    const text = literal ? raw : contents.length === 1 ? protection.protect(raw) : undefined
+    this.#record = tokens && text !== undefined ? record.with(text, tokens) : record
   }
 
   get #most(): number {
     return this.#shape.contextSize - this.#shape.reserved
   }
 
-  async #shorten(
-    messages: readonly ChatMessage[],
-    prefill: string,
-    policy: Exclude<OverflowPolicy, 'drop-oldest'>,
-  ): Promise<Prompt> {
-    const whole = await this.#render(messages, prefill, [])
-    if (policy === 'error' || whole.tokens.length <= this.#most) return whole
-    const kept: unknown = policy(messages.map((message) => ({ ...message })))
-    checkKept(kept)
+  async #fit(request: Request): Promise<Prompt> {
+    const { overflow } = this.#shape
+    if (overflow === 'drop-oldest') return this.#dropOldest(request)
+    const whole = await this.#render(request, [])
+    if (overflow === 'error' || whole.record.tokens.length <= this.#most) return whole
+    const { messages } = request
+    if (overflow === 'stop') {
+      const system = messages[0]?.role === 'system' ? 1 : 0
+      const kept = [...messages.slice(0, system), ...messages.slice(-1)]
+      const alone = await this.#render({ ...request, messages: kept }, [])
+      // A message that does not even fit alone is no matter of a long conversation.
+      return alone.record.tokens.length <= this.#most ? { ...whole, full: true } : alone
+    }
+    const kept = checkKept(overflow(messages.map((message) => ({ ...message }))))
     const isKept = ({ role, content }: ChatMessage) =>
       kept.some((message) => message.role === role && message.content === content)
     return this.#render(
-      kept,
-      prefill,
+      { ...request, messages: kept },
       messages.filter((message) => !isKept(message)),
     )
   }
 
-  // Leaving something out changes the prompt near its beginning, so everything is evaluated again: then leave out
-  // enough for some turns to come.
-  async #dropOldest(messages: readonly ChatMessage[], prefill: string): Promise<Prompt> {
+  // Leaving something out changes the prompt near its beginning: leave out enough for some turns to come.
+  async #dropOldest(request: Request): Promise<Prompt> {
+    const { messages } = request
     const system = messages[0]?.role === 'system' ? 1 : 0
-    let first = Math.min(system + this.#skipped, messages.length - 1)
+    const before = this.#skipped
+    let first = Math.min(system + before, messages.length - 1)
     let goal = this.#most
     for (;;) {
       const kept = [...messages.slice(0, system), ...messages.slice(first)]
-      const prompt = await this.#render(kept, prefill, messages.slice(system, first))
-      const next = nextTurn(messages, first)
-      if (prompt.tokens.length <= goal || next >= messages.length) {
+      const prompt = await this.#render({ ...request, messages: kept }, messages.slice(system, first))
+      const { length } = prompt.record.tokens
+      if (length <= goal || nextTurn(messages, first) >= messages.length) {
         this.#skipped = first - system
-        return prompt
+        return { ...prompt, moved: this.#skipped > before }
       }
       goal = Math.floor(this.#most * KEPT_SHARE)
-      first = beyond(messages, next, estimatedExcess(prompt, goal))
+      first = firstKept(messages, first, length, goal)
     }
   }
 
-  async #render(
-    messages: readonly ChatMessage[],
-    prefill: string,
-    dropped: readonly ChatMessage[],
-  ): Promise<Prompt> {
-    const contents = [...messages.map(({ content }) => content), prefill]
-    const protection = new Protection(this.#model.info.controlTexts, contents)
-    const protect = (content: string) => protection.protect(content)
-    const rendered = render(this.#model, this.#format, messages, protect) + protect(prefill)
-    const tokens = await this.#tokenize(rendered, protection)
-    return { tokens, text: protection.plain(rendered), dropped, rendered, protection }
+  async #render(request: Request, dropped: readonly ChatMessage[]): Promise<Prompt> {
+    const { messages, prefill } = request
+    const contents = messages.flatMap(({ content, reasoning }) => [content, reasoning ?? ''])
+    let protection = new Protection(this.#control, [...contents, prefill])
+    let rendered = this.#renderWith(protection, request)
+    if (this.#learnTags(rendered)) {
+      protection = new Protection(this.#control, [...contents, prefill])
+      rendered = this.#renderWith(protection, request)
+    }
+    const begun = beginAnswer(rendered, prefill === '' ? '' : protection.protect(prefill))
+    return {
+      record: await this.#tokenize(
+        begun,
+        protection,
+        rendered.text.length - rendered.generationPrompt.length,
+      ),
+      text: protection.plain(begun),
+      dropped,
+      moved: false,
+      full: false,
+      reply: prefill === '' ? rendered.reply : undefined,
+      stops: rendered.stops,
+      protection,
+    }
   }
 
-  async #tokenize(rendered: string, protection: Protection): Promise<number[]> {
-    const known =
-      this.#evaluated && rendered.startsWith(this.#evaluated.rendered) ? this.#evaluated : undefined
-    const tokens = [...(known?.tokens ?? [])]
-    for (const piece of protection.pieces(rendered.slice(known?.rendered.length ?? 0))) {
+  #renderWith(protection: Protection, { messages, prefill, enableThinking }: Request): Rendered {
+    const wrap = (content: string) => protection.protect(content)
+    const { reasoning } = this.#shape
+    // An answer that is begun for the model has been thought about.
+    return render(this.#format, messages, {
+      wrap,
+      reasoning,
+      enableThinking: enableThinking && prefill === '',
+    })
+  }
+
+  // The tags around reasoning are known once something was rendered; whoever writes them writes text.
+  #learnTags({ reply }: Rendered): boolean {
+    const tags = reply ? [reply.thinkingStart, ...reply.thinkingEnds].filter((tag) => tag.trim() !== '') : []
+    const known = tags.join('\n')
+    if (known === this.#reasoningTags || known === '') return false
+    this.#reasoningTags = known
+    this.#control = controlPattern([...this.#model.info.controlTexts, ...tags])
+    return true
+  }
+
+  // `asked` is where the text that asks for the answer begins: a template may write something else there once the
+  // answer has been given.
+  async #tokenize(rendered: string, protection: Protection, asked: number): Promise<TokenRecord> {
+    const tokens: number[] = []
+    const cuts: Cut[] = []
+    let chars = 0
+    for (const part of this.#record.parts(rendered)) {
+      const end = chars + lengthOf(part)
+      if ('tokens' in part) {
+        for (const cut of part.cuts)
+          cuts.push({ chars: chars + cut.chars, tokens: tokens.length + cut.tokens })
+        for (const token of part.tokens) tokens.push(token)
+      } else {
+        const split = asked > chars && asked < end && this.#isSafe(rendered, asked) ? asked : end
+        await this.#encode(rendered.slice(chars, split), protection, tokens)
+        if (split < end) cuts.push({ chars: split, tokens: tokens.length })
+        await this.#encode(rendered.slice(split, end), protection, tokens)
+      }
+      chars = end
+      if (chars > 0 && chars < rendered.length) cuts.push({ chars, tokens: tokens.length })
+    }
+    return new TokenRecord(rendered, tokens, cuts)
+  }
+
+  async #encode(text: string, protection: Protection, tokens: number[]): Promise<void> {
+    for (const piece of protection.pieces(text)) {
       const added =
         tokens.length === 0
           ? await encode(this.#model, piece, true, true)
           : await encodeMore(this.#model, piece)
       for (const token of added) tokens.push(token)
     }
-    return tokens
+  }
+
+  // Before a control token the text may be cut: nothing merges with it.
+  #isSafe(rendered: string, at: number): boolean {
+    return this.#model.info.controlTexts.some((text) => text !== '' && rendered.startsWith(text, at))
   }
 }
 
-function checkKept(kept: unknown): asserts kept is readonly ChatMessage[] {
-  checkMessages(kept as readonly ChatMessage[], 1)
-  if ((kept as readonly ChatMessage[]).at(-1)?.role === 'user') return
-  throw optionError('overflow', 'a function that returns messages, the last one of the user', kept)
+function lengthOf(part: Part): number {
+  return 'text' in part ? part.text.length : part.chars
 }
 
-/** Characters to leave out so that `goal` tokens are left, half of what the prompt's average says. */
-function estimatedExcess({ tokens, text }: Prompt, goal: number): number {
-  return (((tokens.length - goal) / tokens.length) * text.length) / 2
-}
-
-/** The turn from `from` on before which `characters` are left out; at most the last one. */
-function beyond(messages: readonly ChatMessage[], from: number, characters: number): number {
-  let at = from
-  for (let left = characters; left > 0; ) {
-    const next = nextTurn(messages, at)
-    if (next >= messages.length) break
-    for (const { content } of messages.slice(at, next)) left -= content.length
-    at = next
-  }
-  return at
-}
-
-/** Where the turn behind the one at `from` begins: at the next message of the user. */
-function nextTurn(messages: readonly ChatMessage[], from: number): number {
-  let at = from + 1
-  while (at < messages.length && messages[at]?.role !== 'user') at++
-  return at
+/** The prompt with the beginning of the answer behind it. Where the prompt opens a block of reasoning, it is closed. */
+function beginAnswer({ text, generationPrompt, reply }: Rendered, prefill: string): string {
+  const start = reply?.thinkingStart
+  const opened = start && generationPrompt.trimEnd().endsWith(start)
+  return prefill !== '' && opened ? `${text}${reply.thinkingEnds[0] ?? ''}\n\n${prefill}` : text + prefill
 }

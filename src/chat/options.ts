@@ -2,7 +2,13 @@ import { boolean, checkKnown, checkObject, string } from '../checks.ts'
 import { optionError } from '../errors.ts'
 import type { GenerateOptions } from '../options.ts'
 import type { OverflowPolicy } from './history.ts'
-import { type ChatMessage, checkMessages, parsePattern, type TemplateOptions } from './template.ts'
+import {
+  type ChatMessage,
+  checkMessages,
+  parsePattern,
+  type ReasoningPolicy,
+  type TemplateOptions,
+} from './template.ts'
 
 /** Options of `model.chatSession(options)` and `model.withChatSession(options, fn)`. */
 export type ChatSessionOptions = TemplateOptions & {
@@ -25,8 +31,10 @@ export type ChatSessionOptions = TemplateOptions & {
   readonly messages?: readonly ChatMessage[] | undefined
   /**
    * When the conversation has outgrown `nCtx`: `'drop-oldest'` leaves the oldest turns out of the prompt (never the
-   * system prompt, nor the last message) until it takes half of what fits, so that the next few turns are cached, `'error'` rejects with `ContextOverflowError`, and a function returns the
-   * messages that the model is to see. `messages` keeps them all; `result.dropped` tells what was left out.
+   * system prompt, nor the last message) until it takes half of what fits, so that there is room for the answer and
+   * the next few turns; `'error'` rejects with `ContextOverflowError`; `'stop'` ends the turn at once without text,
+   * with `finishReason: 'length'` and `messages` as before; a function returns the messages that the model is to see.
+   * `messages` keeps them all; `result.dropped` tells what was left out.
    * @default 'drop-oldest'
    */
   readonly overflow?: OverflowPolicy | undefined
@@ -35,11 +43,23 @@ export type ChatSessionOptions = TemplateOptions & {
    * @default true with a `promptTemplate` or the default one, false with a Jinja template
    */
   readonly defaultStops?: boolean | undefined
+  /**
+   * What the model sees of its earlier reasoning: `'keep'` all of it, `'strip'` none, as far as the template can.
+   * @default what the template does by itself; most show none, or that of the last answer
+   */
+  readonly reasoning?: ReasoningPolicy | undefined
+  /** Whether the model may think before it answers, where its template has a switch for it. @default true */
+  readonly enableThinking?: boolean | undefined
 }
 
 /** Options of `session.generate(prompt, options)`. */
 export type ChatGenerateOptions = GenerateOptions & {
-  /** How the answer begins. The message in the history has it, the generation only what follows. @default '' */
+  /** Whether the model may think before this answer. @default that of the session */
+  readonly enableThinking?: boolean | undefined
+  /**
+   * How the answer begins. The message in the history has it, the generation only what follows. An answer that is
+   * begun is not thought about first. @default ''
+   */
   readonly prefill?: string | undefined
 }
 
@@ -48,6 +68,10 @@ export type ResolvedChatOptions = {
   readonly messages: readonly ChatMessage[]
   readonly overflow: OverflowPolicy
   readonly defaultStops: boolean | undefined
+  readonly reasoning: ReasoningPolicy | undefined
+  readonly enableThinking: boolean
+  /** A system prompt was given, be it an empty one: that of a catalog entry is not used. */
+  readonly ownSystem: boolean
 }
 
 /** What ends an answer in the formats that models without a template were trained on. Source: GPT4All's backend. */
@@ -72,6 +96,8 @@ const CHAT_OPTIONS: Readonly<Record<keyof ChatSessionOptions, true>> = {
   messages: true,
   overflow: true,
   defaultStops: true,
+  reasoning: true,
+  enableThinking: true,
 }
 
 export function resolveChatOptions(options: ChatSessionOptions = {}): ResolvedChatOptions {
@@ -92,17 +118,27 @@ export function resolveChatOptions(options: ChatSessionOptions = {}): ResolvedCh
     messages: system ? [{ role: 'system', content: system }, ...messages] : [...messages],
     overflow: overflow(options.overflow) ?? 'drop-oldest',
     defaultStops: boolean('defaultStops', options.defaultStops),
+    reasoning: policy(options.reasoning),
+    enableThinking: boolean('enableThinking', options.enableThinking) ?? true,
+    ownSystem: system !== undefined || messages[0]?.role === 'system',
   }
 }
 
-/** Takes `prefill` out of the options: the others are those of any generation. */
-export function splitChatOptions(options: ChatGenerateOptions = {}): {
+/** What only a turn of a chat has, apart from the options of any generation. */
+export type TurnOptions = {
   readonly prefill: string
+  readonly enableThinking: boolean | undefined
   readonly options: GenerateOptions
-} {
+}
+
+export function splitChatOptions(options: ChatGenerateOptions = {}): TurnOptions {
   checkObject('options', options)
-  const { prefill, ...others } = options
-  return { prefill: text('prefill', prefill) ?? '', options: others }
+  const { prefill, enableThinking, ...others } = options
+  return {
+    prefill: text('prefill', prefill) ?? '',
+    enableThinking: boolean('enableThinking', enableThinking),
+    options: others,
+  }
 }
 
 function text(name: string, value: unknown): string | undefined {
@@ -111,8 +147,14 @@ function text(name: string, value: unknown): string | undefined {
 }
 
 function overflow(value: unknown): OverflowPolicy | undefined {
-  const known =
-    value === undefined || value === 'drop-oldest' || value === 'error' || typeof value === 'function'
+  const known = value === undefined || typeof value === 'function' || POLICIES.includes(value)
   if (known) return value as OverflowPolicy | undefined
-  throw optionError('overflow', '"drop-oldest", "error" or a function', value)
+  throw optionError('overflow', '"drop-oldest", "error", "stop" or a function', value)
+}
+
+const POLICIES: readonly unknown[] = ['drop-oldest', 'error', 'stop']
+
+function policy(value: unknown): ReasoningPolicy | undefined {
+  if (value === undefined || value === 'keep' || value === 'strip') return value
+  throw optionError('reasoning', '"keep" or "strip"', value)
 }

@@ -12,11 +12,8 @@ export class Protection {
   readonly #mark: string
 
   /** `contents` are all texts that will be protected: the mark must occur in none. */
-  constructor(controlTexts: readonly string[], contents: readonly string[]) {
-    const longestFirst = controlTexts.filter((text) => text.length > 1).sort((a, b) => b.length - a.length)
-    this.#control = longestFirst.length
-      ? new RegExp(longestFirst.map((text) => text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')).join('|'), 'gu')
-      : undefined
+  constructor(control: RegExp | undefined, contents: readonly string[]) {
+    this.#control = control
     this.#mark = unusedMark(contents)
   }
 
@@ -38,6 +35,13 @@ export class Protection {
   plain(rendered: string): string {
     return rendered.replaceAll(this.#mark, '')
   }
+}
+
+/** What a `Protection` looks for; made once for a vocabulary, which may have hundreds of control tokens. */
+export function controlPattern(controlTexts: readonly string[]): RegExp | undefined {
+  const longestFirst = controlTexts.filter((text) => text.length > 1).sort((a, b) => b.length - a.length)
+  if (longestFirst.length === 0) return undefined
+  return new RegExp(longestFirst.map((text) => text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')).join('|'), 'gu')
 }
 
 function unusedMark(contents: readonly string[]): string {

@@ -1,29 +1,53 @@
 import { optionError } from '../errors.ts'
 import { translateFailure } from '../native/failures.ts'
-import type { NativeModel } from '../native/types.ts'
+import type { NativeChatTemplate, NativeRenderedChat } from '../native/types.ts'
 
 /** One message of a conversation. */
 export type ChatMessage = {
   readonly role: 'system' | 'user' | 'assistant'
   readonly content: string
+  /** What the model thought before it answered; only the assistant's messages have it. */
+  readonly reasoning?: string | undefined
 }
 
 /** How messages become a prompt. */
-export type PromptFormat =
-  | {
-      readonly kind: 'jinja' /** Its source; `undefined` = the GGUF's own. */
-      readonly source: string | undefined
-    }
+export type PromptFormat = (
+  | { readonly kind: 'jinja'; readonly template: NativeChatTemplate }
   | ({ readonly kind: 'pattern' } & Pattern)
+) & {
+  /** The system prompt that belongs to the format, for conversations that bring none. */
+  readonly systemPrompt?: string | undefined
+}
 
 /** A turn is `before`, what the user says, `between`, what the model answers, `after`. */
-type Pattern = { readonly before: string; readonly between: string; readonly after: string }
+export type Pattern = { readonly before: string; readonly between: string; readonly after: string }
 
 export type TemplateOptions = {
   /** GPT4All's form: `{0}` or `%1` is the user's message, `%2` (where there is one) the answer. */
   readonly promptTemplate?: string | undefined
   /** A Jinja template as in `tokenizer_config.json`. */
   readonly chatTemplate?: string | undefined
+}
+
+/** What becomes of the model's earlier thoughts in a prompt; `undefined` = what the template does by itself. */
+export type ReasoningPolicy = 'keep' | 'strip'
+
+export type RenderOptions = {
+  /** Lets the model think before it answers, where the template has a switch for it. */
+  readonly enableThinking: boolean
+  readonly reasoning: ReasoningPolicy | undefined
+  /** Applied to what users and the model have written, and to what a Jinja template gets as the system's. */
+  readonly wrap: (content: string) => string
+}
+
+/** A prompt as text. `reply` tells the parts of an answer to it apart; absent where it has none. */
+export type Rendered = {
+  readonly text: string
+  /** The end of `text` that asks for the answer; `''` where that is not known. */
+  readonly generationPrompt: string
+  readonly reply: NativeRenderedChat | undefined
+  /** What ends an answer beside the model's own end tokens. */
+  readonly stops: readonly string[]
 }
 
 /** What ends an answer where the template leaves no line behind it. Source: GPT4All's backend. */
@@ -33,15 +57,6 @@ const BLANK_LINE = '\n\n'
 export const DEFAULT_PROMPT_TEMPLATE = '### Human:\n{0}\n\n### Assistant:\n'
 
 const ROLES: readonly string[] = ['system', 'user', 'assistant']
-
-/** The caller's own template, else the GGUF's, else the default. */
-export function chooseFormat(options: TemplateOptions, model: NativeModel): PromptFormat {
-  const { promptTemplate, chatTemplate } = options
-  if (chatTemplate !== undefined) return { kind: 'jinja', source: chatTemplate }
-  if (promptTemplate !== undefined) return { kind: 'pattern', ...parsePattern(promptTemplate) }
-  if (model.chatTemplate() !== undefined) return { kind: 'jinja', source: undefined }
-  return { kind: 'pattern', ...parsePattern(DEFAULT_PROMPT_TEMPLATE) }
-}
 
 /** @throws {TypeError} `ERR_OPTION` unless it has one `{0}` or `%1`, and at most one `%2` behind it */
 export function parsePattern(template: string): Pattern {
@@ -60,20 +75,32 @@ export function parsePattern(template: string): Pattern {
 }
 
 /**
- * The prompt that asks the model for its next message. `wrap` is applied to what users and the model have written,
- * and to what a Jinja template gets as the system's; the raw system text of the `{0}` and `%1` forms stays as it is.
- * @throws {TemplateError} `ERR_TEMPLATE` when a Jinja template cannot be parsed, or fails on these messages
+ * The prompt that asks the model for its next message. The raw system text of the `{0}` and `%1` forms is not wrapped.
+ * @throws {TemplateError} `ERR_TEMPLATE` when a Jinja template fails on these messages
  */
 export function render(
-  model: NativeModel,
   format: PromptFormat,
   messages: readonly ChatMessage[],
-  wrap: (content: string) => string = (content) => content,
-): string {
-  if (format.kind === 'pattern') return renderPattern(format, messages, wrap)
-  const wrapped = messages.map(({ role, content }) => ({ role, content: wrap(content) }))
+  { wrap, enableThinking, reasoning }: RenderOptions,
+): Rendered {
+  if (format.kind === 'pattern') {
+    const text = renderPattern(format, messages, wrap)
+    return { text, generationPrompt: '', reply: undefined, stops: [] }
+  }
+  const strips = reasoning === 'strip'
   try {
-    return model.renderChat({ template: format.source, messages: wrapped, addGenerationPrompt: true })
+    const rendered = format.template.render({
+      messages: messages.map((message) => ({
+        role: message.role,
+        content: wrap(message.content),
+        ...(message.reasoning && !strips && { reasoning: wrap(message.reasoning) }),
+      })),
+      addGenerationPrompt: true,
+      enableThinking,
+      ...(reasoning && { preserveReasoning: reasoning === 'keep' }),
+    })
+    const { prompt, generationPrompt, splitsReply, stops } = rendered
+    return { text: prompt, generationPrompt, reply: splitsReply ? rendered : undefined, stops }
   } catch (error) {
     throw translateFailure(error, 'The model')
   }
@@ -99,10 +126,12 @@ export function checkMessages(messages: readonly ChatMessage[], least = 0): void
     throw optionError('messages', least ? 'a non-empty array of messages' : 'an array of messages', messages)
   }
   messages.forEach((message: unknown, i) => {
-    const { role, content } = (message ?? {}) as Partial<ChatMessage>
+    const { role, content, reasoning } = (message ?? {}) as Partial<ChatMessage>
     if (typeof role !== 'string' || !ROLES.includes(role)) {
       throw optionError(`messages[${i}].role`, '"system", "user" or "assistant"', role)
     }
     if (typeof content !== 'string') throw optionError(`messages[${i}].content`, 'a string', content)
+    if (reasoning !== undefined && typeof reasoning !== 'string')
+      throw optionError(`messages[${i}].reasoning`, 'a string', reasoning)
   })
 }

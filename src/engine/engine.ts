@@ -9,7 +9,7 @@ import type {
   NativeSampler,
 } from '../native/types.ts'
 import { DEFAULTS } from '../options.ts'
-import { commonPrefix, type Slot, Slots } from './slots.ts'
+import { commonPrefix, findGap, type Slot, Slots } from './slots.ts'
 import { Threads } from './threads.ts'
 
 export type EngineShape = {
@@ -18,6 +18,8 @@ export type EngineShape = {
   readonly threads: number
   /** Use fewer threads while other programs want the cores, instead of waiting for each other. */
   readonly yields: boolean
+  /** The same tokens give the same logits, bit for bit, whatever was cached or asked before. */
+  readonly deterministic: boolean
   readonly logger: Logger
 }
 
@@ -35,6 +37,12 @@ type Ask = StepOptions & {
   readonly reject: (reason: unknown) => void
   readonly onAbort: () => void
 }
+
+/**
+ * Tokens evaluated together where results must not depend on what was cached: logits differ in their last bits with
+ * the shape of a step. Small, since what is cached of a slice that was not full cannot be used.
+ */
+const DETERMINISTIC_SLICE = 128
 
 type Work = {
   readonly ask: Ask
@@ -57,6 +65,7 @@ export class Engine {
   #threadCount: number
   #asks: Ask[] = []
   #stepping: readonly Work[] = []
+  #shifting: Promise<boolean>[] = []
   #running = false
   #idleTimer: NodeJS.Timeout | undefined
   #closed = false
@@ -72,12 +81,13 @@ export class Engine {
 
   static async open(binding: NativeBinding, model: NativeModel, shape: EngineShape): Promise<Engine> {
     const batchSize = Math.min(DEFAULTS.nBatch, shape.contextSize)
+    const microBatchSize = shape.deterministic ? Math.min(DETERMINISTIC_SLICE, batchSize) : batchSize
     try {
       const context = await binding.Context.create(model, {
         contextSize: shape.contextSize,
         sequences: 1,
         batchSize,
-        microBatchSize: batchSize,
+        microBatchSize,
         maxOutputs: 1,
         threads: shape.threads,
         batchThreads: shape.threads,
@@ -90,9 +100,12 @@ export class Engine {
     }
   }
 
-  /** A new, empty sequence. It takes no slot before its first step. */
-  sequence(): Sequence {
-    return new Sequence(this)
+  /**
+   * A new, empty sequence. It takes no slot before its first step. `moved`: tokens of the prompt stood further back
+   * before, behind others that are left out now: their keys may be moved in the cache instead of evaluated again.
+   */
+  sequence({ moved }: { moved: boolean }): Sequence {
+    return new Sequence(this, moved)
   }
 
   /** Waits for the step under way to be interrupted; whoever asked is rejected with `ERR_CLOSED`. Idempotent. */
@@ -183,19 +196,42 @@ export class Engine {
       if (!slot) continue
       const { tokens } = ask.sequence
       const from = slot.tokens.length
-      const to = Math.min(tokens.length, from + Math.min(room, ask.batchSize))
+      const to = this.#endOfSlice(ask, from, room)
       work.push({ ask, slot, tokens: Int32Array.from(tokens.slice(from, to)), last: to === tokens.length })
       room -= to - from
       slot.lastUsed = performance.now()
+      if (this.#shape.deterministic) break // one sequence per step
     }
     return work
   }
 
+  #endOfSlice({ sequence, batchSize }: Ask, from: number, room: number): number {
+    const { tokens, promptLength } = sequence
+    const end = from + Math.min(room, batchSize)
+    if (!this.#shape.deterministic) return Math.min(tokens.length, end)
+    // Prompts in whole slices from their beginning, what was drawn one by one: as it was evaluated first.
+    if (from >= promptLength) return from + 1
+    return Math.min(promptLength, Math.max(wholeSlices(end), wholeSlices(from) + DETERMINISTIC_SLICE))
+  }
+
   #attach(sequence: Sequence): Slot<Sequence> | undefined {
     const slot = this.#slots.take(sequence, sequence.tokens, this.#isWaiting)
+    if (!slot) return undefined
+    if (sequence.moved && this.#context.info.canShift && !this.#shape.deterministic)
+      this.#close(slot, sequence)
     // At least one token must be evaluated: its logits choose the next one. The step itself drops the rest.
-    slot?.keep(Math.min(commonPrefix(slot.tokens, sequence.tokens), sequence.tokens.length - 1))
+    const kept = Math.min(commonPrefix(slot.tokens, sequence.tokens), sequence.tokens.length - 1)
+    slot.keep(this.#shape.deterministic ? wholeSlices(Math.min(kept, slot.inSlices)) : kept)
     return slot
+  }
+
+  /** Closes the gap that left-out messages leave in the cache. The context does it before the step that follows. */
+  #close(slot: Slot<Sequence>, sequence: Sequence): void {
+    const gap = findGap(slot.tokens, sequence.tokens)
+    if (!gap) return
+    this.#shape.logger.debug(`moving cached tokens from position ${gap.to} to ${gap.from}`)
+    this.#shifting.push(this.#context.shift(slot.id, gap.from, gap.to).catch(() => false))
+    slot.tokens.splice(gap.from, gap.to - gap.from)
   }
 
   async #step(work: readonly Work[]): Promise<void> {
@@ -207,19 +243,32 @@ export class Engine {
     }))
     this.#chooseThreads()
     this.#stepping = work
+    const shifting = this.#shifting
+    this.#shifting = []
     let results: NativeEvalResult[]
     try {
       results = await this.#context.eval(entries)
+      const shifted = await Promise.all(shifting)
+      // What the step saw was not what it was meant to see: everything again.
+      if (!shifted.every(Boolean)) return await this.#forget(work)
     } finally {
       this.#stepping = []
     }
     work.forEach(({ ask, slot, tokens, last }, i) => {
       ask.sequence.cachedTokens ??= slot.tokens.length
       for (const token of tokens) slot.tokens.push(token)
+      if (slot.tokens.length <= ask.sequence.promptLength) slot.inSlices = slot.tokens.length
       slot.lastUsed = performance.now()
       const token = results[i]?.tokens[0]
       if (last && token !== undefined && this.#asks.includes(ask)) this.#settle(ask, () => ask.resolve(token))
     })
+  }
+
+  async #forget(work: readonly Work[]): Promise<void> {
+    for (const { slot } of work) {
+      slot.keep(0)
+      await this.#resync(slot)
+    }
   }
 
   #chooseThreads(): void {
@@ -259,21 +308,30 @@ export class Engine {
   }
 }
 
+function wholeSlices(tokens: number): number {
+  return tokens - (tokens % DETERMINISTIC_SLICE)
+}
+
 /** One run of tokens through the model: a prompt, then what is drawn. */
 export class Sequence {
   /** All tokens so far, those drawn last included. */
   readonly tokens: number[] = []
   /** Of the first prompt, the tokens that were cached already; `undefined` before the first step. */
   cachedTokens: number | undefined
+  /** Of `tokens`, those that were given at first; the others were drawn. */
+  promptLength = 0
+  readonly moved: boolean
   readonly #engine: Engine
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, moved: boolean) {
     this.#engine = engine
+    this.moved = moved
   }
 
   /** Appends `tokens`, evaluates what is not cached and draws the next token (which is not appended). */
   next(tokens: Iterable<number>, options: StepOptions): Promise<number> {
     for (const token of tokens) this.tokens.push(token)
+    this.promptLength ||= this.tokens.length
     return this.#engine.ask(this, options)
   }
 

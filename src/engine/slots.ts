@@ -6,6 +6,8 @@ export class Slot<Owner extends object> {
   /** The tokens whose keys and values the cache holds, in order. */
   readonly tokens: number[] = []
   owner: Owner | undefined
+  /** Of `tokens`, those that were evaluated as parts of a prompt, not one by one as they were drawn. */
+  inSlices = 0
   /** When the owner last asked for a step, `performance.now()`. */
   lastUsed = 0
 
@@ -14,6 +16,7 @@ export class Slot<Owner extends object> {
   /** Forgets all but the first `count` tokens. */
   keep(count: number): void {
     this.tokens.length = Math.min(count, this.tokens.length)
+    this.inSlices = Math.min(count, this.inSlices)
   }
 }
 
@@ -73,4 +76,25 @@ export function commonPrefix(a: readonly number[], b: readonly number[]): number
   let i = 0
   while (i < end && a[i] === b[i]) i++
   return i
+}
+
+/** Fewer tokens than this are not worth moving, and may be alike by chance. */
+const LEAST_MOVED = 16
+
+/**
+ * Where tokens must be taken out of `cached` so that more of it is the beginning of `wanted`: positions `from` up to
+ * `to`. Of several ways the one that keeps most.
+ */
+export function findGap(
+  cached: readonly number[],
+  wanted: readonly number[],
+): { readonly from: number; readonly to: number } | undefined {
+  const from = commonPrefix(cached, wanted)
+  let best = { to: from, length: LEAST_MOVED - 1 }
+  for (let to = from + 1; to + best.length < cached.length; to++) {
+    let length = 0
+    while (from + length < wanted.length && cached[to + length] === wanted[from + length]) length++
+    if (length > best.length) best = { to, length }
+  }
+  return best.to > from ? { from, to: best.to } : undefined
 }

@@ -3,12 +3,15 @@ import { isSilent, LOG_LEVELS, type Logger } from '../logger.ts'
 import { translateLoadFailure } from '../native/failures.ts'
 import type { NativeBinding, NativeDevice, NativeLog, NativeModel } from '../native/types.ts'
 import type { ResolvedModelOptions } from '../options.ts'
+import { type CatalogEntry, findEntry } from './catalog-entry.ts'
 import { assertGeneratesText, type GgufHeader, readGguf } from './gguf.ts'
 import { checkMemory } from './memory.ts'
 
 export type OpenedModel = {
   readonly native: NativeModel
   readonly header: GgufHeader
+  /** What a catalog says of this very file. */
+  readonly entry: CatalogEntry | undefined
   /** The GPUs it was given; empty = it computes on the CPU. */
   readonly devices: readonly NativeDevice[]
 }
@@ -25,6 +28,7 @@ export async function openModel(
 ): Promise<OpenedModel> {
   const header = await readGguf(path, { signal })
   assertGeneratesText(header)
+  const entry = await findEntry(path, options.modelConfigFile, options.logger)
   const devices = chooseDevices(binding, options)
   if (devices.length === 0) checkMemory(header, options.nCtx) // what a GPU takes, llama.cpp knows best
   const native = await load(binding, path, options, devices, signal)
@@ -34,7 +38,7 @@ export async function openModel(
     const message = `${path} (${header.architecture}) is no model that writes text token by token, so it cannot be used here.`
     throw new ModelError('ERR_MODEL_UNSUPPORTED', message, path)
   }
-  return { native, header, devices }
+  return { native, header, entry, devices }
 }
 
 async function load(

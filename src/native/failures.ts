@@ -21,7 +21,10 @@ export function translateFailure(error: unknown, what: string): unknown {
     case 'ERR_MEMORY':
       return new OutOfMemoryError(`${what} needs more memory than there is: ${error.message}`, options)
     case 'ERR_TEMPLATE':
-      return new TemplateError(`The chat template cannot be rendered: ${error.message}`, options)
+      return new TemplateError(`The chat template fails: ${error.message}`, {
+        ...options,
+        line: lineOf(error.message),
+      })
     case 'ERR_ABORTED':
       return new GPT4AllError('ERR_ABORTED', `${what} was interrupted.`, options)
     case 'ERR_DECODE':
@@ -34,6 +37,12 @@ export function translateFailure(error: unknown, what: string): unknown {
     default:
       return error
   }
+}
+
+/** The addon writes `line 3, column 5: ...`. */
+function lineOf(message: string): number | undefined {
+  const line = /^line (\d+), column \d+: /.exec(message)?.[1]
+  return line === undefined ? undefined : Number(line)
 }
 
 /** The public error for a file that llama.cpp refused to load. */

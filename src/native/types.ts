@@ -55,15 +55,6 @@ export type NativeModelLoad = {
   cancel(): void
 }
 
-export type NativeChatMessage = { readonly role: string; readonly content: string }
-
-export type NativeRenderParams = {
-  /** Jinja source; undefined = the GGUF's own. */
-  readonly template: string | undefined
-  readonly messages: readonly NativeChatMessage[]
-  readonly addGenerationPrompt: boolean
-}
-
 export interface NativeModel {
   readonly info: NativeModelInfo
   // llama_tokenize, on the calling thread: for short texts
@@ -76,8 +67,6 @@ export interface NativeModel {
   tokenBytes(token: number, special: boolean): Uint8Array
   // llama_model_chat_template
   chatTemplate(): string | undefined
-  // common_chat_templates_apply (native/chat.cc)
-  renderChat(params: NativeRenderParams): string
   // llama_model_free, once every context of it is closed too
   close(): void
 }
@@ -209,6 +198,8 @@ export type NativeDevice = {
 }
 
 export type NativeBinding = {
+  /** The addon's own file, as a `file:` URL; empty where Node does not tell (node_api_get_module_file_name) */
+  readonly file: string
   /** llama.cpp's version (llama_version) */
   readonly llamaVersion: string
   /** CPU features the build uses (llama_print_system_info) */
@@ -224,6 +215,51 @@ export type NativeBinding = {
     create(model: NativeModel, params: NativeContextParams): Promise<NativeContext>
   }
   readonly Sampler: new (vocabSize: number, params: NativeSamplerParams) => NativeSampler
+  // common_chat_templates_init; no source = the model's own, no model = start and end tokens are `<s>` and `</s>`
+  readonly ChatTemplate: new (
+    model: NativeModel | undefined,
+    source: string | undefined,
+  ) => NativeChatTemplate
+}
+
+export type NativeChatMessage = {
+  readonly role: string
+  readonly content: string
+  readonly reasoning?: string | undefined
+}
+
+export type NativeRenderParams = {
+  readonly messages: readonly NativeChatMessage[]
+  readonly addGenerationPrompt: boolean
+  /** Lets the model think where the template has a switch for it. */
+  readonly enableThinking: boolean
+  /** Whether past reasoning is shown, where the template has a switch for it; undefined = as it does by itself. */
+  readonly preserveReasoning?: boolean | undefined
+}
+
+export type NativeReply = { readonly reasoning: string; readonly content: string }
+
+export type NativeRenderedChat = {
+  readonly prompt: string
+  /** The end of `prompt` that asks for the answer; may open a block of reasoning. */
+  readonly generationPrompt: string
+  readonly supportsThinking: boolean
+  /** Whether an answer has parts (reasoning, a frame around the text) that `parseReply` tells apart. */
+  readonly splitsReply: boolean
+  /** Tags around reasoning, without white space; empty where the format has none. */
+  readonly thinkingStart: string
+  readonly thinkingEnds: readonly string[]
+  /** Texts of control tokens that `parseReply` needs to see in the output. */
+  readonly preservedTexts: readonly string[]
+  /** What ends an answer beside the model's own end tokens. */
+  readonly stops: readonly string[]
+  // common_chat_parse; `partial` = more is to come, so what may begin a tag is held back
+  parseReply(output: string, partial: boolean): NativeReply
+}
+
+export interface NativeChatTemplate {
+  // common_chat_templates_apply
+  render(params: NativeRenderParams): NativeRenderedChat
 }
 
 /** Codes of errors that come out of the addon. */

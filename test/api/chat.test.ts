@@ -270,7 +270,7 @@ describe('templates', () => {
       expect(() => model.chatSession({ promptTemplate })).toThrow(badOption)
     expect(() => model.chatSession({ promptTemplate: '{0}', chatTemplate: 'x' })).toThrow(badOption)
     const broken = model.chatSession({ chatTemplate: 'one\n{% if %}' })
-    await expect(broken.generate('Hello')).rejects.toThrow(expect.objectContaining({ code: 'ERR_TEMPLATE' }))
+    await expect(broken.generate('Hello')).rejects.toMatchObject({ code: 'ERR_TEMPLATE', line: 2 })
     expect(broken.messages).toEqual([])
   })
 
@@ -342,6 +342,64 @@ describe('a conversation that outgrows the context', () => {
     await expect(tooMuch).rejects.toBeInstanceOf(ContextOverflowError)
     await small.close()
   })
+
+  test("ends at once where it is told to 'stop', and stays as it was", async () => {
+    const small = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 128 })
+    const session = small.chatSession({ messages: turns(40), overflow: 'stop' })
+    const { text, finishReason, usage, dropped } = await session.generate('Hello', GREEDY).result
+    expect({ text, finishReason, dropped }).toEqual({ text: '', finishReason: 'length', dropped: [] })
+    expect(usage).toMatchObject({ cachedTokens: 0, completionTokens: 0 })
+    expect(usage.promptTokens).toBeGreaterThan(124)
+    expect(session.messages).toEqual(turns(40))
+    // A message that alone does not fit is refused, whatever stands before it.
+    await expect(session.generate('7'.repeat(200), GREEDY)).rejects.toBeInstanceOf(ContextOverflowError)
+    session.messages = turns(2)
+    expect(await session.generate('Count to 5.', GREEDY)).toBe('1, 2, 3, 4, 5.')
+    await small.close()
+  })
+
+  test('keeps what is left in the cache: it is moved there, not evaluated again', async () => {
+    const small = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 512 })
+    const session = small.chatSession({ systemPrompt: 'You are a helpful assistant.' })
+    const questions = Array.from({ length: 60 }, (_, i) => `What is ${i} plus ${(i * 7) % 10}?`)
+    const drops: { evaluated: number; added: number; kept: number }[] = []
+    let left = 0
+    for (const question of questions) {
+      const { text, usage, dropped } = await session.generate(question, GREEDY).result
+      expect(text).toContain(' is ')
+      if (dropped.length > left) {
+        const added = await small.countTokens(question)
+        drops.push({
+          evaluated: usage.promptTokens - usage.cachedTokens,
+          added,
+          kept: usage.promptTokens,
+        })
+      }
+      left = dropped.length
+    }
+    expect(drops.length).toBeGreaterThanOrEqual(2)
+    for (const { evaluated, added, kept } of drops) {
+      expect(kept).toBeGreaterThan(150)
+      expect(evaluated).toBeLessThan(added + 16) // the new message, and the template around it
+    }
+    expect(await ask(session, 'What is the capital of France?')).toBe('The capital of France is Paris.')
+    await small.close()
+  })
+
+  test('of any length up to 100 times nCtx is answered', async () => {
+    const small = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 128 })
+    const all = turns(800)
+    expect(await small.chatSession({ messages: all }).countTokens()).toBeGreaterThan(100 * 128)
+    for (const length of [2, 8, 10, 12, 14, 16, 18, 20, 40, 200, 1600]) {
+      const session = small.chatSession({ messages: all.slice(0, length) })
+      const whole = await session.countTokens('Count to 5.')
+      const { text, usage, dropped } = await session.generate('Count to 5.', GREEDY).result
+      expect(usage.promptTokens).toBeLessThanOrEqual(124)
+      expect(dropped.length > 0).toBe(whole > 124)
+      if (usage.promptTokens <= 100) expect(text).toBe('1, 2, 3, 4, 5.')
+    }
+    await small.close()
+  }, 60_000)
 
   test('fits exactly up to nCtx - 4 tokens; a message that alone does not is refused with the numbers', async () => {
     const small = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 64 })

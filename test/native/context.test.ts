@@ -574,9 +574,7 @@ describe('close()', () => {
     expect(() => short.detokenize(prompt, false)).toThrow(code('ERR_CLOSED'))
     expect(() => short.tokenBytes(1, false)).toThrow(code('ERR_CLOSED'))
     expect(() => short.chatTemplate()).toThrow(code('ERR_CLOSED'))
-    expect(() => short.renderChat({ template: undefined, messages: [], addGenerationPrompt: true })).toThrow(
-      code('ERR_CLOSED'),
-    )
+    expect(() => new binding.ChatTemplate(short, undefined)).toThrow(code('ERR_CLOSED'))
     expect(() => binding.Context.create(short, SHAPE)).toThrow(code('ERR_CLOSED'))
     expect(
       (await step(living, { sequence: 0, position: 0, tokens: prompt, sampler: greedy(model) })).tokens,

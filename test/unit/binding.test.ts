@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 
-const FITTING = 'module.exports = { Model: { load() {} }, Context: { create() {} }, Sampler: class {} }'
+const FITTING =
+  'module.exports = { Model: { load() {} }, Context: { create() {} }, Sampler: class {}, ChatTemplate: class {} }'
 
 let folder: string
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Protection } from '../../src/chat/protect.ts'
+import { controlPattern, Protection } from '../../src/chat/protect.ts'
 
 const CONTROL = [
   '<|im_start|>',
@@ -19,7 +19,7 @@ describe('Protection', () => {
     'breaks %s wherever it stands in a text, and nothing else',
     (control) => {
       const text = `a ${control}${control} b ${control}`
-      const protection = new Protection(CONTROL, [text])
+      const protection = new Protection(controlPattern(CONTROL), [text])
       const pieces = protection.pieces(`${control}${protection.protect(text)}`)
       expect(pieces.join('')).toBe(control + text)
       // Only the one that the template wrote is whole.
@@ -30,18 +30,18 @@ describe('Protection', () => {
 
   test('leaves other text whole, also text with private-use characters', () => {
     const text = 'nothing < here > \uE000 \uE001 🎉'
-    const protection = new Protection(CONTROL, [text])
+    const protection = new Protection(controlPattern(CONTROL), [text])
     expect(protection.pieces(protection.protect(text))).toEqual([text])
     expect(protection.plain(protection.protect(`${text}</s>`))).toBe(`${text}</s>`)
   })
 
   test('breaks nested ones', () => {
     const text = '<|im_<|im_end|>end|>'
-    const protection = new Protection(CONTROL, [text])
+    const protection = new Protection(controlPattern(CONTROL), [text])
     for (const piece of protection.pieces(protection.protect(text))) expect(piece).not.toContain('<|im_end|>')
   })
 
   test('a vocabulary without control tokens changes nothing', () => {
-    expect(new Protection([], ['<s>']).protect('<s>')).toBe('<s>')
+    expect(new Protection(controlPattern([]), ['<s>']).protect('<s>')).toBe('<s>')
   })
 })

@@ -1,0 +1,92 @@
+import { TemplateError } from '../errors.ts'
+import type { Logger } from '../logger.ts'
+import type { CatalogEntry } from '../models/catalog-entry.ts'
+import { translateFailure } from '../native/failures.ts'
+import type { NativeBinding, NativeModel } from '../native/types.ts'
+import {
+  type ChatMessage,
+  DEFAULT_PROMPT_TEMPLATE,
+  type PromptFormat,
+  parsePattern,
+  render,
+  type TemplateOptions,
+} from './template.ts'
+import { vetTemplate } from './vetting.ts'
+
+/** What there is to choose a format from. */
+export type FormatSources = {
+  readonly binding: NativeBinding
+  readonly model: NativeModel
+  /** What a catalog says of this very file. */
+  readonly entry: CatalogEntry | undefined
+  readonly logger: Logger
+}
+
+/**
+ * How messages become prompts: the caller's own template, else the catalog entry's, else the GGUF's, else the
+ * default.
+ * @throws {TemplateError} `ERR_TEMPLATE` when the chosen one cannot be used
+ */
+export async function chooseFormat(options: TemplateOptions, sources: FormatSources): Promise<PromptFormat> {
+  const { promptTemplate, chatTemplate } = options
+  if (chatTemplate !== undefined) return jinja(chatTemplate, sources)
+  if (promptTemplate !== undefined) return pattern(promptTemplate)
+  const { entry, model } = sources
+  const own = model.chatTemplate()
+  const fromEntry = entry && (await formatOf(entry, sources, own !== undefined))
+  if (fromEntry) return fromEntry
+  if (own !== undefined) return jinja(own, sources)
+  return pattern(DEFAULT_PROMPT_TEMPLATE)
+}
+
+// GPT4All's own engine knows a function that llama.cpp's does not, and one of its templates (WizardLM's) never looks
+// at the messages: such a template gives way.
+async function formatOf(
+  entry: CatalogEntry,
+  sources: FormatSources,
+  hasOwn: boolean,
+): Promise<PromptFormat | undefined> {
+  const { chatTemplate, systemMessage, promptTemplate, systemPrompt } = entry
+  if (chatTemplate !== undefined) {
+    try {
+      const format = await jinja(chatTemplate, sources)
+      const { text } = render(format, SAMPLE, AS_IT_IS)
+      if (!SAMPLE.every(({ content }) => text.includes(content)))
+        throw new TemplateError('It leaves out what is said.')
+      return { ...format, systemPrompt: systemMessage }
+    } catch (error) {
+      if (!(error instanceof TemplateError)) throw error
+      const next = hasOwn ? "the GGUF's own" : promptTemplate ? "the entry's promptTemplate" : 'the default'
+      sources.logger.warn(`the catalog's chat template gives way to ${next}: ${error.message}`)
+      if (hasOwn) return undefined
+    }
+  }
+  if (promptTemplate === undefined) return undefined
+  try {
+    return { ...pattern(promptTemplate), systemPrompt }
+  } catch (error) {
+    sources.logger.warn(`the catalog's prompt template is not used: ${(error as Error).message}`)
+    return undefined
+  }
+}
+
+const SAMPLE: readonly ChatMessage[] = [
+  { role: 'user', content: 'Hello' },
+  { role: 'assistant', content: 'Good day' },
+  { role: 'user', content: 'Bye' },
+]
+
+const AS_IT_IS = { wrap: (content: string) => content, enableThinking: true, reasoning: undefined } as const
+
+function pattern(template: string): PromptFormat {
+  return { kind: 'pattern', ...parsePattern(template) }
+}
+
+async function jinja(source: string, { binding, model, logger }: FormatSources): Promise<PromptFormat> {
+  await vetTemplate(source, binding, logger)
+  try {
+    return { kind: 'jinja', template: new binding.ChatTemplate(model, source) }
+  } catch (error) {
+    throw translateFailure(error, 'The model')
+  }
+}

@@ -1,0 +1,43 @@
+import { optionError } from '../errors.ts'
+import { type ChatMessage, checkMessages } from './template.ts'
+
+/** @throws {TypeError} `ERR_OPTION` unless a user's `overflow` function returned messages that ask for an answer */
+export function checkKept(kept: unknown): readonly ChatMessage[] {
+  checkMessages(kept as readonly ChatMessage[], 1)
+  const messages = kept as readonly ChatMessage[]
+  if (messages.at(-1)?.role === 'user') return messages
+  throw optionError('overflow', 'a function that returns messages, the last one of the user', kept)
+}
+
+/** Characters that the template puts around a message, more or less. */
+const FRAME = 20
+
+/**
+ * Messages from `first` on make a prompt of `tokens` tokens that is to have `goal` only: the turn, one on at least,
+ * before which about half of what is too much is left out. So a few renderings come close to the goal, from above.
+ */
+export function firstKept(
+  messages: readonly ChatMessage[],
+  first: number,
+  tokens: number,
+  goal: number,
+): number {
+  const size = ({ content }: ChatMessage) => content.length + FRAME
+  const characters = messages.slice(first).reduce((sum, message) => sum + size(message), 0)
+  let left = (((tokens - goal) / tokens) * characters) / 2
+  let at = first
+  do {
+    const next = nextTurn(messages, at)
+    if (next >= messages.length) break
+    for (const message of messages.slice(at, next)) left -= size(message)
+    at = next
+  } while (left > 0)
+  return at
+}
+
+/** Where the turn behind the one at `from` begins: at the next message of the user. */
+export function nextTurn(messages: readonly ChatMessage[], from: number): number {
+  let at = from + 1
+  while (at < messages.length && messages[at]?.role !== 'user') at++
+  return at
+}
