@@ -124,13 +124,15 @@ Napi::Object DescribeModel(Napi::Env env, const Weights& weights) {
   const llama_vocab* vocab = weights.vocab();
   const int32_t vocab_size = weights.vocab_size();
   std::vector<llama_token> end_tokens;
-  Napi::Array control_texts = Napi::Array::New(env);
+  Napi::Array control_texts = Napi::Array::New(env), defined_texts = Napi::Array::New(env);
   for (llama_token token = 0; token < vocab_size; token++) {
     if (llama_vocab_is_eog(vocab, token)) end_tokens.push_back(token);
-    // Those that llama_tokenize() finds in a text only with parse_special.
     const int attributes = llama_vocab_get_attr(vocab, token);
-    if ((attributes & (LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_UNKNOWN)) == 0) continue;
-    control_texts.Set(control_texts.Length(), Napi::String::New(env, llama_vocab_get_text(vocab, token)));
+    // llama_tokenize() finds those in a text only with parse_special, user-defined ones always.
+    const bool control = (attributes & (LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_UNKNOWN)) != 0;
+    if (!control && (attributes & LLAMA_TOKEN_ATTR_USER_DEFINED) == 0) continue;
+    Napi::Array& texts = control ? control_texts : defined_texts;
+    texts.Set(texts.Length(), Napi::String::New(env, llama_vocab_get_text(vocab, token)));
   }
   char description[128] = "";
   llama_model_desc(model, description, sizeof description);
@@ -154,6 +156,7 @@ Napi::Object DescribeModel(Napi::Env env, const Weights& weights) {
   info.Set("addsBos", llama_vocab_get_add_bos(vocab));
   info.Set("endTokens", ToArray(env, end_tokens));
   info.Set("controlTexts", control_texts);
+  info.Set("definedTexts", defined_texts);
   info.Set("metadata", DescribeMetadata(env, model));
   return info;
 }

@@ -1,10 +1,12 @@
 // Builds llama.cpp's own `llama-bench` and `llama-completion` from vendor/llama.cpp: what `npm run bench` measures
-// us against, and what test/golden/greedy-smollm2.json was recorded with.
+// us against, and what test/golden/greedy-smollm2.json was recorded with. Or `llama-server`, for
+// bench/server-parity.mjs.
 //
 //   npm run bench:tools
+//   npm run bench:tools -- server
 //
 // They are built as upstream builds them (Release, OpenMP, this CPU's features), not as our addon is: a ratio to a
-// llama.cpp made slower would say nothing. Only what needs a network or belongs to the server is left out.
+// llama.cpp made slower would say nothing. Only what needs a network is left out: the server's web page, and HTTPS.
 import { copyFileSync, createWriteStream, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
@@ -17,7 +19,6 @@ import { main, Stop, step } from './steps.mjs'
 import { need } from './tools.mjs'
 import { vendorId } from './vendor.mjs'
 
-const TARGETS = ['llama-bench', 'llama-completion']
 const TAIL = 40
 const OPTIONS = [
   '-DCMAKE_BUILD_TYPE=Release',
@@ -29,26 +30,38 @@ const OPTIONS = [
   '-DLLAMA_ALL_WARNINGS=OFF',
 ]
 
+/** Built apart: the server is a long build, and the benchmarks need none. */
+const SETS = {
+  bench: { targets: ['llama-bench', 'llama-completion'], options: OPTIONS },
+  server: { targets: ['llama-server'], options: [...OPTIONS, '-DLLAMA_BUILD_SERVER=ON'] }, // the last one counts
+}
+
 const jobs = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(availableParallelism())
 const program = (name) => (process.platform === 'win32' ? `${name}.exe` : name)
 
-/** Where the tools of this vendor tree, compiler and CPU lie, built or not; undefined without a whole vendor tree. */
-export async function llamaToolsRoom() {
+/** Where a set for this vendor tree, compiler and CPU lies, built or not; undefined without a whole vendor tree. */
+export async function llamaToolsRoom(set = 'bench') {
+  const { targets, options } = SETS[set]
   const vendor = await vendorId()
   if (vendor === undefined) return undefined
-  // The addon's own sources and packages are no part of these two.
-  const { sources, packages, ...parts } = await keyParts({ options: OPTIONS, vendor, config: 'Release' })
-  const folder = join(cacheDir, 'llama-tools', keyOf({ ...parts, targets: TARGETS.join(' ') }))
+  // The addon's own sources and packages are no part of these.
+  const { sources, packages, ...parts } = await keyParts({ options, vendor, config: 'Release' })
+  const folder = join(cacheDir, 'llama-tools', keyOf({ ...parts, targets: targets.join(' ') }))
+  const at = (target) => join(folder, program(target))
   return {
     folder,
     build: join(folder, 'build'),
     log: join(folder, 'build.log'),
-    bench: join(folder, program('llama-bench')),
-    completion: join(folder, program('llama-completion')),
+    targets,
+    options,
+    programs: targets.map(at),
+    bench: at('llama-bench'),
+    completion: at('llama-completion'),
+    server: at('llama-server'),
   }
 }
 
-export const areBuilt = (room) => room !== undefined && existsSync(room.bench) && existsSync(room.completion)
+export const areBuilt = (room) => room?.programs.every((path) => existsSync(path)) ?? false
 
 /** Makes sure that the tools are built; resolves with a few words on how. */
 export async function buildLlamaTools(room, report = () => {}) {
@@ -62,7 +75,7 @@ export async function buildLlamaTools(room, report = () => {}) {
   } finally {
     log.end()
   }
-  for (const name of TARGETS) place(room, program(name))
+  for (const name of room.targets) place(room, program(name))
   rmSync(room.build, { recursive: true, force: true })
   return 'built'
 }
@@ -70,9 +83,13 @@ export async function buildLlamaTools(room, report = () => {}) {
 async function compile(room, log, report) {
   const generator = process.platform === 'win32' || !hasNinja() ? [] : ['-G', 'Ninja']
   report('configuring')
-  await cmake(room, ['-S', inRoot('vendor', 'llama.cpp'), '-B', room.build, ...generator, ...OPTIONS], log)
+  await cmake(
+    room,
+    ['-S', inRoot('vendor', 'llama.cpp'), '-B', room.build, ...generator, ...room.options],
+    log,
+  )
   const build = ['--build', room.build, '--config', 'Release', '--parallel', jobs, '--target']
-  await cmake(room, [...build, ...TARGETS], log, (line) => {
+  await cmake(room, [...build, ...room.targets], log, (line) => {
     const progress = parseProgress(line)
     if (progress !== undefined) report(`compiling ${progress.text}`, progress.fraction)
   })
@@ -93,7 +110,7 @@ async function cmake(room, args, log, onLine = () => {}) {
   if (code === 0) return
   const tail = output.split('\n').slice(-TAIL).join('\n')
   throw new Stop(
-    `${tail}\n\nllama-bench and llama-completion could not be built (cmake, exit code ${code}). The whole log: ${room.log}`,
+    `${tail}\n\n${room.targets.join(' and ')} could not be built (cmake, exit code ${code}). The whole log: ${room.log}`,
   )
 }
 
@@ -107,9 +124,12 @@ function place(room, name) {
 }
 
 main(import.meta.url, async () => {
-  const room = await llamaToolsRoom()
+  const set = process.argv[2] ?? 'bench'
+  if (!Object.hasOwn(SETS, set))
+    throw new Stop(`There is no set "${set}" of tools, only ${Object.keys(SETS).join(' and ')}.`)
+  const room = await llamaToolsRoom(set)
   if (room === undefined)
     throw new Stop('vendor/llama.cpp is not whole: run `npm run setup`, which fills it.')
   await withLock(() => step('llama tools', (report) => buildLlamaTools(room, report)), room.folder)
-  process.stderr.write(`${room.bench}\n${room.completion}\n`)
+  process.stderr.write(`${room.programs.join('\n')}\n`)
 })

@@ -24,6 +24,7 @@ import {
 /** @internal What a session needs of its model. */
 export type SessionHost = {
   readonly contextSize: number
+  readonly deterministic: boolean
   open(options: TemplateOptions): Promise<{ readonly native: NativeModel; readonly format: PromptFormat }>
   start(prepare: Prepare, options: ResolvedGenerateOptions, closing: AbortSignal): Generation
 }
@@ -178,11 +179,9 @@ export class ChatSession {
     if (!this.#opened) {
       const { template, overflow, reasoning } = this.#options
       const { native, format } = await this.#host.open(template)
-      const { contextSize } = this.#host
-      this.#opened ??= {
-        format,
-        history: new History(native, format, { contextSize, reserved: RESERVED_TOKENS, overflow, reasoning }),
-      }
+      const { contextSize, deterministic } = this.#host
+      const shape = { contextSize, reserved: RESERVED_TOKENS, overflow, reasoning, deterministic }
+      this.#opened ??= { format, history: new History(native, format, shape) }
     }
     return this.#opened
   }

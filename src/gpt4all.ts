@@ -97,6 +97,7 @@ export class GPT4All {
     return new ChatSession(
       {
         contextSize: this.contextSize,
+        deterministic: this.#options.deterministic,
         open: async (template) => {
           const opened = await this.#open()
           return { native: opened.native, format: await opened.promptFormat(template) }

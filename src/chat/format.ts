@@ -79,13 +79,13 @@ const SAMPLE: readonly ChatMessage[] = [
 const AS_IT_IS = { wrap: (content: string) => content, enableThinking: true, reasoning: undefined } as const
 
 function pattern(template: string): PromptFormat {
-  return { kind: 'pattern', ...parsePattern(template) }
+  return { kind: 'pattern', source: template, ...parsePattern(template) }
 }
 
 async function jinja(source: string, { binding, model, logger }: FormatSources): Promise<PromptFormat> {
   await vetTemplate(source, binding, logger)
   try {
-    return { kind: 'jinja', template: new binding.ChatTemplate(model, source) }
+    return { kind: 'jinja', source, template: new binding.ChatTemplate(model, source) }
   } catch (error) {
     throw translateFailure(error, 'The model')
   }

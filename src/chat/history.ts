@@ -2,7 +2,7 @@ import { ContextOverflowError } from '../errors.ts'
 import { encode, encodeMore } from '../native/tokenizer.ts'
 import type { NativeModel, NativeRenderedChat } from '../native/types.ts'
 import { checkKept, firstKept, nextTurn } from './overflow.ts'
-import { controlPattern, Protection } from './protect.ts'
+import { controlPattern, Protection, structuralTexts } from './protect.ts'
 import { type Cut, type Part, TokenRecord } from './record.ts'
 import {
   type ChatMessage,
@@ -54,6 +54,8 @@ type HistoryShape = {
   readonly reserved: number
   readonly overflow: OverflowPolicy
   readonly reasoning: ReasoningPolicy | undefined
+  /** The same messages make the same prompt, whatever was evaluated before. */
+  readonly deterministic: boolean
 }
 
 /** Of what fits, the share that is left after dropping: the next few turns then need no dropping. */
@@ -68,6 +70,7 @@ export class History {
   readonly #format: PromptFormat
   readonly #shape: HistoryShape
   /** Texts that are tokens with a meaning of their own, for this vocabulary and this template. */
+  readonly #structural: readonly string[]
   #control: RegExp | undefined
   #reasoningTags = ''
   #record = new TokenRecord('', [], [])
@@ -78,7 +81,8 @@ export class History {
     this.#model = model
     this.#format = format
     this.#shape = shape
-    this.#control = controlPattern(model.info.controlTexts)
+    this.#structural = structuralTexts(model.info, format.source)
+    this.#control = controlPattern(this.#structural)
   }
 
   /** The messages are no longer those of before, with some behind them: nothing is left out any more. */
@@ -110,6 +114,7 @@ export class History {
     tokens: readonly number[] | undefined,
     contents: readonly string[],
   ): void {
+    if (this.#shape.deterministic) return
     const literal = contents.every((content) => protection.protect(content) === content)
     // Tags that the model wrote itself are no forgeries, but tags within its words would be taken for such.
     const text = literal ? raw : contents.length === 1 ? protection.protect(raw) : undefined
@@ -205,7 +210,7 @@ export class History {
     const known = tags.join('\n')
     if (known === this.#reasoningTags || known === '') return false
     this.#reasoningTags = known
-    this.#control = controlPattern([...this.#model.info.controlTexts, ...tags])
+    this.#control = controlPattern([...this.#structural, ...tags])
     return true
   }
 
@@ -243,9 +248,9 @@ export class History {
     }
   }
 
-  // Before a control token the text may be cut: nothing merges with it.
+  // Before a token of its own the text may be cut: nothing merges with it.
   #isSafe(rendered: string, at: number): boolean {
-    return this.#model.info.controlTexts.some((text) => text !== '' && rendered.startsWith(text, at))
+    return this.#structural.some((text) => text !== '' && rendered.startsWith(text, at))
   }
 }
 

@@ -1,3 +1,5 @@
+import type { NativeModelInfo } from '../native/types.ts'
+
 /** Private-use characters: no text that people write has all of them. */
 const FIRST_MARK = 0xe000
 const LAST_MARK = 0xf8ff
@@ -17,13 +19,20 @@ export class Protection {
     this.#mark = unusedMark(contents)
   }
 
-  /** The text with every control token's text broken after its first character. */
+  /** The text with every control token's text broken after its first character, overlapping ones too. */
   protect(text: string): string {
-    if (!this.#control) return text
-    return text.replace(this.#control, (found) => {
-      const first = String.fromCodePoint(found.codePointAt(0) ?? 0)
-      return first + this.#mark + found.slice(first.length)
-    })
+    const control = this.#control
+    if (!control) return text
+    let broken = ''
+    let copied = 0
+    control.lastIndex = 0
+    for (let found = control.exec(text); found; found = control.exec(text)) {
+      const cut = found.index + String.fromCodePoint(found[0].codePointAt(0) ?? 0).length
+      broken += text.slice(copied, cut) + this.#mark
+      copied = cut
+      control.lastIndex = cut
+    }
+    return broken + text.slice(copied)
   }
 
   /** The pieces of a rendered prompt that are to be tokenized apart. */
@@ -35,6 +44,18 @@ export class Protection {
   plain(rendered: string): string {
     return rendered.replaceAll(this.#mark, '')
   }
+}
+
+/**
+ * The texts that must not be forged: control tokens, and those of the vocabulary's user-defined tokens that the
+ * template builds with, or that look like it. (Others, such as runs of spaces or HTML tags, are plain text.)
+ */
+export function structuralTexts(
+  { controlTexts, definedTexts }: Pick<NativeModelInfo, 'controlTexts' | 'definedTexts'>,
+  template: string,
+): string[] {
+  const builds = (text: string) => /\S/.test(text) && text.length > 2 && template.includes(text)
+  return [...controlTexts, ...definedTexts.filter((text) => /^<[|｜].*[|｜]>$/s.test(text) || builds(text))]
 }
 
 /** What a `Protection` looks for; made once for a vocabulary, which may have hundreds of control tokens. */

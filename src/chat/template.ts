@@ -15,6 +15,8 @@ export type PromptFormat = (
   | { readonly kind: 'jinja'; readonly template: NativeChatTemplate }
   | ({ readonly kind: 'pattern' } & Pattern)
 ) & {
+  /** The template as it was written. */
+  readonly source: string
   /** The system prompt that belongs to the format, for conversations that bring none. */
   readonly systemPrompt?: string | undefined
 }

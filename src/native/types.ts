@@ -45,6 +45,8 @@ export type NativeModelInfo = {
   readonly endTokens: Int32Array
   /** Texts that `tokenize` reads as control tokens with `parseSpecial` only (llama_vocab_get_attr) */
   readonly controlTexts: readonly string[]
+  /** Texts that `tokenize` always reads as one token, whoever wrote them (user-defined tokens) */
+  readonly definedTexts: readonly string[]
   /** The GGUF's scalar metadata as text (llama_model_meta_key_by_index, llama_model_meta_val_str_by_index) */
   readonly metadata: Readonly<Record<string, string>>
 }

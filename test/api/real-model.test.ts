@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterAll, describe, expect, test } from 'vitest'
 import { GPT4All } from '../../src/index.ts'
 import { hasReal, REAL } from '../support/models.ts'
@@ -27,19 +28,29 @@ describe.skipIf(!hasReal)('SmolLM2-135M', () => {
     }
   })
 
-  test('a chat session evaluates no more than the new turn, over 8 turns', async () => {
+  test('a chat session evaluates no more than what its template adds, over 20 turns', async () => {
     const own = await GPT4All.load(REAL, { nThreads: 1 })
     const session = own.chatSession()
-    const greedy = { temp: 0, repeatPenalty: 1.1, maxTokens: 16 }
-    for (let turn = 0; turn < 8; turn++) {
-      const prompt = `Tell me something about the number ${turn}, please.`
-      const before = await session.countTokens()
-      const whole = await session.countTokens(prompt)
-      const { usage } = await session.generate(prompt, greedy).result
-      // What countTokens() says of the messages ends with the header of an answer.
-      if (turn > 0) expect(usage.promptTokens - usage.cachedTokens).toBeLessThanOrEqual(whole - before + 8)
+    const prompts: string[] = []
+    const listen = (message: unknown) => void prompts.push((message as { prompt: string }).prompt)
+    subscribe('gpt4all-ts:prompt', listen)
+    let before = ''
+    for (let turn = 0; turn < 20; turn++) {
+      const asked = `Tell me something about the number ${turn}, please.`
+      const { text, usage } = await session.generate(asked, {
+        temp: 0.7,
+        topP: 0.9,
+        seed: turn,
+        maxTokens: 30,
+      }).result
+      const prompt = prompts.at(-1)!
+      expect(prompt.startsWith(before)).toBe(true)
+      const suffix = await own.tokenize(prompt.slice(before.length), { parseSpecial: true })
+      if (turn > 0) expect(usage.promptTokens - usage.cachedTokens).toBeLessThanOrEqual(suffix.length + 4)
+      before = prompt + text
     }
-    expect(session.messages).toHaveLength(16)
+    unsubscribe('gpt4all-ts:prompt', listen)
+    expect(session.messages).toHaveLength(40)
     await own.close()
   })
 

@@ -41,12 +41,17 @@ const CONTEXT = 256
 const LETTERS = [...'▁abcdefghijklmnopqrstuvwxyz']
 export const TINY_VOCABULARY = 3 + 256 + LETTERS.length
 
-/** SentencePiece: three special tokens, every byte, and the letters. */
-function sentencePiece(file: GgufWriter): GgufWriter {
+/** A vocabulary without weights that knows these texts as control tokens. */
+export function vocabularyWith(controlTexts: readonly string[]): Buffer {
+  return sentencePiece(attention(start('llama'), 'llama'), controlTexts).bytes()
+}
+
+/** SentencePiece: three special tokens, every byte, the letters, and more control tokens. */
+function sentencePiece(file: GgufWriter, controlTexts: readonly string[] = []): GgufWriter {
   const hex = (byte: number) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`
   const bytes = Array.from({ length: 256 }, (_, byte) => hex(byte))
-  const tokens = ['<unk>', '<s>', '</s>', ...bytes, ...LETTERS]
-  const types = [2, 3, 3, ...bytes.map(() => 6), ...LETTERS.map(() => 1)]
+  const tokens = ['<unk>', '<s>', '</s>', ...bytes, ...LETTERS, ...controlTexts]
+  const types = [2, 3, 3, ...bytes.map(() => 6), ...LETTERS.map(() => 1), ...controlTexts.map(() => 3)]
   return file
     .set('tokenizer.ggml.model', 'string', 'llama')
     .setArray('tokenizer.ggml.tokens', 'string', tokens)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { controlPattern, Protection } from '../../src/chat/protect.ts'
+import { controlPattern, Protection, structuralTexts } from '../../src/chat/protect.ts'
 
 const CONTROL = [
   '<|im_start|>',
@@ -39,6 +39,17 @@ describe('Protection', () => {
     const text = '<|im_<|im_end|>end|>'
     const protection = new Protection(controlPattern(CONTROL), [text])
     for (const piece of protection.pieces(protection.protect(text))) expect(piece).not.toContain('<|im_end|>')
+  })
+
+  test('breaks those that overlap', () => {
+    const protection = new Protection(controlPattern([']~b]']), [])
+    for (const piece of protection.pieces(protection.protect(']~b]~b]~b]')))
+      expect(piece).not.toContain(']~b]')
+  })
+
+  test('knows which user-defined tokens a template builds with', () => {
+    const info = { controlTexts: ['</s>'], definedTexts: ['  ', '<table>', '<think>', '<|start|>', '[X]'] }
+    expect(structuralTexts(info, 'a<think>  [X]')).toEqual(['</s>', '<think>', '<|start|>', '[X]'])
   })
 
   test('a vocabulary without control tokens changes nothing', () => {
