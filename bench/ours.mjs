@@ -10,7 +10,7 @@ const GREEDY = { temp: 0, repeatPenalty: 1 }
 const DEFAULT_SAMPLING = { temp: 0.7, topK: 40, topP: 0.4, repeatPenalty: 1.18 }
 const MOST_VARIANTS = 200
 
-const jobs = { speed, sampling, loop, abort, memory, text }
+const jobs = { speed, turns, sampling, loop, abort, memory, text }
 
 /** Tokens per second of each repetition, `{ prefill, decode }`, after one that warms up. */
 async function speed({ model: file, threads, prompt, tokens, repetitions }) {
@@ -21,6 +21,29 @@ async function speed({ model: file, threads, prompt, tokens, repetitions }) {
   for (let i = 0; i < repetitions; i++) runs.push(await next(GREEDY))
   await model.close()
   return { prefill: runs.map((run) => run.prefill), decode: runs.map((run) => run.decode) }
+}
+
+/**
+ * A chat whose turns add `added` tokens to the prompt each: ms to the first token of the turns numbered `at`, and how
+ * many tokens were cached by then.
+ */
+async function turns({ model: file, threads, added, answer, at, variant }) {
+  const model = await GPT4All.load(file, { nThreads: threads })
+  const session = model.chatSession()
+  const turn = (prompt) => session.generate(prompt, { ...GREEDY, maxTokens: answer }).result
+  const evaluatedOf = ({ usage }) => usage.promptTokens - usage.cachedTokens
+  await turn('Hello')
+  const frame = evaluatedOf(await turn('Hello')) - (await model.countTokens('Hello')) // around a message
+  session.messages = []
+  const measured = []
+  for (let number = 1; number <= Math.max(...at); number++) {
+    const result = await turn(await promptOf(model, added - frame, variant * MOST_VARIANTS + number))
+    const { usage, timings } = result
+    if (!at.includes(number)) continue
+    measured.push({ ms: timings.promptMs, depth: usage.cachedTokens, evaluated: evaluatedOf(result) })
+  }
+  await model.close()
+  return measured
 }
 
 /** Pairs of tokens per second: with the default sampling, and greedily without penalty. */

@@ -8,6 +8,10 @@ import { median } from './stats.mjs'
 const DEPTH = 256
 const DECODED = 64
 const PREFILLED = 512
+const TURNS = [2, 20]
+const ADDED = 30
+const ANSWERED = 16
+const PP = 32 // the prompt of llama-bench beside them
 const LONG_PROMPT = 4000
 const ABORT_DELAYS = [50, 120, 250, 400, 700, 1000]
 const MB = 2 ** 20
@@ -47,6 +51,35 @@ export const rows = [
         onPair,
       )
       return { values: ratios(measured), note: speeds(measured, 'of llama-bench'), measured }
+    },
+  },
+  {
+    name: 'turns',
+    title: `time to the first token of a chat's turn ${TURNS[1]} / turn ${TURNS[0]}, ${ADDED} new tokens each, against llama-bench's at the same depths`,
+    bar: { atMost: 1.15 },
+    async measure({ tools, model, threads, pairs, onPair }) {
+      const options = { model, threads, added: ADDED, answer: ANSWERED, at: TURNS }
+      const [early, late] = await ours('turns', { ...options, variant: 0 })
+      const measured = await interleave(
+        pairs,
+        async (i) => {
+          const [first, last] = await ours('turns', { ...options, variant: i })
+          return last.ms / first.ms
+        },
+        async () => {
+          const speedAt = async ({ depth }) =>
+            median(await llamaBench(tools, { model, threads, prompt: PP, depth, repetitions: 2 }))
+          return (await speedAt(early)) / (await speedAt(late))
+        },
+        onPair,
+      )
+      const side = (name) => median(measured.map((pair) => pair[name])).toFixed(2)
+      const depths = `${early.depth} and ${late.depth} cached, ${early.evaluated} and ${late.evaluated} evaluated`
+      return {
+        values: ratios(measured),
+        note: `${side('ours')} against ${side('theirs')}; ${depths}`,
+        measured,
+      }
     },
   },
   {

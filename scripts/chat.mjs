@@ -1,5 +1,4 @@
-// Questions and answers: the given ones first, then, on a terminal, what the user types. Each is a turn of its
-// own, without memory of the ones before.
+// Questions and answers: the given ones first, each by itself, then, on a terminal, a conversation with the user.
 import { createInterface } from 'node:readline/promises'
 
 const MAX_TOKENS = 160
@@ -22,7 +21,7 @@ export async function chat(
     for (const question of questions) {
       if (conversation.interrupted) break
       output.write(`\n> ${question}\n`)
-      await answer(conversation, question)
+      await answer(conversation, question, model.chatSession())
     }
     if (stays) await listen(conversation, input)
   } finally {
@@ -30,13 +29,12 @@ export async function chat(
   }
 }
 
-async function answer(conversation, question) {
-  const { model, sampling, name, output } = conversation
+async function answer(conversation, question, session) {
+  const { sampling, name, output } = conversation
   conversation.current = new AbortController()
   try {
-    const prompt = await model.renderPrompt([{ role: 'user', content: question }])
     const { signal } = conversation.current
-    const generation = model.generate(prompt, { ...sampling, maxTokens: MAX_TOKENS, signal })
+    const generation = session.generate(question, { ...sampling, maxTokens: MAX_TOKENS, signal })
     for await (const piece of generation) output.write(piece)
     const { usage, timings, finishReason } = await generation.result
     output.write(finishReason === 'length' ? ' ...\n' : '\n')
@@ -59,11 +57,12 @@ async function listen(conversation, input) {
   lines.on('SIGINT', () =>
     conversation.current === undefined ? lines.close() : conversation.current.abort(),
   )
+  const session = conversation.model.chatSession()
   lines.prompt()
   for await (const line of lines) {
     const question = line.trim()
     if (LEAVE.includes(question.toLowerCase())) break
-    if (question !== '') await answer(conversation, question)
+    if (question !== '') await answer(conversation, question, session)
     lines.prompt()
   }
   lines.close()

@@ -1,7 +1,7 @@
 // dist/, made by tsup; skipped while nothing that it is made of has changed.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { inRoot } from './paths.mjs'
 import { run } from './process.mjs'
 import { main, Stop, step } from './steps.mjs'
@@ -10,19 +10,21 @@ import { contentHash } from './tree.mjs'
 const SOURCES = ['src', 'package.json', 'package-lock.json', 'tsconfig.json', 'tsup.config.ts']
 const OUTPUTS = ['dist/index.cjs', 'dist/index.js', 'dist/index.d.ts', 'dist/index.d.cts']
 const stamp = inRoot('.cache', 'dist.txt')
+/** Where it is made: programs that use dist/ meanwhile find the old one whole, then the new one. */
+const making = inRoot('dist.new')
 
 export async function buildDist(report = () => {}) {
   const key = contentHash(inRoot(), SOURCES)
   if (isFresh(key)) return 'in place'
   report('bundling')
-  const { code, output } = await run(process.execPath, [inRoot('node_modules/tsup/dist/cli-default.js')], {
-    cwd: inRoot(),
-  })
+  const tsup = [inRoot('node_modules/tsup/dist/cli-default.js'), '--out-dir', making]
+  const { code, output } = await run(process.execPath, tsup, { cwd: inRoot() })
   if (code !== 0)
     throw new Stop(
       `${output.split('\n').slice(-40).join('\n')}\n\ndist/ could not be built: see the messages of tsup above.`,
     )
   writeEsmEntry()
+  replaceDist()
   mkdirSync(dirname(stamp), { recursive: true })
   writeFileSync(stamp, `${key} ${contentHash(inRoot(), OUTPUTS)}`)
   return 'built'
@@ -33,12 +35,23 @@ export async function buildDist(report = () => {}) {
  * AsyncLocalStorage, a second set of classes for `instanceof` and a second registry of loaded weights.
  */
 function writeEsmEntry() {
-  const names = Object.keys(createRequire(import.meta.url)(inRoot('dist', 'index.cjs'))).sort()
+  const names = Object.keys(createRequire(import.meta.url)(join(making, 'index.cjs'))).sort()
   writeFileSync(
-    inRoot('dist', 'index.js'),
+    join(making, 'index.js'),
     `export {\n${names.map((name) => `  ${name},\n`).join('')}} from './index.cjs'\n`,
   )
-  writeFileSync(inRoot('dist', 'index.d.ts'), "export * from './index.cjs'\n")
+  writeFileSync(join(making, 'index.d.ts'), "export * from './index.cjs'\n")
+}
+
+/** File by file: a folder that is in use cannot be renamed everywhere. */
+function replaceDist() {
+  const dist = inRoot('dist')
+  mkdirSync(dist, { recursive: true })
+  const made = readdirSync(making)
+  for (const name of made) renameSync(join(making, name), join(dist, name))
+  for (const name of readdirSync(dist))
+    if (!made.includes(name)) rmSync(join(dist, name), { recursive: true })
+  rmSync(making, { recursive: true })
 }
 
 /** The outputs are part of it: a dist/ made or cut short by hand is made again. */

@@ -12,7 +12,8 @@ import {
 import { Queue } from './chat/queue.ts'
 import { type ChatMessage, checkMessages, type PromptFormat, type TemplateOptions } from './chat/template.ts'
 import { ClosedError, optionError } from './errors.ts'
-import type { Generation, PartialResult, Prepare, RunRecord } from './generation.ts'
+import type { Generation, Prepare, RunRecord } from './generation.ts'
+import type { PartialResult } from './generation-result.ts'
 import type { NativeModel } from './native/types.ts'
 import {
   type GenerateOptions,

@@ -68,14 +68,22 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   history: 'messages',
 }
 
-// A misspelt option would silently leave its default in force.
-export function checkKnown(options: object, known: Readonly<Record<string, true>>): void {
+/**
+ * A misspelt option would silently leave its default in force. `elsewhere` are options of another call, with a word on
+ * where they belong.
+ */
+export function checkKnown(
+  options: object,
+  known: Readonly<Record<string, true>>,
+  elsewhere: Readonly<Record<string, string>> = {},
+): void {
   for (const name of Object.keys(options)) {
     if (Object.hasOwn(known, name)) continue
     const lower = name.toLowerCase().replaceAll('_', '')
     const names = [lower, OTHER_NAMES[lower]?.toLowerCase()]
     const meant = Object.keys(known).find((candidate) => names.includes(candidate.toLowerCase()))
-    const hint = meant ? ` Did you mean "${meant}"?` : ` Known options: ${Object.keys(known).join(', ')}.`
+    const list = meant ? ` Did you mean "${meant}"?` : ` Known options: ${Object.keys(known).join(', ')}.`
+    const hint = Object.hasOwn(elsewhere, name) ? ` ${elsewhere[name]}` : list
     const error = optionError(name, 'no such option', (options as Record<string, unknown>)[name])
     error.message = `Unknown option "${name}".${hint}`
     throw error

@@ -4,56 +4,9 @@ import { type InspectOptions, inspect } from 'node:util'
 import type { ChatMessage } from './chat/template.ts'
 import type { Channel, ParseReply, Spoken, Transcript } from './engine/reply.ts'
 import type { FinishReason, Outcome } from './engine/tokens.ts'
+import type { GenerationResult, Part, PartialResult, Timings } from './generation-result.ts'
 import type { NativeModel } from './native/types.ts'
 import type { ResolvedGenerateOptions } from './options.ts'
-
-export type Usage = {
-  /** Tokens of the prompt, those of the template and the model's own start token included. */
-  readonly promptTokens: number
-  /** Of these, tokens that were in the cache and were not evaluated again. */
-  readonly cachedTokens: number
-  /** Tokens generated, without the end token. */
-  readonly completionTokens: number
-}
-
-export type Timings = {
-  /** From the start to the first token, waiting in line included, milliseconds. */
-  readonly promptMs: number
-  /** From the first token to the last, milliseconds. */
-  readonly completionMs: number
-  /** Prompt tokens evaluated per second of `promptMs`; 0 where none were. */
-  readonly promptTokensPerSecond: number
-  /** Tokens generated per second, after the first; 0 where there are fewer than two. */
-  readonly tokensPerSecond: number
-}
-
-/** A piece of what the model writes. */
-export type Part = { readonly channel: Channel; readonly text: string }
-
-export type GenerationResult = {
-  /** The answer, without the reasoning. */
-  readonly text: string
-  /** In a chat with a reasoning model: what it thought before it answered; else `''`. */
-  readonly reasoning: string
-  /** Ids of the generated tokens, without the end token. */
-  readonly tokens: readonly number[]
-  /**
-   * `stop`: the model ended its answer, or a stop string came; `length`: `maxTokens` or the context's end;
-   * `callback`: the callback returned `false`; `break`: the reader left the loop.
-   */
-  readonly finishReason: FinishReason
-  /** The stop string that came; `undefined` where none did. */
-  readonly stopSequence: string | undefined
-  /** The seed that repeats this run. */
-  readonly seed: number
-  readonly usage: Usage
-  readonly timings: Timings
-  /** In a chat session: the messages left out because the conversation has outgrown the context. */
-  readonly dropped: readonly ChatMessage[]
-}
-
-/** What a generation that failed or was aborted had made by then. */
-export type PartialResult = Pick<GenerationResult, 'text' | 'reasoning' | 'tokens'>
 
 /** @internal What the run fills in while it is under way. */
 export type RunRecord = {

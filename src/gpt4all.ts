@@ -82,7 +82,8 @@ export class GPT4All {
   generate(prompt: string, options?: GenerateOptions): Generation {
     const session = this.currentChatSession
     if (session) return session.generate(prompt, options)
-    if (typeof prompt !== 'string') throw optionError('prompt', 'a string', prompt)
+    if (typeof prompt !== 'string')
+      throw optionError('prompt', 'a string (messages go to chatSession() or renderPrompt())', prompt)
     const resolved = resolveGenerateOptions(options)
     const prepare: Prepare = async (native) => {
       const tokens = await encode(native, prompt, true, true)

@@ -20,14 +20,8 @@ export {
   OutOfMemoryError,
   TemplateError,
 } from './errors.ts'
-export {
-  Generation,
-  type GenerationResult,
-  type Part,
-  type PartialResult,
-  type Timings,
-  type Usage,
-} from './generation.ts'
+export { Generation } from './generation.ts'
+export type { GenerationResult, Part, PartialResult, Timings, Usage } from './generation-result.ts'
 export { GPT4All } from './gpt4all.ts'
 export type { ModelConfig } from './loaded-model.ts'
 export type { Logger, LogLevel, PromptMessage } from './logger.ts'

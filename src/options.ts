@@ -7,89 +7,115 @@ import type { NativeSamplerParams } from './native/types.ts'
 
 /** Options of `new GPT4All(name, options)` and `GPT4All.load(name, options)`. */
 export type ModelOptions = {
-  /** Folder in which a model given by name is looked for. @default `~/.cache/gpt4all` */
+  /** Folder in which a model given by name is looked for. @default `~/.cache/gpt4all` Source: `model_path` in Python */
   readonly modelPath?: string | undefined
-  /** Accepted for code ported from Python, where it is unused too. @default undefined */
+  /** Accepted for code ported from Python, where it is unused too. @default undefined Source: `model_type` in Python */
   readonly modelType?: string | undefined
   /**
    * Whether a missing model may be downloaded. This version does not download yet: a missing model is an error
-   * either way. @default true
+   * either way. @default true Source: `allow_download` in Python
    */
   readonly allowDownload?: boolean | undefined
   /**
-   * Threads that compute, 1 or more; more than the machine's cores are clamped.
-   * @default all usable cores, and on Linux fewer while other programs want them
+   * Threads that compute, an integer, 1 or more; more than the machine's cores are clamped.
+   * @default all usable cores, and on Linux fewer while other programs want them. Source: `n_threads` in Python
    */
   readonly nThreads?: number | undefined
   /**
    * Where to compute: `'cpu'`, `'gpu'` (every GPU the addon was built for), or a part of a device's name. Without
    * such a GPU the CPU is used, and a warning is logged.
-   * @default `'gpu'` on macOS with Apple silicon, else `'cpu'`
+   * @default `'gpu'` on macOS with Apple silicon, else `'cpu'`. Source: `device` in Python
    */
   readonly device?: string | undefined
-  /** Tokens of the context, prompt and answer together: 8 to 2^24. @default 2048 */
+  /** Tokens of the context, prompt and answer together: 8 to 2^24. @default 2048 Source: `n_ctx` in Python */
   readonly nCtx?: number | undefined
-  /** Layers to put on the GPU, 0 or more; without effect on the CPU. @default 100 */
+  /** Layers to put on the GPU, 0 or more; without effect on the CPU. @default 100 Source: `ngl` in Python */
   readonly ngl?: number | undefined
   /**
    * Compute so that the same prompt gives the same logits, bit for bit, whatever was cached or asked before: then
-   * `temp: 0`, and any `seed`, repeats exactly. Costs speed: less of the cache is used, nothing runs side by side.
+   * `temp: 0`, and any `seed`, repeats exactly. Costs speed: up to 127 more tokens are evaluated per prompt, nothing
+   * runs side by side, and a conversation that outgrows the context is evaluated again.
    * @default false
    */
   readonly deterministic?: boolean | undefined
   /**
    * A file with GPT4All's catalog entry for this model, or a list that has it: its templates are used unless a
    * session brings its own. @default an entry kept beside the model, or in a `models3.json`, `models2.json` or
-   * `models.json` beside it
+   * `models.json` beside it. Source: `modelConfigFile` of the gpt4all package for Node.js
    */
   readonly modelConfigFile?: string | undefined
-  /** Log everything to stderr, when no `logger` is given. @default false */
+  /** Log everything to stderr, when no `logger` is given. @default false Source: `verbose` in Python */
   readonly verbose?: boolean | undefined
   /**
    * Receives the library's and llama.cpp's log lines: `console`, pino, winston ...
    * @default silent, or stderr at the level named by the environment variable `GPT4ALL_LOG`
    */
   readonly logger?: Logger | undefined
-  /** Called while weights are read, with a fraction from 0 to 1. */
+  /** Called while weights are read, with a fraction from 0 to 1. @default none */
   readonly onProgress?: ((fraction: number) => void) | undefined
 }
 
 /** Options of `model.generate(prompt, options)`; names and defaults are the Python package's, in camelCase. */
 export type GenerateOptions = {
-  /** Tokens to generate at most, 0 or more; `Infinity` = until the context is full. @default 200 */
+  /**
+   * Tokens to generate at most, 0 or more; `Infinity` = until the context is full.
+   * @default 200 Source: `max_tokens` in Python
+   */
   readonly maxTokens?: number | undefined
-  /** Alias of `maxTokens`, and stronger, as in Python. */
+  /** Alias of `maxTokens`, and stronger where both are given. Source: `n_predict` in Python */
   readonly nPredict?: number | undefined
-  /** Temperature, 0 or more: 0 always takes the likeliest token, 1 leaves the distribution alone. @default 0.7 */
+  /**
+   * Temperature, 0 or more: divides the logits before the draw. 0 always takes the likeliest token, 1 leaves the
+   * distribution alone. @default 0.7 Source: `temp` in Python
+   */
   readonly temp?: number | undefined
-  /** Draw only from the k likeliest tokens, 0 or more; 0 switches it off. @default 40 */
+  /**
+   * Draw only from the k likeliest tokens, an integer, 0 or more; 0 switches it off.
+   * @default 40 Source: `top_k` in Python; Fan, Lewis and Dauphin, 2018
+   */
   readonly topK?: number | undefined
-  /** Draw only from the likeliest tokens that together reach this probability, 0 to 1; 1 switches it off. @default 0.4 */
+  /**
+   * Draw only from the likeliest tokens that together reach this probability (of what `topK` left), 0 to 1; 1 switches
+   * it off. @default 0.4 Source: `top_p` in Python; Holtzman et al., 2019
+   */
   readonly topP?: number | undefined
-  /** Draw only from tokens at least this likely relative to the likeliest, 0 to 1; 0 switches it off. @default 0 */
+  /**
+   * Draw only from tokens at least this likely relative to the likeliest, 0 to 1; 0 switches it off.
+   * @default 0 Source: `min_p` in Python; Nguyen et al., 2024
+   */
   readonly minP?: number | undefined
-  /** Divides the logits of tokens generated lately, above 0; 1 switches it off. @default 1.18 */
+  /**
+   * Divides the positive logits of tokens generated lately by this, and multiplies their negative ones; above 0, and 1
+   * switches it off. @default 1.18 Source: `repeat_penalty` in Python; Keskar et al., 2019
+   */
   readonly repeatPenalty?: number | undefined
-  /** Generated tokens the penalty looks back on, 0 or more; 0 switches it off. @default 64 */
+  /**
+   * Generated tokens the penalty looks back on, an integer, 0 or more; 0 switches it off. The prompt does not count.
+   * @default 64 Source: `repeat_last_n` in Python
+   */
   readonly repeatLastN?: number | undefined
-  /** Prompt tokens evaluated per step, 1 or more. Smaller steps only cost speed. @default 512, the fastest */
+  /**
+   * Prompt tokens evaluated per step, 1 or more. Smaller steps only cost speed.
+   * @default 512, the fastest. Source: `n_batch` in Python, where it is 8
+   */
   readonly nBatch?: number | undefined
   /**
-   * Makes a run repeatable: an integer, 0 to 4294967295. Exactly so with a fixed `nThreads`: other counts add in
-   * another order. @default random; the result tells it
+   * Makes a run repeatable: an integer, 0 to 4294967295. Exactly so with a fixed `nThreads` and what was cached alike, or
+   * on a model opened with `deterministic`. @default random; the result tells it
    */
   readonly seed?: number | undefined
   /** Texts that end the generation; they are not part of it. @default none */
   readonly stop?: string | readonly string[] | undefined
   /**
    * Called with the id and the text of each generated token, `''` where its text is not complete or held back
-   * for a stop string; text still held back at the end comes in one more call with the last id. Return `false` to end
-   * the generation. A promise is awaited. An exception in it ends the generation with it.
+   * for a stop string, or where a model reasons; text still held back at the end comes in one more call with the last
+   * id. Return `false` to end the generation. A promise is awaited. An exception in it ends the generation with it.
+   * @default none. Source: `callback` in Python
    */
   readonly callback?: ((tokenId: number, piece: string) => unknown) | undefined
-  /** Aborts: the generation rejects with `signal.reason`. */
+  /** Aborts: the generation rejects with `signal.reason`. @default none */
   readonly signal?: AbortSignal | undefined
-  /** Accepted for code ported from Python; every generation can be awaited and iterated. */
+  /** Accepted for code ported from Python; every generation can be awaited and iterated. @default false */
   readonly streaming?: boolean | undefined
 }
 
@@ -179,7 +205,7 @@ export function resolveTokenizeOptions(options: TokenizeOptions = {}): {
 
 export function resolveGenerateOptions(options: GenerateOptions = {}): ResolvedGenerateOptions {
   checkObject('options', options)
-  checkKnown(options, GENERATE_OPTIONS)
+  checkKnown(options, GENERATE_OPTIONS, CHAT_OPTIONS)
   boolean('streaming', options.streaming)
   const maxTokens = tokenLimit('maxTokens', options.maxTokens)
   return {
@@ -234,6 +260,23 @@ const GENERATE_OPTIONS: Readonly<Record<keyof GenerateOptions, true>> = {
   callback: true,
   signal: true,
   streaming: true,
+}
+
+const OF_A_TURN = "It is an option of a chat session's generate(): see chatSession() and withChatSession()."
+const OF_A_SESSION = 'It is an option of chatSession() and withChatSession().'
+
+/** What belongs to chats, not to a single generation. */
+const CHAT_OPTIONS: Readonly<Record<string, string>> = {
+  prefill: OF_A_TURN,
+  enableThinking: OF_A_TURN,
+  systemPrompt: OF_A_SESSION,
+  systemTemplate: OF_A_SESSION,
+  promptTemplate: OF_A_SESSION,
+  chatTemplate: OF_A_SESSION,
+  messages: OF_A_SESSION,
+  overflow: OF_A_SESSION,
+  defaultStops: OF_A_SESSION,
+  reasoning: OF_A_SESSION,
 }
 
 /** ggml's own limit (GGML_MAX_N_THREADS). */

@@ -15,17 +15,17 @@ export type ChatSessionOptions = TemplateOptions & {
   /**
    * What the model is told before the conversation. With a Jinja template (most models) the content of a system
    * message; with a `promptTemplate` raw text in front of everything, special tokens parsed, as in Python.
-   * @default none
+   * @default that of a catalog entry of this model, else none; `''` for none. Source: `system_prompt` in Python
    */
   readonly systemPrompt?: string | undefined
-  /** Alias of `systemPrompt`. */
+  /** Alias of `systemPrompt`. Source: `system_template` on Python's page */
   readonly systemTemplate?: string | undefined
   /**
    * GPT4All's form of a template for one turn: `{0}` or `%1` is where the user's message goes, `%2` (optional) where
-   * the answer goes. @default the model's own chat template
+   * the answer goes. @default the model's own chat template. Source: `prompt_template` in Python
    */
   readonly promptTemplate?: string | undefined
-  /** A Jinja template to use instead of the model's own. @default the model's own */
+  /** A Jinja template to use instead of the model's own. @default the model's own. Source: `chat_template` in Python */
   readonly chatTemplate?: string | undefined
   /** A conversation to go on with. Its first message may be the system's, instead of `systemPrompt`. @default none */
   readonly messages?: readonly ChatMessage[] | undefined

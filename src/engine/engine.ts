@@ -1,14 +1,10 @@
 import { ClosedError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { nativeCode, translateFailure } from '../native/failures.ts'
-import type {
-  NativeBinding,
-  NativeContext,
-  NativeEvalResult,
-  NativeModel,
-  NativeSampler,
-} from '../native/types.ts'
+import type { NativeBinding, NativeContext, NativeEvalResult, NativeModel } from '../native/types.ts'
 import { DEFAULTS } from '../options.ts'
+import { Sequence, type StepOptions } from './sequence.ts'
+import { endOfWholeSlice, SLICE, wholeSlices } from './slices.ts'
 import { commonPrefix, findGap, type Slot, Slots } from './slots.ts'
 import { Threads } from './threads.ts'
 
@@ -23,26 +19,12 @@ export type EngineShape = {
   readonly logger: Logger
 }
 
-/** How one step of a sequence is to be done. */
-export type StepOptions = {
-  readonly sampler: NativeSampler
-  /** Tokens of a prompt evaluated per step. */
-  readonly batchSize: number
-  readonly signal: AbortSignal | undefined
-}
-
 type Ask = StepOptions & {
   readonly sequence: Sequence
   readonly resolve: (token: number) => void
   readonly reject: (reason: unknown) => void
   readonly onAbort: () => void
 }
-
-/**
- * Tokens evaluated together where results must not depend on what was cached: logits differ in their last bits with
- * the shape of a step. Small, since what is cached of a slice that was not full cannot be used.
- */
-const DETERMINISTIC_SLICE = 128
 
 type Work = {
   readonly ask: Ask
@@ -81,7 +63,7 @@ export class Engine {
 
   static async open(binding: NativeBinding, model: NativeModel, shape: EngineShape): Promise<Engine> {
     const batchSize = Math.min(DEFAULTS.nBatch, shape.contextSize)
-    const microBatchSize = shape.deterministic ? Math.min(DETERMINISTIC_SLICE, batchSize) : batchSize
+    const microBatchSize = shape.deterministic ? Math.min(SLICE, batchSize) : batchSize
     try {
       const context = await binding.Context.create(model, {
         contextSize: shape.contextSize,
@@ -206,12 +188,9 @@ export class Engine {
   }
 
   #endOfSlice({ sequence, batchSize }: Ask, from: number, room: number): number {
-    const { tokens, promptLength } = sequence
     const end = from + Math.min(room, batchSize)
-    if (!this.#shape.deterministic) return Math.min(tokens.length, end)
-    // Prompts in whole slices from their beginning, what was drawn one by one: as it was evaluated first.
-    if (from >= promptLength) return from + 1
-    return Math.min(promptLength, Math.max(wholeSlices(end), wholeSlices(from) + DETERMINISTIC_SLICE))
+    const { tokens, promptLength } = sequence
+    return this.#shape.deterministic ? endOfWholeSlice(from, end, promptLength) : Math.min(tokens.length, end)
   }
 
   #attach(sequence: Sequence): Slot<Sequence> | undefined {
@@ -305,37 +284,5 @@ export class Engine {
     } catch {
       slot.keep(0) // closed: nobody will use it again
     }
-  }
-}
-
-function wholeSlices(tokens: number): number {
-  return tokens - (tokens % DETERMINISTIC_SLICE)
-}
-
-/** One run of tokens through the model: a prompt, then what is drawn. */
-export class Sequence {
-  /** All tokens so far, those drawn last included. */
-  readonly tokens: number[] = []
-  /** Of the first prompt, the tokens that were cached already; `undefined` before the first step. */
-  cachedTokens: number | undefined
-  /** Of `tokens`, those that were given at first; the others were drawn. */
-  promptLength = 0
-  readonly moved: boolean
-  readonly #engine: Engine
-
-  constructor(engine: Engine, moved: boolean) {
-    this.#engine = engine
-    this.moved = moved
-  }
-
-  /** Appends `tokens`, evaluates what is not cached and draws the next token (which is not appended). */
-  next(tokens: Iterable<number>, options: StepOptions): Promise<number> {
-    for (const token of tokens) this.tokens.push(token)
-    this.promptLength ||= this.tokens.length
-    return this.#engine.ask(this, options)
-  }
-
-  release(): void {
-    this.#engine.release(this)
   }
 }

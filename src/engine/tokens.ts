@@ -1,4 +1,4 @@
-import type { Sequence, StepOptions } from './engine.ts'
+import type { Sequence, StepOptions } from './sequence.ts'
 
 /** Why a generation ended. */
 export type FinishReason = 'stop' | 'length' | 'callback' | 'break'

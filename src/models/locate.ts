@@ -1,6 +1,7 @@
 import { access } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { isAbsolute, join, relative, resolve, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { ModelError, optionError } from '../errors.ts'
 
 /** The folder that the GPT4All Python package and this library share: `~/.cache/gpt4all`. */
@@ -14,13 +15,15 @@ export type ModelLocation = { readonly asGiven: string; readonly withExtension: 
 /**
  * The file that `name` means. With `modelPath` it is a name within that folder and cannot leave it. Without, a
  * plain name lies in the default folder, and anything with a separator is a path of its own. `.gguf` is appended
- * unless the name ends in `.gguf` or `.bin`, as in Python. A leading `~/` is the home folder.
+ * unless the name ends in `.gguf` or `.bin`, as in Python. A leading `~/` is the home folder; a `file:` URL is
+ * its path.
  * @throws {TypeError} `ERR_OPTION` when the name is empty, holds a NUL, is a web address, or leaves `modelPath`
  */
 export function locateModel(name: string, modelPath: string | undefined): ModelLocation {
   if (typeof name !== 'string' || name === '' || name.includes('\0')) {
     throw optionError('name', 'the name or path of a model', name)
   }
+  if (/^file:\/\//i.test(name)) return locateModel(fromUrl(name), undefined)
   if (/^[a-z][a-z\d+.-]+:\/\//i.test(name)) {
     throw optionError(
       'name',
@@ -30,6 +33,14 @@ export function locateModel(name: string, modelPath: string | undefined): ModelL
   }
   const asGiven = resolveName(withHome(name), modelPath && withHome(modelPath))
   return { asGiven, withExtension: /\.(gguf|bin)$/i.test(asGiven) ? asGiven : `${asGiven}.gguf` }
+}
+
+function fromUrl(url: string): string {
+  try {
+    return fileURLToPath(url)
+  } catch {
+    throw optionError('name', 'the name, path or file: URL of a model', url)
+  }
 }
 
 /** A shell writes out `~/`; a path in a program or a configuration file still has it. */

@@ -21,7 +21,13 @@ const withImport = (block: string) =>
   block.includes("from 'gpt4all-ts'") ? block : `import { GPT4All } from 'gpt4all-ts'\n${block}`
 
 const examples: [string, string][] = []
-for (const file of ['README.md', 'docs/generation.md', 'docs/gui-parity.md', 'src/gpt4all.ts']) {
+for (const file of [
+  'README.md',
+  'docs/generation.md',
+  'docs/gui-parity.md',
+  'docs/sampling.md',
+  'src/gpt4all.ts',
+]) {
   for (const [i, code] of (await codeBlocks(file)).entries()) examples.push([`${file}, block ${i + 1}`, code])
 }
 for (const file of await readdir(join(root, 'examples'))) {

@@ -131,7 +131,7 @@ for (const { name, path, isThere, count } of MODELS) {
       expect(prompts[0]).toMatch(/^prompt of \d+ tokens, 0 of them cached:\n/)
       expect(prompts[0]).toContain('Be brief.')
       expect(prompts[0]).toContain('hello')
-      expect(prompts[1]).toMatch(/^prompt of \d+ tokens, [1-9]\d* of them cached:\n[^]*hello[^]*and again/)
+      expect(prompts[1]).toMatch(/^prompt of \d+ tokens, [1-9]\d* of them cached:\n.*hello.*and again/s)
       await logged.close()
     })
 

@@ -1,5 +1,6 @@
 import { homedir } from 'node:os'
 import { join, resolve, sep } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { defaultModelPath, locateModel } from '../../src/models/locate.ts'
 
@@ -28,6 +29,13 @@ describe('without modelPath', () => {
     expect(located('~/models/model.gguf', undefined)).toBe(join(homedir(), 'models', 'model.gguf'))
     expect(located('model.gguf', '~/models')).toBe(join(homedir(), 'models', 'model.gguf'))
     expect(located('~model.gguf', undefined)).toBe(join(defaultModelPath(), '~model.gguf'))
+  })
+
+  test('a file: URL is its path', () => {
+    const path = resolve('some folder', 'model.gguf')
+    expect(located(pathToFileURL(path).href, undefined)).toBe(path)
+    expect(located(pathToFileURL(path).href, 'elsewhere')).toBe(path)
+    expect(() => located('file://%00', undefined)).toThrow(expect.objectContaining({ code: 'ERR_OPTION' }))
   })
 
   test('a web address is refused with a word about it', () => {

@@ -171,6 +171,8 @@ describe('every other option', () => {
     expect(() => resolveGenerateOptions({ temperature: 1 } as object)).toThrow(/Did you mean "temp"/)
     expect(() => resolveModelOptions({ contextSize: 1 } as object)).toThrow(/Did you mean "nCtx"/)
     expect(() => resolveGenerateOptions({ contextSize: 1 } as object)).toThrow(/Known options/)
+    for (const name of ['prefill', 'enableThinking', 'systemPrompt', 'messages', 'chatTemplate'])
+      expect(() => resolveGenerateOptions({ [name]: 1 } as object)).toThrow(/option of (a )?chat ?session/i)
   })
 
   test('options that are no object are refused', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest'
-import { commonPrefix, Slots } from '../../src/engine/slots.ts'
+import { commonPrefix, findGap, Slots } from '../../src/engine/slots.ts'
 
 type Owner = { readonly name: string }
 const owner = (name: string): Owner => ({ name })
@@ -95,4 +95,28 @@ test.each([
 ])('commonPrefix(%j, %j) is %d', (a, b, length) => {
   expect(commonPrefix(a, b)).toBe(length)
   expect(commonPrefix(b, a)).toBe(length)
+})
+
+describe('findGap', () => {
+  const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i)
+  const system = range(0, 5)
+
+  test('finds what was left out, and of several ways the one that keeps most', () => {
+    const cached = [...system, ...range(100, 130), ...range(200, 260)]
+    expect(findGap(cached, [...system, ...range(200, 260), 7, 8])).toEqual({ from: 5, to: 35 })
+    expect(findGap(cached, [...system, ...range(220, 260), 7])).toEqual({ from: 5, to: 55 })
+    const repeating = [...system, ...range(50, 70), 1, ...range(50, 70), 2, ...range(50, 90)]
+    expect(findGap(repeating, [...system, ...range(50, 90), 3])).toEqual({ from: 25, to: 67 })
+    expect(findGap([...system, 9, ...repeating.slice(5)], [...system, ...range(50, 90)])).toEqual({
+      from: 5,
+      to: 48,
+    })
+  })
+
+  test('finds none where little or nothing would be kept', () => {
+    expect(findGap([...system, ...range(100, 130)], [...system, ...range(300, 330)])).toBeUndefined()
+    expect(findGap([...system, 99, ...range(200, 210)], [...system, ...range(200, 210)])).toBeUndefined()
+    expect(findGap([], system)).toBeUndefined()
+    expect(findGap(system, system)).toBeUndefined()
+  })
 })

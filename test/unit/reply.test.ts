@@ -1,0 +1,64 @@
+import { describe, expect, test } from 'vitest'
+import { type ParseReply, type Spoken, tellApart } from '../../src/engine/reply.ts'
+
+/** `<think>` ... `</think>`, then the answer: what may begin a tag is held back while more is to come. */
+const parse: ParseReply = (output, partial) => {
+  if (output.includes('!')) throw new Error('not in the format')
+  const open = '<think>'
+  if (partial && open.startsWith(output)) return { reasoning: '', content: '' }
+  if (!output.startsWith(open)) return { reasoning: '', content: output }
+  const [thought = '', answer] = output.slice(open.length).split('</think>')
+  const held = partial && answer === undefined ? /<[/think]*$/.exec(thought)?.[0].length : 0
+  return { reasoning: thought.slice(0, thought.length - (held ?? 0)), content: answer ?? '' }
+}
+
+async function spoken(pieces: readonly string[], parser: ParseReply | undefined = parse) {
+  async function* released() {
+    for (const [token, text] of pieces.entries()) yield { token, text }
+  }
+  const transcript = { raw: '' }
+  const all: Spoken[] = []
+  for await (const one of tellApart(released(), parser, transcript)) all.push(one)
+  const joined = (key: 'text' | 'reasoning') => all.map((one) => one[key]).join('')
+  return { all, answer: joined('text'), reasoning: joined('reasoning'), raw: transcript.raw }
+}
+
+describe('tellApart', () => {
+  const output = '<think>Let me see < 5</think>It is <5>.'
+
+  test('tells reasoning and answer apart, however the text is cut into tokens', async () => {
+    for (const size of [1, 2, 3, 7, 50]) {
+      const pieces = output.match(new RegExp(`.{1,${size}}`, 'g'))!
+      const { all, answer, reasoning, raw } = await spoken(pieces)
+      expect({ answer, reasoning, raw }).toEqual({
+        answer: 'It is <5>.',
+        reasoning: 'Let me see < 5',
+        raw: output,
+      })
+      expect(all.filter(({ token }) => token !== undefined)).toHaveLength(pieces.length)
+    }
+  })
+
+  test('sets free at the end what was held back', async () => {
+    expect(await spoken(['<think>a', ' <'])).toMatchObject({ answer: '', reasoning: 'a <' })
+    expect(await spoken(['<thi'])).toMatchObject({ answer: '<thi', reasoning: '' })
+  })
+
+  test('gives the whole text as the answer where it does not keep to the format', async () => {
+    expect(await spoken(['!', ' so what'])).toMatchObject({ answer: '! so what', reasoning: '' })
+  })
+
+  test('never takes back what it told', async () => {
+    expect(await spoken(['<think>a</think>b', 'c', '!'])).toMatchObject({ answer: 'bc', reasoning: 'a' })
+  })
+
+  test('without a parser all is answer, token by token', async () => {
+    const { all, answer } = await spoken(['a', '', '<think>'], undefined)
+    expect(answer).toBe('a<think>')
+    expect(all).toHaveLength(3)
+  })
+
+  test('of nothing is nothing', async () => {
+    expect((await spoken([])).all).toEqual([])
+  })
+})
