@@ -1,4 +1,5 @@
 import { type InspectOptions, inspect } from 'node:util'
+import type { Begun } from './chat/begun.ts'
 import { History, type Prompt } from './chat/history.ts'
 import {
   type ChatGenerateOptions,
@@ -31,7 +32,14 @@ export type SessionHost = {
 }
 
 /** What a turn answers: the messages, and how the answer begins. */
-type Asked = { readonly messages: readonly ChatMessage[]; readonly prefill: string }
+type Asked = { readonly messages: readonly ChatMessage[]; readonly begun: Begun }
+
+/** The last answer as the model wrote it, while `messages` are the ones that end with it. */
+type LastAnswer = {
+  readonly messages: readonly ChatMessage[]
+  readonly raw: string
+  readonly enableThinking: boolean
+}
 
 /**
  * A conversation with a model. Each `generate()` is a turn: message and answer join `messages` when the answer ends,
@@ -44,6 +52,9 @@ export class ChatSession {
   readonly #turns = new Queue()
   readonly #closing = new AbortController()
   #messages: readonly ChatMessage[]
+  /** The catalog's system prompt is not wanted. */
+  #ownSystem: boolean
+  #lastAnswer: LastAnswer | undefined
   #opened: { readonly format: PromptFormat; readonly history: History } | undefined
 
   /** @internal Made by `model.chatSession()`. */
@@ -51,17 +62,19 @@ export class ChatSession {
     this.#host = host
     this.#options = resolveChatOptions(options)
     this.#messages = this.#options.messages
+    this.#ownSystem = this.#options.ownSystem
   }
 
-  /** The conversation so far, the system message first where there is one. A copy: assign to change it, do not push. */
-  get messages(): ChatMessage[] {
+  /** The conversation so far, the system message first where there is one. A copy: assign to change it. */
+  get messages(): readonly ChatMessage[] {
     return this.#messages.map((message) => ({ ...message }))
   }
 
-  /** Replaces the conversation. A turn that is under way does not join the new one. */
+  /** Replaces the conversation, the system message too. A turn that is under way does not join the new one. */
   set messages(messages: readonly ChatMessage[]) {
     checkMessages(messages)
     this.#messages = messages.map((message) => ({ ...message }))
+    this.#ownSystem = true
     this.#opened?.history.reset()
   }
 
@@ -76,7 +89,7 @@ export class ChatSession {
     const turn = splitChatOptions(options)
     return this.#turn(turn, (messages) => ({
       messages: [...messages, { role: 'user', content: prompt }],
-      prefill: turn.prefill,
+      begun: { content: turn.prefill, reasoning: '' },
     }))
   }
 
@@ -85,28 +98,35 @@ export class ChatSession {
     const turn = splitChatOptions(options)
     return this.#turn(turn, (messages) => {
       const last = messages.findLastIndex(({ role }) => role === 'user')
-      if (last < 0) throw optionError('messages', 'a message of the user to answer again', messages)
-      return { messages: messages.slice(0, last + 1), prefill: turn.prefill }
+      if (last < 0) throw optionError('messages', 'a conversation with a message of the user', messages)
+      return { messages: messages.slice(0, last + 1), begun: { content: turn.prefill, reasoning: '' } }
     })
   }
 
-  /** More of the last answer: the generation gives what is added. */
+  /** More of the last answer, or of the thoughts before it: the generation gives what is added. */
   continue(options?: GenerateOptions): Generation {
-    return this.#turn({ prefill: '', enableThinking: false, options: options ?? {} }, (messages) => {
+    const turn = { prefill: '', enableThinking: undefined, options: options ?? {} }
+    return this.#turn(turn, (messages) => {
       const last = messages.at(-1)
-      if (last?.role !== 'assistant') throw optionError('messages', 'an answer to continue', messages)
-      return { messages: messages.slice(0, -1), prefill: last.content }
+      if (last?.role !== 'assistant')
+        throw optionError('messages', 'a conversation that ends with an answer', messages)
+      const { content, reasoning = '' } = last
+      const raw = this.#lastAnswer?.messages === this.#messages ? this.#lastAnswer.raw : undefined
+      return { messages: messages.slice(0, -1), begun: { content, reasoning, raw } }
     })
   }
 
-  /** Tokens of the prompt that `generate(prompt)` would evaluate now, template included; without it, of `messages`. */
+  /**
+   * Tokens of the prompt for `generate(prompt)`, template included, before anything is left out or found in the cache;
+   * without `prompt`, of `messages`.
+   */
   async countTokens(prompt?: string): Promise<number> {
     if (prompt !== undefined && typeof prompt !== 'string') throw optionError('prompt', 'a string', prompt)
     this.#closing.signal.throwIfAborted()
     const { history, format } = await this.#use()
     const messages = [...this.#withSystem(this.#messages, format)]
     if (prompt !== undefined) messages.push({ role: 'user', content: prompt })
-    return messages.length === 0 ? 0 : history.countTokens(messages)
+    return messages.length === 0 ? 0 : history.countTokens(messages, this.#options.enableThinking)
   }
 
   /** Ends what is under way with `ERR_CLOSED`; whatever is called afterwards rejects so too. Idempotent. */
@@ -126,7 +146,6 @@ export class ChatSession {
 
   #turn(turn: TurnOptions, ask: (messages: readonly ChatMessage[]) => Asked): Generation {
     const resolved = resolveGenerateOptions(turn.options)
-    const enableThinking = turn.enableThinking ?? this.#options.enableThinking
     const prepare: Prepare = async (_, record, signal) => {
       const leave = await this.#turns.enter()
       if (signal.aborted) {
@@ -141,9 +160,15 @@ export class ChatSession {
       const { format, history } = await this.#use()
       const before = this.#messages
       const asked = ask(this.#withSystem(before, format))
-      const prompt = await history.prompt({ ...asked, enableThinking })
+      const { maxTokens } = resolved
+      const goesOn = asked.begun.raw !== undefined && this.#lastAnswer
+      const enableThinking = goesOn
+        ? goesOn.enableThinking
+        : (turn.enableThinking ?? this.#options.enableThinking)
+      const prompt = await history.prompt({ ...asked, enableThinking, maxTokens })
       record.dropped = prompt.dropped
-      if (!prompt.full) commit = (made) => this.#commit(before, asked, prompt, made, record)
+      if (!prompt.full)
+        commit = (made) => this.#commit(before, asked, { prompt, enableThinking }, made, record)
       return {
         tokens: prompt.record.tokens,
         text: prompt.text,
@@ -159,21 +184,28 @@ export class ChatSession {
   #commit(
     before: readonly ChatMessage[],
     asked: Asked,
-    prompt: Prompt,
+    { prompt, enableThinking }: { readonly prompt: Prompt; readonly enableThinking: boolean },
     { text, reasoning, tokens }: PartialResult,
     { transcript: { raw }, tokenBytes }: RunRecord,
   ): void {
     if (this.#messages !== before) return // they were replaced meanwhile
+    const { begun } = asked
+    const thoughts = begun.reasoning + reasoning
     const answer: ChatMessage = {
       role: 'assistant',
-      content: asked.prefill + text,
-      ...(reasoning !== '' && { reasoning }),
+      content: begun.content + text,
+      ...(thoughts !== '' && { reasoning: thoughts }),
     }
     this.#messages = [...asked.messages, answer]
     // Cut at a stop string, or inside a character, the tokens say more than the text.
     const whole = Buffer.byteLength(raw) === tokenBytes
     const contents = reasoning === '' ? [text] : [text, reasoning]
-    this.#opened?.history.commit(prompt, raw, whole ? tokens : undefined, contents)
+    const canGoOn = this.#opened?.history.commit(prompt, raw, whole ? tokens : undefined, contents)
+    const beginning = begun.raw ?? (begun.content === '' && begun.reasoning === '' ? '' : undefined)
+    this.#lastAnswer =
+      canGoOn && beginning !== undefined
+        ? { messages: this.#messages, raw: beginning + raw, enableThinking }
+        : undefined
   }
 
   async #use() {
@@ -189,8 +221,7 @@ export class ChatSession {
 
   // A catalog's system prompt becomes part of the conversation with its first turn.
   #withSystem(messages: readonly ChatMessage[], { systemPrompt }: PromptFormat): readonly ChatMessage[] {
-    if (systemPrompt === undefined || this.#options.ownSystem || messages[0]?.role === 'system')
-      return messages
+    if (systemPrompt === undefined || this.#ownSystem || messages[0]?.role === 'system') return messages
     return [{ role: 'system', content: systemPrompt }, ...messages]
   }
 

@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks'
 import { setMaxListeners } from 'node:events'
 import { type InspectOptions, inspect } from 'node:util'
 import type { ChatMessage } from './chat/template.ts'
-import type { Channel, ParseReply, Spoken, Transcript } from './engine/reply.ts'
+import type { Channel, ReplyFormat, Spoken, Transcript } from './engine/reply.ts'
 import type { FinishReason, Outcome } from './engine/tokens.ts'
 import type { GenerationResult, Part, PartialResult, Timings } from './generation-result.ts'
 import type { NativeModel } from './native/types.ts'
@@ -33,13 +33,6 @@ export type Prepared = {
   readonly full?: boolean
   /** Tells the parts of the answer apart. */
   readonly reply?: ReplyFormat | undefined
-}
-
-/** @internal */
-export type ReplyFormat = {
-  readonly parseReply: ParseReply
-  /** Texts of control tokens that the parser needs to see. */
-  readonly preservedTexts: readonly string[]
 }
 
 /** @internal Makes the prompt once the model is open; `record.onEnd` is its word on the end. */
@@ -107,7 +100,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   get partial(): PartialResult {
     const of = (channel: Channel) =>
       this.#parts.map((part) => (part.channel === channel ? part.text : '')).join('')
-    return { text: of('answer'), reasoning: of('reasoning').trim(), tokens: [...this.#tokens] }
+    return { text: of('answer'), reasoning: of('reasoning'), tokens: [...this.#tokens] }
   }
 
   // biome-ignore lint/suspicious/noThenProperty: a generation is meant to be awaited
@@ -146,6 +139,20 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     }
   }
 
+  /**
+   * Ends it now, as `break` does, also from outside of the loop and in the middle of a long prompt: what was made is the
+   * result, with `finishReason: 'break'`, and joins the conversation. (An abort rejects, and leaves the conversation as
+   * it was.) After the end it does nothing.
+   */
+  async stop(): Promise<void> {
+    if (this.#ended) return
+    const busy = this.#advancing !== undefined
+    const ending = this.#end('break')
+    if (!busy) return ending
+    this.#stop.abort(new Error('stopped')) // nobody wants the token that is under way
+    await this.#advancing?.catch(() => {})
+  }
+
   /** What `console.log(generation)` shows: a reminder, mostly, that it wants to be awaited or iterated. */
   [Symbol.for('nodejs.util.inspect.custom')](_depth: number, options: InspectOptions): string {
     const state = this.#ended ? ('error' in this.#ended ? 'failed' : 'done') : 'under way'
@@ -179,6 +186,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
       if (!(await this.#take(value))) await this.#end('callback')
       return true
     } catch (error) {
+      if (this.#ended && 'result' in this.#ended) return false // stopped while it was under way
       if (!this.#ended) {
         this.#ended = { error }
         this.#record.onEnd?.(undefined)
@@ -248,7 +256,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     if (this.#ended) return
     this.#record.outcome.finishReason = reason
     this.#finish()
-    await this.#source?.return()
+    await this.#source?.return().catch(() => {})
   }
 
   #finish(): false {

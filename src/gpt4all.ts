@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { basename } from 'node:path'
 import { type InspectOptions, inspect } from 'node:util'
-import { type ChatSessionOptions, resolveChatOptions } from './chat/options.ts'
+import { type ChatGenerateOptions, type ChatSessionOptions, resolveChatOptions } from './chat/options.ts'
 import { type ChatMessage, checkMessages, render, type TemplateOptions } from './chat/template.ts'
 import { ChatSession } from './chat-session.ts'
 import { ClosedError, ContextOverflowError, optionError } from './errors.ts'
@@ -10,7 +10,6 @@ import { LoadedModel, type ModelConfig } from './loaded-model.ts'
 import { locateModel, type ModelLocation } from './models/locate.ts'
 import { decode, encode } from './native/tokenizer.ts'
 import {
-  type GenerateOptions,
   type ModelOptions,
   RESERVED_TOKENS,
   type ResolvedGenerateOptions,
@@ -73,13 +72,13 @@ export class GPT4All {
   /**
    * Generates text that continues `prompt`. Await it for the text, iterate it for the pieces, or ask for its
    * `result`. Special tokens written in the prompt (`<|im_start|>`) are read as such, since templates are written by
-   * hand here; `renderPrompt()` writes them for you.
+   * hand here; `renderPrompt()` writes them for you. Inside `withChatSession()` it is that session's `generate()`.
    *
    * @throws {TypeError | RangeError} `ERR_OPTION` at once for a bad prompt or option. The generation rejects with
    * `ContextOverflowError` when the prompt has more than `contextSize - 4` tokens, `signal.reason` when aborted,
    * `ERR_CLOSED` when the model is closed, and whatever `open()` throws.
    */
-  generate(prompt: string, options?: GenerateOptions): Generation {
+  generate(prompt: string, options?: ChatGenerateOptions): Generation {
     const session = this.currentChatSession
     if (session) return session.generate(prompt, options)
     if (typeof prompt !== 'string')
@@ -145,13 +144,16 @@ export class GPT4All {
    * @throws {TypeError} `ERR_OPTION` for bad messages or options
    * @throws {TemplateError} `ERR_TEMPLATE` when the template fails on these messages
    */
-  async renderPrompt(messages: readonly ChatMessage[], options: TemplateOptions = {}): Promise<string> {
+  async renderPrompt(
+    messages: readonly ChatMessage[],
+    options: TemplateOptions & Pick<ChatSessionOptions, 'enableThinking'> = {},
+  ): Promise<string> {
     checkMessages(messages, 1)
-    resolveChatOptions(options)
+    const { enableThinking } = resolveChatOptions(options)
     const opened = await this.#open()
     const format = await opened.promptFormat(options)
     const wrap = (content: string) => content
-    return render(format, messages, { wrap, enableThinking: true, reasoning: undefined }).text
+    return render(format, messages, { wrap, enableThinking, reasoning: undefined }).text
   }
 
   /** Token ids of `text`. */

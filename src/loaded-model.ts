@@ -2,11 +2,11 @@ import { basename } from 'node:path'
 import { chooseFormat } from './chat/format.ts'
 import type { PromptFormat, TemplateOptions } from './chat/template.ts'
 import { Engine } from './engine/engine.ts'
-import { type Spoken, tellApart } from './engine/reply.ts'
+import { type ReplyFormat, type Spoken, tellApart } from './engine/reply.ts'
 import { untilStop } from './engine/stop.ts'
 import { toText } from './engine/text.ts'
 import { generateTokens } from './engine/tokens.ts'
-import type { Prepare, ReplyFormat, RunRecord } from './generation.ts'
+import type { Prepare, RunRecord } from './generation.ts'
 import { tellPrompt } from './logger.ts'
 import { findModel, type ModelLocation } from './models/locate.ts'
 import { type OpenedModel, openModel } from './models/open.ts'
@@ -177,7 +177,7 @@ export class LoadedModel {
       const tokens = generateTokens(sequence, prompt.tokens, step, limits, record.outcome)
       const pieces = toText(tokens, this.#reader(prompt.reply, record))
       const released = untilStop(pieces, prompt.stop, record.outcome)
-      for await (const spoken of tellApart(released, prompt.reply?.parseReply, record.transcript)) {
+      for await (const spoken of tellApart(released, prompt.reply, record.transcript, record.outcome)) {
         tell()
         yield spoken
       }

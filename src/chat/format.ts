@@ -39,14 +39,17 @@ export async function chooseFormat(options: TemplateOptions, sources: FormatSour
   return pattern(DEFAULT_PROMPT_TEMPLATE)
 }
 
-// GPT4All's own engine knows a function that llama.cpp's does not, and one of its templates (WizardLM's) never looks
-// at the messages: such a template gives way.
+/** A filter that GPT4All's own engine knows and llama.cpp's does not. */
+const FOREIGN = 'regex_replace'
+
+// Some of GPT4All's templates use that filter, and one (WizardLM's) never looks at the messages: such a template gives
+// way. Of a catalog that the user named, anything else that is wrong is an error.
 async function formatOf(
   entry: CatalogEntry,
   sources: FormatSources,
   hasOwn: boolean,
 ): Promise<PromptFormat | undefined> {
-  const { chatTemplate, systemMessage, promptTemplate, systemPrompt } = entry
+  const { chatTemplate, systemMessage, promptTemplate, systemPrompt, isNamed } = entry
   if (chatTemplate !== undefined) {
     try {
       const format = await jinja(chatTemplate, sources)
@@ -55,7 +58,8 @@ async function formatOf(
         throw new TemplateError('It leaves out what is said.')
       return { ...format, systemPrompt: systemMessage }
     } catch (error) {
-      if (!(error instanceof TemplateError)) throw error
+      const givesWay = error instanceof TemplateError && (!isNamed || chatTemplate.includes(FOREIGN))
+      if (!givesWay) throw error
       const next = hasOwn ? "the GGUF's own" : promptTemplate ? "the entry's promptTemplate" : 'the default'
       sources.logger.warn(`the catalog's chat template gives way to ${next}: ${error.message}`)
       if (hasOwn) return undefined
@@ -65,6 +69,7 @@ async function formatOf(
   try {
     return { ...pattern(promptTemplate), systemPrompt }
   } catch (error) {
+    if (isNamed) throw error
     sources.logger.warn(`the catalog's prompt template is not used: ${(error as Error).message}`)
     return undefined
   }

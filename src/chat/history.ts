@@ -1,7 +1,9 @@
+import type { ReplyFormat } from '../engine/reply.ts'
 import { ContextOverflowError } from '../errors.ts'
 import { encode, encodeMore } from '../native/tokenizer.ts'
-import type { NativeModel, NativeRenderedChat } from '../native/types.ts'
-import { checkKept, firstKept, nextTurn } from './overflow.ts'
+import type { NativeModel } from '../native/types.ts'
+import { type Begun, beginAnswer, mayThink, replyFormat } from './begun.ts'
+import { checkKept, firstKept, leftOut, nextTurn } from './overflow.ts'
 import { controlPattern, Protection, structuralTexts } from './protect.ts'
 import { type Cut, type Part, TokenRecord } from './record.ts'
 import {
@@ -20,13 +22,15 @@ export type OverflowPolicy =
   | 'drop-oldest'
   | 'error'
   | 'stop'
-  | ((messages: readonly ChatMessage[]) => readonly ChatMessage[])
+  | ((messages: readonly ChatMessage[]) => readonly ChatMessage[] | Promise<readonly ChatMessage[]>)
 
-/** What a prompt asks for: the answer to `messages`, which begins with `prefill`. */
+/** What a prompt asks for: the answer to `messages`. */
 export type Request = {
   readonly messages: readonly ChatMessage[]
-  readonly prefill: string
+  readonly begun: Begun
   readonly enableThinking: boolean
+  /** Tokens the answer may have. */
+  readonly maxTokens: number
 }
 
 /** A prompt, ready to be evaluated. */
@@ -41,7 +45,7 @@ export type Prompt = {
   /** There is no room for it, and the policy is to stop. */
   readonly full: boolean
   /** Tells the parts of the answer apart; absent where it has none. */
-  readonly reply: NativeRenderedChat | undefined
+  readonly reply: ReplyFormat | undefined
   /** What ends the answer beside the model's own end tokens. */
   readonly stops: readonly string[]
   readonly protection: Protection
@@ -57,6 +61,8 @@ type HistoryShape = {
   /** The same messages make the same prompt, whatever was evaluated before. */
   readonly deterministic: boolean
 }
+
+const NOTHING: Begun = { content: '', reasoning: '' }
 
 /** Of what fits, the share that is left after dropping: the next few turns then need no dropping. */
 const KEPT_SHARE = 0.5
@@ -99,26 +105,28 @@ export class History {
   }
 
   /** Tokens of the prompt for the answer to `messages`, all of them, however many fit. */
-  async countTokens(messages: readonly ChatMessage[]): Promise<number> {
-    const request = { messages, prefill: '', enableThinking: true }
+  async countTokens(messages: readonly ChatMessage[], enableThinking: boolean): Promise<number> {
+    const request = { messages, begun: NOTHING, enableThinking, maxTokens: 0 }
     return (await this.#render(request, [])).record.tokens.length
   }
 
   /**
    * Remembers the tokens of a prompt and of what the model wrote behind it: `raw`, tags included. No tokens where
-   * they are not all of the text; `contents` are the parts of it that templates get as content.
+   * they are not all of the text; `contents` are the parts of it that templates get as content. True where the model
+   * may go on behind `raw` as it stands.
    */
   commit(
     { record, protection }: Prompt,
     raw: string,
     tokens: readonly number[] | undefined,
     contents: readonly string[],
-  ): void {
-    if (this.#shape.deterministic) return
+  ): boolean {
     const literal = contents.every((content) => protection.protect(content) === content)
+    if (this.#shape.deterministic) return literal
     // Tags that the model wrote itself are no forgeries, but tags within its words would be taken for such.
     const text = literal ? raw : contents.length === 1 ? protection.protect(raw) : undefined
     this.#record = tokens && text !== undefined ? record.with(text, tokens) : record
+    return literal && tokens !== undefined
   }
 
   get #most(): number {
@@ -138,22 +146,19 @@ export class History {
       // A message that does not even fit alone is no matter of a long conversation.
       return alone.record.tokens.length <= this.#most ? { ...whole, full: true } : alone
     }
-    const kept = checkKept(overflow(messages.map((message) => ({ ...message }))))
-    const isKept = ({ role, content }: ChatMessage) =>
-      kept.some((message) => message.role === role && message.content === content)
-    return this.#render(
-      { ...request, messages: kept },
-      messages.filter((message) => !isKept(message)),
-    )
+    const kept = checkKept(await overflow(messages.map((message) => ({ ...message }))))
+    return this.#render({ ...request, messages: kept }, leftOut(messages, kept))
   }
 
-  // Leaving something out changes the prompt near its beginning: leave out enough for some turns to come.
+  // Leaving something out changes the prompt near its beginning: leave out enough for some turns to come. Where there is
+  // something to leave out, an answer gets room, a quarter of the context at most.
   async #dropOldest(request: Request): Promise<Prompt> {
-    const { messages } = request
+    const { messages, maxTokens } = request
+    const { contextSize } = this.#shape
     const system = messages[0]?.role === 'system' ? 1 : 0
     const before = this.#skipped
     let first = Math.min(system + before, messages.length - 1)
-    let goal = this.#most
+    let goal = Math.min(this.#most, contextSize - Math.min(maxTokens, Math.floor(contextSize / 4)))
     for (;;) {
       const kept = [...messages.slice(0, system), ...messages.slice(first)]
       const prompt = await this.#render({ ...request, messages: kept }, messages.slice(system, first))
@@ -168,40 +173,33 @@ export class History {
   }
 
   async #render(request: Request, dropped: readonly ChatMessage[]): Promise<Prompt> {
-    const { messages, prefill } = request
-    const contents = messages.flatMap(({ content, reasoning }) => [content, reasoning ?? ''])
-    let protection = new Protection(this.#control, [...contents, prefill])
+    const { messages, begun } = request
+    const contents = [...messages, begun].flatMap(({ content, reasoning }) => [content, reasoning ?? ''])
+    let protection = new Protection(this.#control, contents)
     let rendered = this.#renderWith(protection, request)
     if (this.#learnTags(rendered)) {
-      protection = new Protection(this.#control, [...contents, prefill])
+      protection = new Protection(this.#control, contents)
       rendered = this.#renderWith(protection, request)
     }
-    const begun = beginAnswer(rendered, prefill === '' ? '' : protection.protect(prefill))
+    const beginning = beginAnswer(rendered, begun, (content) => protection.protect(content))
+    const whole = rendered.text + beginning
+    const asked = rendered.text.length - rendered.generationPrompt.length
     return {
-      record: await this.#tokenize(
-        begun,
-        protection,
-        rendered.text.length - rendered.generationPrompt.length,
-      ),
-      text: protection.plain(begun),
+      record: await this.#tokenize(whole, protection, asked),
+      text: protection.plain(whole),
       dropped,
       moved: false,
       full: false,
-      reply: prefill === '' ? rendered.reply : undefined,
+      reply: replyFormat(rendered, begun, protection.plain(beginning)),
       stops: rendered.stops,
       protection,
     }
   }
 
-  #renderWith(protection: Protection, { messages, prefill, enableThinking }: Request): Rendered {
+  #renderWith(protection: Protection, { messages, begun, enableThinking }: Request): Rendered {
+    const thinks = enableThinking && mayThink(begun)
     const wrap = (content: string) => protection.protect(content)
-    const { reasoning } = this.#shape
-    // An answer that is begun for the model has been thought about.
-    return render(this.#format, messages, {
-      wrap,
-      reasoning,
-      enableThinking: enableThinking && prefill === '',
-    })
+    return render(this.#format, messages, { wrap, reasoning: this.#shape.reasoning, enableThinking: thinks })
   }
 
   // The tags around reasoning are known once something was rendered; whoever writes them writes text.
@@ -256,11 +254,4 @@ export class History {
 
 function lengthOf(part: Part): number {
   return 'text' in part ? part.text.length : part.chars
-}
-
-/** The prompt with the beginning of the answer behind it. Where the prompt opens a block of reasoning, it is closed. */
-function beginAnswer({ text, generationPrompt, reply }: Rendered, prefill: string): string {
-  const start = reply?.thinkingStart
-  const opened = start && generationPrompt.trimEnd().endsWith(start)
-  return prefill !== '' && opened ? `${text}${reply.thinkingEnds[0] ?? ''}\n\n${prefill}` : text + prefill
 }

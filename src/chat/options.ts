@@ -31,9 +31,10 @@ export type ChatSessionOptions = TemplateOptions & {
   readonly messages?: readonly ChatMessage[] | undefined
   /**
    * When the conversation has outgrown `nCtx`: `'drop-oldest'` leaves the oldest turns out of the prompt (never the
-   * system prompt, nor the last message) until it takes half of what fits, so that there is room for the answer and
-   * the next few turns; `'error'` rejects with `ContextOverflowError`; `'stop'` ends the turn at once without text,
-   * with `finishReason: 'length'` and `messages` as before; a function returns the messages that the model is to see.
+   * system prompt, nor the last message) until at most half of what fits is left, as soon as the prompt and room for the
+   * answer (`maxTokens`, a quarter of `nCtx` at most) do not fit; `'error'` rejects with `ContextOverflowError`
+   * where the prompt has more than `nCtx - 4` tokens; `'stop'` ends the turn at once without text, with `finishReason:
+   * 'length'` and `messages` as before; a function, async if it likes, returns the messages that the model is to see.
    * `messages` keeps them all; `result.dropped` tells what was left out.
    * @default 'drop-oldest'
    */

@@ -3,10 +3,27 @@ import { type ChatMessage, checkMessages } from './template.ts'
 
 /** @throws {TypeError} `ERR_OPTION` unless a user's `overflow` function returned messages that ask for an answer */
 export function checkKept(kept: unknown): readonly ChatMessage[] {
-  checkMessages(kept as readonly ChatMessage[], 1)
   const messages = kept as readonly ChatMessage[]
-  if (messages.at(-1)?.role === 'user') return messages
+  if (Array.isArray(kept) && messages.at(-1)?.role === 'user') {
+    checkMessages(messages, 1)
+    return messages
+  }
   throw optionError('overflow', 'a function that returns messages, the last one of the user', kept)
+}
+
+/** Those of `messages` that are not among `kept`; of equal ones the last are the kept ones. */
+export function leftOut(messages: readonly ChatMessage[], kept: readonly ChatMessage[]): ChatMessage[] {
+  const key = ({ role, content }: ChatMessage) => `${role}\n${content}`
+  const counts = new Map<string, number>()
+  for (const message of kept) counts.set(key(message), (counts.get(key(message)) ?? 0) + 1)
+  return messages
+    .toReversed()
+    .filter((message) => {
+      const count = counts.get(key(message)) ?? 0
+      counts.set(key(message), count - 1)
+      return count <= 0
+    })
+    .toReversed()
 }
 
 /** Characters that the template puts around a message, more or less. */

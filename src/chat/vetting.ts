@@ -111,7 +111,7 @@ function tryInChild(source: string, { file }: NativeBinding): Promise<string | u
       else if (code === 0) resolve(undefined)
       else if (late) resolve(`rendering takes more than ${LIMIT_MS / 1000} s`)
       else if (signal === 'SIGKILL') resolve(`rendering takes more than ${LIMIT_BYTES / 2 ** 20} MiB`)
-      else resolve(`rendering it crashes the engine (${signal ?? code}); does a macro call itself?`)
+      else resolve(`rendering it crashes the engine with ${signal ?? code} (perhaps a macro calls itself)`)
     })
   })
 }

@@ -1,5 +1,6 @@
 import type { NativeReply } from '../native/types.ts'
 import type { Released } from './stop.ts'
+import type { Outcome } from './tokens.ts'
 
 /** What a model writes is its answer, or its reasoning before the answer. */
 export type Channel = 'answer' | 'reasoning'
@@ -12,51 +13,65 @@ export type Spoken = {
   readonly reasoning: string
 }
 
-/** What was written, tags and all. */
+/** What was written, tags and all; behind what it was begun with, where the answer was begun for the model. */
 export type Transcript = { raw: string }
 
-/** The template's own parser: see `NativeRenderedChat`. */
-export type ParseReply = (output: string, partial: boolean) => NativeReply
+/** How a template's answers are to be read: see `NativeRenderedChat`. */
+export type ReplyFormat = {
+  readonly parseReply: (output: string, partial: boolean) => NativeReply
+  /** Texts of control tokens that the parser needs to see. */
+  readonly preservedTexts: readonly string[]
+  /** The answer so far, tags and all, that the model goes on with. */
+  readonly begun: string
+}
 
 const NOTHING: NativeReply = { reasoning: '', content: '' }
 
 /**
- * The fourth stage: tells reasoning and answer apart, as the template says; without a parser all is answer. The
+ * The fourth stage: tells reasoning and answer apart, as the template says; without a format all is answer. The
  * parser reads the whole text each time, about 20 microseconds per 1,000 characters.
  */
 export async function* tellApart(
   released: AsyncIterable<Released>,
-  parse: ParseReply | undefined,
+  format: ReplyFormat | undefined,
   transcript: Transcript,
+  outcome: Outcome,
 ): AsyncGenerator<Spoken, void, void> {
-  let told = NOTHING
+  const read = (partial: boolean) => format && tryParse(format, format.begun + transcript.raw, partial)
+  let told = (format?.begun ? read(true) : undefined) ?? NOTHING
   for await (const { token, text } of released) {
     transcript.raw += text
-    if (!parse) {
+    if (!format) {
       yield { token, text, reasoning: '' }
       continue
     }
-    const known = text === '' ? told : tryParse(parse, transcript.raw, true)
-    const added = difference(told, known)
+    const added = text === '' ? NOTHING : difference(told, read(true))
     told = add(told, added)
     yield { token, text: added.content, reasoning: added.reasoning }
   }
-  if (!parse || transcript.raw === '') return
-  const rest = difference(told, whole(parse, transcript.raw))
+  if (!format || transcript.raw === '') return
+  // Cut in the middle, what may have been the beginning of a tag is none of the text.
+  const known = (outcome.finishReason === 'length' ? undefined : read(false)) ?? read(true)
+  const rest = difference(told, isOutside(format, transcript.raw, known) ? outside(transcript) : known)
   if (rest !== NOTHING) yield { token: undefined, text: rest.content, reasoning: rest.reasoning }
 }
 
-// A model that does not keep to its format has at least written something.
-function whole(parse: ParseReply, raw: string): NativeReply {
-  const known = tryParse(parse, raw, false) ?? tryParse(parse, raw, true)
-  return known && (known.content !== '' || known.reasoning !== '') ? known : { reasoning: '', content: raw }
+// A model that does not keep to its format at all has at least written something.
+function isOutside(format: ReplyFormat, raw: string, known: NativeReply | undefined): boolean {
+  if (known && (known.content !== '' || known.reasoning !== '')) return false
+  const begins = (tag: string) => tag.startsWith(raw.slice(0, tag.length))
+  return !format.begun && !format.preservedTexts.some(begins)
 }
 
-function tryParse(parse: ParseReply, raw: string, partial: boolean): NativeReply | undefined {
+const outside = ({ raw }: Transcript): NativeReply => ({ reasoning: '', content: raw })
+
+/** `undefined` where it is not in the format (yet). White space around reasoning is the format's. */
+function tryParse({ parseReply }: ReplyFormat, raw: string, partial: boolean): NativeReply | undefined {
   try {
-    return parse(raw, partial)
+    const { reasoning, content } = parseReply(raw, partial)
+    return { reasoning: reasoning.trim(), content }
   } catch {
-    return undefined // not in the format (yet)
+    return undefined
   }
 }
 

@@ -16,6 +16,8 @@ export type CatalogEntry = {
   readonly promptTemplate: string | undefined
   /** Raw text in front of the conversation, for `promptTemplate`. */
   readonly systemPrompt: string | undefined
+  /** It comes from a file that the user named: what is wrong with it is an error. */
+  readonly isNamed: boolean
 }
 
 /** The entry of one model, kept beside its file. */
@@ -28,9 +30,9 @@ const LISTS = ['models3.json', 'models2.json', 'models.json']
 
 /**
  * The catalog entry of the model in `modelFile`: from `configFile` where one is named, else from the entry kept
- * beside the model, else from a list beside it. An entry belongs to a file by its name and size; a list that speaks
- * of other files only changes nothing.
- * @throws {ModelError} `ERR_MODEL_CONFIG` when `configFile` cannot be read, or is no catalog
+ * beside the model, else from a list beside it. An entry belongs to a file by its name, and by its size where it tells
+ * one; a list that speaks of other files only changes nothing.
+ * @throws {ModelError} `ERR_MODEL_CONFIG` when `configFile` cannot be read, is no catalog, or has no entry for the model
  */
 export async function findEntry(
   modelFile: string,
@@ -38,17 +40,18 @@ export async function findEntry(
   logger: Logger,
 ): Promise<CatalogEntry | undefined> {
   const { size } = await stat(modelFile)
-  const find = (list: readonly CatalogEntry[], from: string) => belonging(list, modelFile, size, from, logger)
   if (configFile !== undefined) {
-    const entry = find(await readCatalog(configFile), configFile)
-    if (!entry)
-      logger.warn(`${configFile} has no entry for ${basename(modelFile)}: its templates are not used`)
-    return entry
+    const entry = find(await readCatalog(configFile), modelFile)
+    const wrong = entry ? otherSize(entry, size) : `has no entry for ${basename(modelFile)}`
+    if (wrong) throw new ModelError('ERR_MODEL_CONFIG', `${configFile} ${wrong}.`, configFile)
+    return entry && { ...entry, isNamed: true }
   }
   for (const file of [entryFile(modelFile), ...LISTS.map((name) => join(dirname(modelFile), name))]) {
     try {
-      const entry = find(await readCatalog(file), file)
-      if (entry) return entry
+      const entry = find(await readCatalog(file), modelFile)
+      const wrong = entry && otherSize(entry, size)
+      if (wrong) logger.warn(`${file} ${wrong}: its templates are not used`)
+      else if (entry) return entry
     } catch (error) {
       // Nobody named this file: one that is broken, or no catalog at all, is none of our business.
       const missing = ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT'
@@ -58,31 +61,28 @@ export async function findEntry(
   return undefined
 }
 
-function belonging(
-  list: readonly CatalogEntry[],
-  modelFile: string,
-  size: number,
-  from: string,
-  logger: Logger,
-): CatalogEntry | undefined {
-  const name = basename(modelFile)
-  const entry = list.find(({ filename }) => filename === undefined || filename === name)
-  if (!entry?.filesize || Number(entry.filesize) === size) return entry
-  logger.warn(
-    `${from} speaks of a ${name} of ${entry.filesize} bytes, this one has ${size}: its templates are not used`,
-  )
-  return undefined
+function find(list: readonly CatalogEntry[], modelFile: string): CatalogEntry | undefined {
+  return list.find(({ filename }) => filename === undefined || filename === basename(modelFile))
+}
+
+function otherSize({ filesize }: CatalogEntry, size: number): string | undefined {
+  if (!filesize || Number(filesize) === size) return undefined
+  return `speaks of a file of ${filesize} bytes, this one has ${size}`
 }
 
 async function readCatalog(file: string): Promise<CatalogEntry[]> {
+  const refuse = (why: string, cause: unknown) =>
+    new ModelError('ERR_MODEL_CONFIG', `${file} ${why}`, file, { cause })
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw refuse(`cannot be read: ${error.code ?? error.message}`, error)
+  })
   try {
-    const parsed: unknown = JSON.parse(await readFile(file, 'utf8'))
+    const parsed: unknown = JSON.parse(text)
     const list = Array.isArray(parsed) ? parsed : [parsed]
     // Only an entry by itself may go without a name: in a list nothing else tells whose it is.
     return list.map((entry: unknown) => toEntry(entry, Array.isArray(parsed)))
   } catch (error) {
-    const message = `${file} is no catalog of models: ${(error as Error).message}`
-    throw new ModelError('ERR_MODEL_CONFIG', message, file, { cause: error })
+    throw refuse(`is no catalog of models: ${(error as Error).message}`, error)
   }
 }
 
@@ -106,5 +106,6 @@ function toEntry(value: unknown, needsName: boolean): CatalogEntry {
     systemMessage: text('systemMessage')?.trim() || undefined,
     promptTemplate: text('promptTemplate') || undefined,
     systemPrompt: text('systemPrompt')?.trim() ? text('systemPrompt') : undefined,
+    isNamed: false,
   }
 }

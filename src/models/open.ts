@@ -86,7 +86,8 @@ function nativeLog(logger: Logger): NativeLog | undefined {
   if (LOG_LEVELS.every((level) => isSilent(logger, level))) return undefined
   return (level, line) => {
     try {
-      logger[level](line)
+      // llama.cpp's information is for those who look into it; ours at this level is the final prompt.
+      logger[level === 'info' ? 'debug' : level](line)
     } catch {
       // A logger that fails must not fail what it logs.
     }

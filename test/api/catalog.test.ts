@@ -74,6 +74,22 @@ describe('the templates of a catalog entry', () => {
     expect(lines).toEqual([expect.stringContaining("gives way to the GGUF's own")])
   })
 
+  test('are an error where modelConfigFile names them and they are broken, of another file, or not there', async () => {
+    const modelConfigFile = join(folder, 'mine.json')
+    const named = (entry: unknown) => promptWith({ 'mine.json': entry }, { modelConfigFile })
+    await expect(named({ chatTemplate: 'a\n{% if %}' })).rejects.toMatchObject({
+      code: 'ERR_TEMPLATE',
+      line: 2,
+    })
+    await expect(named({ promptTemplate: 'hello' })).rejects.toMatchObject({ code: 'ERR_OPTION' })
+    await expect(named([{ filename: 'other.gguf' }])).rejects.toMatchObject({ code: 'ERR_MODEL_CONFIG' })
+    await expect(named({ filesize: 1, chatTemplate: SHOUT })).rejects.toThrow(/of 1 bytes/)
+    expect(await named({ chatTemplate: "{{ messages[0].content | regex_replace('a', 'b') }}" })).toBe(own)
+    // Beside the model it only is not used.
+    expect(await promptWith({ 'tiny.gguf.json': { chatTemplate: '{% if %}' } })).toBe(own)
+    expect(lines).toEqual([expect.stringContaining('gives way')])
+  })
+
   test('in files that are no catalogs are ignored, but refused where modelConfigFile names the file', async () => {
     for (const content of ['{', '[1]', '[{"filename": 3}]', '[{}]']) {
       expect(await promptWith({ 'models.json': content })).toBe(own)

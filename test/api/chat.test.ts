@@ -168,6 +168,41 @@ describe('a turn', () => {
     expect(session.messages).toEqual([])
   })
 
+  test('that is stopped from outside joins it with the text so far, at once', async () => {
+    const session = model.chatSession()
+    const generation = session.generate('Count from 1 to 40.', GREEDY)
+    let text = ''
+    for await (const piece of generation) {
+      text += piece
+      if (text.endsWith('5')) void generation.stop()
+    }
+    expect(text).toBe('1, 2, 3, 4, 5')
+    expect(await generation.result).toMatchObject({ text, finishReason: 'break' })
+    expect(session.messages.at(-1)).toEqual({ role: 'assistant', content: text })
+    expect(await session.continue({ ...GREEDY, stop: ', 8' })).toBe(', 6, 7')
+    await generation.stop() // after the end it does nothing
+  })
+
+  test('is stopped in the middle of a long prompt, before its model is open, and before it began', async () => {
+    const slow = new GPT4All(EMBEDDED, { nThreads: 1, nCtx: 8192 })
+    const opening = slow.generate('Hello')
+    const opened = opening.then()
+    await opening.stop()
+    expect(await opened).toBe('')
+    const session = slow.chatSession()
+    const generation = session.generate('word '.repeat(6000), GREEDY)
+    const result = generation.result
+    await slow.open()
+    await turn()
+    await generation.stop()
+    expect(await result).toMatchObject({ text: '', finishReason: 'break' })
+    expect(await session.generate('Count to 5.', { ...GREEDY, maxTokens: 1 })).toBe('1')
+    const never = session.generate('Hello', GREEDY)
+    await never.stop()
+    expect(await never).toBe('')
+    await slow.close()
+  })
+
   test('can be answered again, continued, and begun for the model', async () => {
     const session = model.chatSession()
     await session.generate('Count from 1 to 20.', { ...GREEDY, stop: ', 7' })
@@ -332,7 +367,13 @@ describe('a conversation that outgrows the context', () => {
       .generate('Count to 5.', GREEDY)
     expect(await last).toBe('1, 2, 3, 4, 5.')
     expect((await last.result).dropped).toHaveLength(80)
-    const wild = [() => undefined, async () => messages, () => 'x', () => [{ role: 'bot' }], () => []]
+    const wild = [
+      () => undefined,
+      async () => messages.slice(0, 2),
+      () => 'x',
+      () => [{ role: 'bot' }],
+      () => [],
+    ]
     for (const overflow of wild as never[])
       await expect(small.chatSession({ messages, overflow }).generate('Hello')).rejects.toThrow(badOption)
     const spoiling = small.chatSession({ messages, overflow: (all) => (all as ChatMessage[]).splice(-1) })
@@ -340,6 +381,35 @@ describe('a conversation that outgrows the context', () => {
     expect(spoiling.messages).toHaveLength(82)
     const tooMuch = small.chatSession({ messages, overflow: (all) => all }).generate('Hello', GREEDY)
     await expect(tooMuch).rejects.toBeInstanceOf(ContextOverflowError)
+    await small.close()
+  })
+
+  test('loses turns for the sake of the answer too: as many tokens as it may have, a quarter of nCtx at most', async () => {
+    const small = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 128 })
+    for (const maxTokens of [1, 4, 5, 20, 32, 33, 200]) {
+      const room = Math.max(4, Math.min(maxTokens, 32))
+      for (let digits = 1; digits <= 60; digits++) {
+        const session = small.chatSession({ messages: turns(2) })
+        const prompt = '7'.repeat(digits)
+        const whole = await session.countTokens(prompt)
+        if (whole < 128 - room - 1 || whole > 128 - room + 1) continue
+        const { dropped } = await session.generate(prompt, { ...GREEDY, maxTokens }).result
+        expect(dropped.length > 0, `${whole} tokens, maxTokens ${maxTokens}`).toBe(whole > 128 - room)
+      }
+    }
+    await small.close()
+  })
+
+  test('tells what a function left out by its place, also of messages that are alike', async () => {
+    const messages = [1, 2, 3].flatMap((i): ChatMessage[] => [
+      { role: 'user', content: `Remember ${i}${'1'.repeat(30)}.` },
+      { role: 'assistant', content: 'OK.' },
+    ])
+    const small = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 128 })
+    const overflow = async (all: readonly ChatMessage[]) => all.slice(-3) // a promise will do
+    const session = small.chatSession({ messages, overflow })
+    const { dropped } = await session.generate('Count to 5.', { ...GREEDY, maxTokens: 1 }).result
+    expect(dropped).toEqual(messages.slice(0, 4))
     await small.close()
   })
 
@@ -395,7 +465,7 @@ describe('a conversation that outgrows the context', () => {
       const whole = await session.countTokens('Count to 5.')
       const { text, usage, dropped } = await session.generate('Count to 5.', GREEDY).result
       expect(usage.promptTokens).toBeLessThanOrEqual(124)
-      expect(dropped.length > 0).toBe(whole > 124)
+      expect(dropped.length > 0).toBe(whole > 128 - 32) // a quarter is left for the answer
       if (usage.promptTokens <= 100) expect(text).toBe('1, 2, 3, 4, 5.')
     }
     await small.close()

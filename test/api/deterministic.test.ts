@@ -32,7 +32,7 @@ for (const { name, path, isThere } of MODELS) {
         const questions = [`Tell me about ${topic}.`, 'Why?', `Say more about ${topic}, in other words.`]
         const cached = model.chatSession({ systemPrompt: 'You are a helpful assistant.' })
         const texts: string[] = []
-        const histories: ChatMessage[][] = []
+        const histories: (readonly ChatMessage[])[] = []
         for (const question of questions) {
           histories.push(cached.messages)
           texts.push(await cached.generate(question, options))

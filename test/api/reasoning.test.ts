@@ -59,6 +59,23 @@ describe('a reasoning model', () => {
     expect(finishReason).toBe('length')
   })
 
+  test.each([1, 2, 3, 4, 5, 6, 8, 10, 12, 14])(
+    'cut after %d tokens never shows a tag, and goes on from there',
+    async (maxTokens) => {
+      const session = model.chatSession({ chatTemplate })
+      const generation = session.generate(THINK, { ...GREEDY, maxTokens })
+      let streamed = ''
+      for await (const { channel, text } of generation.parts()) if (channel === 'reasoning') streamed += text
+      const { text, reasoning } = await generation.result
+      expect(thought.text.startsWith(text)).toBe(true)
+      expect(thought.reasoning.startsWith(reasoning)).toBe(true)
+      expect(streamed).toBe(reasoning)
+      if (reasoning === '') return // there is nothing yet to go on with
+      await session.continue(GREEDY)
+      expect(session.messages.at(-1)).toEqual({ role: 'assistant', content: 'It is 5.', reasoning: 'I see.' })
+    },
+  )
+
   test('that is aborted while it thinks leaves what it thought in partial', async () => {
     const controller = new AbortController()
     const generation = model

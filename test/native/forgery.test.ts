@@ -68,7 +68,12 @@ describe('control tokens written by a user', () => {
         { role: 'assistant', content: `well ${content} then` },
         { role: 'user', content },
       ]
-      const { record, text } = await history.prompt({ messages, prefill: '', enableThinking: true })
+      const { record, text } = await history.prompt({
+        messages,
+        begun: { content: '', reasoning: '' },
+        enableThinking: true,
+        maxTokens: 0,
+      })
       expect(text).toContain(`please ${content} now`)
       return record.tokens.filter((token) => control.has(token)).length
     }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { type ParseReply, type Spoken, tellApart } from '../../src/engine/reply.ts'
+import { type ReplyFormat, type Spoken, tellApart } from '../../src/engine/reply.ts'
 
 /** `<think>` ... `</think>`, then the answer: what may begin a tag is held back while more is to come. */
-const parse: ParseReply = (output, partial) => {
+const parse: ReplyFormat['parseReply'] = (output, partial) => {
   if (output.includes('!')) throw new Error('not in the format')
   const open = '<think>'
   if (partial && open.startsWith(output)) return { reasoning: '', content: '' }
@@ -12,13 +12,20 @@ const parse: ParseReply = (output, partial) => {
   return { reasoning: thought.slice(0, thought.length - (held ?? 0)), content: answer ?? '' }
 }
 
-async function spoken(pieces: readonly string[], parser: ParseReply | undefined = parse) {
+const format: ReplyFormat = { parseReply: parse, preservedTexts: ['<think>', '</think>'], begun: '' }
+
+async function spoken(
+  pieces: readonly string[],
+  how: ReplyFormat | undefined = format,
+  finishReason: 'stop' | 'length' = 'stop',
+) {
   async function* released() {
     for (const [token, text] of pieces.entries()) yield { token, text }
   }
   const transcript = { raw: '' }
   const all: Spoken[] = []
-  for await (const one of tellApart(released(), parser, transcript)) all.push(one)
+  const outcome = { finishReason, stopSequence: undefined }
+  for await (const one of tellApart(released(), how, transcript, outcome)) all.push(one)
   const joined = (key: 'text' | 'reasoning') => all.map((one) => one[key]).join('')
   return { all, answer: joined('text'), reasoning: joined('reasoning'), raw: transcript.raw }
 }
@@ -39,9 +46,21 @@ describe('tellApart', () => {
     }
   })
 
-  test('sets free at the end what was held back', async () => {
+  test('sets free at the end what was held back, unless it was cut there', async () => {
     expect(await spoken(['<think>a', ' <'])).toMatchObject({ answer: '', reasoning: 'a <' })
     expect(await spoken(['<thi'])).toMatchObject({ answer: '<thi', reasoning: '' })
+    expect(await spoken(['<think>a', ' <'], format, 'length')).toMatchObject({ answer: '', reasoning: 'a' })
+    for (const cut of ['<', '<thi', '<think>', '<think></', '<think></think>'])
+      expect(await spoken([cut], format, 'length')).toMatchObject({ answer: '', reasoning: '' })
+  })
+
+  test('goes on with what was begun', async () => {
+    const begun = (text: string) => ({ ...format, begun: text })
+    expect(await spoken([' b</think>', 'c'], begun('<think>a'))).toMatchObject({
+      answer: 'c',
+      reasoning: ' b',
+    })
+    expect(await spoken(['d'], begun('<think>a</think>c'))).toMatchObject({ answer: 'd', reasoning: '' })
   })
 
   test('gives the whole text as the answer where it does not keep to the format', async () => {
@@ -53,7 +72,7 @@ describe('tellApart', () => {
   })
 
   test('without a parser all is answer, token by token', async () => {
-    const { all, answer } = await spoken(['a', '', '<think>'], undefined)
+    const { all, answer } = await spoken(['a', '', '<think>'], null as never)
     expect(answer).toBe('a<think>')
     expect(all).toHaveLength(3)
   })
