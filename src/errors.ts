@@ -13,6 +13,9 @@ export type ErrorCode =
   | 'ERR_MODEL_LOAD'
   | 'ERR_MODEL_CONFIG'
   | 'ERR_MEMORY'
+  | 'ERR_DOWNLOAD'
+  | 'ERR_CHECKSUM'
+  | 'ERR_DISK_SPACE'
   | 'ERR_CONTEXT_OVERFLOW'
   | 'ERR_CLOSED'
   | 'ERR_ABORTED'
@@ -39,7 +42,7 @@ export class GPT4AllError extends Error {
  * A model file that cannot be used. `code` says why: `ERR_MODEL_NOT_FOUND`, `ERR_MODEL_UNREADABLE` (a directory,
  * no permission), `ERR_NOT_GGUF`, `ERR_MODEL_DAMAGED` (truncated or inconsistent), `ERR_MODEL_UNSUPPORTED`
  * (a kind of model this library does not run), `ERR_MODEL_LOAD` (llama.cpp refused it) or `ERR_MODEL_CONFIG` (the
- * `modelConfigFile` cannot be read, or is no catalog).
+ * `modelConfigFile` cannot be read, or is no catalog) or `ERR_CHECKSUM` (`verifyModel()` found another file).
  */
 export class ModelError extends GPT4AllError {
   /** The file that was meant. */
@@ -94,6 +97,37 @@ export class TemplateError extends GPT4AllError {
 export class OutOfMemoryError extends GPT4AllError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_MEMORY', message, options)
+  }
+}
+
+/**
+ * A download that failed. `code` says why: `ERR_DOWNLOAD` (the server cannot be reached, refuses, or sends something
+ * else), `ERR_CHECKSUM` (what it sent is not the file that was meant) or `ERR_DISK_SPACE`.
+ */
+export class DownloadError extends GPT4AllError {
+  readonly url: string
+  /** The HTTP status of the answer; `undefined` where there was none, or it was not the reason. */
+  readonly status: number | undefined
+  /** @internal Another attempt may succeed. */
+  readonly retry: boolean
+  /** @internal How long the server asks to wait before it. */
+  readonly retryAfterMs: number | undefined
+
+  constructor(
+    message: string,
+    options: ErrorOptions & {
+      readonly url: string
+      readonly retry: boolean
+      readonly code?: 'ERR_DOWNLOAD' | 'ERR_CHECKSUM' | 'ERR_DISK_SPACE'
+      readonly status?: number
+      readonly retryAfterMs?: number | undefined
+    },
+  ) {
+    super(options.code ?? 'ERR_DOWNLOAD', `${message}.`, options)
+    this.url = options.url
+    this.status = options.status
+    this.retry = options.retry
+    this.retryAfterMs = options.retryAfterMs
   }
 }
 

@@ -12,6 +12,7 @@ export type { FinishReason } from './engine/tokens.ts'
 export {
   ClosedError,
   ContextOverflowError,
+  DownloadError,
   type ErrorCode,
   GPT4AllError,
   isGPT4AllError,
@@ -25,4 +26,12 @@ export type { GenerationResult, Part, PartialResult, Timings, Usage } from './ge
 export { GPT4All } from './gpt4all.ts'
 export type { ModelConfig } from './loaded-model.ts'
 export type { Logger, LogLevel, PromptMessage } from './logger.ts'
+export type {
+  DownloadModelOptions,
+  ListModelsOptions,
+  VerifiedModel,
+  VerifyModelOptions,
+} from './model-files.ts'
+export type { CatalogEntry } from './models/catalog.ts'
+export type { Progress } from './models/progress.ts'
 export { DEFAULTS, type GenerateOptions, type ModelOptions, type TokenizeOptions } from './options.ts'

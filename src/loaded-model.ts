@@ -8,7 +8,8 @@ import { toText } from './engine/text.ts'
 import { generateTokens } from './engine/tokens.ts'
 import type { Prepare, RunRecord } from './generation.ts'
 import { tellPrompt } from './logger.ts'
-import { findModel, type ModelLocation } from './models/locate.ts'
+import type { ModelLocation } from './models/locate.ts'
+import { obtainModel } from './models/obtain.ts'
 import { type OpenedModel, openModel } from './models/open.ts'
 import { loadBinding } from './native/binding.ts'
 import { pieceReader } from './native/tokenizer.ts'
@@ -72,7 +73,8 @@ export class LoadedModel {
     signal: AbortSignal,
   ): Promise<LoadedModel> {
     const binding = loadBinding()
-    const model = await openModel(binding, await findModel(location), options, signal)
+    const file = await obtainModel(location, { ...options, signal })
+    const model = await openModel(binding, file, options, signal)
     const { native } = model
     const { nCtx, nThreads, fixedThreads, deterministic, logger } = options
     if (nCtx > native.info.trainedContextSize) {

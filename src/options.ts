@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import { boolean, callable, checkKnown, checkObject, integer, MAX_FLOAT, number, string } from './checks.ts'
 import { optionError } from './errors.ts'
 import { type Logger, resolveLogger } from './logger.ts'
+import type { Progress } from './models/progress.ts'
 import type { NativeSamplerParams } from './native/types.ts'
 
 /** Options of `new GPT4All(name, options)` and `GPT4All.load(name, options)`. */
@@ -12,8 +13,8 @@ export type ModelOptions = {
   /** Accepted for code ported from Python, where it is unused too. @default undefined Source: `model_type` in Python */
   readonly modelType?: string | undefined
   /**
-   * Whether a missing model may be downloaded. This version does not download yet: a missing model is an error
-   * either way. @default true Source: `allow_download` in Python
+   * Whether a model that is given by name and not there may be downloaded, if the catalog knows it.
+   * @default true Source: `allow_download` in Python
    */
   readonly allowDownload?: boolean | undefined
   /**
@@ -51,8 +52,8 @@ export type ModelOptions = {
    * @default silent, or stderr at the level named by the environment variable `GPT4ALL_LOG`
    */
   readonly logger?: Logger | undefined
-  /** Called while weights are read, with a fraction from 0 to 1. @default none */
-  readonly onProgress?: ((fraction: number) => void) | undefined
+  /** Called while the model is downloaded, and while its weights are read. @default none */
+  readonly onProgress?: ((progress: Progress) => void) | undefined
 }
 
 /** Options of `model.generate(prompt, options)`; names and defaults are the Python package's, in camelCase. */
@@ -147,7 +148,8 @@ export type ResolvedModelOptions = {
   readonly deterministic: boolean
   readonly modelConfigFile: string | undefined
   readonly logger: Logger
-  readonly onProgress: ((fraction: number) => void) | undefined
+  readonly allowDownload: boolean
+  readonly onProgress: ((progress: Progress) => void) | undefined
 }
 
 export type ResolvedGenerateOptions = {
@@ -168,7 +170,6 @@ export function resolveModelOptions(options: ModelOptions = {}): ResolvedModelOp
   const verbose = boolean('verbose', options.verbose) ?? false
   const logger = resolveLogger(options.logger, verbose)
   string('modelType', options.modelType)
-  boolean('allowDownload', options.allowDownload)
   return {
     modelPath: string('modelPath', options.modelPath),
     fixedThreads: options.nThreads !== undefined,
@@ -179,6 +180,7 @@ export function resolveModelOptions(options: ModelOptions = {}): ResolvedModelOp
     deterministic: boolean('deterministic', options.deterministic) ?? false,
     modelConfigFile: string('modelConfigFile', options.modelConfigFile),
     logger,
+    allowDownload: boolean('allowDownload', options.allowDownload) ?? true,
     onProgress: callable('onProgress', options.onProgress),
   }
 }
@@ -310,7 +312,7 @@ function isWellFormed(text: string): boolean {
   return !/\p{Surrogate}/u.test(text)
 }
 
-function abortSignal(name: string, value: unknown): AbortSignal | undefined {
+export function abortSignal(name: string, value: unknown): AbortSignal | undefined {
   if (value === undefined || value instanceof AbortSignal) return value
   throw optionError(name, 'an AbortSignal', value)
 }

@@ -1,6 +1,6 @@
 import { TemplateError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
-import type { CatalogEntry } from '../models/catalog-entry.ts'
+import type { TemplateEntry } from '../models/catalog-entry.ts'
 import { translateFailure } from '../native/failures.ts'
 import type { NativeBinding, NativeModel } from '../native/types.ts'
 import {
@@ -18,7 +18,7 @@ export type FormatSources = {
   readonly binding: NativeBinding
   readonly model: NativeModel
   /** What a catalog says of this very file. */
-  readonly entry: CatalogEntry | undefined
+  readonly entry: TemplateEntry | undefined
   readonly logger: Logger
 }
 
@@ -45,7 +45,7 @@ const FOREIGN = 'regex_replace'
 // Some of GPT4All's templates use that filter, and one (WizardLM's) never looks at the messages: such a template gives
 // way. Of a catalog that the user named, anything else that is wrong is an error.
 async function formatOf(
-  entry: CatalogEntry,
+  entry: TemplateEntry,
   sources: FormatSources,
   hasOwn: boolean,
 ): Promise<PromptFormat | undefined> {

@@ -10,7 +10,12 @@ export function defaultModelPath(): string {
 }
 
 /** Where a model may lie: the name as it was given, and with `.gguf` where that was missing. */
-export type ModelLocation = { readonly asGiven: string; readonly withExtension: string }
+export type ModelLocation = {
+  readonly asGiven: string
+  readonly withExtension: string
+  /** It was named, not given as a path: a catalog may know it. */
+  readonly isName: boolean
+}
 
 /**
  * The file that `name` means. With `modelPath` it is a name within that folder and cannot leave it. Without, a
@@ -25,14 +30,11 @@ export function locateModel(name: string, modelPath: string | undefined): ModelL
   }
   if (/^file:\/\//i.test(name)) return locateModel(fromUrl(name), undefined)
   if (/^[a-z][a-z\d+.-]+:\/\//i.test(name)) {
-    throw optionError(
-      'name',
-      'the name or path of a model (this version does not download from addresses)',
-      name,
-    )
+    throw optionError('name', 'the name or path of a model (addresses go to GPT4All.downloadModel())', name)
   }
   const asGiven = resolveName(withHome(name), modelPath && withHome(modelPath))
-  return { asGiven, withExtension: /\.(gguf|bin)$/i.test(asGiven) ? asGiven : `${asGiven}.gguf` }
+  const withExtension = /\.(gguf|bin)$/i.test(asGiven) ? asGiven : `${asGiven}.gguf`
+  return { asGiven, withExtension, isName: !/[\\/]/.test(name) }
 }
 
 function fromUrl(url: string): string {
@@ -60,23 +62,20 @@ function resolveName(name: string, modelPath: string | undefined): string {
   return path
 }
 
-/**
- * The one of both that exists, as it was given first: not every model file has an extension.
- * @throws {ModelError} `ERR_MODEL_NOT_FOUND`
- */
-export async function findModel({ asGiven, withExtension }: ModelLocation): Promise<string> {
+/** The one of both that exists, as it was given first: not every model file has an extension. */
+export async function findOnDisk({ asGiven, withExtension }: ModelLocation): Promise<string | undefined> {
   for (const path of new Set([asGiven, withExtension])) {
-    const missing = await access(path).then(
+    const isMissing = await access(path).then(
       () => false,
       (error: NodeJS.ErrnoException) => error.code === 'ENOENT' || error.code === 'ENOTDIR',
     )
-    if (!missing) return path
+    if (!isMissing) return path
   }
-  const advice =
-    'Put the file there, or give its path (`./name.gguf` for one in the working folder); this version does not download models.'
-  throw new ModelError(
-    'ERR_MODEL_NOT_FOUND',
-    `There is no model file at ${withExtension}. ${advice}`,
-    withExtension,
-  )
+  return undefined
+}
+
+/** The error for a model that is not there, with what to do about it. */
+export function missing({ withExtension }: ModelLocation, advice: string, cause?: unknown): ModelError {
+  const message = `There is no model file at ${withExtension}. ${advice}`
+  return new ModelError('ERR_MODEL_NOT_FOUND', message, withExtension, { cause })
 }

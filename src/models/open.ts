@@ -3,15 +3,16 @@ import { isSilent, LOG_LEVELS, type Logger } from '../logger.ts'
 import { translateLoadFailure } from '../native/failures.ts'
 import type { NativeBinding, NativeDevice, NativeLog, NativeModel } from '../native/types.ts'
 import type { ResolvedModelOptions } from '../options.ts'
-import { type CatalogEntry, findEntry } from './catalog-entry.ts'
+import { findEntry, type TemplateEntry } from './catalog-entry.ts'
 import { assertGeneratesText, type GgufHeader, readGguf } from './gguf.ts'
 import { checkMemory } from './memory.ts'
+import { Meter } from './progress.ts'
 
 export type OpenedModel = {
   readonly native: NativeModel
   readonly header: GgufHeader
   /** What a catalog says of this very file. */
-  readonly entry: CatalogEntry | undefined
+  readonly entry: TemplateEntry | undefined
   /** The GPUs it was given; empty = it computes on the CPU. */
   readonly devices: readonly NativeDevice[]
 }
@@ -31,7 +32,7 @@ export async function openModel(
   const entry = await findEntry(path, options.modelConfigFile, options.logger)
   const devices = chooseDevices(binding, options)
   if (devices.length === 0) checkMemory(header, options.nCtx) // what a GPU takes, llama.cpp knows best
-  const native = await load(binding, path, options, devices, signal)
+  const native = await load(binding, header, options, devices, signal)
   const { hasEncoder, hasDecoder, isDiffusion } = native.info
   if (hasEncoder || !hasDecoder || isDiffusion) {
     native.close()
@@ -43,7 +44,7 @@ export async function openModel(
 
 async function load(
   binding: NativeBinding,
-  path: string,
+  { path, fileBytes }: GgufHeader,
   options: ResolvedModelOptions,
   devices: readonly NativeDevice[],
   signal: AbortSignal,
@@ -56,10 +57,11 @@ async function load(
     devices: devices.map((device) => device.name),
     ...(log && { log }),
   }
+  const meter = new Meter('load', options.onProgress)
   let thrown: { error: unknown } | undefined
   const loading = binding.Model.load(path, params, (fraction) => {
     try {
-      if (!thrown) options.onProgress?.(fraction)
+      if (!thrown) meter.tell(Math.round(fraction * fileBytes), fileBytes)
     } catch (error) {
       thrown = { error }
       loading.cancel()

@@ -13,7 +13,9 @@ async function codeBlocks(file: string): Promise<string[]> {
   const blocks = [...source.matchAll(/```ts\n(.*?)```/gs)].map((match) => match[1] ?? '')
   // A name that stands beside a modelPath is one in that folder.
   return blocks.map((block) =>
-    block.includes('modelPath') ? block : block.replaceAll(/(?<![\w./-])(?!gpt4all-ts\/)[\w./-]+\.gguf/g, EMBEDDED),
+    block.includes('modelPath')
+      ? block
+      : block.replaceAll(/(?<![\w./-])(?!gpt4all-ts\/)[\w./-]+\.gguf/g, EMBEDDED),
   )
 }
 

@@ -8,7 +8,7 @@ const src = join(import.meta.dirname, '..', '..', 'src')
 const FLOORS = [
   /^(errors|logger|checks|options)\.ts$/,
   /^(native|models|engine|chat)\//,
-  /^(gpt4all|generation|generation-result|chat-session|loaded-model|embed4all)\.ts$/,
+  /^(gpt4all|generation|generation-result|chat-session|loaded-model|model-files|embed4all)\.ts$/,
   /^index\.ts$/,
   /^(server|cli|compat)\//,
 ]
@@ -54,7 +54,7 @@ describe('the import lines of src/', () => {
     // A type is no dependency at run time, but what it names must still lie no higher, except for the contract
     // of the addon: plain data that every floor may speak of.
     const up = edges.filter(({ from, to, typeOnly }) => {
-      if (typeOnly && to === 'native/types.ts') return false
+      if (typeOnly && (to === 'native/types.ts' || to === 'models/progress.ts')) return false
       return floorOf(to) > floorOf(from)
     })
     expect(up).toEqual([])

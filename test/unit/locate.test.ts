@@ -40,7 +40,7 @@ describe('without modelPath', () => {
 
   test('a web address is refused with a word about it', () => {
     for (const name of ['https://example.com/model.gguf', 'hf://someone/model']) {
-      expect(() => located(name, undefined)).toThrow(/does not download/)
+      expect(() => located(name, undefined)).toThrow(/downloadModel/)
     }
   })
 })

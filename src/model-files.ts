@@ -1,0 +1,157 @@
+import { basename, dirname } from 'node:path'
+import { boolean, callable, checkKnown, checkObject, string } from './checks.ts'
+import { ModelError, optionError } from './errors.ts'
+import { type Logger, resolveLogger } from './logger.ts'
+import {
+  type CatalogEntry,
+  catalogUrl,
+  fetchCatalog,
+  fileUrl,
+  type LoneEntry,
+  named,
+  readCatalog,
+} from './models/catalog.ts'
+import { keptEntry } from './models/catalog-entry.ts'
+import { findOnDisk, locateModel, type ModelLocation, missing } from './models/locate.ts'
+import { checksumOf, downloadEntry, entryOf, verifyFile } from './models/obtain.ts'
+import type { Progress } from './models/progress.ts'
+import { abortSignal } from './options.ts'
+
+/** Options of `GPT4All.listModels(options)`. */
+export type ListModelsOptions = {
+  /** Address of a list. @default `models3.json` of the mirror that `GPT4ALL_MODELS_URL` names, else GPT4All's own */
+  readonly url?: string | undefined
+  /** A list on the disk, instead; nothing is asked of the network. @default none */
+  readonly file?: string | undefined
+  /** Aborts: the promise rejects with `signal.reason`. @default none */
+  readonly signal?: AbortSignal | undefined
+  /** Receives log lines. @default silent, or stderr at the level that `GPT4ALL_LOG` names */
+  readonly logger?: Logger | undefined
+}
+
+/** Options of `GPT4All.downloadModel(name, options)`. */
+export type DownloadModelOptions = Omit<ListModelsOptions, 'file'> & {
+  /** Folder for the file. @default `~/.cache/gpt4all` */
+  readonly modelPath?: string | undefined
+  /** Where the file itself lies: then no catalog is asked. @default what the catalog says */
+  readonly url?: string | undefined
+  /** Checksum of the file, hexadecimal, for a file with a `url` of its own. @default none */
+  readonly md5sum?: string | undefined
+  /** The same, SHA-256. @default none */
+  readonly sha256sum?: string | undefined
+  /** Called ten times a second at most. @default none */
+  readonly onProgress?: ((progress: Progress) => void) | undefined
+}
+
+/** Options of `GPT4All.verifyModel(name, options)`. */
+export type VerifyModelOptions = Pick<
+  DownloadModelOptions,
+  'modelPath' | 'signal' | 'onProgress' | 'logger'
+> & {
+  /** Whether the catalog may be asked where no entry is kept beside the file. @default true */
+  readonly allowDownload?: boolean | undefined
+}
+
+/** What `GPT4All.verifyModel()` found out. */
+export type VerifiedModel = {
+  readonly path: string
+  readonly algorithm: 'md5' | 'sha256'
+  /** Hexadecimal. */
+  readonly digest: string
+}
+
+export async function listModels(options: ListModelsOptions = {}): Promise<CatalogEntry[]> {
+  checkObject('options', options)
+  checkKnown(options, { url: true, file: true, signal: true, logger: true })
+  const file = string('file', options.file)
+  const url = string('url', options.url)
+  const { signal, logger } = common(options)
+  signal.throwIfAborted()
+  if (file === undefined) return fetchCatalog({ url: url ?? catalogUrl(), signal, logger })
+  return named(await readCatalog(file))
+}
+
+export async function downloadModel(name: string, options: DownloadModelOptions = {}): Promise<string> {
+  checkObject('options', options)
+  checkKnown(options, DOWNLOAD_OPTIONS)
+  const location = locateModel(name, string('modelPath', options.modelPath))
+  if (!location.isName)
+    throw optionError('name', 'the name of a model, without a folder (see modelPath)', name)
+  const url = string('url', options.url)
+  const sums = {
+    md5sum: checksum('md5sum', options.md5sum, 32),
+    sha256sum: checksum('sha256sum', options.sha256sum, 64),
+  }
+  const request = { ...common(options), onProgress: callable('onProgress', options.onProgress) }
+  const there = await findOnDisk(location)
+  if (there !== undefined) return there
+  const entry =
+    url === undefined
+      ? await entryOf(location, { ...request, allowDownload: true })
+      : { filename: basename(location.withExtension), url, ...sums }
+  return downloadEntry(entry, dirname(location.withExtension), url ?? fileUrl(entry), request)
+}
+
+export async function verifyModel(name: string, options: VerifyModelOptions = {}): Promise<VerifiedModel> {
+  checkObject('options', options)
+  checkKnown(options, VERIFY_OPTIONS)
+  const location = locateModel(name, string('modelPath', options.modelPath))
+  const allowDownload = boolean('allowDownload', options.allowDownload) ?? true
+  const request = {
+    ...common(options),
+    onProgress: callable('onProgress', options.onProgress),
+    allowDownload,
+  }
+  const path = await findOnDisk(location)
+  if (path === undefined) throw missing(location, 'There is nothing to verify.')
+  const expected = checksumOf((await knownEntry(path, location, request)) ?? {})
+  if (!expected) {
+    throw new ModelError('ERR_MODEL_CONFIG', `Nothing tells the checksum of ${path}.`, path)
+  }
+  await verifyFile(path, expected, request)
+  return { path, ...expected }
+}
+
+type Request = Parameters<typeof entryOf>[1]
+
+async function knownEntry(
+  path: string,
+  location: ModelLocation,
+  request: Request,
+): Promise<LoneEntry | undefined> {
+  const kept = await keptEntry(path)
+  if (kept && checksumOf(kept)) return kept
+  if (!request.allowDownload) return undefined
+  return entryOf({ ...location, withExtension: path }, request)
+}
+
+function common(options: Pick<ListModelsOptions, 'signal' | 'logger'>) {
+  return {
+    signal: abortSignal('signal', options.signal) ?? new AbortController().signal,
+    logger: resolveLogger(options.logger, false),
+  }
+}
+
+function checksum(name: string, value: unknown, digits: number): string | undefined {
+  const text = string(name, value)
+  if (text === undefined || (text.length === digits && /^[\da-f]+$/i.test(text))) return text
+  throw optionError(name, `${digits} hexadecimal digits`, value)
+}
+
+const DOWNLOAD_OPTIONS: Readonly<Record<keyof DownloadModelOptions, true>> = {
+  modelPath: true,
+  url: true,
+  md5sum: true,
+  sha256sum: true,
+  signal: true,
+  logger: true,
+  onProgress: true,
+}
+
+const VERIFY_OPTIONS: Readonly<Record<keyof VerifyModelOptions, true>> = {
+  modelPath: true,
+  allowDownload: true,
+  signal: true,
+  logger: true,
+  onProgress: true,
+}

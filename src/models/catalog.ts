@@ -1,0 +1,210 @@
+import { createHash } from 'node:crypto'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { dirname, join } from 'node:path'
+import * as v from 'valibot'
+import { DownloadError, ModelError } from '../errors.ts'
+import type { Logger } from '../logger.ts'
+import { get, PATIENCE, type Patience, refusal } from './http.ts'
+
+const text = v.optional(
+  v.pipe(
+    v.nullable(v.string()),
+    v.transform((value) => value ?? undefined),
+  ),
+)
+/** The catalogs write numbers and truths as text. */
+const number = v.optional(
+  v.pipe(
+    v.nullable(v.union([v.number(), v.string()])),
+    v.transform((value) => (value === null ? undefined : Number(value))),
+    v.optional(v.pipe(v.number(), v.finite())),
+  ),
+)
+const truth = v.optional(
+  v.pipe(
+    v.union([v.boolean(), v.literal('true'), v.literal('false')]),
+    v.transform((value) => value === true || value === 'true'),
+  ),
+)
+const hash = (digits: number) =>
+  v.optional(v.pipe(v.string(), v.regex(new RegExp(`^[\\da-f]{${digits}}$`, 'i'), 'is no checksum')))
+/** A name, no path: what a catalog says must not lead elsewhere. */
+const plainName = v.pipe(
+  v.string(),
+  v.check((name) => name !== '' && !/[\\/\0]|^\.\.?$/.test(name), 'is no file name'),
+)
+
+const ENTRY = v.looseObject({
+  filename: plainName,
+  filesize: number,
+  name: text,
+  order: text,
+  md5sum: hash(32),
+  sha256sum: hash(64),
+  url: text,
+  ramrequired: number,
+  parameters: text,
+  quant: text,
+  type: text,
+  description: text,
+  requires: text,
+  removedIn: text,
+  disableGUI: truth,
+  embeddingModel: truth,
+  chatTemplate: text,
+  systemMessage: text,
+  promptTemplate: text,
+  systemPrompt: text,
+})
+
+/** What a GPT4All catalog says of a model. Fields that are not listed here are kept as they are. */
+export type CatalogEntry = v.InferOutput<typeof ENTRY>
+const LONE = v.looseObject({ ...ENTRY.entries, filename: v.optional(plainName) })
+/** An entry that stands by itself in a file may go without a name. */
+export type LoneEntry = v.InferOutput<typeof LONE>
+
+/** @throws {ModelError} `ERR_MODEL_CONFIG`, which tells the first thing that is wrong and where */
+export function parseCatalog(json: string, from: string): LoneEntry[] {
+  let content: unknown
+  try {
+    content = JSON.parse(json)
+  } catch (error) {
+    throw noCatalog(from, (error as Error).message, error)
+  }
+  // In a list nothing but the name tells whose entry it is.
+  const result = Array.isArray(content)
+    ? v.safeParse(v.array(ENTRY), content)
+    : v.safeParse(v.tuple([LONE]), [content])
+  if (result.success) return result.output
+  const [issue] = result.issues
+  throw noCatalog(from, `${v.getDotPath(issue) ?? 'it'}: ${issue.message}`, undefined)
+}
+
+function noCatalog(from: string, why: string, cause: unknown): ModelError {
+  return new ModelError('ERR_MODEL_CONFIG', `${from} is no catalog of models: ${why}`, from, { cause })
+}
+
+/** The list in a file. @throws {ModelError} `ERR_MODEL_CONFIG` */
+export async function readCatalog(file: string): Promise<LoneEntry[]> {
+  const json = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    const why = `${file} cannot be read: ${error.code ?? error.message}`
+    throw new ModelError('ERR_MODEL_CONFIG', why, file, { cause: error })
+  })
+  return parseCatalog(json, file)
+}
+
+/** GPT4All's own list, and where files without an address of their own lie. Source: the Python package. */
+const CATALOG_URL = 'https://gpt4all.io/models/models3.json'
+const FILES_URL = 'https://gpt4all.io/models/gguf/'
+
+/** The folder of a mirror: it holds `models3.json`, and the models by their file names. */
+function mirror(): string | undefined {
+  const url = process.env.GPT4ALL_MODELS_URL
+  return url && (url.endsWith('/') ? url : `${url}/`)
+}
+
+export function catalogUrl(): string {
+  const folder = mirror()
+  return folder ? new URL('models3.json', folder).href : CATALOG_URL
+}
+
+/** Where the file of `entry` is fetched from. */
+export function fileUrl({ filename, url }: CatalogEntry): string {
+  const folder = mirror()
+  if (folder) return new URL(encodeURIComponent(filename), folder).href
+  return url ?? new URL(encodeURIComponent(filename), FILES_URL).href
+}
+
+export type CatalogRequest = {
+  readonly url: string
+  readonly signal: AbortSignal
+  readonly logger: Logger
+  readonly patience?: Patience
+}
+
+/** What is kept of a list that was fetched. */
+type Kept = { readonly etag: string | undefined; readonly json: string }
+
+/**
+ * The list at `url`: asked for with the ETag of the copy on the disk, and that copy itself where the server cannot
+ * be reached.
+ * @throws {DownloadError} `ERR_DOWNLOAD` when there is neither
+ */
+export async function fetchCatalog(request: CatalogRequest): Promise<CatalogEntry[]> {
+  const { url, signal, logger } = request
+  const file = join(
+    homedir(),
+    '.cache',
+    'gpt4all-ts',
+    'catalogs',
+    `${createHash('sha256').update(url).digest('hex')}.json`,
+  )
+  const kept = await readKept(file)
+  try {
+    const answered = await ask(request, kept)
+    if (answered === kept) return list(kept.json, url)
+    const entries = list(answered.json, url)
+    await keep(file, answered).catch((error: Error) =>
+      logger.debug(`the catalog is not kept: ${error.message}`),
+    )
+    return entries
+  } catch (error) {
+    if (signal.aborted || !kept || !(error instanceof DownloadError)) throw error
+    logger.warn(`${error.message}: using the catalog of an earlier time`)
+    return list(kept.json, url)
+  }
+}
+
+function list(json: string, from: string): CatalogEntry[] {
+  return named(parseCatalog(json, from))
+}
+
+/** Those that say which file they mean. */
+export function named(entries: readonly LoneEntry[]): CatalogEntry[] {
+  return entries.filter((entry): entry is CatalogEntry => entry.filename !== undefined)
+}
+
+async function ask(
+  { url, signal, patience = PATIENCE }: CatalogRequest,
+  kept: Kept | undefined,
+): Promise<Kept> {
+  const headers = kept?.etag ? { 'if-none-match': kept.etag } : {}
+  const answer = await get(url, { headers, signal, patience })
+  if (answer.status === 304 && kept) {
+    answer.close()
+    return kept
+  }
+  const error = refusal(answer)
+  if (error) {
+    answer.close()
+    throw error
+  }
+  const pieces: Uint8Array[] = []
+  let bytes = 0
+  for await (const piece of answer.body) {
+    pieces.push(piece)
+    bytes += piece.length
+    if (bytes > MOST_BYTES)
+      throw new DownloadError(`${url} is no catalog: it is too long`, { url, retry: false })
+  }
+  return { etag: answer.header('etag'), json: Buffer.concat(pieces).toString('utf8') }
+}
+
+const MOST_BYTES = 16 * 2 ** 20
+
+async function readKept(file: string): Promise<Kept | undefined> {
+  try {
+    const { etag, json } = JSON.parse(await readFile(file, 'utf8')) as Kept
+    return typeof json === 'string' ? { etag, json } : undefined
+  } catch {
+    return undefined // none, or cut short
+  }
+}
+
+async function keep(file: string, kept: Kept): Promise<void> {
+  await mkdir(dirname(file), { recursive: true })
+  const making = `${file}.${process.pid}`
+  await writeFile(making, JSON.stringify(kept))
+  await rename(making, file)
+}

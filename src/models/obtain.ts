@@ -1,0 +1,119 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { stat, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { ModelError } from '../errors.ts'
+import type { Logger } from '../logger.ts'
+import { type CatalogEntry, catalogUrl, fetchCatalog, fileUrl } from './catalog.ts'
+import { entryFile } from './catalog-entry.ts'
+import { type Checksum, download } from './download.ts'
+import type { Patience } from './http.ts'
+import { findOnDisk, type ModelLocation, missing } from './locate.ts'
+import { nearest } from './near.ts'
+import { Meter, type Progress } from './progress.ts'
+
+export type ObtainRequest = {
+  readonly allowDownload: boolean
+  readonly signal: AbortSignal
+  readonly logger: Logger
+  readonly onProgress: ((progress: Progress) => void) | undefined
+  readonly patience?: Patience
+}
+
+/**
+ * The model's file: the one on the disk, else the one that the catalog knows by that name, downloaded.
+ * @throws {ModelError} `ERR_MODEL_NOT_FOUND` @throws {DownloadError} see `download()`
+ */
+export async function obtainModel(location: ModelLocation, request: ObtainRequest): Promise<string> {
+  const there = await findOnDisk(location)
+  if (there !== undefined) return there
+  if (!location.isName) throw missing(location, 'Check the path; only plain names are downloaded.')
+  if (!request.allowDownload) throw missing(location, 'Put it there, or set allowDownload to true.')
+  const entry = await entryOf(location, request)
+  return downloadEntry(entry, dirname(location.withExtension), fileUrl(entry), request)
+}
+
+/** What the catalog says of a model. @throws {ModelError} `ERR_MODEL_NOT_FOUND` when it does not know it */
+export async function entryOf(location: ModelLocation, request: ObtainRequest): Promise<CatalogEntry> {
+  const { signal, logger, patience } = request
+  const url = catalogUrl()
+  let catalog: CatalogEntry[]
+  try {
+    catalog = await fetchCatalog({ url, signal, logger, ...(patience && { patience }) })
+  } catch (error) {
+    signal.throwIfAborted()
+    throw missing(location, `The catalog that may know it cannot be read: ${(error as Error).message}`, error)
+  }
+  const name = basename(location.withExtension)
+  const entry = catalog.find(({ filename }) => filename.toLowerCase() === name.toLowerCase())
+  if (entry) return entry
+  const near = nearest(
+    name,
+    catalog.map(({ filename }) => filename),
+  )
+  throw missing(
+    location,
+    near
+      ? `Did you mean "${near}"?`
+      : `${url} does not know it either; GPT4All.listModels() tells what it knows.`,
+  )
+}
+
+/** Downloads the file of a catalog's entry into `folder`, and keeps the entry beside it. */
+export async function downloadEntry(
+  entry: CatalogEntry,
+  folder: string,
+  url: string,
+  request: Omit<ObtainRequest, 'allowDownload'>,
+): Promise<string> {
+  const target = join(folder, entry.filename)
+  const { signal, logger, onProgress, patience } = request
+  logger.info(`downloading ${url} to ${target}`)
+  await download({
+    url,
+    target,
+    size: entry.filesize,
+    checksum: checksumOf(entry),
+    signal,
+    logger,
+    onProgress,
+    ...(patience && { patience }),
+    beforeRename: () => writeFile(entryFile(target), `${JSON.stringify(entry, null, 2)}\n`),
+  })
+  return target
+}
+
+/** The stronger of those that the catalog tells. */
+export function checksumOf({
+  md5sum,
+  sha256sum,
+}: Pick<CatalogEntry, 'md5sum' | 'sha256sum'>): Checksum | undefined {
+  if (sha256sum) return { algorithm: 'sha256', digest: sha256sum.toLowerCase() }
+  return md5sum ? { algorithm: 'md5', digest: md5sum.toLowerCase() } : undefined
+}
+
+const BLOCK = 2 ** 20
+
+/**
+ * Reads the whole file and compares it with `checksum`.
+ * @throws {ModelError} `ERR_CHECKSUM` when it is another file
+ */
+export async function verifyFile(
+  path: string,
+  checksum: Checksum,
+  { signal, onProgress }: Pick<ObtainRequest, 'signal' | 'onProgress'>,
+): Promise<void> {
+  const { size } = await stat(path)
+  const meter = new Meter('verify', onProgress)
+  const hash = createHash(checksum.algorithm)
+  let bytes = 0
+  for await (const block of createReadStream(path, { highWaterMark: BLOCK, signal })) {
+    hash.update(block as Buffer)
+    bytes += (block as Buffer).length
+    meter.tell(bytes, size)
+  }
+  const digest = hash.digest('hex')
+  if (digest === checksum.digest) return
+  const message = `${path} is not the file that the catalog means: its ${checksum.algorithm} is ${digest} instead of ${checksum.digest}. Delete it, and it will be downloaded again.`
+  throw new ModelError('ERR_CHECKSUM', message, path)
+}

@@ -1,0 +1,38 @@
+/** What `onProgress` hears. */
+export type Progress = {
+  readonly phase: 'download' | 'verify' | 'convert' | 'load'
+  /** Bytes done of this phase, those of earlier attempts included. */
+  readonly bytes: number
+  /** Bytes of this phase in all; `undefined` while that is not known. */
+  readonly total: number | undefined
+  /** Of the last seconds; 0 at the beginning. */
+  readonly bytesPerSecond: number
+}
+
+const WINDOW_MS = 3000
+const EVERY_MS = 100
+
+/** Tells progress, ten times a second at most, and always the end. */
+export class Meter {
+  readonly #phase: Progress['phase']
+  readonly #tell: ((progress: Progress) => void) | undefined
+  readonly #past: { at: number; bytes: number }[] = []
+  #toldAt = Number.NEGATIVE_INFINITY
+
+  constructor(phase: Progress['phase'], tell: ((progress: Progress) => void) | undefined) {
+    this.#phase = phase
+    this.#tell = tell
+  }
+
+  tell(bytes: number, total: number | undefined): void {
+    const now = performance.now()
+    if (!this.#tell || (now - this.#toldAt < EVERY_MS && bytes !== total)) return
+    this.#toldAt = now
+    this.#past.push({ at: now, bytes })
+    while ((this.#past[0]?.at ?? now) < now - WINDOW_MS) this.#past.shift()
+    const first = this.#past[0] ?? { at: now, bytes }
+    const seconds = (now - first.at) / 1000
+    const bytesPerSecond = seconds > 0 ? Math.max(0, bytes - first.bytes) / seconds : 0
+    this.#tell({ phase: this.#phase, bytes, total, bytesPerSecond })
+  }
+}

@@ -1,0 +1,225 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { DownloadError, GPT4All, type Progress } from '../../src/index.ts'
+import { type DownloadRequest, download } from '../../src/models/download.ts'
+import { FATAL, FAULTS, type Fault, fileBytes, HostileServer, md5 } from '../support/hostile-server.ts'
+import { EMBEDDED } from '../support/models.ts'
+
+const LENGTH = 3 * 2 ** 20 + 12_345 // more than one block is written at once
+const silent = { debug() {}, info() {}, warn() {}, error() {} }
+const patience = { stallMs: 250, retryMs: 2, attempts: 4 }
+
+let server: HostileServer
+let folder: string
+beforeAll(async () => {
+  server = await HostileServer.start()
+})
+afterAll(() => server.close())
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'gpt4all-download-'))
+  server.requests.length = 0
+})
+afterEach(() => {
+  vi.unstubAllEnvs()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+let count = 0
+function prepare(faults: readonly Fault[], options: Partial<DownloadRequest> = {}) {
+  const bytes = fileBytes(count, LENGTH)
+  const url = server.host(`file-${count++}`, { bytes, faults })
+  const target = join(folder, 'model.gguf')
+  const request: DownloadRequest = {
+    url,
+    target,
+    size: LENGTH,
+    checksum: { algorithm: 'md5', digest: md5(bytes) },
+    signal: new AbortController().signal,
+    onProgress: undefined,
+    logger: silent,
+    patience,
+    ...options,
+  }
+  const files = () => readdirSync(folder).sort()
+  return { bytes, target, request, files, run: () => download(request) }
+}
+
+describe('a download', () => {
+  test('is whole, has its name only then, and leaves nothing else behind', async () => {
+    const told: Progress[] = []
+    const { target, bytes, run, files } = prepare([], { onProgress: (progress) => told.push(progress) })
+    await run()
+    expect(readFileSync(target).equals(bytes)).toBe(true)
+    expect(files()).toEqual(['model.gguf'])
+    expect(told.at(-1)).toMatchObject({ phase: 'download', bytes: LENGTH, total: LENGTH })
+  })
+
+  test.each(FAULTS.filter((fault) => !FATAL.includes(fault)))('survives: %s', async (fault) => {
+    const sequences: Fault[][] = [[fault], ['reset at 50 %', fault], [fault, 'reset at 99 %', fault]]
+    // Without a range there is nothing that could not be satisfied.
+    for (const faults of fault === '416' ? sequences.slice(1, 2) : sequences) {
+      const { target, bytes, run, files } = prepare(faults)
+      await run()
+      expect(readFileSync(target).equals(bytes)).toBe(true)
+      expect(files()).toEqual(['model.gguf'])
+      rmSync(target)
+    }
+  })
+
+  test.each(FATAL)('fails with a typed error, and without the file: %s', async (fault) => {
+    for (const faults of [[fault], ['reset at 50 %', fault]] as Fault[][]) {
+      const { target, run } = prepare(faults)
+      const error = await run().catch((reason: unknown) => reason)
+      expect(error).toBeInstanceOf(DownloadError)
+      expect((error as DownloadError).code).toBe(fault === 'wrong hash' ? 'ERR_CHECKSUM' : 'ERR_DOWNLOAD')
+      expect(existsSync(target)).toBe(false)
+      expect(existsSync(`${target}.lock`)).toBe(false)
+    }
+  })
+
+  test('gives up after some failures in a row, and goes on where it ended the next time', async () => {
+    const { bytes, target, run } = prepare([
+      'reset at 99 %',
+      ...Array.from({ length: patience.attempts }, () => '503' as const),
+    ])
+    await expect(run()).rejects.toMatchObject({ code: 'ERR_DOWNLOAD', status: 503 })
+    const before = statSync(`${target}.part`).size
+    expect(before).toBeGreaterThan(0)
+    await run()
+    expect(server.requests.at(-1)?.range).toBe(`bytes=${before}-`)
+    expect(readFileSync(target).equals(bytes)).toBe(true)
+  })
+
+  test('without a checksum goes on only with what the ETag says is the same file', async () => {
+    const faults: Fault[] = ['reset at 99 %', '404']
+    const known = prepare(faults, { checksum: undefined, size: undefined })
+    await expect(known.run()).rejects.toMatchObject({ status: 404 })
+    await known.run()
+    expect(server.requests.at(-1)?.range).toMatch(/^bytes=[1-9]/)
+    expect(readFileSync(known.target).equals(known.bytes)).toBe(true)
+    rmSync(known.target)
+    const unknown = prepare(['no ETag'], { checksum: undefined, size: undefined })
+    writeFileSync(`${unknown.target}.part`, 'something')
+    await unknown.run()
+    expect(readFileSync(unknown.target).equals(unknown.bytes)).toBe(true)
+  })
+
+  test('aborts at once, keeps what it has, and never has the name', async () => {
+    const controller = new AbortController()
+    const { target, run } = prepare(['stall'], { signal: controller.signal })
+    const running = run()
+    await vi.waitFor(() => expect(server.requests).toHaveLength(1))
+    controller.abort('enough')
+    await expect(running).rejects.toBe('enough')
+    expect(existsSync(target)).toBe(false)
+    expect(existsSync(`${target}.lock`)).toBe(false)
+    const early = prepare([], { signal: AbortSignal.abort('early') })
+    await expect(early.run()).rejects.toBe('early')
+  })
+
+  test('asked for twice at once is done once', async () => {
+    const { target, bytes, run } = prepare([])
+    await Promise.all([run(), run(), run()])
+    expect(server.requests).toHaveLength(1)
+    expect(readFileSync(target).equals(bytes)).toBe(true)
+  })
+
+  test('refuses what does not fit on the disk, before it begins', async () => {
+    const { run } = prepare([], { size: 2 ** 60, checksum: undefined })
+    await expect(run()).rejects.toMatchObject({ code: 'ERR_DOWNLOAD' }) // the server has another size
+    const huge = prepare([])
+    const url = server.host('huge', { bytes: huge.bytes, faults: [] })
+    await expect(
+      download({ ...huge.request, url, size: undefined, checksum: undefined }),
+    ).resolves.toBeUndefined()
+  })
+
+  test('refuses addresses that are none', async () => {
+    for (const url of ['ftp://127.0.0.1/x', 'nonsense', 'http://127.0.0.1:1/x']) {
+      const { request } = prepare([])
+      await expect(download({ ...request, url })).rejects.toMatchObject({ code: 'ERR_DOWNLOAD' })
+    }
+  })
+})
+
+describe('GPT4All', () => {
+  const bytes = readFileSync(EMBEDDED)
+  const entry = { filename: 'tiny.gguf', filesize: String(bytes.length), md5sum: md5(bytes), name: 'Tiny' }
+  const catalog = Buffer.from(JSON.stringify([entry, { filename: 'other-model-7b.Q4_0.gguf' }]))
+
+  /** A mirror with a catalog and the file, and an empty home folder. */
+  function mirror(faults: readonly Fault[] = []) {
+    const name = `mirror-${count++}`
+    server.host(`${name}/models3.json`, { bytes: catalog, faults: [] })
+    const url = server.host(`${name}/tiny.gguf`, { bytes, faults })
+    vi.stubEnv('GPT4ALL_MODELS_URL', url.replace('tiny.gguf', ''))
+    vi.stubEnv('HOME', folder)
+    vi.stubEnv('USERPROFILE', folder)
+    return name
+  }
+
+  test('load() downloads a model that the catalog knows, once, and keeps its entry beside it', async () => {
+    mirror()
+    const told: Progress[] = []
+    const model = await GPT4All.load('tiny', { nThreads: 1, onProgress: (progress) => told.push(progress) })
+    expect(await model.generate('The capital of France is', { maxTokens: 3, temp: 0 })).toContain('Paris')
+    await model.close()
+    expect(new Set(told.map(({ phase }) => phase))).toEqual(new Set(['download', 'load']))
+    const path = join(folder, '.cache', 'gpt4all', 'tiny.gguf')
+    expect(JSON.parse(readFileSync(`${path}.json`, 'utf8'))).toMatchObject({
+      name: 'Tiny',
+      filesize: bytes.length,
+    })
+    const requests = server.requests.length
+    await (await GPT4All.load('tiny.gguf', { nThreads: 1 })).close()
+    expect(server.requests).toHaveLength(requests)
+    expect(await GPT4All.verifyModel('tiny')).toMatchObject({ path, algorithm: 'md5', digest: md5(bytes) })
+    writeFileSync(path, 'something else')
+    await expect(GPT4All.verifyModel('tiny')).rejects.toMatchObject({ code: 'ERR_CHECKSUM' })
+  })
+
+  test('load() says what it may have been meant, and that nothing is downloaded where that is forbidden', async () => {
+    mirror()
+    const load = (name: string, allowDownload = true) => GPT4All.load(name, { allowDownload })
+    await expect(load('other model 7b')).rejects.toThrow(/Did you mean "other-model-7b.Q4_0.gguf"/)
+    await expect(load('nothing-like-it')).rejects.toMatchObject({ code: 'ERR_MODEL_NOT_FOUND' })
+    const before = server.requests.length
+    await expect(load('tiny', false)).rejects.toThrow(/allowDownload/)
+    await expect(load('./tiny.gguf')).rejects.toThrow(/only plain names/)
+    expect(server.requests).toHaveLength(before)
+  })
+
+  test('listModels() reads a catalog, asks with its ETag, and uses the old one while offline', async () => {
+    const name = mirror()
+    expect((await GPT4All.listModels()).map(({ filename }) => filename)).toEqual([
+      'tiny.gguf',
+      'other-model-7b.Q4_0.gguf',
+    ])
+    vi.stubEnv('GPT4ALL_MODELS_URL', '')
+    await expect(GPT4All.listModels({ url: 'http://127.0.0.1:1/models3.json' })).rejects.toMatchObject({
+      code: 'ERR_DOWNLOAD',
+    })
+    const file = join(folder, 'mine.json')
+    writeFileSync(file, catalog)
+    expect(await GPT4All.listModels({ file })).toHaveLength(2)
+    expect(name).not.toBe('')
+  })
+
+  test('downloadModel() takes an address of its own, and a checksum', async () => {
+    mirror()
+    const url = server.host('mine.gguf', { bytes, faults: ['reset at 50 %'] })
+    const modelPath = join(folder, 'models')
+    const path = await GPT4All.downloadModel('mine', { url, modelPath, md5sum: md5(bytes) })
+    expect(path).toBe(join(modelPath, 'mine.gguf'))
+    await expect(
+      GPT4All.downloadModel('other', { url, modelPath, sha256sum: 'ab'.repeat(32) }),
+    ).rejects.toMatchObject({ code: 'ERR_CHECKSUM' })
+    await expect(GPT4All.downloadModel('x', { md5sum: 'short' })).rejects.toMatchObject({
+      code: 'ERR_OPTION',
+    })
+    await expect(GPT4All.downloadModel('a/b')).rejects.toMatchObject({ code: 'ERR_OPTION' })
+    expect(basename(path)).toBe('mine.gguf')
+  })
+})

@@ -1,0 +1,139 @@
+import { createCipheriv, createHash } from 'node:crypto'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/** What a server does to one request, instead of answering it well. */
+export const FAULTS = [
+  'reset at 10 %',
+  'reset at 50 %',
+  'reset at 99 %',
+  'stall',
+  'silence',
+  '200 for a range',
+  'wrong range',
+  'changed ETag',
+  'no ETag',
+  'short',
+  'long',
+  'wrong hash',
+  'gzip',
+  '302 loop',
+  '302',
+  '404',
+  '401',
+  '416',
+  '429',
+  '503',
+] as const
+export type Fault = (typeof FAULTS)[number]
+
+/** Those after which no later answer can help. */
+export const FATAL: readonly Fault[] = ['long', 'wrong hash', 'gzip', '302 loop', '404', '401']
+
+export const md5 = (bytes: Uint8Array) => createHash('md5').update(bytes).digest('hex')
+
+/** Bytes that look like nothing, the same for the same seed. */
+export function fileBytes(seed: number, length: number): Buffer {
+  const key = createHash('md5').update(String(seed)).digest()
+  return createCipheriv('aes-128-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(length))
+}
+
+export type Hosted = {
+  readonly bytes: Buffer
+  /** What happens to the first, second ... request; all later ones are answered well. */
+  readonly faults: readonly Fault[]
+}
+
+/** Serves files on the loopback, with ranges and ETags, and with the faults that it is told. */
+export class HostileServer {
+  readonly #server: Server
+  readonly #files = new Map<string, Hosted>()
+  /** Requests so far, by path. */
+  readonly requests: { readonly path: string; readonly range: string | undefined }[] = []
+
+  private constructor(server: Server) {
+    this.#server = server
+  }
+
+  static async start(): Promise<HostileServer> {
+    const server = createServer()
+    const hostile = new HostileServer(server)
+    server.on('request', (request, response) => hostile.#answer(request, response))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    return hostile
+  }
+
+  host(name: string, hosted: Hosted): string {
+    this.#files.set(`/${name}`, hosted)
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/${name}`
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections()
+    await new Promise((resolve) => this.#server.close(resolve))
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const [path = '', query] = (request.url ?? '').split('?')
+    const range = request.headers.range
+    const hosted = this.#files.get(path)
+    if (!hosted) return void response.writeHead(404).end()
+    const fault =
+      query === 'loop'
+        ? '302 loop'
+        : hosted.faults[this.requests.filter((earlier) => earlier.path === path).length]
+    this.requests.push({ path, range })
+    const { bytes } = hosted
+    const etag = fault === 'changed ETag' ? `"${Math.random()}"` : `"${md5(bytes)}"`
+    const ifRange = request.headers['if-range']
+    const wanted = /^bytes=(\d+)-$/.exec(range ?? '')
+    const usable = wanted && fault !== '200 for a range' && (ifRange === undefined || ifRange === etag)
+    let from = usable ? Number(wanted[1]) : 0
+    if (fault === 'wrong range') from = Math.max(0, from - 7)
+    const rest = fault === 'wrong hash' ? Buffer.alloc(bytes.length - from, 7) : bytes.subarray(from)
+    const headers: Record<string, string | number> = {
+      'content-length': rest.length,
+      ...(fault !== 'no ETag' && { etag }),
+      ...(usable && { 'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` }),
+    }
+    const cut = (share: number) => {
+      response.writeHead(usable ? 206 : 200, headers)
+      // A hard reset takes with it what is still on its way, a soft one comes behind it.
+      const end = share < 0.5 ? () => request.socket.resetAndDestroy() : () => request.socket.destroySoon()
+      response.write(rest.subarray(0, Math.floor(rest.length * share)), end)
+    }
+    switch (fault) {
+      case 'reset at 10 %':
+      case 'reset at 50 %':
+      case 'reset at 99 %':
+        cut(Number(/\d+/.exec(fault)?.[0]) / 100)
+        return
+      case 'silence':
+        return
+      case 'stall':
+        response.writeHead(usable ? 206 : 200, headers)
+        return void response.write(rest.subarray(0, Math.floor(rest.length / 3)))
+      case 'short':
+        delete headers['content-length'] // chunked: it ends as if all were well
+        return void response.writeHead(usable ? 206 : 200, headers).end(rest.subarray(0, rest.length / 2))
+      case 'long':
+        delete headers['content-length']
+        return void response.writeHead(usable ? 206 : 200, headers).end(Buffer.concat([rest, rest]))
+      case 'gzip':
+        return void response.writeHead(200, { ...headers, 'content-encoding': 'gzip' }).end(rest)
+      case '302 loop':
+        return void response.writeHead(302, { location: `${path}?loop` }).end()
+      case '302':
+        return void response.writeHead(302, { location: `${path}?moved` }).end()
+      case '429':
+        return void response.writeHead(429, { 'retry-after': '0' }).end()
+      case '404':
+      case '401':
+      case '416':
+      case '503':
+        return void response.writeHead(Number(fault)).end()
+      default:
+        return void response.writeHead(usable ? 206 : 200, headers).end(rest)
+    }
+  }
+}
