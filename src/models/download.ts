@@ -30,6 +30,8 @@ export type DownloadRequest = {
 type PartNote = { readonly url: string; readonly etag: string | undefined; readonly size: number | undefined }
 
 const BLOCK = 2 ** 20
+/** The disk, a quota, or the limit of a process. */
+const NO_ROOM = ['ENOSPC', 'EDQUOT', 'EFBIG']
 /** Left free on the disk. */
 const SPARE = 16 * 2 ** 20
 
@@ -39,10 +41,10 @@ const SPARE = 16 * 2 ** 20
  * @throws {DownloadError} `ERR_DOWNLOAD` (the server), `ERR_CHECKSUM` (the content), `ERR_DISK_SPACE`
  */
 export async function download(request: DownloadRequest): Promise<void> {
-  const { target, signal } = request
+  const { target, signal, patience = PATIENCE } = request
   signal.throwIfAborted()
   await mkdir(dirname(target), { recursive: true })
-  await withFileLock(target, signal, async (signal) => {
+  await withFileLock(target, { signal, staleMs: patience.staleMs }, async (signal) => {
     if (await exists(target)) return // somebody else was faster
     await new Download({ ...request, signal }).run()
   })
@@ -231,7 +233,7 @@ class Download {
   async #wait(error: unknown, failures: number): Promise<number> {
     const { signal, logger, url } = this.#request
     signal.throwIfAborted()
-    if ((error as NodeJS.ErrnoException).code === 'ENOSPC')
+    if (NO_ROOM.includes((error as NodeJS.ErrnoException).code ?? ''))
       throw new DownloadError('the disk is full', { code: 'ERR_DISK_SPACE', url, retry: false, cause: error })
     if (!(error instanceof DownloadError) || !error.retry || failures >= this.#patience.attempts) throw error
     const ms = backoff(failures, this.#patience, error)

@@ -9,9 +9,11 @@ export type Patience = {
   readonly retryMs: number
   /** Failures in a row, without a byte in between, after which it gives up. */
   readonly attempts: number
+  /** After this long without a sign of life the holder of a lock is dead, milliseconds, at least 2,000. */
+  readonly staleMs: number
 }
 
-export const PATIENCE: Patience = { stallMs: 30_000, retryMs: 1000, attempts: 6 }
+export const PATIENCE: Patience = { stallMs: 30_000, retryMs: 1000, attempts: 6, staleMs: 15_000 }
 
 const MOST_REDIRECTS = 10
 const MOST_WAIT_MS = 60_000

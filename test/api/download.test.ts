@@ -9,7 +9,7 @@ import { EMBEDDED } from '../support/models.ts'
 
 const LENGTH = 3 * 2 ** 20 + 12_345 // more than one block is written at once
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
-const patience = { stallMs: 250, retryMs: 2, attempts: 4 }
+const patience = { stallMs: 250, retryMs: 2, attempts: 4, staleMs: 2000 }
 
 let server: HostileServer
 let folder: string

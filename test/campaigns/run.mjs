@@ -1,12 +1,17 @@
 // npm run campaign:damaged-gguf -- --count 1000 --seed 1 [--first 0] [--all]
+// npm run campaign:downloads -- --count 200 --seed 1
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
 const text = (fallback) => ({ type: 'string', default: fallback })
-const { values } = parseArgs({
+const {
+  values,
+  positionals: [name],
+} = parseArgs({
+  allowPositionals: true,
   options: {
-    count: text('1000'),
+    count: text('200'),
     seed: text('1'),
     first: text('0'),
     all: { type: 'boolean', default: false },
@@ -21,5 +26,5 @@ const env = {
 }
 // Sets everything up first, so that it is today's library that is tried.
 const program = fileURLToPath(new URL('../../scripts/test.mjs', import.meta.url))
-const args = ['--project', 'campaigns', 'damaged-gguf.test.ts', '--disable-console-intercept']
+const args = ['--project', 'campaigns', `${name}.test.ts`, '--disable-console-intercept']
 process.exitCode = spawnSync(process.execPath, [program, ...args], { env, stdio: 'inherit' }).status ?? 1
