@@ -10,6 +10,8 @@ import { LoadedModel, type ModelConfig } from './loaded-model.ts'
 import {
   type DownloadModelOptions,
   downloadModel,
+  type EstimateMemoryOptions,
+  estimateMemory,
   type ListModelsOptions,
   listModels,
   type VerifiedModel,
@@ -18,6 +20,7 @@ import {
 } from './model-files.ts'
 import type { CatalogEntry } from './models/catalog.ts'
 import { locateModel, type ModelLocation } from './models/locate.ts'
+import type { MemoryPlan } from './models/memory.ts'
 import { decode, encode } from './native/tokenizer.ts'
 import {
   type ModelOptions,
@@ -103,6 +106,15 @@ export class GPT4All {
    */
   static verifyModel(name: string, options?: VerifyModelOptions): Promise<VerifiedModel> {
     return verifyModel(name, options)
+  }
+
+  /**
+   * What a model on the disk takes with a context of `nCtx` tokens (2048), from its header: nothing is loaded.
+   *
+   * @throws {ModelError} `ERR_MODEL_NOT_FOUND`, and what else `load()` says of such a file
+   */
+  static estimateMemory(name: string, options?: EstimateMemoryOptions): Promise<MemoryPlan> {
+    return estimateMemory(name, options)
   }
 
   /** Loads the weights and makes the context, once; further calls wait for the first. Throws as `load()` does. */

@@ -28,10 +28,12 @@ export type { ModelConfig } from './loaded-model.ts'
 export type { Logger, LogLevel, PromptMessage } from './logger.ts'
 export type {
   DownloadModelOptions,
+  EstimateMemoryOptions,
   ListModelsOptions,
   VerifiedModel,
   VerifyModelOptions,
 } from './model-files.ts'
 export type { CatalogEntry } from './models/catalog.ts'
+export type { MemoryPlan } from './models/memory.ts'
 export type { Progress } from './models/progress.ts'
 export { DEFAULTS, type GenerateOptions, type ModelOptions, type TokenizeOptions } from './options.ts'

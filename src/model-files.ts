@@ -12,10 +12,12 @@ import {
   readCatalog,
 } from './models/catalog.ts'
 import { keptEntry } from './models/catalog-entry.ts'
+import { readGguf } from './models/gguf.ts'
 import { findOnDisk, locateModel, type ModelLocation, missing } from './models/locate.ts'
+import { type MemoryPlan, planMemory } from './models/memory.ts'
 import { checksumOf, downloadEntry, entryOf, verifyFile } from './models/obtain.ts'
 import type { Progress } from './models/progress.ts'
-import { abortSignal } from './options.ts'
+import { abortSignal, type ModelOptions, resolveModelOptions } from './options.ts'
 
 /** Options of `GPT4All.listModels(options)`. */
 export type ListModelsOptions = {
@@ -58,6 +60,21 @@ export type VerifiedModel = {
   readonly algorithm: 'md5' | 'sha256'
   /** Hexadecimal. */
   readonly digest: string
+}
+
+/** Options of `GPT4All.estimateMemory(name, options)`. */
+export type EstimateMemoryOptions = Pick<ListModelsOptions, 'signal'> &
+  Pick<ModelOptions, 'modelPath' | 'nCtx'>
+
+export async function estimateMemory(name: string, options: EstimateMemoryOptions = {}): Promise<MemoryPlan> {
+  checkObject('options', options)
+  checkKnown(options, { modelPath: true, nCtx: true, signal: true })
+  const location = locateModel(name, string('modelPath', options.modelPath))
+  const { nCtx } = resolveModelOptions({ nCtx: options.nCtx })
+  const { signal } = common(options)
+  const path = await findOnDisk(location)
+  if (path === undefined) throw missing(location, 'Only a model on the disk tells what it needs.')
+  return planMemory(await readGguf(path, { signal }), nCtx)
 }
 
 export async function listModels(options: ListModelsOptions = {}): Promise<CatalogEntry[]> {
@@ -125,7 +142,10 @@ async function knownEntry(
   return entryOf({ ...location, withExtension: path }, request)
 }
 
-function common(options: Pick<ListModelsOptions, 'signal' | 'logger'>) {
+function common(options: Pick<ListModelsOptions, 'signal' | 'logger'>): {
+  readonly signal: AbortSignal
+  readonly logger: Logger
+} {
   return {
     signal: abortSignal('signal', options.signal) ?? new AbortController().signal,
     logger: resolveLogger(options.logger, false),
