@@ -29,7 +29,7 @@ export type DownloadRequest = {
 /** What is kept beside a partial file, to know later whether it can be gone on with. */
 type PartNote = { readonly url: string; readonly etag: string | undefined; readonly size: number | undefined }
 
-const BLOCK = 2 ** 20
+const BLOCK = 2 ** 19
 /** The disk, a quota, or the limit of a process. */
 const NO_ROOM = ['ENOSPC', 'EDQUOT', 'EFBIG']
 /** Left free on the disk. */
@@ -186,19 +186,26 @@ class Download {
   async #write(answer: Answer, file: FileHandle): Promise<void> {
     let blocks: Uint8Array[] = []
     let bytes = 0
+    let writing: Promise<void> = Promise.resolve()
+    // While one block is written the next one comes in, and is hashed.
     const flush = async () => {
       if (bytes === 0) return
-      const block = blocks.length === 1 ? blocks[0]! : Buffer.concat(blocks)
+      const [block, length] = [blocks, bytes]
       blocks = []
       bytes = 0
-      await writeAll(file, block)
-      this.#hash?.update(block)
-      this.#have += block.length
-      this.#meter.tell(this.#have, this.#size)
+      await writing
+      writing = writeAll(file, block, length).then(() => {
+        this.#have += length
+        this.#meter.tell(this.#have, this.#size)
+      })
+      writing.catch(() => {}) // whoever awaits it hears of it
+      for (const piece of block) this.#hash?.update(piece)
+      received += length
     }
+    let received = this.#have
     try {
       for await (const piece of answer.body) {
-        if (this.#size !== undefined && this.#have + bytes + piece.length > this.#size)
+        if (this.#size !== undefined && received + bytes + piece.length > this.#size)
           throw new DownloadError(`${answer.url} sends more than the ${this.#size} bytes it told`, {
             url: answer.url,
             retry: false,
@@ -209,6 +216,7 @@ class Download {
       }
     } finally {
       await flush()
+      await writing
     }
     if (this.#size !== undefined && this.#have < this.#size)
       throw new DownloadError(`${answer.url} ends after ${this.#have} of ${this.#size} bytes`, {
@@ -256,10 +264,11 @@ class Download {
   }
 }
 
-async function writeAll(file: FileHandle, block: Uint8Array): Promise<void> {
-  for (let written = 0; written < block.length; ) {
-    written += (await file.write(block, written)).bytesWritten
-  }
+async function writeAll(file: FileHandle, pieces: readonly Uint8Array[], length: number): Promise<void> {
+  let { bytesWritten } = await file.writev(pieces)
+  if (bytesWritten === length) return
+  const whole = Buffer.concat(pieces)
+  while (bytesWritten < length) bytesWritten += (await file.write(whole, bytesWritten)).bytesWritten
 }
 
 async function readNote(path: string): Promise<PartNote | undefined> {
