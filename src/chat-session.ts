@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { type InspectOptions, inspect } from 'node:util'
 import type { Begun } from './chat/begun.ts'
 import { History, type Prompt } from './chat/history.ts'
@@ -12,7 +13,7 @@ import {
 } from './chat/options.ts'
 import { Queue } from './chat/queue.ts'
 import { type ChatMessage, checkMessages, type PromptFormat, type TemplateOptions } from './chat/template.ts'
-import { ClosedError, optionError } from './errors.ts'
+import { ClosedError, GPT4AllError, optionError } from './errors.ts'
 import type { Generation, Prepare, RunRecord } from './generation.ts'
 import type { PartialResult } from './generation-result.ts'
 import type { NativeModel } from './native/types.ts'
@@ -30,6 +31,9 @@ export type SessionHost = {
   open(options: TemplateOptions): Promise<{ readonly native: NativeModel; readonly format: PromptFormat }>
   start(prepare: Prepare, options: ResolvedGenerateOptions, closing: AbortSignal): Generation
 }
+
+/** Set while a callback runs, in all that it calls and awaits: the turn waits for it. */
+const inCallback = new AsyncLocalStorage<{ readonly session: ChatSession; pending: boolean }>()
 
 /** What a turn answers: the messages, and how the answer begins. */
 type Asked = { readonly messages: readonly ChatMessage[]; readonly begun: Begun }
@@ -147,6 +151,12 @@ export class ChatSession {
   #turn(turn: TurnOptions, ask: (messages: readonly ChatMessage[]) => Asked): Generation {
     const resolved = resolveGenerateOptions(turn.options)
     const prepare: Prepare = async (_, record, signal) => {
+      const around = inCallback.getStore()
+      if (around?.session === this && around.pending)
+        throw new GPT4AllError(
+          'ERR_BUSY',
+          'A callback cannot wait for another turn of its session: the turn waits for the callback.',
+        )
       const leave = await this.#turns.enter()
       if (signal.aborted) {
         leave()
@@ -178,7 +188,22 @@ export class ChatSession {
         reply: prompt.reply,
       }
     }
-    return this.#host.start(prepare, resolved, this.#closing.signal)
+    const callback = resolved.callback && this.#marked(resolved.callback)
+    return this.#host.start(prepare, { ...resolved, callback }, this.#closing.signal)
+  }
+
+  #marked(callback: NonNullable<ResolvedGenerateOptions['callback']>): typeof callback {
+    return (tokenId, piece) => {
+      const call = { session: this, pending: true }
+      const answer = inCallback.run(call, () => callback(tokenId, piece))
+      if (!(answer instanceof Promise)) {
+        call.pending = false
+        return answer
+      }
+      return answer.finally(() => {
+        call.pending = false
+      })
+    }
   }
 
   #commit(

@@ -18,6 +18,7 @@ export type ErrorCode =
   | 'ERR_DISK_SPACE'
   | 'ERR_CONTEXT_OVERFLOW'
   | 'ERR_CLOSED'
+  | 'ERR_BUSY'
   | 'ERR_ABORTED'
   | 'ERR_TEMPLATE'
   | 'ERR_DECODE'

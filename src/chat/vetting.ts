@@ -62,6 +62,7 @@ export function vetTemplate(source: string, binding: NativeBinding, logger: Logg
   if (!verdict) {
     verdict = vet(key, source, binding, logger)
     verdicts.set(key, verdict)
+    verdict.catch(() => verdicts.delete(key)) // the machine may have been too busy
   }
   return verdict
 }

@@ -168,6 +168,31 @@ describe('a turn', () => {
     expect(session.messages).toEqual([])
   })
 
+  test('cannot be waited for in the callback of another one, but may follow it', async () => {
+    const session = model.chatSession()
+    const waiting = session.generate('Count from 1 to 20.', {
+      ...GREEDY,
+      callback: async () => void (await session.generate('Hello', GREEDY)),
+    })
+    await expect(waiting).rejects.toMatchObject({ code: 'ERR_BUSY' })
+    let next: Promise<string> | undefined
+    const callback = () => {
+      next ??= session.generate('Count to 5.', GREEDY).then()
+    }
+    await session.generate('Hello', { ...GREEDY, callback })
+    expect(await next).toBe('1, 2, 3, 4, 5.')
+    // Another session is free.
+    const other = model.chatSession()
+    let said = ''
+    await session.generate('Hello', {
+      ...GREEDY,
+      callback: async () => {
+        said ||= await other.generate('Count to 5.', GREEDY)
+      },
+    })
+    expect(said).toBe('1, 2, 3, 4, 5.')
+  })
+
   test('that is stopped from outside joins it with the text so far, at once', async () => {
     const session = model.chatSession()
     const generation = session.generate('Count from 1 to 40.', GREEDY)
