@@ -206,6 +206,7 @@ struct ChatFormat::Parsed {
 ChatFormat::ChatFormat(const llama_model* model, const std::string& source) {
   const char* own = source.empty() ? llama_model_chat_template(model, nullptr) : source.c_str();
   if (own == nullptr) throw Failure("ERR_TEMPLATE", "the model has no template of its own");
+  if (source.find('\0') != std::string::npos) throw Failure("ERR_TEMPLATE", "it holds a NUL");
   CheckSyntax(own);
   try {
     parsed_ = std::make_unique<Parsed>(Parsed{common_chat_templates_init(model, own, "<s>", "</s>"), {}, {}});

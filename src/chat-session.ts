@@ -12,7 +12,13 @@ import {
   type TurnOptions,
 } from './chat/options.ts'
 import { Queue } from './chat/queue.ts'
-import { type ChatMessage, checkMessages, type PromptFormat, type TemplateOptions } from './chat/template.ts'
+import {
+  type ChatMessage,
+  checkMessages,
+  type PromptFormat,
+  type TemplateOptions,
+  withSystem,
+} from './chat/template.ts'
 import { ClosedError, GPT4AllError, optionError } from './errors.ts'
 import type { Generation, Prepare, RunRecord } from './generation.ts'
 import type { PartialResult } from './generation-result.ts'
@@ -112,7 +118,7 @@ export class ChatSession {
     const turn = { prefill: '', enableThinking: undefined, options: options ?? {} }
     return this.#turn(turn, (messages) => {
       const last = messages.at(-1)
-      if (last?.role !== 'assistant')
+      if (last?.role !== 'assistant' || !messages.some(({ role }) => role === 'user'))
         throw optionError('messages', 'a conversation that ends with an answer', messages)
       const { content, reasoning = '' } = last
       const raw = this.#lastAnswer?.messages === this.#messages ? this.#lastAnswer.raw : undefined
@@ -245,9 +251,8 @@ export class ChatSession {
   }
 
   // A catalog's system prompt becomes part of the conversation with its first turn.
-  #withSystem(messages: readonly ChatMessage[], { systemPrompt }: PromptFormat): readonly ChatMessage[] {
-    if (systemPrompt === undefined || this.#ownSystem || messages[0]?.role === 'system') return messages
-    return [{ role: 'system', content: systemPrompt }, ...messages]
+  #withSystem(messages: readonly ChatMessage[], format: PromptFormat): readonly ChatMessage[] {
+    return this.#ownSystem ? messages : withSystem(messages, format)
   }
 
   #defaultStops(format: PromptFormat): readonly string[] {

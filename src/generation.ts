@@ -41,8 +41,8 @@ export type Prepare = (model: NativeModel, record: RunRecord, signal: AbortSigna
 /** @internal Starts the pipe; called once, when the first piece is wanted. `signal` is the generation's own. */
 export type StartRun = (record: RunRecord, signal: AbortSignal) => AsyncGenerator<Spoken, void, void>
 
-/** Takes the listeners of generations that nobody will end: their readers went away without `break`. */
-const abandoned = new FinalizationRegistry((unlisten: () => void) => unlisten())
+/** Ends generations that nobody will end: their readers went away without `break`. A turn of a chat waits for its end. */
+const abandoned = new FinalizationRegistry((end: () => void) => end())
 
 /**
  * One generation: a promise of its text and an async iterable of its pieces. It starts when it is first awaited,
@@ -203,8 +203,15 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     this.#startedAt = performance.now()
     for (const signal of this.#signals) signal.throwIfAborted()
     this.#listen()
-    const source = this.#inContext(() => this.#start(this.#record, this.#stop.signal))
+    const record = this.#record
+    const source = this.#inContext(() => this.#start(record, this.#stop.signal))
     this.#source = source
+    const unlisten = this.#unlisten
+    abandoned.register(this, () => {
+      unlisten()
+      record.onEnd?.(undefined)
+      source.return().catch(() => {})
+    })
     // Until the first token the source may wait for things that know no signal: opening, tokenizing.
     return Promise.race([this.#advanceSource(source), this.#aborted])
   }
@@ -227,7 +234,6 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
       setMaxListeners(0, signal) // one listener per generation under way is no leak
       signal.addEventListener('abort', onAbort, { once: true })
     }
-    abandoned.register(this, this.#unlisten)
   }
 
   // A reader that is slow to pull holds a slot: an abort must not wait for its next pull.

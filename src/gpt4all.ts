@@ -2,8 +2,9 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { basename } from 'node:path'
 import { type InspectOptions, inspect } from 'node:util'
 import { type ChatGenerateOptions, type ChatSessionOptions, resolveChatOptions } from './chat/options.ts'
-import { type ChatMessage, checkMessages, render, type TemplateOptions } from './chat/template.ts'
+import { type ChatMessage, checkMessages, render, type TemplateOptions, withSystem } from './chat/template.ts'
 import { ChatSession } from './chat-session.ts'
+import { checkKnown, checkObject } from './checks.ts'
 import { ClosedError, ContextOverflowError, optionError } from './errors.ts'
 import { Generation, type Prepare, type RunRecord } from './generation.ts'
 import { LoadedModel, type ModelConfig } from './loaded-model.ts'
@@ -203,11 +204,13 @@ export class GPT4All {
     options: TemplateOptions & Pick<ChatSessionOptions, 'enableThinking'> = {},
   ): Promise<string> {
     checkMessages(messages, 1)
+    checkObject('options', options)
+    checkKnown(options, { promptTemplate: true, chatTemplate: true, enableThinking: true })
     const { enableThinking } = resolveChatOptions(options)
     const opened = await this.#open()
     const format = await opened.promptFormat(options)
     const wrap = (content: string) => content
-    return render(format, messages, { wrap, enableThinking, reasoning: undefined }).text
+    return render(format, withSystem(messages, format), { wrap, enableThinking, reasoning: undefined }).text
   }
 
   /** Token ids of `text`. */

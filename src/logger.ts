@@ -63,7 +63,11 @@ export function tellPrompt(logger: Logger, message: PromptMessage): void {
   if (prompts.hasSubscribers) prompts.publish(message)
   if (isSilent(logger, 'info')) return
   const { prompt, promptTokens, cachedTokens } = message
-  logger.info(`prompt of ${promptTokens} tokens, ${cachedTokens} of them cached:\n${prompt}`)
+  try {
+    logger.info(`prompt of ${promptTokens} tokens, ${cachedTokens} of them cached:\n${prompt}`)
+  } catch {
+    // A logger that fails must not fail what it logs.
+  }
 }
 
 function checkLogger(logger: Logger): Logger {

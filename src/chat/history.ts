@@ -1,3 +1,4 @@
+import { setImmediate as nextTurnOfLoop } from 'node:timers/promises'
 import type { ReplyFormat } from '../engine/reply.ts'
 import { ContextOverflowError } from '../errors.ts'
 import { encode, encodeMore } from '../native/tokenizer.ts'
@@ -49,6 +50,8 @@ export type Prompt = {
   /** What ends the answer beside the model's own end tokens. */
   readonly stops: readonly string[]
   readonly protection: Protection
+  /** Messages behind the system's that are left out, from the oldest on. */
+  readonly skipped: number
 }
 
 type HistoryShape = {
@@ -61,6 +64,9 @@ type HistoryShape = {
   /** The same messages make the same prompt, whatever was evaluated before. */
   readonly deterministic: boolean
 }
+
+/** Pieces that are tokenized at once, before the event loop goes on: a text may consist of nothing but control tokens. */
+const BREATH = 100
 
 const NOTHING: Begun = { content: '', reasoning: '' }
 
@@ -116,11 +122,12 @@ export class History {
    * may go on behind `raw` as it stands.
    */
   commit(
-    { record, protection }: Prompt,
+    { record, protection, skipped }: Prompt,
     raw: string,
     tokens: readonly number[] | undefined,
     contents: readonly string[],
   ): boolean {
+    this.#skipped = skipped
     const literal = contents.every((content) => protection.protect(content) === content)
     if (this.#shape.deterministic) return literal
     // Tags that the model wrote itself are no forgeries, but tags within its words would be taken for such.
@@ -156,16 +163,17 @@ export class History {
     const { messages, maxTokens } = request
     const { contextSize } = this.#shape
     const system = messages[0]?.role === 'system' ? 1 : 0
-    const before = this.#skipped
-    let first = Math.min(system + before, messages.length - 1)
+    // Where results must not depend on what was asked before, it is found anew each time.
+    const before = this.#shape.deterministic ? 0 : this.#skipped
+    let first = Math.max(system, Math.min(system + before, messages.length - 1))
     let goal = Math.min(this.#most, contextSize - Math.min(maxTokens, Math.floor(contextSize / 4)))
     for (;;) {
       const kept = [...messages.slice(0, system), ...messages.slice(first)]
       const prompt = await this.#render({ ...request, messages: kept }, messages.slice(system, first))
       const { length } = prompt.record.tokens
       if (length <= goal || nextTurn(messages, first) >= messages.length) {
-        this.#skipped = first - system
-        return { ...prompt, moved: this.#skipped > before }
+        const skipped = first - system
+        return { ...prompt, skipped, moved: skipped > before }
       }
       goal = Math.floor(this.#most * KEPT_SHARE)
       first = firstKept(messages, first, length, goal)
@@ -193,6 +201,7 @@ export class History {
       reply: replyFormat(rendered, begun, protection.plain(beginning)),
       stops: rendered.stops,
       protection,
+      skipped: 0,
     }
   }
 
@@ -237,7 +246,8 @@ export class History {
   }
 
   async #encode(text: string, protection: Protection, tokens: number[]): Promise<void> {
-    for (const piece of protection.pieces(text)) {
+    for (const [i, piece] of protection.pieces(text).entries()) {
+      if (i % BREATH === BREATH - 1) await nextTurnOfLoop()
       const added =
         tokens.length === 0
           ? await encode(this.#model, piece, true, true)

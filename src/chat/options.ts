@@ -116,7 +116,11 @@ export function resolveChatOptions(options: ChatSessionOptions = {}): ResolvedCh
     throw optionError('promptTemplate', 'either "promptTemplate" or "chatTemplate"', promptTemplate)
   return {
     template: { promptTemplate, chatTemplate },
-    messages: system ? [{ role: 'system', content: system }, ...messages] : [...messages],
+    messages: [...(system ? [{ role: 'system', content: system } as const] : []), ...messages].map(
+      (message) => ({
+        ...message,
+      }),
+    ),
     overflow: overflow(options.overflow) ?? 'drop-oldest',
     defaultStops: boolean('defaultStops', options.defaultStops),
     reasoning: policy(options.reasoning),

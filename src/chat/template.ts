@@ -122,18 +122,28 @@ function renderPattern(
   return prompt
 }
 
+/** The messages behind the format's own system prompt, where it has one and they have none. */
+export function withSystem(
+  messages: readonly ChatMessage[],
+  { systemPrompt }: PromptFormat,
+): readonly ChatMessage[] {
+  if (systemPrompt === undefined || messages[0]?.role === 'system') return messages
+  return [{ role: 'system', content: systemPrompt }, ...messages]
+}
+
 /** @throws {TypeError} `ERR_OPTION` when `messages` are not messages, or none where some are needed */
 export function checkMessages(messages: readonly ChatMessage[], least = 0): void {
   if (!Array.isArray(messages) || messages.length < least) {
     throw optionError('messages', least ? 'a non-empty array of messages' : 'an array of messages', messages)
   }
-  messages.forEach((message: unknown, i) => {
-    const { role, content, reasoning } = (message ?? {}) as Partial<ChatMessage>
+  // By index: forEach() would pass over holes.
+  for (let i = 0; i < messages.length; i++) {
+    const { role, content, reasoning } = (messages[i] ?? {}) as Partial<ChatMessage>
     if (typeof role !== 'string' || !ROLES.includes(role)) {
       throw optionError(`messages[${i}].role`, '"system", "user" or "assistant"', role)
     }
     if (typeof content !== 'string') throw optionError(`messages[${i}].content`, 'a string', content)
     if (reasoning !== undefined && typeof reasoning !== 'string')
       throw optionError(`messages[${i}].reasoning`, 'a string', reasoning)
-  })
+  }
 }

@@ -1,18 +1,21 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdir, stat, writeFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
+import { stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { cacheFolder, makeCacheFolder } from '../cache-folder.ts'
 import { TemplateError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { NativeBinding } from '../native/types.ts'
 import { KNOWN_TEMPLATES } from './known-templates.ts'
+import { Queue } from './queue.ts'
 
-/** What a template may take to render a few short conversations. */
+/** What a template may take to render a few short conversations: time of the processor, since a machine may be busy. */
 const LIMIT_MS = 2000
 const LIMIT_BYTES = 512 * 2 ** 20
-/** What the child may take to start: a busy machine is no fault of the template. */
-const START_MS = 60_000
+/** After this long there is something else wrong: no verdict. */
+const GIVE_UP_MS = 60_000
+/** Set in the child: a program that is its own Node.js (pkg, Electron) would else start itself again and again. */
+const MARK = 'GPT4ALL_VETTING'
 
 /**
  * llama.cpp's Jinja engine is fast, but a macro that calls itself overflows the stack and an endless loop never
@@ -22,14 +25,22 @@ const START_MS = 60_000
 const CHILD = `
 const { ChatTemplate } = require(require('node:url').fileURLToPath(process.argv[1]))
 const source = require('node:fs').readFileSync(0, 'utf8')
-const watch = "const { parentPort, workerData } = require('node:worker_threads');" +
-  "const kill = () => process.kill(process.pid, 'SIGKILL');" +
-  "setInterval(() => { if (process.memoryUsage.rss() > workerData) kill() }, 10);" +
-  "setTimeout(kill, 30000);" + // should the parent die meanwhile
-  "parentPort.postMessage('watching')"
-const limit = process.memoryUsage.rss() + Number(process.argv[2])
-new (require('node:worker_threads').Worker)(watch, { eval: true, workerData: limit }).once('message', () => {
-  require('node:fs').writeSync(1, 'ready')
+const watch = \`
+  const { parentPort, workerData: { bytes, ms, parent } } = require('node:worker_threads')
+  const end = (why) => { require('node:fs').writeSync(1, why); process.kill(process.pid, 'SIGKILL') }
+  const since = process.cpuUsage()
+  setInterval(() => {
+    if (process.memoryUsage.rss() > bytes) end('memory')
+    const { user, system } = process.cpuUsage(since)
+    if ((user + system) / 1000 > ms) end('time')
+    if (process.ppid !== parent) end('orphan')
+  }, 10)
+  parentPort.postMessage('watching')
+\`
+const [, , limitBytes, limitMs] = process.argv
+const workerData = { bytes: process.memoryUsage.rss() + Number(limitBytes), ms: Number(limitMs), parent: process.ppid }
+new (require('node:worker_threads').Worker)(watch, { eval: true, workerData }).once('message', () => {
+  require('node:fs').writeSync(1, 'ready ')
   const say = (role, content, reasoning) => ({ role, content, reasoning })
   const long = Array.from({ length: 12 }, (_, i) => say(i % 2 ? 'assistant' : 'user', 'word '.repeat(i * 8)))
   const chats = [
@@ -51,8 +62,12 @@ new (require('node:worker_threads').Worker)(watch, { eval: true, workerData: lim
 
 const verdicts = new Map<string, Promise<void>>()
 
+/** One child at a time: several would only make each other slower. */
+const line = new Queue()
+
 /**
- * Resolves once the template is known to render in bounded time and memory, and remembers that on disk.
+ * Resolves once the template is known to render in bounded time and memory, which is remembered on disk, or cannot be
+ * tried here, which is logged.
  * @throws {TemplateError} `ERR_TEMPLATE` when it does not
  */
 export function vetTemplate(source: string, binding: NativeBinding, logger: Logger): Promise<void> {
@@ -62,66 +77,67 @@ export function vetTemplate(source: string, binding: NativeBinding, logger: Logg
   if (!verdict) {
     verdict = vet(key, source, binding, logger)
     verdicts.set(key, verdict)
-    verdict.catch(() => verdicts.delete(key)) // the machine may have been too busy
   }
   return verdict
 }
 
 async function vet(key: string, source: string, binding: NativeBinding, logger: Logger): Promise<void> {
-  const note = join(homedir(), '.cache', 'gpt4all-ts', 'templates', key)
-  const isKnown = await stat(note).then(
+  const folder = cacheFolder()
+  const isKnown = await (folder ? stat(join(folder, 'templates', key)) : Promise.reject()).then(
     () => true,
     () => false,
   )
   if (isKnown) return
-  const failure = await tryInChild(source, binding).catch((error: Error) => {
-    logger.warn(`the chat template could not be tried in a child process: ${error.message}`)
-    return 'not tried'
-  })
-  if (failure === 'not tried') return
-  if (failure) throw new TemplateError(`The chat template cannot be used: ${failure}.`)
-  await mkdir(join(note, '..'), { recursive: true })
-    .then(() => writeFile(note, ''))
+  if (!hasOwnNode())
+    return logger.debug('a chat template is not tried first: this program is its own Node.js')
+  const leave = await line.enter()
+  try {
+    const failure = await tryInChild(source, binding)
+    if (failure) throw new TemplateError(`The chat template cannot be used: ${failure}.`)
+  } catch (error) {
+    if (error instanceof TemplateError) throw error
+    return logger.warn(`the chat template could not be tried in a child process: ${(error as Error).message}`)
+  } finally {
+    leave()
+  }
+  await makeCacheFolder('templates')
+    .then((templates) => writeFile(join(templates, key), ''))
     .catch((error: Error) => logger.debug(`a vetted chat template is not remembered: ${error.message}`))
 }
 
-/** Why the template must not be used; `undefined` when it may. Rejects when no child can be started. */
+/** Whether `process.execPath` is a Node.js that runs what it is told, not a program with one inside. */
+function hasOwnNode(): boolean {
+  if (process.env[MARK] || 'pkg' in process) return false
+  const sea = process.getBuiltinModule?.('node:sea')
+  return !sea?.isSea()
+}
+
+/** Why the template must not be used; `undefined` when it may. Rejects when that cannot be found out. */
 function tryInChild(source: string, { file }: NativeBinding): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['-e', CHILD, file, String(LIMIT_BYTES)], {
+    const child = spawn(process.execPath, ['-e', CHILD, file, String(LIMIT_BYTES), String(LIMIT_MS)], {
       stdio: ['pipe', 'pipe', 'ignore'],
-      env: { ...process.env, ELECTRON_RUN_AS_NODE: '1', NODE_OPTIONS: '' },
+      env: { ...process.env, ELECTRON_RUN_AS_NODE: '1', NODE_OPTIONS: '', [MARK]: '1' },
       windowsHide: true,
     })
-    let ready = false
-    let late = false
-    let timer = killLater(child, START_MS)
-    child.stdout.once('data', () => {
-      ready = true
-      clearTimeout(timer)
-      timer = killLater(child, LIMIT_MS, () => {
-        late = true
-      })
+    let said = ''
+    child.stdout.on('data', (data) => {
+      said += data
     })
+    const timer = setTimeout(() => child.kill('SIGKILL'), GIVE_UP_MS)
     child.stdin.on('error', () => {}) // it died before it read everything
     child.stdin.end(source)
     child.once('error', reject)
     child.once('close', (code, signal) => {
       clearTimeout(timer)
-      if (!ready) reject(new Error(`it ended with ${signal ?? code} while it started`))
-      else if (code === 0) resolve(undefined)
-      else if (late) resolve(`rendering takes more than ${LIMIT_MS / 1000} s`)
-      else if (signal === 'SIGKILL') resolve(`rendering takes more than ${LIMIT_BYTES / 2 ** 20} MiB`)
-      else resolve(`rendering it crashes the engine with ${signal ?? code} (perhaps a macro calls itself)`)
+      const crash = `rendering it crashes the engine with ${signal ?? code} (perhaps a macro calls itself)`
+      if (said === 'ready ' && code === 0) resolve(undefined)
+      else if (said === 'ready time') resolve(`rendering takes more than ${LIMIT_MS / 1000} s`)
+      else if (said === 'ready memory') resolve(`rendering takes more than ${LIMIT_BYTES / 2 ** 20} MiB`)
+      else if (said === 'ready ' && signal !== 'SIGKILL') resolve(crash)
+      else reject(new Error(`it ended with ${signal ?? code}${said ? '' : ' while it started'}`))
     })
   })
-}
-
-function killLater(child: ChildProcess, ms: number, then = () => {}): NodeJS.Timeout {
-  return setTimeout(() => {
-    then()
-    child.kill('SIGKILL')
-  }, ms)
 }
 
 function hash(text: string): string {

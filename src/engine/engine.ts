@@ -226,10 +226,13 @@ export class Engine {
     this.#shifting = []
     let results: NativeEvalResult[]
     try {
-      results = await this.#context.eval(entries)
-      const shifted = await Promise.all(shifting)
+      const evaluating = this.#context.eval(entries)
+      evaluating.catch(() => {}) // it is awaited below
+      const shifted = (await Promise.all(shifting)).every(Boolean)
+      if (!shifted) for (const { slot } of work) slot.keep(0)
+      results = await evaluating
       // What the step saw was not what it was meant to see: everything again.
-      if (!shifted.every(Boolean)) return await this.#forget(work)
+      if (!shifted) return await this.#forget(work)
     } finally {
       this.#stepping = []
     }

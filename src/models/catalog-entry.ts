@@ -44,14 +44,14 @@ export async function findEntry(
 ): Promise<TemplateEntry | undefined> {
   const { size } = await stat(modelFile)
   if (configFile !== undefined) {
-    const entry = find(await readCatalog(configFile), modelFile)
+    const entry = find(await readCatalog(configFile), modelFile, size)
     const wrong = entry ? otherSize(entry, size) : `has no entry for ${basename(modelFile)}`
     if (wrong) throw new ModelError('ERR_MODEL_CONFIG', `${configFile} ${wrong}.`, configFile)
     return entry && templatesOf(entry, true)
   }
   for (const file of [entryFile(modelFile), ...LISTS.map((name) => join(dirname(modelFile), name))]) {
     try {
-      const entry = find(await readCatalog(file), modelFile)
+      const entry = find(await readCatalog(file), modelFile, size)
       const wrong = entry && otherSize(entry, size)
       if (wrong) logger.warn(`${file} ${wrong}: its templates are not used`)
       else if (entry) return templatesOf(entry, false)
@@ -64,8 +64,10 @@ export async function findEntry(
   return undefined
 }
 
-function find(list: readonly LoneEntry[], modelFile: string): LoneEntry | undefined {
-  return list.find(({ filename }) => filename === undefined || filename === basename(modelFile))
+/** Of several entries by that name the one of that size. */
+function find(list: readonly LoneEntry[], modelFile: string, size: number): LoneEntry | undefined {
+  const fitting = list.filter(({ filename }) => filename === undefined || filename === basename(modelFile))
+  return fitting.find((entry) => otherSize(entry, size) === undefined) ?? fitting[0]
 }
 
 function otherSize({ filesize }: LoneEntry, size: number): string | undefined {

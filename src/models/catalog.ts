@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import * as v from 'valibot'
+import { cacheFolder, makeCacheFolder } from '../cache-folder.ts'
 import { DownloadError, ModelError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { get, PATIENCE, type Patience, refusal } from './http.ts'
@@ -64,33 +64,49 @@ const LONE = v.looseObject({ ...ENTRY.entries, filename: v.optional(plainName) }
 /** An entry that stands by itself in a file may go without a name. */
 export type LoneEntry = v.InferOutput<typeof LONE>
 
-/** @throws {ModelError} `ERR_MODEL_CONFIG`, which tells the first thing that is wrong and where */
+/**
+ * The entries of a list, or the one entry that stands by itself. One that is not as it should be is left out, unless all
+ * are: then the error tells the first thing that is wrong.
+ * @throws {ModelError} `ERR_MODEL_CONFIG`
+ */
 export function parseCatalog(json: string, from: string): LoneEntry[] {
   let content: unknown
   try {
-    content = JSON.parse(json)
+    content = JSON.parse(json.replace(/^\uFEFF/, ''))
   } catch (error) {
     throw noCatalog(from, (error as Error).message, error)
   }
   // In a list nothing but the name tells whose entry it is.
-  const result = Array.isArray(content)
-    ? v.safeParse(v.array(ENTRY), content)
-    : v.safeParse(v.tuple([LONE]), [content])
-  if (result.success) return result.output
-  const [issue] = result.issues
-  throw noCatalog(from, `${v.getDotPath(issue) ?? 'it'}: ${issue.message}`, undefined)
+  const results = Array.isArray(content)
+    ? content.map((entry) => v.safeParse(ENTRY, entry))
+    : [v.safeParse(LONE, content)]
+  const entries = results.flatMap((result) => (result.success ? [result.output] : []))
+  const wrong = results.find((result) => !result.success)
+  if (entries.length > 0 || !wrong?.issues) return entries
+  const [issue] = wrong.issues
+  throw noCatalog(from, `${v.getDotPath(issue) ?? 'an entry'}: ${issue.message}`, undefined)
 }
 
 function noCatalog(from: string, why: string, cause: unknown): ModelError {
   return new ModelError('ERR_MODEL_CONFIG', `${from} is no catalog of models: ${why}`, from, { cause })
 }
 
+const MOST_BYTES = 16 * 2 ** 20
+
 /** The list in a file. @throws {ModelError} `ERR_MODEL_CONFIG` */
 export async function readCatalog(file: string): Promise<LoneEntry[]> {
-  const json = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    const why = `${file} cannot be read: ${error.code ?? error.message}`
+  let json: string
+  try {
+    // A pipe would never end, a device neither.
+    const { size, isFile } = await stat(file).then((found) => ({ size: found.size, isFile: found.isFile() }))
+    if (!isFile) throw new Error('it is no file')
+    if (size > MOST_BYTES) throw new Error('it is too long')
+    json = await readFile(file, 'utf8')
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    const why = `${file} cannot be read: ${code ?? message}`
     throw new ModelError('ERR_MODEL_CONFIG', why, file, { cause: error })
-  })
+  }
   return parseCatalog(json, file)
 }
 
@@ -133,19 +149,14 @@ type Kept = { readonly etag: string | undefined; readonly json: string }
  */
 export async function fetchCatalog(request: CatalogRequest): Promise<CatalogEntry[]> {
   const { url, signal, logger } = request
-  const file = join(
-    homedir(),
-    '.cache',
-    'gpt4all-ts',
-    'catalogs',
-    `${createHash('sha256').update(url).digest('hex')}.json`,
-  )
-  const kept = await readKept(file)
+  const name = `${createHash('sha256').update(url).digest('hex')}.json`
+  const folder = cacheFolder()
+  const kept = folder === undefined ? undefined : await readKept(join(folder, 'catalogs', name))
   try {
     const answered = await ask(request, kept)
     if (answered === kept) return list(kept.json, url)
     const entries = list(answered.json, url)
-    await keep(file, answered).catch((error: Error) =>
+    await keep(name, answered).catch((error: Error) =>
       logger.debug(`the catalog is not kept: ${error.message}`),
     )
     return entries
@@ -191,8 +202,6 @@ async function ask(
   return { etag: answer.header('etag'), json: Buffer.concat(pieces).toString('utf8') }
 }
 
-const MOST_BYTES = 16 * 2 ** 20
-
 async function readKept(file: string): Promise<Kept | undefined> {
   try {
     const { etag, json } = JSON.parse(await readFile(file, 'utf8')) as Kept
@@ -202,8 +211,8 @@ async function readKept(file: string): Promise<Kept | undefined> {
   }
 }
 
-async function keep(file: string, kept: Kept): Promise<void> {
-  await mkdir(dirname(file), { recursive: true })
+async function keep(name: string, kept: Kept): Promise<void> {
+  const file = join(await makeCacheFolder('catalogs'), name)
   const making = `${file}.${process.pid}`
   await writeFile(making, JSON.stringify(kept))
   await rename(making, file)

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -88,6 +89,22 @@ describe('the templates of a catalog entry', () => {
     // Beside the model it only is not used.
     expect(await promptWith({ 'tiny.gguf.json': { chatTemplate: '{% if %}' } })).toBe(own)
     expect(lines).toEqual([expect.stringContaining('gives way')])
+  })
+
+  test('are found beside odd entries, others of that name, and behind a byte order mark', async () => {
+    const entry = { filename: 'tiny.gguf', filesize, chatTemplate: SHOUT }
+    const list = [{ name: 'x' }, 7, { ...entry, filesize: 1, chatTemplate: 'wrong' }, entry]
+    expect(await promptWith({ 'models3.json': `\uFEFF${JSON.stringify(list)}` })).toBe('[user|Hi]')
+  })
+
+  test.skipIf(process.platform === 'win32')('in a pipe are not waited for', async () => {
+    const pipe = join(folder, 'models3.json')
+    execFileSync('mkfifo', [pipe])
+    expect(await promptWith({})).toBe(own)
+    await expect(promptWith({}, { modelConfigFile: pipe })).rejects.toMatchObject({
+      code: 'ERR_MODEL_CONFIG',
+    })
+    rmSync(pipe)
   })
 
   test('in files that are no catalogs are ignored, but refused where modelConfigFile names the file', async () => {

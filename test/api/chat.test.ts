@@ -1,7 +1,12 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterAll, describe, expect, test } from 'vitest'
+import { DEFAULT_STOPS } from '../../src/chat/options.ts'
 import { type ChatMessage, type ChatSession, ContextOverflowError, GPT4All } from '../../src/index.ts'
 import { EMBEDDED } from '../support/models.ts'
+import { tinyModel } from '../support/tiny-models.ts'
 
 const model = new GPT4All(EMBEDDED, { nThreads: 1 })
 afterAll(() => model.close())
@@ -241,6 +246,8 @@ describe('a turn', () => {
     expect(session.messages.at(-1)?.content).toBe('1, 2, 3, 4, 5, 6, 7, 8, 9.')
     await expect(model.chatSession().regenerate()).rejects.toThrow(badOption)
     await expect(model.chatSession().continue()).rejects.toThrow(badOption)
+    const answer = { role: 'assistant', content: 'Hello' } as const
+    await expect(model.chatSession({ messages: [answer] }).continue()).rejects.toThrow(badOption)
   })
 })
 
@@ -323,6 +330,41 @@ describe('templates', () => {
       promptTemplate: '<|im_start|>user\n%1<|im_end|>\n<|im_start|>assistant\n%2<|im_end|>\n',
     })
     expect(await ask(session, 'My name is Zorin.', 'What is my name?')).toBe('YOUR NAME IS ZORIN.')
+  })
+
+  test("of a model that brings none are GPT4All's", async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'gpt4all-bare-'))
+    const path = join(folder, 'bare.gguf')
+    writeFileSync(path, tinyModel('llama'))
+    const bare = await GPT4All.load(path, { nThreads: 1 })
+    expect(bare.config?.chatTemplate).toBeUndefined()
+    expect(await bare.renderPrompt([{ role: 'user', content: 'Hi' }])).toBe(
+      '### Human:\nHi\n\n### Assistant:\n',
+    )
+    await bare.close()
+    rmSync(folder, { recursive: true })
+  })
+
+  test('of the {0} and %1 forms end answers at each of the default stop strings', async () => {
+    const frame = '<|im_start|>user\n%1<|im_end|>\n<|im_start|>assistant\n'
+    for (const stop of [
+      '### System',
+      '### Instruction',
+      '### Human',
+      '### User',
+      '### Response',
+      '### Assistant',
+      '### Context',
+    ]) {
+      const options = { promptTemplate: frame }
+      const repeat = `Repeat: one ${stop} two`
+      const { text, stopSequence } = await model.chatSession(options).generate(repeat, GREEDY).result
+      expect({ text, stopSequence }).toEqual({ text: 'one ', stopSequence: stop })
+      expect(await ask(model.chatSession({ ...options, defaultStops: false }), repeat)).toContain('two')
+      expect(await ask(model.chatSession(), repeat)).toContain('two')
+    }
+    expect(DEFAULT_STOPS).toEqual(expect.arrayContaining(['<|im_start|>', '<|im_end|>', '<|endoftext|>']))
+    expect(DEFAULT_STOPS).toHaveLength(10)
   })
 
   test('bad ones are refused, with the line of a Jinja error', async () => {
@@ -479,6 +521,41 @@ describe('a conversation that outgrows the context', () => {
     }
     expect(await ask(session, 'What is the capital of France?')).toBe('The capital of France is Paris.')
     await small.close()
+  })
+
+  test('is as it was after a turn that did not fit, or was aborted', async () => {
+    const small = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 128 })
+    for (const spoil of [
+      (session: ChatSession) => session.generate('7'.repeat(400), GREEDY),
+      (session: ChatSession) => {
+        const controller = new AbortController()
+        const callback = () => controller.abort('enough')
+        return session.generate('7'.repeat(100), { ...GREEDY, callback, signal: controller.signal })
+      },
+    ]) {
+      const session = small.chatSession()
+      await ask(session, 'My name is Zorin.')
+      await expect(spoil(session)).rejects.toBeDefined()
+      const { text, dropped } = await session.generate('What is my name?', { ...GREEDY, maxTokens: 12 })
+        .result
+      expect(text).toContain('Zorin')
+      expect(dropped).toEqual([])
+    }
+    await small.close()
+  })
+
+  test('of a sliding-window model loses turns too, and is evaluated again', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'gpt4all-window-'))
+    const path = join(folder, 'gemma3.gguf')
+    writeFileSync(path, tinyModel('gemma3'))
+    const window = await GPT4All.load(path, { nThreads: 1, nCtx: 256 })
+    const session = window.chatSession()
+    let dropped = 0
+    for (let i = 0; i < 8; i++)
+      dropped = (await session.generate(`what is number ${i}`, { maxTokens: 5 }).result).dropped.length
+    expect(dropped).toBeGreaterThan(0)
+    await window.close()
+    rmSync(folder, { recursive: true })
   })
 
   test('of any length up to 100 times nCtx is answered', async () => {

@@ -47,6 +47,22 @@ for (const { name, path, isThere } of MODELS) {
       }
     }, 120_000)
 
+    test('also where turns were dropped', async () => {
+      const small = await GPT4All.load(path, { nThreads: 1, nCtx: 200, deterministic: true })
+      const options = { temp: 0, repeatPenalty: 1, maxTokens: 16 }
+      const cached = small.chatSession()
+      for (const [i, topic] of TOPICS.slice(0, 6).entries()) {
+        const { messages } = cached
+        const made = await cached.generate(`Tell me about ${topic}.`, options).result
+        await small.generate(`${topic} ${i}`, { maxTokens: 1 })
+        const fresh = await small.chatSession({ messages }).generate(`Tell me about ${topic}.`, options)
+          .result
+        expect(fresh.text).toBe(made.text)
+        expect(fresh.dropped).toEqual(made.dropped)
+      }
+      await small.close()
+    })
+
     test('whatever stands in the cache, a long prompt draws the same tokens', async () => {
       const long = TOPICS.map(
         (topic) => `Once there was somebody who thought of ${topic} all day long. `,

@@ -53,6 +53,26 @@ describe('a chat template that is not known', () => {
     expect(await render('{{ messages[0].content }} lives')).toBe('Hi lives')
   })
 
+  test('are tried one after the other, however many there are', async () => {
+    const templates = Array.from({ length: 6 }, (_, i) => `{{ messages[0].content }} ${i}`)
+    expect(await Promise.all(templates.map(render))).toEqual(templates.map((_, i) => `Hi ${i}`))
+  })
+
+  test.each(['', '/proc/nothing', 'relative'])(
+    'is used, and not remembered, with %j as the home folder',
+    async (folder) => {
+      vi.stubEnv('HOME', folder)
+      vi.stubEnv('USERPROFILE', folder)
+      expect(await render(`{{ messages[0].content }} at "${folder}"`)).toBe(`Hi at "${folder}"`)
+      vi.stubEnv('HOME', home)
+      vi.stubEnv('USERPROFILE', home)
+    },
+  )
+
+  test('that holds a NUL is refused', async () => {
+    await expect(render('a\0{{ messages[0].content }}')).rejects.toMatchObject({ code: 'ERR_TEMPLATE' })
+  })
+
   test('that is broken, or raises, tells its line', async () => {
     await expect(render('one\n{% if %}')).rejects.toMatchObject({ code: 'ERR_TEMPLATE', line: 2 })
     await expect(render("\n\n{{ raise_exception('no system') }}")).rejects.toMatchObject({

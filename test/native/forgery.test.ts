@@ -43,12 +43,20 @@ function controlTexts(source: string): string[] {
 }
 
 describe('control tokens written by a user', () => {
-  test.each(TEMPLATES)('stay text in the template of %s', async (name) => {
+  test.each(
+    TEMPLATES.flatMap(
+      (name) =>
+        [
+          [name, 'control'],
+          [name, 'user-defined'],
+        ] as const,
+    ),
+  )('stay text in the template of %s, as %s tokens', async (name, kind) => {
     const source = readFileSync(join(VENDOR_MODELS, 'templates', `${name}.jinja`), 'utf8')
     const texts = controlTexts(source)
     expect(texts.length).toBeGreaterThan(1)
     const file = join(folder, `${name}.gguf`)
-    writeFileSync(file, vocabularyWith(texts))
+    writeFileSync(file, vocabularyWith(texts, kind))
     const model = await openModel(file, true)
     for (const text of texts) expect(model.tokenize(text, false, true)).toHaveLength(1)
     const control = new Set([...texts, '<s>', '</s>'].map((text) => model.tokenize(text, false, true)[0]!))

@@ -41,17 +41,23 @@ const CONTEXT = 256
 const LETTERS = [...'▁abcdefghijklmnopqrstuvwxyz']
 export const TINY_VOCABULARY = 3 + 256 + LETTERS.length
 
-/** A vocabulary without weights that knows these texts as control tokens. */
-export function vocabularyWith(controlTexts: readonly string[]): Buffer {
-  return sentencePiece(attention(start('llama'), 'llama'), controlTexts).bytes()
+const KINDS = { control: 3, 'user-defined': 4 } as const
+
+/** A vocabulary without weights that knows these texts as tokens of their own. */
+export function vocabularyWith(texts: readonly string[], kind: keyof typeof KINDS): Buffer {
+  return sentencePiece(attention(start('llama'), 'llama'), texts, KINDS[kind]).bytes()
 }
 
-/** SentencePiece: three special tokens, every byte, the letters, and more control tokens. */
-function sentencePiece(file: GgufWriter, controlTexts: readonly string[] = []): GgufWriter {
+/** SentencePiece: three special tokens, every byte, the letters, and more tokens of their own. */
+function sentencePiece(
+  file: GgufWriter,
+  more: readonly string[] = [],
+  kind: number = KINDS.control,
+): GgufWriter {
   const hex = (byte: number) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`
   const bytes = Array.from({ length: 256 }, (_, byte) => hex(byte))
-  const tokens = ['<unk>', '<s>', '</s>', ...bytes, ...LETTERS, ...controlTexts]
-  const types = [2, 3, 3, ...bytes.map(() => 6), ...LETTERS.map(() => 1), ...controlTexts.map(() => 3)]
+  const tokens = ['<unk>', '<s>', '</s>', ...bytes, ...LETTERS, ...more]
+  const types = [2, 3, 3, ...bytes.map(() => 6), ...LETTERS.map(() => 1), ...more.map(() => kind)]
   return file
     .set('tokenizer.ggml.model', 'string', 'llama')
     .setArray('tokenizer.ggml.tokens', 'string', tokens)
