@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "args.h"
+#include "model.h"
 
 namespace gpt4all {
 
@@ -66,8 +67,7 @@ Napi::Value ChatTemplate::Render(const Napi::CallbackInfo& info) {
   const Napi::Object params = Object(info[0], "params");
   RenderRequest request{ReadMessages(params.Get("messages")),
                         Boolean(params.Get("addGenerationPrompt"), "addGenerationPrompt"),
-                        Boolean(params.Get("enableThinking"), "enableThinking"),
-                        std::nullopt};
+                        Boolean(params.Get("enableThinking"), "enableThinking"), std::nullopt};
   const Napi::Value preserve = params.Get("preserveReasoning");
   if (!preserve.IsUndefined()) request.preserve_reasoning = Boolean(preserve, "preserveReasoning");
   return Translated(env, [&]() -> Napi::Value {

@@ -1,4 +1,4 @@
-// ChatTemplate: a Jinja template, parsed once. ReplyParser: splits the answer to one rendered prompt.
+// ChatTemplate: a Jinja template, parsed once. What it renders brings a function that splits the answer.
 #pragma once
 
 #include <napi.h>
@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "chat.h"
-#include "model.h"
+#include "log.h"
 
 namespace gpt4all {
 

@@ -1,4 +1,5 @@
-// The only file that includes llama.cpp's common/: its Jinja engine and the parsers it derives from templates.
+// The only file that includes llama.cpp's common/: its Jinja engine and the parsers it derives from
+// templates.
 #include "chat.h"
 
 #if defined(__GNUC__)
@@ -50,16 +51,16 @@ size_t ShownPosition(const std::string& source, const std::string& error) {
 
 std::string ParseError(const jinja::lexer_result& lexed, size_t count) {
   try {
-    jinja::parse_from_tokens({{lexed.tokens.begin(), lexed.tokens.begin() + static_cast<ptrdiff_t>(count)},
-                              lexed.source});
+    jinja::parse_from_tokens(
+        {{lexed.tokens.begin(), lexed.tokens.begin() + static_cast<ptrdiff_t>(count)}, lexed.source});
     return "";
   } catch (const std::exception& error) {
     return error.what();
   }
 }
 
-// common_chat_templates_init() slices the parser's errors. Not all of them tell a place either: the parser reads
-// from left to right, so the shortest beginning that fails in the same way ends there.
+// common_chat_templates_init() slices the parser's errors. Not all of them tell a place either: the parser
+// reads from left to right, so the shortest beginning that fails in the same way ends there.
 void CheckSyntax(const std::string& source) {
   jinja::lexer_result lexed;
   try {
@@ -79,7 +80,8 @@ void CheckSyntax(const std::string& source) {
   throw Failure("ERR_TEMPLATE", Place(lexed.source, position) + ": " + FirstLine(whole));
 }
 
-// "... While executing CallExpression at line 3, column 5 in source: ... Error: Jinja Exception: no system role"
+// "... While executing CallExpression at line 3, column 5 in source: ... Error: Jinja Exception: no system
+// role"
 Failure RenderFailure(const std::string& text) {
   const size_t place = text.rfind(" at line "), place_end = text.find(" in source:", place);
   const size_t reason = text.rfind("Error: ");
@@ -125,8 +127,8 @@ class PegGrammar : public ReplyGrammar {
   common_chat_parser_params params_;
 };
 
-// What llama.cpp finds out about a template by rendering it a few dozen times, 10 to 60 ms: once for each way to
-// ask for the answer.
+// What llama.cpp finds out about a template by rendering it a few dozen times, 10 to 60 ms: once for each way
+// to ask for the answer.
 struct Analysis {
   bool enable_thinking;
   RenderedChat made;
@@ -184,13 +186,11 @@ struct ChatFormat::Parsed {
   // Whether llama.cpp renders it as it stands: for some templates it changes the messages first.
   bool IsPlain() {
     if (!is_plain) {
-      common_chat_templates_inputs inputs = ToInputs({{{"system", "a", ""},
-                                                       {"user", "b", ""},
-                                                       {"assistant", "c", "d"},
-                                                       {"user", "e", ""}},
-                                                      true,
-                                                      true,
-                                                      std::nullopt});
+      common_chat_templates_inputs inputs =
+          ToInputs({{{"system", "a", ""}, {"user", "b", ""}, {"assistant", "c", "d"}, {"user", "e", ""}},
+                    true,
+                    true,
+                    std::nullopt});
       try {
         const std::string whole = Apply(templates.get(), inputs).prompt;
         inputs.force_pure_content = true;

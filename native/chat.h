@@ -1,5 +1,5 @@
-// Chat templates in llama.cpp's own engine: messages to a prompt, and the model's output back to reasoning and
-// answer. Everything that llama.cpp's common/ is needed for, and nothing of N-API.
+// Chat templates in llama.cpp's own engine: messages to a prompt, and the model's output back to reasoning
+// and answer. Everything that llama.cpp's common/ is needed for, and nothing of N-API.
 #pragma once
 
 #include <memory>
@@ -56,8 +56,8 @@ struct RenderedChat {
 
 class ChatFormat {
  public:
-  // `source` is Jinja; empty = the model's own. Without a model the start and end tokens are "<s>" and "</s>".
-  // Throws Failure (ERR_TEMPLATE) that tells the line.
+  // `source` is Jinja; empty = the model's own. Without a model the start and end tokens are "<s>" and
+  // "</s>". Throws Failure (ERR_TEMPLATE) that tells the line.
   ChatFormat(const llama_model* model, const std::string& source);
   ~ChatFormat();
 

@@ -54,7 +54,8 @@ type LastAnswer = {
 /**
  * A conversation with a model. Each `generate()` is a turn: message and answer join `messages` when the answer ends,
  * by itself or by `break`, `callback` or `maxTokens`; after an error or an abort everything is as before. Turns
- * follow each other in the order in which they start. Only what is new is evaluated.
+ * follow each other in the order in which they start: one that is awaited inside the loop over another waits for ever.
+ * Only what is new is evaluated, unless another conversation took the model's cache meanwhile.
  */
 export class ChatSession {
   readonly #host: SessionHost

@@ -86,8 +86,8 @@ export type GenerateOptions = {
    */
   readonly minP?: number | undefined
   /**
-   * Divides the positive logits of tokens generated lately by this, and multiplies their negative ones; above 0, and 1
-   * switches it off. @default 1.18 Source: `repeat_penalty` in Python; Keskar et al., 2019
+   * Divides the positive logits of tokens generated lately by this, and multiplies their negative ones; 0.000001 or more,
+   * and 1 switches it off. @default 1.18 Source: `repeat_penalty` in Python; Keskar et al., 2019
    */
   readonly repeatPenalty?: number | undefined
   /**

@@ -15,7 +15,7 @@ export type ChatSessionOptions = TemplateOptions & {
   /**
    * What the model is told before the conversation. With a Jinja template (most models) the content of a system
    * message; with a `promptTemplate` raw text in front of everything, special tokens parsed, as in Python.
-   * @default that of a catalog entry of this model, else none; `''` for none. Source: `system_prompt` in Python
+   * @default that of a catalog entry whose template is used, else none; `''` for none. Source: `system_prompt` in Python
    */
   readonly systemPrompt?: string | undefined
   /** Alias of `systemPrompt`. Source: `system_template` on Python's page */
