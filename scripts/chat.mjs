@@ -14,7 +14,7 @@ export async function chat(
   const stop = () => {
     if (conversation.current === undefined || !stays) process.exit(130)
     conversation.interrupted = true
-    conversation.current.abort()
+    conversation.current.stop()
   }
   process.on('SIGINT', stop)
   try {
@@ -31,19 +31,15 @@ export async function chat(
 
 async function answer(conversation, question, session) {
   const { sampling, name, output } = conversation
-  conversation.current = new AbortController()
+  const generation = session.generate(question, { ...sampling, maxTokens: MAX_TOKENS })
+  conversation.current = generation
   try {
-    const { signal } = conversation.current
-    const generation = session.generate(question, { ...sampling, maxTokens: MAX_TOKENS, signal })
     for await (const piece of generation) output.write(piece)
     const { usage, timings, finishReason } = await generation.result
     output.write(finishReason === 'length' ? ' ...\n' : '\n')
     const speed = timings.tokensPerSecond.toFixed(1)
-    process.stderr.write(`  (${name}: ${usage.completionTokens} tokens, ${speed} tokens/s)\n`)
-  } catch (error) {
-    if (!conversation.current.signal.aborted) throw error
-    output.write('\n')
-    process.stderr.write('  (stopped)\n')
+    const stopped = finishReason === 'break' ? ', stopped' : ''
+    process.stderr.write(`  (${name}: ${usage.completionTokens} tokens, ${speed} tokens/s${stopped})\n`)
   } finally {
     conversation.current = undefined
   }
@@ -54,9 +50,7 @@ async function listen(conversation, input) {
   process.stderr.write('\nAsk something; Ctrl-C stops an answer, `exit` or Ctrl-D leaves.\n')
   const lines = createInterface({ input, output: conversation.output, prompt: '\n> ' })
   // In a terminal readline takes Ctrl-C for itself.
-  lines.on('SIGINT', () =>
-    conversation.current === undefined ? lines.close() : conversation.current.abort(),
-  )
+  lines.on('SIGINT', () => (conversation.current === undefined ? lines.close() : conversation.current.stop()))
   const session = conversation.model.chatSession()
   lines.prompt()
   for await (const line of lines) {

@@ -41,18 +41,11 @@ afterAll(() => {
   for (const folder of [app, bare]) if (folder) rmSync(folder, { recursive: true, force: true })
 })
 
-/** An empty project with these tarballs in it, installed without scripts and without a network. */
+/** An empty project with these tarballs in it, installed without scripts; the registry has the dependencies. */
 async function installed(...tarballs: string[]): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'gpt4all-ts-package-'))
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'app', private: true }))
-  const options = [
-    '--ignore-scripts',
-    '--offline',
-    '--no-audit',
-    '--no-fund',
-    '--cache',
-    join(folder, '.npm'),
-  ]
+  const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--cache', join(folder, '.npm')]
   await execute('npm', ['install', ...options, ...tarballs], {
     cwd: folder,
     shell: process.platform === 'win32',
