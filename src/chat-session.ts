@@ -202,14 +202,16 @@ export class ChatSession {
   #marked(callback: NonNullable<ResolvedGenerateOptions['callback']>): typeof callback {
     return (tokenId, piece) => {
       const call = { session: this, pending: true }
-      const answer = inCallback.run(call, () => callback(tokenId, piece))
-      if (!(answer instanceof Promise)) {
+      const settle = () => {
         call.pending = false
-        return answer
       }
-      return answer.finally(() => {
-        call.pending = false
-      })
+      let answer: unknown
+      try {
+        answer = inCallback.run(call, () => callback(tokenId, piece))
+      } finally {
+        if (!(answer instanceof Promise)) settle()
+      }
+      return answer instanceof Promise ? answer.finally(settle) : answer
     }
   }
 
