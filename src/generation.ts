@@ -41,6 +41,21 @@ export type Prepare = (model: NativeModel, record: RunRecord, signal: AbortSigna
 /** @internal Starts the pipe; called once, when the first piece is wanted. `signal` is the generation's own. */
 export type StartRun = (record: RunRecord, signal: AbortSignal) => AsyncGenerator<Spoken, void, void>
 
+// Both outside of the class: a function made inside would hold the generation as long as it is held itself.
+// Its slot needs no word: the engine takes it from whoever does not ask.
+function endOf(unlisten: () => void, record: RunRecord): () => void {
+  return () => {
+    unlisten()
+    record.onEnd?.(undefined)
+  }
+}
+
+function abortOf(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
+}
+
 /** Ends generations that nobody will end: their readers went away without `break`. A turn of a chat waits for its end. */
 const abandoned = new FinalizationRegistry((end: () => void) => end())
 
@@ -56,10 +71,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   readonly #signals: readonly AbortSignal[]
   readonly #stop = new AbortController()
   /** Rejects when the generation is aborted: for waits that know no signal. */
-  readonly #aborted = new Promise<never>((_, reject) => {
-    const { signal } = this.#stop
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-  })
+  readonly #aborted = abortOf(this.#stop.signal)
   readonly #record: RunRecord = {
     outcome: { finishReason: 'length', stopSequence: undefined },
     transcript: { raw: '' },
@@ -203,15 +215,9 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     this.#startedAt = performance.now()
     for (const signal of this.#signals) signal.throwIfAborted()
     this.#listen()
-    const record = this.#record
-    const source = this.#inContext(() => this.#start(record, this.#stop.signal))
+    const source = this.#inContext(() => this.#start(this.#record, this.#stop.signal))
     this.#source = source
-    const unlisten = this.#unlisten
-    abandoned.register(this, () => {
-      unlisten()
-      record.onEnd?.(undefined)
-      source.return().catch(() => {})
-    })
+    abandoned.register(this, endOf(this.#unlisten, this.#record))
     // Until the first token the source may wait for things that know no signal: opening, tokenizing.
     return Promise.race([this.#advanceSource(source), this.#aborted])
   }

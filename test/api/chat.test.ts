@@ -5,6 +5,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { afterAll, describe, expect, test } from 'vitest'
 import { DEFAULT_STOPS } from '../../src/chat/options.ts'
 import { type ChatMessage, type ChatSession, GPT4All } from '../../src/index.ts'
+import { collectUntil } from '../support/garbage.ts'
 import { EMBEDDED } from '../support/models.ts'
 import { tinyModel } from '../support/tiny-models.ts'
 
@@ -171,6 +172,22 @@ describe('a turn', () => {
     const session = model.chatSession()
     for await (const _ of session.generate('Count from 1 to 20.', GREEDY)) session.messages = []
     expect(session.messages).toEqual([])
+  })
+
+  test('whose reader went away without a word lets the next one through, once it is collected', async () => {
+    const session = model.chatSession()
+    const leave = async () => {
+      await session.generate('Count from 1 to 20.', GREEDY)[Symbol.asyncIterator]().next()
+    }
+    await leave()
+    let text = ''
+    const next = session.generate('Count to 5.', GREEDY).then((answer) => {
+      text = answer
+    })
+    await collectUntil(() => text !== '')
+    await next
+    expect(text).toBe('1, 2, 3, 4, 5.')
+    expect(session.messages).toHaveLength(2)
   })
 
   test('cannot be waited for in the callback of another one, but may follow it', async () => {
