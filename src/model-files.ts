@@ -2,18 +2,10 @@ import { basename, dirname } from 'node:path'
 import { boolean, callable, checkKnown, checkObject, string } from './checks.ts'
 import { ModelError, optionError } from './errors.ts'
 import { type Logger, resolveLogger } from './logger.ts'
-import {
-  type CatalogEntry,
-  catalogUrl,
-  fetchCatalog,
-  fileUrl,
-  type LoneEntry,
-  named,
-  readCatalog,
-} from './models/catalog.ts'
+import { type CatalogEntry, catalogUrl, fetchCatalog, fileUrl, named, readCatalog } from './models/catalog.ts'
 import { keptEntry } from './models/catalog-entry.ts'
 import { readGguf } from './models/gguf.ts'
-import { findOnDisk, locateModel, type ModelLocation, missing } from './models/locate.ts'
+import { findOnDisk, locateModel, missing } from './models/locate.ts'
 import { type MemoryPlan, planMemory } from './models/memory.ts'
 import { checksumOf, downloadEntry, entryOf, verifyFile } from './models/obtain.ts'
 import type { Progress } from './models/progress.ts'
@@ -104,7 +96,7 @@ export async function downloadModel(name: string, options: DownloadModelOptions 
   if (there !== undefined) return there
   const entry =
     url === undefined
-      ? await entryOf(location, { ...request, allowDownload: true })
+      ? await entryOf(location, request)
       : { filename: basename(location.withExtension), url, ...sums }
   return downloadEntry(entry, dirname(location.withExtension), url ?? fileUrl(entry), request)
 }
@@ -114,32 +106,18 @@ export async function verifyModel(name: string, options: VerifyModelOptions = {}
   checkKnown(options, VERIFY_OPTIONS)
   const location = locateModel(name, string('modelPath', options.modelPath))
   const allowDownload = boolean('allowDownload', options.allowDownload) ?? true
-  const request = {
-    ...common(options),
-    onProgress: callable('onProgress', options.onProgress),
-    allowDownload,
-  }
+  const request = { ...common(options), onProgress: callable('onProgress', options.onProgress) }
   const path = await findOnDisk(location)
   if (path === undefined) throw missing(location, 'There is nothing to verify.')
-  const expected = checksumOf((await knownEntry(path, location, request)) ?? {})
+  const kept = checksumOf((await keptEntry(path)) ?? {})
+  const listed =
+    kept || !allowDownload ? undefined : await entryOf({ ...location, withExtension: path }, request)
+  const expected = kept ?? checksumOf(listed ?? {})
   if (!expected) {
     throw new ModelError('ERR_MODEL_CONFIG', `Nothing tells the checksum of ${path}.`, path)
   }
   await verifyFile(path, expected, request)
   return { path, ...expected }
-}
-
-type Request = Parameters<typeof entryOf>[1]
-
-async function knownEntry(
-  path: string,
-  location: ModelLocation,
-  request: Request,
-): Promise<LoneEntry | undefined> {
-  const kept = await keptEntry(path)
-  if (kept && checksumOf(kept)) return kept
-  if (!request.allowDownload) return undefined
-  return entryOf({ ...location, withExtension: path }, request)
 }
 
 function common(options: Pick<ListModelsOptions, 'signal' | 'logger'>): {

@@ -1,3 +1,5 @@
+import { commonPrefix } from '../engine/slots.ts'
+
 /**
  * A place in a rendered prompt where tokenizing began anew: `tokens` tokens spell the first `chars` characters, and
  * those behind were made without looking back.
@@ -35,7 +37,7 @@ export class TokenRecord {
 
   /** `rendered` as known tokens where it begins like the record, or where some of the record was left out. */
   parts(rendered: string): Part[] {
-    const same = commonLength(this.rendered, rendered)
+    const same = commonPrefix(this.rendered, rendered)
     const head = this.#cuts.findLast(({ chars }) => chars <= same) ?? { chars: 0, tokens: 0 }
     const parts: Part[] = [this.#known({ chars: 0, tokens: 0 }, head)]
     const tail = same < this.rendered.length ? this.#tail(rendered, head.chars) : undefined
@@ -68,11 +70,4 @@ export class TokenRecord {
     const cut = this.#cuts.find(({ chars }) => chars >= begin && chars - moved >= from)
     return cut && cut.chars < this.rendered.length ? { cut, at: cut.chars - moved } : undefined
   }
-}
-
-function commonLength(a: string, b: string): number {
-  const end = Math.min(a.length, b.length)
-  let i = 0
-  while (i < end && a[i] === b[i]) i++
-  return i
 }

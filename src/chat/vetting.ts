@@ -77,6 +77,7 @@ export function vetTemplate(source: string, binding: NativeBinding, logger: Logg
   if (!verdict) {
     verdict = vet(key, source, binding, logger)
     verdicts.set(key, verdict)
+    verdict.catch(() => verdicts.delete(key)) // the next one to ask tries it again
   }
   return verdict
 }

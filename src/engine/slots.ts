@@ -71,7 +71,7 @@ function isFree<Owner extends object>(
 }
 
 /** Length of the longest common prefix. */
-export function commonPrefix(a: readonly number[], b: readonly number[]): number {
+export function commonPrefix<T>(a: ArrayLike<T>, b: ArrayLike<T>): number {
   const end = Math.min(a.length, b.length)
   let i = 0
   while (i < end && a[i] === b[i]) i++

@@ -162,7 +162,7 @@ export async function fetchCatalog(request: CatalogRequest): Promise<CatalogEntr
     return entries
   } catch (error) {
     if (signal.aborted || !kept || !(error instanceof DownloadError)) throw error
-    logger.warn(`${error.message}: using the catalog of an earlier time`)
+    logger.warn(`${error.message} Using the catalog of an earlier time.`)
     return list(kept.json, url)
   }
 }

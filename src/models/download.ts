@@ -245,7 +245,7 @@ class Download {
       throw new DownloadError('the disk is full', { code: 'ERR_DISK_SPACE', url, retry: false, cause: error })
     if (!(error instanceof DownloadError) || !error.retry || failures >= this.#patience.attempts) throw error
     const ms = backoff(failures, this.#patience, error)
-    logger.info(`${error.message}; trying again in ${(ms / 1000).toFixed(1)} s`)
+    logger.info(`${error.message} Trying again in ${(ms / 1000).toFixed(1)} s.`)
     await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted())
     return failures
   }

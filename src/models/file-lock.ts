@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { lock } from 'proper-lockfile'
 
 const LOOK_MS = 250
 
@@ -29,6 +28,8 @@ type Taking = {
 }
 
 async function take(path: string, { signal, staleMs, onCompromised }: Taking): Promise<() => Promise<void>> {
+  // Loaded when it is needed: it listens to the host's signals from then on, to remove its locks.
+  const { lock } = await import('proper-lockfile')
   for (;;) {
     signal.throwIfAborted()
     try {

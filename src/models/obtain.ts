@@ -34,8 +34,10 @@ export async function obtainModel(location: ModelLocation, request: ObtainReques
 }
 
 /** What the catalog says of a model. @throws {ModelError} `ERR_MODEL_NOT_FOUND` when it does not know it */
-export async function entryOf(location: ModelLocation, request: ObtainRequest): Promise<CatalogEntry> {
-  const { signal, logger, patience } = request
+export async function entryOf(
+  location: ModelLocation,
+  { signal, logger, patience }: Pick<ObtainRequest, 'signal' | 'logger' | 'patience'>,
+): Promise<CatalogEntry> {
   const url = catalogUrl()
   let catalog: CatalogEntry[]
   try {

@@ -24,7 +24,7 @@ test('a model on the disk opens and chats where fetch, net and dns throw; one th
     answer,
     answer,
     answer,
-    { before: true },
+    { listeners: [0, 0, 0] },
     { code: 'ERR_MODEL_NOT_FOUND', cause: 'ERR_DOWNLOAD', ms: expect.any(Number) },
     { code: 'ERR_MODEL_NOT_FOUND' },
   ])

@@ -12,7 +12,8 @@ for (const [name, options] of [
   process.send({ text })
   await model.close()
 }
-process.send({ before: true })
+// Whoever uses a library does not want it to listen to signals.
+process.send({ listeners: ['SIGINT', 'SIGTERM', 'SIGHUP'].map((signal) => process.listenerCount(signal)) })
 const started = performance.now()
 const error = await GPT4All.load('not-there').catch((reason) => reason)
 process.send({ code: error.code, cause: error.cause?.code, ms: performance.now() - started })
