@@ -8,20 +8,8 @@ import { checkKnown, checkObject } from './checks.ts'
 import { ClosedError, ContextOverflowError, optionError } from './errors.ts'
 import { Generation, type Prepare, type RunRecord } from './generation.ts'
 import { LoadedModel, type ModelConfig } from './loaded-model.ts'
-import {
-  type DownloadModelOptions,
-  downloadModel,
-  type EstimateMemoryOptions,
-  estimateMemory,
-  type ListModelsOptions,
-  listModels,
-  type VerifiedModel,
-  type VerifyModelOptions,
-  verifyModel,
-} from './model-files.ts'
-import type { CatalogEntry } from './models/catalog.ts'
+import { ModelFiles } from './model-files.ts'
 import { locateModel, type ModelLocation } from './models/locate.ts'
-import type { MemoryPlan } from './models/memory.ts'
 import { decode, encode } from './native/tokenizer.ts'
 import {
   type ModelOptions,
@@ -45,7 +33,7 @@ import {
  * await model.close()
  * ```
  */
-export class GPT4All {
+export class GPT4All extends ModelFiles {
   readonly #location: ModelLocation
   readonly #options: ResolvedModelOptions
   readonly #closing = new AbortController()
@@ -61,6 +49,7 @@ export class GPT4All {
    * @throws {TypeError | RangeError} `ERR_OPTION` for a bad name or option
    */
   constructor(name: string, options?: ModelOptions) {
+    super()
     this.#options = resolveModelOptions(options)
     this.#location = locateModel(name, this.#options.modelPath)
   }
@@ -76,46 +65,6 @@ export class GPT4All {
     const model = new this(name, options)
     await model.open()
     return model
-  }
-
-  /**
-   * The models that a catalog knows: GPT4All's own, or the one in `options`. What was fetched once is used while the
-   * server cannot be reached.
-   *
-   * @throws {DownloadError} `ERR_DOWNLOAD` when it cannot be fetched @throws {ModelError} `ERR_MODEL_CONFIG` when it is none
-   */
-  static listModels(options?: ListModelsOptions): Promise<CatalogEntry[]> {
-    return listModels(options)
-  }
-
-  /**
-   * Downloads the model that a catalog knows by `name`, or the one at `options.url`, unless it is there already; resolves
-   * with its path. An interrupted download goes on where it ended; a file has its name only once it is whole and
-   * verified. Through the proxy that `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` name.
-   *
-   * @throws {DownloadError} `ERR_DOWNLOAD`, `ERR_CHECKSUM`, `ERR_DISK_SPACE` @throws {ModelError} `ERR_MODEL_NOT_FOUND`
-   */
-  static downloadModel(name: string, options?: DownloadModelOptions): Promise<string> {
-    return downloadModel(name, options)
-  }
-
-  /**
-   * Reads the whole file and compares its checksum with the one in the entry kept beside it, or in the catalog.
-   *
-   * @throws {ModelError} `ERR_CHECKSUM` when it is another file, `ERR_MODEL_CONFIG` when nothing tells the checksum,
-   * `ERR_MODEL_NOT_FOUND`
-   */
-  static verifyModel(name: string, options?: VerifyModelOptions): Promise<VerifiedModel> {
-    return verifyModel(name, options)
-  }
-
-  /**
-   * What a model on the disk takes with a context of `nCtx` tokens (2048), from its header: nothing is loaded.
-   *
-   * @throws {ModelError} `ERR_MODEL_NOT_FOUND`, and what else `load()` says of such a file
-   */
-  static estimateMemory(name: string, options?: EstimateMemoryOptions): Promise<MemoryPlan> {
-    return estimateMemory(name, options)
   }
 
   /** Loads the weights and makes the context, once; further calls wait for the first. Throws as `load()` does. */

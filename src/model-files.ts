@@ -58,66 +58,94 @@ export type VerifiedModel = {
 export type EstimateMemoryOptions = Pick<ListModelsOptions, 'signal'> &
   Pick<ModelOptions, 'modelPath' | 'nCtx'>
 
-export async function estimateMemory(name: string, options: EstimateMemoryOptions = {}): Promise<MemoryPlan> {
-  checkObject('options', options)
-  checkKnown(options, { modelPath: true, nCtx: true, signal: true })
-  const location = locateModel(name, string('modelPath', options.modelPath))
-  const { nCtx } = resolveModelOptions({ nCtx: options.nCtx })
-  const { signal } = common(options)
-  const path = await findOnDisk(location)
-  if (path === undefined) throw missing(location, 'Only a model on the disk tells what it needs.')
-  return planMemory(await readGguf(path, { signal }), nCtx)
-}
-
-export async function listModels(options: ListModelsOptions = {}): Promise<CatalogEntry[]> {
-  checkObject('options', options)
-  checkKnown(options, { url: true, file: true, signal: true, logger: true })
-  const file = string('file', options.file)
-  const url = string('url', options.url)
-  const { signal, logger } = common(options)
-  signal.throwIfAborted()
-  if (file === undefined) return fetchCatalog({ url: url ?? catalogUrl(), signal, logger })
-  return named(await readCatalog(file))
-}
-
-export async function downloadModel(name: string, options: DownloadModelOptions = {}): Promise<string> {
-  checkObject('options', options)
-  checkKnown(options, DOWNLOAD_OPTIONS)
-  const location = locateModel(name, string('modelPath', options.modelPath))
-  if (!location.isName)
-    throw optionError('name', 'the name of a model, without a folder (see modelPath)', name)
-  const url = string('url', options.url)
-  const sums = {
-    md5sum: checksum('md5sum', options.md5sum, 32),
-    sha256sum: checksum('sha256sum', options.sha256sum, 64),
+// biome-ignore lint/complexity/noStaticOnlyClass: GPT4All inherits them
+/** What {@link GPT4All} does with model files, without loading one. */
+export abstract class ModelFiles {
+  /**
+   * The models that a catalog knows: GPT4All's own, or the one in `options`. What was fetched once is used while the
+   * server cannot be reached.
+   *
+   * @throws {DownloadError} `ERR_DOWNLOAD` when it cannot be fetched @throws {ModelError} `ERR_MODEL_CONFIG` when it is none
+   */
+  static async listModels(options: ListModelsOptions = {}): Promise<CatalogEntry[]> {
+    checkObject('options', options)
+    checkKnown(options, { url: true, file: true, signal: true, logger: true })
+    const file = string('file', options.file)
+    const url = string('url', options.url)
+    const { signal, logger } = common(options)
+    signal.throwIfAborted()
+    if (file === undefined) return fetchCatalog({ url: url ?? catalogUrl(), signal, logger })
+    return named(await readCatalog(file))
   }
-  const request = { ...common(options), onProgress: callable('onProgress', options.onProgress) }
-  const there = await findOnDisk(location)
-  if (there !== undefined) return there
-  const entry =
-    url === undefined
-      ? await entryOf(location, request)
-      : { filename: basename(location.withExtension), url, ...sums }
-  return downloadEntry(entry, dirname(location.withExtension), url ?? fileUrl(entry), request)
-}
 
-export async function verifyModel(name: string, options: VerifyModelOptions = {}): Promise<VerifiedModel> {
-  checkObject('options', options)
-  checkKnown(options, VERIFY_OPTIONS)
-  const location = locateModel(name, string('modelPath', options.modelPath))
-  const allowDownload = boolean('allowDownload', options.allowDownload) ?? true
-  const request = { ...common(options), onProgress: callable('onProgress', options.onProgress) }
-  const path = await findOnDisk(location)
-  if (path === undefined) throw missing(location, 'There is nothing to verify.')
-  const kept = checksumOf((await keptEntry(path)) ?? {})
-  const listed =
-    kept || !allowDownload ? undefined : await entryOf({ ...location, withExtension: path }, request)
-  const expected = kept ?? checksumOf(listed ?? {})
-  if (!expected) {
-    throw new ModelError('ERR_MODEL_CONFIG', `Nothing tells the checksum of ${path}.`, path)
+  /**
+   * Downloads the model that a catalog knows by `name`, or the one at `options.url`, unless it is there already; resolves
+   * with its path. An interrupted download goes on where it ended; a file has its name only once it is whole and
+   * verified. Through the proxy that `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` name.
+   *
+   * @throws {DownloadError} `ERR_DOWNLOAD`, `ERR_CHECKSUM`, `ERR_DISK_SPACE` @throws {ModelError} `ERR_MODEL_NOT_FOUND`
+   */
+  static async downloadModel(name: string, options: DownloadModelOptions = {}): Promise<string> {
+    checkObject('options', options)
+    checkKnown(options, DOWNLOAD_OPTIONS)
+    const location = locateModel(name, string('modelPath', options.modelPath))
+    if (!location.isName)
+      throw optionError('name', 'the name of a model, without a folder (see modelPath)', name)
+    const url = string('url', options.url)
+    const sums = {
+      md5sum: checksum('md5sum', options.md5sum, 32),
+      sha256sum: checksum('sha256sum', options.sha256sum, 64),
+    }
+    const request = { ...common(options), onProgress: callable('onProgress', options.onProgress) }
+    const there = await findOnDisk(location)
+    if (there !== undefined) return there
+    const entry =
+      url === undefined
+        ? await entryOf(location, request)
+        : { filename: basename(location.withExtension), url, ...sums }
+    return downloadEntry(entry, dirname(location.withExtension), url ?? fileUrl(entry), request)
   }
-  await verifyFile(path, expected, request)
-  return { path, ...expected }
+
+  /**
+   * Reads the whole file and compares its checksum with the one in the entry kept beside it, or in the catalog.
+   *
+   * @throws {ModelError} `ERR_CHECKSUM` when it is another file, `ERR_MODEL_CONFIG` when nothing tells the checksum,
+   * `ERR_MODEL_NOT_FOUND`
+   */
+  static async verifyModel(name: string, options: VerifyModelOptions = {}): Promise<VerifiedModel> {
+    checkObject('options', options)
+    checkKnown(options, VERIFY_OPTIONS)
+    const location = locateModel(name, string('modelPath', options.modelPath))
+    const allowDownload = boolean('allowDownload', options.allowDownload) ?? true
+    const request = { ...common(options), onProgress: callable('onProgress', options.onProgress) }
+    const path = await findOnDisk(location)
+    if (path === undefined) throw missing(location, 'There is nothing to verify.')
+    const kept = checksumOf((await keptEntry(path)) ?? {})
+    const listed =
+      kept || !allowDownload ? undefined : await entryOf({ ...location, withExtension: path }, request)
+    const expected = kept ?? checksumOf(listed ?? {})
+    if (!expected) {
+      throw new ModelError('ERR_MODEL_CONFIG', `Nothing tells the checksum of ${path}.`, path)
+    }
+    await verifyFile(path, expected, request)
+    return { path, ...expected }
+  }
+
+  /**
+   * What a model on the disk takes with a context of `nCtx` tokens (2048), from its header: nothing is loaded.
+   *
+   * @throws {ModelError} `ERR_MODEL_NOT_FOUND`, and what else `load()` says of such a file
+   */
+  static async estimateMemory(name: string, options: EstimateMemoryOptions = {}): Promise<MemoryPlan> {
+    checkObject('options', options)
+    checkKnown(options, { modelPath: true, nCtx: true, signal: true })
+    const location = locateModel(name, string('modelPath', options.modelPath))
+    const { nCtx } = resolveModelOptions({ nCtx: options.nCtx })
+    const { signal } = common(options)
+    const path = await findOnDisk(location)
+    if (path === undefined) throw missing(location, 'Only a model on the disk tells what it needs.')
+    return planMemory(await readGguf(path, { signal }), nCtx)
+  }
 }
 
 function common(options: Pick<ListModelsOptions, 'signal' | 'logger'>): {
