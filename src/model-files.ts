@@ -58,8 +58,8 @@ export type VerifiedModel = {
 export type EstimateMemoryOptions = Pick<ListModelsOptions, 'signal'> &
   Pick<ModelOptions, 'modelPath' | 'nCtx'>
 
-// biome-ignore lint/complexity/noStaticOnlyClass: GPT4All inherits them
 /** What {@link GPT4All} does with model files, without loading one. */
+// biome-ignore lint/complexity/noStaticOnlyClass: GPT4All inherits them
 export abstract class ModelFiles {
   /**
    * The models that a catalog knows: GPT4All's own, or the one in `options`. What was fetched once is used while the
