@@ -8,6 +8,7 @@ import { toText } from './engine/text.ts'
 import { generateTokens } from './engine/tokens.ts'
 import type { Prepare, RunRecord } from './generation.ts'
 import { tellPrompt } from './logger.ts'
+import { asGguf, originalFile } from './models/convert.ts'
 import type { ModelLocation } from './models/locate.ts'
 import { obtainModel } from './models/obtain.ts'
 import { type OpenedModel, openModel } from './models/open.ts'
@@ -73,8 +74,10 @@ export class LoadedModel {
     signal: AbortSignal,
   ): Promise<LoadedModel> {
     const binding = loadBinding()
-    const file = await obtainModel(location, { ...options, signal })
-    const model = await openModel(binding, file, options, signal)
+    const request = { ...options, signal }
+    const file = await obtainModel(location, request)
+    const path = await asGguf(file, request)
+    const model = await openModel(binding, { path, original: originalFile(path) }, options, signal)
     const { native } = model
     const { nCtx, nThreads, fixedThreads, deterministic, logger } = options
     if (nCtx > native.info.trainedContextSize) {

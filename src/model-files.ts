@@ -7,7 +7,7 @@ import { keptEntry } from './models/catalog-entry.ts'
 import { readGguf } from './models/gguf.ts'
 import { findOnDisk, locateModel, missing } from './models/locate.ts'
 import { type MemoryPlan, planMemory } from './models/memory.ts'
-import { checksumOf, downloadEntry, entryOf, verifyFile } from './models/obtain.ts'
+import { checksumOf, downloadEntry, entryOf, findModel, verifyFile } from './models/obtain.ts'
 import type { Progress } from './models/progress.ts'
 import { abortSignal, type ModelOptions, resolveModelOptions } from './options.ts'
 
@@ -97,7 +97,7 @@ export abstract class ModelFiles {
       sha256sum: checksum('sha256sum', options.sha256sum, 64),
     }
     const request = { ...common(options), onProgress: callable('onProgress', options.onProgress) }
-    const there = await findOnDisk(location)
+    const there = await (url === undefined ? findModel(location, request.logger) : findOnDisk(location))
     if (there !== undefined) return there
     const entry =
       url === undefined
@@ -123,7 +123,8 @@ export abstract class ModelFiles {
     const kept = checksumOf((await keptEntry(path)) ?? {})
     const listed =
       kept || !allowDownload ? undefined : await entryOf({ ...location, withExtension: path }, request)
-    const expected = kept ?? checksumOf(listed ?? {})
+    const isMeant = listed?.filename.toLowerCase() === basename(path).toLowerCase()
+    const expected = kept ?? checksumOf(isMeant ? listed : {})
     if (!expected) {
       throw new ModelError('ERR_MODEL_CONFIG', `Nothing tells the checksum of ${path}.`, path)
     }

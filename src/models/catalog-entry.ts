@@ -42,7 +42,11 @@ export async function findEntry(
   configFile: string | undefined,
   logger: Logger,
 ): Promise<TemplateEntry | undefined> {
-  const { size } = await stat(modelFile)
+  // An old file may be gone since it was converted.
+  const size = await stat(modelFile).then(
+    (found) => found.size,
+    () => undefined,
+  )
   if (configFile !== undefined) {
     const entry = find(await readCatalog(configFile), modelFile, size)
     const wrong = entry ? otherSize(entry, size) : `has no entry for ${basename(modelFile)}`
@@ -65,13 +69,17 @@ export async function findEntry(
 }
 
 /** Of several entries by that name the one of that size. */
-function find(list: readonly LoneEntry[], modelFile: string, size: number): LoneEntry | undefined {
+function find(
+  list: readonly LoneEntry[],
+  modelFile: string,
+  size: number | undefined,
+): LoneEntry | undefined {
   const fitting = list.filter(({ filename }) => filename === undefined || filename === basename(modelFile))
   return fitting.find((entry) => otherSize(entry, size) === undefined) ?? fitting[0]
 }
 
-function otherSize({ filesize }: LoneEntry, size: number): string | undefined {
-  if (filesize === undefined || filesize === size) return undefined
+function otherSize({ filesize }: LoneEntry, size: number | undefined): string | undefined {
+  if (filesize === undefined || size === undefined || filesize === size) return undefined
   return `speaks of a file of ${filesize} bytes, this one has ${size}`
 }
 

@@ -5,6 +5,7 @@ import * as v from 'valibot'
 import { cacheFolder, makeCacheFolder } from '../cache-folder.ts'
 import { DownloadError, ModelError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
+import { wrongWithName } from './file-names.ts'
 import { get, PATIENCE, type Patience, refusal } from './http.ts'
 
 const text = v.optional(
@@ -32,7 +33,10 @@ const hash = (digits: number) =>
 /** A name, no path: what a catalog says must not lead elsewhere. */
 const plainName = v.pipe(
   v.string(),
-  v.check((name) => name !== '' && !/[\\/\0]|^\.\.?$/.test(name), 'is no file name'),
+  v.check(
+    (name) => wrongWithName(name) === undefined,
+    ({ input }) => wrongWithName(input) ?? '',
+  ),
 )
 
 const ENTRY = v.looseObject({

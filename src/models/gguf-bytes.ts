@@ -1,5 +1,6 @@
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { ModelError } from '../errors.ts'
+import { isOldMagic } from './ggml-kinds.ts'
 
 const CHUNK_BYTES = 256 * 1024
 /** llama.cpp takes 1 GiB; the longest real ones are chat templates of some 100 KiB. */
@@ -181,8 +182,7 @@ function looksLike(head: Buffer): string {
   const text = head.toString('latin1')
   const magic = text.slice(0, 4)
   if (magic === 'FUGG') return ': its magic is byte-swapped (big-endian)'
-  if (['lmgg', 'fmgg', 'tjgg', 'algg', 'nmgg'].includes(magic))
-    return ' but an old ggml file (.bin), which llama.cpp no longer reads: get the model as GGUF'
+  if (isOldMagic(magic)) return ' but an old ggml file (.bin), which is converted when it is loaded'
   if (magic.startsWith('PK')) return ' but a zip archive or PyTorch checkpoint: convert it to GGUF'
   if (text[8] === '{' && head.readUIntLE(0, 6) < 2 ** 32)
     return ' but looks like safetensors: convert it to GGUF'

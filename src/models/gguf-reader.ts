@@ -2,7 +2,7 @@ import { ByteReader, checkName, damaged, openFile, readMagic } from './gguf-byte
 import { type GgufTensor, placeTensors, readTensorInfos } from './gguf-tensors.ts'
 
 /** The value types of GGUF metadata, by their number in the file. */
-const VALUE_TYPES = [
+export const VALUE_TYPES = [
   'u8',
   'i8',
   'u16',
@@ -58,6 +58,7 @@ const MAX_KEPT_STRINGS = 64
 /** llama.cpp compares each key, and each tensor name, with all before it: without a limit that is a hang. */
 const MAX_KEYS = 16_384
 const MAX_TENSORS = 65_536
+
 /** Opens and parses one GGUF file up to its tensor data, checking everything that needs no knowledge of models. */
 export async function readGgufFile(
   path: string,

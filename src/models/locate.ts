@@ -1,8 +1,10 @@
-import { access } from 'node:fs/promises'
+import { access, readdir } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { isAbsolute, join, relative, resolve, sep } from 'node:path'
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ModelError, optionError } from '../errors.ts'
+import { convertedFile } from './convert.ts'
+import { wrongWithName } from './file-names.ts'
 
 /** The folder that the GPT4All Python package and this library share: `~/.cache/gpt4all`. */
 export function defaultModelPath(): string {
@@ -22,7 +24,8 @@ export type ModelLocation = {
  * plain name lies in the default folder, and anything with a separator is a path of its own. `.gguf` is appended
  * unless the name ends in `.gguf` or `.bin`, as in Python. A leading `~/` is the home folder; a `file:` URL is
  * its path.
- * @throws {TypeError} `ERR_OPTION` when the name is empty, holds a NUL, is a web address, or leaves `modelPath`
+ * @throws {TypeError} `ERR_OPTION` when the name is empty, holds a NUL, is a web address, leaves `modelPath`, is longer
+ * than 240 bytes, or is a device on Windows (`con`, `nul.gguf`)
  */
 export function locateModel(name: string, modelPath: string | undefined): ModelLocation {
   if (typeof name !== 'string' || name === '' || name.includes('\0')) {
@@ -32,6 +35,7 @@ export function locateModel(name: string, modelPath: string | undefined): ModelL
   if (/^[a-z][a-z\d+.-]+:\/\//i.test(name)) {
     throw optionError('name', 'the name or path of a model (addresses go to GPT4All.downloadModel())', name)
   }
+  if (modelPath?.includes('\0')) throw optionError('modelPath', 'the path of a folder', modelPath)
   const asGiven = resolveName(withHome(name), modelPath && withHome(modelPath))
   const withExtension = /\.(gguf|bin)$/i.test(asGiven) ? asGiven : `${asGiven}.gguf`
   return { asGiven, withExtension, isName: !/[\\/]/.test(name) }
@@ -51,27 +55,53 @@ function withHome(path: string): string {
 }
 
 function resolveName(name: string, modelPath: string | undefined): string {
-  if (isAbsolute(name)) return name
-  if (modelPath === undefined && /[\\/]/.test(name)) return resolve(name)
+  if (modelPath === undefined && (isAbsolute(name) || /[\\/]/.test(name))) return resolve(name)
   const folder = resolve(modelPath ?? defaultModelPath())
   const path = resolve(folder, name)
   const inside = relative(folder, path)
   if (inside === '' || inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {
-    throw optionError('name', `a name within ${folder}`, name)
+    throw optionError('name', `a name within ${folder} (a path of its own goes without modelPath)`, name)
+  }
+  for (const part of inside.split(sep)) {
+    const wrong = wrongWithName(part)
+    if (wrong)
+      throw optionError('name', `the name of a file; ${JSON.stringify(part.slice(0, 40))} ${wrong},`, name)
   }
   return path
 }
 
-/** The one of both that exists, as it was given first: not every model file has an extension. */
+/**
+ * The file that exists: as it was given first, since not every model file has an extension; then the GGUF that was made
+ * of an old `.bin`, and the first part of a split model.
+ */
 export async function findOnDisk({ asGiven, withExtension }: ModelLocation): Promise<string | undefined> {
-  for (const path of new Set([asGiven, withExtension])) {
-    const isMissing = await access(path).then(
-      () => false,
-      (error: NodeJS.ErrnoException) => error.code === 'ENOENT' || error.code === 'ENOTDIR',
-    )
-    if (!isMissing) return path
-  }
-  return undefined
+  const old = /\.(gguf|bin)$/i.test(asGiven) ? asGiven : `${asGiven}.bin`
+  for (const path of new Set([asGiven, withExtension, old, convertedFile(old)]))
+    if (await exists(path)) return firstPart(path)
+  return splitModel(withExtension)
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT' && error.code !== 'ENOTDIR',
+  )
+}
+
+/** What the files of a split model are called: the first is the one that is opened. */
+const PART = /-\d{5}-of-(\d{5})\.gguf$/
+
+async function firstPart(path: string): Promise<string> {
+  const first = path.replace(PART, '-00001-of-$1.gguf')
+  return first !== path && (await exists(first)) ? first : path
+}
+
+/** The first part of the one split model that is called `name.gguf` but for its numbers. */
+async function splitModel(path: string): Promise<string | undefined> {
+  const start = `${basename(path).replace(/\.gguf$/, '')}-00001-of-`
+  const names = await readdir(dirname(path)).catch(() => [])
+  const [first, ...more] = names.filter((name) => name.startsWith(start) && PART.test(name))
+  return first !== undefined && more.length === 0 ? join(dirname(path), first) : undefined
 }
 
 /** The error for a model that is not there, with what to do about it. */

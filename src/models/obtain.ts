@@ -11,6 +11,7 @@ import type { Patience } from './http.ts'
 import { findOnDisk, type ModelLocation, missing } from './locate.ts'
 import { nearest } from './near.ts'
 import { Meter, type Progress } from './progress.ts'
+import { successorOf } from './successors.ts'
 
 export type ObtainRequest = {
   readonly allowDownload: boolean
@@ -25,12 +26,27 @@ export type ObtainRequest = {
  * @throws {ModelError} `ERR_MODEL_NOT_FOUND` @throws {DownloadError} see `download()`
  */
 export async function obtainModel(location: ModelLocation, request: ObtainRequest): Promise<string> {
-  const there = await findOnDisk(location)
+  const there = await findModel(location, request.logger)
   if (there !== undefined) return there
   if (!location.isName) throw missing(location, 'Check the path; only plain names are downloaded.')
   if (!request.allowDownload) throw missing(location, 'Put it there, or set allowDownload to true.')
   const entry = await entryOf(location, request)
   return downloadEntry(entry, dirname(location.withExtension), fileUrl(entry), request)
+}
+
+/** The model on the disk; in place of one that GPT4All published before GGUF, also what it publishes now. */
+export async function findModel(location: ModelLocation, logger: Logger): Promise<string | undefined> {
+  const there = await findOnDisk(location)
+  const successor = there === undefined && location.isName && successorOf(location.withExtension)
+  if (!successor) return there
+  const file = join(dirname(location.withExtension), successor)
+  const found = await findOnDisk({ asGiven: file, withExtension: file, isName: true })
+  if (found !== undefined) tellSuccessor(location, successor, logger)
+  return found
+}
+
+function tellSuccessor({ withExtension }: ModelLocation, successor: string, logger: Logger): void {
+  logger.warn(`${basename(withExtension)} is older than GGUF; ${successor}, published in its place, is used`)
 }
 
 /** What the catalog says of a model. @throws {ModelError} `ERR_MODEL_NOT_FOUND` when it does not know it */
@@ -47,8 +63,16 @@ export async function entryOf(
     throw missing(location, `The catalog that may know it cannot be read: ${(error as Error).message}`, error)
   }
   const name = basename(location.withExtension)
-  const entry = catalog.find(({ filename }) => filename.toLowerCase() === name.toLowerCase())
+  const called = (wanted: string) =>
+    catalog.find(({ filename }) => filename.toLowerCase() === wanted.toLowerCase())
+  const entry = called(name)
   if (entry) return entry
+  const successor = successorOf(name)
+  const instead = successor === undefined ? undefined : called(successor)
+  if (instead) {
+    tellSuccessor(location, instead.filename, logger)
+    return instead
+  }
   const near = nearest(
     name,
     catalog.map(({ filename }) => filename),

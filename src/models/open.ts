@@ -18,18 +18,19 @@ export type OpenedModel = {
 }
 
 /**
- * Checks the file at `path`, then loads it. The checks come first because llama.cpp answers some damaged files with
+ * Checks the GGUF file at `path`, then loads it; `original` is what it was made of, or itself:
+ * the one that catalogs know. The checks come first because llama.cpp answers some damaged files with
  * abort(), and Linux answers too large ones with a kill.
  */
 export async function openModel(
   binding: NativeBinding,
-  path: string,
+  { path, original }: { readonly path: string; readonly original: string },
   options: ResolvedModelOptions,
   signal: AbortSignal,
 ): Promise<OpenedModel> {
   const header = await readGguf(path, { signal })
   assertGeneratesText(header)
-  const entry = await findEntry(path, options.modelConfigFile, options.logger)
+  const entry = await findEntry(original, options.modelConfigFile, options.logger)
   const devices = chooseDevices(binding, options)
   if (devices.length === 0) checkMemory(header, options.nCtx) // what a GPU takes, llama.cpp knows best
   const native = await load(binding, header, options, devices, signal)

@@ -1,43 +1,37 @@
+import {
+  array,
+  padded,
+  scalar,
+  u32,
+  u64,
+  value,
+  type WrittenValue,
+  type WrittenValueType,
+} from '../../src/models/gguf-writer.ts'
+
 /** Writes GGUF files for tests: whole ones, and by its open fields also wrong ones. */
 
-const VALUE_TYPES = [
-  'u8',
-  'i8',
-  'u16',
-  'i16',
-  'u32',
-  'i32',
-  'f32',
-  'bool',
-  'string',
-  'array',
-  'u64',
-  'i64',
-  'f64',
-]
+/** `scales`: where a block has its scales, as halves. */
 const TENSOR_TYPES = {
-  F32: { number: 0, block: 1, bytes: 4 },
-  F16: { number: 1, block: 1, bytes: 2 },
-  Q4_0: { number: 2, block: 32, bytes: 18 },
-  Q8_0: { number: 8, block: 32, bytes: 34 },
-  Q8_1: { number: 9, block: 32, bytes: 36 },
-  I32: { number: 26, block: 1, bytes: 4 },
+  F32: { number: 0, block: 1, bytes: 4, scales: [] },
+  F16: { number: 1, block: 1, bytes: 2, scales: [] },
+  Q4_0: { number: 2, block: 32, bytes: 18, scales: [0] },
+  Q4_1: { number: 3, block: 32, bytes: 20, scales: [0, 2] },
+  Q5_0: { number: 6, block: 32, bytes: 22, scales: [0] },
+  Q5_1: { number: 7, block: 32, bytes: 24, scales: [0, 2] },
+  Q8_0: { number: 8, block: 32, bytes: 34, scales: [0] },
+  Q8_1: { number: 9, block: 32, bytes: 36, scales: [0] },
+  Q2_K: { number: 10, block: 256, bytes: 84, scales: [80, 82] },
+  Q3_K: { number: 11, block: 256, bytes: 110, scales: [108] },
+  Q4_K: { number: 12, block: 256, bytes: 144, scales: [0, 2] },
+  Q5_K: { number: 13, block: 256, bytes: 176, scales: [0, 2] },
+  Q6_K: { number: 14, block: 256, bytes: 210, scales: [208] },
+  I32: { number: 26, block: 1, bytes: 4, scales: [] },
 } as const
 
-export type WrittenValueType =
-  | 'u8'
-  | 'i8'
-  | 'u16'
-  | 'i16'
-  | 'u32'
-  | 'i32'
-  | 'f32'
-  | 'bool'
-  | 'string'
-  | 'u64'
-  | 'i64'
-  | 'f64'
-export type WrittenValue = number | bigint | boolean | string
+export const tensorType = (type: WrittenTensorType) => TENSOR_TYPES[type].number
+
+export type { WrittenValue, WrittenValueType } from '../../src/models/gguf-writer.ts'
 export type WrittenTensorType = keyof typeof TENSOR_TYPES
 
 /** A small, fast, seeded generator (mulberry32) of numbers in [0, 1). */
@@ -69,13 +63,12 @@ export class GgufWriter {
   }
 
   /** Sets or replaces a value; an array is `{ of, values }`. */
-  set(key: string, type: WrittenValueType, value: WrittenValue): this {
-    return this.raw(key, Buffer.concat([u32(VALUE_TYPES.indexOf(type)), encode(type, value)]))
+  set(key: string, type: WrittenValueType, content: WrittenValue): this {
+    return this.raw(key, value(type, content))
   }
 
   setArray(key: string, of: WrittenValueType, values: readonly WrittenValue[]): this {
-    const head = [u32(9), u32(VALUE_TYPES.indexOf(of)), u64(values.length)]
-    return this.raw(key, Buffer.concat([...head, ...values.map((value) => encode(of, value))]))
+    return this.raw(key, array(of, values))
   }
 
   /** The value as its bytes in the file, type number first. */
@@ -101,7 +94,7 @@ export class GgufWriter {
 
   /** Adds or replaces a tensor; its values are random, or all `value`. */
   tensor(name: string, shape: readonly number[], type: WrittenTensorType = 'F32', value?: number): this {
-    const made = { name, shape, type, data: this.#data(shape, type, value) }
+    const made = { name, shape, type, data: tensorData(shape, type, this.#random, value) }
     const at = this.#tensors.findIndex((tensor) => tensor.name === name)
     if (at < 0) this.#tensors.push(made)
     else this.#tensors[at] = made
@@ -126,7 +119,7 @@ export class GgufWriter {
       u32(this.version),
       u64(this.claimedTensors ?? this.#tensors.length),
       u64(this.claimedKeys ?? this.#keys.length),
-      ...this.#keys.flatMap(({ key, bytes }) => [encode('string', key), bytes]),
+      ...this.#keys.flatMap(({ key, bytes }) => [scalar('string', key), bytes]),
       ...this.#tensorInfos(),
     ])
     const data = this.#tensors.map((tensor) => this.#padded(tensor.data))
@@ -140,7 +133,7 @@ export class GgufWriter {
       offset += this.#padded(data).length
       const dims = shape.map((size) => u64(size))
       return Buffer.concat([
-        encode('string', name),
+        scalar('string', name),
         u32(shape.length),
         ...dims,
         u32(TENSOR_TYPES[type].number),
@@ -150,52 +143,32 @@ export class GgufWriter {
   }
 
   #padded(bytes: Buffer): Buffer {
-    const rest = bytes.length % this.alignment
-    return rest === 0 ? bytes : Buffer.concat([bytes, Buffer.alloc(this.alignment - rest)])
-  }
-
-  #data(shape: readonly number[], type: WrittenTensorType, value: number | undefined): Buffer {
-    const elements = shape.reduce((product, size) => product * size, 1)
-    const { block, bytes } = TENSOR_TYPES[type]
-    const data = Buffer.alloc(Math.ceil(elements / block) * bytes)
-    const draw = () => value ?? (this.#random() - 0.5) * 0.4
-    if (type === 'F32') for (let i = 0; i < elements; i++) data.writeFloatLE(draw(), i * 4)
-    else if (type === 'F16') for (let i = 0; i < elements; i++) data.writeUInt16LE(half(draw()), i * 2)
-    else
-      for (let at = 0; at < data.length; at++) {
-        // Any bits are good quants; the block's scale comes first, as a half.
-        const inBlock = at % bytes
-        data[at] = inBlock === 0 ? half(0.002) & 255 : inBlock === 1 ? half(0.002) >> 8 : this.#random() * 256
-      }
-    return data
+    return Buffer.concat([bytes, Buffer.alloc(padded(bytes.length, this.alignment) - bytes.length)])
   }
 }
 
-const u32 = (value: number) => {
-  const bytes = Buffer.alloc(4)
-  bytes.writeUInt32LE(value >>> 0)
-  return bytes
-}
-
-const u64 = (value: number) => {
-  const bytes = Buffer.alloc(8)
-  bytes.writeBigUInt64LE(BigInt.asUintN(64, BigInt(value)))
-  return bytes
-}
-
-function encode(type: WrittenValueType, value: WrittenValue): Buffer {
-  if (type === 'string') {
-    const text = Buffer.from(String(value), 'utf8')
-    return Buffer.concat([u64(text.length), text])
+/** The data of a tensor: all `constant`, or random. */
+export function tensorData(
+  shape: readonly number[],
+  type: WrittenTensorType,
+  random: () => number,
+  constant?: number,
+): Buffer {
+  const elements = shape.reduce((product, size) => product * size, 1)
+  const { block, bytes, scales } = TENSOR_TYPES[type]
+  const data = Buffer.alloc(Math.ceil(elements / block) * bytes)
+  const draw = () => constant ?? (random() - 0.5) * 0.4
+  if (type === 'F32') for (let i = 0; i < elements; i++) data.writeFloatLE(draw(), i * 4)
+  else if (type === 'F16') for (let i = 0; i < elements; i++) data.writeUInt16LE(half(draw()), i * 2)
+  else {
+    const isScale = (at: number) => scales.some((scale) => at >= scale && at < scale + 2)
+    for (let from = 0; from < data.length; from += bytes) {
+      // Any bits are good quants.
+      for (let at = 0; at < bytes; at++) if (!isScale(at)) data[from + at] = random() * 256
+      for (const scale of scales) data.writeUInt16LE(half(0.002), from + scale)
+    }
   }
-  const bytes = Buffer.alloc(
-    { u8: 1, i8: 1, bool: 1, u16: 2, i16: 2, u32: 4, i32: 4, f32: 4, u64: 8, i64: 8, f64: 8 }[type],
-  )
-  if (type === 'f32') bytes.writeFloatLE(Number(value))
-  else if (type === 'f64') bytes.writeDoubleLE(Number(value))
-  else if (bytes.length === 8) bytes.writeBigUInt64LE(BigInt.asUintN(64, BigInt(value)))
-  else bytes.writeUIntLE(Number(BigInt.asUintN(8 * bytes.length, BigInt(value))), 0, bytes.length)
-  return bytes
+  return data
 }
 
 /** IEEE half precision of a number that is normal in it. */

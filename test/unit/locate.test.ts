@@ -1,8 +1,10 @@
-import { homedir } from 'node:os'
-import { join, resolve, sep } from 'node:path'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { homedir, tmpdir } from 'node:os'
+import { join, relative, resolve, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { describe, expect, test } from 'vitest'
-import { defaultModelPath, locateModel } from '../../src/models/locate.ts'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { defaultModelPath, findOnDisk, locateModel } from '../../src/models/locate.ts'
+import { seeded } from '../support/gguf-writer.ts'
 
 const located = (name: string, modelPath: string | undefined) => locateModel(name, modelPath).withExtension
 const optionError = expect.objectContaining({ code: 'ERR_OPTION', option: 'name' })
@@ -65,9 +67,16 @@ describe('with modelPath', () => {
     }
   })
 
-  test('an absolute path is itself', () => {
-    const path = resolve('anywhere', 'model.gguf')
-    expect(located(path, folder)).toBe(path)
+  test('an absolute path lies in it, or is refused', () => {
+    expect(located(join(folder, 'model.gguf'), folder)).toBe(join(folder, 'model.gguf'))
+    for (const name of [
+      resolve('anywhere', 'model.gguf'),
+      folder,
+      sep,
+      resolve('some', 'folder2', 'model'),
+    ]) {
+      expect(() => located(name, folder)).toThrow(optionError)
+    }
   })
 })
 
@@ -89,4 +98,103 @@ test('a name that is empty, holds a NUL or is no text is refused', () => {
     expect(() => located(name as string, undefined)).toThrow(optionError)
     expect(() => located(name as string, folder)).toThrow(optionError)
   }
+})
+
+test('a name that is a device on Windows, or too long for a file, is refused on every system', () => {
+  const long = 'x'.repeat(300)
+  for (const name of [
+    'con',
+    'NUL.gguf',
+    'com1',
+    'lpt9.bin',
+    'aux.Q4_0.gguf',
+    'CONIN$',
+    long,
+    'ü'.repeat(130),
+  ]) {
+    expect(() => located(name, undefined), name).toThrow(optionError)
+    expect(() => located(`a/${name}`, folder), name).toThrow(optionError)
+  }
+  for (const name of ['con-model', 'nullable.gguf', 'common', 'x'.repeat(200)]) located(name, folder)
+})
+
+test('no made-up name leads out of its folder: each lies within, or is refused', () => {
+  const random = seeded(11)
+  const pieces = [
+    '..',
+    '.',
+    '/',
+    '\\',
+    'a',
+    'model',
+    '.gguf',
+    '\0',
+    '~',
+    '~/',
+    'con',
+    ':',
+    'C:',
+    '%2e%2e',
+    '\n',
+    ' ',
+    'é',
+    '\u202e',
+    '//',
+    '/etc/passwd',
+    'x'.repeat(80),
+  ]
+  let refused = 0
+  for (let run = 0; run < 5000; run++) {
+    const parts = Array.from(
+      { length: 1 + Math.floor(random() * 6) },
+      () => pieces[Math.floor(random() * pieces.length)],
+    )
+    const name = parts.join('')
+    try {
+      const { asGiven, withExtension } = locateModel(name, folder)
+      for (const path of [asGiven, withExtension])
+        expect(path.startsWith(folder + sep), JSON.stringify(name)).toBe(true)
+    } catch (error) {
+      expect(error, JSON.stringify(name)).toEqual(optionError)
+      refused++
+    }
+  }
+  expect(refused).toBeGreaterThan(500)
+  expect(refused).toBeLessThan(4500)
+})
+
+describe('on the disk', () => {
+  let made: string
+  beforeEach(() => {
+    made = mkdtempSync(join(tmpdir(), 'gpt4all-locate-'))
+  })
+  afterEach(() => rmSync(made, { recursive: true }))
+  const found = async (name: string, files: readonly string[]) => {
+    for (const file of files) writeFileSync(join(made, file), '')
+    const path = await findOnDisk(locateModel(name, made))
+    return path && relative(made, path)
+  }
+
+  test.each<[string, string[], string | undefined]>([
+    ['model', ['model', 'model.gguf'], 'model'],
+    ['model', ['model.gguf', 'model.bin'], 'model.gguf'],
+    ['model', ['model.bin'], 'model.bin'],
+    ['model', ['model.bin.gguf'], 'model.bin.gguf'],
+    ['model.bin', ['model.bin.gguf', 'model.gguf'], 'model.bin.gguf'],
+    ['model.bin', ['model.gguf'], undefined],
+    ['model.gguf', ['model.bin'], undefined],
+    ['model', ['model-00001-of-00003.gguf', 'model-00002-of-00003.gguf'], 'model-00001-of-00003.gguf'],
+    ['model.gguf', ['model-00001-of-00002.gguf'], 'model-00001-of-00002.gguf'],
+    [
+      'model-00002-of-00003',
+      ['model-00001-of-00003.gguf', 'model-00002-of-00003.gguf'],
+      'model-00001-of-00003.gguf',
+    ],
+    ['model-00002-of-00003', ['model-00002-of-00003.gguf'], 'model-00002-of-00003.gguf'],
+    ['model', ['model-00001-of-00002.gguf', 'model-00001-of-00003.gguf'], undefined],
+    ['model', ['my-model-00001-of-00002.gguf'], undefined],
+    ['model', [], undefined],
+  ])('%s among %j is %s', async (name, files, file) => {
+    expect(await found(name, files)).toBe(file)
+  })
 })

@@ -1,0 +1,159 @@
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
+import { ModelError } from '../errors.ts'
+import type { Logger } from '../logger.ts'
+import { isFull, missingSpace } from './disk-space.ts'
+import { withFileLock } from './file-lock.ts'
+import { isOldMagic } from './ggml-kinds.ts'
+import { metadataOf } from './ggml-metadata.ts'
+import { type GgmlFile, readGgml } from './ggml-reader.ts'
+import { readGguf } from './gguf.ts'
+import { damaged, openFile } from './gguf-bytes.ts'
+import { writeHeader } from './gguf-writer.ts'
+import { PATIENCE, type Patience } from './http.ts'
+import { Meter, type Progress } from './progress.ts'
+
+export type ConvertRequest = {
+  readonly signal: AbortSignal
+  readonly logger: Logger
+  readonly onProgress: ((progress: Progress) => void) | undefined
+  readonly patience?: Patience
+}
+
+/** Where the GGUF file made of an old one lies: beside it. */
+export function convertedFile(path: string): string {
+  return `${path}.gguf`
+}
+
+/** The old file that `path` was made of, even where that is gone since; `path` itself where it was not converted. */
+export function originalFile(path: string): string {
+  return path.replace(/\.bin\.gguf$/i, '.bin')
+}
+
+/**
+ * `path` itself, or, where it holds a model in a format before GGUF, the GGUF file that is made of it once. llama.cpp
+ * of today reads no other.
+ * @throws {ModelError} `ERR_MODEL_UNSUPPORTED` for what cannot be converted exactly, `ERR_MODEL_DAMAGED`,
+ * `ERR_MODEL_UNREADABLE` where its folder cannot be written to, `ERR_DISK_SPACE`
+ */
+export async function asGguf(path: string, request: ConvertRequest): Promise<string> {
+  const { signal, logger, patience = PATIENCE } = request
+  if (!(await isOldFile(path))) return path
+  const target = convertedFile(path)
+  if (await isUpToDate(target, path)) return target
+  try {
+    await withFileLock(target, { signal, staleMs: patience.staleMs }, async (signal) => {
+      if (await isUpToDate(target, path)) return // somebody else was faster
+      logger.info(`converting ${path}, which is older than GGUF, to ${target}`)
+      await convert(path, target, { ...request, signal })
+    })
+  } catch (error) {
+    throw translated(error, path)
+  }
+  return target
+}
+
+async function isOldFile(path: string): Promise<boolean> {
+  const { handle } = await openFile(path)
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(4), 0, 4, 0)
+    return bytesRead === 4 && isOldMagic(buffer.toString('latin1'))
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Made of this very file, and not of one that lay there before. */
+async function isUpToDate(target: string, path: string): Promise<boolean> {
+  const made = await stat(target).catch(() => undefined)
+  return made !== undefined && made.mtimeMs >= (await stat(path)).mtimeMs
+}
+
+function translated(error: unknown, path: string): unknown {
+  const options = { cause: error }
+  if (isFull(error))
+    return new ModelError('ERR_DISK_SPACE', `${path} cannot be converted: the disk is full.`, path, options)
+  const { code } = error as NodeJS.ErrnoException
+  if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') return error
+  const message = `${path} is older than GGUF and must be converted once, but its folder cannot be written to (${code}).`
+  return new ModelError('ERR_MODEL_UNREADABLE', message, path, options)
+}
+
+async function convert(path: string, target: string, request: ConvertRequest): Promise<void> {
+  const { signal, onProgress } = request
+  const model = await readGgml(path, signal)
+  const tensors = model.tensors.map(({ typeNumber, ...tensor }) => ({ ...tensor, type: typeNumber }))
+  const { header, offsets, fileBytes } = writeHeader(metadataOf(model), tensors)
+  const missing = await missingSpace(target, fileBytes)
+  if (missing > 0) {
+    const message = `${path} cannot be converted: ${target} needs ${fileBytes} bytes, ${missing} more than are free on that disk.`
+    throw new ModelError('ERR_DISK_SPACE', message, path)
+  }
+  const part = `${target}.part`
+  const meter = new Meter('convert', onProgress)
+  try {
+    const from = await open(path, 'r')
+    try {
+      const to = await open(part, 'w')
+      try {
+        await writeAt(to, header, 0)
+        const copier = new Copier(from, to, path, (done) => {
+          signal.throwIfAborted()
+          meter.tell(header.length + done, header.length + dataBytes(model))
+        })
+        for (const [i, { offset, bytes }] of model.tensors.entries())
+          await copier.copy(offset, offsets[i] ?? 0, bytes)
+        await to.truncate(fileBytes) // the padding behind the last tensor
+        await to.sync()
+      } finally {
+        await to.close()
+      }
+    } finally {
+      await from.close()
+    }
+    await readGguf(part, { signal })
+    await rename(part, target)
+  } catch (error) {
+    await rm(part, { force: true })
+    // What is wrong with the copy was wrong before.
+    if (error instanceof ModelError && error.path === part)
+      throw damaged(path, error.message.replace(`${part} is damaged: `, ''))
+    throw error
+  }
+}
+
+const dataBytes = ({ tensors }: GgmlFile) => tensors.reduce((sum, { bytes }) => sum + bytes, 0)
+
+const CHUNK = 4 * 2 ** 20
+
+class Copier {
+  readonly #from: FileHandle
+  readonly #to: FileHandle
+  readonly #path: string
+  readonly #tell: (done: number) => void
+  readonly #buffer = Buffer.allocUnsafe(CHUNK)
+  #done = 0
+
+  constructor(from: FileHandle, to: FileHandle, path: string, tell: (done: number) => void) {
+    this.#from = from
+    this.#to = to
+    this.#path = path
+    this.#tell = tell
+  }
+
+  async copy(from: number, to: number, bytes: number): Promise<void> {
+    for (let copied = 0; copied < bytes; ) {
+      const wanted = Math.min(CHUNK, bytes - copied)
+      const { bytesRead } = await this.#from.read(this.#buffer, 0, wanted, from + copied)
+      if (bytesRead === 0) throw damaged(this.#path, 'it became shorter while it was read')
+      await writeAt(this.#to, this.#buffer.subarray(0, bytesRead), to + copied)
+      copied += bytesRead
+      this.#done += bytesRead
+      this.#tell(this.#done)
+    }
+  }
+}
+
+async function writeAt(to: FileHandle, bytes: Buffer, position: number): Promise<void> {
+  for (let written = 0; written < bytes.length; )
+    written += (await to.write(bytes, written, bytes.length - written, position + written)).bytesWritten
+}
