@@ -30,6 +30,8 @@ export type {
   DownloadModelOptions,
   EstimateMemoryOptions,
   ListModelsOptions,
+  RetrievedModel,
+  RetrieveModelOptions,
   VerifiedModel,
   VerifyModelOptions,
 } from './model-files.ts'

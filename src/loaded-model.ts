@@ -6,8 +6,10 @@ import { type ReplyFormat, type Spoken, tellApart } from './engine/reply.ts'
 import { untilStop } from './engine/stop.ts'
 import { toText } from './engine/text.ts'
 import { generateTokens } from './engine/tokens.ts'
+import { ClosedError } from './errors.ts'
 import type { Prepare, RunRecord } from './generation.ts'
 import { tellPrompt } from './logger.ts'
+import { lookUpEntry } from './models/catalog-entry.ts'
 import { asGguf, originalFile } from './models/convert.ts'
 import type { ModelLocation } from './models/locate.ts'
 import { obtainModel } from './models/obtain.ts'
@@ -53,6 +55,7 @@ export class LoadedModel {
   readonly #endTokens: ReadonlySet<number>
   readonly #bytesOf: (token: number) => Uint8Array
   readonly #formats = new Map<string, Promise<PromptFormat>>()
+  readonly #closing = new AbortController()
 
   private constructor(
     binding: NativeBinding,
@@ -137,14 +140,25 @@ export class LoadedModel {
     const key = JSON.stringify([options.promptTemplate, options.chatTemplate])
     let format = this.#formats.get(key)
     if (!format) {
-      const { native, entry } = this.#model
-      const sources = { binding: this.#binding, model: native, entry, logger: this.#options.logger }
-      format = chooseFormat(options, sources)
+      format = this.#chooseFormat(options)
       if (this.#formats.size >= MOST_FORMATS) this.#formats.clear()
       this.#formats.set(key, format)
       format.catch(() => this.#formats.delete(key)) // the reason may pass
     }
     return format
+  }
+
+  async #chooseFormat(options: TemplateOptions): Promise<PromptFormat> {
+    const { native, original } = this.#model
+    const { allowDownload, logger } = this.#options
+    const known = options.promptTemplate ?? options.chatTemplate ?? this.#model.entry ?? native.chatTemplate()
+    const { signal } = this.#closing
+    const entry =
+      known === undefined && allowDownload
+        ? await lookUpEntry(original, { signal, logger })
+        : this.#model.entry
+    signal.throwIfAborted()
+    return chooseFormat(options, { binding: this.#binding, model: native, entry, logger })
   }
 
   /** Makes the prompt, evaluates it, and yields what the model answers. */
@@ -208,6 +222,7 @@ export class LoadedModel {
 
   /** Interrupts what is under way, waits for it, and frees everything. */
   async close(): Promise<void> {
+    this.#closing.abort(new ClosedError('The model'))
     await this.#engine.close()
     this.#model.native.close()
   }

@@ -2,12 +2,21 @@ import { basename, dirname } from 'node:path'
 import { boolean, callable, checkKnown, checkObject, string } from './checks.ts'
 import { ModelError, optionError } from './errors.ts'
 import { type Logger, resolveLogger } from './logger.ts'
-import { type CatalogEntry, catalogUrl, fetchCatalog, fileUrl, named, readCatalog } from './models/catalog.ts'
+import {
+  type CatalogEntry,
+  catalogUrl,
+  fetchCatalog,
+  fileUrl,
+  type LoneEntry,
+  named,
+  readCatalog,
+} from './models/catalog.ts'
 import { keptEntry } from './models/catalog-entry.ts'
+import { asGguf, originalFile } from './models/convert.ts'
 import { readGguf } from './models/gguf.ts'
 import { findOnDisk, locateModel, missing } from './models/locate.ts'
 import { type MemoryPlan, planMemory } from './models/memory.ts'
-import { checksumOf, downloadEntry, entryOf, findModel, verifyFile } from './models/obtain.ts'
+import { checksumOf, downloadEntry, entryOf, findModel, obtainModel, verifyFile } from './models/obtain.ts'
 import type { Progress } from './models/progress.ts'
 import { abortSignal, type ModelOptions, resolveModelOptions } from './options.ts'
 
@@ -35,6 +44,20 @@ export type DownloadModelOptions = Omit<ListModelsOptions, 'file'> & {
   readonly sha256sum?: string | undefined
   /** Called ten times a second at most. @default none */
   readonly onProgress?: ((progress: Progress) => void) | undefined
+}
+
+/** Options of `GPT4All.retrieveModel(name, options)`. */
+export type RetrieveModelOptions = Pick<
+  ModelOptions,
+  'modelPath' | 'allowDownload' | 'onProgress' | 'logger'
+> &
+  Pick<ListModelsOptions, 'signal'>
+
+/** What `GPT4All.retrieveModel()` found: the file, and what a catalog says of it. */
+export type RetrievedModel = LoneEntry & {
+  readonly filename: string
+  /** Of the GGUF file that can be opened. */
+  readonly path: string
 }
 
 /** Options of `GPT4All.verifyModel(name, options)`. */
@@ -107,6 +130,26 @@ export abstract class ModelFiles {
   }
 
   /**
+   * What `load()` does before it reads the weights: finds the model, or downloads it, and converts it where it is older
+   * than GGUF. Resolves with its path and its catalog entry, where one was kept beside it. Source: `retrieve_model` in
+   * Python.
+   *
+   * @throws {ModelError} `ERR_MODEL_NOT_FOUND`, and what else `load()` says of files
+   * @throws {DownloadError} `ERR_DOWNLOAD`, `ERR_CHECKSUM`, `ERR_DISK_SPACE`
+   */
+  static async retrieveModel(name: string, options: RetrieveModelOptions = {}): Promise<RetrievedModel> {
+    checkObject('options', options)
+    checkKnown(options, RETRIEVE_OPTIONS)
+    const location = locateModel(name, string('modelPath', options.modelPath))
+    const allowDownload = boolean('allowDownload', options.allowDownload) ?? true
+    const onProgress = callable('onProgress', options.onProgress)
+    const request = { ...common(options), allowDownload, onProgress }
+    const file = await obtainModel(location, request)
+    const path = await asGguf(file, request)
+    return { ...(await keptEntry(originalFile(path))), filename: basename(path), path }
+  }
+
+  /**
    * Reads the whole file and compares its checksum with the one in the entry kept beside it, or in the catalog.
    *
    * @throws {ModelError} `ERR_CHECKSUM` when it is another file, `ERR_MODEL_CONFIG` when nothing tells the checksum,
@@ -173,6 +216,14 @@ const DOWNLOAD_OPTIONS: Readonly<Record<keyof DownloadModelOptions, true>> = {
   signal: true,
   logger: true,
   onProgress: true,
+}
+
+const RETRIEVE_OPTIONS: Readonly<Record<keyof RetrieveModelOptions, true>> = {
+  modelPath: true,
+  allowDownload: true,
+  onProgress: true,
+  logger: true,
+  signal: true,
 }
 
 const VERIFY_OPTIONS: Readonly<Record<keyof VerifyModelOptions, true>> = {

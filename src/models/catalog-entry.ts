@@ -1,8 +1,10 @@
-import { stat } from 'node:fs/promises'
+import { stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { ModelError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
-import { type LoneEntry, readCatalog } from './catalog.ts'
+import { catalogUrl, fetchCatalog, type LoneEntry, readCatalog } from './catalog.ts'
+import { PATIENCE, type Patience } from './http.ts'
+import { successorOf } from './successors.ts'
 
 /** How to speak with a model. */
 export type TemplateEntry = {
@@ -42,11 +44,7 @@ export async function findEntry(
   configFile: string | undefined,
   logger: Logger,
 ): Promise<TemplateEntry | undefined> {
-  // An old file may be gone since it was converted.
-  const size = await stat(modelFile).then(
-    (found) => found.size,
-    () => undefined,
-  )
+  const size = await sizeOf(modelFile)
   if (configFile !== undefined) {
     const entry = find(await readCatalog(configFile), modelFile, size)
     const wrong = entry ? otherSize(entry, size) : `has no entry for ${basename(modelFile)}`
@@ -66,6 +64,49 @@ export async function findEntry(
     }
   }
   return undefined
+}
+
+/** How long a chat waits for the catalog where nothing else tells a model's template. */
+const PATIENCE_FOR_TEMPLATES: Patience = { ...PATIENCE, stallMs: 5000 }
+
+/**
+ * What GPT4All's catalog says of the model in `modelFile`, for one that nobody else knows the template of. It is kept
+ * beside the file from then on. `undefined` where the catalog does not know it, or cannot be read.
+ */
+export async function lookUpEntry(
+  modelFile: string,
+  { signal, logger }: { readonly signal: AbortSignal; readonly logger: Logger },
+): Promise<TemplateEntry | undefined> {
+  try {
+    const catalog = await fetchCatalog({
+      url: catalogUrl(),
+      signal,
+      logger,
+      patience: PATIENCE_FOR_TEMPLATES,
+    })
+    const size = await sizeOf(modelFile)
+    const entry = find(catalog, modelFile, size)
+    const successor = successorOf(modelFile)
+    const same = successor?.isSame && catalog.find(({ filename }) => filename === successor.filename)
+    const known = entry && otherSize(entry, size) === undefined ? entry : same
+    if (!known) return undefined
+    const kept = entry === known ? entry : { ...known, filename: basename(modelFile), filesize: size }
+    await writeFile(entryFile(modelFile), `${JSON.stringify(kept, null, 2)}\n`, { flag: 'wx' }).catch(
+      (error: Error) => logger.debug(`the entry of ${modelFile} is not kept: ${error.message}`),
+    )
+    return templatesOf(known, false)
+  } catch (error) {
+    logger.warn(`no catalog tells the template of ${modelFile}: ${(error as Error).message}`)
+    return undefined
+  }
+}
+
+/** An old file may be gone since it was converted. */
+async function sizeOf(modelFile: string): Promise<number | undefined> {
+  return stat(modelFile).then(
+    ({ size }) => size,
+    () => undefined,
+  )
 }
 
 /** Of several entries by that name the one of that size. */

@@ -43,7 +43,7 @@ export function foreignTensor(name: string): string {
 
 /** `ERR_MODEL_UNSUPPORTED`: what the file is, and what to use instead. */
 export function cannotConvert(path: string, what: string): ModelError {
-  const successor = successorOf(path)
+  const successor = successorOf(path)?.filename
   const instead = successor
     ? `GPT4All publishes ${successor} in its place: GPT4All.load(${JSON.stringify(successor)}) downloads it.`
     : 'Get the model as GGUF.'

@@ -11,7 +11,7 @@ import type { Patience } from './http.ts'
 import { findOnDisk, type ModelLocation, missing } from './locate.ts'
 import { nearest } from './near.ts'
 import { Meter, type Progress } from './progress.ts'
-import { successorOf } from './successors.ts'
+import { type Successor, successorOf } from './successors.ts'
 
 export type ObtainRequest = {
   readonly allowDownload: boolean
@@ -39,14 +39,15 @@ export async function findModel(location: ModelLocation, logger: Logger): Promis
   const there = await findOnDisk(location)
   const successor = there === undefined && location.isName && successorOf(location.withExtension)
   if (!successor) return there
-  const file = join(dirname(location.withExtension), successor)
+  const file = join(dirname(location.withExtension), successor.filename)
   const found = await findOnDisk({ asGiven: file, withExtension: file, isName: true })
   if (found !== undefined) tellSuccessor(location, successor, logger)
   return found
 }
 
-function tellSuccessor({ withExtension }: ModelLocation, successor: string, logger: Logger): void {
-  logger.warn(`${basename(withExtension)} is older than GGUF; ${successor}, published in its place, is used`)
+function tellSuccessor(location: ModelLocation, { filename, isSame }: Successor, logger: Logger): void {
+  const what = isSame ? 'the same model as GGUF' : 'another model, published in its place'
+  logger.warn(`${basename(location.withExtension)} is older than GGUF: ${filename} is used, ${what}`)
 }
 
 /** What the catalog says of a model. @throws {ModelError} `ERR_MODEL_NOT_FOUND` when it does not know it */
@@ -68,9 +69,9 @@ export async function entryOf(
   const entry = called(name)
   if (entry) return entry
   const successor = successorOf(name)
-  const instead = successor === undefined ? undefined : called(successor)
+  const instead = successor && called(successor.filename)
   if (instead) {
-    tellSuccessor(location, instead.filename, logger)
+    tellSuccessor(location, successor, logger)
     return instead
   }
   const near = nearest(

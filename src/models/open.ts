@@ -11,6 +11,8 @@ import { Meter } from './progress.ts'
 export type OpenedModel = {
   readonly native: NativeModel
   readonly header: GgufHeader
+  /** The file that catalogs know: the old one where the GGUF file was made of it. */
+  readonly original: string
   /** What a catalog says of this very file. */
   readonly entry: TemplateEntry | undefined
   /** The GPUs it was given; empty = it computes on the CPU. */
@@ -40,7 +42,7 @@ export async function openModel(
     const message = `${path} (${header.architecture}) is no model that writes text token by token, so it cannot be used here.`
     throw new ModelError('ERR_MODEL_UNSUPPORTED', message, path)
   }
-  return { native, header, entry, devices }
+  return { native, header, original, entry, devices }
 }
 
 async function load(

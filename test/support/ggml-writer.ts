@@ -17,13 +17,20 @@ export type OldModel = {
   /** Adds tokens with an own text. */
   readonly tokens?: readonly string[]
   readonly seed?: number
+  /** Weights of zero, which take no time to make. */
+  readonly empty?: boolean
 }
 
 const HEADS = 4
 const LETTERS = [...'abcdefghijklmnopqrstuvwxyz']
 
 export function oldModel(model: OldModel): Buffer {
-  return Buffer.concat([...head(model), ...tensors(model)])
+  return Buffer.concat(oldModelParts(model))
+}
+
+/** The same in pieces, for large ones. */
+export function oldModelParts(model: OldModel): Buffer[] {
+  return [...head(model), ...tensors(model)]
 }
 
 const u32 = (...numbers: readonly number[]) => Buffer.from(Uint32Array.from(numbers).buffer)
@@ -52,7 +59,7 @@ function head({
 }
 
 function tensors(model: OldModel): Buffer[] {
-  const { magic, type = 'F32', width = 64, layers = 2, kvHeads = HEADS, tokens = [], seed = 1 } = model
+  const { magic, type = 'F32', width = 64, layers = 2, kvHeads = HEADS, tokens = [], seed = 1, empty } = model
   const random = seeded(seed)
   const hidden = 4 * width
   const kvWidth = (width / HEADS) * kvHeads
@@ -68,7 +75,7 @@ function tensors(model: OldModel): Buffer[] {
       Buffer.from(name),
     ])
     const padding = magic === 'ggjt' ? -(at + info.length) & 31 : 0
-    const data = tensorData(shape, kind, random, isVector ? 1 : undefined)
+    const data = tensorData(shape, kind, random, isVector ? 1 : empty ? 0 : undefined)
     parts.push(info, Buffer.alloc(padding), data)
     at += info.length + padding + data.length
   }

@@ -157,6 +157,7 @@ export function tensorData(
   const elements = shape.reduce((product, size) => product * size, 1)
   const { block, bytes, scales } = TENSOR_TYPES[type]
   const data = Buffer.alloc(Math.ceil(elements / block) * bytes)
+  if (constant === 0) return data
   const draw = () => constant ?? (random() - 0.5) * 0.4
   if (type === 'F32') for (let i = 0; i < elements; i++) data.writeFloatLE(draw(), i * 4)
   else if (type === 'F16') for (let i = 0; i < elements; i++) data.writeUInt16LE(half(draw()), i * 2)
