@@ -12,8 +12,8 @@ import {
   readCatalog,
 } from './models/catalog.ts'
 import { keptEntry } from './models/catalog-entry.ts'
-import { asGguf, originalFile } from './models/convert.ts'
-import { readGguf } from './models/gguf.ts'
+import { asGguf, originalFile } from './models/ggml/convert.ts'
+import { readGguf } from './models/gguf/header.ts'
 import { findOnDisk, locateModel, missing } from './models/locate.ts'
 import { type MemoryPlan, planMemory } from './models/memory.ts'
 import { checksumOf, downloadEntry, entryOf, findModel, obtainModel, verifyFile } from './models/obtain.ts'

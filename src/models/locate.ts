@@ -3,8 +3,8 @@ import { homedir } from 'node:os'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ModelError, optionError } from '../errors.ts'
-import { convertedFile } from './convert.ts'
 import { wrongWithName } from './file-names.ts'
+import { convertedFile } from './ggml/convert.ts'
 
 /** The folder that the GPT4All Python package and this library share: `~/.cache/gpt4all`. */
 export function defaultModelPath(): string {

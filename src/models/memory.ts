@@ -1,6 +1,6 @@
 import { totalmem } from 'node:os'
 import { OutOfMemoryError } from '../errors.ts'
-import type { GgufHeader } from './gguf.ts'
+import type { GgufHeader } from './gguf/header.ts'
 
 /** Bytes the machine, or the cgroup this process is confined to, has in all. */
 function availableBytes(): number {

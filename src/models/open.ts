@@ -4,7 +4,7 @@ import { translateLoadFailure } from '../native/failures.ts'
 import type { NativeBinding, NativeDevice, NativeLog, NativeModel } from '../native/types.ts'
 import type { ResolvedModelOptions } from '../options.ts'
 import { findEntry, type TemplateEntry } from './catalog-entry.ts'
-import { assertGeneratesText, type GgufHeader, readGguf } from './gguf.ts'
+import { assertGeneratesText, type GgufHeader, readGguf } from './gguf/header.ts'
 import { checkMemory } from './memory.ts'
 import { Meter } from './progress.ts'
 

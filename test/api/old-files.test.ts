@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { GPT4All, isGPT4AllError, type Progress } from '../../src/index.ts'
-import { asGguf } from '../../src/models/convert.ts'
+import { asGguf } from '../../src/models/ggml/convert.ts'
 import { type OldModel, oldModel } from '../support/ggml-writer.ts'
 import { seeded } from '../support/gguf-writer.ts'
 import {

@@ -7,7 +7,7 @@ import {
   value,
   type WrittenValue,
   type WrittenValueType,
-} from '../../src/models/gguf-writer.ts'
+} from '../../src/models/gguf/writer.ts'
 
 /** Writes GGUF files for tests: whole ones, and by its open fields also wrong ones. */
 
@@ -31,7 +31,7 @@ const TENSOR_TYPES = {
 
 export const tensorType = (type: WrittenTensorType) => TENSOR_TYPES[type].number
 
-export type { WrittenValue, WrittenValueType } from '../../src/models/gguf-writer.ts'
+export type { WrittenValue, WrittenValueType } from '../../src/models/gguf/writer.ts'
 export type WrittenTensorType = keyof typeof TENSOR_TYPES
 
 /** A small, fast, seeded generator (mulberry32) of numbers in [0, 1). */

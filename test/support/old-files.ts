@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { GPT4All } from '../../src/index.ts'
-import { readGgufFile } from '../../src/models/gguf-reader.ts'
+import { readGgufFile } from '../../src/models/gguf/reader.ts'
 import { type OldModel, oldModel } from './ggml-writer.ts'
 
 /** One of each format and type that can be converted; those called `llama-2` get LLaMA 2's numbers. */

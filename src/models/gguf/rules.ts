@@ -1,7 +1,7 @@
-import { ModelError } from '../errors.ts'
-import { damaged } from './gguf-bytes.ts'
-import type { GgufValue } from './gguf-reader.ts'
-import type { GgufTensor } from './gguf-tensors.ts'
+import { ModelError } from '../../errors.ts'
+import { damaged } from './bytes.ts'
+import type { GgufValue } from './reader.ts'
+import type { GgufTensor } from './tensors.ts'
 
 export type Metadata = ReadonlyMap<string, GgufValue>
 

@@ -1,6 +1,6 @@
-import { damaged } from './gguf-bytes.ts'
-import type { StringVisitor } from './gguf-reader.ts'
-import { type Model, number, text, unsupported } from './gguf-rules.ts'
+import { damaged } from './bytes.ts'
+import type { StringVisitor } from './reader.ts'
+import { type Model, number, text, unsupported } from './rules.ts'
 
 const MAX_TOKENS = 2 ** 21
 /** The longest real ones are runs of some 100 spaces or dashes; llama.cpp is busy for minutes with long ones. */

@@ -1,14 +1,14 @@
 import { basename, dirname, join } from 'node:path'
-import { ModelError } from '../errors.ts'
-import { damaged } from './gguf-bytes.ts'
-import { type GgufFile, type GgufValue, readGgufFile } from './gguf-reader.ts'
-import { architectureOf, checkModel } from './gguf-rules.ts'
-import type { GgufTensor } from './gguf-tensors.ts'
-import { checkVocabulary, VocabularyScan } from './gguf-vocabulary.ts'
+import { ModelError } from '../../errors.ts'
+import { damaged } from './bytes.ts'
+import { type GgufFile, type GgufValue, readGgufFile } from './reader.ts'
+import { architectureOf, checkModel } from './rules.ts'
+import type { GgufTensor } from './tensors.ts'
+import { checkVocabulary, VocabularyScan } from './vocabulary.ts'
 
-export { assertGeneratesText, describeKind, type ModelKind } from './gguf-kind.ts'
-export type { GgufList, GgufScalar, GgufValue, GgufValueType } from './gguf-reader.ts'
-export type { GgufTensor } from './gguf-tensors.ts'
+export { assertGeneratesText, describeKind, type ModelKind } from './kind.ts'
+export type { GgufList, GgufScalar, GgufValue, GgufValueType } from './reader.ts'
+export type { GgufTensor } from './tensors.ts'
 
 /** What a GGUF file says about the model inside, checked. */
 export type GgufHeader = {

@@ -1,6 +1,6 @@
-import { cannotConvert, foreignKind, foreignTensor } from './ggml-kinds.ts'
-import { ByteReader, damaged, openFile } from './gguf-bytes.ts'
-import { type GgufTensor, TENSOR_TYPES } from './gguf-tensors.ts'
+import { ByteReader, damaged, openFile } from '../gguf/bytes.ts'
+import { type GgufTensor, TENSOR_TYPES } from '../gguf/tensors.ts'
+import { cannotConvert, foreignKind, foreignTensor } from './kinds.ts'
 
 /** A LLaMA model in a format before GGUF: `ggml`, `ggmf` or `ggjt`. Its metadata are seven numbers. */
 export type GgmlFile = {

@@ -1,5 +1,5 @@
-import { ModelError } from '../errors.ts'
-import { type ByteReader, checkName, damaged } from './gguf-bytes.ts'
+import { ModelError } from '../../errors.ts'
+import { type ByteReader, checkName, damaged } from './bytes.ts'
 
 export type GgufTensor = {
   readonly name: string

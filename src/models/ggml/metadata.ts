@@ -1,8 +1,8 @@
 import { basename } from 'node:path'
-import { cannotConvert } from './ggml-kinds.ts'
-import type { GgmlFile, GgmlToken } from './ggml-reader.ts'
-import { damaged } from './gguf-bytes.ts'
-import { array, value, type WrittenValue, type WrittenValueType } from './gguf-writer.ts'
+import { damaged } from '../gguf/bytes.ts'
+import { array, value, type WrittenValue, type WrittenValueType } from '../gguf/writer.ts'
+import { cannotConvert } from './kinds.ts'
+import type { GgmlFile, GgmlToken } from './reader.ts'
 
 /** What the old formats do not tell, as llama.cpp's own converter assumes it. LLaMA 2's files tell themselves by name. */
 const CONTEXT_LENGTH = 2048

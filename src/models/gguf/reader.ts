@@ -1,5 +1,5 @@
-import { ByteReader, checkName, damaged, openFile, readMagic } from './gguf-bytes.ts'
-import { type GgufTensor, placeTensors, readTensorInfos } from './gguf-tensors.ts'
+import { ByteReader, checkName, damaged, openFile, readMagic } from './bytes.ts'
+import { type GgufTensor, placeTensors, readTensorInfos } from './tensors.ts'
 
 /** The value types of GGUF metadata, by their number in the file. */
 export const VALUE_TYPES = [

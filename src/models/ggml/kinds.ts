@@ -1,5 +1,5 @@
-import { ModelError } from '../errors.ts'
-import { successorOf } from './successors.ts'
+import { ModelError } from '../../errors.ts'
+import { successorOf } from '../successors.ts'
 
 /** The first four bytes of the formats before GGUF, as they lie in the file, and what they hold if not LLaMA. */
 const MAGICS: ReadonlyMap<string, string | undefined> = new Map([

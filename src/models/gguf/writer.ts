@@ -1,5 +1,5 @@
-import type { GgufValueType } from './gguf-reader.ts'
-import { VALUE_TYPES } from './gguf-reader.ts'
+import type { GgufValueType } from './reader.ts'
+import { VALUE_TYPES } from './reader.ts'
 
 export type WrittenValueType = Exclude<GgufValueType, 'array'>
 /** Text may be given as its bytes: not every vocabulary is UTF-8. */
