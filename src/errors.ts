@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'ERR_CONTEXT_OVERFLOW'
   | 'ERR_CLOSED'
   | 'ERR_BUSY'
+  | 'ERR_QUEUE_FULL'
   | 'ERR_ABORTED'
   | 'ERR_TEMPLATE'
   | 'ERR_DECODE'
@@ -80,6 +81,13 @@ export class ContextOverflowError extends GPT4AllError {
 export class ClosedError extends GPT4AllError {
   constructor(what: string, options?: ErrorOptions) {
     super('ERR_CLOSED', `${what} is closed.`, options)
+  }
+}
+
+/** `ERR_QUEUE_FULL`: as many generations wait as `maxQueue` allows. */
+export class QueueFullError extends GPT4AllError {
+  constructor(maxQueue: number) {
+    super('ERR_QUEUE_FULL', `${maxQueue} generations wait already (maxQueue).`)
   }
 }
 

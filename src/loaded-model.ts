@@ -95,6 +95,9 @@ export class LoadedModel {
       // A recurrent state cannot take back a step that was given up.
       yields: !fixedThreads && !deterministic && !native.info.isRecurrent && !native.info.isHybrid,
       deterministic,
+      parallel: 8,
+      maxQueue: Number.POSITIVE_INFINITY,
+      cacheMemory: 256 * 2 ** 20,
       logger,
     }
     const engine = await Engine.open(binding, native, shape).catch((error) => {

@@ -1,11 +1,14 @@
-import { ClosedError } from '../errors.ts'
+import { ClosedError, QueueFullError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { nativeCode, translateFailure } from '../native/failures.ts'
 import type { NativeBinding, NativeContext, NativeEvalResult, NativeModel } from '../native/types.ts'
 import { DEFAULTS } from '../options.ts'
+import { Pace } from './pace.ts'
+import { Placement } from './placement.ts'
 import { Sequence, type StepOptions } from './sequence.ts'
-import { endOfWholeSlice, SLICE, wholeSlices } from './slices.ts'
-import { commonPrefix, findGap, type Slot, Slots } from './slots.ts'
+import { endOfWholeSlice, SLICE } from './slices.ts'
+import { type Slot, Slots } from './slots.ts'
+import { StateCache } from './state-cache.ts'
 import { Threads } from './threads.ts'
 
 export type EngineShape = {
@@ -16,6 +19,12 @@ export type EngineShape = {
   readonly yields: boolean
   /** The same tokens give the same logits, bit for bit, whatever was cached or asked before. */
   readonly deterministic: boolean
+  /** The most sequences that are evaluated side by side. Slots are made when they are needed. */
+  readonly parallel: number
+  /** The most sequences that may wait for a slot. */
+  readonly maxQueue: number
+  /** Bytes for the states of conversations that lost their slots. */
+  readonly cacheMemory: number
   readonly logger: Logger
 }
 
@@ -40,43 +49,58 @@ type Work = {
  * wait in line.
  */
 export class Engine {
-  readonly #context: NativeContext
+  readonly #make: (sequences: number) => Promise<NativeContext>
+  #context: NativeContext
   readonly #slots: Slots<Sequence>
+  readonly #placement: Placement
   readonly #threads: Threads
+  readonly #pace = new Pace()
   readonly #shape: EngineShape
+  #mostSlots: number
   #threadCount: number
   #asks: Ask[] = []
   #stepping: readonly Work[] = []
-  #shifting: Promise<boolean>[] = []
   #running = false
+  #growing: Promise<void> | undefined
   #idleTimer: NodeJS.Timeout | undefined
   #closed = false
 
-  private constructor(context: NativeContext, shape: EngineShape) {
+  private constructor(
+    make: (sequences: number) => Promise<NativeContext>,
+    context: NativeContext,
+    native: NativeModel,
+    shape: EngineShape,
+  ) {
+    this.#make = make
     this.#context = context
     this.#shape = shape
+    this.#mostSlots = shape.deterministic ? 1 : shape.parallel
     this.#threads = new Threads(shape.threads)
     this.#threadCount = shape.threads
-    context.setThreads(shape.threads, shape.threads, shape.yields && shape.threads > 1)
+    this.#setThreads()
     this.#slots = new Slots(context.info.sequences)
+    const rollsBack = !native.info.isRecurrent && !native.info.isHybrid
+    const states = new StateCache(shape.cacheMemory)
+    this.#placement = new Placement(context, this.#slots, states, { ...shape, rollsBack })
   }
 
   static async open(binding: NativeBinding, model: NativeModel, shape: EngineShape): Promise<Engine> {
     const batchSize = Math.min(DEFAULTS.nBatch, shape.contextSize)
     const microBatchSize = shape.deterministic ? Math.min(SLICE, batchSize) : batchSize
-    try {
-      const context = await binding.Context.create(model, {
+    const make = (sequences: number) =>
+      binding.Context.create(model, {
         contextSize: shape.contextSize,
-        sequences: 1,
-        batchSize,
-        microBatchSize,
-        maxOutputs: 1,
+        sequences,
+        batchSize: Math.max(batchSize, sequences),
+        microBatchSize: Math.max(microBatchSize, sequences),
+        maxOutputs: sequences,
         threads: shape.threads,
         batchThreads: shape.threads,
         poll: 50,
         flashAttention: 'auto',
       })
-      return new Engine(context, shape)
+    try {
+      return new Engine(make, await make(1), model, shape)
     } catch (error) {
       throw translateFailure(error, `A context of ${shape.contextSize} tokens (nCtx)`)
     }
@@ -95,6 +119,7 @@ export class Engine {
     this.#closed = true
     clearTimeout(this.#idleTimer)
     for (const ask of [...this.#asks]) this.#settle(ask, () => ask.reject(new ClosedError('The model')))
+    await this.#growing
     await this.#context.close()
   }
 
@@ -102,6 +127,7 @@ export class Engine {
   ask(sequence: Sequence, options: StepOptions): Promise<number> {
     if (this.#closed) return Promise.reject(new ClosedError('The model'))
     if (options.signal?.aborted) return Promise.reject(options.signal.reason)
+    if (this.#isFull(sequence)) return Promise.reject(new QueueFullError(this.#shape.maxQueue))
     return new Promise((resolve, reject) => {
       const ask: Ask = { ...options, sequence, resolve, reject, onAbort: () => this.#abort(ask) }
       options.signal?.addEventListener('abort', ask.onAbort, { once: true })
@@ -112,13 +138,21 @@ export class Engine {
 
   /** @internal The sequence is done: its slot is free, its tokens stay cached. */
   release(sequence: Sequence): void {
-    const slot = this.#slotOf(sequence)
+    const slot = this.#slots.of(sequence)
     if (slot) slot.owner = undefined
     this.#wake()
   }
 
-  #slotOf(sequence: Sequence): Slot<Sequence> | undefined {
-    return this.#slots.all.find((slot) => slot.owner === sequence)
+  // Only who never had a slot is turned away.
+  #isFull(sequence: Sequence): boolean {
+    if (sequence.cachedTokens !== undefined || this.#slots.of(sequence)) return false
+    const owned = this.#slots.all.filter((slot) => slot.owner).length
+    return this.#waiting().length >= this.#mostSlots - owned + this.#shape.maxQueue
+  }
+
+  /** Those who ask and have no slot. */
+  #waiting(): Ask[] {
+    return this.#asks.filter((ask) => !this.#slots.of(ask.sequence))
   }
 
   #isWaiting = (sequence: Sequence) => this.#asks.some((ask) => ask.sequence === sequence)
@@ -147,6 +181,8 @@ export class Engine {
 
   async #run(): Promise<void> {
     clearTimeout(this.#idleTimer)
+    this.#growing = this.#grow()
+    await this.#growing
     const work = this.#gather()
     try {
       if (work.length > 0) await this.#step(work)
@@ -165,22 +201,59 @@ export class Engine {
     if (wait !== undefined) this.#idleTimer = setTimeout(() => this.#wake(), wait)
   }
 
-  // Who needs one token goes first; prompts share what the batch has left. Nothing is awaited between here and the
-  // step: an abort in between would give one slot to two sequences.
+  // A context with more slots, where more sequences ask than there are: what is cached moves over.
+  async #grow(): Promise<void> {
+    const { length } = this.#slots.all
+    const missing = this.#waiting().length - this.#slots.free(this.#isWaiting)
+    if (missing <= 0 || length >= this.#mostSlots) return
+    const count = Math.min(this.#mostSlots, Math.max(2 * length, length + missing))
+    const { logger } = this.#shape
+    let context: NativeContext
+    try {
+      context = await this.#make(count)
+    } catch (error) {
+      this.#mostSlots = length
+      return logger.warn(
+        `no memory for ${count} sequences side by side, it stays at ${length}: ${(error as Error).message}`,
+      )
+    }
+    const past = this.#context
+    for (const slot of this.#slots.all) {
+      const moved =
+        slot.tokens.length === 0 || past.save(slot.id).then((state) => context.restore(slot.id, state))
+      await Promise.resolve(moved).catch(() => slot.keep(0))
+    }
+    this.#context = context
+    this.#placement.context = context
+    this.#slots.grow(count)
+    this.#setThreads()
+    logger.debug(`${count} sequences side by side`)
+    await past.close()
+  }
+
+  // Who needs one token goes first; prompts share what the batch has left, and beside running streams only so much that
+  // these are not held up. Nothing is awaited between here and the step: an abort in between would give one slot to
+  // two sequences.
   #gather(): Work[] {
     const work: Work[] = []
     let room = this.#context.info.batchSize
     const pending = (ask: Ask) =>
-      ask.sequence.tokens.length - (this.#slotOf(ask.sequence)?.tokens.length ?? 0)
+      ask.sequence.tokens.length - (this.#slots.of(ask.sequence)?.tokens.length ?? 0)
+    let streams = 0
     for (const ask of [...this.#asks].sort((a, b) => Math.min(2, pending(a)) - Math.min(2, pending(b)))) {
       if (room === 0) break
-      const slot = this.#slotOf(ask.sequence) ?? this.#attach(ask.sequence)
+      const slot = this.#slots.of(ask.sequence) ?? this.#placement.attach(ask.sequence, this.#isWaiting)
       if (!slot) continue
       const { tokens } = ask.sequence
       const from = slot.tokens.length
+      if (tokens.length - from > 1 && streams > 0) {
+        room = Math.min(room, this.#pace.beside)
+        streams = 0 // once
+      }
       const to = this.#endOfSlice(ask, from, room)
       work.push({ ask, slot, tokens: Int32Array.from(tokens.slice(from, to)), last: to === tokens.length })
       room -= to - from
+      if (tokens.length - from === 1) streams++
       slot.lastUsed = performance.now()
       if (this.#shape.deterministic) break // one sequence per step
     }
@@ -193,26 +266,6 @@ export class Engine {
     return this.#shape.deterministic ? endOfWholeSlice(from, end, promptLength) : Math.min(tokens.length, end)
   }
 
-  #attach(sequence: Sequence): Slot<Sequence> | undefined {
-    const slot = this.#slots.take(sequence, sequence.tokens, this.#isWaiting)
-    if (!slot) return undefined
-    if (sequence.moved && this.#context.info.canShift && !this.#shape.deterministic)
-      this.#close(slot, sequence)
-    // At least one token must be evaluated: its logits choose the next one. The step itself drops the rest.
-    const kept = Math.min(commonPrefix(slot.tokens, sequence.tokens), sequence.tokens.length - 1)
-    slot.keep(this.#shape.deterministic ? wholeSlices(Math.min(kept, slot.inSlices)) : kept)
-    return slot
-  }
-
-  /** Closes the gap that left-out messages leave in the cache. The context does it before the step that follows. */
-  #close(slot: Slot<Sequence>, sequence: Sequence): void {
-    const gap = findGap(slot.tokens, sequence.tokens)
-    if (!gap) return
-    this.#shape.logger.debug(`moving cached tokens from position ${gap.to} to ${gap.from}`)
-    this.#shifting.push(this.#context.shift(slot.id, gap.from, gap.to).catch(() => false))
-    slot.tokens.splice(gap.from, gap.to - gap.from)
-  }
-
   async #step(work: readonly Work[]): Promise<void> {
     const entries = work.map(({ ask, slot, tokens, last }) => ({
       sequence: slot.id,
@@ -222,20 +275,23 @@ export class Engine {
     }))
     this.#chooseThreads()
     this.#stepping = work
-    const shifting = this.#shifting
-    this.#shifting = []
+    const started = performance.now()
     let results: NativeEvalResult[]
     try {
+      const preparing = this.#placement.prepared()
       const evaluating = this.#context.eval(entries)
       evaluating.catch(() => {}) // it is awaited below
-      const shifted = (await Promise.all(shifting)).every(Boolean)
-      if (!shifted) for (const { slot } of work) slot.keep(0)
+      const prepared = await preparing
+      if (!prepared) for (const { slot } of work) slot.keep(0)
       results = await evaluating
       // What the step saw was not what it was meant to see: everything again.
-      if (!shifted) return await this.#forget(work)
+      if (!prepared) return await this.#forget(work)
     } finally {
       this.#stepping = []
     }
+    const alone = work.filter(({ tokens }) => tokens.length === 1).length
+    const all = work.reduce((sum, { tokens }) => sum + tokens.length, 0)
+    this.#pace.took(performance.now() - started, alone, all - alone)
     work.forEach(({ ask, slot, tokens, last }, i) => {
       ask.sequence.cachedTokens ??= slot.tokens.length
       for (const token of tokens) slot.tokens.push(token)
@@ -254,12 +310,16 @@ export class Engine {
   }
 
   #chooseThreads(): void {
-    const { threads, yields, logger } = this.#shape
     const count = this.#threads.forStep(performance.now())
     if (count === this.#threadCount) return
     this.#threadCount = count
-    this.#context.setThreads(count, count, yields && count > 1)
-    logger.debug(`computing with ${count} of ${threads} threads`)
+    this.#setThreads()
+    this.#shape.logger.debug(`computing with ${count} of ${this.#shape.threads} threads`)
+  }
+
+  #setThreads(): void {
+    const count = this.#threadCount
+    this.#context.setThreads(count, count, this.#shape.yields && count > 1)
   }
 
   // A part of a failed step may have reached the cache: ask it what it holds. Where the step was only given up,

@@ -13,6 +13,13 @@ export class Slot<Owner extends object> {
 
   constructor(readonly id: number) {}
 
+  /** It was given what another holds. */
+  hold(tokens: readonly number[], inSlices: number): void {
+    this.tokens.length = 0
+    for (const token of tokens) this.tokens.push(token)
+    this.inSlices = inSlices
+  }
+
   /** Forgets all but the first `count` tokens. */
   keep(count: number): void {
     this.tokens.length = Math.min(count, this.tokens.length)
@@ -24,10 +31,25 @@ export class Slot<Owner extends object> {
 const IDLE_MS = 100
 
 export class Slots<Owner extends object> {
-  readonly all: readonly Slot<Owner>[]
+  readonly all: Slot<Owner>[] = []
 
   constructor(count: number) {
-    this.all = Array.from({ length: count }, (_, id) => new Slot<Owner>(id))
+    this.grow(count)
+  }
+
+  /** Adds empty slots, up to `count` of them in all. */
+  grow(count: number): void {
+    while (this.all.length < count) this.all.push(new Slot<Owner>(this.all.length))
+  }
+
+  of(owner: Owner): Slot<Owner> | undefined {
+    return this.all.find((slot) => slot.owner === owner)
+  }
+
+  /** How many could be taken now. */
+  free(isWaiting: (owner: Owner) => boolean): number {
+    const now = performance.now()
+    return this.all.filter((slot) => isFree(slot, now, isWaiting)).length
   }
 
   /**

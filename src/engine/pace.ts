@@ -1,0 +1,32 @@
+/** A step that evaluates a part of a prompt beside running streams may take this many times a step of theirs. */
+const MOST_TIMES = 3
+/** Tokens of a prompt beside running streams: at least, and as long as nothing was measured. */
+const LEAST = 16
+const FIRST = 64
+/** Weight of the latest step in the averages. */
+const WEIGHT = 0.2
+
+/** Measures steps, and from that tells how much of a prompt fits beside running streams without holding them up. */
+export class Pace {
+  /** Of a step that draws for every stream and evaluates nothing else, ms. */
+  #stream: number | undefined
+  /** Of one more token of a prompt, ms. */
+  #prompt: number | undefined
+
+  /** A step of `streams` single tokens and `prompt` tokens of prompts took `ms`. */
+  took(ms: number, streams: number, prompt: number): void {
+    if (prompt === 0) this.#stream = average(this.#stream, ms)
+    else if (prompt >= LEAST)
+      this.#prompt = average(this.#prompt, Math.max(0, ms - (streams > 0 ? (this.#stream ?? 0) : 0)) / prompt)
+  }
+
+  /** Tokens of prompts that may go into a step beside running streams. */
+  get beside(): number {
+    if (this.#stream === undefined || !this.#prompt) return FIRST
+    return Math.max(LEAST, Math.floor(((MOST_TIMES - 1) * this.#stream) / this.#prompt))
+  }
+}
+
+function average(past: number | undefined, now: number): number {
+  return past === undefined ? now : past + WEIGHT * (now - past)
+}

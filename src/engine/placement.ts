@@ -1,0 +1,127 @@
+import type { Logger } from '../logger.ts'
+import type { NativeContext } from '../native/types.ts'
+import type { Sequence } from './sequence.ts'
+import { wholeSlices } from './slices.ts'
+import { commonPrefix, findGap, type Slot, type Slots } from './slots.ts'
+import type { SavedState, StateCache } from './state-cache.ts'
+
+/** To copy or to restore a state costs about as much as to evaluate this many tokens of a small model. */
+const LEAST_REUSED = 64
+
+export type PlacementShape = {
+  readonly deterministic: boolean
+  /** A part of a sequence can be dropped: not so where the memory is recurrent. */
+  readonly rollsBack: boolean
+  readonly logger: Logger
+}
+
+/**
+ * Finds a slot for a sequence, and brings into it what is known of its tokens: what the slot holds itself, a longer beginning
+ * that another slot holds, or the state of a conversation that lost its slot. The context does what is
+ * asked of it in order, so all of it is done before the step that follows.
+ */
+export class Placement {
+  /** Changes when the engine gets more slots. */
+  context: NativeContext
+  readonly #slots: Slots<Sequence>
+  readonly #states: StateCache
+  readonly #shape: PlacementShape
+  #preparing: Promise<boolean>[] = []
+
+  constructor(context: NativeContext, slots: Slots<Sequence>, states: StateCache, shape: PlacementShape) {
+    this.context = context
+    this.#slots = slots
+    this.#states = states
+    this.#shape = shape
+  }
+
+  /** A slot for `sequence`, which holds what need not be evaluated; `undefined` when all are busy. */
+  attach(sequence: Sequence, isWaiting: (sequence: Sequence) => boolean): Slot<Sequence> | undefined {
+    const { tokens } = sequence
+    const slot = this.#slots.take(sequence, tokens, isWaiting)
+    if (!slot) return undefined
+    if (sequence.moved && this.context.info.canShift && !this.#shape.deterministic) this.#close(slot, tokens)
+    else this.#bringIn(slot, tokens)
+    // At least one token must be evaluated: its logits choose the next one. The step itself drops the rest.
+    const kept = Math.min(commonPrefix(slot.tokens, tokens), tokens.length - 1)
+    slot.keep(this.#shape.deterministic ? wholeSlices(Math.min(kept, slot.inSlices)) : kept)
+    return slot
+  }
+
+  /** Whether all that was asked of the context since the last call went well, once it is done. */
+  async prepared(): Promise<boolean> {
+    const preparing = this.#preparing
+    this.#preparing = []
+    return (await Promise.all(preparing)).every(Boolean)
+  }
+
+  /** Closes the gap that left-out messages leave in the cache. */
+  #close(slot: Slot<Sequence>, tokens: readonly number[]): void {
+    const gap = findGap(slot.tokens, tokens)
+    if (!gap) return
+    this.#shape.logger.debug(`moving cached tokens from position ${gap.to} to ${gap.from}`)
+    this.#preparing.push(this.context.shift(slot.id, gap.from, gap.to).catch(() => false))
+    slot.tokens.splice(gap.from, gap.to - gap.from)
+  }
+
+  #bringIn(slot: Slot<Sequence>, tokens: readonly number[]): void {
+    const own = this.#usable(slot.tokens, tokens)
+    const other = this.#longest(slot, tokens)
+    const saved = this.#states.find(tokens)
+    const inSaved = saved ? this.#usable(saved.state.tokens, tokens) : 0
+    const inOther = other ? this.#usable(other.tokens, tokens) : 0
+    // What is about to be overwritten, and belongs to another conversation.
+    if (2 * own < slot.tokens.length) this.#save(slot)
+    if (Math.max(inSaved, inOther) < own + LEAST_REUSED) return
+    if (saved && inSaved > inOther) this.#restore(slot, saved.state)
+    else if (other) this.#copy(other, slot)
+  }
+
+  /** How much of what is cached serves `tokens`. */
+  #usable(cached: readonly number[], tokens: readonly number[]): number {
+    const prefix = commonPrefix(cached, tokens)
+    const isWhole = prefix === cached.length && prefix < tokens.length
+    return isWhole || this.#shape.rollsBack ? prefix : 0
+  }
+
+  #longest(except: Slot<Sequence>, tokens: readonly number[]): Slot<Sequence> | undefined {
+    let best: { slot: Slot<Sequence>; prefix: number } | undefined
+    for (const slot of this.#slots.all) {
+      if (slot === except) continue
+      const prefix = commonPrefix(slot.tokens, tokens)
+      if (!best || prefix > best.prefix) best = { slot, prefix }
+    }
+    return best?.slot
+  }
+
+  #save(slot: Slot<Sequence>): void {
+    if (!this.#states.isOn || slot.tokens.length < LEAST_REUSED) return
+    const [tokens, { inSlices }] = [[...slot.tokens], slot]
+    this.context.save(slot.id).then(
+      (bytes) => this.#states.add({ tokens, inSlices, bytes }),
+      (error: Error) => this.#shape.logger.debug(`a conversation is not kept: ${error.message}`),
+    )
+  }
+
+  #restore(slot: Slot<Sequence>, state: SavedState): void {
+    this.#shape.logger.debug(`bringing back a conversation of ${state.tokens.length} tokens`)
+    this.#states.remove(state)
+    this.#ask(this.context.restore(slot.id, state.bytes))
+    slot.hold(state.tokens, state.inSlices)
+  }
+
+  #copy(from: Slot<Sequence>, to: Slot<Sequence>): void {
+    this.#shape.logger.debug(`copying ${from.tokens.length} cached tokens of another conversation`)
+    this.#ask(this.context.copy(from.id, to.id))
+    to.hold(from.tokens, from.inSlices)
+  }
+
+  #ask(done: Promise<void>): void {
+    this.#preparing.push(
+      done.then(
+        () => true,
+        () => false,
+      ),
+    )
+  }
+}

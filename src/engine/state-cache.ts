@@ -1,0 +1,56 @@
+import { commonPrefix } from './slots.ts'
+
+/** The state of a sequence that lost its slot: what it takes to go on without evaluating it again. */
+export type SavedState = {
+  readonly tokens: readonly number[]
+  /** See `Slot.inSlices`. */
+  readonly inSlices: number
+  readonly bytes: Uint8Array
+}
+
+/** Saved states, the most recently saved last, up to a number of bytes. */
+export class StateCache {
+  readonly #mostBytes: number
+  #states: SavedState[] = []
+  #bytes = 0
+
+  constructor(mostBytes: number) {
+    this.#mostBytes = mostBytes
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Whether anything can be kept. */
+  get isOn(): boolean {
+    return this.#mostBytes > 0
+  }
+
+  /** Keeps `state` in place of those it continues, and lets the oldest go where there is no room. */
+  add(state: SavedState): void {
+    for (const other of this.#states)
+      if (commonPrefix(other.tokens, state.tokens) === other.tokens.length) this.remove(other)
+    if (state.bytes.length > this.#mostBytes) return
+    this.#states.push(state)
+    this.#bytes += state.bytes.length
+    while (this.#bytes > this.#mostBytes) this.remove(this.#states[0]!)
+  }
+
+  /** The state with the longest common prefix with `tokens`, and its length. */
+  find(tokens: readonly number[]): { readonly state: SavedState; readonly prefix: number } | undefined {
+    let best: { state: SavedState; prefix: number } | undefined
+    for (const state of this.#states) {
+      const prefix = commonPrefix(state.tokens, tokens)
+      if (!best || prefix >= best.prefix) best = { state, prefix }
+    }
+    return best
+  }
+
+  /** Takes `state` out: its sequence has a slot again. */
+  remove(state: SavedState): void {
+    if (!this.#states.includes(state)) return
+    this.#states = this.#states.filter((other) => other !== state)
+    this.#bytes -= state.bytes.length
+  }
+}
