@@ -3,11 +3,12 @@ import type { Logger } from '../logger.ts'
 import { nativeCode, translateFailure } from '../native/failures.ts'
 import type { NativeBinding, NativeContext, NativeEvalResult, NativeModel } from '../native/types.ts'
 import { DEFAULTS } from '../options.ts'
+import { type Ask, gather, type Work } from './gather.ts'
 import { Pace } from './pace.ts'
 import { Placement } from './placement.ts'
 import { Sequence, type StepOptions } from './sequence.ts'
-import { endOfWholeSlice, SLICE } from './slices.ts'
-import { type Slot, Slots } from './slots.ts'
+import { SLICE } from './slices.ts'
+import { Slots } from './slots.ts'
 import { StateCache } from './state-cache.ts'
 import { Threads } from './threads.ts'
 
@@ -26,21 +27,6 @@ export type EngineShape = {
   /** Bytes for the states of conversations that lost their slots. */
   readonly cacheMemory: number
   readonly logger: Logger
-}
-
-type Ask = StepOptions & {
-  readonly sequence: Sequence
-  readonly resolve: (token: number) => void
-  readonly reject: (reason: unknown) => void
-  readonly onAbort: () => void
-}
-
-type Work = {
-  readonly ask: Ask
-  readonly slot: Slot<Sequence>
-  readonly tokens: Int32Array
-  /** The step reaches the end of what the sequence holds, so it draws the next token. */
-  readonly last: boolean
 }
 
 /**
@@ -183,7 +169,14 @@ export class Engine {
     clearTimeout(this.#idleTimer)
     this.#growing = this.#grow()
     await this.#growing
-    const work = this.#gather()
+    // Nothing is awaited between here and the step: an abort in between would give one slot to two sequences.
+    const work = gather(this.#asks, {
+      slotOf: (sequence) => this.#slots.of(sequence) ?? this.#placement.attach(sequence, this.#isWaiting),
+      pending: (sequence) => sequence.tokens.length - (this.#slots.of(sequence)?.tokens.length ?? 0),
+      room: this.#context.info.batchSize,
+      beside: this.#pace.beside,
+      deterministic: this.#shape.deterministic,
+    })
     try {
       if (work.length > 0) await this.#step(work)
     } catch (error) {
@@ -201,7 +194,8 @@ export class Engine {
     if (wait !== undefined) this.#idleTimer = setTimeout(() => this.#wake(), wait)
   }
 
-  // A context with more slots, where more sequences ask than there are: what is cached moves over.
+  // A context with more slots, where more sequences ask than there are. llama.cpp cannot read the states of one context into
+  // another of more sequences: what was cached is evaluated again, once.
   async #grow(): Promise<void> {
     const { length } = this.#slots.all
     const missing = this.#waiting().length - this.#slots.free(this.#isWaiting)
@@ -218,52 +212,11 @@ export class Engine {
       )
     }
     const past = this.#context
-    for (const slot of this.#slots.all) {
-      const moved =
-        slot.tokens.length === 0 || past.save(slot.id).then((state) => context.restore(slot.id, state))
-      await Promise.resolve(moved).catch(() => slot.keep(0))
-    }
     this.#context = context
-    this.#placement.context = context
-    this.#slots.grow(count)
+    this.#placement.begin(context)
     this.#setThreads()
     logger.debug(`${count} sequences side by side`)
     await past.close()
-  }
-
-  // Who needs one token goes first; prompts share what the batch has left, and beside running streams only so much that
-  // these are not held up. Nothing is awaited between here and the step: an abort in between would give one slot to
-  // two sequences.
-  #gather(): Work[] {
-    const work: Work[] = []
-    let room = this.#context.info.batchSize
-    const pending = (ask: Ask) =>
-      ask.sequence.tokens.length - (this.#slots.of(ask.sequence)?.tokens.length ?? 0)
-    let streams = 0
-    for (const ask of [...this.#asks].sort((a, b) => Math.min(2, pending(a)) - Math.min(2, pending(b)))) {
-      if (room === 0) break
-      const slot = this.#slots.of(ask.sequence) ?? this.#placement.attach(ask.sequence, this.#isWaiting)
-      if (!slot) continue
-      const { tokens } = ask.sequence
-      const from = slot.tokens.length
-      if (tokens.length - from > 1 && streams > 0) {
-        room = Math.min(room, this.#pace.beside)
-        streams = 0 // once
-      }
-      const to = this.#endOfSlice(ask, from, room)
-      work.push({ ask, slot, tokens: Int32Array.from(tokens.slice(from, to)), last: to === tokens.length })
-      room -= to - from
-      if (tokens.length - from === 1) streams++
-      slot.lastUsed = performance.now()
-      if (this.#shape.deterministic) break // one sequence per step
-    }
-    return work
-  }
-
-  #endOfSlice({ sequence, batchSize }: Ask, from: number, room: number): number {
-    const end = from + Math.min(room, batchSize)
-    const { tokens, promptLength } = sequence
-    return this.#shape.deterministic ? endOfWholeSlice(from, end, promptLength) : Math.min(tokens.length, end)
   }
 
   async #step(work: readonly Work[]): Promise<void> {
@@ -281,11 +234,10 @@ export class Engine {
       const preparing = this.#placement.prepared()
       const evaluating = this.#context.eval(entries)
       evaluating.catch(() => {}) // it is awaited below
+      // Else what the step sees is not what it was meant to see: everything again.
       const prepared = await preparing
-      if (!prepared) for (const { slot } of work) slot.keep(0)
+      if (!prepared) return await this.#placement.forget(work.map(({ slot }) => slot))
       results = await evaluating
-      // What the step saw was not what it was meant to see: everything again.
-      if (!prepared) return await this.#forget(work)
     } finally {
       this.#stepping = []
     }
@@ -300,13 +252,6 @@ export class Engine {
       const token = results[i]?.tokens[0]
       if (last && token !== undefined && this.#asks.includes(ask)) this.#settle(ask, () => ask.resolve(token))
     })
-  }
-
-  async #forget(work: readonly Work[]): Promise<void> {
-    for (const { slot } of work) {
-      slot.keep(0)
-      await this.#resync(slot)
-    }
   }
 
   #chooseThreads(): void {
@@ -329,23 +274,10 @@ export class Engine {
     if (code === 'ERR_CROWDED') this.#threads.crowdedOut(performance.now())
     const again = code === 'ERR_ABORTED' || code === 'ERR_CROWDED' || code === 'ERR_CANNOT_ROLL_BACK'
     for (const { ask, slot } of work) {
-      await this.#resync(slot)
+      await this.#placement.resync(slot)
       if (!again && this.#asks.includes(ask)) {
         this.#settle(ask, () => ask.reject(translateFailure(error, 'The model')))
       }
-    }
-  }
-
-  async #resync(slot: Slot<Sequence>): Promise<void> {
-    try {
-      const held = (await this.#context.positions(slot.id)).max + 1
-      // More than was meant to be kept: recurrent memories hold one state, not one per token. Begin anew.
-      const stuck =
-        held > slot.tokens.length && !(await this.#context.remove(slot.id, slot.tokens.length, -1))
-      if (stuck) await this.#context.remove(slot.id, 0, -1)
-      slot.keep(stuck ? 0 : held)
-    } catch {
-      slot.keep(0) // closed: nobody will use it again
     }
   }
 }

@@ -21,18 +21,25 @@ export type PlacementShape = {
  * asked of it in order, so all of it is done before the step that follows.
  */
 export class Placement {
-  /** Changes when the engine gets more slots. */
-  context: NativeContext
+  #context: NativeContext
   readonly #slots: Slots<Sequence>
   readonly #states: StateCache
   readonly #shape: PlacementShape
   #preparing: Promise<boolean>[] = []
 
   constructor(context: NativeContext, slots: Slots<Sequence>, states: StateCache, shape: PlacementShape) {
-    this.context = context
+    this.#context = context
     this.#slots = slots
     this.#states = states
     this.#shape = shape
+  }
+
+  /** Goes on with another, empty context. */
+  begin(context: NativeContext): void {
+    this.#context = context
+    for (const slot of this.#slots.all) slot.keep(0)
+    this.#slots.grow(context.info.sequences)
+    this.#states.clear()
   }
 
   /** A slot for `sequence`, which holds what need not be evaluated; `undefined` when all are busy. */
@@ -40,7 +47,7 @@ export class Placement {
     const { tokens } = sequence
     const slot = this.#slots.take(sequence, tokens, isWaiting)
     if (!slot) return undefined
-    if (sequence.moved && this.context.info.canShift && !this.#shape.deterministic) this.#close(slot, tokens)
+    if (sequence.moved && this.#context.info.canShift && !this.#shape.deterministic) this.#close(slot, tokens)
     else this.#bringIn(slot, tokens)
     // At least one token must be evaluated: its logits choose the next one. The step itself drops the rest.
     const kept = Math.min(commonPrefix(slot.tokens, tokens), tokens.length - 1)
@@ -60,7 +67,7 @@ export class Placement {
     const gap = findGap(slot.tokens, tokens)
     if (!gap) return
     this.#shape.logger.debug(`moving cached tokens from position ${gap.to} to ${gap.from}`)
-    this.#preparing.push(this.context.shift(slot.id, gap.from, gap.to).catch(() => false))
+    this.#preparing.push(this.#context.shift(slot.id, gap.from, gap.to).catch(() => false))
     slot.tokens.splice(gap.from, gap.to - gap.from)
   }
 
@@ -97,7 +104,7 @@ export class Placement {
   #save(slot: Slot<Sequence>): void {
     if (!this.#states.isOn || slot.tokens.length < LEAST_REUSED) return
     const [tokens, { inSlices }] = [[...slot.tokens], slot]
-    this.context.save(slot.id).then(
+    this.#context.save(slot.id).then(
       (bytes) => this.#states.add({ tokens, inSlices, bytes }),
       (error: Error) => this.#shape.logger.debug(`a conversation is not kept: ${error.message}`),
     )
@@ -106,13 +113,13 @@ export class Placement {
   #restore(slot: Slot<Sequence>, state: SavedState): void {
     this.#shape.logger.debug(`bringing back a conversation of ${state.tokens.length} tokens`)
     this.#states.remove(state)
-    this.#ask(this.context.restore(slot.id, state.bytes))
+    this.#ask(this.#context.restore(slot.id, state.bytes))
     slot.hold(state.tokens, state.inSlices)
   }
 
   #copy(from: Slot<Sequence>, to: Slot<Sequence>): void {
     this.#shape.logger.debug(`copying ${from.tokens.length} cached tokens of another conversation`)
-    this.#ask(this.context.copy(from.id, to.id))
+    this.#ask(this.#context.copy(from.id, to.id))
     to.hold(from.tokens, from.inSlices)
   }
 
@@ -123,5 +130,26 @@ export class Placement {
         () => false,
       ),
     )
+  }
+
+  /** Asks the context what a slot holds: a part of a failed step may have reached it. */
+  async resync(slot: Slot<Sequence>): Promise<void> {
+    try {
+      const held = (await this.#context.positions(slot.id)).max + 1
+      // More than was meant to be kept: recurrent memories hold one state, not one per token. Begin anew.
+      const stuck =
+        held > slot.tokens.length && !(await this.#context.remove(slot.id, slot.tokens.length, -1))
+      if (stuck) await this.#context.remove(slot.id, 0, -1)
+      slot.keep(stuck ? 0 : held)
+    } catch {
+      slot.keep(0) // closed: nobody will use it again
+    }
+  }
+
+  async forget(slots: readonly Slot<Sequence>[]): Promise<void> {
+    for (const slot of slots) {
+      slot.keep(0)
+      await this.resync(slot)
+    }
   }
 }

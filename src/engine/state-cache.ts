@@ -47,6 +47,11 @@ export class StateCache {
     return best
   }
 
+  clear(): void {
+    this.#states = []
+    this.#bytes = 0
+  }
+
   /** Takes `state` out: its sequence has a slot again. */
   remove(state: SavedState): void {
     if (!this.#states.includes(state)) return

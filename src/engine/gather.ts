@@ -1,0 +1,60 @@
+import type { Sequence, StepOptions } from './sequence.ts'
+import { endOfWholeSlice } from './slices.ts'
+import type { Slot } from './slots.ts'
+
+/** A sequence that asks for its next token. */
+export type Ask = StepOptions & {
+  readonly sequence: Sequence
+  readonly resolve: (token: number) => void
+  readonly reject: (reason: unknown) => void
+  readonly onAbort: () => void
+}
+
+/** What one step does for one of them. */
+export type Work = {
+  readonly ask: Ask
+  readonly slot: Slot<Sequence>
+  readonly tokens: Int32Array
+  /** The step reaches the end of what the sequence holds, so it draws the next token. */
+  readonly last: boolean
+}
+
+type Room = {
+  /** The slot of a sequence, a new one where it has none; `undefined` when all are busy. */
+  readonly slotOf: (sequence: Sequence) => Slot<Sequence> | undefined
+  /** Tokens of a sequence that are not in the cache. */
+  readonly pending: (sequence: Sequence) => number
+  /** Tokens of a step. */
+  readonly room: number
+  /** Tokens of prompts in a step beside running streams. */
+  readonly beside: number
+  /** One sequence per step, in whole slices. */
+  readonly deterministic: boolean
+}
+
+/**
+ * What the next step evaluates. Streams that need one token go first; prompts, in the order in which they came, share
+ * what is left, and beside streams only so much that these are not held up.
+ */
+export function gather(asks: readonly Ask[], { slotOf, pending, room, beside, deterministic }: Room): Work[] {
+  const streams = asks.filter(({ sequence }) => pending(sequence) === 1)
+  const prompts = asks.filter(({ sequence }) => pending(sequence) !== 1)
+  const work: Work[] = []
+  let left = room
+  const add = (ask: Ask, most: number): void => {
+    const slot = slotOf(ask.sequence)
+    if (!slot) return
+    const { tokens, promptLength } = ask.sequence
+    const from = slot.tokens.length
+    const end = Math.min(tokens.length, from + Math.min(most, ask.batchSize))
+    const to = deterministic ? endOfWholeSlice(from, end, promptLength) : end
+    work.push({ ask, slot, tokens: Int32Array.from(tokens.slice(from, to)), last: to === tokens.length })
+    left -= to - from
+    slot.lastUsed = performance.now()
+  }
+  const isFull = () => left <= 0 || (deterministic && work.length > 0)
+  for (const ask of streams) if (!isFull()) add(ask, left)
+  if (work.length > 0) left = Math.min(left, beside)
+  for (const ask of prompts) if (!isFull()) add(ask, left)
+  return work
+}
