@@ -1,0 +1,194 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { Engine, type EngineShape } from '../../src/engine/engine.ts'
+import type { NativeModel } from '../../src/native/types.ts'
+import { binding, openModel, openTiny } from '../support/native-models.ts'
+import type { TinyModel } from '../support/tiny-models.ts'
+
+const GREEDY = { temperature: 0, topK: 0, topP: 1, minP: 0, repeatPenalty: 1, repeatLastN: 0, seed: 1 }
+const lines: string[] = []
+const logger = { debug: (line: string) => void lines.push(line), info() {}, warn() {}, error() {} }
+const SHAPE: EngineShape = {
+  contextSize: 256,
+  threads: 1,
+  yields: false,
+  deterministic: false,
+  parallel: 4,
+  maxQueue: Number.POSITIVE_INFINITY,
+  cacheMemory: 2 ** 24,
+  logger,
+}
+
+const engines: Engine[] = []
+afterEach(async () => {
+  lines.length = 0
+  for (const engine of engines.splice(0)) await engine.close()
+})
+
+async function open(native: NativeModel, shape: Partial<EngineShape> = {}): Promise<Engine> {
+  const engine = await Engine.open(binding, native, { ...SHAPE, ...shape })
+  engines.push(engine)
+  return engine
+}
+
+type Run = { readonly drawn: readonly number[]; readonly cachedTokens: number | undefined }
+
+/** Draws `count` tokens behind `prompt`, greedily. */
+async function run(
+  engine: Engine,
+  native: NativeModel,
+  prompt: readonly number[],
+  count: number,
+  { signal, onToken }: { signal?: AbortSignal; onToken?: (token: number) => void } = {},
+): Promise<Run> {
+  const sequence = engine.sequence({ moved: false })
+  const sampler = new binding.Sampler(native.info.vocabSize, GREEDY)
+  const drawn: number[] = []
+  try {
+    for (let next: readonly number[] = prompt; drawn.length < count; next = [drawn.at(-1)!]) {
+      drawn.push(await sequence.next(next, { sampler, batchSize: 512, signal }))
+      onToken?.(drawn.at(-1)!)
+    }
+    return { drawn, cachedTokens: sequence.cachedTokens }
+  } finally {
+    sequence.release()
+  }
+}
+
+/** Tokens that look like no others'. */
+const tokens = (seed: number, count: number) =>
+  Array.from({ length: count }, (_, i) => 5 + ((seed * 7919 + i * 31) % 200))
+
+describe('many sequences', () => {
+  test('at once get what each gets alone, whatever waits and whatever is side by side', async () => {
+    const native = await openTiny('llama')
+    const prompts = Array.from({ length: 50 }, (_, i) => tokens(i, 3 + ((i * 13) % 60)))
+    const alone = await open(native, { parallel: 1, cacheMemory: 0 })
+    const expected: (readonly number[])[] = []
+    for (const prompt of prompts) expected.push((await run(alone, native, prompt, 8)).drawn)
+    expect(new Set(expected.map(String)).size).toBeGreaterThan(20)
+    for (const shape of [{ parallel: 1 }, { parallel: 4 }, { parallel: 32, cacheMemory: 0 }]) {
+      const engine = await open(native, shape)
+      const runs = await Promise.all(prompts.map((prompt) => run(engine, native, prompt, 8)))
+      expect(runs.map(({ drawn }) => drawn)).toEqual(expected)
+    }
+  })
+
+  test('get slots when they need them, not before', async () => {
+    const native = await openTiny('llama')
+    const engine = await open(native)
+    const grown = () => lines.filter((line) => line.includes('side by side'))
+    await run(engine, native, tokens(1, 20), 4)
+    await run(engine, native, tokens(2, 20), 4)
+    expect(grown()).toEqual([])
+    await Promise.all([1, 2].map((i) => run(engine, native, tokens(i, 20), 4)))
+    expect(grown()).toEqual(['2 sequences side by side'])
+    await Promise.all([1, 2, 3, 4, 5, 6].map((i) => run(engine, native, tokens(i, 20), 4)))
+    expect(grown()).toEqual(['2 sequences side by side', '4 sequences side by side'])
+  })
+
+  test('share a beginning: who comes second copies it from who is still busy', async () => {
+    const native = await openTiny('llama')
+    const engine = await open(native)
+    const start = tokens(1, 100)
+    let second: Promise<Run> | undefined
+    // The first lets go of its slot only after the second has begun.
+    const first = run(engine, native, [...start, 7], 60, {
+      onToken: () => {
+        second ??= run(engine, native, [...start, 9], 4)
+      },
+    })
+    await first
+    const fresh = await run(await open(native), native, [...start, 9], 4)
+    expect((await second)?.drawn).toEqual(fresh.drawn)
+    const third = run(engine, native, [...start, 11], 40)
+    const fourth = run(engine, native, [...start, 13], 4)
+    expect((await third).cachedTokens).toBe(100)
+    expect((await fourth).cachedTokens).toBe(100)
+  })
+
+  test('are not held up by a long prompt: it comes in slices between their tokens', async () => {
+    const native = await openModel()
+    const engine = await open(native, { contextSize: 2048 })
+    await Promise.all([1, 2].map((i) => run(engine, native, tokens(i, 20), 20))) // grown, and measured
+    let long: Promise<Run> | undefined
+    let between = 0
+    let done = false
+    await run(engine, native, tokens(1, 20), 300, {
+      onToken: () => {
+        long ??= run(engine, native, tokens(5, 1500), 1).finally(() => {
+          done = true
+        })
+        if (!done) between++
+      },
+    })
+    await long
+    expect(between).toBeGreaterThan(10)
+  })
+})
+
+describe('a conversation that lost its slot', () => {
+  const kinds: TinyModel[] = ['llama', 'gemma3', 'lfm2', 'mamba']
+  test.each(kinds)('comes back without being evaluated again: %s', async (kind) => {
+    const native = await openTiny(kind)
+    const engine = await open(native, { parallel: 1 })
+    const prompts = [tokens(1, 120), tokens(2, 120), tokens(3, 120)]
+    const drawn: number[][] = []
+    for (const prompt of prompts) drawn.push([...(await run(engine, native, prompt, 4)).drawn])
+    for (const [i, prompt] of prompts.entries()) {
+      // The last drawn token was not evaluated.
+      const next = [...prompt, ...(drawn[i] ?? []), 7, 8]
+      const again = await run(engine, native, next, 4)
+      expect(again.cachedTokens).toBe(123)
+      const fresh = await run(await open(native), native, next, 4)
+      expect(again.drawn).toEqual(fresh.drawn)
+    }
+  })
+
+  test('is evaluated again where there is no memory for it', async () => {
+    const native = await openTiny('llama')
+    const engine = await open(native, { parallel: 1, cacheMemory: 0 })
+    for (const seed of [1, 2]) await run(engine, native, tokens(seed, 120), 4)
+    expect((await run(engine, native, tokens(1, 125), 1)).cachedTokens).toBeLessThan(2)
+  })
+})
+
+describe('the queue', () => {
+  test('is served in the order in which they came', async () => {
+    const native = await openTiny('llama')
+    const engine = await open(native, { parallel: 1 })
+    const order: number[] = []
+    const all = [0, 1, 2, 3, 4].map((i) => run(engine, native, tokens(i, 20), 5).then(() => order.push(i)))
+    await Promise.all(all)
+    expect(order).toEqual([0, 1, 2, 3, 4])
+  })
+
+  test('refuses who comes when it is full; who waits can be aborted, and makes room', async () => {
+    const native = await openTiny('llama')
+    const engine = await open(native, { parallel: 1, maxQueue: 1 })
+    const controller = new AbortController()
+    const first = run(engine, native, tokens(1, 20), 50)
+    const second = run(engine, native, tokens(2, 20), 50, { signal: controller.signal })
+    const full = { code: 'ERR_QUEUE_FULL' }
+    await expect(run(engine, native, tokens(3, 20), 5)).rejects.toMatchObject(full)
+    controller.abort('changed my mind')
+    await expect(second).rejects.toBe('changed my mind')
+    const third = run(engine, native, tokens(3, 20), 5)
+    await expect(run(engine, native, tokens(4, 20), 5)).rejects.toMatchObject(full)
+    expect((await first).drawn).toHaveLength(50)
+    expect((await third).drawn).toHaveLength(5)
+    await run(engine, native, tokens(5, 20), 5)
+  })
+
+  test('ends with the engine, also while it grows', async () => {
+    const native = await openTiny('llama')
+    for (const turns of [0, 1, 2, 3, 5, 8]) {
+      const engine = await open(native, { parallel: 16 })
+      const runs = [1, 2, 3, 4, 5].map((i) =>
+        run(engine, native, tokens(i, 100), 100).catch((error) => error.code),
+      )
+      for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate)
+      await engine.close()
+      expect(await Promise.all(runs)).toEqual(Array(5).fill('ERR_CLOSED'))
+    }
+  })
+})

@@ -1,0 +1,101 @@
+import { describe, expect, test } from 'vitest'
+import { type Ask, gather } from '../../src/engine/gather.ts'
+import type { Sequence } from '../../src/engine/sequence.ts'
+import { Slot } from '../../src/engine/slots.ts'
+
+/** Asks of sequences with so many tokens, of which so many are cached, each with a slot unless it has none left. */
+function step(sequences: readonly [tokens: number, cached: number][], room = 512, beside = 64, slots = 99) {
+  const made = sequences.map(([count, cached], id) => {
+    const slot = new Slot<Sequence>(id)
+    slot.hold(
+      Array.from({ length: cached }, (_, i) => i),
+      0,
+    )
+    const tokens = Array.from({ length: count }, (_, i) => i)
+    const sequence = { tokens, promptLength: count } as unknown as Sequence
+    return { slot, sequence, ask: { sequence, batchSize: 512 } as Ask }
+  })
+  const slotOf = (sequence: Sequence) =>
+    made.find((one) => one.sequence === sequence && one.slot.id < slots)?.slot
+  const pending = (sequence: Sequence) => sequence.tokens.length - (slotOf(sequence)?.tokens.length ?? 0)
+  const asks = made.map(({ ask }) => ask)
+  const work = gather(asks, { slotOf, pending, room, beside, deterministic: false })
+  return work.map(({ slot, tokens, last }) => [slot.id, tokens.length, last])
+}
+
+describe('a step', () => {
+  test('draws for every stream, whatever prompts came before', () => {
+    expect(
+      step([
+        [1000, 0],
+        [10, 9],
+        [20, 19],
+      ]),
+    ).toEqual([
+      [1, 1, true],
+      [2, 1, true],
+      [0, 64, false],
+    ])
+  })
+
+  test('gives prompts all the room where no stream runs, in the order in which they came', () => {
+    expect(
+      step([
+        [400, 0],
+        [300, 100],
+        [50, 0],
+      ]),
+    ).toEqual([
+      [0, 400, true],
+      [1, 112, false],
+    ])
+  })
+
+  test('lets prompts share what fits beside streams', () => {
+    expect(
+      step([
+        [40, 0],
+        [10, 9],
+        [100, 0],
+      ]),
+    ).toEqual([
+      [1, 1, true],
+      [0, 40, true],
+      [2, 24, false],
+    ])
+  })
+
+  test('leaves out who has no slot', () => {
+    expect(
+      step(
+        [
+          [40, 0],
+          [50, 0],
+          [60, 0],
+        ],
+        512,
+        64,
+        2,
+      ),
+    ).toEqual([
+      [0, 40, true],
+      [1, 50, true],
+    ])
+  })
+
+  test('never takes more than its room, even for streams', () => {
+    expect(
+      step(
+        [
+          [10, 9],
+          [10, 9],
+          [10, 9],
+        ],
+        2,
+      ),
+    ).toEqual([
+      [0, 1, true],
+      [1, 1, true],
+    ])
+  })
+})
