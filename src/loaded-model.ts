@@ -176,7 +176,10 @@ export class LoadedModel {
     signal.throwIfAborted()
     record.promptTokens = prompt.tokens.length
     if (prompt.full) return
-    const sequence = this.#engine.sequence({ moved: prompt.moved ?? false })
+    const sequence = this.#engine.sequence({
+      moved: prompt.moved ?? false,
+      guesses: process.env.GUESS === '1',
+    })
     const step = {
       sampler: new this.#binding.Sampler(native.info.vocabSize, options.sampling),
       batchSize: options.nBatch,

@@ -4,9 +4,10 @@ import { nativeCode, translateFailure } from '../native/failures.ts'
 import type { NativeBinding, NativeContext, NativeEvalResult, NativeModel } from '../native/types.ts'
 import { DEFAULTS } from '../options.ts'
 import { type Ask, gather, type Work } from './gather.ts'
+import { LookupPace, MOST_PROPOSED } from './lookup.ts'
 import { Pace } from './pace.ts'
 import { Placement } from './placement.ts'
-import { Sequence, type StepOptions } from './sequence.ts'
+import { Sequence, type SequenceOptions, type StepOptions } from './sequence.ts'
 import { SLICE } from './slices.ts'
 import { Slots } from './slots.ts'
 import { StateCache } from './state-cache.ts'
@@ -42,6 +43,9 @@ export class Engine {
   readonly #threads: Threads
   readonly #pace = new Pace()
   readonly #shape: EngineShape
+  readonly #lookupPace = new LookupPace()
+  /** Guesses that were wrong can be taken back. */
+  readonly #canGuess: boolean
   #mostSlots: number
   #threadCount: number
   #asks: Ask[] = []
@@ -66,6 +70,7 @@ export class Engine {
     this.#setThreads()
     this.#slots = new Slots(context.info.sequences)
     const rollsBack = !native.info.isRecurrent && !native.info.isHybrid
+    this.#canGuess = rollsBack && !shape.deterministic
     const states = new StateCache(shape.cacheMemory)
     this.#placement = new Placement(context, this.#slots, states, { ...shape, rollsBack })
   }
@@ -77,9 +82,9 @@ export class Engine {
       binding.Context.create(model, {
         contextSize: shape.contextSize,
         sequences,
-        batchSize: Math.max(batchSize, sequences),
-        microBatchSize: Math.max(microBatchSize, sequences),
-        maxOutputs: sequences,
+        batchSize: Math.max(batchSize, sequences, MOST_PROPOSED + 1),
+        microBatchSize: Math.max(microBatchSize, sequences, MOST_PROPOSED + 1),
+        maxOutputs: Math.max(sequences, MOST_PROPOSED + 1),
         threads: shape.threads,
         batchThreads: shape.threads,
         poll: 50,
@@ -92,12 +97,9 @@ export class Engine {
     }
   }
 
-  /**
-   * A new, empty sequence. It takes no slot before its first step. `moved`: tokens of the prompt stood further back
-   * before, behind others that are left out now: their keys may be moved in the cache instead of evaluated again.
-   */
-  sequence({ moved }: { moved: boolean }): Sequence {
-    return new Sequence(this, moved)
+  /** A new, empty sequence. It takes no slot before its first step. */
+  sequence({ moved, guesses }: SequenceOptions): Sequence {
+    return new Sequence(this, { moved, guesses: guesses && this.#canGuess })
   }
 
   /** Waits for the step under way to be interrupted; whoever asked is rejected with `ERR_CLOSED`. Idempotent. */
@@ -110,7 +112,7 @@ export class Engine {
   }
 
   /** @internal Evaluates what `sequence` holds beyond its cache and draws the next token. */
-  ask(sequence: Sequence, options: StepOptions): Promise<number> {
+  ask(sequence: Sequence, options: StepOptions): Promise<readonly number[]> {
     if (this.#closed) return Promise.reject(new ClosedError('The model'))
     if (options.signal?.aborted) return Promise.reject(options.signal.reason)
     if (this.#isFull(sequence)) return Promise.reject(new QueueFullError(this.#shape.maxQueue))
@@ -174,7 +176,9 @@ export class Engine {
       slotOf: (sequence) => this.#slots.of(sequence) ?? this.#placement.attach(sequence, this.#isWaiting),
       pending: (sequence) => sequence.tokens.length - (this.#slots.of(sequence)?.tokens.length ?? 0),
       room: this.#context.info.batchSize,
+      cells: this.#shape.contextSize,
       beside: this.#pace.beside,
+      guesses: this.#lookupPace.length,
       deterministic: this.#shape.deterministic,
     })
     try {
@@ -220,11 +224,12 @@ export class Engine {
   }
 
   async #step(work: readonly Work[]): Promise<void> {
-    const entries = work.map(({ ask, slot, tokens, last }) => ({
+    const entries = work.map(({ ask, slot, tokens, guessed, last }) => ({
       sequence: slot.id,
       position: slot.tokens.length,
       tokens,
       sampler: last ? ask.sampler : undefined,
+      outputs: guessed > 0 ? Array.from(tokens.keys()) : undefined,
     }))
     this.#chooseThreads()
     this.#stepping = work
@@ -241,17 +246,30 @@ export class Engine {
     } finally {
       this.#stepping = []
     }
-    const alone = work.filter(({ tokens }) => tokens.length === 1).length
-    const all = work.reduce((sum, { tokens }) => sum + tokens.length, 0)
-    this.#pace.took(performance.now() - started, alone, all - alone)
-    work.forEach(({ ask, slot, tokens, last }, i) => {
-      ask.sequence.cachedTokens ??= slot.tokens.length
-      for (const token of tokens) slot.tokens.push(token)
-      if (slot.tokens.length <= ask.sequence.promptLength) slot.inSlices = slot.tokens.length
+    this.#measure(work, results, performance.now() - started)
+    work.forEach(({ ask, slot, tokens, guessed, last }, i) => {
+      const { sequence } = ask
+      const drawn = results[i]?.tokens ?? new Int32Array()
+      sequence.cachedTokens ??= slot.tokens.length
+      sequence.proposed += guessed
+      sequence.accepted += Math.max(0, drawn.length - 1)
+      // Wrong guesses are dropped by the next step.
+      const kept = tokens.length - guessed + (guessed > 0 ? drawn.length - 1 : 0)
+      for (const token of tokens.subarray(0, kept)) slot.tokens.push(token)
+      if (slot.tokens.length <= sequence.promptLength) slot.inSlices = slot.tokens.length
       slot.lastUsed = performance.now()
-      const token = results[i]?.tokens[0]
-      if (last && token !== undefined && this.#asks.includes(ask)) this.#settle(ask, () => ask.resolve(token))
+      if (last && drawn.length > 0 && this.#asks.includes(ask))
+        this.#settle(ask, () => ask.resolve(Array.from(drawn)))
     })
+  }
+
+  #measure(work: readonly Work[], results: readonly NativeEvalResult[], ms: number): void {
+    const streams = work.filter(({ tokens, guessed }) => tokens.length - guessed === 1).length
+    const guessed = work.reduce((sum, one) => sum + one.guessed, 0)
+    const all = work.reduce((sum, { tokens }) => sum + tokens.length, 0)
+    if (guessed === 0) this.#pace.took(ms, streams, all - streams)
+    if (streams === 1 && work.length === 1)
+      this.#lookupPace.took(ms, guessed, (results[0]?.tokens.length ?? 1) - 1)
   }
 
   #chooseThreads(): void {

@@ -5,7 +5,7 @@ import type { Slot } from './slots.ts'
 /** A sequence that asks for its next token. */
 export type Ask = StepOptions & {
   readonly sequence: Sequence
-  readonly resolve: (token: number) => void
+  readonly resolve: (tokens: readonly number[]) => void
   readonly reject: (reason: unknown) => void
   readonly onAbort: () => void
 }
@@ -15,6 +15,8 @@ export type Work = {
   readonly ask: Ask
   readonly slot: Slot<Sequence>
   readonly tokens: Int32Array
+  /** Of `tokens`, those at the end that are guesses. */
+  readonly guessed: number
   /** The step reaches the end of what the sequence holds, so it draws the next token. */
   readonly last: boolean
 }
@@ -26,8 +28,12 @@ type Room = {
   readonly pending: (sequence: Sequence) => number
   /** Tokens of a step. */
   readonly room: number
+  /** Tokens that a sequence may have. */
+  readonly cells: number
   /** Tokens of prompts in a step beside running streams. */
   readonly beside: number
+  /** Tokens that a stream that runs alone may guess. */
+  readonly guesses: number
   /** One sequence per step, in whole slices. */
   readonly deterministic: boolean
 }
@@ -36,25 +42,33 @@ type Room = {
  * What the next step evaluates. Streams that need one token go first; prompts, in the order in which they came, share
  * what is left, and beside streams only so much that these are not held up.
  */
-export function gather(asks: readonly Ask[], { slotOf, pending, room, beside, deterministic }: Room): Work[] {
+export function gather(
+  asks: readonly Ask[],
+  { slotOf, pending, room, cells, beside, guesses, deterministic }: Room,
+): Work[] {
   const streams = asks.filter(({ sequence }) => pending(sequence) === 1)
   const prompts = asks.filter(({ sequence }) => pending(sequence) !== 1)
   const work: Work[] = []
   let left = room
-  const add = (ask: Ask, most: number): void => {
+  const add = (ask: Ask): void => {
     const slot = slotOf(ask.sequence)
     if (!slot) return
     const { tokens, promptLength } = ask.sequence
     const from = slot.tokens.length
-    const end = Math.min(tokens.length, from + Math.min(most, ask.batchSize))
+    const end = Math.min(tokens.length, from + Math.min(left, ask.batchSize))
     const to = deterministic ? endOfWholeSlice(from, end, promptLength) : end
-    work.push({ ask, slot, tokens: Int32Array.from(tokens.slice(from, to)), last: to === tokens.length })
-    left -= to - from
+    const last = to === tokens.length
+    const isAlone = asks.length === 1 && last && to - from === 1
+    const most = Math.min(guesses, (ask.most ?? 1) - 1, cells - tokens.length)
+    const guess = isAlone ? ask.sequence.guess(most) : []
+    const evaluated = Int32Array.from([...tokens.slice(from, to), ...guess])
+    work.push({ ask, slot, tokens: evaluated, guessed: guess.length, last })
+    left -= evaluated.length
     slot.lastUsed = performance.now()
   }
   const isFull = () => left <= 0 || (deterministic && work.length > 0)
-  for (const ask of streams) if (!isFull()) add(ask, left)
+  for (const ask of streams) if (!isFull()) add(ask)
   if (work.length > 0) left = Math.min(left, beside)
-  for (const ask of prompts) if (!isFull()) add(ask, left)
+  for (const ask of prompts) if (!isFull()) add(ask)
   return work
 }

@@ -1,17 +1,30 @@
 import type { NativeSampler } from '../native/types.ts'
+import { Lookup } from './lookup.ts'
 
 /** How one step of a sequence is to be done. */
 export type StepOptions = {
   readonly sampler: NativeSampler
   /** Tokens of a prompt evaluated per step. */
   readonly batchSize: number
+  /** Tokens that are still wanted; a step that guesses well draws several. */
+  readonly most?: number | undefined
   readonly signal: AbortSignal | undefined
 }
 
 /** @internal Who evaluates it: the engine. */
 type Asked = {
-  ask(sequence: Sequence, options: StepOptions): Promise<number>
+  ask(sequence: Sequence, options: StepOptions): Promise<readonly number[]>
   release(sequence: Sequence): void
+}
+
+export type SequenceOptions = {
+  /**
+   * Tokens of the prompt stood further back before, behind others that are left out now: their keys may be moved in the
+   * cache instead of evaluated again.
+   */
+  readonly moved: boolean
+  /** What comes next is guessed from what was there before, and several tokens are verified in one step. */
+  readonly guesses: boolean
 }
 
 /** One run of tokens through the model: a prompt, then what is drawn. */
@@ -23,15 +36,28 @@ export class Sequence {
   /** Of `tokens`, those that were given at first; the others were drawn. */
   promptLength = 0
   readonly moved: boolean
+  /** Tokens that were guessed, and those of them that the model would have drawn itself. */
+  proposed = 0
+  accepted = 0
   readonly #engine: Asked
+  readonly #lookup: Lookup | undefined
 
-  constructor(engine: Asked, moved: boolean) {
+  constructor(engine: Asked, { moved, guesses }: SequenceOptions) {
     this.#engine = engine
     this.moved = moved
+    this.#lookup = guesses ? new Lookup() : undefined
   }
 
-  /** Appends `tokens`, evaluates what is not cached and draws the next token (which is not appended). */
-  next(tokens: Iterable<number>, options: StepOptions): Promise<number> {
+  /** Up to `count` tokens that may come next. */
+  guess(count: number): number[] {
+    return this.#lookup?.propose(this.tokens, count) ?? []
+  }
+
+  /**
+   * Appends `tokens`, evaluates what is not cached and draws the next token, or several where the engine has guessed
+   * well. They are not appended.
+   */
+  next(tokens: Iterable<number>, options: StepOptions): Promise<readonly number[]> {
     for (const token of tokens) this.tokens.push(token)
     this.promptLength ||= this.tokens.length
     return this.#engine.ask(this, options)

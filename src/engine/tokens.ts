@@ -28,15 +28,18 @@ export async function* generateTokens(
   outcome: Outcome,
 ): AsyncGenerator<number, void, void> {
   let next = prompt
-  for (let count = 0; count < limits.maxTokens; count++) {
-    const token = await sequence.next(next, step)
-    if (limits.endTokens.has(token)) {
-      outcome.finishReason = 'stop'
-      return
+  for (let count = 0; count < limits.maxTokens; ) {
+    const drawn = await sequence.next(next, { ...step, most: limits.maxTokens - count })
+    for (const token of drawn) {
+      if (limits.endTokens.has(token)) {
+        outcome.finishReason = 'stop'
+        return
+      }
+      yield token
+      count++
     }
-    yield token
-    next = [token]
-    // The token just drawn has not been evaluated; there must be a cell for it before another can be drawn.
-    if (sequence.tokens.length >= limits.contextSize) return
+    next = drawn
+    // What was just drawn has not been evaluated; there must be a cell for it before another can be drawn.
+    if (sequence.tokens.length + drawn.length - 1 >= limits.contextSize) return
   }
 }

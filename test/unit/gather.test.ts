@@ -12,14 +12,14 @@ function step(sequences: readonly [tokens: number, cached: number][], room = 512
       0,
     )
     const tokens = Array.from({ length: count }, (_, i) => i)
-    const sequence = { tokens, promptLength: count } as unknown as Sequence
+    const sequence = { tokens, promptLength: count, guess: () => [] } as unknown as Sequence
     return { slot, sequence, ask: { sequence, batchSize: 512 } as Ask }
   })
   const slotOf = (sequence: Sequence) =>
     made.find((one) => one.sequence === sequence && one.slot.id < slots)?.slot
   const pending = (sequence: Sequence) => sequence.tokens.length - (slotOf(sequence)?.tokens.length ?? 0)
   const asks = made.map(({ ask }) => ask)
-  const work = gather(asks, { slotOf, pending, room, beside, deterministic: false })
+  const work = gather(asks, { slotOf, pending, room, beside, cells: 4096, guesses: 0, deterministic: false })
   return work.map(({ slot, tokens, last }) => [slot.id, tokens.length, last])
 }
 
