@@ -2,12 +2,14 @@ import { basename, dirname } from 'node:path'
 import { boolean, callable, checkKnown, checkObject, string } from './checks.ts'
 import { ModelError, optionError } from './errors.ts'
 import { type Logger, resolveLogger } from './logger.ts'
+import { shown } from './models/address.ts'
 import { type CatalogEntry, catalogUrl, fetchCatalog, fileUrl, named, readCatalog } from './models/catalog.ts'
 import { keptEntry } from './models/catalog-entry.ts'
+import { checksumOf, verifyFile } from './models/checksum.ts'
 import { readGguf } from './models/gguf.ts'
-import { findOnDisk, locateModel, missing } from './models/locate.ts'
+import { assertFile, findOnDisk, locateModel, missing } from './models/locate.ts'
 import { type MemoryPlan, planMemory } from './models/memory.ts'
-import { checksumOf, downloadEntry, entryOf, verifyFile } from './models/obtain.ts'
+import { downloadEntry, entryOf } from './models/obtain.ts'
 import type { Progress } from './models/progress.ts'
 import { abortSignal, type ModelOptions, resolveModelOptions } from './options.ts'
 
@@ -98,11 +100,14 @@ export abstract class ModelFiles {
     }
     const request = { ...common(options), onProgress: callable('onProgress', options.onProgress) }
     const there = await findOnDisk(location)
-    if (there !== undefined) return there
+    if (there !== undefined) {
+      await assertFile(there)
+      return there
+    }
     const entry =
       url === undefined
         ? await entryOf(location, request)
-        : { filename: basename(location.withExtension), url, ...sums }
+        : { filename: basename(location.withExtension), url: shown(url), ...sums }
     return downloadEntry(entry, dirname(location.withExtension), url ?? fileUrl(entry), request)
   }
 

@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises'
+import { access, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -62,16 +62,27 @@ function resolveName(name: string, modelPath: string | undefined): string {
   return path
 }
 
+const ABSENT = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG']
+
 /** The one of both that exists, as it was given first: not every model file has an extension. */
 export async function findOnDisk({ asGiven, withExtension }: ModelLocation): Promise<string | undefined> {
   for (const path of new Set([asGiven, withExtension])) {
     const isMissing = await access(path).then(
       () => false,
-      (error: NodeJS.ErrnoException) => error.code === 'ENOENT' || error.code === 'ENOTDIR',
+      (error: NodeJS.ErrnoException) => ABSENT.includes(error.code ?? ''),
     )
     if (!isMissing) return path
   }
   return undefined
+}
+
+/** @throws {ModelError} `ERR_MODEL_UNREADABLE` when `path` is a folder, or cannot be looked at */
+export async function assertFile(path: string): Promise<void> {
+  const why = await stat(path).then(
+    (found) => (found.isDirectory() ? 'is a directory, not a model file' : undefined),
+    (error: NodeJS.ErrnoException) => `cannot be read: ${error.code ?? error.message}`,
+  )
+  if (why) throw new ModelError('ERR_MODEL_UNREADABLE', `${path} ${why}.`, path)
 }
 
 /** The error for a model that is not there, with what to do about it. */
