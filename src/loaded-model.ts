@@ -11,6 +11,7 @@ import { tellPrompt } from './logger.ts'
 import type { ModelLocation } from './models/locate.ts'
 import { obtainModel } from './models/obtain.ts'
 import { type OpenedModel, openModel } from './models/open.ts'
+import { withProgressBar } from './models/progress-bar.ts'
 import { loadBinding } from './native/binding.ts'
 import { pieceReader } from './native/tokenizer.ts'
 import type { NativeBinding, NativeModel } from './native/types.ts'
@@ -73,8 +74,11 @@ export class LoadedModel {
     signal: AbortSignal,
   ): Promise<LoadedModel> {
     const binding = loadBinding()
-    const file = await obtainModel(location, { ...options, signal })
-    const model = await openModel(binding, file, options, signal)
+    const model = await withProgressBar(basename(location.withExtension), options, async (onProgress) => {
+      const watched = { ...options, onProgress }
+      const file = await obtainModel(location, { ...watched, signal })
+      return openModel(binding, file, watched, signal)
+    })
     const { native } = model
     const { nCtx, nThreads, fixedThreads, deterministic, logger } = options
     if (nCtx > native.info.trainedContextSize) {
