@@ -17,6 +17,9 @@ export type PartNote = {
 /** After so many bytes the system is asked to put them on the disk, so that little is left to wait for at the end. */
 const SYNC_EVERY = 64 * 2 ** 20
 
+/** After so long without a write another process may have taken our place: less than the age of the youngest stale lock. */
+const STOOD_STILL_MS = 1000
+
 /** A file that is downloaded, under the name `target.part`, and its checksum so far. One process at a time has it. */
 export class PartFile {
   readonly #path: string
@@ -25,6 +28,7 @@ export class PartFile {
   readonly #file: FileHandle
   #hash: Hash | undefined
   #length = 0
+  #writtenAt = 0
   #unsynced = 0
   #syncing: Promise<void> | undefined
 
@@ -78,6 +82,9 @@ export class PartFile {
 
   /** Writes and hashes at once. After a failure it is of no use any more. */
   async append(pieces: readonly Uint8Array[]): Promise<void> {
+    // The file that is open may have become the finished one.
+    if (Date.now() - this.#writtenAt > STOOD_STILL_MS) await this.#assertOurs()
+    this.#writtenAt = Date.now()
     const length = lengthOf(pieces)
     const writing = writeAll(this.#file, pieces, length)
     for (const piece of pieces) this.#hash?.update(piece)
@@ -106,19 +113,24 @@ export class PartFile {
     return this.#hash?.digest('hex')
   }
 
-  /**
-   * Gives it its name, for good. The name gets nothing but what this process wrote: one that stood still for so long that
-   * another took its place may find their bytes in the file, or another file.
-   */
+  /** Gives it its name, for good. */
   async rename(target: string): Promise<void> {
     await this.#syncing
     await this.#file.sync()
-    const [ours, there] = await Promise.all([this.#file.stat(), stat(this.#path)])
-    if (ours.size !== this.#length || ours.ino !== there.ino)
-      throw Object.assign(new Error('another process writes it'), { code: 'ECOMPROMISED' })
+    await this.#assertOurs()
     await this.#file.close() // some systems rename no open file
     await rename(this.#path, target)
     await rm(this.#notePath, { force: true })
+  }
+
+  /**
+   * Nobody else has written it, or finished it: a process that stood still for so long that another took its place finds
+   * their bytes in the file, or another file, or none.
+   */
+  async #assertOurs(): Promise<void> {
+    const [ours, there] = await Promise.all([this.#file.stat(), stat(this.#path).catch(() => undefined)])
+    if (ours.size !== this.#length || ours.ino !== there?.ino)
+      throw Object.assign(new Error('another process writes it'), { code: 'ECOMPROMISED' })
   }
 
   async remove(): Promise<void> {

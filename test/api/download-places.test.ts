@@ -54,13 +54,14 @@ async function holder() {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
+  const told = new Promise((resolve) => child.once('message', resolve))
   const part = join(folder, 'model.gguf.part')
   await vi.waitFor(() => expect(readFileSync(part).length).toBeGreaterThan(0), 20_000)
   const kill = () => {
     child.kill('SIGKILL')
     return ended
   }
-  return { url, kill, have: () => readFileSync(part).length }
+  return { url, kill, told, pid: child.pid!, have: () => readFileSync(part).length }
 }
 
 describe('the lock of a download', () => {
@@ -74,6 +75,19 @@ describe('the lock of a download', () => {
     expect(server.requests.at(-1)?.range).toBe(`bytes=${have}-`)
     expect(readdirSync(folder)).toEqual(['model.gguf'])
   })
+
+  test.skipIf(process.platform === 'win32')(
+    'of a process that stood still is taken over, and does no harm when it wakes',
+    async () => {
+      const other = await holder()
+      process.kill(other.pid, 'SIGSTOP')
+      await download(requestOf(hosted()))
+      process.kill(other.pid, 'SIGCONT')
+      expect(await other.told).toMatchObject({ code: 'ERR_DOWNLOAD' })
+      expect(readFileSync(join(folder, 'model.gguf')).equals(bytes)).toBe(true)
+      expect(readdirSync(folder)).toEqual(['model.gguf'])
+    },
+  )
 
   test('of another process is waited for, until an abort', async () => {
     const other = await holder()
