@@ -103,9 +103,10 @@ export class OutOfMemoryError extends GPT4AllError {
 
 /**
  * A download that failed. `code` says why: `ERR_DOWNLOAD` (the server cannot be reached, refuses, or sends something
- * else), `ERR_CHECKSUM` (what it sent is not the file that was meant) or `ERR_DISK_SPACE`.
+ * else, or the folder cannot be written), `ERR_CHECKSUM` (what it sent is not the file that was meant) or `ERR_DISK_SPACE`.
  */
 export class DownloadError extends GPT4AllError {
+  /** Without user, password and query. */
   readonly url: string
   /** The HTTP status of the answer; `undefined` where there was none, or it was not the reason. */
   readonly status: number | undefined

@@ -14,6 +14,7 @@ import { asGguf, originalFile } from './models/ggml/convert.ts'
 import type { ModelLocation } from './models/locate.ts'
 import { obtainModel } from './models/obtain.ts'
 import { type OpenedModel, openModel } from './models/open.ts'
+import { withProgressBar } from './models/progress-bar.ts'
 import { loadBinding } from './native/binding.ts'
 import { pieceReader } from './native/tokenizer.ts'
 import type { NativeBinding, NativeModel } from './native/types.ts'
@@ -77,10 +78,11 @@ export class LoadedModel {
     signal: AbortSignal,
   ): Promise<LoadedModel> {
     const binding = loadBinding()
-    const request = { ...options, signal }
-    const file = await obtainModel(location, request)
-    const path = await asGguf(file, request)
-    const model = await openModel(binding, { path, original: originalFile(path) }, options, signal)
+    const model = await withProgressBar(basename(location.withExtension), options, async (onProgress) => {
+      const request = { ...options, onProgress, signal }
+      const path = await asGguf(await obtainModel(location, request), request)
+      return openModel(binding, { path, original: originalFile(path) }, request, signal)
+    })
     const { native } = model
     const { nCtx, nThreads, fixedThreads, deterministic, logger } = options
     if (nCtx > native.info.trainedContextSize) {

@@ -2,6 +2,7 @@ import { basename, dirname } from 'node:path'
 import { boolean, callable, checkKnown, checkObject, string } from './checks.ts'
 import { ModelError, optionError } from './errors.ts'
 import { type Logger, resolveLogger } from './logger.ts'
+import { shown } from './models/address.ts'
 import {
   type CatalogEntry,
   catalogUrl,
@@ -12,12 +13,14 @@ import {
   readCatalog,
 } from './models/catalog.ts'
 import { keptEntry } from './models/catalog-entry.ts'
+import { checksumOf, verifyFile } from './models/checksum.ts'
 import { asGguf, originalFile } from './models/ggml/convert.ts'
 import { readGguf } from './models/gguf/header.ts'
-import { findOnDisk, locateModel, missing } from './models/locate.ts'
+import { assertFile, findOnDisk, locateModel, missing } from './models/locate.ts'
 import { type MemoryPlan, planMemory } from './models/memory.ts'
-import { checksumOf, downloadEntry, entryOf, findModel, obtainModel, verifyFile } from './models/obtain.ts'
+import { downloadEntry, entryOf, findModel, obtainModel } from './models/obtain.ts'
 import type { Progress } from './models/progress.ts'
+import { withProgressBar } from './models/progress-bar.ts'
 import { abortSignal, type ModelOptions, resolveModelOptions } from './options.ts'
 
 /** Options of `GPT4All.listModels(options)`. */
@@ -44,6 +47,11 @@ export type DownloadModelOptions = Omit<ListModelsOptions, 'file'> & {
   readonly sha256sum?: string | undefined
   /** Called ten times a second at most. @default none */
   readonly onProgress?: ((progress: Progress) => void) | undefined
+  /**
+   * Log everything to stderr, when no `logger` is given, and show progress there, when no `onProgress` is given and it is a
+   * terminal. @default false
+   */
+  readonly verbose?: boolean | undefined
 }
 
 /** Options of `GPT4All.retrieveModel(name, options)`. */
@@ -63,7 +71,7 @@ export type RetrievedModel = LoneEntry & {
 /** Options of `GPT4All.verifyModel(name, options)`. */
 export type VerifyModelOptions = Pick<
   DownloadModelOptions,
-  'modelPath' | 'signal' | 'onProgress' | 'logger'
+  'modelPath' | 'signal' | 'onProgress' | 'logger' | 'verbose'
 > & {
   /** Whether the catalog may be asked where no entry is kept beside the file. @default true */
   readonly allowDownload?: boolean | undefined
@@ -119,14 +127,22 @@ export abstract class ModelFiles {
       md5sum: checksum('md5sum', options.md5sum, 32),
       sha256sum: checksum('sha256sum', options.sha256sum, 64),
     }
-    const request = { ...common(options), onProgress: callable('onProgress', options.onProgress) }
+    const request = watched(options)
     const there = await (url === undefined ? findModel(location, request.logger) : findOnDisk(location))
-    if (there !== undefined) return there
+    if (there !== undefined) {
+      await assertFile(there)
+      return there
+    }
     const entry =
       url === undefined
         ? await entryOf(location, request)
-        : { filename: basename(location.withExtension), url, ...sums }
-    return downloadEntry(entry, dirname(location.withExtension), url ?? fileUrl(entry), request)
+        : { filename: basename(location.withExtension), url: shown(url), ...sums }
+    return withProgressBar(entry.filename, request, (onProgress) =>
+      downloadEntry(entry, dirname(location.withExtension), url ?? fileUrl(entry), {
+        ...request,
+        onProgress,
+      }),
+    )
   }
 
   /**
@@ -160,7 +176,7 @@ export abstract class ModelFiles {
     checkKnown(options, VERIFY_OPTIONS)
     const location = locateModel(name, string('modelPath', options.modelPath))
     const allowDownload = boolean('allowDownload', options.allowDownload) ?? true
-    const request = { ...common(options), onProgress: callable('onProgress', options.onProgress) }
+    const request = watched(options)
     const path = await findOnDisk(location)
     if (path === undefined) throw missing(location, 'There is nothing to verify.')
     const kept = checksumOf((await keptEntry(path)) ?? {})
@@ -171,7 +187,9 @@ export abstract class ModelFiles {
     if (!expected) {
       throw new ModelError('ERR_MODEL_CONFIG', `Nothing tells the checksum of ${path}.`, path)
     }
-    await verifyFile(path, expected, request)
+    await withProgressBar(basename(path), request, (onProgress) =>
+      verifyFile(path, expected, { ...request, onProgress }),
+    )
     return { path, ...expected }
   }
 
@@ -192,14 +210,23 @@ export abstract class ModelFiles {
   }
 }
 
-function common(options: Pick<ListModelsOptions, 'signal' | 'logger'>): {
+function common(
+  options: Pick<ListModelsOptions, 'signal' | 'logger'>,
+  verbose = false,
+): {
   readonly signal: AbortSignal
   readonly logger: Logger
 } {
   return {
     signal: abortSignal('signal', options.signal) ?? new AbortController().signal,
-    logger: resolveLogger(options.logger, false),
+    logger: resolveLogger(options.logger, verbose),
   }
+}
+
+function watched(options: Pick<DownloadModelOptions, 'signal' | 'logger' | 'onProgress' | 'verbose'>) {
+  const verbose = boolean('verbose', options.verbose) ?? false
+  const onProgress = callable('onProgress', options.onProgress)
+  return { ...common(options, verbose), onProgress, verbose }
 }
 
 function checksum(name: string, value: unknown, digits: number): string | undefined {
@@ -216,6 +243,7 @@ const DOWNLOAD_OPTIONS: Readonly<Record<keyof DownloadModelOptions, true>> = {
   signal: true,
   logger: true,
   onProgress: true,
+  verbose: true,
 }
 
 const RETRIEVE_OPTIONS: Readonly<Record<keyof RetrieveModelOptions, true>> = {
@@ -232,4 +260,5 @@ const VERIFY_OPTIONS: Readonly<Record<keyof VerifyModelOptions, true>> = {
   signal: true,
   logger: true,
   onProgress: true,
+  verbose: true,
 }

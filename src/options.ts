@@ -45,7 +45,10 @@ export type ModelOptions = {
    * `models.json` beside it. Source: `modelConfigFile` of the gpt4all package for Node.js
    */
   readonly modelConfigFile?: string | undefined
-  /** Log everything to stderr, when no `logger` is given. @default false Source: `verbose` in Python */
+  /**
+   * Log everything to stderr, when no `logger` is given, and show progress there, when no `onProgress` is given and it is a
+   * terminal. @default false Source: `verbose` in Python
+   */
   readonly verbose?: boolean | undefined
   /**
    * Receives the library's and llama.cpp's log lines: `console`, pino, winston ...
@@ -149,6 +152,7 @@ export type ResolvedModelOptions = {
   readonly modelConfigFile: string | undefined
   readonly logger: Logger
   readonly allowDownload: boolean
+  readonly verbose: boolean
   readonly onProgress: ((progress: Progress) => void) | undefined
 }
 
@@ -180,6 +184,7 @@ export function resolveModelOptions(options: ModelOptions = {}): ResolvedModelOp
     deterministic: boolean('deterministic', options.deterministic) ?? false,
     modelConfigFile: string('modelConfigFile', options.modelConfigFile),
     logger,
+    verbose,
     allowDownload: boolean('allowDownload', options.allowDownload) ?? true,
     onProgress: callable('onProgress', options.onProgress),
   }

@@ -27,6 +27,7 @@ for (const file of [
   'README.md',
   'docs/generation.md',
   'docs/gui-parity.md',
+  'docs/models.md',
   'docs/sampling.md',
   'src/gpt4all.ts',
 ]) {
