@@ -5,7 +5,7 @@ import type { NativeBinding, NativeDevice, NativeLog, NativeModel } from '../nat
 import type { ResolvedModelOptions } from '../options.ts'
 import { findEntry, type TemplateEntry } from './catalog-entry.ts'
 import { assertGeneratesText, type GgufHeader, readGguf } from './gguf.ts'
-import { checkMemory } from './memory.ts'
+import { checkMemory, planMemory } from './memory.ts'
 import { Meter } from './progress.ts'
 
 export type OpenedModel = {
@@ -31,7 +31,8 @@ export async function openModel(
   assertGeneratesText(header)
   const entry = await findEntry(path, options.modelConfigFile, options.logger)
   const devices = chooseDevices(binding, options)
-  if (devices.length === 0) checkMemory(header, options.nCtx) // what a GPU takes, llama.cpp knows best
+  if (devices.length === 0)
+    checkMemory(path, options.nCtx, planMemory(header, options.nCtx), options.logger) // what a GPU takes, llama.cpp knows best
   const native = await load(binding, header, options, devices, signal)
   const { hasEncoder, hasDecoder, isDiffusion } = native.info
   if (hasEncoder || !hasDecoder || isDiffusion) {
