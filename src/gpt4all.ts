@@ -6,6 +6,7 @@ import { type ChatMessage, checkMessages, render, type TemplateOptions, withSyst
 import { ChatSession } from './chat-session.ts'
 import { checkKnown, checkObject } from './checks.ts'
 import { ClosedError, ContextOverflowError, optionError } from './errors.ts'
+import { type ResolvedGenerateOptions, resolveGenerateOptions } from './generate-options.ts'
 import { Generation, type Prepare, type RunRecord } from './generation.ts'
 import { LoadedModel, type ModelConfig } from './loaded-model.ts'
 import { ModelFiles } from './model-files.ts'
@@ -14,9 +15,7 @@ import { decode, encode } from './native/tokenizer.ts'
 import {
   type ModelOptions,
   RESERVED_TOKENS,
-  type ResolvedGenerateOptions,
   type ResolvedModelOptions,
-  resolveGenerateOptions,
   resolveModelOptions,
   resolveTokenizeOptions,
   type TokenizeOptions,

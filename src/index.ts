@@ -21,6 +21,7 @@ export {
   OutOfMemoryError,
   TemplateError,
 } from './errors.ts'
+export type { GenerateOptions } from './generate-options.ts'
 export { Generation } from './generation.ts'
 export type { GenerationResult, Part, PartialResult, Timings, Usage } from './generation-result.ts'
 export { GPT4All } from './gpt4all.ts'
@@ -36,4 +37,4 @@ export type {
 export type { CatalogEntry } from './models/catalog.ts'
 export type { MemoryPlan } from './models/memory.ts'
 export type { Progress } from './models/progress.ts'
-export { DEFAULTS, type GenerateOptions, type ModelOptions, type TokenizeOptions } from './options.ts'
+export { DEFAULTS, type ModelOptions, type TokenizeOptions } from './options.ts'

@@ -6,6 +6,7 @@ import { type ReplyFormat, type Spoken, tellApart } from './engine/reply.ts'
 import { untilStop } from './engine/stop.ts'
 import { toText } from './engine/text.ts'
 import { generateTokens } from './engine/tokens.ts'
+import type { ResolvedGenerateOptions } from './generate-options.ts'
 import type { Prepare, RunRecord } from './generation.ts'
 import { tellPrompt } from './logger.ts'
 import type { ModelLocation } from './models/locate.ts'
@@ -14,7 +15,7 @@ import { type OpenedModel, openModel } from './models/open.ts'
 import { loadBinding } from './native/binding.ts'
 import { pieceReader } from './native/tokenizer.ts'
 import type { NativeBinding, NativeModel } from './native/types.ts'
-import type { ResolvedGenerateOptions, ResolvedModelOptions } from './options.ts'
+import type { ResolvedModelOptions } from './options.ts'
 
 /** What a loaded model says of itself. */
 export type ModelConfig = {

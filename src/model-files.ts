@@ -1,5 +1,5 @@
 import { basename, dirname } from 'node:path'
-import { boolean, callable, checkKnown, checkObject, string } from './checks.ts'
+import { abortSignal, boolean, callable, checkKnown, checkObject, string } from './checks.ts'
 import { ModelError, optionError } from './errors.ts'
 import { type Logger, resolveLogger } from './logger.ts'
 import { type CatalogEntry, catalogUrl, fetchCatalog, fileUrl, named, readCatalog } from './models/catalog.ts'
@@ -9,7 +9,7 @@ import { findOnDisk, locateModel, missing } from './models/locate.ts'
 import { type MemoryPlan, planMemory } from './models/memory.ts'
 import { checksumOf, downloadEntry, entryOf, verifyFile } from './models/obtain.ts'
 import type { Progress } from './models/progress.ts'
-import { abortSignal, type ModelOptions, resolveModelOptions } from './options.ts'
+import { type ModelOptions, resolveModelOptions } from './options.ts'
 
 /** Options of `GPT4All.listModels(options)`. */
 export type ListModelsOptions = {

@@ -31,8 +31,7 @@ export async function openModel(
   assertGeneratesText(header)
   const entry = await findEntry(path, options.modelConfigFile, options.logger)
   const devices = chooseDevices(binding, options)
-  if (devices.length === 0)
-    checkMemory(path, options.nCtx, planMemory(header, options.nCtx), options.logger) // what a GPU takes, llama.cpp knows best
+  if (devices.length === 0) checkMemory(path, options.nCtx, planMemory(header, options.nCtx), options.logger) // what a GPU takes, llama.cpp knows best
   const native = await load(binding, header, options, devices, signal)
   const { hasEncoder, hasDecoder, isDiffusion } = native.info
   if (hasEncoder || !hasDecoder || isDiffusion) {

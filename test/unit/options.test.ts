@@ -1,13 +1,8 @@
 import { availableParallelism } from 'node:os'
 import { describe, expect, test } from 'vitest'
 import { isGPT4AllError } from '../../src/errors.ts'
-import {
-  DEFAULTS,
-  type GenerateOptions,
-  type ModelOptions,
-  resolveGenerateOptions,
-  resolveModelOptions,
-} from '../../src/options.ts'
+import { type GenerateOptions, resolveGenerateOptions } from '../../src/generate-options.ts'
+import { DEFAULTS, type ModelOptions, resolveModelOptions } from '../../src/options.ts'
 
 const GENERATE_NUMBERS = [
   'maxTokens',
