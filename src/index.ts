@@ -12,6 +12,8 @@ export type { FinishReason } from './engine/tokens.ts'
 export {
   ClosedError,
   ContextOverflowError,
+  DeviceError,
+  type DeviceFallback,
   DownloadError,
   type ErrorCode,
   GPT4AllError,
@@ -35,6 +37,7 @@ export type {
   VerifyModelOptions,
 } from './model-files.ts'
 export type { CatalogEntry } from './models/catalog.ts'
+export type { Device } from './models/devices.ts'
 export type { MemoryPlan } from './models/memory.ts'
 export type { Progress } from './models/progress.ts'
 export { DEFAULTS, type ModelOptions, type TokenizeOptions } from './options.ts'

@@ -6,12 +6,13 @@ import { type ReplyFormat, type Spoken, tellApart } from './engine/reply.ts'
 import { untilStop } from './engine/stop.ts'
 import { toText } from './engine/text.ts'
 import { generateTokens } from './engine/tokens.ts'
+import type { DeviceFallback } from './errors.ts'
 import type { ResolvedGenerateOptions } from './generate-options.ts'
 import type { Prepare, RunRecord } from './generation.ts'
 import { tellPrompt } from './logger.ts'
 import type { ModelLocation } from './models/locate.ts'
 import { obtainModel } from './models/obtain.ts'
-import { type OpenedModel, openModel } from './models/open.ts'
+import { candidates, type OpenedModel, openModel } from './models/open.ts'
 import { loadBinding } from './native/binding.ts'
 import { pieceReader } from './native/tokenizer.ts'
 import type { NativeBinding, NativeModel } from './native/types.ts'
@@ -47,22 +48,15 @@ const MOST_FORMATS = 16
 /** @internal A model whose weights are loaded, and the engine that computes with them. */
 export class LoadedModel {
   readonly #binding: NativeBinding
-  readonly #model: OpenedModel
-  readonly #engine: Engine
+  readonly #model: OpenedModel<Engine>
   readonly #options: ResolvedModelOptions
   readonly #endTokens: ReadonlySet<number>
   readonly #bytesOf: (token: number) => Uint8Array
   readonly #formats = new Map<string, Promise<PromptFormat>>()
 
-  private constructor(
-    binding: NativeBinding,
-    model: OpenedModel,
-    engine: Engine,
-    options: ResolvedModelOptions,
-  ) {
+  private constructor(binding: NativeBinding, model: OpenedModel<Engine>, options: ResolvedModelOptions) {
     this.#binding = binding
     this.#model = model
-    this.#engine = engine
     this.#options = options
     this.#endTokens = new Set(model.native.info.endTokens)
     this.#bytesOf = pieceReader(model.native)
@@ -74,29 +68,11 @@ export class LoadedModel {
     signal: AbortSignal,
   ): Promise<LoadedModel> {
     const binding = loadBinding()
+    const devices = candidates(binding, options) // before anything is downloaded
     const file = await obtainModel(location, { ...options, signal })
-    const model = await openModel(binding, file, options, signal)
-    const { native } = model
-    const { nCtx, nThreads, fixedThreads, deterministic, logger } = options
-    if (nCtx > native.info.trainedContextSize) {
-      const trained = native.info.trainedContextSize
-      logger.warn(
-        `nCtx ${nCtx} is more than the ${trained} tokens the model was trained with: expect poor text beyond`,
-      )
-    }
-    const shape = {
-      contextSize: nCtx,
-      threads: nThreads,
-      // A recurrent state cannot take back a step that was given up.
-      yields: !fixedThreads && !deterministic && !native.info.isRecurrent && !native.info.isHybrid,
-      deterministic,
-      logger,
-    }
-    const engine = await Engine.open(binding, native, shape).catch((error) => {
-      native.close()
-      throw error
-    })
-    return new LoadedModel(binding, model, engine, options)
+    const start = (native: NativeModel) => startEngine(binding, native, options)
+    const model = await openModel(binding, file, options, devices, start, signal)
+    return new LoadedModel(binding, model, options)
   }
 
   get native(): NativeModel {
@@ -104,12 +80,16 @@ export class LoadedModel {
   }
 
   get backend(): string {
-    const device = this.#model.devices[0]
-    return device ? device.name.replace(/\d+$/, '').toLowerCase() : 'cpu'
+    return this.#model.gpus[0]?.backend ?? 'cpu'
   }
 
   get device(): string | undefined {
-    return this.#model.devices[0]?.description
+    const names = this.#model.gpus.map(({ description }) => description)
+    return names.length > 0 ? names.join(', ') : undefined
+  }
+
+  get fallbacks(): readonly DeviceFallback[] {
+    return this.#model.fallbacks
   }
 
   get config(): ModelConfig {
@@ -157,7 +137,7 @@ export class LoadedModel {
     signal.throwIfAborted()
     record.promptTokens = prompt.tokens.length
     if (prompt.full) return
-    const sequence = this.#engine.sequence({ moved: prompt.moved ?? false })
+    const sequence = this.#model.engine.sequence({ moved: prompt.moved ?? false })
     const step = {
       sampler: new this.#binding.Sampler(native.info.vocabSize, options.sampling),
       batchSize: options.nBatch,
@@ -206,7 +186,28 @@ export class LoadedModel {
 
   /** Interrupts what is under way, waits for it, and frees everything. */
   async close(): Promise<void> {
-    await this.#engine.close()
+    await this.#model.engine.close()
     this.#model.native.close()
   }
+}
+
+function startEngine(
+  binding: NativeBinding,
+  native: NativeModel,
+  { nCtx, nThreads, fixedThreads, deterministic, logger }: ResolvedModelOptions,
+): Promise<Engine> {
+  const { trainedContextSize, isRecurrent, isHybrid } = native.info
+  if (nCtx > trainedContextSize) {
+    logger.warn(
+      `nCtx ${nCtx} is more than the ${trainedContextSize} tokens the model was trained with: expect poor text beyond`,
+    )
+  }
+  return Engine.open(binding, native, {
+    contextSize: nCtx,
+    threads: nThreads,
+    // A recurrent state cannot take back a step that was given up.
+    yields: !fixedThreads && !deterministic && !isRecurrent && !isHybrid,
+    deterministic,
+    logger,
+  })
 }

@@ -4,11 +4,13 @@ import { ModelError, optionError } from './errors.ts'
 import { type Logger, resolveLogger } from './logger.ts'
 import { type CatalogEntry, catalogUrl, fetchCatalog, fileUrl, named, readCatalog } from './models/catalog.ts'
 import { keptEntry } from './models/catalog-entry.ts'
+import { type Device, gpuName, isGpu, presentDevices } from './models/devices.ts'
 import { readGguf } from './models/gguf.ts'
 import { findOnDisk, locateModel, missing } from './models/locate.ts'
 import { type MemoryPlan, planMemory } from './models/memory.ts'
 import { checksumOf, downloadEntry, entryOf, verifyFile } from './models/obtain.ts'
 import type { Progress } from './models/progress.ts'
+import { loadBinding } from './native/binding.ts'
 import { type ModelOptions, resolveModelOptions } from './options.ts'
 
 /** Options of `GPT4All.listModels(options)`. */
@@ -58,7 +60,7 @@ export type VerifiedModel = {
 export type EstimateMemoryOptions = Pick<ListModelsOptions, 'signal'> &
   Pick<ModelOptions, 'modelPath' | 'nCtx'>
 
-/** What {@link GPT4All} does with model files, without loading one. */
+/** What {@link GPT4All} tells of model files and devices, and does with files, without loading a model. */
 // biome-ignore lint/complexity/noStaticOnlyClass: GPT4All inherits them
 export abstract class ModelFiles {
   /**
@@ -145,6 +147,19 @@ export abstract class ModelFiles {
     const path = await findOnDisk(location)
     if (path === undefined) throw missing(location, 'Only a model on the disk tells what it needs.')
     return planMemory(await readGguf(path, { signal }), nCtx)
+  }
+
+  /** Everything that can compute: the CPU, and the GPUs for which the addon was built. */
+  static listDevices(): Device[] {
+    return presentDevices(loadBinding()).devices.map((device) => ({ ...device }))
+  }
+
+  /**
+   * Names of the GPUs, as `device` takes them: `cuda:NVIDIA GeForce RTX 3060`. Empty where there is none, or none for which
+   * the addon was built.
+   */
+  static listGpus(): string[] {
+    return ModelFiles.listDevices().filter(isGpu).map(gpuName)
   }
 }
 

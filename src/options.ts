@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { boolean, callable, checkKnown, checkObject, INT32_MAX, integer, string } from './checks.ts'
+import { optionError } from './errors.ts'
 import { type Logger, resolveLogger } from './logger.ts'
 import type { Progress } from './models/progress.ts'
 
@@ -20,14 +21,23 @@ export type ModelOptions = {
    */
   readonly nThreads?: number | undefined
   /**
-   * Where to compute: `'cpu'`, `'gpu'` (every GPU the addon was built for), or a part of a device's name. Without
-   * such a GPU the CPU is used, and a warning is logged.
-   * @default `'gpu'` on macOS with Apple silicon, else `'cpu'`. Source: `device` in Python
+   * Where to compute: `'cpu'`, `'gpu'` (the best there is), a backend (`'cuda'`, `'vulkan'`, also called `'kompute'`,
+   * `'metal'` ...), a vendor (`'nvidia'`, `'amd'`, `'intel'`), a name that `listGpus()` or `listDevices()` tells, or a part
+   * of one; or several of these: the first one on which the model loads. Without any the CPU is used; `model.fallbacks`
+   * tells why. @default `'gpu'` on macOS with Apple silicon, else `'cpu'`. Source: `device` in Python
    */
-  readonly device?: string | undefined
+  readonly device?: string | readonly string[] | undefined
+  /**
+   * Fail with `ERR_DEVICE` instead of using the CPU when the model loads on none of `device`.
+   * @default false. Source: Python always fails
+   */
+  readonly strictDevice?: boolean | undefined
   /** Tokens of the context, prompt and answer together: 8 to 2^24. @default 2048 Source: `n_ctx` in Python */
   readonly nCtx?: number | undefined
-  /** Layers to put on the GPU, 0 or more; without effect on the CPU. @default 100 Source: `ngl` in Python */
+  /**
+   * Layers to put on the GPU, from the last, 0 or more; the CPU computes the others. With 0 the GPU only helps with
+   * prompts. Without effect on the CPU. @default 100 Source: `ngl` in Python
+   */
   readonly ngl?: number | undefined
   /**
    * Compute so that the same prompt gives the same logits, bit for bit, whatever was cached or asked before: then
@@ -75,7 +85,8 @@ export type ResolvedModelOptions = {
   readonly nThreads: number
   /** `nThreads` was asked for: it is not changed for the sake of other programs. */
   readonly fixedThreads: boolean
-  readonly device: string
+  readonly device: readonly string[]
+  readonly strictDevice: boolean
   readonly nCtx: number
   readonly ngl: number
   readonly deterministic: boolean
@@ -95,7 +106,8 @@ export function resolveModelOptions(options: ModelOptions = {}): ResolvedModelOp
     modelPath: string('modelPath', options.modelPath),
     fixedThreads: options.nThreads !== undefined,
     nThreads: resolveThreads(integer('nThreads', options.nThreads, 1), logger),
-    device: string('device', options.device) ?? (isAppleSilicon() ? 'gpu' : 'cpu'),
+    device: devices(options.device) ?? [isAppleSilicon() ? 'gpu' : 'cpu'],
+    strictDevice: boolean('strictDevice', options.strictDevice) ?? false,
     nCtx: integer('nCtx', options.nCtx, 8, 2 ** 24) ?? DEFAULTS.nCtx,
     ngl: integer('ngl', options.ngl, 0, INT32_MAX) ?? DEFAULTS.ngl,
     deterministic: boolean('deterministic', options.deterministic) ?? false,
@@ -132,6 +144,7 @@ const MODEL_OPTIONS: Readonly<Record<keyof ModelOptions, true>> = {
   allowDownload: true,
   nThreads: true,
   device: true,
+  strictDevice: true,
   nCtx: true,
   ngl: true,
   deterministic: true,
@@ -146,6 +159,14 @@ const MAX_THREADS = 512
 
 function isAppleSilicon(): boolean {
   return process.platform === 'darwin' && process.arch === 'arm64'
+}
+
+function devices(value: unknown): readonly string[] | undefined {
+  if (value === undefined) return undefined
+  const list: unknown[] = Array.isArray(value) ? [...value] : [value] // the caller may change its own later
+  const valid = list.length > 0 && list.every((device) => typeof device === 'string' && device.trim() !== '')
+  if (!valid) throw optionError('device', 'a non-empty string or a non-empty array of them', value)
+  return list as string[]
 }
 
 function resolveThreads(wanted: number | undefined, logger: Logger): number {

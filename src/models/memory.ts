@@ -36,17 +36,17 @@ export function machineMemory(): Memory {
   return { available, free: Math.min(freemem(), available) }
 }
 
-/** `onHost`: the part of the layers, 0 to 1, that is not in a GPU's own memory. */
+/** `part`: of the layers, 0 to 1, where a GPU has the others. */
 export function planMemory(
   header: GgufHeader,
   nCtx: number,
-  { memory = machineMemory(), onHost = 1 }: { memory?: Memory; onHost?: number } = {},
+  { memory = machineMemory(), part = 1 }: { memory?: Memory; part?: number } = {},
 ): MemoryPlan {
   const shape = memoryShape(header)
   const { floatsPerToken, masks } = shape
-  const bytesPerToken = onHost * shape.bytesPerToken
-  const stateBytes = onHost * shape.stateBytes
-  const weights = onHost * header.tensorBytes
+  const bytesPerToken = part * shape.bytesPerToken
+  const stateBytes = part * shape.stateBytes
+  const weights = part * header.tensorBytes
   const steady = (tokens: number) => 4 * (2 * header.tokenCount + floatsPerToken * tokens)
   const maskPerCell = (tokens: number) => 2 * masks * tokens
 

@@ -90,14 +90,6 @@ describe('a model', () => {
     expect(lines.some((line) => line.startsWith('warn: nCtx 4096 is more than the 2048'))).toBe(true)
     await model.close()
   })
-
-  test('asked for a GPU where there is none computes on the CPU and warns', async () => {
-    const { lines, logger } = recorder()
-    const model = await GPT4All.load(EMBEDDED, { nThreads: 1, device: 'no such card', logger })
-    expect(model.backend).toBe('cpu')
-    expect(lines.some((line) => line.startsWith('warn: no GPU matches'))).toBe(true)
-    await model.close()
-  })
 })
 
 describe('a file that cannot be used', () => {

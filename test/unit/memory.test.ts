@@ -105,8 +105,8 @@ describe('the state of recurrent layers', () => {
 
 describe('planMemory()', () => {
   const model = header(layers(32, GROUPED))
-  const plan = (nCtx: number, gibibytes: number, onHost = 1) =>
-    planMemory(model, nCtx, { memory: { available: gibibytes * GIB, free: GIB }, onHost })
+  const plan = (nCtx: number, gibibytes: number, part = 1) =>
+    planMemory(model, nCtx, { memory: { available: gibibytes * GIB, free: GIB }, part })
 
   test('rounds the context up to whole cells, as llama.cpp does', () => {
     expect(plan(300, 8).kvCache).toBe(plan(512, 8).kvCache)
