@@ -4,9 +4,9 @@ import { type InspectOptions, inspect } from 'node:util'
 import type { ChatMessage } from './chat/template.ts'
 import type { Channel, ReplyFormat, Spoken, Transcript } from './engine/reply.ts'
 import type { FinishReason, Outcome } from './engine/tokens.ts'
+import type { ResolvedGenerateOptions } from './generate-options.ts'
 import type { GenerationResult, Part, PartialResult, Timings } from './generation-result.ts'
 import type { NativeModel } from './native/types.ts'
-import type { ResolvedGenerateOptions } from './options.ts'
 
 /** @internal What the run fills in while it is under way. */
 export type RunRecord = {

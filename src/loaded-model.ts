@@ -6,19 +6,20 @@ import { type ReplyFormat, type Spoken, tellApart } from './engine/reply.ts'
 import { untilStop } from './engine/stop.ts'
 import { toText } from './engine/text.ts'
 import { generateTokens } from './engine/tokens.ts'
-import { ClosedError } from './errors.ts'
+import { ClosedError, type DeviceFallback } from './errors.ts'
+import type { ResolvedGenerateOptions } from './generate-options.ts'
 import type { Prepare, RunRecord } from './generation.ts'
 import { tellPrompt } from './logger.ts'
 import { lookUpEntry } from './models/catalog-entry.ts'
 import { asGguf, originalFile } from './models/ggml/convert.ts'
 import type { ModelLocation } from './models/locate.ts'
 import { obtainModel } from './models/obtain.ts'
-import { type OpenedModel, openModel } from './models/open.ts'
+import { candidates, type OpenedModel, openModel } from './models/open.ts'
 import { withProgressBar } from './models/progress-bar.ts'
 import { loadBinding } from './native/binding.ts'
 import { pieceReader } from './native/tokenizer.ts'
 import type { NativeBinding, NativeModel } from './native/types.ts'
-import type { ResolvedGenerateOptions, ResolvedModelOptions } from './options.ts'
+import type { ResolvedModelOptions } from './options.ts'
 
 /** What a loaded model says of itself. */
 export type ModelConfig = {
@@ -50,23 +51,16 @@ const MOST_FORMATS = 16
 /** @internal A model whose weights are loaded, and the engine that computes with them. */
 export class LoadedModel {
   readonly #binding: NativeBinding
-  readonly #model: OpenedModel
-  readonly #engine: Engine
+  readonly #model: OpenedModel<Engine>
   readonly #options: ResolvedModelOptions
   readonly #endTokens: ReadonlySet<number>
   readonly #bytesOf: (token: number) => Uint8Array
   readonly #formats = new Map<string, Promise<PromptFormat>>()
   readonly #closing = new AbortController()
 
-  private constructor(
-    binding: NativeBinding,
-    model: OpenedModel,
-    engine: Engine,
-    options: ResolvedModelOptions,
-  ) {
+  private constructor(binding: NativeBinding, model: OpenedModel<Engine>, options: ResolvedModelOptions) {
     this.#binding = binding
     this.#model = model
-    this.#engine = engine
     this.#options = options
     this.#endTokens = new Set(model.native.info.endTokens)
     this.#bytesOf = pieceReader(model.native)
@@ -78,32 +72,15 @@ export class LoadedModel {
     signal: AbortSignal,
   ): Promise<LoadedModel> {
     const binding = loadBinding()
+    const devices = candidates(binding, options) // before anything is downloaded
+    const start = (native: NativeModel) => startEngine(binding, native, options)
     const model = await withProgressBar(basename(location.withExtension), options, async (onProgress) => {
       const request = { ...options, onProgress, signal }
       const path = await asGguf(await obtainModel(location, request), request)
-      return openModel(binding, { path, original: originalFile(path) }, request, signal)
+      const files = { path, original: originalFile(path) }
+      return openModel(binding, files, request, devices, start, signal)
     })
-    const { native } = model
-    const { nCtx, nThreads, fixedThreads, deterministic, logger } = options
-    if (nCtx > native.info.trainedContextSize) {
-      const trained = native.info.trainedContextSize
-      logger.warn(
-        `nCtx ${nCtx} is more than the ${trained} tokens the model was trained with: expect poor text beyond`,
-      )
-    }
-    const shape = {
-      contextSize: nCtx,
-      threads: nThreads,
-      // A recurrent state cannot take back a step that was given up.
-      yields: !fixedThreads && !deterministic && !native.info.isRecurrent && !native.info.isHybrid,
-      deterministic,
-      logger,
-    }
-    const engine = await Engine.open(binding, native, shape).catch((error) => {
-      native.close()
-      throw error
-    })
-    return new LoadedModel(binding, model, engine, options)
+    return new LoadedModel(binding, model, options)
   }
 
   get native(): NativeModel {
@@ -111,12 +88,16 @@ export class LoadedModel {
   }
 
   get backend(): string {
-    const device = this.#model.devices[0]
-    return device ? device.name.replace(/\d+$/, '').toLowerCase() : 'cpu'
+    return this.#model.gpus[0]?.backend ?? 'cpu'
   }
 
   get device(): string | undefined {
-    return this.#model.devices[0]?.description
+    const names = this.#model.gpus.map(({ description }) => description)
+    return names.length > 0 ? names.join(', ') : undefined
+  }
+
+  get fallbacks(): readonly DeviceFallback[] {
+    return this.#model.fallbacks
   }
 
   get config(): ModelConfig {
@@ -175,7 +156,7 @@ export class LoadedModel {
     signal.throwIfAborted()
     record.promptTokens = prompt.tokens.length
     if (prompt.full) return
-    const sequence = this.#engine.sequence({ moved: prompt.moved ?? false })
+    const sequence = this.#model.engine.sequence({ moved: prompt.moved ?? false })
     const step = {
       sampler: new this.#binding.Sampler(native.info.vocabSize, options.sampling),
       batchSize: options.nBatch,
@@ -225,7 +206,28 @@ export class LoadedModel {
   /** Interrupts what is under way, waits for it, and frees everything. */
   async close(): Promise<void> {
     this.#closing.abort(new ClosedError('The model'))
-    await this.#engine.close()
+    await this.#model.engine.close()
     this.#model.native.close()
   }
+}
+
+function startEngine(
+  binding: NativeBinding,
+  native: NativeModel,
+  { nCtx, nThreads, fixedThreads, deterministic, logger }: ResolvedModelOptions,
+): Promise<Engine> {
+  const { trainedContextSize, isRecurrent, isHybrid } = native.info
+  if (nCtx > trainedContextSize) {
+    logger.warn(
+      `nCtx ${nCtx} is more than the ${trainedContextSize} tokens the model was trained with: expect poor text beyond`,
+    )
+  }
+  return Engine.open(binding, native, {
+    contextSize: nCtx,
+    threads: nThreads,
+    // A recurrent state cannot take back a step that was given up.
+    yields: !fixedThreads && !deterministic && !isRecurrent && !isHybrid,
+    deterministic,
+    logger,
+  })
 }

@@ -1,5 +1,5 @@
 import { basename, dirname } from 'node:path'
-import { boolean, callable, checkKnown, checkObject, string } from './checks.ts'
+import { abortSignal, boolean, callable, checkKnown, checkObject, string } from './checks.ts'
 import { ModelError, optionError } from './errors.ts'
 import { type Logger, resolveLogger } from './logger.ts'
 import { shown } from './models/address.ts'
@@ -14,6 +14,7 @@ import {
 } from './models/catalog.ts'
 import { keptEntry } from './models/catalog-entry.ts'
 import { checksumOf, verifyFile } from './models/checksum.ts'
+import { type Device, gpuName, isGpu, presentDevices } from './models/devices.ts'
 import { asGguf, originalFile } from './models/ggml/convert.ts'
 import { readGguf } from './models/gguf/header.ts'
 import { assertFile, findOnDisk, locateModel, missing } from './models/locate.ts'
@@ -21,7 +22,8 @@ import { type MemoryPlan, planMemory } from './models/memory.ts'
 import { downloadEntry, entryOf, findModel, obtainModel } from './models/obtain.ts'
 import type { Progress } from './models/progress.ts'
 import { withProgressBar } from './models/progress-bar.ts'
-import { abortSignal, type ModelOptions, resolveModelOptions } from './options.ts'
+import { loadBinding } from './native/binding.ts'
+import { type ModelOptions, resolveModelOptions } from './options.ts'
 
 /** Options of `GPT4All.listModels(options)`. */
 export type ListModelsOptions = {
@@ -89,7 +91,7 @@ export type VerifiedModel = {
 export type EstimateMemoryOptions = Pick<ListModelsOptions, 'signal'> &
   Pick<ModelOptions, 'modelPath' | 'nCtx'>
 
-/** What {@link GPT4All} does with model files, without loading one. */
+/** What {@link GPT4All} tells of model files and devices, and does with files, without loading a model. */
 // biome-ignore lint/complexity/noStaticOnlyClass: GPT4All inherits them
 export abstract class ModelFiles {
   /**
@@ -207,6 +209,19 @@ export abstract class ModelFiles {
     const path = await findOnDisk(location)
     if (path === undefined) throw missing(location, 'Only a model on the disk tells what it needs.')
     return planMemory(await readGguf(path, { signal }), nCtx)
+  }
+
+  /** Everything that can compute: the CPU, and the GPUs for which the addon was built. */
+  static listDevices(): Device[] {
+    return presentDevices(loadBinding()).devices.map((device) => ({ ...device }))
+  }
+
+  /**
+   * Names of the GPUs, as `device` takes them: `cuda:NVIDIA GeForce RTX 3060`. Empty where there is none, or none for which
+   * the addon was built.
+   */
+  static listGpus(): string[] {
+    return ModelFiles.listDevices().filter(isGpu).map(gpuName)
   }
 }
 

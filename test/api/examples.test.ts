@@ -25,6 +25,7 @@ const withImport = (block: string) =>
 const examples: [string, string][] = []
 for (const file of [
   'README.md',
+  'docs/devices.md',
   'docs/generation.md',
   'docs/gui-parity.md',
   'docs/models.md',
