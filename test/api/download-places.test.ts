@@ -164,7 +164,9 @@ describe('a place where nothing can be written', () => {
     expect(await failure(join(folder, 'file', 'below'))).toEqual(wanted('its folder is a file (ENOTDIR)'))
     mkdirSync(join(folder, 'blocked.gguf.part'))
     expect(await failure(folder, 'blocked')).toEqual(wanted('a folder has that name (EISDIR)'))
-    expect(await failure(folder, 'n'.repeat(300))).toEqual(wanted('the name is too long (ENAMETOOLONG)'))
+    expect(await failure(join(folder, 'n'.repeat(300)))).toEqual(
+      wanted('the name is too long (ENAMETOOLONG)'),
+    )
     mkdirSync(join(folder, 'folder.gguf'))
     expect(await failure(folder, 'folder')).toMatchObject({
       name: 'ModelError',
