@@ -1,6 +1,6 @@
-const SIZE = 2 ** 16
+const SIZE = 2 ** 17
 /** Less than this is copied, so that little in a queue holds little memory. */
-const SMALL = SIZE / 4
+const SMALL = 2 ** 14
 
 /**
  * Memory that a socket reads into, used again and again: a new buffer for every read would wait for the garbage
