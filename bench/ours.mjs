@@ -10,7 +10,7 @@ const GREEDY = { temp: 0, repeatPenalty: 1 }
 const DEFAULT_SAMPLING = { temp: 0.7, topK: 40, topP: 0.4, repeatPenalty: 1.18 }
 const MOST_VARIANTS = 200
 
-const jobs = { speed, turns, sampling, loop, abort, memory, text }
+const jobs = { speed, turns, sampling, loop, abort, memory, text, download }
 
 /** Tokens per second of each repetition, `{ prefill, decode }`, after one that warms up. */
 async function speed({ model: file, threads, prompt, tokens, repetitions }) {
@@ -165,6 +165,24 @@ async function text({ model: file, threads, prompts, tokens, nCtx }) {
   for (const prompt of prompts) texts.push(await model.generate(prompt, { ...GREEDY, maxTokens: tokens }))
   await model.close()
   return texts
+}
+
+/** A download: its ms, and by how many bytes the process grew at most. */
+async function download({ url, modelPath, md5sum }) {
+  const before = process.memoryUsage.rss()
+  const peakBefore = process.resourceUsage().maxRSS * 1024
+  let peak = before
+  const sample = () => {
+    peak = Math.max(peak, process.memoryUsage.rss())
+  }
+  const sampling = setInterval(sample, 10)
+  const started = performance.now()
+  await GPT4All.downloadModel('model', { url, modelPath, md5sum, onProgress: sample })
+  const ms = performance.now() - started
+  clearInterval(sampling)
+  // A process that was just started may still have the peak of the one that started it.
+  const peakAfter = process.resourceUsage().maxRSS * 1024
+  return { ms, growth: Math.max(peak, peakAfter > peakBefore ? peakAfter : 0) - before }
 }
 
 const [job, options] = process.argv.slice(2)

@@ -39,12 +39,23 @@ Napi::Value Devices(const Napi::CallbackInfo& info) {
     Napi::Object one = Napi::Object::New(env);
     one.Set("name", ggml_backend_dev_name(device));
     one.Set("description", ggml_backend_dev_description(device));
+    one.Set("backend", ggml_backend_reg_name(ggml_backend_dev_backend_reg(device)));
     one.Set("type", TypeName(ggml_backend_dev_type(device)));
     one.Set("memoryFree", static_cast<double>(free));
     one.Set("memoryTotal", static_cast<double>(total));
     devices.Set(static_cast<uint32_t>(i), one);
   }
   return devices;
+}
+
+// What this build computes with, whether or not the machine has such a device.
+Napi::Value Backends(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const size_t count = ggml_backend_reg_count();
+  Napi::Array backends = Napi::Array::New(env, count);
+  for (size_t i = 0; i < count; i++)
+    backends.Set(static_cast<uint32_t>(i), ggml_backend_reg_name(ggml_backend_reg_get(i)));
+  return backends;
 }
 
 // Where this addon lies, so that a child process can load the same one; empty where Node does not tell.
@@ -70,6 +81,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("file", OwnFile(env));
   exports.Set("llamaVersion", llama_version());
   exports.Set("systemInfo", llama_print_system_info());
+  exports.Set("backends", Napi::Function::New<Backends>(env, "backends"));
   exports.Set("devices", Napi::Function::New<Devices>(env, "devices"));
   exports.Set("Model", Model::Init(env));
   exports.Set("Context", Context::Init(env));

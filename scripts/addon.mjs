@@ -201,7 +201,7 @@ function jobs() {
 
 main(import.meta.url, async () => {
   const args = process.argv.slice(2)
-  const unknown = args.find((arg) => arg !== '--sanitize' && !/^-D\w+(:\w+)?=/.test(arg))
+  const unknown = args.find((arg) => arg !== '--sanitize' && !/^-D[\w.-]+(:\w+)?=/.test(arg))
   if (unknown !== undefined)
     throw new Stop(`Unknown option ${unknown}: use --sanitize or CMake options like -DGGML_VULKAN=ON.`)
   const room = addonRoom({

@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { isAbsolute, join } from 'node:path'
+import { dirname, isAbsolute, join } from 'node:path'
 
 /** Where the library keeps what it can do without: `~/.cache/gpt4all-ts`; `undefined` where there is no home folder. */
 export function cacheFolder(): string | undefined {
@@ -13,17 +13,36 @@ export function cacheFolder(): string | undefined {
   return isAbsolute(home) ? join(home, '.cache', 'gpt4all-ts') : undefined
 }
 
-/**
- * Makes a folder below the cache folder. Step by step: `mkdir()` with `recursive` never ends where a parent can have no
- * children, as in `/proc`.
- */
+/** Makes a folder below the cache folder. */
 export async function makeCacheFolder(name: string): Promise<string> {
   const folder = cacheFolder()
   if (folder === undefined) throw new Error('there is no home folder')
-  for (const path of [join(folder, '..'), folder, join(folder, name)]) {
-    await mkdir(path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error
-    })
-  }
+  await makeFolder(join(folder, name))
   return join(folder, name)
+}
+
+/**
+ * Makes a folder, and those that it lies in. Step by step: `mkdir()` with `recursive` never ends where a parent can have no
+ * children, as in `/proc`.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' && dirname(path) !== path) {
+      await makeFolder(dirname(path))
+      await mkdir(path).catch(unlessFolder(path))
+    } else await unlessFolder(path)(error as Error)
+  }
+}
+
+function unlessFolder(path: string): (error: Error) => Promise<void> {
+  return async (error) => {
+    const isFolder = await stat(path).then(
+      (found) => found.isDirectory(),
+      () => false,
+    )
+    if (!isFolder) throw error
+  }
 }

@@ -20,15 +20,15 @@ import {
   withSystem,
 } from './chat/template.ts'
 import { ClosedError, GPT4AllError, optionError } from './errors.ts'
+import {
+  type GenerateOptions,
+  type ResolvedGenerateOptions,
+  resolveGenerateOptions,
+} from './generate-options.ts'
 import type { Generation, Prepare, RunRecord } from './generation.ts'
 import type { PartialResult } from './generation-result.ts'
 import type { NativeModel } from './native/types.ts'
-import {
-  type GenerateOptions,
-  RESERVED_TOKENS,
-  type ResolvedGenerateOptions,
-  resolveGenerateOptions,
-} from './options.ts'
+import { RESERVED_TOKENS } from './options.ts'
 
 /** @internal What a session needs of its model. */
 export type SessionHost = {

@@ -3,6 +3,8 @@ import { optionError } from './errors.ts'
 
 /** The largest number a 32-bit float holds: samplers compute with those. */
 export const MAX_FLOAT = 3.4e38
+/** The largest number that llama.cpp counts with. */
+export const INT32_MAX = 0x7fffffff
 
 export function checkObject(name: string, value: unknown): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
@@ -42,6 +44,11 @@ export function integer(
   if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max) return value as number
   const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`
   throw optionError(name, `an integer ${range}`, value)
+}
+
+export function abortSignal(name: string, value: unknown): AbortSignal | undefined {
+  if (value === undefined || value instanceof AbortSignal) return value
+  throw optionError(name, 'an AbortSignal', value)
 }
 
 /** What other libraries call our options: lower case, without underscores. */
@@ -88,4 +95,9 @@ export function checkKnown(
     error.message = `Unknown option "${name}".${hint}`
     throw error
   }
+}
+
+/** An integer from 0, or `Infinity`. */
+export function limit(name: string, value: unknown): number | undefined {
+  return value === Number.POSITIVE_INFINITY ? value : integer(name, value, 0)
 }

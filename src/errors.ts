@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'ERR_MODEL_LOAD'
   | 'ERR_MODEL_CONFIG'
   | 'ERR_MEMORY'
+  | 'ERR_DEVICE'
   | 'ERR_DOWNLOAD'
   | 'ERR_CHECKSUM'
   | 'ERR_DISK_SPACE'
@@ -109,11 +110,28 @@ export class OutOfMemoryError extends GPT4AllError {
   }
 }
 
+/** A device that was asked for and is not used, and why. */
+export type DeviceFallback = { readonly device: string; readonly reason: string }
+
+/** `ERR_DEVICE`: with `strictDevice`, none of the devices that were asked for can be used. */
+export class DeviceError extends GPT4AllError {
+  /** Each device that was asked for, and why it cannot be used. */
+  readonly fallbacks: readonly DeviceFallback[]
+
+  constructor(fallbacks: readonly DeviceFallback[], present: readonly string[], options?: ErrorOptions) {
+    const reasons = fallbacks.map(({ device, reason }) => `"${device}" (${reason})`).join(', nor ')
+    const message = `Cannot compute on ${reasons}. Devices of this machine that the addon knows: ${present.join(', ')}.`
+    super('ERR_DEVICE', message, options)
+    this.fallbacks = fallbacks
+  }
+}
+
 /**
  * A download that failed. `code` says why: `ERR_DOWNLOAD` (the server cannot be reached, refuses, or sends something
- * else), `ERR_CHECKSUM` (what it sent is not the file that was meant) or `ERR_DISK_SPACE`.
+ * else, or the folder cannot be written), `ERR_CHECKSUM` (what it sent is not the file that was meant) or `ERR_DISK_SPACE`.
  */
 export class DownloadError extends GPT4AllError {
+  /** Without user, password and query. */
   readonly url: string
   /** The HTTP status of the answer; `undefined` where there was none, or it was not the reason. */
   readonly status: number | undefined

@@ -4,9 +4,9 @@ import { type InspectOptions, inspect } from 'node:util'
 import type { ChatMessage } from './chat/template.ts'
 import type { Channel, ReplyFormat, Spoken, Transcript } from './engine/reply.ts'
 import type { FinishReason, Outcome } from './engine/tokens.ts'
+import type { ResolvedGenerateOptions } from './generate-options.ts'
 import type { GenerationResult, Part, PartialResult, Timings } from './generation-result.ts'
 import type { NativeModel } from './native/types.ts'
-import type { ResolvedGenerateOptions } from './options.ts'
 
 /** @internal What the run fills in while it is under way. */
 export type RunRecord = {
@@ -16,6 +16,8 @@ export type RunRecord = {
   tokenBytes: number
   promptTokens: number
   cachedTokens: number
+  /** Tokens that were guessed, and those that were right. */
+  guessed: { readonly proposedTokens: number; readonly acceptedTokens: number }
   /** Messages that were left out of the prompt. */
   dropped: readonly ChatMessage[]
   /** Called once at the end, before anyone hears of it: with what was made, or without where that is not to be kept. */
@@ -78,6 +80,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     tokenBytes: 0,
     promptTokens: 0,
     cachedTokens: 0,
+    guessed: { proposedTokens: 0, acceptedTokens: 0 },
     dropped: [],
     onEnd: undefined,
   }
@@ -295,6 +298,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     const perSecond = (count: number, ms: number) => (count > 0 && ms > 0 ? (count / ms) * 1000 : 0)
     return {
       promptMs,
+      ...this.#record.guessed,
       completionMs,
       promptTokensPerSecond: this.#tokens.length > 0 ? perSecond(evaluated, promptMs) : 0,
       tokensPerSecond: perSecond(this.#tokens.length - 1, completionMs),

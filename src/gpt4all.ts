@@ -5,7 +5,8 @@ import { type ChatGenerateOptions, type ChatSessionOptions, resolveChatOptions }
 import { type ChatMessage, checkMessages, render, type TemplateOptions, withSystem } from './chat/template.ts'
 import { ChatSession } from './chat-session.ts'
 import { checkKnown, checkObject } from './checks.ts'
-import { ClosedError, ContextOverflowError, optionError } from './errors.ts'
+import { ClosedError, ContextOverflowError, type DeviceFallback, optionError } from './errors.ts'
+import { type ResolvedGenerateOptions, resolveGenerateOptions } from './generate-options.ts'
 import { Generation, type Prepare, type RunRecord } from './generation.ts'
 import { LoadedModel, type ModelConfig } from './loaded-model.ts'
 import { ModelFiles } from './model-files.ts'
@@ -14,9 +15,7 @@ import { decode, encode } from './native/tokenizer.ts'
 import {
   type ModelOptions,
   RESERVED_TOKENS,
-  type ResolvedGenerateOptions,
   type ResolvedModelOptions,
-  resolveGenerateOptions,
   resolveModelOptions,
   resolveTokenizeOptions,
   type TokenizeOptions,
@@ -60,6 +59,7 @@ export class GPT4All extends ModelFiles {
    * @throws {ModelError} when the file is missing, unreadable, no GGUF, damaged, or of an unsupported kind
    * @throws {DownloadError} `ERR_DOWNLOAD`, `ERR_CHECKSUM`, `ERR_DISK_SPACE` when it had to be downloaded
    * @throws {OutOfMemoryError} `ERR_MEMORY` when weights and context do not fit into this machine
+   * @throws {DeviceError} `ERR_DEVICE` with `strictDevice`, when it loads on none of the devices
    */
   static async load(name: string, options?: ModelOptions): Promise<GPT4All> {
     const model = new this(name, options)
@@ -198,9 +198,17 @@ export class GPT4All extends ModelFiles {
     return this.#opened?.backend
   }
 
-  /** Name of the GPU in use; `undefined` on the CPU, as in Python, and before the model is open. */
+  /**
+   * Name of the GPU in use, or of all that share the layers; `undefined` on the CPU, as in Python, and before the model is
+   * open.
+   */
   get device(): string | undefined {
     return this.#opened?.device
+  }
+
+  /** The devices of `device` that come before the one in use, and why they are not used; empty before it is open. */
+  get fallbacks(): readonly DeviceFallback[] {
+    return this.#opened?.fallbacks ?? []
   }
 
   /** What the model says of itself; `undefined` before it is open. */

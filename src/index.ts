@@ -12,6 +12,8 @@ export type { FinishReason } from './engine/tokens.ts'
 export {
   ClosedError,
   ContextOverflowError,
+  DeviceError,
+  type DeviceFallback,
   DownloadError,
   type ErrorCode,
   GPT4AllError,
@@ -19,8 +21,10 @@ export {
   ModelError,
   type OptionError,
   OutOfMemoryError,
+  QueueFullError,
   TemplateError,
 } from './errors.ts'
+export type { GenerateOptions } from './generate-options.ts'
 export { Generation } from './generation.ts'
 export type { GenerationResult, Part, PartialResult, Timings, Usage } from './generation-result.ts'
 export { GPT4All } from './gpt4all.ts'
@@ -36,6 +40,7 @@ export type {
   VerifyModelOptions,
 } from './model-files.ts'
 export type { CatalogEntry } from './models/catalog.ts'
+export type { Device } from './models/devices.ts'
 export type { MemoryPlan } from './models/memory.ts'
 export type { Progress } from './models/progress.ts'
-export { DEFAULTS, type GenerateOptions, type ModelOptions, type TokenizeOptions } from './options.ts'
+export { DEFAULTS, type ModelOptions, type TokenizeOptions } from './options.ts'

@@ -6,18 +6,22 @@ import { type ReplyFormat, type Spoken, tellApart } from './engine/reply.ts'
 import { untilStop } from './engine/stop.ts'
 import { toText } from './engine/text.ts'
 import { generateTokens } from './engine/tokens.ts'
-import { ClosedError } from './errors.ts'
+import { ClosedError, type DeviceFallback } from './errors.ts'
+import type { ResolvedGenerateOptions } from './generate-options.ts'
 import type { Prepare, RunRecord } from './generation.ts'
 import { tellPrompt } from './logger.ts'
 import { lookUpEntry } from './models/catalog-entry.ts'
 import { asGguf, originalFile } from './models/ggml/convert.ts'
+import type { GgufHeader } from './models/gguf/header.ts'
 import type { ModelLocation } from './models/locate.ts'
+import { sideBySide } from './models/memory.ts'
 import { obtainModel } from './models/obtain.ts'
-import { type OpenedModel, openModel } from './models/open.ts'
+import { candidates, type OpenedModel, openModel } from './models/open.ts'
+import { withProgressBar } from './models/progress-bar.ts'
 import { loadBinding } from './native/binding.ts'
 import { pieceReader } from './native/tokenizer.ts'
 import type { NativeBinding, NativeModel } from './native/types.ts'
-import type { ResolvedGenerateOptions, ResolvedModelOptions } from './options.ts'
+import type { ResolvedModelOptions } from './options.ts'
 
 /** What a loaded model says of itself. */
 export type ModelConfig = {
@@ -49,23 +53,16 @@ const MOST_FORMATS = 16
 /** @internal A model whose weights are loaded, and the engine that computes with them. */
 export class LoadedModel {
   readonly #binding: NativeBinding
-  readonly #model: OpenedModel
-  readonly #engine: Engine
+  readonly #model: OpenedModel<Engine>
   readonly #options: ResolvedModelOptions
   readonly #endTokens: ReadonlySet<number>
   readonly #bytesOf: (token: number) => Uint8Array
   readonly #formats = new Map<string, Promise<PromptFormat>>()
   readonly #closing = new AbortController()
 
-  private constructor(
-    binding: NativeBinding,
-    model: OpenedModel,
-    engine: Engine,
-    options: ResolvedModelOptions,
-  ) {
+  private constructor(binding: NativeBinding, model: OpenedModel<Engine>, options: ResolvedModelOptions) {
     this.#binding = binding
     this.#model = model
-    this.#engine = engine
     this.#options = options
     this.#endTokens = new Set(model.native.info.endTokens)
     this.#bytesOf = pieceReader(model.native)
@@ -77,34 +74,15 @@ export class LoadedModel {
     signal: AbortSignal,
   ): Promise<LoadedModel> {
     const binding = loadBinding()
-    const request = { ...options, signal }
-    const file = await obtainModel(location, request)
-    const path = await asGguf(file, request)
-    const model = await openModel(binding, { path, original: originalFile(path) }, options, signal)
-    const { native } = model
-    const { nCtx, nThreads, fixedThreads, deterministic, logger } = options
-    if (nCtx > native.info.trainedContextSize) {
-      const trained = native.info.trainedContextSize
-      logger.warn(
-        `nCtx ${nCtx} is more than the ${trained} tokens the model was trained with: expect poor text beyond`,
-      )
-    }
-    const shape = {
-      contextSize: nCtx,
-      threads: nThreads,
-      // A recurrent state cannot take back a step that was given up.
-      yields: !fixedThreads && !deterministic && !native.info.isRecurrent && !native.info.isHybrid,
-      deterministic,
-      parallel: 8,
-      maxQueue: Number.POSITIVE_INFINITY,
-      cacheMemory: 256 * 2 ** 20,
-      logger,
-    }
-    const engine = await Engine.open(binding, native, shape).catch((error) => {
-      native.close()
-      throw error
+    const devices = candidates(binding, options) // before anything is downloaded
+    const start = (native: NativeModel, header: GgufHeader) => startEngine(binding, native, header, options)
+    const model = await withProgressBar(basename(location.withExtension), options, async (onProgress) => {
+      const request = { ...options, onProgress, signal }
+      const path = await asGguf(await obtainModel(location, request), request)
+      const files = { path, original: originalFile(path) }
+      return openModel(binding, files, request, devices, start, signal)
     })
-    return new LoadedModel(binding, model, engine, options)
+    return new LoadedModel(binding, model, options)
   }
 
   get native(): NativeModel {
@@ -112,12 +90,16 @@ export class LoadedModel {
   }
 
   get backend(): string {
-    const device = this.#model.devices[0]
-    return device ? device.name.replace(/\d+$/, '').toLowerCase() : 'cpu'
+    return this.#model.gpus[0]?.backend ?? 'cpu'
   }
 
   get device(): string | undefined {
-    return this.#model.devices[0]?.description
+    const names = this.#model.gpus.map(({ description }) => description)
+    return names.length > 0 ? names.join(', ') : undefined
+  }
+
+  get fallbacks(): readonly DeviceFallback[] {
+    return this.#model.fallbacks
   }
 
   get config(): ModelConfig {
@@ -176,9 +158,9 @@ export class LoadedModel {
     signal.throwIfAborted()
     record.promptTokens = prompt.tokens.length
     if (prompt.full) return
-    const sequence = this.#engine.sequence({
+    const sequence = this.#model.engine.sequence({
       moved: prompt.moved ?? false,
-      guesses: process.env.GUESS === '1',
+      guesses: options.promptLookup,
     })
     const step = {
       sampler: new this.#binding.Sampler(native.info.vocabSize, options.sampling),
@@ -193,6 +175,7 @@ export class LoadedModel {
     let told = false
     const tell = () => {
       record.cachedTokens = sequence.cachedTokens ?? 0
+      record.guessed = { proposedTokens: sequence.proposed, acceptedTokens: sequence.accepted }
       if (told) return
       told = true
       const { promptTokens, cachedTokens } = record
@@ -229,7 +212,42 @@ export class LoadedModel {
   /** Interrupts what is under way, waits for it, and frees everything. */
   async close(): Promise<void> {
     this.#closing.abort(new ClosedError('The model'))
-    await this.#engine.close()
+    await this.#model.engine.close()
     this.#model.native.close()
   }
+}
+
+function startEngine(
+  binding: NativeBinding,
+  native: NativeModel,
+  header: GgufHeader,
+  {
+    nCtx,
+    nThreads,
+    fixedThreads,
+    deterministic,
+    parallel,
+    maxQueue,
+    cacheMemory,
+    logger,
+  }: ResolvedModelOptions,
+): Promise<Engine> {
+  const { trainedContextSize, isRecurrent, isHybrid } = native.info
+  if (nCtx > trainedContextSize) {
+    logger.warn(
+      `nCtx ${nCtx} is more than the ${trainedContextSize} tokens the model was trained with: expect poor text beyond`,
+    )
+  }
+  return Engine.open(binding, native, {
+    contextSize: nCtx,
+    threads: nThreads,
+    // A recurrent state cannot take back a step that was given up.
+    yields: !fixedThreads && !deterministic && !isRecurrent && !isHybrid,
+    deterministic,
+    parallel: parallel ?? sideBySide(header, nCtx),
+    reserved: parallel ?? 1,
+    maxQueue,
+    cacheMemory,
+    logger,
+  })
 }

@@ -16,13 +16,21 @@ export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'
 const nothing = () => {}
 const silent: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing }
 
+const toStderr = (line: string): void => void process.stderr.write(line)
+let writeLine = toStderr
+
+/** Where lines for stderr go, with their line feed, while something else is drawn there; `undefined` = straight to it. */
+export function writeLinesTo(write: ((line: string) => void) | undefined): void {
+  writeLine = write ?? toStderr
+}
+
 /** A logger that writes lines of at least `level` to stderr (never stdout: that belongs to the program). */
 function stderrLogger(level: LogLevel): Logger {
   const from = LOG_LEVELS.indexOf(level)
   const at = (name: LogLevel) =>
     LOG_LEVELS.indexOf(name) < from
       ? nothing
-      : (message: string) => void process.stderr.write(`gpt4all ${name}: ${message}\n`)
+      : (message: string) => writeLine(`gpt4all ${name}: ${message}\n`)
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
 

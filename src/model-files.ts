@@ -1,7 +1,8 @@
 import { basename, dirname } from 'node:path'
-import { boolean, callable, checkKnown, checkObject, string } from './checks.ts'
+import { abortSignal, boolean, callable, checkKnown, checkObject, string } from './checks.ts'
 import { ModelError, optionError } from './errors.ts'
 import { type Logger, resolveLogger } from './logger.ts'
+import { shown } from './models/address.ts'
 import {
   type CatalogEntry,
   catalogUrl,
@@ -12,13 +13,17 @@ import {
   readCatalog,
 } from './models/catalog.ts'
 import { keptEntry } from './models/catalog-entry.ts'
+import { checksumOf, verifyFile } from './models/checksum.ts'
+import { type Device, gpuName, isGpu, presentDevices } from './models/devices.ts'
 import { asGguf, originalFile } from './models/ggml/convert.ts'
 import { readGguf } from './models/gguf/header.ts'
-import { findOnDisk, locateModel, missing } from './models/locate.ts'
+import { assertFile, findOnDisk, locateModel, missing } from './models/locate.ts'
 import { type MemoryPlan, planMemory } from './models/memory.ts'
-import { checksumOf, downloadEntry, entryOf, findModel, obtainModel, verifyFile } from './models/obtain.ts'
+import { downloadEntry, entryOf, findModel, obtainModel } from './models/obtain.ts'
 import type { Progress } from './models/progress.ts'
-import { abortSignal, type ModelOptions, resolveModelOptions } from './options.ts'
+import { withProgressBar } from './models/progress-bar.ts'
+import { loadBinding } from './native/binding.ts'
+import { type ModelOptions, resolveModelOptions } from './options.ts'
 
 /** Options of `GPT4All.listModels(options)`. */
 export type ListModelsOptions = {
@@ -44,6 +49,11 @@ export type DownloadModelOptions = Omit<ListModelsOptions, 'file'> & {
   readonly sha256sum?: string | undefined
   /** Called ten times a second at most. @default none */
   readonly onProgress?: ((progress: Progress) => void) | undefined
+  /**
+   * Log everything to stderr, when no `logger` is given, and show progress there, when no `onProgress` is given and it is a
+   * terminal. @default false
+   */
+  readonly verbose?: boolean | undefined
 }
 
 /** Options of `GPT4All.retrieveModel(name, options)`. */
@@ -63,7 +73,7 @@ export type RetrievedModel = LoneEntry & {
 /** Options of `GPT4All.verifyModel(name, options)`. */
 export type VerifyModelOptions = Pick<
   DownloadModelOptions,
-  'modelPath' | 'signal' | 'onProgress' | 'logger'
+  'modelPath' | 'signal' | 'onProgress' | 'logger' | 'verbose'
 > & {
   /** Whether the catalog may be asked where no entry is kept beside the file. @default true */
   readonly allowDownload?: boolean | undefined
@@ -81,7 +91,7 @@ export type VerifiedModel = {
 export type EstimateMemoryOptions = Pick<ListModelsOptions, 'signal'> &
   Pick<ModelOptions, 'modelPath' | 'nCtx'>
 
-/** What {@link GPT4All} does with model files, without loading one. */
+/** What {@link GPT4All} tells of model files and devices, and does with files, without loading a model. */
 // biome-ignore lint/complexity/noStaticOnlyClass: GPT4All inherits them
 export abstract class ModelFiles {
   /**
@@ -119,14 +129,22 @@ export abstract class ModelFiles {
       md5sum: checksum('md5sum', options.md5sum, 32),
       sha256sum: checksum('sha256sum', options.sha256sum, 64),
     }
-    const request = { ...common(options), onProgress: callable('onProgress', options.onProgress) }
+    const request = watched(options)
     const there = await (url === undefined ? findModel(location, request.logger) : findOnDisk(location))
-    if (there !== undefined) return there
+    if (there !== undefined) {
+      await assertFile(there)
+      return there
+    }
     const entry =
       url === undefined
         ? await entryOf(location, request)
-        : { filename: basename(location.withExtension), url, ...sums }
-    return downloadEntry(entry, dirname(location.withExtension), url ?? fileUrl(entry), request)
+        : { filename: basename(location.withExtension), url: shown(url), ...sums }
+    return withProgressBar(entry.filename, request, (onProgress) =>
+      downloadEntry(entry, dirname(location.withExtension), url ?? fileUrl(entry), {
+        ...request,
+        onProgress,
+      }),
+    )
   }
 
   /**
@@ -160,7 +178,7 @@ export abstract class ModelFiles {
     checkKnown(options, VERIFY_OPTIONS)
     const location = locateModel(name, string('modelPath', options.modelPath))
     const allowDownload = boolean('allowDownload', options.allowDownload) ?? true
-    const request = { ...common(options), onProgress: callable('onProgress', options.onProgress) }
+    const request = watched(options)
     const path = await findOnDisk(location)
     if (path === undefined) throw missing(location, 'There is nothing to verify.')
     const kept = checksumOf((await keptEntry(path)) ?? {})
@@ -171,7 +189,9 @@ export abstract class ModelFiles {
     if (!expected) {
       throw new ModelError('ERR_MODEL_CONFIG', `Nothing tells the checksum of ${path}.`, path)
     }
-    await verifyFile(path, expected, request)
+    await withProgressBar(basename(path), request, (onProgress) =>
+      verifyFile(path, expected, { ...request, onProgress }),
+    )
     return { path, ...expected }
   }
 
@@ -190,16 +210,38 @@ export abstract class ModelFiles {
     if (path === undefined) throw missing(location, 'Only a model on the disk tells what it needs.')
     return planMemory(await readGguf(path, { signal }), nCtx)
   }
+
+  /** Everything that can compute: the CPU, and the GPUs for which the addon was built. */
+  static listDevices(): Device[] {
+    return presentDevices(loadBinding()).devices.map((device) => ({ ...device }))
+  }
+
+  /**
+   * Names of the GPUs, as `device` takes them: `cuda:NVIDIA GeForce RTX 3060`. Empty where there is none, or none for which
+   * the addon was built.
+   */
+  static listGpus(): string[] {
+    return ModelFiles.listDevices().filter(isGpu).map(gpuName)
+  }
 }
 
-function common(options: Pick<ListModelsOptions, 'signal' | 'logger'>): {
+function common(
+  options: Pick<ListModelsOptions, 'signal' | 'logger'>,
+  verbose = false,
+): {
   readonly signal: AbortSignal
   readonly logger: Logger
 } {
   return {
     signal: abortSignal('signal', options.signal) ?? new AbortController().signal,
-    logger: resolveLogger(options.logger, false),
+    logger: resolveLogger(options.logger, verbose),
   }
+}
+
+function watched(options: Pick<DownloadModelOptions, 'signal' | 'logger' | 'onProgress' | 'verbose'>) {
+  const verbose = boolean('verbose', options.verbose) ?? false
+  const onProgress = callable('onProgress', options.onProgress)
+  return { ...common(options, verbose), onProgress, verbose }
 }
 
 function checksum(name: string, value: unknown, digits: number): string | undefined {
@@ -216,6 +258,7 @@ const DOWNLOAD_OPTIONS: Readonly<Record<keyof DownloadModelOptions, true>> = {
   signal: true,
   logger: true,
   onProgress: true,
+  verbose: true,
 }
 
 const RETRIEVE_OPTIONS: Readonly<Record<keyof RetrieveModelOptions, true>> = {
@@ -232,4 +275,5 @@ const VERIFY_OPTIONS: Readonly<Record<keyof VerifyModelOptions, true>> = {
   signal: true,
   logger: true,
   onProgress: true,
+  verbose: true,
 }

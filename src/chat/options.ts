@@ -1,6 +1,6 @@
 import { boolean, checkKnown, checkObject, string } from '../checks.ts'
 import { optionError } from '../errors.ts'
-import type { GenerateOptions } from '../options.ts'
+import type { GenerateOptions } from '../generate-options.ts'
 import type { OverflowPolicy } from './history.ts'
 import {
   type ChatMessage,

@@ -21,8 +21,10 @@ export type EngineShape = {
   readonly yields: boolean
   /** The same tokens give the same logits, bit for bit, whatever was cached or asked before. */
   readonly deterministic: boolean
-  /** The most sequences that are evaluated side by side. Slots are made when they are needed. */
+  /** The most sequences that are evaluated side by side. */
   readonly parallel: number
+  /** Those for which there are slots from the beginning; more are made when they are needed. */
+  readonly reserved: number
   /** The most sequences that may wait for a slot. */
   readonly maxQueue: number
   /** Bytes for the states of conversations that lost their slots. */
@@ -91,7 +93,7 @@ export class Engine {
         flashAttention: 'auto',
       })
     try {
-      return new Engine(make, await make(1), model, shape)
+      return new Engine(make, await make(shape.deterministic ? 1 : shape.reserved), model, shape)
     } catch (error) {
       throw translateFailure(error, `A context of ${shape.contextSize} tokens (nCtx)`)
     }

@@ -3,8 +3,9 @@ import { readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as v from 'valibot'
 import { cacheFolder, makeCacheFolder } from '../cache-folder.ts'
-import { DownloadError, ModelError } from '../errors.ts'
+import { DownloadError, GPT4AllError, ModelError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
+import { checkUrl, shown } from './address.ts'
 import { wrongWithName } from './file-names.ts'
 import { get, PATIENCE, type Patience, refusal } from './http.ts'
 
@@ -118,22 +119,35 @@ export async function readCatalog(file: string): Promise<LoneEntry[]> {
 const CATALOG_URL = 'https://gpt4all.io/models/models3.json'
 const FILES_URL = 'https://gpt4all.io/models/gguf/'
 
-/** The folder of a mirror: it holds `models3.json`, and the models by their file names. */
-function mirror(): string | undefined {
-  const url = process.env.GPT4ALL_MODELS_URL
-  return url && (url.endsWith('/') ? url : `${url}/`)
+/**
+ * `name` in the folder of the mirror that the environment names: it holds `models3.json`, and the models by their file
+ * names. A query of its address goes with each of them.
+ */
+function mirrored(name: string): string | undefined {
+  const folder = process.env.GPT4ALL_MODELS_URL
+  if (!folder) return undefined
+  const url = checkMirror(folder)
+  url.pathname = `${url.pathname.replace(/\/$/, '')}/${encodeURIComponent(name)}`
+  return url.href
 }
 
+function checkMirror(folder: string): URL {
+  try {
+    return checkUrl(folder)
+  } catch (error) {
+    const message = `GPT4ALL_MODELS_URL does not name a mirror: ${(error as Error).message.replace(/\.$/, '')}`
+    throw new DownloadError(message, { url: shown(folder), retry: false, cause: error })
+  }
+}
+
+/** @throws {DownloadError} `ERR_DOWNLOAD` when the environment names a mirror that has no address */
 export function catalogUrl(): string {
-  const folder = mirror()
-  return folder ? new URL('models3.json', folder).href : CATALOG_URL
+  return mirrored('models3.json') ?? CATALOG_URL
 }
 
 /** Where the file of `entry` is fetched from. */
 export function fileUrl({ filename, url }: CatalogEntry): string {
-  const folder = mirror()
-  if (folder) return new URL(encodeURIComponent(filename), folder).href
-  return url ?? new URL(encodeURIComponent(filename), FILES_URL).href
+  return mirrored(filename) ?? url ?? new URL(encodeURIComponent(filename), FILES_URL).href
 }
 
 export type CatalogRequest = {
@@ -158,16 +172,17 @@ export async function fetchCatalog(request: CatalogRequest): Promise<CatalogEntr
   const kept = folder === undefined ? undefined : await readKept(join(folder, 'catalogs', name))
   try {
     const answered = await ask(request, kept)
-    if (answered === kept) return list(kept.json, url)
-    const entries = list(answered.json, url)
+    if (answered === kept) return list(kept.json, shown(url))
+    const entries = list(answered.json, shown(url))
     await keep(name, answered).catch((error: Error) =>
       logger.debug(`the catalog is not kept: ${error.message}`),
     )
     return entries
   } catch (error) {
-    if (signal.aborted || !kept || !(error instanceof DownloadError)) throw error
+    // A page of a hotel's network, say, is no catalog either.
+    if (signal.aborted || !kept || !(error instanceof GPT4AllError)) throw error
     logger.warn(`${error.message} Using the catalog of an earlier time.`)
-    return list(kept.json, url)
+    return list(kept.json, shown(url))
   }
 }
 
@@ -195,15 +210,21 @@ async function ask(
     answer.close()
     throw error
   }
-  const pieces: Uint8Array[] = []
+  const whole: Uint8Array[] = []
   let bytes = 0
-  for await (const piece of answer.body) {
-    pieces.push(piece)
-    bytes += piece.length
+  const take = async (pieces: readonly Uint8Array[]) => {
+    for (const piece of pieces) {
+      whole.push(Buffer.from(piece))
+      bytes += piece.length
+    }
     if (bytes > MOST_BYTES)
-      throw new DownloadError(`${url} is no catalog: it is too long`, { url, retry: false })
+      throw new DownloadError(`${answer.url} is no catalog: it is too long`, {
+        url: answer.url,
+        retry: false,
+      })
   }
-  return { etag: answer.header('etag'), json: Buffer.concat(pieces).toString('utf8') }
+  await answer.read(take).finally(answer.close)
+  return { etag: answer.header('etag'), json: Buffer.concat(whole).toString('utf8') }
 }
 
 async function readKept(file: string): Promise<Kept | undefined> {

@@ -1,15 +1,16 @@
-import { createHash, type Hash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { type FileHandle, mkdir, open, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { DownloadError } from '../errors.ts'
+import { makeFolder } from '../cache-folder.ts'
+import { DownloadError, GPT4AllError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
+import { shown } from './address.ts'
+import type { Checksum } from './checksum.ts'
+import { isFull } from './disk-space.ts'
 import { withFileLock } from './file-lock.ts'
 import { type Answer, backoff, get, PATIENCE, type Patience, refusal } from './http.ts'
+import { lengthOf, PartFile } from './part-file.ts'
 import { Meter, type Progress } from './progress.ts'
-
-export type Checksum = { readonly algorithm: 'md5' | 'sha256'; readonly digest: string }
 
 export type DownloadRequest = {
   readonly url: string
@@ -26,223 +27,193 @@ export type DownloadRequest = {
   readonly beforeRename?: () => Promise<void>
 }
 
-/** What is kept beside a partial file, to know later whether it can be gone on with. */
-type PartNote = { readonly url: string; readonly etag: string | undefined; readonly size: number | undefined }
-
-const BLOCK = 2 ** 19
-/** The disk, a quota, or the limit of a process. */
-const NO_ROOM = ['ENOSPC', 'EDQUOT', 'EFBIG']
-/** Left free on the disk. */
-const SPARE = 16 * 2 ** 20
-
 /**
  * Downloads a file to `target.part`, goes on where an earlier attempt ended, verifies it, and gives it its name.
- * Whoever else downloads the same file, in this process or another, waits and then finds it there.
- * @throws {DownloadError} `ERR_DOWNLOAD` (the server), `ERR_CHECKSUM` (the content), `ERR_DISK_SPACE`
+ * Whoever else downloads the same file, in this process or another, waits and then finds it there. What `onProgress`
+ * throws ends it and passes through.
+ * @throws {DownloadError} `ERR_DOWNLOAD` (the server, or the folder), `ERR_CHECKSUM` (the content), `ERR_DISK_SPACE`
  */
 export async function download(request: DownloadRequest): Promise<void> {
   const { target, signal, patience = PATIENCE } = request
   signal.throwIfAborted()
-  await mkdir(dirname(target), { recursive: true })
-  await withFileLock(target, { signal, staleMs: patience.staleMs }, async (signal) => {
-    if (await exists(target)) return // somebody else was faster
-    await new Download({ ...request, signal }).run()
-  })
+  let thrown: { readonly error: unknown } | undefined
+  const onProgress = (progress: Progress) => {
+    try {
+      request.onProgress?.(progress)
+    } catch (error) {
+      thrown = { error }
+      throw error
+    }
+  }
+  try {
+    await makeFolder(dirname(target))
+    await withFileLock(target, { signal, staleMs: patience.staleMs }, async (signal) => {
+      if (await isThere(target)) return // somebody else was faster
+      await new Download({ ...request, onProgress, signal }).run()
+    })
+  } catch (error) {
+    signal.throwIfAborted()
+    throw thrown ? thrown.error : localFailure(error, request)
+  }
 }
 
 class Download {
   readonly #request: DownloadRequest
   readonly #patience: Patience
-  readonly #part: string
-  readonly #note: string
+  readonly #url: string
   readonly #meter: Meter
-  #hash: Hash | undefined
-  /** Bytes that lie in the part file, and are in the hash. */
-  #have = 0
   #size: number | undefined
   #etag: string | undefined
 
   constructor(request: DownloadRequest) {
     this.#request = request
     this.#patience = request.patience ?? PATIENCE
-    this.#part = `${request.target}.part`
-    this.#note = `${request.target}.part.json`
+    this.#url = shown(request.url)
     this.#size = request.size
     this.#meter = new Meter('download', request.onProgress)
   }
 
   async run(): Promise<void> {
-    const file = await open(this.#part, 'a+')
+    const { target, checksum, logger, beforeRename } = this.#request
+    const part = await PartFile.open(target, checksum?.algorithm)
     try {
-      await this.#resume(file)
-      for (let failures = 0; this.#size === undefined || this.#have < this.#size; ) {
-        const before = this.#have
-        try {
-          await this.#attempt(file)
-          break
-        } catch (error) {
-          failures = await this.#wait(error, this.#have > before ? 1 : failures + 1)
-        }
+      await this.#resume(part)
+      const isResumed = part.length > 0
+      await this.#fetch(part)
+      let digest = part.digest()
+      if (digest !== checksum?.digest && isResumed) {
+        logger.warn(`what was left of an earlier download of ${target} does not belong to it: starting anew`)
+        await this.#restart(part)
+        await this.#fetch(part)
+        digest = part.digest()
       }
-      await this.#verify(file)
+      if (checksum && digest !== checksum.digest) {
+        await part.remove()
+        const message = `what ${this.#url} sent is not ${target}: its ${checksum.algorithm} is ${digest} instead of ${checksum.digest}`
+        throw new DownloadError(message, { code: 'ERR_CHECKSUM', url: this.#url, retry: false })
+      }
+      await beforeRename?.()
+      this.#request.signal.throwIfAborted()
+      await part.rename(target)
     } finally {
-      await file.close()
+      await part.close()
     }
-    await this.#request.beforeRename?.()
-    await rename(this.#part, this.#request.target)
-    await rm(this.#note, { force: true })
   }
 
   /** Takes what an earlier download left, where it is of the same file. */
-  async #resume(file: FileHandle): Promise<void> {
-    const { size } = await file.stat()
-    const note = await readNote(this.#note)
-    const { url, size: wanted, checksum } = this.#request
-    const same = note?.url === url && (wanted === undefined || size <= wanted)
-    // Without a checksum only the ETag can tell that the rest belongs to it.
-    if (size === 0 || !same || !(checksum || note.etag)) return this.#restart(file)
-    this.#etag = note.etag
-    this.#size ??= note.size
-    this.#hash = checksum && createHash(checksum.algorithm)
-    if (this.#hash)
-      for await (const block of createReadStream(this.#part, { highWaterMark: BLOCK })) {
-        this.#request.signal.throwIfAborted()
-        this.#hash.update(block as Buffer)
-      }
-    this.#have = size
+  async #resume(part: PartFile): Promise<void> {
+    const note = await part.note()
+    const { size, checksum } = this.#request
+    const isSameUrl = note?.url === this.#url
+    // Without a checksum only the ETag can tell that the rest belongs to it; with one it may come from elsewhere.
+    const isSame = checksum ? note?.digest === checksum.digest : isSameUrl && note.etag !== undefined
+    if (!note || !isSame) return this.#restart(part)
+    this.#etag = isSameUrl ? note.etag : undefined
+    this.#size = size ?? note.size
+    await part.resume(this.#request)
+    if (this.#size !== undefined && part.length > this.#size) await this.#restart(part)
   }
 
-  async #restart(file: FileHandle): Promise<void> {
-    await file.truncate(0)
-    const { checksum } = this.#request
-    this.#hash = checksum && createHash(checksum.algorithm)
-    this.#have = 0
+  async #restart(part: PartFile): Promise<void> {
+    await part.restart()
     this.#etag = undefined
     this.#size = this.#request.size
   }
 
-  async #attempt(file: FileHandle): Promise<void> {
-    const { url, signal } = this.#request
+  async #fetch(part: PartFile): Promise<void> {
+    for (let failures = 0; this.#size === undefined || part.length < this.#size; ) {
+      const before = part.length
+      try {
+        return await this.#attempt(part)
+      } catch (error) {
+        failures = await this.#wait(error, part.length > before ? 1 : failures + 1)
+      }
+    }
+  }
+
+  async #attempt(part: PartFile): Promise<void> {
+    const { url, signal, checksum } = this.#request
     const headers: Record<string, string> = { 'accept-encoding': 'identity' }
-    if (this.#have > 0) headers.range = `bytes=${this.#have}-`
-    if (this.#have > 0 && this.#etag) headers['if-range'] = this.#etag
+    if (part.length > 0) headers.range = `bytes=${part.length}-`
+    if (part.length > 0 && this.#etag) headers['if-range'] = this.#etag
     const answer = await get(url, { headers, signal, patience: this.#patience })
     try {
-      await this.#accept(answer, file)
-      await this.#checkSpace()
-      await writeFile(
-        this.#note,
-        JSON.stringify({ url, etag: this.#etag, size: this.#size } satisfies PartNote),
-      )
-      await this.#write(answer, file)
+      await this.#accept(answer, part)
+      await this.#checkSpace(part)
+      await part.writeNote({
+        url: this.#url,
+        etag: this.#etag,
+        size: this.#size,
+        digest: checksum?.digest,
+      })
+      await answer.read((pieces) => this.#write(pieces, answer, part))
+      if (this.#size !== undefined && part.length < this.#size)
+        throw this.#failure(answer, `ends after ${part.length} of ${this.#size} bytes`, true)
     } finally {
       answer.close()
     }
   }
 
   /** Decides what the answer is: the rest, the whole file, or no file at all. */
-  async #accept(answer: Answer, file: FileHandle): Promise<void> {
-    const { status, header, url } = answer
+  async #accept(answer: Answer, part: PartFile): Promise<void> {
+    const { status, header } = answer
     const error = refusal(answer)
-    if (status === 416 && this.#have > 0) {
-      await this.#restart(file)
-      throw new DownloadError(`${url} does not have the rest of the file`, { url, status, retry: true })
+    if (status === 416 && part.length > 0) {
+      await this.#restart(part)
+      throw this.#failure(answer, 'does not have the rest of the file', true)
     }
     if (error) throw error
     const encoding = header('content-encoding')
     if (encoding !== undefined && encoding !== 'identity')
-      throw new DownloadError(`${url} sends the file compressed (${encoding})`, { url, status, retry: false })
+      throw this.#failure(answer, `sends the file compressed (${encoding})`, false)
     const etag = strongEtag(header('etag'))
     if (status === 206) {
-      const range = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(header('content-range') ?? '')
-      const total = Number(range?.[3])
-      const fits =
-        range && Number(range[1]) === this.#have && (this.#size === undefined || this.#size === total)
-      if (!fits || (this.#etag !== undefined && etag !== undefined && etag !== this.#etag)) {
-        await this.#restart(file)
-        throw new DownloadError(`${url} answers with another range, or another file`, {
-          url,
-          status,
-          retry: true,
-        })
+      const total = this.#totalOf(answer, etag, part.length)
+      if (total !== undefined) {
+        this.#size = total
+        return
       }
-      this.#size = total
-      return
+      await this.#restart(part)
+      throw this.#failure(answer, 'answers with another range, or another file', true)
     }
     // The whole file: the server knows no ranges, or the file has changed.
-    if (this.#have > 0) await this.#restart(file)
+    if (part.length > 0) await this.#restart(part)
     this.#etag = etag
     const length = header('content-length')
     if (length === undefined) return
     if (this.#size !== undefined && Number(length) !== this.#size)
-      throw new DownloadError(`${url} has ${length} bytes instead of ${this.#size}`, {
-        url,
-        status,
-        retry: false,
-      })
+      throw this.#failure(answer, `has ${length} bytes instead of ${this.#size}`, false)
     this.#size = Number(length)
   }
 
-  async #write(answer: Answer, file: FileHandle): Promise<void> {
-    let blocks: Uint8Array[] = []
-    let bytes = 0
-    let writing: Promise<void> = Promise.resolve()
-    // While one block is written the next one comes in, and is hashed.
-    const flush = async () => {
-      if (bytes === 0) return
-      const [block, length] = [blocks, bytes]
-      blocks = []
-      bytes = 0
-      await writing
-      writing = writeAll(file, block, length).then(() => {
-        this.#have += length
-        this.#meter.tell(this.#have, this.#size)
-      })
-      writing.catch(() => {}) // whoever awaits it hears of it
-      for (const piece of block) this.#hash?.update(piece)
-      received += length
-    }
-    let received = this.#have
-    try {
-      for await (const piece of answer.body) {
-        if (this.#size !== undefined && received + bytes + piece.length > this.#size)
-          throw new DownloadError(`${answer.url} sends more than the ${this.#size} bytes it told`, {
-            url: answer.url,
-            retry: false,
-          })
-        blocks.push(piece)
-        bytes += piece.length
-        if (bytes >= BLOCK) await flush()
-      }
-    } finally {
-      await flush()
-      await writing
-    }
-    if (this.#size !== undefined && this.#have < this.#size)
-      throw new DownloadError(`${answer.url} ends after ${this.#have} of ${this.#size} bytes`, {
-        url: answer.url,
-        retry: true,
-      })
+  /** The length of the whole file that `answer` has the rest of; `undefined` where it is of another, or no such rest. */
+  #totalOf({ header }: Answer, etag: string | undefined, from: number): number | undefined {
+    const range = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(header('content-range') ?? '')
+    const total = Number(range?.[3])
+    if (!range || Number(range[1]) !== from || (this.#size ?? total) !== total) return undefined
+    const isUnknown = etag === undefined && this.#request.checksum !== undefined // that will tell
+    return this.#etag === undefined || isUnknown || etag === this.#etag ? total : undefined
   }
 
-  async #checkSpace(): Promise<void> {
+  async #write(pieces: readonly Uint8Array[], answer: Answer, part: PartFile): Promise<void> {
+    if (this.#size !== undefined && part.length + lengthOf(pieces) > this.#size)
+      throw this.#failure(answer, `sends more than the ${this.#size} bytes it told`, false)
+    await part.append(pieces)
+    this.#meter.tell(part.length, this.#size)
+  }
+
+  async #checkSpace(part: PartFile): Promise<void> {
     if (this.#size === undefined) return
-    const { bavail, bsize } = await statfs(dirname(this.#part))
-    const missing = this.#size - this.#have + SPARE - bavail * bsize
-    if (missing <= 0) return
-    const { url, target } = this.#request
-    throw new DownloadError(
-      `${target} needs ${this.#size} bytes, ${missing} more than are free on that disk`,
-      { code: 'ERR_DISK_SPACE', url, retry: false },
-    )
+    const missing = await part.lacks(this.#size - part.length)
+    if (missing === 0) return
+    const message = `${this.#request.target} needs ${this.#size} bytes, ${missing} more than are free on that disk`
+    throw new DownloadError(message, { code: 'ERR_DISK_SPACE', url: this.#url, retry: false })
   }
 
   /** Waits before the next attempt; throws where there is none. */
   async #wait(error: unknown, failures: number): Promise<number> {
-    const { signal, logger, url } = this.#request
+    const { signal, logger } = this.#request
     signal.throwIfAborted()
-    if (NO_ROOM.includes((error as NodeJS.ErrnoException).code ?? ''))
-      throw new DownloadError('the disk is full', { code: 'ERR_DISK_SPACE', url, retry: false, cause: error })
     if (!(error instanceof DownloadError) || !error.retry || failures >= this.#patience.attempts) throw error
     const ms = backoff(failures, this.#patience, error)
     logger.info(`${error.message} Trying again in ${(ms / 1000).toFixed(1)} s.`)
@@ -250,32 +221,8 @@ class Download {
     return failures
   }
 
-  async #verify(file: FileHandle): Promise<void> {
-    await file.sync()
-    const { checksum, url, target } = this.#request
-    const digest = this.#hash?.digest('hex')
-    if (!checksum || digest === checksum.digest.toLowerCase()) return
-    await rm(this.#part, { force: true })
-    await rm(this.#note, { force: true })
-    throw new DownloadError(
-      `what ${url} sent is not ${target}: its ${checksum.algorithm} is ${digest} instead of ${checksum.digest}`,
-      { code: 'ERR_CHECKSUM', url, retry: false },
-    )
-  }
-}
-
-async function writeAll(file: FileHandle, pieces: readonly Uint8Array[], length: number): Promise<void> {
-  let { bytesWritten } = await file.writev(pieces)
-  if (bytesWritten === length) return
-  const whole = Buffer.concat(pieces)
-  while (bytesWritten < length) bytesWritten += (await file.write(whole, bytesWritten)).bytesWritten
-}
-
-async function readNote(path: string): Promise<PartNote | undefined> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as PartNote
-  } catch {
-    return undefined // none, or cut short
+  #failure({ url, status }: Answer, what: string, retry: boolean): DownloadError {
+    return new DownloadError(`${url} ${what}`, { url, status, retry })
   }
 }
 
@@ -284,9 +231,32 @@ function strongEtag(etag: string | undefined): string | undefined {
   return etag?.startsWith('"') ? etag : undefined
 }
 
-function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  )
+async function isThere(path: string): Promise<boolean> {
+  try {
+    if (!(await stat(path)).isDirectory()) return true
+  } catch {
+    return false
+  }
+  throw Object.assign(new Error('it is a folder'), { code: 'EISDIR' })
+}
+
+/** What the system's codes mean here. */
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: 'there is no permission to write there',
+  EPERM: 'there is no permission to write there',
+  EROFS: 'that disk can only be read',
+  EISDIR: 'a folder has that name',
+  EEXIST: 'its folder is a file',
+  ENOTDIR: 'its folder is a file',
+  ENOENT: 'its folder cannot be made',
+  ENAMETOOLONG: 'the name is too long',
+  ECOMPROMISED: 'this process stood still, and another took the download over',
+}
+
+function localFailure(error: unknown, { target, url }: DownloadRequest): unknown {
+  const { code, message } = (error ?? {}) as NodeJS.ErrnoException
+  if (error instanceof GPT4AllError || code === undefined) return error
+  const options = { url: shown(url), retry: false, cause: error }
+  if (isFull(error)) return new DownloadError('the disk is full', { ...options, code: 'ERR_DISK_SPACE' })
+  return new DownloadError(`${target} cannot be written: ${REASONS[code] ?? message} (${code})`, options)
 }

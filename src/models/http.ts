@@ -1,5 +1,8 @@
-import { getProxyForUrl } from 'proxy-from-env'
+import type { Readable } from 'node:stream'
 import { DownloadError } from '../errors.ts'
+import { basicAuth, checkUrl, shown } from './address.ts'
+import { type Connection, connect, proxyRefusal } from './connection.ts'
+import type { ReadBuffers } from './read-buffers.ts'
 
 /** How patient the client is; tests are less so. */
 export type Patience = {
@@ -15,15 +18,27 @@ export type Patience = {
 
 export const PATIENCE: Patience = { stallMs: 30_000, retryMs: 1000, attempts: 6, staleMs: 15_000 }
 
+const REDIRECTS = [301, 302, 303, 307, 308]
 const MOST_REDIRECTS = 10
+/** OpenSSL's codes for a certificate that does not hold, as Node.js names them. */
+const UNTRUSTED = /CERT|UNABLE_TO_VERIFY/
+/** Bytes of a body that may gather while those before them are consumed. */
+const HIGH_WATER = 2 ** 20
 const MOST_WAIT_MS = 60_000
 
-/** What a server answered. The body must be read to its end, or `close()`d. */
+/** What a server answered. The body must be `read()` to its end, or `close()`d. */
 export type Answer = {
+  /** As it may be shown: see `shown()`. */
   readonly url: string
   readonly status: number
   readonly header: (name: string) => string | undefined
-  readonly body: AsyncIterable<Uint8Array>
+  /** The proxy that it came through, as it may be shown. */
+  readonly proxy: string | undefined
+  /**
+   * Hands the body to `consume` as it comes in; while that works, the next pieces gather, up to 1 MiB. The memory of the
+   * pieces is used again once the promise that it returns has settled. What came in before a failure is consumed too.
+   */
+  read(consume: (pieces: readonly Uint8Array[]) => Promise<void>): Promise<void>
   close(): void
 }
 
@@ -34,101 +49,155 @@ type Request = {
 }
 
 /**
- * GET, through the proxy that the environment names (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`). Follows redirects, but
- * never from https to http. Rejects with `signal.reason` when aborted.
+ * GET, through the proxy that the environment names (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), with the user and the
+ * password in the address. Follows redirects, but never from https to http, and tells no other host who the user is.
+ * Rejects with `signal.reason` when aborted.
  * @throws {DownloadError} `ERR_DOWNLOAD` when the server cannot be reached, is silent, or redirects in circles
  */
 export async function get(url: string, { headers = {}, signal, patience }: Request): Promise<Answer> {
+  signal.throwIfAborted()
   // Loaded when it is needed: a model on the disk needs no network.
-  const { Agent, ProxyAgent, request } = await import('undici')
-  const timeouts = {
-    headersTimeout: patience.stallMs,
-    bodyTimeout: patience.stallMs,
-    connect: { timeout: patience.stallMs },
-  }
-  const dispatcherFor = ({ href }: URL) => {
-    const proxy = getProxyForUrl(href)
-    return proxy ? new ProxyAgent({ uri: proxy, ...timeouts }) : new Agent(timeouts)
-  }
+  const undici = await import('undici')
   let at = checkUrl(url)
-  let dispatcher = dispatcherFor(at)
-  try {
-    for (let redirects = 0; ; redirects++) {
-      const { statusCode, headers: answered, body } = await request(at, { dispatcher, headers, signal })
-      body.on('error', () => {}) // who reads it hears of it
-      const header = (name: string) => {
-        const value = answered[name]
-        return Array.isArray(value) ? value[0] : value
-      }
-      const location = statusCode >= 300 && statusCode < 400 ? header('location') : undefined
-      if (location === undefined) {
-        const used = dispatcher
-        const close = () => {
-          body.destroy()
-          used.destroy().catch(() => {})
-        }
-        return { url: at.href, status: statusCode, header, body: untilEnd(body, at, signal, close), close }
-      }
-      body.destroy()
-      if (redirects === MOST_REDIRECTS)
-        throw new DownloadError(`${url} redirects more than ${MOST_REDIRECTS} times`, { url, retry: false })
-      const next = checkUrl(new URL(location, at).href)
-      if (at.protocol === 'https:' && next.protocol !== 'https:')
-        throw new DownloadError(
-          `${at.host} redirects from https to ${next.protocol}//${next.host}, which is refused`,
-          {
-            url,
-            retry: false,
-          },
-        )
-      at = next
-      dispatcher.destroy().catch(() => {})
-      dispatcher = dispatcherFor(at)
-    }
-  } catch (error) {
-    dispatcher.destroy().catch(() => {})
-    throw failure(error, at, signal)
+  for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
+    const connection = connect(undici, at, signal, patience.stallMs)
+    const answer = await ask(connection, at, headers, signal)
+    const location = REDIRECTS.includes(answer.status) ? answer.header('location') : undefined
+    if (location === undefined) return answer
+    answer.close()
+    at = follow(at, location)
   }
+  throw new DownloadError(`${shown(url)} redirects more than ${MOST_REDIRECTS} times`, {
+    url: shown(url),
+    retry: false,
+  })
 }
 
-async function* untilEnd(
-  body: AsyncIterable<Uint8Array>,
-  url: URL,
+function follow(from: URL, location: string): URL {
+  const to = checkUrl(location, from)
+  if (from.protocol === 'https:' && to.protocol !== 'https:') {
+    const message = `${from.host} redirects from https to ${to.protocol}//${to.host}, which is refused`
+    throw new DownloadError(message, { url: shown(from), retry: false })
+  }
+  if (to.origin === from.origin && to.username === '') {
+    to.username = from.username
+    to.password = from.password
+  }
+  return to
+}
+
+async function ask(
+  { client, origin, path, headers: forProxy, proxy, buffers }: Connection,
+  at: URL,
+  asked: Readonly<Record<string, string>>,
   signal: AbortSignal,
-  close: () => void,
-): AsyncGenerator<Uint8Array, void, void> {
+): Promise<Answer> {
+  const authorization = basicAuth(at)
+  const headers = { ...asked, ...forProxy, ...(authorization !== undefined && { authorization }) }
+  const url = shown(at)
+  const disconnect = () => {
+    client.destroy().catch(() => {})
+  }
   try {
-    yield* body
+    const {
+      statusCode: status,
+      headers: answered,
+      body,
+    } = await client.request({
+      origin,
+      path,
+      method: 'GET',
+      headers,
+      signal,
+      highWaterMark: HIGH_WATER,
+    })
+    body.on('error', () => {}) // who reads it hears of it
+    const header = (name: string) => [answered[name]].flat()[0]
+    const read: Answer['read'] = (consume) =>
+      drain(body, buffers, consume).catch((error: unknown) => {
+        throw error instanceof BodyFailure ? failure(error.cause, at, proxy, signal) : error
+      })
+    const close = () => {
+      body.destroy()
+      disconnect()
+    }
+    return { url, status, header, proxy, read, close }
   } catch (error) {
-    throw failure(error, url, signal)
-  } finally {
-    close()
+    disconnect()
+    throw failure(error, at, proxy, signal)
   }
 }
 
-function checkUrl(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url && (url.protocol === 'https:' || url.protocol === 'http:')) return url
-  throw new DownloadError(`${JSON.stringify(text)} is no http or https address`, { url: text, retry: false })
+/** What became of the body, told apart from what its reader throws. */
+class BodyFailure extends Error {}
+
+async function drain(
+  body: Readable,
+  buffers: ReadBuffers,
+  consume: (pieces: readonly Uint8Array[]) => Promise<void>,
+): Promise<void> {
+  let pieces: Uint8Array[] = []
+  let bytes = 0
+  let isWhole = false
+  let isClosed = body.closed
+  let error: unknown = body.errored
+  let wake = () => {}
+  body.once('end', () => {
+    isWhole = true
+  })
+  body.once('error', (reason) => {
+    error = reason
+  })
+  body.once('close', () => {
+    isClosed = true
+    wake()
+  })
+  body.on('data', (piece: Uint8Array) => {
+    pieces.push(piece)
+    bytes += piece.length
+    if (bytes >= HIGH_WATER) body.pause()
+    wake()
+  })
+  while (pieces.length > 0 || !isClosed) {
+    if (pieces.length === 0) {
+      await new Promise<void>((resolve) => {
+        wake = resolve
+      })
+      continue
+    }
+    const taken = pieces
+    pieces = []
+    bytes = 0
+    body.resume()
+    await consume(taken)
+    buffers.release(taken.at(-1)!)
+  }
+  if (!isWhole) throw new BodyFailure('the body ends early', { cause: error })
 }
 
-function failure(error: unknown, url: URL, signal: AbortSignal): unknown {
+function failure(error: unknown, at: URL, proxy: string | undefined, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason
   if (error instanceof DownloadError) return error
-  const { code, message } = error as { code?: string; message: string }
-  return new DownloadError(`${url.host} cannot be read: ${code ?? ''} ${message}`.replace('  ', ' '), {
-    url: url.href,
-    retry: true,
+  const { code, message } = (error ?? {}) as { code?: string; message?: string }
+  const why = [code, message].filter(Boolean).join(' ') || 'the connection was closed'
+  const way = proxy === undefined ? '' : ` through the proxy ${proxy}`
+  const isUntrusted = code !== undefined && UNTRUSTED.test(code)
+  const advice = isUntrusted ? ' (NODE_EXTRA_CA_CERTS names a file of certificates to trust)' : ''
+  return new DownloadError(`${at.host} cannot be read${way}: ${why}${advice}`, {
+    url: shown(at),
+    retry: !isUntrusted,
     cause: error,
   })
 }
 
 /** The error for an answer that is not the file; `undefined` where it is. */
-export function refusal({ url, status, header }: Answer): DownloadError | undefined {
+export function refusal({ url, status, header, proxy }: Answer): DownloadError | undefined {
   if (status === 200 || status === 206) return undefined
+  if (status === 407 && proxy !== undefined) return proxyRefusal(proxy, status, url)
   const retry = status === 429 || status === 408 || status >= 500
   const after = retry ? retryAfter(header('retry-after')) : undefined
-  return new DownloadError(`${url} answers with status ${status}`, {
+  const way = proxy === undefined ? '' : ` through the proxy ${proxy}`
+  return new DownloadError(`${url} answers with status ${status}${way}`, {
     url,
     status,
     retry,

@@ -1,4 +1,4 @@
-import { access, readdir } from 'node:fs/promises'
+import { access, readdir, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -70,6 +70,8 @@ function resolveName(name: string, modelPath: string | undefined): string {
   return path
 }
 
+const ABSENT = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG']
+
 /**
  * The file that exists: as it was given first, since not every model file has an extension; then the GGUF that was made
  * of an old `.bin`, and the first part of a split model.
@@ -84,7 +86,7 @@ export async function findOnDisk({ asGiven, withExtension }: ModelLocation): Pro
 async function exists(path: string): Promise<boolean> {
   return access(path).then(
     () => true,
-    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT' && error.code !== 'ENOTDIR',
+    (error: NodeJS.ErrnoException) => !ABSENT.includes(error.code ?? ''),
   )
 }
 
@@ -102,6 +104,15 @@ async function splitModel(path: string): Promise<string | undefined> {
   const names = await readdir(dirname(path)).catch(() => [])
   const [first, ...more] = names.filter((name) => name.startsWith(start) && PART.test(name))
   return first !== undefined && more.length === 0 ? join(dirname(path), first) : undefined
+}
+
+/** @throws {ModelError} `ERR_MODEL_UNREADABLE` when `path` is a folder, or cannot be looked at */
+export async function assertFile(path: string): Promise<void> {
+  const why = await stat(path).then(
+    (found) => (found.isDirectory() ? 'is a directory, not a model file' : undefined),
+    (error: NodeJS.ErrnoException) => `cannot be read: ${error.code ?? error.message}`,
+  )
+  if (why) throw new ModelError('ERR_MODEL_UNREADABLE', `${path} ${why}.`, path)
 }
 
 /** The error for a model that is not there, with what to do about it. */

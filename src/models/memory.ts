@@ -1,87 +1,110 @@
-import { totalmem } from 'node:os'
+import { freemem, totalmem } from 'node:os'
 import { OutOfMemoryError } from '../errors.ts'
+import type { Logger } from '../logger.ts'
 import type { GgufHeader } from './gguf/header.ts'
+import { memoryShape } from './memory-shape.ts'
 
-/** Bytes the machine, or the cgroup this process is confined to, has in all. */
-function availableBytes(): number {
-  const limit = process.constrainedMemory?.() ?? 0
-  return limit > 0 ? Math.min(limit, totalmem()) : totalmem()
-}
-
-/** A number of the metadata. A model may give one for each layer: then their mean tells the same sum. */
-function metaNumber({ architecture, metadata }: GgufHeader, key: string): number | undefined {
-  const entry = metadata.get(`${architecture}.${key}`)
-  if (entry === undefined) return undefined
-  if (entry.type !== 'array') return Number(entry.value)
-  const values = Array.from(entry.values ?? [], Number)
-  return values.length > 0 ? values.reduce((sum, value) => sum + value, 0) / values.length : undefined
-}
-
-/** Bytes of 16-bit keys and values per token of context. 0 where the header does not tell (recurrent models). */
-function kvBytesPerToken(header: GgufHeader): number {
-  const number = (key: string) => metaNumber(header, key)
-  const layers = number('block_count') ?? 0
-  const heads = number('attention.head_count') ?? 0
-  const kvHeads = number('attention.head_count_kv') ?? heads
-  if (heads === 0) return 0
-  const headSize = (number('embedding_length') ?? 0) / heads
-  const key = number('attention.key_length') ?? headSize
-  const value = number('attention.value_length') ?? headSize
-  return 2 * layers * kvHeads * (key + value)
-}
-
-/** What a model takes, in bytes. Of a machine without a GPU; what a GPU takes it takes from its own memory. */
+/** What a model takes, in bytes, on the CPU or on a GPU. */
 export type MemoryPlan = {
   /** Of the tensors, which are mapped from the file. */
   readonly weights: number
-  /** Keys and values of `nCtx` tokens; 0 for recurrent models, whose state is small. */
+  /** Keys and values of `nCtx` tokens, and the state of recurrent layers. */
   readonly kvCache: number
   /** What a step computes in, an estimate. */
   readonly compute: number
   readonly total: number
-  /** What this machine has, or the control group that this process is confined to. */
+  /** What this machine has in all, or the control group that this process is confined to. */
   readonly available: number
+  /** What of it no program uses at the moment; the page cache counts as unused, except on macOS. */
+  readonly free: number
+  /** `total` is not more than `available`. */
   readonly fits: boolean
   /** The largest `nCtx`, a multiple of 256, that fits; 0 where none does, `Infinity` where it does not matter. */
   readonly largestNCtx: number
 }
 
+export type Memory = { readonly available: number; readonly free: number }
+
 /** Tokens computed at once. */
 const MICRO_BATCH = 512
-/** Floats per token and unit of width that a graph needs at most, by trying. */
-const COMPUTE_FLOATS = 16
+/** llama.cpp rounds the cells of a sequence up to a multiple of this. */
+const CELLS = 256
 
-export function planMemory(header: GgufHeader, nCtx: number): MemoryPlan {
-  const available = availableBytes()
-  const perToken = kvBytesPerToken(header)
-  const weights = header.tensorBytes
-  const kvCache = perToken * nCtx
-  const width = metaNumber(header, 'embedding_length') ?? 0
-  const compute = 4 * (2 * header.tokenCount + COMPUTE_FLOATS * width * Math.min(MICRO_BATCH, nCtx))
+export function machineMemory(): Memory {
+  const limit = process.constrainedMemory?.() ?? 0
+  const available = limit > 0 ? Math.min(limit, totalmem()) : totalmem()
+  return { available, free: Math.min(freemem(), available) }
+}
+
+/** `part`: of the layers, 0 to 1, where a GPU has the others. `sequences`: side by side, each of `nCtx` tokens. */
+export function planMemory(
+  header: GgufHeader,
+  nCtx: number,
+  {
+    memory = machineMemory(),
+    part = 1,
+    sequences = 1,
+  }: { memory?: Memory; part?: number; sequences?: number } = {},
+): MemoryPlan {
+  const shape = memoryShape(header)
+  const { floatsPerToken, masks } = shape
+  const bytesPerToken = sequences * part * shape.bytesPerToken
+  const stateBytes = sequences * part * shape.stateBytes
+  const weights = part * header.tensorBytes
+  const steady = (tokens: number) => 4 * (2 * header.tokenCount + floatsPerToken * tokens)
+  const maskPerCell = (tokens: number) => 2 * masks * tokens
+
+  const microBatch = Math.min(MICRO_BATCH, nCtx)
+  const cells = Math.ceil(nCtx / CELLS) * CELLS
+  const kvCache = bytesPerToken * cells + stateBytes
+  const compute = steady(microBatch) + maskPerCell(microBatch) * cells
   const total = weights + kvCache + compute
-  const room = available - weights - compute
-  const most = perToken > 0 ? Math.floor(room / perToken / 256) * 256 : Number.POSITIVE_INFINITY
-  const largestNCtx = room > 0 ? Math.max(0, most) : 0
-  return { weights, kvCache, compute, total, available, fits: total <= available, largestNCtx }
+
+  const room = memory.available - weights - stateBytes - steady(MICRO_BATCH)
+  const perCell = bytesPerToken + maskPerCell(MICRO_BATCH)
+  const most = perCell > 0 ? Math.floor(room / perCell / CELLS) * CELLS : Number.POSITIVE_INFINITY
+  return {
+    weights,
+    kvCache,
+    compute,
+    total,
+    ...memory,
+    fits: total <= memory.available,
+    largestNCtx: room > 0 ? Math.max(0, most) : 0,
+  }
 }
 
 /**
- * Refuses a model whose weights and KV cache cannot fit. Linux promises memory it does not have and kills the
- * process that uses it, so this must be known before.
+ * Refuses a model that can never fit. Linux promises memory it does not have and kills the process that uses it, so this
+ * must be known before. What fits only when other programs give memory back is worth a warning.
  * @throws {OutOfMemoryError} `ERR_MEMORY`, with the largest `nCtx` that would fit
  */
-export function checkMemory(header: GgufHeader, nCtx: number): void {
-  const { total, available, fits, largestNCtx } = planMemory(header, nCtx)
-  if (fits) return
-  const advice =
-    largestNCtx >= 256
-      ? `The largest nCtx that fits is ${largestNCtx}.`
-      : 'Choose a smaller model or a smaller quantization of it.'
-  throw new OutOfMemoryError(
-    `${header.path} with nCtx ${nCtx} needs ${gibibytes(total)}, this machine has ${gibibytes(available)}. ${advice}`,
-  )
+export function checkMemory(path: string, nCtx: number, plan: MemoryPlan, logger: Logger): void {
+  const { total, available, free, fits, largestNCtx } = plan
+  const need = `${path} with nCtx ${nCtx} needs ${gibibytes(total)}`
+  if (!fits) {
+    const advice =
+      largestNCtx >= CELLS
+        ? `The largest nCtx that fits is ${largestNCtx}.`
+        : 'Choose a smaller model or a smaller quantization of it.'
+    throw new OutOfMemoryError(`${need}, this machine has ${gibibytes(available)}. ${advice}`)
+  }
+  // macOS calls memory used as soon as it caches a file: everything would be worth a warning there.
+  if (total > free && process.platform !== 'darwin')
+    logger.warn(`${need}, and ${gibibytes(free)} are free: other programs may have to give way`)
 }
 
-function gibibytes(bytes: number): string {
-  return `${(bytes / 2 ** 30).toFixed(1)} GiB`
+/** The most sequences that are worth their memory unasked. */
+const MOST_UNASKED = 8
+
+/** How many sequences of `nCtx` tokens may stand side by side in half of the memory that is free. */
+export function sideBySide(header: GgufHeader, nCtx: number, memory = machineMemory()): number {
+  const one = planMemory(header, nCtx, { memory })
+  const more = Math.floor((memory.free / 2 - one.total) / one.kvCache)
+  return Math.max(1, Math.min(MOST_UNASKED, 1 + (Number.isFinite(more) ? more : MOST_UNASKED)))
+}
+
+export function gibibytes(bytes: number): string {
+  const gib = bytes / 2 ** 30
+  return gib >= 0.1 ? `${gib.toFixed(1)} GiB` : `${Math.ceil(bytes / 2 ** 20)} MiB`
 }

@@ -1,16 +1,15 @@
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { stat, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { ModelError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
+import { shown } from './address.ts'
 import { type CatalogEntry, catalogUrl, fetchCatalog, fileUrl } from './catalog.ts'
 import { entryFile } from './catalog-entry.ts'
-import { type Checksum, download } from './download.ts'
+import { checksumOf } from './checksum.ts'
+import { download } from './download.ts'
 import type { Patience } from './http.ts'
 import { findOnDisk, type ModelLocation, missing } from './locate.ts'
 import { nearest } from './near.ts'
-import { Meter, type Progress } from './progress.ts'
+import type { Progress } from './progress.ts'
 import { type Successor, successorOf } from './successors.ts'
 
 export type ObtainRequest = {
@@ -82,7 +81,7 @@ export async function entryOf(
     location,
     near
       ? `Did you mean "${near}"?`
-      : `${url} does not know it either; GPT4All.listModels() tells what it knows.`,
+      : `${shown(url)} does not know it either; GPT4All.listModels() tells what it knows.`,
   )
 }
 
@@ -95,7 +94,7 @@ export async function downloadEntry(
 ): Promise<string> {
   const target = join(folder, entry.filename)
   const { signal, logger, onProgress, patience } = request
-  logger.info(`downloading ${url} to ${target}`)
+  logger.info(`downloading ${shown(url)} to ${target}`)
   await download({
     url,
     target,
@@ -108,39 +107,4 @@ export async function downloadEntry(
     beforeRename: () => writeFile(entryFile(target), `${JSON.stringify(entry, null, 2)}\n`),
   })
   return target
-}
-
-/** The stronger of those that the catalog tells. */
-export function checksumOf({
-  md5sum,
-  sha256sum,
-}: Pick<CatalogEntry, 'md5sum' | 'sha256sum'>): Checksum | undefined {
-  if (sha256sum) return { algorithm: 'sha256', digest: sha256sum.toLowerCase() }
-  return md5sum ? { algorithm: 'md5', digest: md5sum.toLowerCase() } : undefined
-}
-
-const BLOCK = 2 ** 20
-
-/**
- * Reads the whole file and compares it with `checksum`.
- * @throws {ModelError} `ERR_CHECKSUM` when it is another file
- */
-export async function verifyFile(
-  path: string,
-  checksum: Checksum,
-  { signal, onProgress }: Pick<ObtainRequest, 'signal' | 'onProgress'>,
-): Promise<void> {
-  const { size } = await stat(path)
-  const meter = new Meter('verify', onProgress)
-  const hash = createHash(checksum.algorithm)
-  let bytes = 0
-  for await (const block of createReadStream(path, { highWaterMark: BLOCK, signal })) {
-    hash.update(block as Buffer)
-    bytes += (block as Buffer).length
-    meter.tell(bytes, size)
-  }
-  const digest = hash.digest('hex')
-  if (digest === checksum.digest) return
-  const message = `${path} is not the file that the catalog means: its ${checksum.algorithm} is ${digest} instead of ${checksum.digest}. Delete it, and it will be downloaded again.`
-  throw new ModelError('ERR_CHECKSUM', message, path)
 }

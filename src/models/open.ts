@@ -1,115 +1,131 @@
-import { ModelError } from '../errors.ts'
-import { isSilent, LOG_LEVELS, type Logger } from '../logger.ts'
-import { translateLoadFailure } from '../native/failures.ts'
-import type { NativeBinding, NativeDevice, NativeLog, NativeModel } from '../native/types.ts'
+import { DeviceError, type DeviceFallback, GPT4AllError, ModelError } from '../errors.ts'
+import type { NativeBinding, NativeModel } from '../native/types.ts'
 import type { ResolvedModelOptions } from '../options.ts'
 import { findEntry, type TemplateEntry } from './catalog-entry.ts'
+import { type Candidate, choose, type Device, findCandidates, label, presentDevices } from './devices.ts'
 import { assertGeneratesText, type GgufHeader, readGguf } from './gguf/header.ts'
-import { checkMemory } from './memory.ts'
-import { Meter } from './progress.ts'
+import { load } from './load.ts'
+import { checkMemory, gibibytes, planMemory } from './memory.ts'
+import { metaNumber } from './memory-shape.ts'
 
-export type OpenedModel = {
+export type OpenedModel<Engine> = {
   readonly native: NativeModel
+  readonly engine: Engine
   readonly header: GgufHeader
   /** The file that catalogs know: the old one where the GGUF file was made of it. */
   readonly original: string
   /** What a catalog says of this very file. */
   readonly entry: TemplateEntry | undefined
   /** The GPUs it was given; empty = it computes on the CPU. */
-  readonly devices: readonly NativeDevice[]
+  readonly gpus: readonly Device[]
+  readonly fallbacks: readonly DeviceFallback[]
 }
 
 /**
- * Checks the GGUF file at `path`, then loads it; `original` is what it was made of, or itself:
- * the one that catalogs know. The checks come first because llama.cpp answers some damaged files with
- * abort(), and Linux answers too large ones with a kill.
+ * Where to try to open a model, in this order; in place of a device that is not there, the reason.
+ * @throws {DeviceError} `ERR_DEVICE` with `strictDevice`, when none of them is there
  */
-export async function openModel(
+export function candidates(
+  binding: NativeBinding,
+  { device, strictDevice }: ResolvedModelOptions,
+): (Candidate | DeviceFallback)[] {
+  // Drivers take time and memory when they are asked about their devices.
+  if (device[0]?.toLowerCase() === 'cpu') return [{ asked: 'cpu', gpus: [] }]
+  const present = presentDevices(binding)
+  const found = findCandidates(device, present, strictDevice)
+  const missing = found.filter((one) => 'reason' in one)
+  if (missing.length === found.length) throw new DeviceError(missing, present.devices.map(label))
+  return found
+}
+
+/**
+ * Checks the file at `path`, then loads it and starts what computes with it, on the first device on which both succeed.
+ * The checks come first because llama.cpp answers some damaged files with abort(), and Linux answers too large ones with
+ * a kill.
+ */
+export async function openModel<Engine>(
   binding: NativeBinding,
   { path, original }: { readonly path: string; readonly original: string },
   options: ResolvedModelOptions,
+  tried: readonly (Candidate | DeviceFallback)[],
+  start: (native: NativeModel, header: GgufHeader) => Promise<Engine>,
   signal: AbortSignal,
-): Promise<OpenedModel> {
+): Promise<OpenedModel<Engine>> {
   const header = await readGguf(path, { signal })
   assertGeneratesText(header)
   const entry = await findEntry(original, options.modelConfigFile, options.logger)
-  const devices = chooseDevices(binding, options)
-  if (devices.length === 0) checkMemory(header, options.nCtx) // what a GPU takes, llama.cpp knows best
-  const native = await load(binding, header, options, devices, signal)
-  const { hasEncoder, hasDecoder, isDiffusion } = native.info
-  if (hasEncoder || !hasDecoder || isDiffusion) {
-    native.close()
-    const message = `${path} (${header.architecture}) is no model that writes text token by token, so it cannot be used here.`
-    throw new ModelError('ERR_MODEL_UNSUPPORTED', message, path)
+  const fallbacks: DeviceFallback[] = []
+  const fallBack = (device: string, reason: string) => {
+    fallbacks.push({ device, reason })
+    options.logger.warn(`device "${device}" is not used: ${reason}`)
   }
-  return { native, header, original, entry, devices }
-}
-
-async function load(
-  binding: NativeBinding,
-  { path, fileBytes }: GgufHeader,
-  options: ResolvedModelOptions,
-  devices: readonly NativeDevice[],
-  signal: AbortSignal,
-): Promise<NativeModel> {
-  signal.throwIfAborted()
-  const log = nativeLog(options.logger)
-  const params = {
-    vocabOnly: false,
-    gpuLayers: devices.length > 0 ? options.ngl : 0,
-    devices: devices.map((device) => device.name),
-    ...(log && { log }),
-  }
-  const meter = new Meter('load', options.onProgress)
-  let thrown: { error: unknown } | undefined
-  const loading = binding.Model.load(path, params, (fraction) => {
+  let cause: unknown
+  for (const one of tried) {
+    if ('reason' in one) {
+      fallBack(one.device, one.reason)
+      continue
+    }
+    const bytes = planMemory(header, options.nCtx, {
+      part: partOnGpu(header, options.ngl),
+      sequences: options.parallel ?? 1,
+    }).total
+    const gpus = choose(one.gpus, bytes)
     try {
-      if (!thrown) meter.tell(Math.round(fraction * fileBytes), fileBytes)
+      const { native, engine } = await openOn(gpus, binding, header, options, start, signal)
+      return { native, engine, header, original, entry, gpus, fallbacks }
     } catch (error) {
-      thrown = { error }
-      loading.cancel()
+      if (gpus.length === 0 || !mayWorkElsewhere(error)) throw error
+      fallBack(one.asked, whyNot(error, gpus, bytes))
+      cause = error
     }
-  })
-  const cancel = () => loading.cancel()
-  signal.addEventListener('abort', cancel, { once: true })
+  }
+  throw new DeviceError(fallbacks, presentDevices(binding).devices.map(label), { cause })
+}
+
+async function openOn<Engine>(
+  gpus: readonly Device[],
+  binding: NativeBinding,
+  header: GgufHeader,
+  options: ResolvedModelOptions,
+  start: (native: NativeModel, header: GgufHeader) => Promise<Engine>,
+  signal: AbortSignal,
+): Promise<{ native: NativeModel; engine: Engine }> {
+  const { nCtx, ngl, parallel: sequences = 1, logger } = options
+  const plan = planMemory(header, nCtx, { part: partOnHost(header, gpus, ngl), sequences })
+  checkMemory(header.path, nCtx, plan, logger)
+  const native = await load(binding, header, options, gpus, signal)
   try {
-    const model = await loading.promise
-    if (!thrown) return model
-    model.close()
-    throw thrown.error
-  } catch (error) {
-    signal.throwIfAborted()
-    if (thrown) throw thrown.error
-    throw translateLoadFailure(error, path)
-  } finally {
-    signal.removeEventListener('abort', cancel)
-  }
-}
-
-/** llama.cpp's lines for `logger`; nothing at all where nobody listens, so that no line is ever made. */
-function nativeLog(logger: Logger): NativeLog | undefined {
-  if (LOG_LEVELS.every((level) => isSilent(logger, level))) return undefined
-  return (level, line) => {
-    try {
-      // llama.cpp's information is for those who look into it; ours at this level is the final prompt.
-      logger[level === 'info' ? 'debug' : level](line)
-    } catch {
-      // A logger that fails must not fail what it logs.
+    const { hasEncoder, hasDecoder, isDiffusion } = native.info
+    if (hasEncoder || !hasDecoder || isDiffusion) {
+      const message = `${header.path} (${header.architecture}) is no model that writes text token by token, so it cannot be used here.`
+      throw new ModelError('ERR_MODEL_UNSUPPORTED', message, header.path)
     }
+    return { native, engine: await start(native, header) }
+  } catch (error) {
+    native.close()
+    throw error
   }
 }
 
-function chooseDevices(binding: NativeBinding, { device, logger }: ResolvedModelOptions): NativeDevice[] {
-  if (device === 'cpu') return []
-  const gpus = binding.devices().filter(({ type }) => type === 'gpu' || type === 'igpu')
-  const wanted = device.toLowerCase()
-  const chosen = gpus.filter(
-    ({ name, description }) =>
-      wanted === 'gpu' || name.toLowerCase().includes(wanted) || description.toLowerCase().includes(wanted),
-  )
-  if (chosen.length === 0) {
-    const present = gpus.length > 0 ? gpus.map(({ description }) => description).join(', ') : 'none'
-    logger.warn(`no GPU matches device "${device}" (present: ${present}); using the CPU`)
-  }
-  return chosen
+/** Of its layers, those that go to a GPU. The output counts as one. */
+function partOnGpu(header: GgufHeader, ngl: number): number {
+  const layers = metaNumber(header, 'block_count') ?? 0
+  return Math.min(1, ngl / (layers + 1))
+}
+
+/** Of its layers, those that the machine's own memory must hold. */
+function partOnHost(header: GgufHeader, gpus: readonly Device[], ngl: number): number {
+  const shared = gpus.some((gpu) => gpu.type === 'igpu' || gpu.backend === 'metal')
+  return gpus.length === 0 || shared ? 1 : 1 - partOnGpu(header, ngl)
+}
+
+/** Too little memory there, or something that this device cannot do: not a closed model, nor a program's own error. */
+function mayWorkElsewhere(error: unknown): boolean {
+  return error instanceof GPT4AllError && ['ERR_MEMORY', 'ERR_MODEL_LOAD', 'ERR_DECODE'].includes(error.code)
+}
+
+function whyNot(error: unknown, gpus: readonly Device[], bytes: number): string {
+  const free = gpus.reduce((sum, gpu) => sum + gpu.memoryFree, 0)
+  const room = `the model takes about ${gibibytes(bytes)}, ${gibibytes(free)} are free there`
+  return `${gpus.map(label).join(', ')}: ${(error as Error).message} (${room})`
 }

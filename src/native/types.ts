@@ -192,9 +192,14 @@ export interface NativeSampler {
 }
 
 export type NativeDevice = {
+  /** e.g. `CUDA0` (ggml_backend_dev_name) */
   readonly name: string
+  /** e.g. `NVIDIA GeForce RTX 3060` (ggml_backend_dev_description) */
   readonly description: string
+  /** Of ggml, e.g. `CUDA`, `Vulkan`, `MTL`, `CPU` (ggml_backend_reg_name) */
+  readonly backend: string
   readonly type: 'cpu' | 'gpu' | 'igpu' | 'accel'
+  /** Bytes (ggml_backend_dev_memory) */
   readonly memoryFree: number
   readonly memoryTotal: number
 }
@@ -206,6 +211,8 @@ export type NativeBinding = {
   readonly llamaVersion: string
   /** CPU features the build uses (llama_print_system_info) */
   readonly systemInfo: string
+  // ggml_backend_reg_get: the backends of this build, whether or not the machine has such a device
+  backends(): string[]
   // ggml_backend_dev_get
   devices(): NativeDevice[]
   readonly Model: {

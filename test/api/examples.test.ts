@@ -25,8 +25,10 @@ const withImport = (block: string) =>
 const examples: [string, string][] = []
 for (const file of [
   'README.md',
+  'docs/devices.md',
   'docs/generation.md',
   'docs/gui-parity.md',
+  'docs/models.md',
   'docs/sampling.md',
   'src/gpt4all.ts',
 ]) {

@@ -90,14 +90,6 @@ describe('a model', () => {
     expect(lines.some((line) => line.startsWith('warn: nCtx 4096 is more than the 2048'))).toBe(true)
     await model.close()
   })
-
-  test('asked for a GPU where there is none computes on the CPU and warns', async () => {
-    const { lines, logger } = recorder()
-    const model = await GPT4All.load(EMBEDDED, { nThreads: 1, device: 'no such card', logger })
-    expect(model.backend).toBe('cpu')
-    expect(lines.some((line) => line.startsWith('warn: no GPU matches'))).toBe(true)
-    await model.close()
-  })
 })
 
 describe('a file that cannot be used', () => {
@@ -134,29 +126,6 @@ describe('a file that cannot be used', () => {
     await made('later.gguf', await readFile(EMBEDDED))
     expect(await model.generate('The capital of France is', { temp: 0, maxTokens: 4 })).toContain('Paris')
     await model.close()
-  })
-
-  test('with a context beyond the memory is refused with the size that fits', async () => {
-    const sparse = join(folder, 'huge.gguf')
-    await writeFile(sparse, await readFile(EMBEDDED))
-    const error = await failure(GPT4All.load(sparse, { nCtx: 2 ** 24, nThreads: 1 }))
-    expect(error.code).toBe('ERR_MEMORY')
-    expect(error.message).toMatch(/largest nCtx that fits is \d+/)
-    const { largestNCtx, fits } = await GPT4All.estimateMemory(sparse, { nCtx: 2 ** 24 })
-    expect(fits).toBe(false)
-    expect(error.message).toContain(`fits is ${largestNCtx}.`)
-    expect(await GPT4All.estimateMemory(sparse, { nCtx: largestNCtx })).toMatchObject({ fits: true })
-    expect(await GPT4All.estimateMemory(sparse, { nCtx: largestNCtx + 256 })).toMatchObject({ fits: false })
-  })
-
-  test('tells what it takes without being loaded', async () => {
-    const plan = await GPT4All.estimateMemory(EMBEDDED)
-    expect(plan).toMatchObject({ fits: true, total: plan.weights + plan.kvCache + plan.compute })
-    expect(plan.weights).toBeGreaterThan(1_000_000)
-    const larger = await GPT4All.estimateMemory(EMBEDDED, { nCtx: 4096 })
-    expect(larger.kvCache).toBe(2 * plan.kvCache)
-    expect((await failure(GPT4All.estimateMemory('not-there'))).code).toBe('ERR_MODEL_NOT_FOUND')
-    expect((await failure(GPT4All.estimateMemory(EMBEDDED, { nCtx: 1 }))).code).toBe('ERR_OPTION')
   })
 })
 

@@ -3,9 +3,9 @@ import { GPT4All } from 'gpt4all-ts'
 
 process.on('SIGXFSZ', () => {}) // then a write beyond the limit fails instead of ending the process
 const [url, modelPath, md5sum] = process.argv.slice(2)
-const onProgress = () => process.send?.('progress')
+process.send?.('ready')
 try {
-  await GPT4All.downloadModel('model', { url, modelPath, md5sum, onProgress })
+  await GPT4All.downloadModel('model', { url, modelPath, md5sum })
   process.stdout.write('done')
 } catch (error) {
   process.stdout.write(error.code ?? String(error))

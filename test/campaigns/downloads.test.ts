@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { isGPT4AllError } from '../../src/index.ts'
 import { download } from '../../src/models/download.ts'
 import { seeded } from '../support/gguf-writer.ts'
@@ -46,69 +46,102 @@ const KINDS = [
   'faults',
   'faults',
   'faults',
-  'faults',
+  'killed',
   'killed',
   'two processes',
   'disk full',
 ] as const
+/** Those that a process with the usual patience gets over in a second. */
+const QUICK = FAULTS.filter((fault) => !['stall', 'silence'].includes(fault))
+const PATIENCE = { stallMs: 250, retryMs: 2, attempts: 4, staleMs: 2000 }
+const TYPED = ['done', 'ERR_DOWNLOAD', 'ERR_CHECKSUM', 'ERR_DISK_SPACE']
+/** A download here takes about as long. */
+const LIFE_MS = 120
 
 test(`${count} downloads from a hostile server (seed ${seed}): each is whole, or a typed error`, async () => {
   const random = seeded(seed)
   const pick = <T>(list: readonly T[]) => list[Math.floor(random() * list.length)] as T
+  const some = (list: readonly Fault[], most: number) =>
+    Array.from({ length: Math.floor(random() * (most + 1)) }, () => pick(list))
   const tally = new Map<string, number>()
+  const tell = (what: string) => void tally.set(what, (tally.get(what) ?? 0) + 1)
   for (let run = 0; run < count; run++) {
     const folder = mkdtempSync(join(tmpdir(), 'gpt4all-downloads-'))
     const target = join(folder, 'model.gguf')
     const bytes = fileBytes(seed * 100_000 + run, LENGTH)
     const sum = md5(bytes)
     const kind = process.platform === 'win32' ? 'faults' : pick(KINDS)
-    const faults: Fault[] =
-      kind === 'faults' ? Array.from({ length: 1 + Math.floor(random() * 4) }, () => pick(FAULTS)) : []
-    const url = server.host(`run-${run}`, { bytes, faults: kind === 'killed' ? ['stall'] : faults })
-    const patience = { stallMs: 250, retryMs: 2, attempts: 4, staleMs: 2000 }
+    const faults: Record<typeof kind, () => Fault[]> = {
+      faults: () => [pick(FAULTS), ...some(FAULTS, 3)],
+      // What comes after the one that hangs meets the process that goes on.
+      killed: () => (random() < 0.5 ? ['stall', ...some(FAULTS, 2)] : some(QUICK, 2)),
+      'two processes': () => some(QUICK, 1),
+      'disk full': () => [],
+    }
+    const planned = faults[kind]()
+    const url = server.host(`run-${run}`, { bytes, faults: planned })
+    const size = random() < 0.5 ? LENGTH : undefined
     const here = () =>
       download({
         url,
         target,
-        size: random() < 0.5 ? LENGTH : undefined,
+        size,
         checksum: { algorithm: 'md5', digest: sum },
         signal: new AbortController().signal,
         onProgress: undefined,
         logger: silent,
-        patience,
+        patience: PATIENCE,
       }).then(
         () => 'done',
         (error: unknown) => (isGPT4AllError(error) ? error.code : String(error)),
       )
+    const what = () => `run ${run}, seed ${seed}: ${kind} ${planned.join(', ')}`
+    const asked = () => server.requests.filter(({ path }) => path === `/run-${run}`)
+    const expectWholeOrNothing = () => {
+      if (existsSync(target)) expect(readFileSync(target).equals(bytes), what()).toBe(true)
+    }
     let outcome: string
     if (kind === 'killed') {
       const one = inChild(url, folder, sum)
       await new Promise((resolve) => one.process.once('message', resolve))
+      // At any moment, of which most are those while there is something to lose.
+      if (random() < 0.8)
+        await vi.waitFor(() => expect(asked().length).toBeGreaterThan(0), { interval: 1, timeout: 20_000 })
+      await new Promise((resolve) => setTimeout(resolve, random() * LIFE_MS))
       one.process.kill('SIGKILL')
       await one.ended
+      expectWholeOrNothing()
+      const had = existsSync(`${target}.part`) ? statSync(`${target}.part`).size : 0
+      tell(`killed with ${existsSync(target) ? 'the file' : had > 0 ? 'a part' : 'nothing'}`)
+      const before = asked().length
       outcome = await here()
-      expect(server.requests.at(-1)?.range, 'what the killed one had is gone on with').toMatch(/^bytes=[1-9]/)
+      if (asked()[before]?.range) tell('gone on after a kill')
     } else if (kind === 'two processes') {
       const said = await Promise.all([inChild(url, folder, sum).ended, inChild(url, folder, sum).ended])
-      expect(said).toEqual(['done', 'done'])
-      expect(server.requests.filter(({ path }) => path === `/run-${run}`)).toHaveLength(1)
-      outcome = 'done'
+      for (const outcome of said) expect(TYPED, what()).toContain(outcome)
+      if (planned.length === 0) expect(asked(), what()).toHaveLength(1)
+      outcome = said.find((one) => one === 'done') ?? said[0]!
     } else if (kind === 'disk full') {
-      outcome = await inChild(url, folder, sum, 'ulimit -f 2000;').ended // 1 MB
-      expect(outcome).toBe('ERR_DISK_SPACE')
+      expect(await inChild(url, folder, sum, 'ulimit -f 2000;').ended).toBe('ERR_DISK_SPACE') // 1 MB
+      expect(existsSync(target), what()).toBe(false)
+      outcome = await here()
+      expect(asked().at(-1)?.range, what()).toMatch(/^bytes=[1-9]/)
+      expect(outcome, what()).toBe('done')
     } else {
       outcome = await here()
     }
-    const what = `run ${run}, seed ${seed}: ${kind} ${faults.join(', ')}: ${outcome}`
-    expect(['done', 'ERR_DOWNLOAD', 'ERR_CHECKSUM', 'ERR_DISK_SPACE'], what).toContain(outcome)
-    expect(existsSync(target), what).toBe(outcome === 'done')
-    if (outcome === 'done') expect(readFileSync(target).equals(bytes), what).toBe(true)
+    expect(TYPED, what()).toContain(outcome)
+    expect(existsSync(target), what()).toBe(outcome === 'done')
+    expectWholeOrNothing()
     expect(
       readdirSync(folder).filter((name) => name.endsWith('.lock')),
-      what,
+      what(),
     ).toEqual([])
-    tally.set(`${kind}: ${outcome}`, (tally.get(`${kind}: ${outcome}`) ?? 0) + 1)
+    for (const { fault } of asked()) if (fault) tell(`fault: ${fault}`)
+    tell(`${kind}: ${outcome}`)
     rmSync(folder, { recursive: true })
   }
   console.log(`${count} downloads, seed ${seed}:`, Object.fromEntries([...tally].sort()))
+  // A campaign of this length has met everything.
+  if (count >= 200) expect(FAULTS.filter((fault) => !tally.has(`fault: ${fault}`))).toEqual([])
 })

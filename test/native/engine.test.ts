@@ -14,6 +14,7 @@ const SHAPE: EngineShape = {
   yields: false,
   deterministic: false,
   parallel: 4,
+  reserved: 1,
   maxQueue: Number.POSITIVE_INFINITY,
   cacheMemory: 2 ** 24,
   logger,

@@ -1,6 +1,8 @@
 import { createCipheriv, createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { TLS } from './localhost.ts'
 
 /** What a server does to one request, instead of answering it well. */
 export const FAULTS = [
@@ -42,22 +44,36 @@ export type Hosted = {
   readonly bytes: Buffer
   /** What happens to the first, second ... request; all later ones are answered well. */
   readonly faults: readonly Fault[]
+  /** Where it has moved to. */
+  readonly location?: string
+  /** `user:password`, without which there is nothing to be had. */
+  readonly credentials?: string
 }
 
 /** Serves files on the loopback, with ranges and ETags, and with the faults that it is told. */
 export class HostileServer {
   readonly #server: Server
+  readonly #scheme: string
   readonly #files = new Map<string, Hosted>()
-  /** Requests so far, by path. */
-  readonly requests: { readonly path: string; readonly range: string | undefined }[] = []
+  /** Requests so far. */
+  readonly requests: {
+    readonly path: string
+    readonly range: string | undefined
+    readonly authorization: string | undefined
+    /** What was done to it; `undefined` = nothing. */
+    readonly fault: Fault | undefined
+    readonly status: () => number
+  }[] = []
 
-  private constructor(server: Server) {
+  private constructor(server: Server, scheme: string) {
     this.#server = server
+    this.#scheme = scheme
   }
 
-  static async start(): Promise<HostileServer> {
-    const server = createServer()
-    const hostile = new HostileServer(server)
+  /** `secure`: over https, with the certificate of test/support. */
+  static async start({ secure = false } = {}): Promise<HostileServer> {
+    const server = secure ? createSecureServer(TLS) : createServer()
+    const hostile = new HostileServer(server, secure ? 'https' : 'http')
     server.on('request', (request, response) => hostile.#answer(request, response))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     return hostile
@@ -65,7 +81,7 @@ export class HostileServer {
 
   host(name: string, hosted: Hosted): string {
     this.#files.set(`/${name}`, hosted)
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/${name}`
+    return `${this.#scheme}://127.0.0.1:${(this.#server.address() as AddressInfo).port}/${name}`
   }
 
   async close(): Promise<void> {
@@ -82,9 +98,14 @@ export class HostileServer {
       query === 'loop'
         ? '302 loop'
         : hosted.faults[this.requests.filter((earlier) => earlier.path === path).length]
-    this.requests.push({ path, range })
-    const { bytes } = hosted
+    const { authorization } = request.headers
+    this.requests.push({ path, range, authorization, fault, status: () => response.statusCode })
+    const { bytes, location, credentials } = hosted
+    if (credentials && authorization !== `Basic ${Buffer.from(credentials).toString('base64')}`)
+      return void response.writeHead(401).end()
+    if (location) return void response.writeHead(302, { location }).end()
     const etag = fault === 'changed ETag' ? `"${Math.random()}"` : `"${md5(bytes)}"`
+    if (request.headers['if-none-match'] === etag) return void response.writeHead(304).end()
     const ifRange = request.headers['if-range']
     const wanted = /^bytes=(\d+)-$/.exec(range ?? '')
     const usable = wanted && fault !== '200 for a range' && (ifRange === undefined || ifRange === etag)

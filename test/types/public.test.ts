@@ -1,5 +1,6 @@
 import { expectTypeOf, test } from 'vitest'
 import {
+  type DeviceFallback,
   type FinishReason,
   type GenerateOptions,
   Generation,
@@ -27,6 +28,7 @@ test('loading gives the model, and what is known only later may be undefined', (
   expectTypeOf(GPT4All.load).returns.resolves.toEqualTypeOf<GPT4All>()
   expectTypeOf<GPT4All['config']>().toEqualTypeOf<ModelConfig | undefined>()
   expectTypeOf<GPT4All['contextSize']>().toEqualTypeOf<number>()
+  expectTypeOf<GPT4All['fallbacks']>().toEqualTypeOf<readonly DeviceFallback[]>()
   expectTypeOf<GPT4All>().toExtend<AsyncDisposable>()
 })
 
@@ -34,6 +36,8 @@ test('options take undefined for "the default", and refuse other types and missp
   expectTypeOf<{ maxTokens: undefined; stop: string }>().toExtend<GenerateOptions>()
   expectTypeOf<{ stop: readonly string[] }>().toExtend<GenerateOptions>()
   expectTypeOf<{ maxTokens: string }>().not.toExtend<GenerateOptions>()
+  expectTypeOf<{ device: readonly string[] }>().toExtend<ModelOptions>()
+  expectTypeOf<{ device: number }>().not.toExtend<ModelOptions>()
   expectTypeOf<{ logger: Console }>().toExtend<ModelOptions>()
   // @ts-expect-error no such option
   const misspelt: GenerateOptions = { maxtokens: 3 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import {
   ClosedError,
   ContextOverflowError,
+  DeviceError,
   GPT4AllError,
   isGPT4AllError,
   ModelError,
@@ -20,6 +21,7 @@ describe('every error class', () => {
     ['ClosedError', new ClosedError('The model', { cause }), 'ERR_CLOSED'],
     ['TemplateError', new TemplateError('message', { cause }), 'ERR_TEMPLATE'],
     ['OutOfMemoryError', new OutOfMemoryError('message', { cause }), 'ERR_MEMORY'],
+    ['DeviceError', new DeviceError([{ device: 'gpu', reason: 'none' }], ['CPU'], { cause }), 'ERR_DEVICE'],
     ['ContextOverflowError', new ContextOverflowError(3000, 2048, 2044), 'ERR_CONTEXT_OVERFLOW'],
   ])('%s has its name, its code, a message and a stack', (name, error, code) => {
     expect(error).toBeInstanceOf(GPT4AllError)

@@ -1,13 +1,8 @@
 import { availableParallelism } from 'node:os'
 import { describe, expect, test } from 'vitest'
 import { isGPT4AllError } from '../../src/errors.ts'
-import {
-  DEFAULTS,
-  type GenerateOptions,
-  type ModelOptions,
-  resolveGenerateOptions,
-  resolveModelOptions,
-} from '../../src/options.ts'
+import { type GenerateOptions, resolveGenerateOptions } from '../../src/generate-options.ts'
+import { DEFAULTS, type ModelOptions, resolveModelOptions } from '../../src/options.ts'
 
 const GENERATE_NUMBERS = [
   'maxTokens',
@@ -138,7 +133,8 @@ describe('every other option', () => {
     ['modelPath', ['folder'], ['', 3, null]],
     ['modelType', ['llama'], ['', 3, null]],
     ['allowDownload', [true, false], [1, 'yes', null]],
-    ['device', ['cpu', 'gpu', 'NVIDIA'], ['', 3, null]],
+    ['device', ['cpu', 'gpu', 'NVIDIA', ['cuda', 'cpu']], ['', ' ', [], [''], ['cpu', 3], 3, null, {}]],
+    ['strictDevice', [true, false], [1, 'yes', null]],
     ['verbose', [false], [1, null]],
     ['logger', [quiet, console], [{}, null, 'x', { debug() {} }]],
     ['onProgress', [() => {}], [3, null, {}]],

@@ -1,0 +1,155 @@
+import { createHash, type Hash } from 'node:crypto'
+import { type FileHandle, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { type Checksum, hashFile } from './checksum.ts'
+import { missingSpace } from './disk-space.ts'
+import type { Progress } from './progress.ts'
+
+/** What is kept beside a partial file, to know later whether it can be gone on with. */
+export type PartNote = {
+  /** Where it came from, as it may be shown. */
+  readonly url: string
+  readonly etag: string | undefined
+  readonly size: number | undefined
+  /** The checksum that the whole is to have. */
+  readonly digest: string | undefined
+}
+
+/** After so many bytes the system is asked to put them on the disk, so that little is left to wait for at the end. */
+const SYNC_EVERY = 64 * 2 ** 20
+
+/** After so long without a write another process may have taken our place: less than the age of the youngest stale lock. */
+const STOOD_STILL_MS = 1000
+
+/** A file that is downloaded, under the name `target.part`, and its checksum so far. One process at a time has it. */
+export class PartFile {
+  readonly #path: string
+  readonly #notePath: string
+  readonly #algorithm: Checksum['algorithm'] | undefined
+  readonly #file: FileHandle
+  #hash: Hash | undefined
+  #length = 0
+  #writtenAt = 0
+  #unsynced = 0
+  #syncing: Promise<void> | undefined
+
+  private constructor(target: string, algorithm: Checksum['algorithm'] | undefined, file: FileHandle) {
+    this.#path = `${target}.part`
+    this.#notePath = `${target}.part.json`
+    this.#algorithm = algorithm
+    this.#file = file
+    this.#hash = algorithm && createHash(algorithm)
+  }
+
+  static async open(target: string, algorithm: Checksum['algorithm'] | undefined): Promise<PartFile> {
+    return new PartFile(target, algorithm, await open(`${target}.part`, 'a+'))
+  }
+
+  /** Bytes of it that are written, and are in the checksum. */
+  get length(): number {
+    return this.#length
+  }
+
+  /** What an earlier download said of the bytes that lie there; `undefined` where there are none. */
+  async note(): Promise<PartNote | undefined> {
+    const { size } = await this.#file.stat()
+    if (size === 0) return undefined
+    try {
+      return JSON.parse(await readFile(this.#notePath, 'utf8')) as PartNote
+    } catch {
+      return undefined // none, or cut short
+    }
+  }
+
+  writeNote(note: PartNote): Promise<void> {
+    return writeFile(this.#notePath, JSON.stringify(note))
+  }
+
+  /** Goes on behind the bytes that lie there. */
+  async resume(reading: {
+    readonly signal: AbortSignal
+    readonly onProgress: ((progress: Progress) => void) | undefined
+  }): Promise<void> {
+    this.#length = this.#hash
+      ? await hashFile(this.#file, this.#hash, reading)
+      : (await this.#file.stat()).size
+  }
+
+  async restart(): Promise<void> {
+    await this.#file.truncate(0)
+    this.#length = 0
+    this.#hash = this.#algorithm && createHash(this.#algorithm)
+  }
+
+  /** Writes and hashes at once. After a failure it is of no use any more. */
+  async append(pieces: readonly Uint8Array[]): Promise<void> {
+    // The file that is open may have become the finished one.
+    if (Date.now() - this.#writtenAt > STOOD_STILL_MS) await this.#assertOurs()
+    this.#writtenAt = Date.now()
+    const length = lengthOf(pieces)
+    const writing = writeAll(this.#file, pieces, length)
+    for (const piece of pieces) this.#hash?.update(piece)
+    await writing
+    this.#length += length
+    this.#unsynced += length
+    if (this.#unsynced < SYNC_EVERY || this.#syncing) return
+    this.#unsynced = 0
+    // Its failure comes again with the last one.
+    this.#syncing = this.#file.datasync().then(
+      () => {
+        this.#syncing = undefined
+      },
+      () => {},
+    )
+  }
+
+  /** Bytes that its disk lacks for `bytes` more; 0 where they fit. */
+  lacks(bytes: number): Promise<number> {
+    return missingSpace(this.#path, bytes)
+  }
+
+  /** The checksum of what was written; `undefined` where none was asked for. No more can be written after that. */
+  digest(): string | undefined {
+    return this.#hash?.digest('hex')
+  }
+
+  /** Gives it its name, for good. */
+  async rename(target: string): Promise<void> {
+    await this.#syncing
+    await this.#file.sync()
+    await this.#assertOurs()
+    await this.#file.close() // some systems rename no open file
+    await rename(this.#path, target)
+    await rm(this.#notePath, { force: true })
+  }
+
+  /**
+   * Nobody else has written it, or finished it: a process that stood still for so long that another took its place finds
+   * their bytes in the file, or another file, or none.
+   */
+  async #assertOurs(): Promise<void> {
+    const [ours, there] = await Promise.all([this.#file.stat(), stat(this.#path).catch(() => undefined)])
+    if (ours.size !== this.#length || ours.ino !== there?.ino)
+      throw Object.assign(new Error('another process writes it'), { code: 'ECOMPROMISED' })
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.#path, { force: true })
+    await rm(this.#notePath, { force: true })
+  }
+
+  async close(): Promise<void> {
+    await this.#syncing
+    await this.#file.close()
+  }
+}
+
+export function lengthOf(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, { length }) => sum + length, 0)
+}
+
+async function writeAll(file: FileHandle, pieces: readonly Uint8Array[], length: number): Promise<void> {
+  let { bytesWritten } = await file.writev(pieces)
+  if (bytesWritten === length) return
+  const whole = Buffer.concat(pieces)
+  while (bytesWritten < length) bytesWritten += (await file.write(whole, bytesWritten)).bytesWritten
+}

@@ -1,0 +1,208 @@
+import { spawn } from 'node:child_process'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { GPT4All } from '../../src/index.ts'
+import { type DownloadRequest, download } from '../../src/models/download.ts'
+import { fileBytes, HostileServer, md5 } from '../support/hostile-server.ts'
+
+const bytes = fileBytes(3, 2_000_000)
+const silent = { debug() {}, info() {}, warn() {}, error() {} }
+const patience = { stallMs: 20_000, retryMs: 2, attempts: 4, staleMs: 2000 }
+
+let server: HostileServer
+let folder: string
+beforeAll(async () => {
+  server = await HostileServer.start()
+})
+afterAll(() => server.close())
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'gpt4all-places-'))
+  server.requests.length = 0
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+const hosted = () => server.host('file', { bytes, faults: [] })
+const requestOf = (url: string, options: Partial<DownloadRequest> = {}): DownloadRequest => ({
+  url,
+  target: join(folder, 'model.gguf'),
+  size: undefined,
+  checksum: { algorithm: 'md5', digest: md5(bytes) },
+  signal: new AbortController().signal,
+  onProgress: undefined,
+  logger: silent,
+  patience,
+  ...options,
+})
+
+/** A process that downloads to the target and hangs there, holding the lock. */
+async function holder() {
+  const url = server.host('stalling', { bytes, faults: ['stall'] })
+  const script = join(import.meta.dirname, '..', 'lifecycle', 'children', 'download.mjs')
+  const options = JSON.stringify({ url, modelPath: folder, md5sum: md5(bytes) })
+  const child = spawn(process.execPath, [script, 'model', options], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  })
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
+  const told = new Promise((resolve) => child.once('message', resolve))
+  const part = join(folder, 'model.gguf.part')
+  await vi.waitFor(() => expect(readFileSync(part).length).toBeGreaterThan(0), 20_000)
+  const kill = () => {
+    child.kill('SIGKILL')
+    return ended
+  }
+  return { url, kill, told, pid: child.pid!, have: () => readFileSync(part).length }
+}
+
+describe('the lock of a download', () => {
+  test('of a process that was killed is taken over, and its part is gone on with', async () => {
+    const other = await holder()
+    await other.kill()
+    expect(existsSync(join(folder, 'model.gguf.lock'))).toBe(true)
+    const have = other.have()
+    await download(requestOf(other.url))
+    expect(readFileSync(join(folder, 'model.gguf')).equals(bytes)).toBe(true)
+    expect(server.requests.at(-1)?.range).toBe(`bytes=${have}-`)
+    expect(readdirSync(folder)).toEqual(['model.gguf'])
+  })
+
+  test.skipIf(process.platform === 'win32')(
+    'of a process that stood still is taken over, and does no harm when it wakes',
+    async () => {
+      const other = await holder()
+      process.kill(other.pid, 'SIGSTOP')
+      await download(requestOf(hosted()))
+      process.kill(other.pid, 'SIGCONT')
+      expect(await other.told).toMatchObject({ code: 'ERR_DOWNLOAD' })
+      expect(readFileSync(join(folder, 'model.gguf')).equals(bytes)).toBe(true)
+      expect(readdirSync(folder)).toEqual(['model.gguf'])
+    },
+  )
+
+  test('of another process is waited for, until an abort', async () => {
+    const other = await holder()
+    const controller = new AbortController()
+    const waiting = download(requestOf(hosted(), { signal: controller.signal }))
+    controller.abort('enough')
+    await expect(waiting).rejects.toBe('enough')
+    expect(server.requests.map(({ path }) => path)).toEqual(['/stalling'])
+    await other.kill()
+  })
+})
+
+describe('what an earlier download left', () => {
+  const left = (content: Uint8Array, note: object | string) => {
+    writeFileSync(join(folder, 'model.gguf.part'), content)
+    const text = typeof note === 'string' ? note : JSON.stringify(note)
+    writeFileSync(join(folder, 'model.gguf.part.json'), text)
+  }
+  const digest = md5(bytes)
+
+  test('is gone on with from another mirror, where the checksum is the same', async () => {
+    left(bytes.subarray(0, 1_000_000), { url: 'http://127.0.0.1:1/gone', etag: '"x"', digest })
+    await download(requestOf(hosted()))
+    expect(server.requests.map(({ range }) => range)).toEqual(['bytes=1000000-'])
+  })
+
+  test('is read again before it is trusted, and given up where it does not belong', async () => {
+    const wrong = Buffer.from(bytes.subarray(0, 1_000_000))
+    wrong[7] = wrong[7]! ^ 1
+    left(wrong, { url: hosted(), digest })
+    await download(requestOf(hosted()))
+    expect(server.requests.map(({ range }) => range)).toEqual(['bytes=1000000-', undefined])
+    expect(readFileSync(join(folder, 'model.gguf')).equals(bytes)).toBe(true)
+  })
+
+  test.each([
+    ['is longer than the file', Buffer.concat([bytes, bytes]), { size: bytes.length, digest }],
+    ['has another checksum', bytes.subarray(0, 1000), { digest: md5(Buffer.from('else')) }],
+    ['has a note that is cut short', bytes.subarray(0, 1000), '{"url'],
+  ])('is not used where it %s', async (_, content, note) => {
+    left(content, note)
+    await download(requestOf(hosted()))
+    expect(server.requests.map(({ range }) => range)).toEqual([undefined])
+    expect(readdirSync(folder)).toEqual(['model.gguf'])
+  })
+
+  test('is enough where it is whole', async () => {
+    left(bytes, { url: hosted(), size: bytes.length, digest })
+    await download(requestOf(hosted()))
+    expect(server.requests).toEqual([])
+    expect(readdirSync(folder)).toEqual(['model.gguf'])
+  })
+})
+
+describe('a place where nothing can be written', () => {
+  const failure = (modelPath: string, name = 'model') =>
+    GPT4All.downloadModel(name, { url: hosted(), modelPath }).then(
+      () => Promise.reject(new Error('no failure')),
+      (error: Error) => ({
+        name: error.name,
+        code: (error as { code?: string }).code,
+        message: error.message,
+      }),
+    )
+  const wanted = (why: string) => ({
+    name: 'DownloadError',
+    code: 'ERR_DOWNLOAD',
+    message: expect.stringContaining(why) as unknown,
+  })
+
+  test('is a typed error: a file instead of a folder, a folder instead of a file', async () => {
+    writeFileSync(join(folder, 'file'), '')
+    expect(await failure(join(folder, 'file'))).toEqual(wanted('its folder is a file (EEXIST)'))
+    expect(await failure(join(folder, 'file', 'below'))).toEqual(wanted('its folder is a file (ENOTDIR)'))
+    mkdirSync(join(folder, 'blocked.gguf.part'))
+    expect(await failure(folder, 'blocked')).toEqual(wanted('a folder has that name (EISDIR)'))
+    expect(await failure(join(folder, 'n'.repeat(300)))).toEqual(
+      wanted('the name is too long (ENAMETOOLONG)'),
+    )
+    mkdirSync(join(folder, 'folder.gguf'))
+    expect(await failure(folder, 'folder')).toMatchObject({
+      name: 'ModelError',
+      code: 'ERR_MODEL_UNREADABLE',
+    })
+    expect(readdirSync(folder).sort()).toEqual(['blocked.gguf.part', 'file', 'folder.gguf'])
+    expect(server.requests).toEqual([])
+  })
+
+  test.skipIf(process.platform !== 'linux')(
+    'is a typed error: a system of files that takes none',
+    async () => {
+      expect(await failure('/proc/nothing/here')).toEqual(wanted('its folder cannot be made (ENOENT)'))
+    },
+  )
+
+  test.skipIf(process.platform === 'win32')('is a typed error: a folder that may only be read', async () => {
+    const isRoot = process.geteuid?.() === 0 // who may do everything
+    chmodSync(folder, 0o555)
+    if (isRoot) process.seteuid?.(65_534)
+    try {
+      expect(await failure(folder)).toEqual(wanted('there is no permission to write there (EACCES)'))
+    } finally {
+      if (isRoot) process.seteuid?.(0)
+      chmodSync(folder, 0o755)
+    }
+  })
+
+  test('and what onProgress throws passes through as it is', async () => {
+    const error = Object.assign(new Error('mine'), { code: 'EACCES' })
+    const onProgress = () => {
+      throw error
+    }
+    const options = { url: hosted(), modelPath: folder, onProgress }
+    await expect(GPT4All.downloadModel('model', options)).rejects.toBe(error)
+    expect(existsSync(join(folder, 'model.gguf'))).toBe(false)
+    expect(existsSync(join(folder, 'model.gguf.lock'))).toBe(false)
+  })
+})

@@ -1,0 +1,85 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { GPT4All, type Logger, type MemoryPlan } from '../../src/index.ts'
+import { EMBEDDED, hasReal, REAL } from '../support/models.ts'
+import { type TinyModel, tinyModel } from '../support/tiny-models.ts'
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'gpt4all-memory-'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+async function tiny(name: TinyModel): Promise<string> {
+  const path = join(folder, `${name}.gguf`)
+  await writeFile(path, tinyModel(name))
+  return path
+}
+
+/** Bytes of the buffers that llama.cpp makes, as its log tells them: MiB with two digits. */
+async function buffersOf(
+  path: string,
+  nCtx: number,
+): Promise<Pick<MemoryPlan, 'weights' | 'kvCache' | 'compute'>> {
+  const lines: string[] = []
+  const add = (line: string) => void lines.push(line)
+  const logger: Logger = { debug: add, info: add, warn: add, error: add }
+  const model = await GPT4All.load(path, { nThreads: 1, nCtx, device: 'cpu', logger })
+  await model.close()
+  const sum = (kind: string) =>
+    lines
+      .map((line) => Number(new RegExp(`(?:${kind}) buffer size = +([\\d.]+) MiB`).exec(line)?.[1] ?? 0))
+      .reduce((all, mebibytes) => all + mebibytes * 2 ** 20, 0)
+  return { weights: sum('model'), kvCache: sum('KV|RS'), compute: sum('compute|output') }
+}
+
+const KINDS: [string, () => Promise<string>][] = [
+  ['the embedded', async () => EMBEDDED],
+  ...(['llama', 'llama-moe', 'gemma3', 'mamba', 'lfm2'] as const).map(
+    (name): [string, () => Promise<string>] => [`a ${name}`, () => tiny(name)],
+  ),
+  ...(hasReal ? ([['the SmolLM2', async () => REAL]] as [string, () => Promise<string>][]) : []),
+]
+
+describe.each(KINDS)('estimateMemory() of %s model', (_, file) => {
+  test.each([300, 512, 2048, 8192])('with nCtx %i tells what llama.cpp takes', async (nCtx) => {
+    const path = await file()
+    const plan = await GPT4All.estimateMemory(path, { nCtx })
+    const real = await buffersOf(path, nCtx)
+    const rounding = 2 ** 20 * 0.02 // the log tells hundredths of MiB
+    expect(Math.abs(plan.weights - real.weights)).toBeLessThan(0.005 * real.weights + rounding)
+    expect(Math.abs(plan.kvCache - real.kvCache)).toBeLessThan(0.005 * real.kvCache + rounding)
+    expect(plan.compute).toBeGreaterThan(0.98 * real.compute)
+    // A model all of whose layers slide has one mask of the two that are reckoned with.
+    expect(plan.compute).toBeLessThan(2 * real.compute)
+  })
+})
+
+describe('a model that does not fit', () => {
+  test('is refused before it is loaded, with the nCtx that fits', async () => {
+    const path = join(folder, 'huge.gguf')
+    await writeFile(path, await readFile(EMBEDDED))
+    const loading = GPT4All.load(path, { nCtx: 2 ** 24, nThreads: 1 })
+    const plan = await GPT4All.estimateMemory(path, { nCtx: 2 ** 24 })
+    expect(plan.fits).toBe(false)
+    await expect(loading).rejects.toMatchObject({
+      code: 'ERR_MEMORY',
+      message: expect.stringContaining(`fits is ${plan.largestNCtx}.`),
+    })
+    const estimate = (nCtx: number) => GPT4All.estimateMemory(path, { nCtx })
+    expect(await estimate(plan.largestNCtx)).toMatchObject({ fits: true })
+    expect(await estimate(plan.largestNCtx + 256)).toMatchObject({ fits: false })
+  })
+})
+
+test('estimateMemory() loads nothing', async () => {
+  const plan = await GPT4All.estimateMemory(EMBEDDED)
+  expect(plan).toMatchObject({ fits: true, total: plan.weights + plan.kvCache + plan.compute })
+  expect(plan.free).toBeLessThanOrEqual(plan.available)
+  const larger = await GPT4All.estimateMemory(EMBEDDED, { nCtx: 4096 })
+  expect(larger.kvCache).toBe(2 * plan.kvCache)
+  await expect(GPT4All.estimateMemory('not-there')).rejects.toMatchObject({ code: 'ERR_MODEL_NOT_FOUND' })
+  await expect(GPT4All.estimateMemory(EMBEDDED, { nCtx: 1 })).rejects.toMatchObject({ code: 'ERR_OPTION' })
+})

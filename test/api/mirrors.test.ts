@@ -1,0 +1,207 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { inspect } from 'node:util'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { GPT4All } from '../../src/index.ts'
+import { ForwardProxy } from '../support/forward-proxy.ts'
+import { fileBytes, HostileServer, md5 } from '../support/hostile-server.ts'
+
+const bytes = fileBytes(2, 300_000)
+const entry = { filename: 'known.gguf', filesize: String(bytes.length), md5sum: md5(bytes), name: 'Known' }
+const SECRET = 'open:sesame'
+
+let server: HostileServer
+let other: HostileServer
+let proxy: ForwardProxy | undefined
+let folder: string
+const lines: string[] = []
+const log = (line: string) => void lines.push(line)
+const logger = { debug: log, info: log, warn: log, error: log }
+
+beforeAll(async () => {
+  server = await HostileServer.start()
+  other = await HostileServer.start()
+})
+afterAll(() => Promise.all([server.close(), other.close()]))
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'gpt4all-mirrors-'))
+  vi.stubEnv('HOME', folder)
+  vi.stubEnv('USERPROFILE', folder)
+  vi.stubEnv('GPT4ALL_MODELS_URL', '')
+  server.requests.length = 0
+  other.requests.length = 0
+  lines.length = 0
+})
+afterEach(async () => {
+  vi.unstubAllEnvs()
+  rmSync(folder, { recursive: true, force: true })
+  await proxy?.close()
+  proxy = undefined
+})
+
+let count = 0
+/** The folder of a mirror with a catalog and one file, without a slash at its end. */
+function mirror(of = server, options: { credentials?: string } = {}): string {
+  const name = `mirror-${count++}/models`
+  const list = Buffer.from(JSON.stringify([{ ...entry, url: 'http://127.0.0.1:1/elsewhere' }]))
+  of.host(`${name}/known.gguf`, { bytes, faults: [], ...options })
+  return of
+    .host(`${name}/models3.json`, { bytes: list, faults: [], ...options })
+    .replace(/\/models3.json$/, '')
+}
+const asked = (of = server) => of.requests.map(({ path }) => path.replace(/^\/mirror-\d+/, ''))
+const withSecret = (url: string) => url.replace('://', `://${SECRET}@`)
+const download = (name: string, options = {}) => GPT4All.downloadModel(name, { logger, ...options })
+const failureOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => Promise.reject(new Error('no failure')),
+    (error: Error & { code: string; status?: number }) => error,
+  )
+/** Neither the user nor the password is in any of it. */
+function expectNoSecret(...things: unknown[]) {
+  const told = inspect([...things, lines], { depth: 12, showHidden: true, maxStringLength: null })
+  for (const word of [...SECRET.split(':'), Buffer.from(SECRET).toString('base64')])
+    expect(told).not.toContain(word)
+}
+
+describe('the catalog', () => {
+  test('is asked for with its ETag, read from the disk when it is the same, and used while the server is away', async () => {
+    const passing = await HostileServer.start()
+    const url = `${mirror(passing)}/models3.json`
+    const first = await GPT4All.listModels({ url, logger })
+    expect(first).toMatchObject([{ name: 'Known', filesize: bytes.length }])
+    expect(await GPT4All.listModels({ url, logger })).toEqual(first)
+    expect(passing.requests.map(({ status }) => status())).toEqual([200, 304])
+    expect(lines).toEqual([])
+    await passing.close()
+    expect(await GPT4All.listModels({ url, logger })).toEqual(first)
+    expect(lines).toEqual([expect.stringContaining('Using the catalog of an earlier time.')])
+    vi.stubEnv('HOME', join(folder, 'another'))
+    vi.stubEnv('USERPROFILE', join(folder, 'another'))
+    await expect(GPT4All.listModels({ url, logger })).rejects.toMatchObject({ code: 'ERR_DOWNLOAD' })
+  })
+
+  test('of an earlier time is better than a page that is none', async () => {
+    let body = JSON.stringify([entry])
+    const portal = createServer((_, response) => response.end(body))
+    await new Promise<void>((resolve) => portal.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(portal.address() as AddressInfo).port}/models3.json`
+    const first = await GPT4All.listModels({ url, logger })
+    body = '<html>Please log in</html>'
+    expect(await GPT4All.listModels({ url, logger })).toEqual(first)
+    portal.closeAllConnections()
+    portal.close()
+  })
+})
+
+describe('GPT4ALL_MODELS_URL', () => {
+  test('names the folder of catalog and files, with or without a slash, and wins over the addresses in the catalog', async () => {
+    for (const end of ['', '/']) {
+      vi.stubEnv('GPT4ALL_MODELS_URL', `${mirror()}${end}`)
+      server.requests.length = 0
+      const path = await download('known', { modelPath: join(folder, `of${end.length}`) })
+      expect(readFileSync(path).equals(bytes)).toBe(true)
+      expect(asked()).toEqual(['/models/models3.json', '/models/known.gguf'])
+    }
+  })
+
+  test('that is no address is a typed error that names it', async () => {
+    for (const nonsense of ['nonsense', 'ftp://127.0.0.1/models', 'http://']) {
+      vi.stubEnv('GPT4ALL_MODELS_URL', nonsense)
+      for (const call of [() => GPT4All.listModels(), () => download('known')]) {
+        const error = await failureOf(call())
+        expect(error).toMatchObject({ name: 'DownloadError', code: 'ERR_DOWNLOAD' })
+        expect(error.message).toContain('GPT4ALL_MODELS_URL')
+      }
+    }
+  })
+})
+
+describe('an address of its own', () => {
+  test('is all that is asked, whatever the catalog and its mirror say; the name is the argument', async () => {
+    vi.stubEnv('GPT4ALL_MODELS_URL', mirror())
+    const url = other.host('somewhere?signature=1234', { bytes, faults: [] }).replace('%3F', '?')
+    other.host('somewhere', { bytes, faults: [] })
+    const path = await download('known', { url })
+    expect(path).toBe(join(folder, '.cache', 'gpt4all', 'known.gguf'))
+    expect(readFileSync(path).equals(bytes)).toBe(true)
+    expect(asked()).toEqual([])
+    expect(asked(other)).toEqual(['/somewhere'])
+    expect(lines.join()).not.toContain('1234')
+  })
+
+  test('with a user and a password is sent them, and nobody else is told', async () => {
+    const url = withSecret(
+      server.host('private', { bytes, faults: ['reset at 50 %', '404'], credentials: SECRET }),
+    )
+    const error = await failureOf(download('private', { url }))
+    const part = join(folder, '.cache', 'gpt4all', 'private.gguf.part.json')
+    expect(error).toMatchObject({ code: 'ERR_DOWNLOAD', status: 404 })
+    expectNoSecret(error, readFileSync(part, 'utf8'))
+    const path = await download('private', { url })
+    expectNoSecret(readFileSync(`${path}.json`, 'utf8'))
+    const wrong = await failureOf(download('x', { url: url.replace('sesame', 'sesam') }))
+    expect(wrong).toMatchObject({ status: 401 })
+    for (const scheme of ['ftp:', 'nonsense:'])
+      expectNoSecret(await failureOf(download('x', { url: url.replace('http:', scheme) })))
+    expectNoSecret(await failureOf(download('x', { url: `http://${SECRET}@127.0.0.1:99999/` })))
+    vi.stubEnv('GPT4ALL_MODELS_URL', withSecret(mirror(server, { credentials: SECRET })))
+    expectNoSecret(await failureOf(download('unknown-model')), await download('known'))
+    await expect(GPT4All.verifyModel('known', { logger })).resolves.toMatchObject({ algorithm: 'md5' })
+  })
+
+  test('that moves takes the user and the password along on the same server only', async () => {
+    const there = other.host('there', { bytes, faults: [] })
+    const away = server.host('away', { bytes, faults: [], location: there })
+    await download('away', { url: withSecret(away) })
+    expect(server.requests.at(-1)?.authorization).toBeDefined()
+    expect(other.requests.map(({ authorization }) => authorization)).toEqual([undefined])
+    server.host('here', { bytes, faults: [], credentials: SECRET })
+    for (const location of ['/here', server.host('near', { bytes, faults: [] }).replace('near', 'here')]) {
+      const moved = server.host('moved', { bytes, faults: [], location })
+      await download(`moved-${location.length}`, { url: withSecret(moved) })
+    }
+  })
+})
+
+describe('a proxy for http', () => {
+  test('is asked for the address, with its user and password, unless NO_PROXY names the server', async () => {
+    proxy = await ForwardProxy.start({ credentials: SECRET })
+    const url = server.host('proxied', { bytes, faults: ['reset at 50 %'] })
+    vi.stubEnv('HTTP_PROXY', `http://${SECRET}@${proxy.host}`)
+    const path = await download('proxied', { url, md5sum: md5(bytes) })
+    expect(readFileSync(path).equals(bytes)).toBe(true)
+    expect(proxy.requests).toEqual([`GET ${url}`, `GET ${url}`])
+    expect(server.requests).toHaveLength(2)
+    vi.stubEnv('NO_PROXY', 'example.org,127.0.0.1')
+    await download('straight', { url })
+    expect(proxy.requests).toHaveLength(2)
+    expectNoSecret()
+  })
+
+  test('that refuses, or is not there, is named by the error, its user and password are not', async () => {
+    proxy = await ForwardProxy.start({ credentials: 'another:one' })
+    const url = server.host('refused', { bytes, faults: [] })
+    vi.stubEnv('HTTP_PROXY', `http://${SECRET}@${proxy.host}`)
+    const refused = await failureOf(download('refused', { url }))
+    expect(refused).toMatchObject({ code: 'ERR_DOWNLOAD', status: 407 })
+    expect(refused.message).toContain(`the proxy http://${proxy.host} refuses with status 407`)
+    await proxy.close()
+    const gone = await failureOf(GPT4All.listModels({ url, logger }))
+    expect(gone.message).toContain(`through the proxy http://${proxy.host}`)
+    proxy = await ForwardProxy.start({ status: 502 })
+    vi.stubEnv('HTTP_PROXY', `http://${SECRET}@${proxy.host}`)
+    const bad = await failureOf(GPT4All.listModels({ url, logger }))
+    expect(bad).toMatchObject({ code: 'ERR_DOWNLOAD', status: 502 })
+    expect(bad.message).toContain(`through the proxy http://${proxy.host}`)
+    vi.stubEnv('HTTP_PROXY', `gopher://${SECRET}@127.0.0.1:1`)
+    const nonsense = await failureOf(download('refused', { url }))
+    expect(nonsense.message).toContain('gopher://127.0.0.1:1')
+    expectNoSecret(refused, gone, bad, nonsense)
+    expect(server.requests).toEqual([])
+    expect(existsSync(join(folder, '.cache', 'gpt4all', 'refused.gguf'))).toBe(false)
+  })
+})

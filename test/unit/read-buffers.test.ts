@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest'
+import { ReadBuffers } from '../../src/models/read-buffers.ts'
+
+const FULL = 2 ** 16
+
+/** What a socket does: takes a buffer, fills it, hands the piece on. */
+function read(buffers: ReadBuffers, length: number, value: number): Buffer {
+  buffers.next().fill(value)
+  return buffers.filled(length)
+}
+
+test('no piece changes before it is released, however many are read', () => {
+  const buffers = new ReadBuffers()
+  const pieces = Array.from({ length: 50 }, (_, i) => read(buffers, i % 3 === 0 ? 100 : FULL, i))
+  pieces.forEach((piece, i) => {
+    expect(piece.every((byte) => byte === i)).toBe(true)
+  })
+})
+
+test('what was filled before a piece that is released is filled again; the piece itself is not, nor any after it', () => {
+  const buffers = new ReadBuffers()
+  const [first, second, third] = [1, 2, 3].map((value) => read(buffers, FULL, value)) as [
+    Buffer,
+    Buffer,
+    Buffer,
+  ]
+  buffers.release(second)
+  const fourth = read(buffers, FULL, 4)
+  expect(fourth.buffer).toBe(first.buffer)
+  const fifth = read(buffers, FULL, 5)
+  for (const kept of [second, third, fourth]) expect(fifth.buffer).not.toBe(kept.buffer)
+  expect([second[0], third[0]]).toEqual([2, 3])
+})
+
+test('small pieces are copied, and take no buffer of their own', () => {
+  const buffers = new ReadBuffers()
+  const memory = buffers.next()
+  const small = [1, 2, 3].map((value) => {
+    memory.fill(value)
+    const piece = buffers.filled(1000)
+    expect(buffers.next()).toBe(memory)
+    return piece
+  })
+  expect(small.map((piece) => piece[0])).toEqual([1, 2, 3])
+})
