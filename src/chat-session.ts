@@ -191,6 +191,7 @@ export class ChatSession {
         text: prompt.text,
         stop: [...resolved.stop, ...prompt.stops, ...this.#defaultStops(format)],
         moved: prompt.moved,
+        conversation: history,
         full: prompt.full,
         reply: prompt.reply,
       }

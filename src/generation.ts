@@ -31,6 +31,8 @@ export type Prepared = {
   readonly stop: readonly string[]
   /** What stands behind a gap in the prompt may be moved in the cache instead of evaluated again. */
   readonly moved?: boolean
+  /** The conversation that it belongs to: what that had in the cache, and has no more, is not worth keeping. */
+  readonly conversation?: object
   /** There is no room for it: nothing is evaluated, and the generation ends with `length`. */
   readonly full?: boolean
   /** Tells the parts of the answer apart. */

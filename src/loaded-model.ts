@@ -160,6 +160,7 @@ export class LoadedModel {
     if (prompt.full) return
     const sequence = this.#model.engine.sequence({
       moved: prompt.moved ?? false,
+      conversation: prompt.conversation,
       guesses: options.promptLookup,
     })
     const step = {

@@ -100,8 +100,8 @@ export class Engine {
   }
 
   /** A new, empty sequence. It takes no slot before its first step. */
-  sequence({ moved, guesses }: SequenceOptions): Sequence {
-    return new Sequence(this, { moved, guesses: guesses && this.#canGuess })
+  sequence(options: SequenceOptions): Sequence {
+    return new Sequence(this, { ...options, guesses: options.guesses && this.#canGuess })
   }
 
   /** Waits for the step under way to be interrupted; whoever asked is rejected with `ERR_CLOSED`. Idempotent. */

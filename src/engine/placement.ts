@@ -5,8 +5,8 @@ import { wholeSlices } from './slices.ts'
 import { commonPrefix, findGap, type Slot, type Slots } from './slots.ts'
 import type { SavedState, StateCache } from './state-cache.ts'
 
-/** To copy or to restore a state costs about as much as to evaluate this many tokens of a small model. */
-const LEAST_REUSED = 64
+/** Fewer tokens are not worth a copy of the whole state they belong to. */
+const LEAST_REUSED = 32
 
 export type PlacementShape = {
   readonly deterministic: boolean
@@ -48,7 +48,8 @@ export class Placement {
     const slot = this.#slots.take(sequence, tokens, isWaiting)
     if (!slot) return undefined
     if (sequence.moved && this.#context.info.canShift && !this.#shape.deterministic) this.#close(slot, tokens)
-    else this.#bringIn(slot, tokens)
+    else this.#bringIn(slot, sequence)
+    slot.conversation = new WeakRef(sequence.conversation)
     // At least one token must be evaluated: its logits choose the next one. The step itself drops the rest.
     const kept = Math.min(commonPrefix(slot.tokens, tokens), tokens.length - 1)
     slot.keep(this.#shape.deterministic ? wholeSlices(Math.min(kept, slot.inSlices)) : kept)
@@ -71,14 +72,15 @@ export class Placement {
     slot.tokens.splice(gap.from, gap.to - gap.from)
   }
 
-  #bringIn(slot: Slot<Sequence>, tokens: readonly number[]): void {
+  #bringIn(slot: Slot<Sequence>, { tokens, conversation }: Sequence): void {
     const own = this.#usable(slot.tokens, tokens)
     const other = this.#longest(slot, tokens)
     const saved = this.#states.find(tokens)
     const inSaved = saved ? this.#usable(saved.state.tokens, tokens) : 0
     const inOther = other ? this.#usable(other.tokens, tokens) : 0
-    // What is about to be overwritten, and belongs to another conversation.
-    if (2 * own < slot.tokens.length) this.#save(slot)
+    // What another conversation is about to lose.
+    const isOthers = slot.conversation?.deref() !== conversation
+    if (isOthers && slot.tokens.length >= own + LEAST_REUSED) this.#save(slot)
     if (Math.max(inSaved, inOther) < own + LEAST_REUSED) return
     if (saved && inSaved > inOther) this.#restore(slot, saved.state)
     else if (other) this.#copy(other, slot)
@@ -102,7 +104,7 @@ export class Placement {
   }
 
   #save(slot: Slot<Sequence>): void {
-    if (!this.#states.isOn || slot.tokens.length < LEAST_REUSED) return
+    if (!this.#states.isOn) return
     const [tokens, { inSlices }] = [[...slot.tokens], slot]
     this.#context.save(slot.id).then(
       (bytes) => this.#states.add({ tokens, inSlices, bytes }),

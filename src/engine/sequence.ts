@@ -23,6 +23,8 @@ export type SequenceOptions = {
    * cache instead of evaluated again.
    */
   readonly moved: boolean
+  /** What it belongs to: the cache of one conversation is no loss to the same. */
+  readonly conversation?: object | undefined
   /** What comes next is guessed from what was there before, and several tokens are verified in one step. */
   readonly guesses: boolean
 }
@@ -36,15 +38,17 @@ export class Sequence {
   /** Of `tokens`, those that were given at first; the others were drawn. */
   promptLength = 0
   readonly moved: boolean
+  readonly conversation: object
   /** Tokens that were guessed, and those of them that the model would have drawn itself. */
   proposed = 0
   accepted = 0
   readonly #engine: Asked
   readonly #lookup: Lookup | undefined
 
-  constructor(engine: Asked, { moved, guesses }: SequenceOptions) {
+  constructor(engine: Asked, { moved, conversation, guesses }: SequenceOptions) {
     this.#engine = engine
     this.moved = moved
+    this.conversation = conversation ?? this
     this.#lookup = guesses ? new Lookup() : undefined
   }
 

@@ -6,6 +6,8 @@ export class Slot<Owner extends object> {
   /** The tokens whose keys and values the cache holds, in order. */
   readonly tokens: number[] = []
   owner: Owner | undefined
+  /** What the tokens belong to. */
+  conversation: WeakRef<object> | undefined
   /** Of `tokens`, those that were evaluated as parts of a prompt, not one by one as they were drawn. */
   inSlices = 0
   /** When the owner last asked for a step, `performance.now()`. */
