@@ -89,7 +89,7 @@ export type VerifiedModel = {
 
 /** Options of `GPT4All.estimateMemory(name, options)`. */
 export type EstimateMemoryOptions = Pick<ListModelsOptions, 'signal'> &
-  Pick<ModelOptions, 'modelPath' | 'nCtx'>
+  Pick<ModelOptions, 'modelPath' | 'nCtx' | 'parallel'>
 
 /** What {@link GPT4All} tells of model files and devices, and does with files, without loading a model. */
 // biome-ignore lint/complexity/noStaticOnlyClass: GPT4All inherits them
@@ -196,19 +196,20 @@ export abstract class ModelFiles {
   }
 
   /**
-   * What a model on the disk takes with a context of `nCtx` tokens (2048), from its header: nothing is loaded.
+   * What a model on the disk takes with a context of `nCtx` tokens (2048), or `parallel` of them, from its header: nothing
+   * is loaded.
    *
    * @throws {ModelError} `ERR_MODEL_NOT_FOUND`, and what else `load()` says of such a file
    */
   static async estimateMemory(name: string, options: EstimateMemoryOptions = {}): Promise<MemoryPlan> {
     checkObject('options', options)
-    checkKnown(options, { modelPath: true, nCtx: true, signal: true })
+    checkKnown(options, { modelPath: true, nCtx: true, parallel: true, signal: true })
     const location = locateModel(name, string('modelPath', options.modelPath))
-    const { nCtx } = resolveModelOptions({ nCtx: options.nCtx })
-    const { signal } = common(options)
-    const path = await findOnDisk(location)
+    const { nCtx, parallel } = resolveModelOptions({ nCtx: options.nCtx, parallel: options.parallel })
+    const { signal, logger } = common(options)
+    const path = await findModel(location, logger)
     if (path === undefined) throw missing(location, 'Only a model on the disk tells what it needs.')
-    return planMemory(await readGguf(path, { signal }), nCtx)
+    return planMemory(await readGguf(path, { signal }), nCtx, { sequences: parallel ?? 1 })
   }
 
   /** Everything that can compute: the CPU, and the GPUs for which the addon was built. */
