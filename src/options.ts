@@ -199,8 +199,8 @@ function isAppleSilicon(): boolean {
 function devices(value: unknown): readonly string[] | undefined {
   if (value === undefined) return undefined
   const list: unknown[] = Array.isArray(value) ? [...value] : [value] // the caller may change its own later
-  const valid = list.length > 0 && list.every((device) => typeof device === 'string' && device.trim() !== '')
-  if (!valid) throw optionError('device', 'a non-empty string or a non-empty array of them', value)
+  const valid = list.every((device) => typeof device === 'string' && device.trim() !== '')
+  if (!valid) throw optionError('device', 'a non-empty string or an array of them', value)
   return list as string[]
 }
 

@@ -85,12 +85,22 @@ export function findCandidates(
   strict: boolean,
 ): (Candidate | DeviceFallback)[] {
   const found = asked.flatMap((device): (Candidate | DeviceFallback)[] => {
-    if (device.toLowerCase() === 'cpu') return [{ asked: device, gpus: [] }]
+    if (isCpu(device, present)) return [{ asked: device, gpus: [] }]
     const gpus = matching(device.toLowerCase(), present.devices.filter(isGpu))
     if (gpus.length === 0) return [{ device, reason: whyNone(device.toLowerCase(), present) }]
     return byBackend(gpus).map((gpus) => ({ asked: device, gpus }))
   })
   return strict ? found : [...found, { asked: 'cpu', gpus: [] }]
+}
+
+/** `cpu`, or what `listDevices()` calls it. */
+function isCpu(asked: string, { devices }: Present): boolean {
+  const wanted = asked.toLowerCase()
+  const cpus = devices.filter(({ type }) => type === 'cpu')
+  return (
+    wanted === 'cpu' ||
+    cpus.some(({ name, description }) => [name, description].some((own) => own.toLowerCase() === wanted))
+  )
 }
 
 function matching(asked: string, gpus: readonly Device[]): readonly Device[] {
@@ -132,7 +142,7 @@ export function choose(gpus: readonly Device[], bytes: number): readonly Device[
 }
 
 function whyNone(asked: string, present: Present): string {
-  const backend = backendName(asked)
+  const backend = backendName(asked.replace(/:.*$/, ''))
   const option = BUILD_OPTIONS.get(backend)
   if (option !== undefined && !present.backends.includes(backend))
     return `this build of the addon is without ${backend}, or cannot start it: ${howToBuild(option)}`
@@ -140,7 +150,7 @@ function whyNone(asked: string, present: Present): string {
   if (gpus.length > 0) return `no such GPU; there is ${gpus.map(label).join(', ')}`
   const backends = present.backends.filter((name) => BUILD_OPTIONS.has(name))
   if (backends.length > 0) return `${backends.join(', ')} finds no GPU on this machine`
-  return `this build of the addon is for the CPU only: ${howToBuild('GGML_VULKAN')}`
+  return `no such device, and this build of the addon is for the CPU only: ${howToBuild('GGML_VULKAN')}`
 }
 
 function howToBuild(option: string): string {

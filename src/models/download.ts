@@ -39,7 +39,7 @@ export async function download(request: DownloadRequest): Promise<void> {
   let thrown: { readonly error: unknown } | undefined
   const onProgress = (progress: Progress) => {
     try {
-      request.onProgress?.(progress)
+      return request.onProgress?.(progress)
     } catch (error) {
       thrown = { error }
       throw error
@@ -47,10 +47,14 @@ export async function download(request: DownloadRequest): Promise<void> {
   }
   try {
     await makeFolder(dirname(target))
-    await withFileLock(target, { signal, staleMs: patience.staleMs }, async (signal) => {
-      if (await isThere(target)) return // somebody else was faster
-      await new Download({ ...request, onProgress, signal }).run()
-    })
+    await withFileLock(
+      target,
+      { signal, staleMs: patience.staleMs, logger: request.logger },
+      async (signal) => {
+        if (await isThere(target)) return // somebody else was faster
+        await new Download({ ...request, onProgress, signal }).run()
+      },
+    )
   } catch (error) {
     signal.throwIfAborted()
     throw thrown ? thrown.error : localFailure(error, request)

@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from '../logger.ts'
 
 const LOOK_MS = 250
+
+type LockOptions = { readonly signal: AbortSignal; readonly staleMs: number; readonly logger: Logger }
 
 /**
  * Runs `work` while no other process does so for the same `path`. The lock is a folder `path.lock`, renewed while it is
@@ -9,11 +12,11 @@ const LOOK_MS = 250
  */
 export async function withFileLock<T>(
   path: string,
-  { signal, staleMs }: { readonly signal: AbortSignal; readonly staleMs: number },
+  { signal, staleMs, logger }: LockOptions,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const lost = new AbortController()
-  const release = await take(path, { signal, staleMs, onCompromised: (error) => lost.abort(error) })
+  const release = await take(path, { signal, staleMs, logger, onCompromised: (error) => lost.abort(error) })
   try {
     return await work(AbortSignal.any([signal, lost.signal]))
   } finally {
@@ -21,22 +24,24 @@ export async function withFileLock<T>(
   }
 }
 
-type Taking = {
-  readonly signal: AbortSignal
-  readonly staleMs: number
+type Taking = LockOptions & {
   readonly onCompromised: (error: Error) => void
 }
 
-async function take(path: string, { signal, staleMs, onCompromised }: Taking): Promise<() => Promise<void>> {
+async function take(
+  path: string,
+  { signal, staleMs, logger, onCompromised }: Taking,
+): Promise<() => Promise<void>> {
   // Loaded when it is needed: it listens to the host's signals from then on, to remove its locks.
   const { lock } = await import('proper-lockfile')
-  for (;;) {
+  for (let attempts = 0; ; attempts++) {
     signal.throwIfAborted()
     try {
       return await lock(path, { realpath: false, stale: staleMs, onCompromised })
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ELOCKED') throw error
     }
+    if (attempts === 0) logger.info(`waiting for another process that works on ${path}, or has died`)
     await sleep(LOOK_MS, undefined, { signal }).catch(() => signal.throwIfAborted())
   }
 }

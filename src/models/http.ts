@@ -179,7 +179,9 @@ function failure(error: unknown, at: URL, proxy: string | undefined, signal: Abo
   if (signal.aborted) return signal.reason
   if (error instanceof DownloadError) return error
   const { code, message } = (error ?? {}) as { code?: string; message?: string }
-  const why = [code, message].filter(Boolean).join(' ') || 'the connection was closed'
+  const why =
+    (message?.includes(code ?? '') ? message : [code, message].filter(Boolean).join(' ')) ||
+    'the connection was closed'
   const way = proxy === undefined ? '' : ` through the proxy ${proxy}`
   const isUntrusted = code !== undefined && UNTRUSTED.test(code)
   const advice = isUntrusted ? ' (NODE_EXTRA_CA_CERTS names a file of certificates to trust)' : ''

@@ -10,7 +10,11 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   let best: { name: string; distance: number } | undefined
   for (const candidate of known) {
     const other = plain(candidate)
-    const distance = other.includes(wanted) || wanted.includes(other) ? 1 : editDistance(wanted, other)
+    const isPart = other !== '' && (other.includes(wanted) || wanted.includes(other))
+    // Of two that hold it, the one that holds less besides.
+    const distance = isPart
+      ? Math.min(1, Math.abs(other.length - wanted.length) / 100)
+      : editDistance(wanted, other)
     if (!best || distance < best.distance) best = { name: candidate, distance }
   }
   return best && best.distance <= Math.max(2, wanted.length / 4) ? best.name : undefined

@@ -1,11 +1,14 @@
-import { writeFile } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { DownloadError, ModelError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { shown } from './address.ts'
 import { type CatalogEntry, catalogUrl, fetchCatalog, fileUrl } from './catalog.ts'
 import { entryFile } from './catalog-entry.ts'
 import { checksumOf } from './checksum.ts'
 import { download } from './download.ts'
+import { isOldMagic } from './ggml/kinds.ts'
+import { looksLike, openFile } from './gguf/bytes.ts'
 import type { Patience } from './http.ts'
 import { findOnDisk, type ModelLocation, missing } from './locate.ts'
 import { nearest } from './near.ts'
@@ -27,9 +30,14 @@ export type ObtainRequest = {
 export async function obtainModel(location: ModelLocation, request: ObtainRequest): Promise<string> {
   const there = await findModel(location, request.logger)
   if (there !== undefined) return there
-  if (!location.isName) throw missing(location, 'Check the path; only plain names are downloaded.')
-  if (!request.allowDownload) throw missing(location, 'Put it there, or set allowDownload to true.')
+  if (!location.isName) throw await missingModel(location, 'Check the path; only plain names are downloaded.')
+  if (!request.allowDownload)
+    throw await missingModel(location, 'Put it there, or set allowDownload to true.')
   const entry = await entryOf(location, request)
+  if (entry.embeddingModel) {
+    const message = `${entry.filename} makes embeddings, not text: it is not downloaded.`
+    throw new ModelError('ERR_MODEL_UNSUPPORTED', message, location.withExtension)
+  }
   return downloadEntry(entry, dirname(location.withExtension), fileUrl(entry), request)
 }
 
@@ -60,7 +68,9 @@ export async function entryOf(
     catalog = await fetchCatalog({ url, signal, logger, ...(patience && { patience }) })
   } catch (error) {
     signal.throwIfAborted()
-    throw missing(location, `The catalog that may know it cannot be read: ${(error as Error).message}`, error)
+    const why = (error as Error).message.replace(/\.$/, '')
+    const message = `${location.withExtension} is not there, and the catalog that may know it cannot be read: ${why}`
+    throw new DownloadError(message, { url: shown(url), retry: false, cause: error })
   }
   const name = basename(location.withExtension)
   const called = (wanted: string) =>
@@ -73,16 +83,24 @@ export async function entryOf(
     tellSuccessor(location, successor, logger)
     return instead
   }
-  const near = nearest(
-    name,
-    catalog.map(({ filename }) => filename),
-  )
-  throw missing(
-    location,
-    near
-      ? `Did you mean "${near}"?`
-      : `${shown(url)} does not know it either; GPT4All.listModels() tells what it knows.`,
-  )
+  const gone = /\.bin$/i.test(name) ? ' It has no files from before GGUF (.bin) any more.' : ''
+  const advice = `${shown(url)} does not know it either; GPT4All.listModels() tells what it knows.${gone}`
+  throw await missingModel(location, advice, catalog)
+}
+
+/** The error for a model that is not there: with what may have been meant, of what lies beside and what a catalog has. */
+export async function missingModel(
+  location: ModelLocation,
+  advice: string,
+  catalog: readonly CatalogEntry[] = [],
+): Promise<ModelError> {
+  const name = basename(location.withExtension)
+  const beside = await readdir(dirname(location.withExtension)).catch(() => [])
+  const known = new Map(beside.filter((file) => /\.(gguf|bin)$/i.test(file)).map((file) => [file, file]))
+  for (const entry of catalog)
+    for (const called of [entry.filename, entry.name ?? '']) known.set(called, entry.filename)
+  const near = known.get(nearest(name, [...known.keys()]) ?? '')
+  return missing(location, near === undefined ? advice : `Did you mean "${near}"? ${advice}`)
 }
 
 /** Downloads the file of a catalog's entry into `folder`, and keeps the entry beside it. */
@@ -104,7 +122,27 @@ export async function downloadEntry(
     logger,
     onProgress,
     ...(patience && { patience }),
-    beforeRename: () => writeFile(entryFile(target), `${JSON.stringify(entry, null, 2)}\n`),
+    beforeRename: async () => {
+      if (!checksumOf(entry)) await assertModel(`${target}.part`, url)
+      await writeFile(entryFile(target), `${JSON.stringify(entry, null, 2)}\n`)
+    },
   })
   return target
+}
+
+/** What no checksum vouches for must at least begin like a model: many a link leads to a web page. */
+async function assertModel(path: string, url: string): Promise<void> {
+  const { handle } = await openFile(path)
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(512), 0, 512, 0)
+    const magic = buffer.toString('latin1', 0, 4)
+    if (magic === 'GGUF' || isOldMagic(magic)) return
+    const what = looksLike(buffer.subarray(0, bytesRead))
+    throw new DownloadError(`what ${shown(url)} sends is no model file${what}`, {
+      url: shown(url),
+      retry: false,
+    })
+  } finally {
+    await handle.close()
+  }
 }

@@ -18,6 +18,7 @@ export class Meter {
   readonly #tell: ((progress: Progress) => void) | undefined
   readonly #past: { at: number; bytes: number }[] = []
   #toldAt = Number.NEGATIVE_INFINITY
+  #failed: { readonly error: unknown } | undefined
 
   constructor(phase: Progress['phase'], tell: ((progress: Progress) => void) | undefined) {
     this.#phase = phase
@@ -25,6 +26,7 @@ export class Meter {
   }
 
   tell(bytes: number, total: number | undefined): void {
+    if (this.#failed) throw this.#failed.error
     const now = performance.now()
     if (!this.#tell || (now - this.#toldAt < EVERY_MS && bytes !== total)) return
     this.#toldAt = now
@@ -33,6 +35,11 @@ export class Meter {
     const first = this.#past[0] ?? { at: now, bytes }
     const seconds = (now - first.at) / 1000
     const bytesPerSecond = seconds > 0 ? Math.max(0, bytes - first.bytes) / seconds : 0
-    this.#tell({ phase: this.#phase, bytes, total, bytesPerSecond })
+    // An async function fails later than it is called: the next call hears of it.
+    const told: unknown = this.#tell({ phase: this.#phase, bytes, total, bytesPerSecond })
+    if (told instanceof Promise)
+      told.catch((error: unknown) => {
+        this.#failed = { error }
+      })
   }
 }

@@ -41,7 +41,7 @@ export async function asGguf(path: string, request: ConvertRequest): Promise<str
   const target = convertedFile(path)
   if (await isUpToDate(target, path)) return target
   try {
-    await withFileLock(target, { signal, staleMs: patience.staleMs }, async (signal) => {
+    await withFileLock(target, { signal, staleMs: patience.staleMs, logger }, async (signal) => {
       if (await isUpToDate(target, path)) return // somebody else was faster
       logger.info(`converting ${path}, which is older than GGUF, to ${target}`)
       await convert(path, target, { ...request, signal })

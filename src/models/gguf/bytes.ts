@@ -178,7 +178,7 @@ export async function readMagic(bytes: ByteReader): Promise<number> {
 }
 
 /** Names what a file without the GGUF magic probably is, with what to do about it. */
-function looksLike(head: Buffer): string {
+export function looksLike(head: Buffer): string {
   const text = head.toString('latin1')
   const magic = text.slice(0, 4)
   if (magic === 'FUGG') return ': its magic is byte-swapped (big-endian)'
