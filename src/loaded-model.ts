@@ -11,7 +11,7 @@ import type { ResolvedGenerateOptions } from './generate-options.ts'
 import type { Prepare, RunRecord } from './generation.ts'
 import { tellPrompt } from './logger.ts'
 import { lookUpEntry } from './models/catalog-entry.ts'
-import { asGguf, originalFile } from './models/ggml/convert.ts'
+import { asGguf } from './models/ggml/convert.ts'
 import type { GgufHeader } from './models/gguf/header.ts'
 import type { ModelLocation } from './models/locate.ts'
 import { sideBySide } from './models/memory.ts'
@@ -79,8 +79,7 @@ export class LoadedModel {
     const model = await withProgressBar(basename(location.withExtension), options, async (onProgress) => {
       const request = { ...options, onProgress, signal }
       const path = await asGguf(await obtainModel(location, request), request)
-      const files = { path, original: originalFile(path) }
-      return openModel(binding, files, request, devices, start, signal)
+      return openModel(binding, path, request, devices, start, signal)
     })
     return new LoadedModel(binding, model, options)
   }

@@ -15,7 +15,7 @@ import {
 import { keptEntry } from './models/catalog-entry.ts'
 import { checksumOf, verifyFile } from './models/checksum.ts'
 import { type Device, gpuName, isGpu, presentDevices } from './models/devices.ts'
-import { asGguf, originalFile } from './models/ggml/convert.ts'
+import { asGguf } from './models/ggml/convert.ts'
 import { readGguf } from './models/gguf/header.ts'
 import { assertFile, findOnDisk, locateModel, missing } from './models/locate.ts'
 import { type MemoryPlan, planMemory } from './models/memory.ts'
@@ -164,7 +164,8 @@ export abstract class ModelFiles {
     const request = { ...common(options), allowDownload, onProgress }
     const file = await obtainModel(location, request)
     const path = await asGguf(file, request)
-    return { ...(await keptEntry(originalFile(path))), filename: basename(path), path }
+    const entry = (await keptEntry(file)) ?? (await keptEntry(file.replace(/\.gguf$/, '')))
+    return { ...entry, filename: basename(path), path }
   }
 
   /**

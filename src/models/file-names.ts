@@ -10,3 +10,8 @@ export function wrongWithName(name: string): string | undefined {
   if (Buffer.byteLength(name) > MOST_BYTES) return `is longer than ${MOST_BYTES} bytes`
   return undefined
 }
+
+/** Where the GGUF file made of an old one lies: beside it. */
+export function convertedFile(path: string): string {
+  return `${path}.gguf`
+}

@@ -3,12 +3,18 @@ import { homedir } from 'node:os'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ModelError, optionError } from '../errors.ts'
-import { wrongWithName } from './file-names.ts'
-import { convertedFile } from './ggml/convert.ts'
+import { convertedFile, wrongWithName } from './file-names.ts'
 
 /** The folder that the GPT4All Python package and this library share: `~/.cache/gpt4all`. */
 export function defaultModelPath(): string {
-  return join(homedir(), '.cache', 'gpt4all')
+  let home = ''
+  try {
+    home = homedir()
+  } catch {
+    // a user without an entry in the system's list
+  }
+  if (!isAbsolute(home)) throw optionError('modelPath', 'a folder, as there is no home folder', undefined)
+  return join(home, '.cache', 'gpt4all')
 }
 
 /** Where a model may lie: the name as it was given, and with `.gguf` where that was missing. */
@@ -31,7 +37,7 @@ export function locateModel(name: string, modelPath: string | undefined): ModelL
   if (typeof name !== 'string' || name === '' || name.includes('\0')) {
     throw optionError('name', 'the name or path of a model', name)
   }
-  if (/^file:\/\//i.test(name)) return locateModel(fromUrl(name), undefined)
+  if (/^file:\/\//i.test(name)) return locateModel(fromUrl(name), modelPath)
   if (/^[a-z][a-z\d+.-]+:\/\//i.test(name)) {
     throw optionError('name', 'the name or path of a model (addresses go to GPT4All.downloadModel())', name)
   }
@@ -51,7 +57,7 @@ function fromUrl(url: string): string {
 
 /** A shell writes out `~/`; a path in a program or a configuration file still has it. */
 function withHome(path: string): string {
-  return /^~[\\/]/.test(path) ? join(homedir(), path.slice(2)) : path
+  return /^~([\\/]|$)/.test(path) ? join(homedir(), path.slice(2)) : path
 }
 
 function resolveName(name: string, modelPath: string | undefined): string {
@@ -80,7 +86,15 @@ export async function findOnDisk({ asGiven, withExtension }: ModelLocation): Pro
   const old = /\.(gguf|bin)$/i.test(asGiven) ? asGiven : `${asGiven}.bin`
   for (const path of new Set([asGiven, withExtension, old, convertedFile(old)]))
     if (await exists(path)) return firstPart(path)
-  return splitModel(withExtension)
+  return (await splitModel(withExtension)) ?? sameButForCase(withExtension)
+}
+
+/** A catalog's name may be asked for in other letters than it was downloaded by. */
+async function sameButForCase(path: string): Promise<string | undefined> {
+  const names = await readdir(dirname(path)).catch(() => [])
+  const wanted = basename(path).toLowerCase()
+  const [found, ...more] = names.filter((name) => name.toLowerCase() === wanted)
+  return found !== undefined && more.length === 0 ? join(dirname(path), found) : undefined
 }
 
 async function exists(path: string): Promise<boolean> {

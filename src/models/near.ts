@@ -1,3 +1,6 @@
+/** A list longer than that is none of models. */
+const MOST_KNOWN = 2000
+
 /** Of `known`, the one that `name` is probably meant to be; `undefined` where none is near. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   const plain = (text: string) =>
@@ -8,7 +11,7 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   const wanted = plain(name)
   if (wanted === '') return undefined
   let best: { name: string; distance: number } | undefined
-  for (const candidate of known) {
+  for (const candidate of known.slice(0, MOST_KNOWN)) {
     const other = plain(candidate)
     const isPart = other !== '' && (other.includes(wanted) || wanted.includes(other))
     // Of two that hold it, the one that holds less besides.

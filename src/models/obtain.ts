@@ -7,11 +7,11 @@ import { type CatalogEntry, catalogUrl, fetchCatalog, fileUrl } from './catalog.
 import { entryFile } from './catalog-entry.ts'
 import { checksumOf } from './checksum.ts'
 import { download } from './download.ts'
-import { isOldMagic } from './ggml/kinds.ts'
 import { looksLike, openFile } from './gguf/bytes.ts'
 import type { Patience } from './http.ts'
 import { findOnDisk, type ModelLocation, missing } from './locate.ts'
 import { nearest } from './near.ts'
+import { isOldMagic } from './old-magics.ts'
 import type { Progress } from './progress.ts'
 import { type Successor, successorOf } from './successors.ts'
 

@@ -3,6 +3,7 @@ import type { NativeBinding, NativeModel } from '../native/types.ts'
 import type { ResolvedModelOptions } from '../options.ts'
 import { findEntry, type TemplateEntry } from './catalog-entry.ts'
 import { type Candidate, choose, type Device, findCandidates, label, presentDevices } from './devices.ts'
+import { originalFile } from './ggml/metadata.ts'
 import { assertGeneratesText, type GgufHeader, readGguf } from './gguf/header.ts'
 import { load } from './load.ts'
 import { checkMemory, gibibytes, planMemory } from './memory.ts'
@@ -45,7 +46,7 @@ export function candidates(
  */
 export async function openModel<Engine>(
   binding: NativeBinding,
-  { path, original }: { readonly path: string; readonly original: string },
+  path: string,
   options: ResolvedModelOptions,
   tried: readonly (Candidate | DeviceFallback)[],
   start: (native: NativeModel, header: GgufHeader) => Promise<Engine>,
@@ -53,6 +54,7 @@ export async function openModel<Engine>(
 ): Promise<OpenedModel<Engine>> {
   const header = await readGguf(path, { signal })
   assertGeneratesText(header)
+  const original = originalFile(path, header.metadata)
   const entry = await findEntry(original, options.modelConfigFile, options.logger)
   const fallbacks: DeviceFallback[] = []
   const fallBack = (device: string, reason: string) => {

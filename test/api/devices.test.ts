@@ -151,14 +151,7 @@ describe('a device on which the model does not load', () => {
     start: (native: NativeModel) => Promise<Engine>,
   ) => {
     const options = resolveModelOptions({ nThreads: 1, logger: recorder().logger })
-    return openModel(
-      binding,
-      { path: EMBEDDED, original: EMBEDDED },
-      options,
-      candidates,
-      start,
-      new AbortController().signal,
-    )
+    return openModel(binding, EMBEDDED, options, candidates, start, new AbortController().signal)
   }
   const engine = (native: NativeModel) => {
     const { logger } = recorder()

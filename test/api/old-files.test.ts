@@ -1,11 +1,12 @@
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
-  truncateSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
@@ -24,6 +25,7 @@ import {
   oldFile,
   sha256,
 } from '../support/old-files.ts'
+import { tinyModel } from '../support/tiny-models.ts'
 
 const golden: Readonly<Record<string, Described>> = JSON.parse(
   readFileSync(join(import.meta.dirname, '..', 'golden', 'ggml.json'), 'utf8'),
@@ -232,9 +234,53 @@ describe('converting', () => {
     }
   })
 
-  test('refuses a file that is cut off while it is read', async () => {
-    const path = put('model.bin', oldFile('v3-F32.bin'))
-    truncateSync(path, statSync(path).size - 100)
-    await expect(convert(path)).rejects.toMatchObject({ code: 'ERR_MODEL_DAMAGED' })
+  test('refuses a file that lacks tensors or has too many, or changes meanwhile, and leaves nothing of it', async () => {
+    const whole = oldFile('v3-F32.bin')
+    const [layers, last] = [4 * 6, 4 * (64 + 12) + 4]
+    for (const change of [
+      () => whole.subarray(0, whole.length - 100),
+      () => Buffer.from(whole).fill(3, layers, layers + 1),
+      () => Buffer.from(whole).fill(1, layers, layers + 1),
+      () => whole.subarray(0, whole.length - last),
+    ]) {
+      const path = put('model.bin', change())
+      await expect(convert(path)).rejects.toMatchObject({ code: 'ERR_MODEL_DAMAGED', path })
+      expect(readdirSync(folder)).toEqual(['model.bin'])
+    }
+    const path = put('model.bin', whole)
+    const onProgress = () => put('model.bin', oldFile('v3-F16.bin'))
+    await expect(convert(path, { onProgress })).rejects.toThrow(/changed while|became shorter/)
+    expect(readdirSync(folder)).toEqual(['model.bin'])
+  })
+
+  test('notices another file by the same name, even an older one', async () => {
+    const path = put('model.bin', oldFile('v3-F16.bin'))
+    await convert(path)
+    put('model.bin', oldFile('v3-F32.bin'))
+    const before = new Date(1_600_000_000_000)
+    utimesSync(path, before, before)
+    await convert(path)
+    expect((await describeGguf(`${path}.gguf`)).metadata['general.file_type']).toBe(0)
+  })
+
+  test('overwrites nothing that is not its own', async () => {
+    const path = put('model.bin', oldFile('v3-F16.bin'))
+    for (const bytes of [tinyModel('llama'), Buffer.from('notes')]) {
+      put('model.bin.gguf', bytes)
+      await expect(convert(path)).rejects.toMatchObject({
+        code: 'ERR_MODEL_UNREADABLE',
+        message: expect.stringContaining('in the way'),
+      })
+      expect(readFileSync(`${path}.gguf`).equals(bytes)).toBe(true)
+    }
+    rmSync(`${path}.gguf`)
+    mkdirSync(`${path}.gguf`)
+    await expect(convert(path)).rejects.toMatchObject({ code: 'ERR_MODEL_UNREADABLE' })
+    rmSync(`${path}.gguf`, { recursive: true })
+    const victim = put('victim', Buffer.from('mine'))
+    symlinkSync(victim, `${path}.gguf.part`)
+    await convert(path)
+    expect(readFileSync(victim, 'utf8')).toBe('mine')
+    expect(readdirSync(folder)).toEqual(['model.bin', 'model.bin.gguf', 'victim'])
   })
 })

@@ -36,7 +36,8 @@ describe('without modelPath', () => {
   test('a file: URL is its path', () => {
     const path = resolve('some folder', 'model.gguf')
     expect(located(pathToFileURL(path).href, undefined)).toBe(path)
-    expect(located(pathToFileURL(path).href, 'elsewhere')).toBe(path)
+    expect(located(pathToFileURL(join(folder, 'a.gguf')).href, folder)).toBe(join(folder, 'a.gguf'))
+    expect(() => located(pathToFileURL(path).href, folder)).toThrow(optionError)
     expect(() => located('file://%00', undefined)).toThrow(expect.objectContaining({ code: 'ERR_OPTION' }))
   })
 
@@ -193,6 +194,8 @@ describe('on the disk', () => {
     ['model-00002-of-00003', ['model-00002-of-00003.gguf'], 'model-00002-of-00003.gguf'],
     ['model', ['model-00001-of-00002.gguf', 'model-00001-of-00003.gguf'], undefined],
     ['model', ['my-model-00001-of-00002.gguf'], undefined],
+    ['MODEL.gguf', ['Model.GGUF'], 'Model.GGUF'],
+    ['MODEL', ['model.gguf', 'Model.gguf'], undefined],
     ['model', [], undefined],
   ])('%s among %j is %s', async (name, files, file) => {
     expect(await found(name, files)).toBe(file)

@@ -1,15 +1,20 @@
-import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { ModelError } from '../../errors.ts'
 import type { Logger } from '../../logger.ts'
 import { isFull, missingSpace } from '../disk-space.ts'
 import { withFileLock } from '../file-lock.ts'
+import { convertedFile } from '../file-names.ts'
 import { damaged, openFile } from '../gguf/bytes.ts'
 import { readGguf } from '../gguf/header.ts'
+import { readGgufFile } from '../gguf/reader.ts'
 import { writeHeader } from '../gguf/writer.ts'
 import { PATIENCE, type Patience } from '../http.ts'
+import { gibibytes } from '../memory.ts'
+import { isOldMagic } from '../old-magics.ts'
 import { Meter, type Progress } from '../progress.ts'
-import { isOldMagic } from './kinds.ts'
-import { metadataOf } from './metadata.ts'
+import { metadataOf, type Source, sourceIn } from './metadata.ts'
 import { type GgmlFile, readGgml } from './reader.ts'
 
 export type ConvertRequest = {
@@ -17,16 +22,6 @@ export type ConvertRequest = {
   readonly logger: Logger
   readonly onProgress: ((progress: Progress) => void) | undefined
   readonly patience?: Patience
-}
-
-/** Where the GGUF file made of an old one lies: beside it. */
-export function convertedFile(path: string): string {
-  return `${path}.gguf`
-}
-
-/** The old file that `path` was made of, even where that is gone since; `path` itself where it was not converted. */
-export function originalFile(path: string): string {
-  return path.replace(/\.bin\.gguf$/i, '.bin')
 }
 
 /**
@@ -62,38 +57,73 @@ async function isOldFile(path: string): Promise<boolean> {
   }
 }
 
-/** Made of this very file, and not of one that lay there before. */
+/**
+ * Whether `target` was made of this very file, and not of one that lay there before.
+ * @throws {ModelError} `ERR_MODEL_UNREADABLE` where it is no conversion at all, but a file of the user's own
+ */
 async function isUpToDate(target: string, path: string): Promise<boolean> {
-  const made = await stat(target).catch(() => undefined)
-  return made !== undefined && made.mtimeMs >= (await stat(path)).mtimeMs
+  if (!(await isThere(target))) return false
+  const source = await sourceOf(path)
+  const made = await readGgufFile(target, () => undefined).catch(() => undefined)
+  const told = made && sourceIn(made.metadata)
+  if (told) return told.bytes === source.bytes && told.modifiedMs === source.modifiedMs
+  const message = `${path} is older than GGUF and must be converted once, but ${target} is in the way, which is no conversion of it.`
+  throw new ModelError('ERR_MODEL_UNREADABLE', message, path)
+}
+
+const isThere = (path: string) =>
+  stat(path).then(
+    () => true,
+    () => false,
+  )
+
+async function sourceOf(path: string): Promise<Source> {
+  const { size, mtimeMs } = await stat(path)
+  return { bytes: size, modifiedMs: mtimeMs }
+}
+
+/** What the system's codes mean here. */
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: 'its folder cannot be written to',
+  EPERM: 'its folder cannot be written to',
+  EROFS: 'its folder cannot be written to',
+  EISDIR: 'a folder is in the way',
+  ENAMETOOLONG: 'its name is too long',
+  ENOENT: 'another process took the conversion over',
+  ECOMPROMISED: 'this process stood still, and another took the conversion over',
 }
 
 function translated(error: unknown, path: string): unknown {
+  if (error instanceof ModelError) return error
   const options = { cause: error }
   if (isFull(error))
     return new ModelError('ERR_DISK_SPACE', `${path} cannot be converted: the disk is full.`, path, options)
-  const { code } = error as NodeJS.ErrnoException
-  if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') return error
-  const message = `${path} is older than GGUF and must be converted once, but its folder cannot be written to (${code}).`
+  const { code = '' } = (error ?? {}) as NodeJS.ErrnoException
+  const reason = REASONS[code]
+  if (reason === undefined) return error
+  const message = `${path} is older than GGUF and must be converted once, but ${reason} (${code}).`
   return new ModelError('ERR_MODEL_UNREADABLE', message, path, options)
 }
 
 async function convert(path: string, target: string, request: ConvertRequest): Promise<void> {
   const { signal, onProgress } = request
+  const source = await sourceOf(path)
   const model = await readGgml(path, signal)
   const tensors = model.tensors.map(({ typeNumber, ...tensor }) => ({ ...tensor, type: typeNumber }))
-  const { header, offsets, fileBytes } = writeHeader(metadataOf(model), tensors)
+  const { header, offsets, fileBytes } = writeHeader(metadataOf(model, source), tensors)
+  await removeParts(target)
   const missing = await missingSpace(target, fileBytes)
   if (missing > 0) {
-    const message = `${path} cannot be converted: ${target} needs ${fileBytes} bytes, ${missing} more than are free on that disk.`
+    const message = `${path} cannot be converted: ${target} needs ${gibibytes(fileBytes)}, ${gibibytes(missing)} more than are free on that disk.`
     throw new ModelError('ERR_DISK_SPACE', message, path)
   }
-  const part = `${target}.part`
+  // A name that nobody else has: a process that stood still may wake up and go on writing its own.
+  const part = `${target}.${randomUUID()}${PART}`
   const meter = new Meter('convert', onProgress)
   try {
     const from = await open(path, 'r')
     try {
-      const to = await open(part, 'w')
+      const to = await open(part, 'wx')
       try {
         await writeAt(to, header, 0)
         const copier = new Copier(from, to, path, (done) => {
@@ -110,15 +140,31 @@ async function convert(path: string, target: string, request: ConvertRequest): P
     } finally {
       await from.close()
     }
+    const now = await sourceOf(path)
+    if (now.bytes !== source.bytes || now.modifiedMs !== source.modifiedMs)
+      throw damaged(path, 'it changed while it was converted')
     await readGguf(part, { signal })
+    signal.throwIfAborted()
     await rename(part, target)
   } catch (error) {
     await rm(part, { force: true })
     // What is wrong with the copy was wrong before.
-    if (error instanceof ModelError && error.path === part)
-      throw damaged(path, error.message.replace(`${part} is damaged: `, ''))
+    if (error instanceof ModelError && error.path === part && error.code === 'ERR_MODEL_DAMAGED')
+      throw damaged(
+        path,
+        error.message.replace(`${part} is damaged: `, '').replace(/\.? Download it again\.$/, ''),
+      )
     throw error
   }
+}
+
+const PART = '.part'
+
+/** What processes that were killed left behind. */
+async function removeParts(target: string): Promise<void> {
+  const names = await readdir(dirname(target))
+  const parts = names.filter((name) => name.startsWith(`${basename(target)}.`) && name.endsWith(PART))
+  for (const name of parts) await rm(join(dirname(target), name), { force: true })
 }
 
 const dataBytes = ({ tensors }: GgmlFile) => tensors.reduce((sum, { bytes }) => sum + bytes, 0)

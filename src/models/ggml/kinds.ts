@@ -1,28 +1,13 @@
 import { ModelError } from '../../errors.ts'
+import { OLD_MAGICS } from '../old-magics.ts'
 import { successorOf } from '../successors.ts'
-
-/** The first four bytes of the formats before GGUF, as they lie in the file, and what they hold if not LLaMA. */
-const MAGICS: ReadonlyMap<string, string | undefined> = new Map([
-  ['lmgg', undefined],
-  ['fmgg', undefined],
-  ['tjgg', undefined],
-  ['mmgg', 'an MPT model'],
-  ['lper', 'a Replit model'],
-  ['treb', 'a BERT embedding model'],
-  ['ccgg', 'a Falcon model in the format of ggllm.cpp'],
-  ['algg', 'a LoRA adapter, which needs its base model'],
-])
-
-export function isOldMagic(magic: string): boolean {
-  return MAGICS.has(magic)
-}
 
 /**
  * What an old file holds where it is no LLaMA model, from its magic and the numbers behind it. Others share LLaMA's
  * magics: GPT-J and StarCoder files give the size of their vocabulary twice, Falcon's count their heads elsewhere.
  */
 export function foreignKind(magic: string, numbers: readonly number[]): string | undefined {
-  const other = MAGICS.get(magic)
+  const other = OLD_MAGICS.get(magic)
   if (other !== undefined) return other
   const [vocabulary = 0, width = 0, , heads = 0, , rotated = 0] = numbers
   if (rotated * heads === width) return undefined

@@ -1,5 +1,6 @@
-import { basename } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { damaged } from '../gguf/bytes.ts'
+import type { GgufValue } from '../gguf/reader.ts'
 import { array, value, type WrittenValue, type WrittenValueType } from '../gguf/writer.ts'
 import { cannotConvert } from './kinds.ts'
 import type { GgmlFile, GgmlToken } from './reader.ts'
@@ -13,7 +14,7 @@ const LLAMA_2 = { contextLength: 4096, epsilon: 1e-5 }
  * The GGUF metadata of an old file.
  * @throws {ModelError} `ERR_MODEL_DAMAGED`, `ERR_MODEL_UNSUPPORTED` where its tensors are not those of a whole model
  */
-export function metadataOf(model: GgmlFile): (readonly [string, Buffer])[] {
+export function metadataOf(model: GgmlFile, source: Source): (readonly [string, Buffer])[] {
   const { path, width, heads, layers, fileType, format } = model
   const headSize = width / heads
   const shape = (name: string) => {
@@ -21,6 +22,7 @@ export function metadataOf(model: GgmlFile): (readonly [string, Buffer])[] {
     if (!tensor) throw damaged(path, `it has no tensor "${name}"`)
     return tensor.shape
   }
+  checkTensors(model)
   const embedding = shape('token_embd.weight')
   if (embedding[0] !== width || embedding[1] !== model.tokens.length)
     throw cannotConvert(
@@ -46,8 +48,61 @@ export function metadataOf(model: GgmlFile): (readonly [string, Buffer])[] {
     one('llama.attention.head_count_kv', 'u32', kvHeads),
     one('llama.attention.layer_norm_rms_epsilon', 'f32', isLlama2 ? LLAMA_2.epsilon : EPSILON),
     ...vocabularyOf(model.tokens),
+    one(SOURCE.bytes, 'u64', source.bytes),
+    one(SOURCE.modifiedMs, 'f64', source.modifiedMs),
   ]
 }
+
+/** What a whole model has, and nothing else. */
+const TENSORS = ['token_embd', 'output_norm', 'output']
+const LAYER_TENSORS = [
+  'attn_q',
+  'attn_k',
+  'attn_v',
+  'attn_output',
+  'attn_norm',
+  'ffn_gate',
+  'ffn_down',
+  'ffn_up',
+  'ffn_norm',
+]
+
+function checkTensors({ path, layers, tensors }: GgmlFile): void {
+  const names = new Set(tensors.map(({ name }) => name))
+  const parts = Array.from({ length: layers }, (_, layer) =>
+    LAYER_TENSORS.map((part) => `blk.${layer}.${part}`),
+  )
+  const expected = [...TENSORS, ...parts.flat()].map((name) => `${name}.weight`)
+  const missing = expected.find((name) => !names.has(name))
+  if (missing) throw damaged(path, `it has no tensor "${missing}" (truncated)`)
+  if (names.size > expected.length) throw damaged(path, `it has tensors of more than its ${layers} layers`)
+}
+
+// ---- which file it was made of
+
+/** The old file, as the GGUF file remembers it. */
+export type Source = { readonly bytes: number; readonly modifiedMs: number }
+
+const SOURCE = { bytes: 'gpt4all_ts.source.bytes', modifiedMs: 'gpt4all_ts.source.modified_ms' }
+
+/** What a GGUF file was made of; `undefined` where it is no conversion of ours. */
+export function sourceIn(metadata: ReadonlyMap<string, GgufValue>): Source | undefined {
+  const number = (key: string) => {
+    const entry = metadata.get(key)
+    return entry === undefined || entry.type === 'array' ? undefined : Number(entry.value)
+  }
+  const [bytes, modifiedMs] = [number(SOURCE.bytes), number(SOURCE.modifiedMs)]
+  return bytes === undefined || modifiedMs === undefined ? undefined : { bytes, modifiedMs }
+}
+
+/** The old file that the one at `path` was made of, even where that is gone since; else `path` itself. */
+export function originalFile(path: string, metadata: ReadonlyMap<string, GgufValue>): string {
+  const name = metadata.get('general.name')
+  if (!sourceIn(metadata) || name?.type !== 'string') return path
+  return join(dirname(path), basename(String(name.value)))
+}
+
+// ---- the vocabulary
 
 /** SentencePiece's kinds of tokens. */
 const [NORMAL, UNKNOWN, CONTROL, BYTE] = [1, 2, 3, 6] as const

@@ -63,6 +63,9 @@ const SINCE: Readonly<Record<string, number>> = {
 
 const MAX_TOKENS = 2 ** 20
 const MAX_TOKEN_BYTES = 4096
+/** Of all tokens together; a real vocabulary has a few hundred KiB. */
+const MAX_VOCABULARY_BYTES = 16 * 2 ** 20
+const MAX_NAME_BYTES = 64
 const MAX_LAYERS = 1024
 const MAX_TENSORS = 65_536
 /** Vocabulary, width, a multiple, heads, layers, rotated values per head, file type. */
@@ -151,10 +154,13 @@ function checkNumbers(
 
 async function readTokens(bytes: ByteReader, count: number, scores: boolean): Promise<GgmlToken[]> {
   const tokens: GgmlToken[] = []
+  let total = 0
   for (let i = 0; i < count; i++) {
     if (!bytes.has(4)) await bytes.need(4, `token ${i}`)
     const length = bytes.u32()
     if (length > MAX_TOKEN_BYTES) throw damaged(bytes.path, `token ${i} claims ${length} bytes`)
+    total += length
+    if (total > MAX_VOCABULARY_BYTES) throw damaged(bytes.path, 'its vocabulary is longer than any real one')
     const size = length + (scores ? 4 : 0)
     if (!bytes.has(size)) await bytes.need(size, `token ${i}`)
     const text = Buffer.from(bytes.bytes.subarray(bytes.at, bytes.at + length))
@@ -193,7 +199,7 @@ async function readTensor(
   const { path } = bytes
   await bytes.need(12, `tensor ${index}`)
   const [dimensions, length, typeNumber] = [bytes.u32(), bytes.u32(), bytes.u32()]
-  if (dimensions < 1 || dimensions > 2 || length < 1 || length > MAX_TOKEN_BYTES)
+  if (dimensions < 1 || dimensions > 2 || length < 1 || length > MAX_NAME_BYTES)
     throw damaged(path, `tensor ${index} has ${dimensions} dimensions and a name of ${length} bytes`)
   await bytes.need(4 * dimensions + length, `tensor ${index}`)
   const shape = Array.from({ length: dimensions }, () => bytes.u32())
@@ -241,7 +247,7 @@ const NAMES: Readonly<Record<string, string>> = {
 
 /** `undefined` for a tensor that LLaMA does not have. */
 function ggufName(name: string): string | undefined {
-  const [, layer, part = ''] = /^(?:layers\.(\d+)\.)?(.+?)(?:\.weight)?$/.exec(name) ?? []
+  const [, layer, part = ''] = /^(?:layers\.(0|[1-9]\d{0,3})\.)?(.+?)(?:\.weight)?$/.exec(name) ?? []
   const known = Object.hasOwn(NAMES, part) ? NAMES[part] : undefined
   if (known === undefined) return undefined
   if (known === 'rope_freqs') return known

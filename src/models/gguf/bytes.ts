@@ -1,6 +1,6 @@
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { ModelError } from '../../errors.ts'
-import { isOldMagic } from '../ggml/kinds.ts'
+import { isOldMagic } from '../old-magics.ts'
 
 const CHUNK_BYTES = 256 * 1024
 /** llama.cpp takes 1 GiB; the longest real ones are chat templates of some 100 KiB. */

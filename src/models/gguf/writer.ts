@@ -54,10 +54,28 @@ export function value(type: WrittenValueType, content: WrittenValue): Buffer {
 /** A metadata array, behind the numbers of its types. */
 export function array(of: WrittenValueType, contents: readonly WrittenValue[]): Buffer {
   const head = [u32(VALUE_TYPES.indexOf('array')), u32(VALUE_TYPES.indexOf(of)), u64(contents.length)]
-  return Buffer.concat([...head, ...contents.map((content) => scalar(of, content))])
+  if (of !== 'string') return Buffer.concat([...head, numbers(of, contents)])
+  // One buffer for all: a vocabulary has tens of thousands of short ones.
+  const texts = contents.map((content) =>
+    content instanceof Uint8Array ? content : Buffer.from(String(content)),
+  )
+  const bytes = Buffer.alloc(texts.reduce((sum, text) => sum + 8 + text.length, 0))
+  let at = 0
+  for (const text of texts) {
+    bytes.writeBigUInt64LE(BigInt(text.length), at)
+    bytes.set(text, at + 8)
+    at += 8 + text.length
+  }
+  return Buffer.concat([...head, bytes])
 }
 
 const WIDTHS = { u8: 1, i8: 1, bool: 1, u16: 2, i16: 2, u32: 4, i32: 4, f32: 4, u64: 8, i64: 8, f64: 8 }
+
+function numbers(of: Exclude<WrittenValueType, 'string'>, contents: readonly WrittenValue[]): Buffer {
+  const bytes = Buffer.alloc(WIDTHS[of] * contents.length)
+  for (const [i, content] of contents.entries()) writeNumber(bytes, i * WIDTHS[of], of, content)
+  return bytes
+}
 
 export function scalar(type: WrittenValueType, content: WrittenValue): Buffer {
   if (type === 'string') {
@@ -65,11 +83,21 @@ export function scalar(type: WrittenValueType, content: WrittenValue): Buffer {
     return Buffer.concat([u64(text.length), text])
   }
   const bytes = Buffer.alloc(WIDTHS[type])
-  if (type === 'f32') bytes.writeFloatLE(Number(content))
-  else if (type === 'f64') bytes.writeDoubleLE(Number(content))
-  else if (bytes.length === 8) bytes.writeBigUInt64LE(BigInt.asUintN(64, BigInt(content as number)))
-  else bytes.writeUIntLE(Number(BigInt.asUintN(8 * bytes.length, BigInt(content as number))), 0, bytes.length)
+  writeNumber(bytes, 0, type, content)
   return bytes
+}
+
+function writeNumber(
+  bytes: Buffer,
+  at: number,
+  type: Exclude<WrittenValueType, 'string'>,
+  content: WrittenValue,
+): void {
+  const width = WIDTHS[type]
+  if (type === 'f32') bytes.writeFloatLE(Number(content), at)
+  else if (type === 'f64') bytes.writeDoubleLE(Number(content), at)
+  else if (width === 8) bytes.writeBigUInt64LE(BigInt.asUintN(64, BigInt(content as number)), at)
+  else bytes.writeUIntLE(Number(BigInt.asUintN(8 * width, BigInt(content as number))), at, width)
 }
 
 export const u32 = (content: number) => scalar('u32', content >>> 0)
