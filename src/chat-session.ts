@@ -25,8 +25,9 @@ import {
   type ResolvedGenerateOptions,
   resolveGenerateOptions,
 } from './generate-options.ts'
-import type { Generation, Prepare, RunRecord } from './generation.ts'
+import type { Generation } from './generation.ts'
 import type { PartialResult } from './generation-result.ts'
+import type { Prepare, RunRecord } from './generation-run.ts'
 import type { NativeModel } from './native/types.ts'
 import { RESERVED_TOKENS } from './options.ts'
 

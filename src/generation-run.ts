@@ -1,0 +1,42 @@
+import type { ChatMessage } from './chat/template.ts'
+import type { ReplyFormat, Spoken, Transcript } from './engine/reply.ts'
+import type { Outcome } from './engine/tokens.ts'
+import type { PartialResult } from './generation-result.ts'
+import type { NativeModel } from './native/types.ts'
+
+/** @internal What the run fills in while it is under way. */
+export type RunRecord = {
+  readonly outcome: Outcome
+  readonly transcript: Transcript
+  /** Bytes of all tokens generated; those of the transcript unless it ends within a token. */
+  tokenBytes: number
+  promptTokens: number
+  cachedTokens: number
+  /** Tokens that were guessed, and those that were right. */
+  guessed: { readonly proposedTokens: number; readonly acceptedTokens: number }
+  /** Messages that were left out of the prompt. */
+  dropped: readonly ChatMessage[]
+  /** Called once at the end, before anyone hears of it: with what was made, or without where that is not to be kept. */
+  onEnd: ((made: PartialResult | undefined) => void) | undefined
+}
+
+/** @internal What a generation evaluates, and what ends it. */
+export type Prepared = {
+  readonly tokens: ArrayLike<number> & Iterable<number>
+  readonly text: string
+  readonly stop: readonly string[]
+  /** What stands behind a gap in the prompt may be moved in the cache instead of evaluated again. */
+  readonly moved?: boolean
+  /** The conversation that it belongs to: what that had in the cache, and has no more, is not worth keeping. */
+  readonly conversation?: object
+  /** There is no room for it: nothing is evaluated, and the generation ends with `length`. */
+  readonly full?: boolean
+  /** Tells the parts of the answer apart. */
+  readonly reply?: ReplyFormat | undefined
+}
+
+/** @internal Makes the prompt once the model is open; `record.onEnd` is its word on the end. */
+export type Prepare = (model: NativeModel, record: RunRecord, signal: AbortSignal) => Promise<Prepared>
+
+/** @internal Starts the pipe; called once, when the first piece is wanted. `signal` is the generation's own. */
+export type StartRun = (record: RunRecord, signal: AbortSignal) => AsyncGenerator<Spoken, void, void>
