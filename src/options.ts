@@ -98,6 +98,9 @@ export const DEFAULTS = {
   nBatch: 512,
 } as const
 
+/** The largest `nCtx` that is accepted. */
+export const MAX_CONTEXT = 2 ** 24
+
 /** Cells a prompt must leave free for the answer. Source: the Python package refuses longer prompts. */
 export const RESERVED_TOKENS = 4
 
@@ -136,7 +139,7 @@ export function resolveModelOptions(options: ModelOptions = {}): ResolvedModelOp
     nThreads: resolveThreads(integer('nThreads', options.nThreads, 1), logger),
     device: devices(options.device) ?? [isAppleSilicon() ? 'gpu' : 'cpu'],
     strictDevice: boolean('strictDevice', options.strictDevice) ?? false,
-    nCtx: integer('nCtx', options.nCtx, 8, 2 ** 24) ?? DEFAULTS.nCtx,
+    nCtx: integer('nCtx', options.nCtx, 8, MAX_CONTEXT) ?? DEFAULTS.nCtx,
     ngl: integer('ngl', options.ngl, 0, INT32_MAX) ?? DEFAULTS.ngl,
     parallel: integer('parallel', options.parallel, 1, MAX_PARALLEL),
     maxQueue: limit('maxQueue', options.maxQueue) ?? DEFAULTS.maxQueue,
