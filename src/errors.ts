@@ -105,8 +105,12 @@ export class TemplateError extends GPT4AllError {
 
 /** `ERR_MEMORY`: weights or context do not fit into this machine's memory. */
 export class OutOfMemoryError extends GPT4AllError {
-  constructor(message: string, options?: ErrorOptions) {
+  /** The largest `nCtx` that fits, 0 where none does; `undefined` where it is not known. */
+  readonly largestNCtx: number | undefined
+
+  constructor(message: string, options?: ErrorOptions & { readonly largestNCtx?: number }) {
     super('ERR_MEMORY', message, options)
+    this.largestNCtx = options?.largestNCtx
   }
 }
 

@@ -91,7 +91,9 @@ export function checkMemory(path: string, nCtx: number, plan: MemoryPlan, logger
       largestNCtx >= CELLS
         ? `The largest nCtx that fits is ${largestNCtx}.`
         : 'Choose a smaller model or a smaller quantization of it.'
-    throw new OutOfMemoryError(`${need}, this machine has ${gibibytes(available)}. ${advice}`)
+    throw new OutOfMemoryError(`${need}, this machine has ${gibibytes(available)}. ${advice}`, {
+      largestNCtx,
+    })
   }
   // macOS calls memory used as soon as it caches a file: everything would be worth a warning there.
   if (total > free && process.platform !== 'darwin')

@@ -66,6 +66,7 @@ describe('a model that does not fit', () => {
     expect(plan.fits).toBe(false)
     await expect(loading).rejects.toMatchObject({
       code: 'ERR_MEMORY',
+      largestNCtx: plan.largestNCtx,
       message: expect.stringContaining(`fits is ${plan.largestNCtx}.`),
     })
     const estimate = (nCtx: number) => GPT4All.estimateMemory(path, { nCtx })

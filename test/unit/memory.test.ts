@@ -195,6 +195,7 @@ describe('checkMemory()', () => {
     expect(() => check(131_072, 8, 8)).toThrow(
       expect.objectContaining({
         code: 'ERR_MEMORY',
+        largestNCtx,
         message: expect.stringMatching(
           new RegExp(`needs 20.* GiB, .* has 8.0 GiB.* fits is ${largestNCtx}\\.$`),
         ),
@@ -204,5 +205,6 @@ describe('checkMemory()', () => {
 
   test('tells to take a smaller model where no nCtx fits', () => {
     expect(() => check(2048, 4, 4)).toThrow(/a smaller quantization/)
+    expect(() => check(2048, 4, 4)).toThrow(expect.objectContaining({ largestNCtx: 0 }))
   })
 })
