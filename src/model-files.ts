@@ -50,7 +50,7 @@ export type DownloadModelOptions = Omit<ListModelsOptions, 'file'> & {
   /** Called ten times a second at most. @default none */
   readonly onProgress?: ((progress: Progress) => void) | undefined
   /**
-   * Log everything to stderr, when no `logger` is given, and show progress there, when no `onProgress` is given and it is a
+   * Log to stderr at level `info`, when no `logger` is given (`GPT4ALL_LOG=debug` tells more), and show progress there, when no `onProgress` is given and it is a
    * terminal. @default false
    */
   readonly verbose?: boolean | undefined

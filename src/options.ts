@@ -69,7 +69,7 @@ export type ModelOptions = {
    */
   readonly modelConfigFile?: string | undefined
   /**
-   * Log everything to stderr, when no `logger` is given, and show progress there, when no `onProgress` is given and it is a
+   * Log to stderr at level `info`, when no `logger` is given (`GPT4ALL_LOG=debug` tells more), and show progress there, when no `onProgress` is given and it is a
    * terminal. @default false Source: `verbose` in Python
    */
   readonly verbose?: boolean | undefined
