@@ -1,5 +1,15 @@
 import { availableParallelism } from 'node:os'
-import { boolean, callable, checkKnown, checkObject, INT32_MAX, integer, limit, string } from './checks.ts'
+import {
+  abortSignal,
+  boolean,
+  callable,
+  checkKnown,
+  checkObject,
+  INT32_MAX,
+  integer,
+  limit,
+  string,
+} from './checks.ts'
 import { optionError } from './errors.ts'
 import { type Logger, resolveLogger } from './logger.ts'
 import type { Progress } from './models/progress.ts'
@@ -80,6 +90,11 @@ export type ModelOptions = {
   readonly logger?: Logger | undefined
   /** Called while the model is downloaded, and while its weights are read. @default none */
   readonly onProgress?: ((progress: Progress) => void) | undefined
+  /**
+   * Aborts finding, downloading, converting and loading, which then reject with `signal.reason`; not what is generated
+   * later. @default none
+   */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** The one place where defaults live. Source: the GPT4All Python package 2.8.2. */
@@ -122,6 +137,7 @@ export type ResolvedModelOptions = {
   readonly allowDownload: boolean
   readonly verbose: boolean
   readonly onProgress: ((progress: Progress) => void) | undefined
+  readonly signal: AbortSignal | undefined
 }
 
 /** llama.cpp's own limit (LLAMA_MAX_SEQ). */
@@ -150,6 +166,7 @@ export function resolveModelOptions(options: ModelOptions = {}): ResolvedModelOp
     verbose,
     allowDownload: boolean('allowDownload', options.allowDownload) ?? true,
     onProgress: callable('onProgress', options.onProgress),
+    signal: abortSignal('signal', options.signal),
   }
 }
 
@@ -190,6 +207,7 @@ const MODEL_OPTIONS: Readonly<Record<keyof ModelOptions, true>> = {
   verbose: true,
   logger: true,
   onProgress: true,
+  signal: true,
 }
 
 /** ggml's own limit (GGML_MAX_N_THREADS). */

@@ -138,6 +138,7 @@ describe('every other option', () => {
     ['verbose', [false], [1, null]],
     ['logger', [quiet, console], [{}, null, 'x', { debug() {} }]],
     ['onProgress', [() => {}], [3, null, {}]],
+    ['signal', [new AbortController().signal], [{}, 'x', null, new AbortController()]],
   ])('%s of the wrong kind is refused by name', (option, good, bad) => {
     for (const value of good) expect(() => resolveModelOptions({ [option]: value })).not.toThrow()
     for (const value of bad)
