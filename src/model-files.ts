@@ -59,7 +59,7 @@ export type DownloadModelOptions = Omit<ListModelsOptions, 'file'> & {
 /** Options of `GPT4All.retrieveModel(name, options)`. */
 export type RetrieveModelOptions = Pick<
   ModelOptions,
-  'modelPath' | 'allowDownload' | 'onProgress' | 'logger'
+  'modelPath' | 'allowDownload' | 'onProgress' | 'logger' | 'verbose'
 > &
   Pick<ListModelsOptions, 'signal'>
 
@@ -105,10 +105,12 @@ export abstract class ModelFiles {
     checkKnown(options, { url: true, file: true, signal: true, logger: true })
     const file = string('file', options.file)
     const url = string('url', options.url)
+    if (file !== undefined && url !== undefined)
+      throw optionError('file', 'no file where there is a url', file)
     const { signal, logger } = common(options)
     signal.throwIfAborted()
     if (file === undefined) return fetchCatalog({ url: url ?? catalogUrl(), signal, logger })
-    return named(await readCatalog(file))
+    return named(await readCatalog(file), file)
   }
 
   /**
@@ -160,10 +162,10 @@ export abstract class ModelFiles {
     checkKnown(options, RETRIEVE_OPTIONS)
     const location = locateModel(name, string('modelPath', options.modelPath))
     const allowDownload = boolean('allowDownload', options.allowDownload) ?? true
-    const onProgress = callable('onProgress', options.onProgress)
-    const request = { ...common(options), allowDownload, onProgress }
-    const file = await obtainModel(location, request)
-    const path = await asGguf(file, request)
+    const request = { ...watched(options), allowDownload }
+    const path = await withProgressBar(basename(location.withExtension), request, async (onProgress) =>
+      asGguf(await obtainModel(location, { ...request, onProgress }), { ...request, onProgress }),
+    )
     return { ...(await keptEntry(originalFile(path))), filename: basename(path), path }
   }
 
@@ -267,6 +269,7 @@ const RETRIEVE_OPTIONS: Readonly<Record<keyof RetrieveModelOptions, true>> = {
   allowDownload: true,
   onProgress: true,
   logger: true,
+  verbose: true,
   signal: true,
 }
 

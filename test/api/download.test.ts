@@ -250,6 +250,15 @@ describe('GPT4All', () => {
     const file = join(folder, 'mine.json')
     writeFileSync(file, catalog)
     expect(await GPT4All.listModels({ file })).toHaveLength(2)
+    await expect(GPT4All.listModels({ file, url: 'http://127.0.0.1:1/' })).rejects.toMatchObject({
+      code: 'ERR_OPTION',
+    })
+    await expect(GPT4All.listModels({ file: 'package.json' })).rejects.toMatchObject({
+      code: 'ERR_MODEL_CONFIG',
+      message: expect.stringContaining('is no catalog of models'),
+    })
+    writeFileSync(file, '[]')
+    expect(await GPT4All.listModels({ file })).toEqual([])
     expect(name).not.toBe('')
   })
 
