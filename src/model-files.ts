@@ -38,7 +38,7 @@ export type ListModelsOptions = {
 }
 
 /** Options of `GPT4All.downloadModel(name, options)`. */
-export type DownloadModelOptions = Omit<ListModelsOptions, 'file'> & {
+export type DownloadModelOptions = Omit<ListModelsOptions, 'file' | 'url'> & {
   /** Folder for the file. @default `~/.cache/gpt4all` */
   readonly modelPath?: string | undefined
   /** Where the file itself lies: then no catalog is asked. @default what the catalog says */

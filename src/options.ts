@@ -222,7 +222,7 @@ function devices(value: unknown): readonly string[] | undefined {
   const list: unknown[] = Array.isArray(value) ? [...value] : [value] // the caller may change its own later
   const valid = list.every((device) => typeof device === 'string' && device.trim() !== '')
   if (!valid) throw optionError('device', 'a non-empty string or an array of them', value)
-  return list as string[]
+  return (list as string[]).map((device) => device.trim())
 }
 
 function resolveThreads(wanted: number | undefined, logger: Logger): number {
