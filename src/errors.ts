@@ -105,8 +105,12 @@ export class TemplateError extends GPT4AllError {
 
 /** `ERR_MEMORY`: weights or context do not fit into this machine's memory. */
 export class OutOfMemoryError extends GPT4AllError {
-  constructor(message: string, options?: ErrorOptions) {
+  /** The largest `nCtx` that fits, 0 where none does; `undefined` where it is not known. */
+  readonly largestNCtx: number | undefined
+
+  constructor(message: string, options?: ErrorOptions & { readonly largestNCtx?: number }) {
     super('ERR_MEMORY', message, options)
+    this.largestNCtx = options?.largestNCtx
   }
 }
 
@@ -120,7 +124,7 @@ export class DeviceError extends GPT4AllError {
 
   constructor(fallbacks: readonly DeviceFallback[], present: readonly string[], options?: ErrorOptions) {
     const reasons = fallbacks.map(({ device, reason }) => `"${device}" (${reason})`).join(', nor ')
-    const message = `Cannot compute on ${reasons}. Devices of this machine that the addon knows: ${present.join(', ')}.`
+    const message = `Cannot compute on ${reasons || 'an empty list of devices'}. Devices of this machine that the addon knows: ${present.join(', ')}.`
     super('ERR_DEVICE', message, options)
     this.fallbacks = fallbacks
   }
@@ -136,9 +140,9 @@ export class DownloadError extends GPT4AllError {
   /** The HTTP status of the answer; `undefined` where there was none, or it was not the reason. */
   readonly status: number | undefined
   /** @internal Another attempt may succeed. */
-  readonly retry: boolean
+  declare readonly retry: boolean
   /** @internal How long the server asks to wait before it. */
-  readonly retryAfterMs: number | undefined
+  declare readonly retryAfterMs: number | undefined
 
   constructor(
     message: string,
@@ -153,8 +157,9 @@ export class DownloadError extends GPT4AllError {
     super(options.code ?? 'ERR_DOWNLOAD', `${message}.`, options)
     this.url = options.url
     this.status = options.status
-    this.retry = options.retry
-    this.retryAfterMs = options.retryAfterMs
+    // Not enumerable: they are of no use to whoever reads the printed error.
+    Object.defineProperty(this, 'retry', { value: options.retry })
+    Object.defineProperty(this, 'retryAfterMs', { value: options.retryAfterMs })
   }
 }
 

@@ -248,7 +248,10 @@ export class GPT4All extends ModelFiles {
   // A failed attempt is forgotten, so that the file can be repaired and opened again.
   #open(): Promise<LoadedModel> {
     if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason)
-    this.#opening ??= LoadedModel.open(this.#location, this.#options, this.#closing.signal).then(
+    if (this.#opening) return this.#opening
+    const { signal = this.#closing.signal } = this.#options
+    const either = AbortSignal.any([this.#closing.signal, signal])
+    this.#opening = LoadedModel.open(this.#location, this.#options, either).then(
       (opened) => {
         this.#opened = opened
         return opened

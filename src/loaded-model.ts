@@ -73,6 +73,7 @@ export class LoadedModel {
     options: ResolvedModelOptions,
     signal: AbortSignal,
   ): Promise<LoadedModel> {
+    signal.throwIfAborted()
     const binding = loadBinding()
     const devices = candidates(binding, options) // before anything is downloaded
     const start = (native: NativeModel, header: GgufHeader) => startEngine(binding, native, header, options)

@@ -35,19 +35,21 @@ function stderrLogger(level: LogLevel): Logger {
 }
 
 /**
- * The logger to use: the one given, else stderr at `debug` when `verbose`, else stderr at the level that the
- * environment variable `GPT4ALL_LOG` names (`debug`, `info`, `warn`, `error`; `warn`, and a word about it, for any other
- * text), else silence.
+ * The logger to use: the one given, else stderr at `info` when `verbose`, or at the level that the environment variable
+ * `GPT4ALL_LOG` names (`debug`, `info`, `warn`, `error`; `warn`, and a word about it, for any other text), whichever tells
+ * more, else silence.
  */
 export function resolveLogger(logger: Logger | undefined, verbose: boolean): Logger {
   if (logger !== undefined) return checkLogger(logger)
-  if (verbose) return stderrLogger('debug')
-  const level = process.env.GPT4ALL_LOG
-  if (!level) return silent
-  if (LOG_LEVELS.includes(level as LogLevel)) return stderrLogger(level as LogLevel)
-  const warning = stderrLogger('warn')
-  warning.warn(`GPT4ALL_LOG is "${level}", which is none of ${LOG_LEVELS.join(', ')}: logging warnings`)
-  return warning
+  const named = process.env.GPT4ALL_LOG
+  const isLevel = LOG_LEVELS.includes(named as LogLevel)
+  const levels = [...(verbose ? ['info'] : []), ...(named ? [isLevel ? named : 'warn'] : [])]
+  const level = LOG_LEVELS.find((one) => levels.includes(one))
+  if (level === undefined) return silent
+  const chosen = stderrLogger(level)
+  if (named && !isLevel)
+    chosen.warn(`GPT4ALL_LOG is "${named}", which is none of ${LOG_LEVELS.join(', ')}: logging warnings`)
+  return chosen
 }
 
 /** True where `logger` drops lines of `level`: lets the caller skip the work of making them. */

@@ -38,7 +38,7 @@ export type ListModelsOptions = {
 }
 
 /** Options of `GPT4All.downloadModel(name, options)`. */
-export type DownloadModelOptions = Omit<ListModelsOptions, 'file'> & {
+export type DownloadModelOptions = Omit<ListModelsOptions, 'file' | 'url'> & {
   /** Folder for the file. @default `~/.cache/gpt4all` */
   readonly modelPath?: string | undefined
   /** Where the file itself lies: then no catalog is asked. @default what the catalog says */
@@ -50,7 +50,7 @@ export type DownloadModelOptions = Omit<ListModelsOptions, 'file'> & {
   /** Called ten times a second at most. @default none */
   readonly onProgress?: ((progress: Progress) => void) | undefined
   /**
-   * Log everything to stderr, when no `logger` is given, and show progress there, when no `onProgress` is given and it is a
+   * Log to stderr at level `info`, when no `logger` is given (`GPT4ALL_LOG=debug` tells more), and show progress there, when no `onProgress` is given and it is a
    * terminal. @default false
    */
   readonly verbose?: boolean | undefined
@@ -59,7 +59,7 @@ export type DownloadModelOptions = Omit<ListModelsOptions, 'file'> & {
 /** Options of `GPT4All.retrieveModel(name, options)`. */
 export type RetrieveModelOptions = Pick<
   ModelOptions,
-  'modelPath' | 'allowDownload' | 'onProgress' | 'logger'
+  'modelPath' | 'allowDownload' | 'onProgress' | 'logger' | 'verbose'
 > &
   Pick<ListModelsOptions, 'signal'>
 
@@ -105,10 +105,12 @@ export abstract class ModelFiles {
     checkKnown(options, { url: true, file: true, signal: true, logger: true })
     const file = string('file', options.file)
     const url = string('url', options.url)
+    if (file !== undefined && url !== undefined)
+      throw optionError('file', 'no file where there is a url', file)
     const { signal, logger } = common(options)
     signal.throwIfAborted()
     if (file === undefined) return fetchCatalog({ url: url ?? catalogUrl(), signal, logger })
-    return named(await readCatalog(file))
+    return named(await readCatalog(file), file)
   }
 
   /**
@@ -160,12 +162,13 @@ export abstract class ModelFiles {
     checkKnown(options, RETRIEVE_OPTIONS)
     const location = locateModel(name, string('modelPath', options.modelPath))
     const allowDownload = boolean('allowDownload', options.allowDownload) ?? true
-    const onProgress = callable('onProgress', options.onProgress)
-    const request = { ...common(options), allowDownload, onProgress }
-    const file = await obtainModel(location, request)
-    const path = await asGguf(file, request)
-    const entry = (await keptEntry(file)) ?? (await keptEntry(file.replace(/\.gguf$/, '')))
-    return { ...entry, filename: basename(path), path }
+    const request = { ...watched(options), allowDownload }
+    return withProgressBar(basename(location.withExtension), request, async (onProgress) => {
+      const file = await obtainModel(location, { ...request, onProgress })
+      const path = await asGguf(file, { ...request, onProgress })
+      const entry = (await keptEntry(file)) ?? (await keptEntry(file.replace(/\.gguf$/, '')))
+      return { ...entry, filename: basename(path), path }
+    })
   }
 
   /**
@@ -268,6 +271,7 @@ const RETRIEVE_OPTIONS: Readonly<Record<keyof RetrieveModelOptions, true>> = {
   allowDownload: true,
   onProgress: true,
   logger: true,
+  verbose: true,
   signal: true,
 }
 

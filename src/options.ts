@@ -1,5 +1,15 @@
 import { availableParallelism } from 'node:os'
-import { boolean, callable, checkKnown, checkObject, INT32_MAX, integer, limit, string } from './checks.ts'
+import {
+  abortSignal,
+  boolean,
+  callable,
+  checkKnown,
+  checkObject,
+  INT32_MAX,
+  integer,
+  limit,
+  string,
+} from './checks.ts'
 import { optionError } from './errors.ts'
 import { type Logger, resolveLogger } from './logger.ts'
 import type { Progress } from './models/progress.ts'
@@ -69,7 +79,7 @@ export type ModelOptions = {
    */
   readonly modelConfigFile?: string | undefined
   /**
-   * Log everything to stderr, when no `logger` is given, and show progress there, when no `onProgress` is given and it is a
+   * Log to stderr at level `info`, when no `logger` is given (`GPT4ALL_LOG=debug` tells more), and show progress there, when no `onProgress` is given and it is a
    * terminal. @default false Source: `verbose` in Python
    */
   readonly verbose?: boolean | undefined
@@ -80,6 +90,11 @@ export type ModelOptions = {
   readonly logger?: Logger | undefined
   /** Called while the model is downloaded, and while its weights are read. @default none */
   readonly onProgress?: ((progress: Progress) => void) | undefined
+  /**
+   * Aborts finding, downloading, converting and loading, which then reject with `signal.reason`; not what is generated
+   * later. @default none
+   */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** The one place where defaults live. Source: the GPT4All Python package 2.8.2. */
@@ -97,6 +112,9 @@ export const DEFAULTS = {
   repeatLastN: 64,
   nBatch: 512,
 } as const
+
+/** The largest `nCtx` that is accepted. */
+export const MAX_CONTEXT = 2 ** 24
 
 /** Cells a prompt must leave free for the answer. Source: the Python package refuses longer prompts. */
 export const RESERVED_TOKENS = 4
@@ -119,6 +137,7 @@ export type ResolvedModelOptions = {
   readonly allowDownload: boolean
   readonly verbose: boolean
   readonly onProgress: ((progress: Progress) => void) | undefined
+  readonly signal: AbortSignal | undefined
 }
 
 /** llama.cpp's own limit (LLAMA_MAX_SEQ). */
@@ -136,7 +155,7 @@ export function resolveModelOptions(options: ModelOptions = {}): ResolvedModelOp
     nThreads: resolveThreads(integer('nThreads', options.nThreads, 1), logger),
     device: devices(options.device) ?? [isAppleSilicon() ? 'gpu' : 'cpu'],
     strictDevice: boolean('strictDevice', options.strictDevice) ?? false,
-    nCtx: integer('nCtx', options.nCtx, 8, 2 ** 24) ?? DEFAULTS.nCtx,
+    nCtx: integer('nCtx', options.nCtx, 8, MAX_CONTEXT) ?? DEFAULTS.nCtx,
     ngl: integer('ngl', options.ngl, 0, INT32_MAX) ?? DEFAULTS.ngl,
     parallel: integer('parallel', options.parallel, 1, MAX_PARALLEL),
     maxQueue: limit('maxQueue', options.maxQueue) ?? DEFAULTS.maxQueue,
@@ -147,6 +166,7 @@ export function resolveModelOptions(options: ModelOptions = {}): ResolvedModelOp
     verbose,
     allowDownload: boolean('allowDownload', options.allowDownload) ?? true,
     onProgress: callable('onProgress', options.onProgress),
+    signal: abortSignal('signal', options.signal),
   }
 }
 
@@ -187,6 +207,7 @@ const MODEL_OPTIONS: Readonly<Record<keyof ModelOptions, true>> = {
   verbose: true,
   logger: true,
   onProgress: true,
+  signal: true,
 }
 
 /** ggml's own limit (GGML_MAX_N_THREADS). */
@@ -201,7 +222,7 @@ function devices(value: unknown): readonly string[] | undefined {
   const list: unknown[] = Array.isArray(value) ? [...value] : [value] // the caller may change its own later
   const valid = list.every((device) => typeof device === 'string' && device.trim() !== '')
   if (!valid) throw optionError('device', 'a non-empty string or an array of them', value)
-  return list as string[]
+  return (list as string[]).map((device) => device.trim())
 }
 
 function resolveThreads(wanted: number | undefined, logger: Logger): number {

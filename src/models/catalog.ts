@@ -187,12 +187,14 @@ export async function fetchCatalog(request: CatalogRequest): Promise<CatalogEntr
 }
 
 function list(json: string, from: string): CatalogEntry[] {
-  return named(parseCatalog(json, from))
+  return named(parseCatalog(json, from), from)
 }
 
-/** Those that say which file they mean. */
-export function named(entries: readonly LoneEntry[]): CatalogEntry[] {
-  return entries.filter((entry): entry is CatalogEntry => entry.filename !== undefined)
+/** Those that say which file they mean. @throws {ModelError} `ERR_MODEL_CONFIG` where none of them does */
+export function named(entries: readonly LoneEntry[], from: string): CatalogEntry[] {
+  const those = entries.filter((entry): entry is CatalogEntry => entry.filename !== undefined)
+  if (those.length === 0 && entries.length > 0) throw noCatalog(from, 'it names no file', undefined)
+  return those
 }
 
 async function ask(

@@ -37,10 +37,16 @@ export function memoryShape(header: GgufHeader): MemoryShape {
 /** A layer's tensors: how many rows each has, by its name within the layer, e.g. `attn_k.weight`. */
 type Layer = ReadonlyMap<string, number>
 
-/** The layers that keep something. Some models' last layers read the keys and values of earlier ones. */
+/** How many layers keep keys and values; in some models the last ones read those of earlier ones, as llama.cpp has it. */
+function keepingLayers(header: GgufHeader): number {
+  const layers = metaNumber(header, 'block_count') ?? 0
+  if (header.architecture === 'gemma3n') return Math.min(layers, 20)
+  if (header.architecture !== 'gemma4') return layers
+  return layers - (metaNumber(header, 'attention.shared_kv_layers') ?? 0)
+}
+
 function layersOf(header: GgufHeader): Layer[] {
-  const count =
-    (metaNumber(header, 'block_count') ?? 0) - (metaNumber(header, 'attention.shared_kv_layers') ?? 0)
+  const count = keepingLayers(header)
   const layers = new Map<number, Map<string, number>>()
   for (const { name, shape } of header.tensors) {
     const [, digits, rest] = /^blk\.(\d+)\.(.+)$/.exec(name) ?? []
@@ -108,5 +114,5 @@ export function metaNumber({ architecture, metadata }: GgufHeader, key: string):
   if (entry === undefined) return undefined
   if (entry.type !== 'array') return Number(entry.value)
   const values = Array.from(entry.values ?? [], Number)
-  return values.length > 0 ? Math.max(...values) : undefined
+  return values.length > 0 ? values.reduce((most, value) => Math.max(most, value)) : undefined
 }

@@ -1,8 +1,9 @@
 import { freemem, totalmem } from 'node:os'
 import { OutOfMemoryError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
+import { MAX_CONTEXT } from '../options.ts'
 import type { GgufHeader } from './gguf/header.ts'
-import { memoryShape } from './memory-shape.ts'
+import { memoryShape, metaNumber } from './memory-shape.ts'
 
 /** What a model takes, in bytes, on the CPU or on a GPU. */
 export type MemoryPlan = {
@@ -19,8 +20,10 @@ export type MemoryPlan = {
   readonly free: number
   /** `total` is not more than `available`. */
   readonly fits: boolean
-  /** The largest `nCtx`, a multiple of 256, that fits; 0 where none does, `Infinity` where it does not matter. */
+  /** The largest `nCtx`, a multiple of 256, that fits, 2^24 at most; 0 where none does. */
   readonly largestNCtx: number
+  /** Tokens of context the model was trained with; `undefined` where its header does not tell. */
+  readonly trainedContextSize: number | undefined
 }
 
 export type Memory = { readonly available: number; readonly free: number }
@@ -62,7 +65,7 @@ export function planMemory(
 
   const room = memory.available - weights - stateBytes - steady(MICRO_BATCH)
   const perCell = bytesPerToken + maskPerCell(MICRO_BATCH)
-  const most = perCell > 0 ? Math.floor(room / perCell / CELLS) * CELLS : Number.POSITIVE_INFINITY
+  const most = perCell > 0 ? Math.floor(room / perCell / CELLS) * CELLS : MAX_CONTEXT
   return {
     weights,
     kvCache,
@@ -70,7 +73,8 @@ export function planMemory(
     total,
     ...memory,
     fits: total <= memory.available,
-    largestNCtx: room > 0 ? Math.max(0, most) : 0,
+    largestNCtx: room > 0 ? Math.min(MAX_CONTEXT, most) : 0,
+    trainedContextSize: metaNumber(header, 'context_length'),
   }
 }
 
@@ -87,7 +91,9 @@ export function checkMemory(path: string, nCtx: number, plan: MemoryPlan, logger
       largestNCtx >= CELLS
         ? `The largest nCtx that fits is ${largestNCtx}.`
         : 'Choose a smaller model or a smaller quantization of it.'
-    throw new OutOfMemoryError(`${need}, this machine has ${gibibytes(available)}. ${advice}`)
+    throw new OutOfMemoryError(`${need}, this machine has ${gibibytes(available)}. ${advice}`, {
+      largestNCtx,
+    })
   }
   // macOS calls memory used as soon as it caches a file: everything would be worth a warning there.
   if (total > free && process.platform !== 'darwin')

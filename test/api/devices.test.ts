@@ -64,6 +64,27 @@ describe('the devices of a machine', () => {
   })
 })
 
+describe('the CPU', () => {
+  const cpu = GPT4All.listDevices().find(({ type }) => type === 'cpu')!
+  test.each<[string, string | string[]]>([
+    ['no device at all, as listGpus() may tell', []],
+    ['its description', cpu.description],
+    ['its name', cpu.name],
+    ['its name between spaces', ' cpu '],
+  ])('is meant by %s', async (_, device) => {
+    const { text, model } = await answer({ device })
+    expect(text).toContain('Paris')
+    expect([model.backend, model.fallbacks]).toEqual(['cpu', []])
+    await model.close()
+  })
+
+  test('is not used for no device at all with strictDevice', async () => {
+    const error = await failure(GPT4All.load(EMBEDDED, { device: [], strictDevice: true }))
+    expect(error.code).toBe('ERR_DEVICE')
+    expect(error.message).toContain('an empty list of devices')
+  })
+})
+
 describe.skipIf(gpus.length > 0)('without a GPU', () => {
   test.each<[string, string | string[], string[]]>([
     ['gpu', 'gpu', ['gpu']],
@@ -87,6 +108,12 @@ describe.skipIf(gpus.length > 0)('without a GPU', () => {
     }
     await model.close()
     expect(model.fallbacks).toEqual([])
+  })
+
+  test('a device of a backend tells of that backend', async () => {
+    const { model } = await answer({ device: 'cuda:0' })
+    expect(model.fallbacks).toEqual([{ device: 'cuda:0', reason: expect.stringMatching(/cuda/i) }])
+    await model.close()
   })
 
   test('strictDevice rejects before anything is loaded or downloaded', async () => {

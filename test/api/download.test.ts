@@ -46,6 +46,52 @@ function prepare(faults: readonly Fault[], options: Partial<DownloadRequest> = {
   return { bytes, target, request, files, run: () => download(request) }
 }
 
+describe('the signal of load()', () => {
+  const reason = new Error('enough')
+
+  test('that is aborted already rejects at once, and asks nobody', async () => {
+    const options = { modelPath: folder, signal: AbortSignal.abort(reason) }
+    vi.stubEnv('GPT4ALL_MODELS_URL', server.host('nothing', { bytes: Buffer.alloc(0), faults: [] }))
+    await expect(GPT4All.load('absent', options)).rejects.toBe(reason)
+    const model = new GPT4All('absent', options)
+    await expect(model.open()).rejects.toBe(reason)
+    await expect(model.generate('a').result).rejects.toBe(reason)
+    expect(server.requests).toEqual([])
+    await model.close()
+    await expect(model.open()).rejects.toMatchObject({ code: 'ERR_CLOSED' })
+  })
+
+  test('ends a download that stalls, and what came in is kept', async () => {
+    const bytes = readFileSync(EMBEDDED)
+    const url = server.host('stalling/model.gguf', { bytes, faults: ['stall'] })
+    const catalog = Buffer.from(JSON.stringify([{ filename: 'model.gguf', md5sum: md5(bytes) }]))
+    server.host('stalling/models3.json', { bytes: catalog, faults: [] })
+    vi.stubEnv('GPT4ALL_MODELS_URL', url.replace('/model.gguf', ''))
+    const controller = new AbortController()
+    const options = { modelPath: folder, nThreads: 1, logger: silent }
+    const onProgress = () => controller.abort(reason)
+    const aborted = GPT4All.load('model', { ...options, onProgress, signal: controller.signal })
+    await expect(aborted).rejects.toBe(reason)
+    expect(readdirSync(folder)).toContain('model.gguf.part')
+    await (await GPT4All.load('model', options)).close()
+  })
+
+  test('ends the reading of the weights', async () => {
+    const controller = new AbortController()
+    const onProgress = () => controller.abort(reason)
+    const aborted = GPT4All.load(EMBEDDED, { nThreads: 1, onProgress, signal: controller.signal })
+    await expect(aborted).rejects.toBe(reason)
+  })
+
+  test('has no effect on what is generated later', async () => {
+    const controller = new AbortController()
+    const model = await GPT4All.load(EMBEDDED, { nThreads: 1, signal: controller.signal })
+    controller.abort(reason)
+    expect(await model.generate('The capital of France is', { temp: 0, maxTokens: 4 })).toContain('Paris')
+    await model.close()
+  })
+})
+
 describe('a download', () => {
   test('is whole, has its name only then, and leaves nothing else behind', async () => {
     const told: Progress[] = []
@@ -204,6 +250,15 @@ describe('GPT4All', () => {
     const file = join(folder, 'mine.json')
     writeFileSync(file, catalog)
     expect(await GPT4All.listModels({ file })).toHaveLength(2)
+    await expect(GPT4All.listModels({ file, url: 'http://127.0.0.1:1/' })).rejects.toMatchObject({
+      code: 'ERR_OPTION',
+    })
+    await expect(GPT4All.listModels({ file: 'package.json' })).rejects.toMatchObject({
+      code: 'ERR_MODEL_CONFIG',
+      message: expect.stringContaining('is no catalog of models'),
+    })
+    writeFileSync(file, '[]')
+    expect(await GPT4All.listModels({ file })).toEqual([])
     expect(name).not.toBe('')
   })
 

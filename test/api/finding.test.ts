@@ -172,6 +172,11 @@ describe('retrieveModel()', () => {
       filename: 'mine.gguf',
     })
     expect(server.requests).toHaveLength(asked)
+    expect(await GPT4All.retrieveModel('tiny', { verbose: false })).toMatchObject({ path })
+    await expect(GPT4All.retrieveModel('tiny', { verbose: 1 } as object)).rejects.toMatchObject({
+      code: 'ERR_OPTION',
+      option: 'verbose',
+    })
     await expect(GPT4All.retrieveModel('x', { typo: 1 } as object)).rejects.toMatchObject({
       code: 'ERR_OPTION',
     })

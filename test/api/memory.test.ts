@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { GPT4All, type Logger, type MemoryPlan } from '../../src/index.ts'
 import { EMBEDDED, hasReal, REAL } from '../support/models.ts'
-import { type TinyModel, tinyModel } from '../support/tiny-models.ts'
+import { TINY_MODELS, type TinyModel, tinyModel } from '../support/tiny-models.ts'
 
 let folder: string
 beforeAll(async () => {
@@ -66,12 +66,33 @@ describe('a model that does not fit', () => {
     expect(plan.fits).toBe(false)
     await expect(loading).rejects.toMatchObject({
       code: 'ERR_MEMORY',
+      largestNCtx: plan.largestNCtx,
       message: expect.stringContaining(`fits is ${plan.largestNCtx}.`),
     })
     const estimate = (nCtx: number) => GPT4All.estimateMemory(path, { nCtx })
     expect(await estimate(plan.largestNCtx)).toMatchObject({ fits: true })
     expect(await estimate(plan.largestNCtx + 256)).toMatchObject({ fits: false })
   })
+})
+
+test.each(['feed_forward_length', 'expert_count', 'attention.sliding_window'])(
+  'estimateMemory() of a header with a long array as %s tells numbers, or what is wrong',
+  async (key) => {
+    const path = join(folder, 'long.gguf')
+    const file = TINY_MODELS.llama().setArray(`llama.${key}`, 'u32', new Array(300_000).fill(1))
+    await writeFile(path, file.bytes())
+    const outcome = await GPT4All.estimateMemory(path).catch((error: unknown) => error)
+    if (outcome instanceof Error) expect(outcome).toMatchObject({ code: 'ERR_MODEL_DAMAGED' })
+    else expect(Object.values(outcome as MemoryPlan).every((value) => Number(value) >= 0)).toBe(true)
+  },
+)
+
+test('estimateMemory() reckons with every layer of a model that llama.cpp lets share none', async () => {
+  const path = join(folder, 'sharing.gguf')
+  await writeFile(path, TINY_MODELS.llama().set('llama.attention.shared_kv_layers', 'u32', 2).bytes())
+  const { kvCache, trainedContextSize } = await GPT4All.estimateMemory(path)
+  expect(kvCache).toBe((await GPT4All.estimateMemory(await tiny('llama'))).kvCache)
+  expect(trainedContextSize).toBe(256)
 })
 
 test('estimateMemory() loads nothing', async () => {

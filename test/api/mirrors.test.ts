@@ -9,7 +9,7 @@ import { GPT4All } from '../../src/index.ts'
 import { ForwardProxy } from '../support/forward-proxy.ts'
 import { fileBytes, HostileServer, md5 } from '../support/hostile-server.ts'
 
-const bytes = fileBytes(2, 300_000)
+const bytes = Buffer.concat([Buffer.from('GGUF'), fileBytes(2, 300_000)])
 const entry = { filename: 'known.gguf', filesize: String(bytes.length), md5sum: md5(bytes), name: 'Known' }
 const SECRET = 'open:sesame'
 
@@ -92,6 +92,12 @@ describe('the catalog', () => {
     const first = await GPT4All.listModels({ url, logger })
     body = '<html>Please log in</html>'
     expect(await GPT4All.listModels({ url, logger })).toEqual(first)
+    body = '{"error":"not found"}'
+    expect(await GPT4All.listModels({ url, logger })).toEqual(first)
+    await expect(GPT4All.listModels({ url: `${url}?other`, logger })).rejects.toMatchObject({
+      code: 'ERR_MODEL_CONFIG',
+      message: expect.stringContaining('is no catalog of models'),
+    })
     portal.closeAllConnections()
     portal.close()
   })

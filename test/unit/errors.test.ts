@@ -1,9 +1,11 @@
+import { inspect } from 'node:util'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import {
   ClosedError,
   ContextOverflowError,
   DeviceError,
+  DownloadError,
   GPT4AllError,
   isGPT4AllError,
   ModelError,
@@ -38,6 +40,14 @@ describe('every error class', () => {
     const overflow = new ContextOverflowError(3000, 2048, 2044)
     expect(overflow).toMatchObject({ promptTokens: 3000, contextSize: 2048, maxPromptTokens: 2044 })
     for (const number of ['3000', '2048', '2044']) expect(overflow.message).toContain(number)
+  })
+
+  test('a DownloadError prints nothing that is not meant to be read', () => {
+    const error = new DownloadError('message', { url: 'http://host/', retry: true, retryAfterMs: 7 })
+    expect(error).toMatchObject({ retry: true, retryAfterMs: 7 })
+    expect(inspect(error)).toContain('http://host/')
+    expect(inspect(error)).not.toContain('retry')
+    expect(JSON.stringify(error)).not.toContain('retry')
   })
 
   test('without a cause there is none', () => {

@@ -355,6 +355,12 @@ describe('readGguf() refuses a model whose', () => {
     ['llama.attention.sliding_window', count(2 ** 32 - 1)],
     ['llama.attention.layer_norm_rms_epsilon', float(Number.NaN)],
     ['llama.attention.layer_norm_rms_epsilon', float(-1)],
+    ['llama.feed_forward_length', float(Number.NaN)],
+    ['llama.feed_forward_length', float(Number.POSITIVE_INFINITY)],
+    ['llama.feed_forward_length', (key) => llama().set(key, 'string', '64')],
+    ['llama.expert_used_count', (key) => moe().set(key, 'f32', Number.NaN)],
+    ['llama.expert_feed_forward_length', float(-1)],
+    ['llama.attention.shared_kv_layers', count(2 ** 32 - 1)],
     ['llama.rope.freq_base', float(0)],
     ['llama.rope.freq_base', float(Number.POSITIVE_INFINITY)],
     ['llama.rope.scaling.type', (key) => llama().set(key, 'string', 'su')],
@@ -366,6 +372,17 @@ describe('readGguf() refuses a model whose', () => {
     ['tokenizer.chat_template', (key) => llama().set(key, 'u32', 1)],
     ['tokenizer.ggml.add_bos_token', (key) => llama().set(key, 'u32', 1)],
   ])('"%s" is out of bounds or of a wrong type', (key, change) => expectDamaged(change(key), new RegExp(key)))
+
+  test('layers that share keys leave fewer than two that have their own', () =>
+    expectDamaged(
+      llama()
+        .set('general.architecture', 'string', 'gemma4')
+        .set('gemma4.block_count', 'u32', 2)
+        .set('gemma4.context_length', 'u32', 256)
+        .set('gemma4.embedding_length', 'u32', 32)
+        .set('gemma4.attention.shared_kv_layers', 'u32', 1),
+      /shared_kv_layers" is 1, of 2 layers/,
+    ))
 
   test('attention heads cannot share their keys', () =>
     expectDamaged(llama().set('llama.attention.head_count_kv', 'u32', 3), /cannot share/))

@@ -18,6 +18,7 @@ const GROUPED = {
 function header(
   layers: readonly Layer[],
   metadata: Readonly<Record<string, number | number[]>> = {},
+  architecture = 'made',
 ): GgufHeader {
   const numbers = {
     block_count: layers.length,
@@ -36,8 +37,8 @@ function header(
     files: [],
     fileBytes: 4 * GIB,
     version: 3,
-    architecture: 'made',
-    metadata: new Map(Object.entries(numbers).map(([key, one]) => [`made.${key}`, value(one)])),
+    architecture,
+    metadata: new Map(Object.entries(numbers).map(([key, one]) => [`${architecture}.${key}`, value(one)])),
     tensors: layers.flatMap((layer, index) =>
       Object.entries(layer).map(([name, rows]) => ({
         name: `blk.${index}.${name}`,
@@ -85,7 +86,14 @@ describe('the keys and values of a token', () => {
   test('are none in recurrent layers, and in layers that read those of others', () => {
     const recurrent = { 'ssm_in.weight': 8192, 'attn_qkv.weight': 8192 }
     expect(bytesPerToken([recurrent, GROUPED])).toBe(2 * 2048)
-    expect(bytesPerToken(layers(4, GROUPED), { 'attention.shared_kv_layers': 3 })).toBe(2 * 2048)
+    const shared = { 'attention.shared_kv_layers': 3 }
+    expect(bytesPerToken(layers(4, GROUPED), shared, 'gemma4')).toBe(2 * 2048)
+    expect(bytesPerToken(layers(30, GROUPED), {}, 'gemma3n')).toBe(20 * 2 * 2048)
+  })
+
+  test('are those of every layer where llama.cpp knows no shared ones', () => {
+    const shared = { 'attention.shared_kv_layers': 3 }
+    expect(bytesPerToken(layers(4, GROUPED), shared, 'llama')).toBe(4 * 2 * 2048)
   })
 })
 
@@ -124,10 +132,26 @@ describe('planMemory()', () => {
     expect(plan(8, 4)).toMatchObject({ fits: false, largestNCtx: 0 })
   })
 
-  test('of a recurrent model: any fits', () => {
+  test('of a recurrent model: any that is accepted fits', () => {
     const recurrent = header([{ 'ssm_in.weight': 1 }], { 'ssm.inner_size': 64, 'ssm.state_size': 16 })
     const memory = { available: 8 * GIB, free: GIB }
-    expect(planMemory(recurrent, 2048, { memory }).largestNCtx).toBe(Infinity)
+    expect(planMemory(recurrent, 2048, { memory }).largestNCtx).toBe(2 ** 24)
+  })
+
+  test('never tells a larger nCtx than is accepted', () => {
+    expect(plan(2048, 2 ** 20).largestNCtx).toBe(2 ** 24)
+  })
+
+  test('tells the trained context, where the header does', () => {
+    expect(plan(2048, 8).trainedContextSize).toBeUndefined()
+    const trained = header(layers(1, GROUPED), { context_length: 8192 })
+    expect(planMemory(trained, 2048).trainedContextSize).toBe(8192)
+  })
+
+  test('reads arrays of any length', () => {
+    const long = new Array(300_000).fill(1)
+    const keys = { feed_forward_length: long, expert_used_count: long, 'attention.sliding_window': long }
+    expect(planMemory(header(layers(1, GROUPED), keys), 2048).total).toBeGreaterThan(0)
   })
 
   test('of layers on a GPU counts what stays behind', () => {
@@ -171,6 +195,7 @@ describe('checkMemory()', () => {
     expect(() => check(131_072, 8, 8)).toThrow(
       expect.objectContaining({
         code: 'ERR_MEMORY',
+        largestNCtx,
         message: expect.stringMatching(
           new RegExp(`needs 20.* GiB, .* has 8.0 GiB.* fits is ${largestNCtx}\\.$`),
         ),
@@ -180,5 +205,6 @@ describe('checkMemory()', () => {
 
   test('tells to take a smaller model where no nCtx fits', () => {
     expect(() => check(2048, 4, 4)).toThrow(/a smaller quantization/)
+    expect(() => check(2048, 4, 4)).toThrow(expect.objectContaining({ largestNCtx: 0 }))
   })
 })

@@ -133,11 +133,12 @@ describe('every other option', () => {
     ['modelPath', ['folder'], ['', 3, null]],
     ['modelType', ['llama'], ['', 3, null]],
     ['allowDownload', [true, false], [1, 'yes', null]],
-    ['device', ['cpu', 'gpu', 'NVIDIA', ['cuda', 'cpu']], ['', ' ', [], [''], ['cpu', 3], 3, null, {}]],
+    ['device', ['cpu', 'gpu', 'NVIDIA', ['cuda', 'cpu'], []], ['', ' ', [''], ['cpu', 3], 3, null, {}]],
     ['strictDevice', [true, false], [1, 'yes', null]],
     ['verbose', [false], [1, null]],
     ['logger', [quiet, console], [{}, null, 'x', { debug() {} }]],
     ['onProgress', [() => {}], [3, null, {}]],
+    ['signal', [new AbortController().signal], [{}, 'x', null, new AbortController()]],
   ])('%s of the wrong kind is refused by name', (option, good, bad) => {
     for (const value of good) expect(() => resolveModelOptions({ [option]: value })).not.toThrow()
     for (const value of bad)
@@ -145,6 +146,11 @@ describe('every other option', () => {
         outcome(() => resolveModelOptions({ [option]: value })),
         option,
       )
+  })
+
+  test('names of devices lose the spaces around them', () => {
+    expect(resolveModelOptions({ device: ' cpu ' }).device).toEqual(['cpu'])
+    expect(resolveModelOptions({ device: ['cuda ', '\tcpu'] }).device).toEqual(['cuda', 'cpu'])
   })
 
   test('undefined is as if it were not there', () => {

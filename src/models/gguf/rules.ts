@@ -102,6 +102,7 @@ const NUMBER_RULES: readonly NumberRule[] = [
   { key: 'context_length', min: 0, max: COUNT_MAX, required: true },
   { key: 'embedding_length', min: 1, max: 2 ** 20, required: true },
   { key: 'embedding_length_out', min: 0, max: 2 ** 20 },
+  { key: 'feed_forward_length', min: 0, max: 2 ** 24 },
   { key: 'attention.head_count', min: 0, max: 2 ** 16 },
   { key: 'attention.head_count_kv', min: 0, max: 2 ** 16 },
   { key: 'attention.key_length', min: 1, max: 2 ** 16 },
@@ -109,6 +110,7 @@ const NUMBER_RULES: readonly NumberRule[] = [
   { key: 'attention.key_length_swa', min: 1, max: 2 ** 16 },
   { key: 'attention.value_length_swa', min: 1, max: 2 ** 16 },
   { key: 'attention.sliding_window', min: 0, max: COUNT_MAX }, // cells = window + batch, in 32 bits
+  { key: 'attention.shared_kv_layers', min: 0, max: 512 },
   { key: 'rope.freq_base', min: Number.MIN_VALUE, max: 1e30 }, // else every logit is NaN
   { key: 'rope.scaling.factor', min: 0, max: 1e9 },
   { key: 'attention.layer_norm_epsilon', min: 0, max: 1 }, // asserted when evaluated
@@ -116,6 +118,8 @@ const NUMBER_RULES: readonly NumberRule[] = [
   { key: 'attention.group_norm_epsilon', min: 0, max: 1 },
   { key: 'attention.group_norm_groups', min: 1, max: 2 ** 16 }, // a divisor
   { key: 'expert_count', min: 0, max: 1024 }, // asserted (LLAMA_MAX_EXPERTS)
+  { key: 'expert_used_count', min: 0, max: 1024 },
+  { key: 'expert_feed_forward_length', min: 0, max: 2 ** 24 },
   { key: 'ssm.conv_kernel', min: 1, max: 2 ** 10 },
   { key: 'ssm.inner_size', min: 1, max: 2 ** 20 },
   { key: 'ssm.state_size', min: 1, max: 2 ** 16 },
@@ -147,6 +151,10 @@ function checkLayers(model: Model): void {
   if (extra === layers) throw unsupported(path, 'holds only a draft head, which needs its target model')
   if (extra > layers)
     throw damaged(path, `"${architecture}.nextn_predict_layers" is ${extra}, of ${layers} layers in all`)
+  // asserted (n_layer_kv_from_start): the last layers read the keys and values of the last two that have their own
+  const shared = number(model, `${architecture}.attention.shared_kv_layers`) ?? 0
+  if (architecture === 'gemma4' && shared > layers - 2)
+    throw damaged(path, `"${architecture}.attention.shared_kv_layers" is ${shared}, of ${layers} layers`)
 }
 
 /** A layer has `value` heads: arrays say it per layer, a single number for all. */
@@ -191,7 +199,8 @@ function checkWindows(model: Model): void {
 /** These are asserted while llama.cpp reads the header (llama_model_base::load_hparams). */
 function checkExperts(model: Model): void {
   const { architecture, path } = model
-  const get = (key: string) => Math.max(0, ...(numbers(model, `${architecture}.${key}`) ?? []))
+  const get = (key: string) =>
+    (numbers(model, `${architecture}.${key}`) ?? []).reduce((most, value) => Math.max(most, value), 0)
   const experts = get('expert_count')
   const used = get('expert_used_count')
   const groups = get('expert_group_count')

@@ -1,0 +1,25 @@
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { isSilent, LOG_LEVELS, resolveLogger } from '../../src/logger.ts'
+
+afterEach(() => void vi.unstubAllEnvs())
+
+describe('the log', () => {
+  test.each<[boolean, string, string | undefined]>([
+    [false, '', undefined],
+    [false, 'debug', 'debug'],
+    [false, 'error', 'error'],
+    [true, '', 'info'],
+    [true, 'debug', 'debug'],
+    [true, 'info', 'info'],
+    [true, 'warn', 'info'],
+  ])('with verbose %s and GPT4ALL_LOG "%s" begins at %s', (verbose, named, level) => {
+    vi.stubEnv('GPT4ALL_LOG', named)
+    const logger = resolveLogger(undefined, verbose)
+    expect(LOG_LEVELS.find((one) => !isSilent(logger, one))).toBe(level)
+  })
+
+  test('goes to the logger that is given, whatever else is said', () => {
+    vi.stubEnv('GPT4ALL_LOG', 'error')
+    expect(resolveLogger(console, true)).toBe(console)
+  })
+})
