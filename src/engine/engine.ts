@@ -3,7 +3,7 @@ import type { Logger } from '../logger.ts'
 import { nativeCode, translateFailure } from '../native/failures.ts'
 import type { NativeBinding, NativeContext, NativeEvalResult, NativeModel } from '../native/types.ts'
 import { DEFAULTS } from '../options.ts'
-import { type Ask, gather, type Work } from './gather.ts'
+import { type Ask, gather, sizesOf, type Work } from './gather.ts'
 import { LookupPace, MOST_PROPOSED } from './lookup.ts'
 import { Pace } from './pace.ts'
 import { Placement } from './placement.ts'
@@ -266,10 +266,8 @@ export class Engine {
   }
 
   #measure(work: readonly Work[], results: readonly NativeEvalResult[], ms: number): void {
-    const streams = work.filter(({ tokens, guessed }) => tokens.length - guessed === 1).length
-    const guessed = work.reduce((sum, one) => sum + one.guessed, 0)
-    const all = work.reduce((sum, { tokens }) => sum + tokens.length, 0)
-    if (guessed === 0) this.#pace.took(ms, streams, all - streams)
+    const { streams, prompts, guessed } = sizesOf(work)
+    if (guessed === 0) this.#pace.took(ms, streams, prompts)
     if (streams === 1 && work.length === 1)
       this.#lookupPace.took(ms, guessed, (results[0]?.tokens.length ?? 1) - 1)
   }

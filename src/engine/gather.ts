@@ -72,3 +72,14 @@ export function gather(
   for (const ask of prompts) if (!isFull()) add(ask)
   return work
 }
+
+/** How many streams a step draws for, and how many tokens of prompts and guesses it evaluates. */
+export function sizesOf(work: readonly Work[]): { streams: number; prompts: number; guessed: number } {
+  const sizes = { streams: 0, prompts: 0, guessed: 0 }
+  for (const { tokens, guessed } of work) {
+    sizes.guessed += guessed
+    if (tokens.length - guessed === 1) sizes.streams++
+    else sizes.prompts += tokens.length
+  }
+  return sizes
+}
