@@ -49,7 +49,7 @@ export class Engine {
   /** Guesses that were wrong can be taken back. */
   readonly #canGuess: boolean
   #mostSlots: number
-  #threadCount: number
+  #threadCount = 0
   #asks: Ask[] = []
   #stepping: readonly Work[] = []
   #running = false
@@ -68,8 +68,7 @@ export class Engine {
     this.#shape = shape
     this.#mostSlots = shape.deterministic ? 1 : shape.parallel
     this.#threads = new Threads(shape.threads)
-    this.#threadCount = shape.threads
-    this.#setThreads()
+    this.#setThreads(shape.threads)
     this.#slots = new Slots(context.info.sequences)
     const rollsBack = !native.info.isRecurrent && !native.info.isHybrid
     this.#canGuess = rollsBack && !shape.deterministic
@@ -275,13 +274,12 @@ export class Engine {
   #chooseThreads(): void {
     const count = this.#threads.forStep(performance.now())
     if (count === this.#threadCount) return
-    this.#threadCount = count
-    this.#setThreads()
+    this.#setThreads(count)
     this.#shape.logger.debug(`computing with ${count} of ${this.#shape.threads} threads`)
   }
 
-  #setThreads(): void {
-    const count = this.#threadCount
+  #setThreads(count = this.#threadCount): void {
+    this.#threadCount = count
     this.#context.setThreads(count, count, this.#shape.yields && count > 1)
   }
 
