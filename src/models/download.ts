@@ -96,7 +96,10 @@ class Download {
         const message = `what ${this.#url} sent is not ${target}: its ${checksum.algorithm} is ${digest} instead of ${checksum.digest}`
         throw new DownloadError(message, { code: 'ERR_CHECKSUM', url: this.#url, retry: false })
       }
-      await beforeRename?.()
+      await beforeRename?.().catch(async (error: unknown) => {
+        if (error instanceof DownloadError) await part.remove()
+        throw error
+      })
       this.#request.signal.throwIfAborted()
       await part.rename(target)
     } finally {
@@ -125,18 +128,21 @@ class Download {
   }
 
   async #fetch(part: PartFile): Promise<void> {
+    let most = part.length
     for (let failures = 0; this.#size === undefined || part.length < this.#size; ) {
-      const before = part.length
       try {
         return await this.#attempt(part)
       } catch (error) {
-        failures = await this.#wait(error, part.length > before ? 1 : failures + 1)
+        failures = await this.#wait(error, part.length > most ? 1 : failures + 1)
+        most = Math.max(most, part.length)
       }
     }
   }
 
   async #attempt(part: PartFile): Promise<void> {
     const { url, signal, checksum } = this.#request
+    // Nothing would tell that the rest is of the same file.
+    if (part.length > 0 && !checksum && this.#etag === undefined) await this.#restart(part)
     const headers: Record<string, string> = { 'accept-encoding': 'identity' }
     if (part.length > 0) headers.range = `bytes=${part.length}-`
     if (part.length > 0 && this.#etag) headers['if-range'] = this.#etag
