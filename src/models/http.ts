@@ -170,7 +170,7 @@ async function drain(
     bytes = 0
     body.resume()
     await consume(taken)
-    buffers.release(taken.at(-1)!)
+    buffers.release(taken)
   }
   if (!isWhole) throw new BodyFailure('the body ends early', { cause: error })
 }
