@@ -1,4 +1,4 @@
-import { stat, writeFile } from 'node:fs/promises'
+import { rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { ModelError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
@@ -28,6 +28,18 @@ export function entryFile(modelFile: string): string {
 /** The entry that was kept when the file was downloaded. */
 export async function keptEntry(modelFile: string): Promise<LoneEntry | undefined> {
   return (await readCatalog(entryFile(modelFile)).catch(() => []))[0]
+}
+
+/** Keeps `entry` beside its file, in place of an earlier one of that file where it may be replaced, and of nothing else. */
+export async function keepEntry(modelFile: string, entry: LoneEntry, mayReplace: boolean): Promise<void> {
+  const file = entryFile(modelFile)
+  const before = mayReplace ? await readCatalog(file).catch(() => []) : []
+  if (before.length === 1 && before[0]?.filename === entry.filename) await rm(file)
+  await writeFile(file, `${JSON.stringify(entry, null, 2)}\n`, { flag: 'wx' }).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error
+    },
+  )
 }
 
 /** Lists that may lie beside model files, as GPT4All names them. */

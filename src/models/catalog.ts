@@ -7,7 +7,7 @@ import { DownloadError, GPT4AllError, ModelError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { checkUrl, shown } from './address.ts'
 import { wrongWithName } from './file-names.ts'
-import { get, PATIENCE, type Patience, refusal } from './http.ts'
+import { get, PATIENCE, type Patience, refusal, soundEtag } from './http.ts'
 
 const text = v.optional(
   v.pipe(
@@ -224,13 +224,13 @@ async function ask(
       })
   }
   await answer.read(take).finally(answer.close)
-  return { etag: answer.header('etag'), json: Buffer.concat(whole).toString('utf8') }
+  return { etag: soundEtag(answer.header('etag')), json: Buffer.concat(whole).toString('utf8') }
 }
 
 async function readKept(file: string): Promise<Kept | undefined> {
   try {
     const { etag, json } = JSON.parse(await readFile(file, 'utf8')) as Kept
-    return typeof json === 'string' ? { etag, json } : undefined
+    return typeof json === 'string' ? { etag: soundEtag(etag), json } : undefined
   } catch {
     return undefined // none, or cut short
   }

@@ -207,6 +207,11 @@ export function refusal({ url, status, header, proxy }: Answer): DownloadError |
   })
 }
 
+/** `etag`, where it can be sent back as it is. */
+export function soundEtag(etag: string | undefined): string | undefined {
+  return /^(W\/)?"[\x21\x23-\x7e]*"$/.test(etag ?? '') ? etag : undefined
+}
+
 function retryAfter(value: string | undefined): number | undefined {
   if (value === undefined) return undefined
   const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now()

@@ -1,11 +1,20 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import {
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type DownloadRequest, download } from '../../src/models/download.ts'
-import { fileBytes } from '../support/hostile-server.ts'
+import { downloadEntry } from '../../src/models/obtain.ts'
+import { fileBytes, md5 } from '../support/hostile-server.ts'
 
 const patience = { stallMs: 5000, retryMs: 2, attempts: 4, staleMs: 2000 }
 const lines: string[] = []
@@ -74,4 +83,93 @@ test.each([
   expect(ranges).toEqual([undefined, undefined])
   expect(readFileSync(target()).equals(other)).toBe(true)
   expect(readdirSync(folder)).toEqual(['model.gguf'])
+})
+
+test('an ETag that cannot be sent back is none', async () => {
+  const bytes = fileBytes(3, 6_000_000)
+  const { url, ranges } = await answering((request, response) => {
+    response.writeHead(200, { 'content-length': bytes.length, etag: Buffer.from('"☃"').toString('latin1') })
+    if (ranges.length > 1) return void response.end(bytes)
+    response.write(bytes.subarray(0, 3_000_000), () => request.socket.destroySoon())
+  })
+  await run(url, { checksum: { algorithm: 'md5', digest: md5(bytes) } })
+  expect(readFileSync(target()).equals(bytes)).toBe(true)
+})
+
+test('a body whose end only the end of the connection tells is refused, unless something verifies it', async () => {
+  const bytes = fileBytes(4, 1000)
+  const { url } = await answering((request) => {
+    request.socket.end(Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n'), bytes]))
+  })
+  await expect(run(url)).rejects.toMatchObject({ name: 'DownloadError', code: 'ERR_DOWNLOAD' })
+  expect(readdirSync(folder)).toEqual([])
+  await run(url, { checksum: { algorithm: 'md5', digest: md5(bytes) } })
+  expect(readFileSync(target()).equals(bytes)).toBe(true)
+  rmSync(target())
+  await run(url, { size: bytes.length })
+})
+
+test('a body of unknown length is taken with a warning, an empty one is refused', async () => {
+  let body = fileBytes(5, 1000)
+  const { url } = await answering((_, response) => {
+    response.write(body)
+    response.end()
+  })
+  await run(url)
+  expect(lines).toEqual([expect.stringContaining('nothing tells whether')])
+  rmSync(target())
+  body = Buffer.alloc(0)
+  await expect(run(url)).rejects.toMatchObject({ name: 'DownloadError', code: 'ERR_DOWNLOAD' })
+  expect(readdirSync(folder)).toEqual([])
+})
+
+test('a failure before the first byte leaves no part behind', async () => {
+  const { url } = await answering((_, response) => response.writeHead(404).end())
+  await expect(run(url)).rejects.toMatchObject({ status: 404 })
+  expect(readdirSync(folder)).toEqual([])
+})
+
+test('what does not fit on the disk is told in GiB, and leaves no part behind', async () => {
+  const { url } = await answering((_, response) => {
+    response.writeHead(200, { 'content-length': 2 ** 50 }).flushHeaders()
+  })
+  await expect(run(url)).rejects.toMatchObject({
+    code: 'ERR_DISK_SPACE',
+    message: expect.stringMatching(/needs 1048576.0 GiB, \d+\.\d GiB more/) as unknown,
+  })
+  expect(readdirSync(folder)).toEqual([])
+})
+
+test.skipIf(process.platform === 'win32')(
+  'links in place of the part and its note are not followed',
+  async () => {
+    const bytes = fileBytes(6, 1000)
+    const { url } = await answering((_, response) => response.end(bytes))
+    const victim = join(folder, 'victim')
+    writeFileSync(victim, 'mine')
+    for (const ending of ['.part', '.part.json']) symlinkSync(victim, `${target()}${ending}`)
+    await run(url)
+    expect(readFileSync(victim, 'utf8')).toBe('mine')
+    expect(lstatSync(target()).isSymbolicLink()).toBe(false)
+    expect(readFileSync(target()).equals(bytes)).toBe(true)
+    expect(readdirSync(folder).sort()).toEqual(['model.gguf', 'victim'])
+  },
+)
+
+test('an own file in the place of the entry is kept, an entry of the same file gives way to that of a catalog', async () => {
+  const bytes = Buffer.concat([Buffer.from('GGUF'), fileBytes(7, 1000)])
+  const { url } = await answering((_, response) => response.end(bytes))
+  const entry = { filename: 'model.gguf', md5sum: md5(bytes), url }
+  const request = { signal: new AbortController().signal, logger, onProgress: undefined }
+  const keptAfter = async (before: unknown, ownUrl: string | undefined) => {
+    rmSync(target(), { force: true })
+    writeFileSync(`${target()}.json`, JSON.stringify(before))
+    await downloadEntry(entry, folder, ownUrl, request)
+    return JSON.parse(readFileSync(`${target()}.json`, 'utf8')) as unknown
+  }
+  const earlier = { filename: 'model.gguf', name: 'earlier' }
+  expect(await keptAfter(earlier, url)).toEqual(earlier)
+  expect(await keptAfter(earlier, undefined)).toEqual(entry)
+  for (const own of [{ mine: true }, { filename: 'other.gguf' }, 7])
+    expect(await keptAfter(own, undefined)).toEqual(own)
 })

@@ -9,7 +9,7 @@ import { GPT4All } from '../../src/index.ts'
 import { ForwardProxy } from '../support/forward-proxy.ts'
 import { fileBytes, HostileServer, md5 } from '../support/hostile-server.ts'
 
-const bytes = Buffer.concat([Buffer.from('GGUF'), fileBytes(2, 300_000)])
+const bytes = Buffer.concat([Buffer.from('GGUF'), fileBytes(2, 3_000_000)])
 const entry = { filename: 'known.gguf', filesize: String(bytes.length), md5sum: md5(bytes), name: 'Known' }
 const SECRET = 'open:sesame'
 
