@@ -79,7 +79,8 @@ export async function findEntry(
 }
 
 /** How long a chat waits for the catalog where nothing else tells a model's template. */
-const PATIENCE_FOR_TEMPLATES: Patience = { ...PATIENCE, stallMs: 5000 }
+const LOOK_UP_MS = 5000
+const PATIENCE_FOR_TEMPLATES: Patience = { ...PATIENCE, attempts: 1 }
 
 /**
  * What GPT4All's catalog says of the model in `modelFile`, for one that nobody else knows the template of. It is kept
@@ -87,7 +88,11 @@ const PATIENCE_FOR_TEMPLATES: Patience = { ...PATIENCE, stallMs: 5000 }
  */
 export async function lookUpEntry(
   modelFile: string,
-  { signal, logger }: { readonly signal: AbortSignal; readonly logger: Logger },
+  {
+    signal,
+    logger,
+    limitMs = LOOK_UP_MS,
+  }: { readonly signal: AbortSignal; readonly logger: Logger; readonly limitMs?: number },
 ): Promise<TemplateEntry | undefined> {
   try {
     const catalog = await fetchCatalog({
@@ -95,6 +100,7 @@ export async function lookUpEntry(
       signal,
       logger,
       patience: PATIENCE_FOR_TEMPLATES,
+      limitMs,
     })
     const size = await sizeOf(modelFile)
     const entry = find(catalog, modelFile, size)
@@ -103,11 +109,12 @@ export async function lookUpEntry(
     const known = entry && otherSize(entry, size) === undefined ? entry : same
     if (!known) return undefined
     const kept = entry === known ? entry : { ...known, filename: basename(modelFile), filesize: size }
-    await writeFile(entryFile(modelFile), `${JSON.stringify(kept, null, 2)}\n`, { flag: 'wx' }).catch(
-      (error: Error) => logger.debug(`the entry of ${modelFile} is not kept: ${error.message}`),
+    await keepEntry(modelFile, kept, false).catch((error: Error) =>
+      logger.debug(`the entry of ${modelFile} is not kept: ${error.message}`),
     )
     return templatesOf(known, false)
   } catch (error) {
+    signal.throwIfAborted()
     logger.warn(`no catalog tells the template of ${modelFile}: ${(error as Error).message}`)
     return undefined
   }
