@@ -7,7 +7,6 @@ import {
   type CatalogEntry,
   catalogUrl,
   fetchCatalog,
-  fileUrl,
   type LoneEntry,
   named,
   readCatalog,
@@ -142,7 +141,7 @@ export abstract class ModelFiles {
         ? await entryOf(location, request)
         : { filename: basename(location.withExtension), url: shown(url), ...sums }
     return withProgressBar(entry.filename, request, (onProgress) =>
-      downloadEntry(entry, dirname(location.withExtension), url ?? fileUrl(entry), {
+      downloadEntry(entry, dirname(location.withExtension), url, {
         ...request,
         onProgress,
       }),

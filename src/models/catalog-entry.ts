@@ -1,4 +1,4 @@
-import { stat, writeFile } from 'node:fs/promises'
+import { rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { ModelError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
@@ -28,6 +28,18 @@ export function entryFile(modelFile: string): string {
 /** The entry that was kept when the file was downloaded. */
 export async function keptEntry(modelFile: string): Promise<LoneEntry | undefined> {
   return (await readCatalog(entryFile(modelFile)).catch(() => []))[0]
+}
+
+/** Keeps `entry` beside its file, in place of an earlier one of that file where it may be replaced, and of nothing else. */
+export async function keepEntry(modelFile: string, entry: LoneEntry, mayReplace: boolean): Promise<void> {
+  const file = entryFile(modelFile)
+  const before = mayReplace ? await readCatalog(file).catch(() => []) : []
+  if (before.length === 1 && before[0]?.filename === entry.filename) await rm(file)
+  await writeFile(file, `${JSON.stringify(entry, null, 2)}\n`, { flag: 'wx' }).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error
+    },
+  )
 }
 
 /** Lists that may lie beside model files, as GPT4All names them. */
@@ -67,7 +79,8 @@ export async function findEntry(
 }
 
 /** How long a chat waits for the catalog where nothing else tells a model's template. */
-const PATIENCE_FOR_TEMPLATES: Patience = { ...PATIENCE, stallMs: 5000 }
+const LOOK_UP_MS = 5000
+const PATIENCE_FOR_TEMPLATES: Patience = { ...PATIENCE, attempts: 1 }
 
 /**
  * What GPT4All's catalog says of the model in `modelFile`, for one that nobody else knows the template of. It is kept
@@ -75,7 +88,11 @@ const PATIENCE_FOR_TEMPLATES: Patience = { ...PATIENCE, stallMs: 5000 }
  */
 export async function lookUpEntry(
   modelFile: string,
-  { signal, logger }: { readonly signal: AbortSignal; readonly logger: Logger },
+  {
+    signal,
+    logger,
+    limitMs = LOOK_UP_MS,
+  }: { readonly signal: AbortSignal; readonly logger: Logger; readonly limitMs?: number },
 ): Promise<TemplateEntry | undefined> {
   try {
     const catalog = await fetchCatalog({
@@ -83,6 +100,7 @@ export async function lookUpEntry(
       signal,
       logger,
       patience: PATIENCE_FOR_TEMPLATES,
+      limitMs,
     })
     const size = await sizeOf(modelFile)
     const entry = find(catalog, modelFile, size)
@@ -91,11 +109,12 @@ export async function lookUpEntry(
     const known = entry && otherSize(entry, size) === undefined ? entry : same
     if (!known) return undefined
     const kept = entry === known ? entry : { ...known, filename: basename(modelFile), filesize: size }
-    await writeFile(entryFile(modelFile), `${JSON.stringify(kept, null, 2)}\n`, { flag: 'wx' }).catch(
-      (error: Error) => logger.debug(`the entry of ${modelFile} is not kept: ${error.message}`),
+    await keepEntry(modelFile, kept, false).catch((error: Error) =>
+      logger.debug(`the entry of ${modelFile} is not kept: ${error.message}`),
     )
     return templatesOf(known, false)
   } catch (error) {
+    signal.throwIfAborted()
     logger.warn(`no catalog tells the template of ${modelFile}: ${(error as Error).message}`)
     return undefined
   }

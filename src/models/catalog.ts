@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto'
 import { readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import * as v from 'valibot'
 import { cacheFolder, makeCacheFolder } from '../cache-folder.ts'
 import { DownloadError, GPT4AllError, ModelError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { checkUrl, shown } from './address.ts'
 import { wrongWithName } from './file-names.ts'
-import { get, PATIENCE, type Patience, refusal } from './http.ts'
+import { backoff, get, PATIENCE, type Patience, refusal, soundEtag } from './http.ts'
 
 const text = v.optional(
   v.pipe(
@@ -23,6 +24,14 @@ const number = v.optional(
     v.optional(v.pipe(v.number(), v.finite())),
   ),
 )
+/** Bytes; what cannot be the size of a file counts as none. */
+const size = v.optional(
+  v.pipe(
+    v.nullable(v.union([v.number(), v.string()])),
+    v.transform(Number),
+    v.transform((value) => (Number.isSafeInteger(value) && value > 0 ? value : undefined)),
+  ),
+)
 const truth = v.optional(
   v.pipe(
     v.union([v.boolean(), v.literal('true'), v.literal('false')]),
@@ -30,7 +39,13 @@ const truth = v.optional(
   ),
 )
 const hash = (digits: number) =>
-  v.optional(v.pipe(v.string(), v.regex(new RegExp(`^[\\da-f]{${digits}}$`, 'i'), 'is no checksum')))
+  v.optional(
+    v.pipe(
+      v.nullable(v.string()),
+      v.transform((value) => value || undefined),
+      v.optional(v.pipe(v.string(), v.regex(new RegExp(`^[\\da-f]{${digits}}$`, 'i'), 'is no checksum'))),
+    ),
+  )
 /** A name, no path: what a catalog says must not lead elsewhere. */
 const plainName = v.pipe(
   v.string(),
@@ -40,9 +55,20 @@ const plainName = v.pipe(
   ),
 )
 
+/** Far more than any entry needs, far less than what cannot be written again. */
+const MOST_DEPTH = 100
+function isFlat(value: unknown, left = MOST_DEPTH): boolean {
+  if (typeof value !== 'object' || value === null) return true
+  return left > 0 && Object.values(value).every((inner) => isFlat(inner, left - 1))
+}
+const flat = v.pipe(
+  v.unknown(),
+  v.check((value) => isFlat(value), 'is nested too deep'),
+)
+
 const ENTRY = v.looseObject({
   filename: plainName,
-  filesize: number,
+  filesize: size,
   name: text,
   order: text,
   md5sum: hash(32),
@@ -83,8 +109,8 @@ export function parseCatalog(json: string, from: string): LoneEntry[] {
   }
   // In a list nothing but the name tells whose entry it is.
   const results = Array.isArray(content)
-    ? content.map((entry) => v.safeParse(ENTRY, entry))
-    : [v.safeParse(LONE, content)]
+    ? content.map((entry) => v.safeParse(v.pipe(flat, ENTRY), entry))
+    : [v.safeParse(v.pipe(flat, LONE), content)]
   const entries = results.flatMap((result) => (result.success ? [result.output] : []))
   const wrong = results.find((result) => !result.success)
   if (entries.length > 0 || !wrong?.issues) return entries
@@ -155,6 +181,8 @@ export type CatalogRequest = {
   readonly signal: AbortSignal
   readonly logger: Logger
   readonly patience?: Patience
+  /** For all of it, milliseconds. @default as long as it takes */
+  readonly limitMs?: number
 }
 
 /** What is kept of a list that was fetched. */
@@ -171,7 +199,7 @@ export async function fetchCatalog(request: CatalogRequest): Promise<CatalogEntr
   const folder = cacheFolder()
   const kept = folder === undefined ? undefined : await readKept(join(folder, 'catalogs', name))
   try {
-    const answered = await ask(request, kept)
+    const answered = await askAgain(request, kept)
     if (answered === kept) return list(kept.json, shown(url))
     const entries = list(answered.json, shown(url))
     await keep(name, answered).catch((error: Error) =>
@@ -195,6 +223,30 @@ export function named(entries: readonly LoneEntry[], from: string): CatalogEntry
   const those = entries.filter((entry): entry is CatalogEntry => entry.filename !== undefined)
   if (those.length === 0 && entries.length > 0) throw noCatalog(from, 'it names no file', undefined)
   return those
+}
+
+/** Attempts in all, where there is no copy to use instead. */
+const MOST_ATTEMPTS = 3
+
+async function askAgain(request: CatalogRequest, kept: Kept | undefined): Promise<Kept> {
+  const { url, logger, patience = PATIENCE, limitMs } = request
+  const limit = limitMs === undefined ? undefined : AbortSignal.timeout(limitMs)
+  const signal = limit ? AbortSignal.any([request.signal, limit]) : request.signal
+  const attempts = kept ? 1 : Math.min(MOST_ATTEMPTS, patience.attempts)
+  for (let failures = 1; ; failures++) {
+    try {
+      return await ask({ ...request, signal }, kept)
+    } catch (error) {
+      request.signal.throwIfAborted()
+      if (limit?.aborted) {
+        const message = `${shown(url)} does not answer within ${limitMs} ms`
+        throw new DownloadError(message, { url: shown(url), retry: true, cause: error })
+      }
+      if (!(error instanceof DownloadError) || !error.retry || failures >= attempts) throw error
+      logger.info(`${error.message} Trying again.`)
+      await sleep(backoff(failures, patience, error), undefined, { signal }).catch(() => {})
+    }
+  }
 }
 
 async function ask(
@@ -226,13 +278,13 @@ async function ask(
       })
   }
   await answer.read(take).finally(answer.close)
-  return { etag: answer.header('etag'), json: Buffer.concat(whole).toString('utf8') }
+  return { etag: soundEtag(answer.header('etag')), json: Buffer.concat(whole).toString('utf8') }
 }
 
 async function readKept(file: string): Promise<Kept | undefined> {
   try {
     const { etag, json } = JSON.parse(await readFile(file, 'utf8')) as Kept
-    return typeof json === 'string' ? { etag, json } : undefined
+    return typeof json === 'string' ? { etag: soundEtag(etag), json } : undefined
   } catch {
     return undefined // none, or cut short
   }

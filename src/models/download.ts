@@ -8,7 +8,8 @@ import { shown } from './address.ts'
 import type { Checksum } from './checksum.ts'
 import { isFull } from './disk-space.ts'
 import { withFileLock } from './file-lock.ts'
-import { type Answer, backoff, get, PATIENCE, type Patience, refusal } from './http.ts'
+import { type Answer, backoff, get, PATIENCE, type Patience, refusal, soundEtag } from './http.ts'
+import { gibibytes } from './memory.ts'
 import { lengthOf, PartFile } from './part-file.ts'
 import { Meter, type Progress } from './progress.ts'
 
@@ -96,9 +97,17 @@ class Download {
         const message = `what ${this.#url} sent is not ${target}: its ${checksum.algorithm} is ${digest} instead of ${checksum.digest}`
         throw new DownloadError(message, { code: 'ERR_CHECKSUM', url: this.#url, retry: false })
       }
-      await beforeRename?.()
+      if (!checksum && this.#size === undefined)
+        logger.warn(`nothing tells whether ${target} is whole: ${this.#url} told neither size nor checksum`)
+      await beforeRename?.().catch(async (error: unknown) => {
+        if (error instanceof DownloadError) await part.remove()
+        throw error
+      })
       this.#request.signal.throwIfAborted()
       await part.rename(target)
+    } catch (error) {
+      if (!this.#request.signal.aborted) await part.removeEmpty().catch(() => {})
+      throw error
     } finally {
       await part.close()
     }
@@ -112,7 +121,7 @@ class Download {
     // Without a checksum only the ETag can tell that the rest belongs to it; with one it may come from elsewhere.
     const isSame = checksum ? note?.digest === checksum.digest : isSameUrl && note.etag !== undefined
     if (!note || !isSame) return this.#restart(part)
-    this.#etag = isSameUrl ? note.etag : undefined
+    this.#etag = isSameUrl ? strongEtag(note.etag) : undefined
     this.#size = size ?? note.size
     await part.resume(this.#request)
     if (this.#size !== undefined && part.length > this.#size) await this.#restart(part)
@@ -125,18 +134,21 @@ class Download {
   }
 
   async #fetch(part: PartFile): Promise<void> {
+    let most = part.length
     for (let failures = 0; this.#size === undefined || part.length < this.#size; ) {
-      const before = part.length
       try {
         return await this.#attempt(part)
       } catch (error) {
-        failures = await this.#wait(error, part.length > before ? 1 : failures + 1)
+        failures = await this.#wait(error, part.length > most ? 1 : failures + 1)
+        most = Math.max(most, part.length)
       }
     }
   }
 
   async #attempt(part: PartFile): Promise<void> {
     const { url, signal, checksum } = this.#request
+    // Nothing would tell that the rest is of the same file.
+    if (part.length > 0 && !checksum && this.#etag === undefined) await this.#restart(part)
     const headers: Record<string, string> = { 'accept-encoding': 'identity' }
     if (part.length > 0) headers.range = `bytes=${part.length}-`
     if (part.length > 0 && this.#etag) headers['if-range'] = this.#etag
@@ -153,6 +165,7 @@ class Download {
       await answer.read((pieces) => this.#write(pieces, answer, part))
       if (this.#size !== undefined && part.length < this.#size)
         throw this.#failure(answer, `ends after ${part.length} of ${this.#size} bytes`, true)
+      if (part.length === 0) throw this.#failure(answer, 'sends an empty file', false)
     } finally {
       answer.close()
     }
@@ -184,6 +197,9 @@ class Download {
     if (part.length > 0) await this.#restart(part)
     this.#etag = etag
     const length = header('content-length')
+    const isClosed = length === undefined && header('transfer-encoding') === undefined
+    if (isClosed && this.#size === undefined && !this.#request.checksum)
+      throw this.#failure(answer, 'does not tell where the file ends', false)
     if (length === undefined) return
     if (this.#size !== undefined && Number(length) !== this.#size)
       throw this.#failure(answer, `has ${length} bytes instead of ${this.#size}`, false)
@@ -210,7 +226,7 @@ class Download {
     if (this.#size === undefined) return
     const missing = await part.lacks(this.#size - part.length)
     if (missing === 0) return
-    const message = `${this.#request.target} needs ${this.#size} bytes, ${missing} more than are free on that disk`
+    const message = `${this.#request.target} needs ${gibibytes(this.#size)}, ${gibibytes(missing)} more than are free on that disk`
     throw new DownloadError(message, { code: 'ERR_DISK_SPACE', url: this.#url, retry: false })
   }
 
@@ -232,7 +248,7 @@ class Download {
 
 /** Weak ones say that two files mean the same, not that they are. */
 function strongEtag(etag: string | undefined): string | undefined {
-  return etag?.startsWith('"') ? etag : undefined
+  return etag?.startsWith('"') ? soundEtag(etag) : undefined
 }
 
 async function isThere(path: string): Promise<boolean> {

@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../logger.ts'
 
 const LOOK_MS = 250
+/** Stands for what Node.js does with SIGXFSZ. */
+const ignore = () => {}
 
 type LockOptions = { readonly signal: AbortSignal; readonly staleMs: number; readonly logger: Logger }
 
@@ -33,6 +35,8 @@ async function take(
   { signal, staleMs, logger, onCompromised }: Taking,
 ): Promise<() => Promise<void>> {
   // Loaded when it is needed: it listens to the host's signals from then on, to remove its locks.
+  // Alone with SIGXFSZ it would end the process, where the write of too long a file is to fail.
+  if (!process.listeners('SIGXFSZ').includes(ignore)) process.on('SIGXFSZ', ignore)
   const { lock } = await import('proper-lockfile')
   for (let attempts = 0; ; attempts++) {
     signal.throwIfAborted()

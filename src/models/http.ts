@@ -170,7 +170,7 @@ async function drain(
     bytes = 0
     body.resume()
     await consume(taken)
-    buffers.release(taken.at(-1)!)
+    buffers.release(taken)
   }
   if (!isWhole) throw new BodyFailure('the body ends early', { cause: error })
 }
@@ -205,6 +205,11 @@ export function refusal({ url, status, header, proxy }: Answer): DownloadError |
     retry,
     retryAfterMs: after,
   })
+}
+
+/** `etag`, where it can be sent back as it is. */
+export function soundEtag(etag: string | undefined): string | undefined {
+  return /^(W\/)?"[\x21\x23-\x7e]*"$/.test(etag ?? '') ? etag : undefined
 }
 
 function retryAfter(value: string | undefined): number | undefined {

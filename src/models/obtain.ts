@@ -1,10 +1,10 @@
-import { readdir, writeFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { DownloadError, ModelError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { shown } from './address.ts'
 import { type CatalogEntry, catalogUrl, fetchCatalog, fileUrl } from './catalog.ts'
-import { entryFile } from './catalog-entry.ts'
+import { keepEntry } from './catalog-entry.ts'
 import { checksumOf } from './checksum.ts'
 import { download } from './download.ts'
 import { looksLike, openFile } from './gguf/bytes.ts'
@@ -38,7 +38,7 @@ export async function obtainModel(location: ModelLocation, request: ObtainReques
     const message = `${entry.filename} makes embeddings, not text: it is not downloaded.`
     throw new ModelError('ERR_MODEL_UNSUPPORTED', message, location.withExtension)
   }
-  return downloadEntry(entry, dirname(location.withExtension), fileUrl(entry), request)
+  return downloadEntry(entry, dirname(location.withExtension), undefined, request)
 }
 
 /** The model on the disk; in place of one that GPT4All published before GGUF, also what it publishes now. */
@@ -103,14 +103,15 @@ export async function missingModel(
   return missing(location, near === undefined ? advice : `Did you mean "${near}"? ${advice}`)
 }
 
-/** Downloads the file of a catalog's entry into `folder`, and keeps the entry beside it. */
+/** Downloads the file of `entry` into `folder`, from `ownUrl` where the user named one, and keeps the entry beside it. */
 export async function downloadEntry(
   entry: CatalogEntry,
   folder: string,
-  url: string,
+  ownUrl: string | undefined,
   request: Omit<ObtainRequest, 'allowDownload'>,
 ): Promise<string> {
   const target = join(folder, entry.filename)
+  const url = ownUrl ?? fileUrl(entry)
   const { signal, logger, onProgress, patience } = request
   logger.info(`downloading ${shown(url)} to ${target}`)
   await download({
@@ -124,7 +125,7 @@ export async function downloadEntry(
     ...(patience && { patience }),
     beforeRename: async () => {
       if (!checksumOf(entry)) await assertModel(`${target}.part`, url)
-      await writeFile(entryFile(target), `${JSON.stringify(entry, null, 2)}\n`)
+      await keepEntry(target, entry, ownUrl === undefined)
     },
   })
   return target

@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
-import { type FileHandle, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { type FileHandle, lstat, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { type Checksum, hashFile } from './checksum.ts'
 import { missingSpace } from './disk-space.ts'
 import type { Progress } from './progress.ts'
@@ -16,6 +17,9 @@ export type PartNote = {
 
 /** After so many bytes the system is asked to put them on the disk, so that little is left to wait for at the end. */
 const SYNC_EVERY = 64 * 2 ** 20
+
+/** Whoever follows a link writes to another file; Windows does not know the flag. */
+const NO_LINK = constants.O_NOFOLLOW ?? 0
 
 /** After so long without a write another process may have taken our place: less than the age of the youngest stale lock. */
 const STOOD_STILL_MS = 1000
@@ -41,7 +45,9 @@ export class PartFile {
   }
 
   static async open(target: string, algorithm: Checksum['algorithm'] | undefined): Promise<PartFile> {
-    return new PartFile(target, algorithm, await open(`${target}.part`, 'a+'))
+    for (const path of [`${target}.part`, `${target}.part.json`]) await removeLink(path)
+    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | NO_LINK
+    return new PartFile(target, algorithm, await open(`${target}.part`, flags))
   }
 
   /** Bytes of it that are written, and are in the checksum. */
@@ -61,7 +67,8 @@ export class PartFile {
   }
 
   writeNote(note: PartNote): Promise<void> {
-    return writeFile(this.#notePath, JSON.stringify(note))
+    const flag = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | NO_LINK
+    return writeFile(this.#notePath, JSON.stringify(note), { flag })
   }
 
   /** Goes on behind the bytes that lie there. */
@@ -132,6 +139,13 @@ export class PartFile {
       throw Object.assign(new Error('another process writes it'), { code: 'ECOMPROMISED' })
   }
 
+  /** Nothing is to be left of a download that never had a byte. */
+  async removeEmpty(): Promise<void> {
+    if (this.#length > 0) return
+    await this.#assertOurs()
+    await this.remove()
+  }
+
   async remove(): Promise<void> {
     await rm(this.#path, { force: true })
     await rm(this.#notePath, { force: true })
@@ -141,6 +155,11 @@ export class PartFile {
     await this.#syncing
     await this.#file.close()
   }
+}
+
+async function removeLink(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => undefined)
+  if (found?.isSymbolicLink()) await rm(path)
 }
 
 export function lengthOf(pieces: readonly Uint8Array[]): number {

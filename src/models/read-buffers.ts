@@ -33,9 +33,9 @@ export class ReadBuffers {
     return Buffer.from(piece)
   }
 
-  /** `piece` has been read, and all that came before it: what they lie in may be filled again. */
-  release(piece: Uint8Array): void {
-    const at = this.#taken.findIndex((buffer) => buffer.buffer === piece.buffer)
+  /** `pieces` have been read, and all that came before them: what they lie in may be filled again. */
+  release(pieces: readonly Uint8Array[]): void {
+    const at = this.#taken.findLastIndex((buffer) => pieces.some((piece) => piece.buffer === buffer.buffer))
     if (at > 0) this.#free.push(...this.#taken.splice(0, at))
   }
 }

@@ -45,10 +45,10 @@ const requestOf = (url: string, options: Partial<DownloadRequest> = {}): Downloa
   ...options,
 })
 
+const script = join(import.meta.dirname, '..', 'lifecycle', 'children', 'download.mjs')
 /** A process that downloads to the target and hangs there, holding the lock. */
 async function holder() {
   const url = server.host('stalling', { bytes, faults: ['stall'] })
-  const script = join(import.meta.dirname, '..', 'lifecycle', 'children', 'download.mjs')
   const options = JSON.stringify({ url, modelPath: folder, md5sum: md5(bytes) })
   const child = spawn(process.execPath, [script, 'model', options], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -57,8 +57,8 @@ async function holder() {
   const told = new Promise((resolve) => child.once('message', resolve))
   const part = join(folder, 'model.gguf.part')
   await vi.waitFor(() => expect(readFileSync(part).length).toBeGreaterThan(0), 20_000)
-  const kill = () => {
-    child.kill('SIGKILL')
+  const kill = (signal: NodeJS.Signals = 'SIGKILL') => {
+    child.kill(signal)
     return ended
   }
   return { url, kill, told, pid: child.pid!, have: () => readFileSync(part).length }
@@ -74,6 +74,17 @@ describe('the lock of a download', () => {
     expect(readFileSync(join(folder, 'model.gguf')).equals(bytes)).toBe(true)
     expect(server.requests.at(-1)?.range).toBe(`bytes=${have}-`)
     expect(readdirSync(folder)).toEqual(['model.gguf'])
+  })
+
+  test.skipIf(process.platform === 'win32')('is removed by a process that a signal ends', async () => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      const other = await holder()
+      expect(existsSync(join(folder, 'model.gguf.lock'))).toBe(true)
+      await other.kill(signal)
+      expect(readdirSync(folder).sort()).toEqual(['model.gguf.part', 'model.gguf.part.json'])
+      for (const name of readdirSync(folder)) rmSync(join(folder, name))
+      server.requests.length = 0
+    }
   })
 
   test.skipIf(process.platform === 'win32')(
@@ -194,6 +205,21 @@ describe('a place where nothing can be written', () => {
       chmodSync(folder, 0o755)
     }
   })
+
+  test.skipIf(process.platform === 'win32')(
+    'is a typed error: a process that may write no file so long',
+    async () => {
+      const options = JSON.stringify({ url: hosted(), modelPath: folder, md5sum: md5(bytes) })
+      const command = 'ulimit -f 1000; exec "$0" "$@"' // half a megabyte
+      const args = ['-c', command, process.execPath, script, 'model', options]
+      const child = spawn('sh', args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+      const told: unknown[] = []
+      child.on('message', (message) => told.push(message))
+      const ended = await new Promise((resolve) => child.once('close', (...how) => resolve(how)))
+      expect(ended).toEqual([0, null])
+      expect(told).toMatchObject([{ code: 'ERR_DISK_SPACE' }])
+    },
+  )
 
   test('and what onProgress throws passes through as it is', async () => {
     const error = Object.assign(new Error('mine'), { code: 'EACCES' })

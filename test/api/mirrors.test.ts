@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -9,7 +9,7 @@ import { GPT4All } from '../../src/index.ts'
 import { ForwardProxy } from '../support/forward-proxy.ts'
 import { fileBytes, HostileServer, md5 } from '../support/hostile-server.ts'
 
-const bytes = Buffer.concat([Buffer.from('GGUF'), fileBytes(2, 300_000)])
+const bytes = Buffer.concat([Buffer.from('GGUF'), fileBytes(2, 3_000_000)])
 const entry = { filename: 'known.gguf', filesize: String(bytes.length), md5sum: md5(bytes), name: 'Known' }
 const SECRET = 'open:sesame'
 
@@ -157,6 +157,14 @@ describe('an address of its own', () => {
     vi.stubEnv('GPT4ALL_MODELS_URL', withSecret(mirror(server, { credentials: SECRET })))
     expectNoSecret(await failureOf(download('unknown-model')), await download('known'))
     await expect(GPT4All.verifyModel('known', { logger })).resolves.toMatchObject({ algorithm: 'md5' })
+  })
+
+  test('that leads to a web page is refused where no checksum tells, and leaves no file', async () => {
+    const page = Buffer.from('<!DOCTYPE html><html>Please log in</html>')
+    const url = server.host('page', { bytes: page, faults: [] })
+    const error = await failureOf(download('page', { url, modelPath: join(folder, 'pages') }))
+    expect(error).toMatchObject({ name: 'DownloadError', code: 'ERR_DOWNLOAD' })
+    expect(readdirSync(join(folder, 'pages'))).toEqual([])
   })
 
   test('that moves takes the user and the password along on the same server only', async () => {

@@ -1,7 +1,6 @@
 // Downloads, as a program would: `node download-child.mjs URL FOLDER MD5`. Says `done` or the code of the error.
 import { GPT4All } from 'gpt4all-ts'
 
-process.on('SIGXFSZ', () => {}) // then a write beyond the limit fails instead of ending the process
 const [url, modelPath, md5sum] = process.argv.slice(2)
 process.send?.('ready')
 try {

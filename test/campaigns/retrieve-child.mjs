@@ -2,7 +2,6 @@
 // the process grew.
 import { GPT4All } from 'gpt4all-ts'
 
-process.on('SIGXFSZ', () => {}) // then a write beyond the limit fails instead of ending the process
 const before = process.memoryUsage.rss()
 const outcome = await GPT4All.retrieveModel(process.argv[2]).then(
   () => 'done',

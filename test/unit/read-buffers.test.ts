@@ -24,7 +24,7 @@ test('what was filled before a piece that is released is filled again; the piece
     Buffer,
     Buffer,
   ]
-  buffers.release(second)
+  buffers.release([first, second])
   const fourth = read(buffers, FULL, 4)
   expect(fourth.buffer).toBe(first.buffer)
   const fifth = read(buffers, FULL, 5)
@@ -42,4 +42,15 @@ test('small pieces are copied, and take no buffer of their own', () => {
     return piece
   })
   expect(small.map((piece) => piece[0])).toEqual([1, 2, 3])
+})
+
+test('pieces that end with a copy release what was filled before them too', () => {
+  const buffers = new ReadBuffers()
+  const memory = new Set<unknown>()
+  for (let i = 0; i < 100; i++) {
+    const pieces = [read(buffers, FULL, 1), read(buffers, FULL, 2), read(buffers, 100, 3)]
+    for (const piece of pieces.slice(0, 2)) memory.add(piece.buffer)
+    buffers.release(pieces)
+  }
+  expect(memory.size).toBeLessThan(5)
 })

@@ -1,0 +1,175 @@
+import {
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { type DownloadRequest, download } from '../../src/models/download.ts'
+import { downloadEntry } from '../../src/models/obtain.ts'
+import { fileBytes, md5 } from '../support/hostile-server.ts'
+
+const patience = { stallMs: 5000, retryMs: 2, attempts: 4, staleMs: 2000 }
+const lines: string[] = []
+const logger = { debug() {}, info() {}, warn: (line: string) => void lines.push(line), error() {} }
+
+let server: Server | undefined
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'gpt4all-answers-'))
+  lines.length = 0
+})
+afterEach(() => {
+  server?.closeAllConnections()
+  server?.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+/** The address of a server that answers so; `ranges` are those it was asked for. */
+async function answering(answer: RequestListener): Promise<{ url: string; ranges: unknown[] }> {
+  const ranges: unknown[] = []
+  server = createServer((request, response) => {
+    ranges.push(request.headers.range)
+    answer(request, response)
+  })
+  await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve))
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/model`, ranges }
+}
+
+const target = () => join(folder, 'model.gguf')
+const run = (url: string, options: Partial<DownloadRequest> = {}) =>
+  download({
+    url,
+    target: target(),
+    size: undefined,
+    checksum: undefined,
+    signal: new AbortController().signal,
+    onProgress: undefined,
+    logger,
+    patience,
+    ...options,
+  })
+
+test.each([
+  ['no ETag', undefined, undefined],
+  ['weak ETags', 'W/"1"', 'W/"2"'],
+])('a rest is not asked for where nothing tells whose it is: %s', async (_, first, second) => {
+  const [one, other] = [fileBytes(1, 6_000_000), fileBytes(2, 6_000_000)]
+  const { url, ranges } = await answering((request, response) => {
+    const etag = ranges.length === 1 ? first : second
+    const headers = { ...(etag && { etag }) }
+    if (ranges.length === 1) {
+      response.writeHead(200, { ...headers, 'content-length': one.length })
+      response.write(one.subarray(0, 3_000_000), () => request.socket.destroySoon())
+      return
+    }
+    const from = Number(/\d+/.exec(request.headers.range ?? '0')?.[0])
+    const range = `bytes ${from}-${other.length - 1}/${other.length}`
+    response.writeHead(from > 0 ? 206 : 200, {
+      ...headers,
+      'content-length': other.length - from,
+      ...(from > 0 && { 'content-range': range }),
+    })
+    response.end(other.subarray(from))
+  })
+  await run(url)
+  expect(ranges).toEqual([undefined, undefined])
+  expect(readFileSync(target()).equals(other)).toBe(true)
+  expect(readdirSync(folder)).toEqual(['model.gguf'])
+})
+
+test('an ETag that cannot be sent back is none', async () => {
+  const bytes = fileBytes(3, 6_000_000)
+  const { url, ranges } = await answering((request, response) => {
+    response.writeHead(200, { 'content-length': bytes.length, etag: Buffer.from('"☃"').toString('latin1') })
+    if (ranges.length > 1) return void response.end(bytes)
+    response.write(bytes.subarray(0, 3_000_000), () => request.socket.destroySoon())
+  })
+  await run(url, { checksum: { algorithm: 'md5', digest: md5(bytes) } })
+  expect(readFileSync(target()).equals(bytes)).toBe(true)
+})
+
+test('a body whose end only the end of the connection tells is refused, unless something verifies it', async () => {
+  const bytes = fileBytes(4, 1000)
+  const { url } = await answering((request) => {
+    request.socket.end(Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n'), bytes]))
+  })
+  await expect(run(url)).rejects.toMatchObject({ name: 'DownloadError', code: 'ERR_DOWNLOAD' })
+  expect(readdirSync(folder)).toEqual([])
+  await run(url, { checksum: { algorithm: 'md5', digest: md5(bytes) } })
+  expect(readFileSync(target()).equals(bytes)).toBe(true)
+  rmSync(target())
+  await run(url, { size: bytes.length })
+})
+
+test('a body of unknown length is taken with a warning, an empty one is refused', async () => {
+  let body = fileBytes(5, 1000)
+  const { url } = await answering((_, response) => {
+    response.write(body)
+    response.end()
+  })
+  await run(url)
+  expect(lines).toEqual([expect.stringContaining('nothing tells whether')])
+  rmSync(target())
+  body = Buffer.alloc(0)
+  await expect(run(url)).rejects.toMatchObject({ name: 'DownloadError', code: 'ERR_DOWNLOAD' })
+  expect(readdirSync(folder)).toEqual([])
+})
+
+test('a failure before the first byte leaves no part behind', async () => {
+  const { url } = await answering((_, response) => response.writeHead(404).end())
+  await expect(run(url)).rejects.toMatchObject({ status: 404 })
+  expect(readdirSync(folder)).toEqual([])
+})
+
+test('what does not fit on the disk is told in GiB, and leaves no part behind', async () => {
+  const { url } = await answering((_, response) => {
+    response.writeHead(200, { 'content-length': 2 ** 50 }).flushHeaders()
+  })
+  await expect(run(url)).rejects.toMatchObject({
+    code: 'ERR_DISK_SPACE',
+    message: expect.stringMatching(/needs 1048576.0 GiB, \d+\.\d GiB more/) as unknown,
+  })
+  expect(readdirSync(folder)).toEqual([])
+})
+
+test.skipIf(process.platform === 'win32')(
+  'links in place of the part and its note are not followed',
+  async () => {
+    const bytes = fileBytes(6, 1000)
+    const { url } = await answering((_, response) => response.end(bytes))
+    const victim = join(folder, 'victim')
+    writeFileSync(victim, 'mine')
+    for (const ending of ['.part', '.part.json']) symlinkSync(victim, `${target()}${ending}`)
+    await run(url)
+    expect(readFileSync(victim, 'utf8')).toBe('mine')
+    expect(lstatSync(target()).isSymbolicLink()).toBe(false)
+    expect(readFileSync(target()).equals(bytes)).toBe(true)
+    expect(readdirSync(folder).sort()).toEqual(['model.gguf', 'victim'])
+  },
+)
+
+test('an own file in the place of the entry is kept, an entry of the same file gives way to that of a catalog', async () => {
+  const bytes = Buffer.concat([Buffer.from('GGUF'), fileBytes(7, 1000)])
+  const { url } = await answering((_, response) => response.end(bytes))
+  const entry = { filename: 'model.gguf', md5sum: md5(bytes), url }
+  const request = { signal: new AbortController().signal, logger, onProgress: undefined }
+  const keptAfter = async (before: unknown, ownUrl: string | undefined) => {
+    rmSync(target(), { force: true })
+    writeFileSync(`${target()}.json`, JSON.stringify(before))
+    await downloadEntry(entry, folder, ownUrl, request)
+    return JSON.parse(readFileSync(`${target()}.json`, 'utf8')) as unknown
+  }
+  const earlier = { filename: 'model.gguf', name: 'earlier' }
+  expect(await keptAfter(earlier, url)).toEqual(earlier)
+  expect(await keptAfter(earlier, undefined)).toEqual(entry)
+  for (const own of [{ mine: true }, { filename: 'other.gguf' }, 7])
+    expect(await keptAfter(own, undefined)).toEqual(own)
+})
