@@ -184,12 +184,9 @@ Napi::Value Context::Remove(const Napi::CallbackInfo& info) {
 Napi::Value Context::Copy(const Napi::CallbackInfo& info) {
   const llama_seq_id from = Sequence(info[0]), to = Sequence(info[1]);
   return Promised(info.Env(), [=](Session& session) {
-    // Separate streams: only whole sequences can be copied, and only into an empty one.
-    llama_memory_t memory = llama_get_memory(session.context);
-    if (from != to) {
-      llama_memory_seq_rm(memory, to, -1, -1);
-      llama_memory_seq_cp(memory, from, to, -1, -1);
-    }
+    // Not llama_memory_seq_cp: between streams it copies with the next decode, over whatever came there
+    // since.
+    if (from != to) RestoreState(session.context, to, SaveState(session.context, from));
     return [](Napi::Env env) { return env.Undefined(); };
   });
 }

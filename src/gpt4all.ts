@@ -243,6 +243,7 @@ export class GPT4All extends ModelFiles {
     const opened = await this.#opening?.catch(() => undefined)
     await opened?.close()
     this.#opened = undefined
+    this.#opening = undefined
   }
 
   // A failed attempt is forgotten, so that the file can be repaired and opened again.
@@ -251,16 +252,15 @@ export class GPT4All extends ModelFiles {
     if (this.#opening) return this.#opening
     const { signal = this.#closing.signal } = this.#options
     const either = AbortSignal.any([this.#closing.signal, signal])
-    this.#opening = LoadedModel.open(this.#location, this.#options, either).then(
-      (opened) => {
-        this.#opened = opened
-        return opened
-      },
-      (error: unknown) => {
-        this.#opening = undefined
-        throw error
-      },
-    )
+    this.#opening = LoadedModel.open(this.#location, this.#options, either).then(async (opened) => {
+      if (signal.aborted) await opened.close() // it came too late to be heard
+      signal.throwIfAborted()
+      this.#opened = opened
+      return opened
+    })
+    this.#opening.catch(() => {
+      this.#opening = undefined
+    })
     return this.#opening
   }
 

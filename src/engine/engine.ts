@@ -46,14 +46,14 @@ export class Engine {
   readonly #pace = new Pace()
   readonly #shape: EngineShape
   readonly #lookupPace = new LookupPace()
-  /** Guesses that were wrong can be taken back. */
+  /** Wrong guesses can be taken back. */
   readonly #canGuess: boolean
   #mostSlots: number
   #threadCount = 0
   #asks: Ask[] = []
   #stepping: readonly Work[] = []
   #running = false
-  #growing: Promise<void> | undefined
+  #growing = Promise.resolve()
   #idleTimer: NodeJS.Timeout | undefined
   #closed = false
 
@@ -72,8 +72,11 @@ export class Engine {
     this.#slots = new Slots(context.info.sequences)
     const rollsBack = !native.info.isRecurrent && !native.info.isHybrid
     this.#canGuess = rollsBack && !shape.deterministic
-    const states = new StateCache(shape.cacheMemory)
-    this.#placement = new Placement(context, this.#slots, states, { ...shape, rollsBack })
+    this.#placement = new Placement(context, this.#slots, new StateCache(shape.cacheMemory), {
+      ...shape,
+      rollsBack,
+      keepsAll: native.info.slidingWindow === 0,
+    })
   }
 
   static async open(binding: NativeBinding, model: NativeModel, shape: EngineShape): Promise<Engine> {
@@ -110,6 +113,7 @@ export class Engine {
     for (const ask of [...this.#asks]) this.#settle(ask, () => ask.reject(new ClosedError('The model')))
     await this.#growing
     await this.#context.close()
+    this.#placement.clear()
   }
 
   /** @internal Evaluates what `sequence` holds beyond its cache and draws the next token. */
@@ -135,8 +139,8 @@ export class Engine {
   // Only who never had a slot is turned away.
   #isFull(sequence: Sequence): boolean {
     if (sequence.cachedTokens !== undefined || this.#slots.of(sequence)) return false
-    const owned = this.#slots.all.filter((slot) => slot.owner).length
-    return this.#waiting().length >= this.#mostSlots - owned + this.#shape.maxQueue
+    const free = this.#mostSlots - this.#slots.all.length + this.#slots.free(this.#isWaiting)
+    return this.#waiting().length >= free + this.#shape.maxQueue
   }
 
   /** Those who ask and have no slot. */
@@ -172,7 +176,6 @@ export class Engine {
     clearTimeout(this.#idleTimer)
     this.#growing = this.#grow()
     await this.#growing
-    // Nothing is awaited between here and the step: an abort in between would give one slot to two sequences.
     const work = gather(this.#asks, {
       slotOf: (sequence) => this.#slots.of(sequence) ?? this.#placement.attach(sequence, this.#isWaiting),
       pending: (sequence) => sequence.tokens.length - (this.#slots.of(sequence)?.tokens.length ?? 0),
@@ -237,13 +240,11 @@ export class Engine {
     const started = performance.now()
     let results: NativeEvalResult[]
     try {
-      const preparing = this.#placement.prepared()
-      const evaluating = this.#context.eval(entries)
-      evaluating.catch(() => {}) // it is awaited below
-      // Else what the step sees is not what it was meant to see: everything again.
-      const prepared = await preparing
-      if (!prepared) return await this.#placement.forget(work.map(({ slot }) => slot))
-      results = await evaluating
+      // What was not brought in as it was meant to be is evaluated.
+      if (this.#placement.isPreparing && !(await this.#placement.prepared()))
+        return await this.#placement.forget(work.map(({ slot }) => slot))
+      results = await this.#context.eval(entries)
+      this.#placement.evaluated()
     } finally {
       this.#stepping = []
     }

@@ -63,7 +63,11 @@ export class LookupPace {
     this.#tried++
     this.#length =
       accepted === proposed ? Math.min(MOST_PROPOSED, 2 * this.#length) : Math.max(2, accepted + 1)
-    if (this.#tried < ENOUGH || this.#without === undefined) return
+    if (this.#tried < ENOUGH) return
+    if (this.#without === undefined) {
+      this.#resting = 1 // a step without, to compare with
+      return
+    }
     if (this.#with <= this.#without) {
       this.#rest = SHORTEST_REST
       return

@@ -12,6 +12,8 @@ export type PlacementShape = {
   readonly deterministic: boolean
   /** A part of a sequence can be dropped: not so where the memory is recurrent. */
   readonly rollsBack: boolean
+  /** A state has every token of its sequence: llama.cpp leaves out what a sliding window no longer sees. */
+  readonly keepsAll: boolean
   readonly logger: Logger
 }
 
@@ -26,6 +28,8 @@ export class Placement {
   readonly #states: StateCache
   readonly #shape: PlacementShape
   #preparing: Promise<boolean>[] = []
+  /** Slots whose keys are moved by the next step that is evaluated, not before. */
+  readonly #shifting = new Set<Slot<Sequence>>()
 
   constructor(context: NativeContext, slots: Slots<Sequence>, states: StateCache, shape: PlacementShape) {
     this.#context = context
@@ -40,6 +44,7 @@ export class Placement {
     for (const slot of this.#slots.all) slot.keep(0)
     this.#slots.grow(context.info.sequences)
     this.#states.clear()
+    this.#shifting.clear()
   }
 
   /** A slot for `sequence`, which holds what need not be evaluated; `undefined` when all are busy. */
@@ -47,13 +52,20 @@ export class Placement {
     const { tokens } = sequence
     const slot = this.#slots.take(sequence, tokens, isWaiting)
     if (!slot) return undefined
-    if (sequence.moved && this.#context.info.canShift && !this.#shape.deterministic) this.#close(slot, tokens)
+    // Cells of another conversation have seen its messages, even where their tokens are the same.
+    const isOwn = slot.conversation?.deref() === sequence.conversation
+    const canClose = isOwn && this.#context.info.canShift && !this.#shape.deterministic
+    if (sequence.moved && canClose) this.#close(slot, tokens)
     else this.#bringIn(slot, sequence)
     slot.conversation = new WeakRef(sequence.conversation)
     // At least one token must be evaluated: its logits choose the next one. The step itself drops the rest.
     const kept = Math.min(commonPrefix(slot.tokens, tokens), tokens.length - 1)
     slot.keep(this.#shape.deterministic ? wholeSlices(Math.min(kept, slot.inSlices)) : kept)
     return slot
+  }
+
+  get isPreparing(): boolean {
+    return this.#preparing.length > 0
   }
 
   /** Whether all that was asked of the context since the last call went well, once it is done. */
@@ -63,18 +75,29 @@ export class Placement {
     return (await Promise.all(preparing)).every(Boolean)
   }
 
+  /** A step was evaluated: nothing waits for one any more. */
+  evaluated(): void {
+    this.#shifting.clear()
+  }
+
+  /** Forgets the states of conversations without a slot. */
+  clear(): void {
+    this.#states.clear()
+  }
+
   /** Closes the gap that left-out messages leave in the cache. */
   #close(slot: Slot<Sequence>, tokens: readonly number[]): void {
     const gap = findGap(slot.tokens, tokens)
     if (!gap) return
     this.#shape.logger.debug(`moving cached tokens from position ${gap.to} to ${gap.from}`)
     this.#preparing.push(this.#context.shift(slot.id, gap.from, gap.to).catch(() => false))
+    this.#shifting.add(slot)
     slot.tokens.splice(gap.from, gap.to - gap.from)
   }
 
   #bringIn(slot: Slot<Sequence>, { tokens, conversation }: Sequence): void {
     const own = this.#usable(slot.tokens, tokens)
-    const other = this.#longest(slot, tokens)
+    const other = this.#shape.keepsAll ? this.#longest(slot, tokens) : undefined
     const saved = this.#states.find(tokens)
     const inSaved = saved ? this.#usable(saved.state.tokens, tokens) : 0
     const inOther = other ? this.#usable(other.tokens, tokens) : 0
@@ -82,7 +105,7 @@ export class Placement {
     const isOthers = slot.conversation?.deref() !== conversation
     if (isOthers && slot.tokens.length >= own + LEAST_REUSED) this.#save(slot)
     if (Math.max(inSaved, inOther) < own + LEAST_REUSED) return
-    if (saved && inSaved > inOther) this.#restore(slot, saved.state)
+    if (saved && inSaved > inOther) this.#restore(slot, saved.state, inSaved === saved.state.tokens.length)
     else if (other) this.#copy(other, slot)
   }
 
@@ -96,7 +119,7 @@ export class Placement {
   #longest(except: Slot<Sequence>, tokens: readonly number[]): Slot<Sequence> | undefined {
     let best: { slot: Slot<Sequence>; prefix: number } | undefined
     for (const slot of this.#slots.all) {
-      if (slot === except) continue
+      if (slot === except || this.#shifting.has(slot)) continue
       const prefix = commonPrefix(slot.tokens, tokens)
       if (!best || prefix > best.prefix) best = { slot, prefix }
     }
@@ -104,7 +127,7 @@ export class Placement {
   }
 
   #save(slot: Slot<Sequence>): void {
-    if (!this.#states.isOn) return
+    if (!this.#states.isOn || !this.#shape.keepsAll || this.#shifting.has(slot)) return
     const [tokens, { inSlices }] = [[...slot.tokens], slot]
     this.#context.save(slot.id).then(
       (bytes) => this.#states.add({ tokens, inSlices, bytes }),
@@ -112,9 +135,10 @@ export class Placement {
     )
   }
 
-  #restore(slot: Slot<Sequence>, state: SavedState): void {
+  #restore(slot: Slot<Sequence>, state: SavedState, isWhole: boolean): void {
     this.#shape.logger.debug(`bringing back a conversation of ${state.tokens.length} tokens`)
-    this.#states.remove(state)
+    // Who shares only the beginning leaves it to whom it belongs to.
+    if (isWhole) this.#states.remove(state)
     this.#ask(this.#context.restore(slot.id, state.bytes))
     slot.hold(state.tokens, state.inSlices)
   }
@@ -136,6 +160,8 @@ export class Placement {
 
   /** Asks the context what a slot holds: a part of a failed step may have reached it. */
   async resync(slot: Slot<Sequence>): Promise<void> {
+    // Its positions are moved already, its keys are not.
+    if (this.#shifting.delete(slot)) slot.keep(0)
     try {
       const held = (await this.#context.positions(slot.id)).max + 1
       // More than was meant to be kept: recurrent memories hold one state, not one per token. Begin anew.

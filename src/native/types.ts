@@ -146,7 +146,7 @@ export interface NativeContext {
   eval(entries: readonly NativeEvalEntry[]): Promise<NativeEvalResult[]>
   /** llama_memory_seq_rm: false where this memory cannot drop a part. `to` -1 = to the end. */
   remove(sequence: number, from: number, to: number): Promise<boolean>
-  // llama_memory_seq_cp of the whole sequence
+  // llama_state_seq_get_data, then llama_state_seq_set_data, of the whole sequence
   copy(from: number, to: number): Promise<void>
   // llama_memory_seq_rm [from, to) + llama_memory_seq_add of the rest by from - to; false where it cannot
   shift(sequence: number, from: number, to: number): Promise<boolean>

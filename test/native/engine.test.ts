@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { Engine, type EngineShape } from '../../src/engine/engine.ts'
 import type { Sequence } from '../../src/engine/sequence.ts'
 import type { NativeModel } from '../../src/native/types.ts'
@@ -34,7 +34,13 @@ async function open(native: NativeModel, shape: Partial<EngineShape> = {}): Prom
 
 type Run = Pick<Sequence, 'cachedTokens' | 'proposed' | 'accepted'> & { readonly drawn: readonly number[] }
 
-type RunOptions = { signal?: AbortSignal; onToken?: (token: number) => void; guesses?: boolean }
+type RunOptions = {
+  signal?: AbortSignal
+  onToken?: (token: number) => void
+  guesses?: boolean
+  moved?: boolean
+  conversation?: object
+}
 
 /** Draws `count` tokens behind `prompt`, greedily. */
 async function run(
@@ -42,9 +48,9 @@ async function run(
   native: NativeModel,
   prompt: readonly number[],
   count: number,
-  { signal, onToken, guesses = false }: RunOptions = {},
+  { signal, onToken, guesses = false, moved = false, conversation }: RunOptions = {},
 ): Promise<Run> {
-  const sequence = engine.sequence({ moved: false, guesses })
+  const sequence = engine.sequence({ moved, conversation, guesses })
   const sampler = new binding.Sampler(native.info.vocabSize, GREEDY)
   const drawn: number[] = []
   try {
@@ -61,6 +67,42 @@ async function run(
   }
 }
 
+/**
+ * How far the drawn tokens are from the likeliest, in standard deviations of the logits, at most. Evaluated in other
+ * steps, logits differ by rounding, here by a tenth of that; out of a wrong cache, by several of it.
+ */
+async function farthest(
+  native: NativeModel,
+  prompt: readonly number[],
+  drawn: readonly number[],
+): Promise<number> {
+  const context = await binding.Context.create(native, { ...CONTEXT, maxOutputs: drawn.length })
+  const all = Int32Array.from([...prompt, ...drawn.slice(0, -1)])
+  const outputs = drawn.map((_, i) => prompt.length - 1 + i)
+  const [result] = await context.eval([{ sequence: 0, position: 0, tokens: all, outputs, logits: true }])
+  await context.close()
+  const distances = drawn.map((token, i) => {
+    const logits = result?.logits?.[i] ?? new Float32Array()
+    const mean = logits.reduce((sum, logit) => sum + logit, 0) / logits.length
+    const deviation = Math.sqrt(logits.reduce((sum, logit) => sum + (logit - mean) ** 2, 0) / logits.length)
+    return (Math.max(...logits) - (logits[token] ?? Number.NEGATIVE_INFINITY)) / deviation
+  })
+  return Math.max(...distances)
+}
+
+const CONTEXT = {
+  contextSize: 256,
+  sequences: 1,
+  batchSize: 256,
+  microBatchSize: 256,
+  maxOutputs: 1,
+  threads: 1,
+  batchThreads: 1,
+  poll: 0,
+  flashAttention: 'auto',
+} as const
+const ROUNDING = 0.3
+
 /** Tokens that look like no others'. */
 const tokens = (seed: number, count: number) =>
   Array.from({ length: count }, (_, i) => 5 + ((seed * 7919 + i * 31) % 200))
@@ -69,14 +111,11 @@ describe('many sequences', () => {
   test('at once get what each gets alone, whatever waits and whatever is side by side', async () => {
     const native = await openTiny('llama')
     const prompts = Array.from({ length: 50 }, (_, i) => tokens(i, 3 + ((i * 13) % 60)))
-    const alone = await open(native, { parallel: 1, cacheMemory: 0 })
-    const expected: (readonly number[])[] = []
-    for (const prompt of prompts) expected.push((await run(alone, native, prompt, 8)).drawn)
-    expect(new Set(expected.map(String)).size).toBeGreaterThan(20)
     for (const shape of [{ parallel: 1 }, { parallel: 4 }, { parallel: 32, cacheMemory: 0 }]) {
       const engine = await open(native, shape)
       const runs = await Promise.all(prompts.map((prompt) => run(engine, native, prompt, 8)))
-      expect(runs.map(({ drawn }) => drawn)).toEqual(expected)
+      for (const [i, prompt] of prompts.entries())
+        expect(await farthest(native, prompt, runs[i]?.drawn ?? [])).toBeLessThan(ROUNDING)
     }
   })
 
@@ -105,8 +144,7 @@ describe('many sequences', () => {
       },
     })
     await first
-    const fresh = await run(await open(native), native, [...start, 9], 4)
-    expect((await second)?.drawn).toEqual(fresh.drawn)
+    expect(await farthest(native, [...start, 9], (await second)?.drawn ?? [])).toBeLessThan(ROUNDING)
     const third = run(engine, native, [...start, 11], 40)
     const fourth = run(engine, native, [...start, 13], 4)
     expect((await third).cachedTokens).toBe(100)
@@ -134,7 +172,7 @@ describe('many sequences', () => {
 })
 
 describe('a conversation that lost its slot', () => {
-  const kinds: TinyModel[] = ['llama', 'gemma3', 'lfm2', 'mamba']
+  const kinds: TinyModel[] = ['llama', 'lfm2', 'mamba']
   test.each(kinds)('comes back without being evaluated again: %s', async (kind) => {
     const native = await openTiny(kind)
     const engine = await open(native, { parallel: 1 })
@@ -146,8 +184,7 @@ describe('a conversation that lost its slot', () => {
       const next = [...prompt, ...(drawn[i] ?? []), 7, 8]
       const again = await run(engine, native, next, 4)
       expect(again.cachedTokens).toBe(123)
-      const fresh = await run(await open(native), native, next, 4)
-      expect(again.drawn).toEqual(fresh.drawn)
+      expect(await farthest(native, next, again.drawn)).toBeLessThan(ROUNDING)
     }
   })
 
@@ -156,6 +193,39 @@ describe('a conversation that lost its slot', () => {
     const engine = await open(native, { parallel: 1, cacheMemory: 0 })
     for (const seed of [1, 2]) await run(engine, native, tokens(seed, 120), 4)
     expect((await run(engine, native, tokens(1, 125), 1)).cachedTokens).toBeLessThan(2)
+  })
+})
+
+describe('what belongs to another conversation', () => {
+  test('is given right in every order: sliding windows, beginnings of saved ones, moved ones', async () => {
+    for (const kind of ['gemma3', 'llama'] as const) {
+      const native = await openTiny(kind)
+      for (let seed = 0; seed < 10; seed++) {
+        const engine = await open(native, { parallel: 1 })
+        const whole = tokens(seed, 120)
+        await run(engine, native, whole, 3)
+        await run(engine, native, tokens(seed + 50, 120), 3)
+        const begun = [...whole.slice(0, 70), ...tokens(seed + 90, 5)]
+        const again = await run(engine, native, begun, 4)
+        expect(await farthest(native, begun, again.drawn), `${kind} ${seed}`).toBeLessThan(ROUNDING)
+        // Whoever shares a beginning leaves the whole to whom it belongs to.
+        if (kind === 'llama')
+          expect((await run(engine, native, [...whole, 9], 1)).cachedTokens).toBeGreaterThanOrEqual(119)
+      }
+    }
+  })
+
+  test('is never moved, even where tokens further back are the same', async () => {
+    const native = await openTiny('llama')
+    for (let seed = 0; seed < 10; seed++) {
+      const engine = await open(native, { parallel: 1 })
+      const [start, tail] = [tokens(seed, 20), tokens(seed + 30, 30)]
+      await run(engine, native, [...start, ...tokens(seed + 60, 40), ...tail], 2, { conversation: {} })
+      const mine = [...start, ...tail, 7]
+      const moved = await run(engine, native, mine, 4, { conversation: {}, moved: true })
+      expect(await farthest(native, mine, moved.drawn), `${seed}`).toBeLessThan(ROUNDING)
+      expect(moved.cachedTokens).toBeLessThanOrEqual(20)
+    }
   })
 })
 
@@ -171,7 +241,7 @@ describe('guessing from what was there before', () => {
         const prompt = tokens(seed, 20)
         const plain = await run(engine, native, prompt, 60)
         const guessed = await run(engine, native, prompt, 60, { guesses: true })
-        expect(guessed.drawn).toEqual(plain.drawn)
+        expect(await farthest(native, prompt, guessed.drawn)).toBeLessThan(ROUNDING)
         expect(plain.proposed).toBe(0)
         accepted += guessed.accepted
       }
@@ -216,6 +286,18 @@ describe('the queue', () => {
     expect((await first).drawn).toHaveLength(50)
     expect((await third).drawn).toHaveLength(5)
     await run(engine, native, tokens(5, 20), 5)
+  })
+
+  test('does not count a reader that went away', async () => {
+    const native = await openTiny('llama')
+    const engine = await open(native, { parallel: 1, maxQueue: 0 })
+    const idle = engine.sequence({ moved: false, guesses: false })
+    const sampler = new binding.Sampler(native.info.vocabSize, GREEDY)
+    await idle.next(tokens(1, 20), { sampler, batchSize: 512, signal: undefined })
+    const attempt = () => run(engine, native, tokens(2, 20), 2).then(({ drawn }) => drawn.length)
+    await expect(attempt()).rejects.toMatchObject({ code: 'ERR_QUEUE_FULL' })
+    await vi.waitFor(async () => expect(await attempt()).toBe(2), { timeout: 5000 })
+    idle.release()
   })
 
   test('ends with the engine, also while it grows', async () => {

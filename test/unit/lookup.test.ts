@@ -27,6 +27,7 @@ describe('a guess', () => {
 describe('the pace of guessing', () => {
   test('takes longer guesses while they are right, up to the most', () => {
     const pace = new LookupPace()
+    pace.took(60, 0, 0)
     const lengths = Array.from({ length: 5 }, () => {
       const { length } = pace
       pace.took(10, length, length)
@@ -48,6 +49,17 @@ describe('the pace of guessing', () => {
       rests.push(rest)
     }
     expect(rests).toEqual([16, 32, 64])
+  })
+
+  test('takes a step without, to have something to compare with', () => {
+    const pace = new LookupPace()
+    const lengths = Array.from({ length: 5 }, () => {
+      const { length } = pace
+      pace.took(10, length, length)
+      return length
+    })
+    expect(lengths).toEqual([4, 8, 16, 16, 0])
+    expect(pace.length).toBe(16)
   })
 
   test('does not rest where they pay', () => {
