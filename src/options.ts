@@ -57,7 +57,7 @@ export type ModelOptions = {
   readonly maxQueue?: number | undefined
   /**
    * Bytes of memory, 0 or more, in which conversations that others have displaced are kept, so that they go on without
-   * being evaluated again. It is used only when that happens. @default 256 MiB
+   * being evaluated again. It is used only when that happens; not for models with a sliding window. @default 256 MiB
    */
   readonly cacheMemory?: number | undefined
   /**
