@@ -38,7 +38,7 @@ export type {
   RetrieveModelOptions,
   VerifiedModel,
   VerifyModelOptions,
-} from './model-files.ts'
+} from './model-files-options.ts'
 export type { CatalogEntry } from './models/catalog.ts'
 export type { Device } from './models/devices.ts'
 export type { MemoryPlan } from './models/memory.ts'

@@ -1,94 +1,40 @@
+import { rm, stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { abortSignal, boolean, callable, checkKnown, checkObject, string } from './checks.ts'
 import { ModelError, optionError } from './errors.ts'
 import { type Logger, resolveLogger } from './logger.ts'
-import { shown } from './models/address.ts'
 import {
-  type CatalogEntry,
-  catalogUrl,
-  fetchCatalog,
-  type LoneEntry,
-  named,
-  readCatalog,
-} from './models/catalog.ts'
+  DOWNLOAD_OPTIONS,
+  type DownloadModelOptions,
+  type EstimateMemoryOptions,
+  type ListModelsOptions,
+  RETRIEVE_OPTIONS,
+  type RetrievedModel,
+  type RetrieveModelOptions,
+  VERIFY_OPTIONS,
+  type VerifiedModel,
+  type VerifyModelOptions,
+} from './model-files-options.ts'
+import { shown } from './models/address.ts'
+import { type CatalogEntry, catalogUrl, fetchCatalog, named, readCatalog } from './models/catalog.ts'
 import { keptEntry } from './models/catalog-entry.ts'
 import { checksumOf, verifyFile } from './models/checksum.ts'
 import { type Device, gpuName, isGpu, presentDevices } from './models/devices.ts'
 import { asGguf } from './models/ggml/convert.ts'
 import { readGguf } from './models/gguf/header.ts'
-import { assertFile, findOnDisk, locateModel, missing } from './models/locate.ts'
+import { assertFile, findOnDisk, locateModel, type ModelLocation } from './models/locate.ts'
 import { type MemoryPlan, planMemory } from './models/memory.ts'
-import { downloadEntry, entryOf, findModel, obtainModel } from './models/obtain.ts'
-import type { Progress } from './models/progress.ts'
+import {
+  downloadEntry,
+  entryOf,
+  findModel,
+  missingModel,
+  type ObtainRequest,
+  obtainModel,
+} from './models/obtain.ts'
 import { withProgressBar } from './models/progress-bar.ts'
 import { loadBinding } from './native/binding.ts'
-import { type ModelOptions, resolveModelOptions } from './options.ts'
-
-/** Options of `GPT4All.listModels(options)`. */
-export type ListModelsOptions = {
-  /** Address of a list. @default `models3.json` of the mirror that `GPT4ALL_MODELS_URL` names, else GPT4All's own */
-  readonly url?: string | undefined
-  /** A list on the disk, instead; nothing is asked of the network. @default none */
-  readonly file?: string | undefined
-  /** Aborts: the promise rejects with `signal.reason`. @default none */
-  readonly signal?: AbortSignal | undefined
-  /** Receives log lines. @default silent, or stderr at the level that `GPT4ALL_LOG` names */
-  readonly logger?: Logger | undefined
-}
-
-/** Options of `GPT4All.downloadModel(name, options)`. */
-export type DownloadModelOptions = Omit<ListModelsOptions, 'file' | 'url'> & {
-  /** Folder for the file. @default `~/.cache/gpt4all` */
-  readonly modelPath?: string | undefined
-  /** Where the file itself lies: then no catalog is asked. @default what the catalog says */
-  readonly url?: string | undefined
-  /** Checksum of the file, hexadecimal, for a file with a `url` of its own. @default none */
-  readonly md5sum?: string | undefined
-  /** The same, SHA-256. @default none */
-  readonly sha256sum?: string | undefined
-  /** Called ten times a second at most. @default none */
-  readonly onProgress?: ((progress: Progress) => void) | undefined
-  /**
-   * Log to stderr at level `info`, when no `logger` is given (`GPT4ALL_LOG=debug` tells more), and show progress there, when no `onProgress` is given and it is a
-   * terminal. @default false
-   */
-  readonly verbose?: boolean | undefined
-}
-
-/** Options of `GPT4All.retrieveModel(name, options)`. */
-export type RetrieveModelOptions = Pick<
-  ModelOptions,
-  'modelPath' | 'allowDownload' | 'onProgress' | 'logger' | 'verbose'
-> &
-  Pick<ListModelsOptions, 'signal'>
-
-/** What `GPT4All.retrieveModel()` found: the file, and what a catalog says of it. */
-export type RetrievedModel = LoneEntry & {
-  readonly filename: string
-  /** Of the GGUF file that can be opened. */
-  readonly path: string
-}
-
-/** Options of `GPT4All.verifyModel(name, options)`. */
-export type VerifyModelOptions = Pick<
-  DownloadModelOptions,
-  'modelPath' | 'signal' | 'onProgress' | 'logger' | 'verbose'
-> & {
-  /** Whether the catalog may be asked where no entry is kept beside the file. @default true */
-  readonly allowDownload?: boolean | undefined
-}
-
-/** What `GPT4All.verifyModel()` found out. */
-export type VerifiedModel = {
-  readonly path: string
-  readonly algorithm: 'md5' | 'sha256'
-  /** Hexadecimal. */
-  readonly digest: string
-}
-
-/** Options of `GPT4All.estimateMemory(name, options)`. */
-export type EstimateMemoryOptions = Pick<ListModelsOptions, 'signal'> &
-  Pick<ModelOptions, 'modelPath' | 'nCtx' | 'parallel'>
+import { resolveModelOptions } from './options.ts'
 
 /** What {@link GPT4All} tells of model files and devices, and does with files, without loading a model. */
 // biome-ignore lint/complexity/noStaticOnlyClass: GPT4All inherits them
@@ -130,16 +76,22 @@ export abstract class ModelFiles {
       md5sum: checksum('md5sum', options.md5sum, 32),
       sha256sum: checksum('sha256sum', options.sha256sum, 64),
     }
+    const given = checksumOf(sums)
+    const force = boolean('force', options.force) ?? false
     const request = watched(options)
     const there = await (url === undefined ? findModel(location, request.logger) : findOnDisk(location))
     if (there !== undefined) {
       await assertFile(there)
-      return there
+      if (!force) {
+        await (given ? verifyFile(there, given, request) : assertSize(there))
+        return there
+      }
     }
     const entry =
       url === undefined
-        ? await entryOf(location, request)
+        ? { ...(await entryOf(location, request)), ...(given && sums) }
         : { filename: basename(location.withExtension), url: shown(url), ...sums }
+    if (there !== undefined) await rm(there)
     return withProgressBar(entry.filename, request, (onProgress) =>
       downloadEntry(entry, dirname(location.withExtension), url, {
         ...request,
@@ -182,15 +134,18 @@ export abstract class ModelFiles {
     const location = locateModel(name, string('modelPath', options.modelPath))
     const allowDownload = boolean('allowDownload', options.allowDownload) ?? true
     const request = watched(options)
-    const path = await findOnDisk(location)
-    if (path === undefined) throw missing(location, 'There is nothing to verify.')
-    const kept = checksumOf((await keptEntry(path)) ?? {})
-    const listed =
-      kept || !allowDownload ? undefined : await entryOf({ ...location, withExtension: path }, request)
-    const isMeant = listed?.filename.toLowerCase() === basename(path).toLowerCase()
-    const expected = kept ?? checksumOf(isMeant ? listed : {})
+    const given = {
+      md5sum: checksum('md5sum', options.md5sum, 32),
+      sha256sum: checksum('sha256sum', options.sha256sum, 64),
+    }
+    const path = await findModel(location, request.logger)
+    if (path === undefined) throw await missingModel(location, 'There is nothing to verify.')
+    const known = checksumOf(given) ?? checksumOf((await keptEntry(path)) ?? {})
+    const asked = known || !allowDownload ? undefined : await entryOfFile(path, location, request)
+    const expected = known ?? checksumOf(asked ?? {})
     if (!expected) {
-      throw new ModelError('ERR_MODEL_CONFIG', `Nothing tells the checksum of ${path}.`, path)
+      const advice = 'md5sum or sha256sum can be given.'
+      throw new ModelError('ERR_MODEL_CONFIG', `Nothing tells the checksum of ${path}; ${advice}`, path)
     }
     await withProgressBar(basename(path), request, (onProgress) =>
       verifyFile(path, expected, { ...request, onProgress }),
@@ -211,7 +166,8 @@ export abstract class ModelFiles {
     const { nCtx, parallel } = resolveModelOptions({ nCtx: options.nCtx, parallel: options.parallel })
     const { signal, logger } = common(options)
     const path = await findModel(location, logger)
-    if (path === undefined) throw missing(location, 'Only a model on the disk tells what it needs.')
+    if (path === undefined)
+      throw await missingModel(location, 'Only a model on the disk tells what it needs.')
     return planMemory(await readGguf(path, { signal }), nCtx, { sequences: parallel ?? 1 })
   }
 
@@ -248,37 +204,29 @@ function watched(options: Pick<DownloadModelOptions, 'signal' | 'logger' | 'onPr
   return { ...common(options, verbose), onProgress, verbose }
 }
 
+/** What the catalog says of the file at `path`, if it knows it, and not of one in its place. */
+async function entryOfFile(
+  path: string,
+  location: ModelLocation,
+  request: Pick<ObtainRequest, 'signal' | 'logger'>,
+): Promise<CatalogEntry | undefined> {
+  const entry = await entryOf({ ...location, withExtension: path }, request).catch((error: unknown) => {
+    if (error instanceof ModelError) return undefined // it does not know it
+    throw error
+  })
+  return entry?.filename.toLowerCase() === basename(path).toLowerCase() ? entry : undefined
+}
+
+/** @throws {ModelError} `ERR_CHECKSUM` when the file has another size than the entry beside it says */
+async function assertSize(path: string): Promise<void> {
+  const [{ size }, entry] = [await stat(path), await keptEntry(path)]
+  if (entry?.filesize === undefined || entry.filesize === size) return
+  const message = `${path} has ${size} bytes instead of ${entry.filesize}: it is not whole, or another file. With \`force\` it is downloaded again.`
+  throw new ModelError('ERR_CHECKSUM', message, path)
+}
+
 function checksum(name: string, value: unknown, digits: number): string | undefined {
   const text = string(name, value)
   if (text === undefined || (text.length === digits && /^[\da-f]+$/i.test(text))) return text
   throw optionError(name, `${digits} hexadecimal digits`, value)
-}
-
-const DOWNLOAD_OPTIONS: Readonly<Record<keyof DownloadModelOptions, true>> = {
-  modelPath: true,
-  url: true,
-  md5sum: true,
-  sha256sum: true,
-  signal: true,
-  logger: true,
-  onProgress: true,
-  verbose: true,
-}
-
-const RETRIEVE_OPTIONS: Readonly<Record<keyof RetrieveModelOptions, true>> = {
-  modelPath: true,
-  allowDownload: true,
-  onProgress: true,
-  logger: true,
-  verbose: true,
-  signal: true,
-}
-
-const VERIFY_OPTIONS: Readonly<Record<keyof VerifyModelOptions, true>> = {
-  modelPath: true,
-  allowDownload: true,
-  signal: true,
-  logger: true,
-  onProgress: true,
-  verbose: true,
 }

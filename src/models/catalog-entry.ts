@@ -25,9 +25,16 @@ export function entryFile(modelFile: string): string {
   return `${modelFile}.json`
 }
 
-/** The entry that was kept when the file was downloaded. */
+/** The entry that was kept when the file was downloaded, or that a list beside it has. */
 export async function keptEntry(modelFile: string): Promise<LoneEntry | undefined> {
-  return (await readCatalog(entryFile(modelFile)).catch(() => []))[0]
+  const [kept] = await readCatalog(entryFile(modelFile)).catch(() => [])
+  if (kept) return kept
+  for (const list of LISTS) {
+    const entries = await readCatalog(join(dirname(modelFile), list)).catch(() => [])
+    const entry = entries.find(({ filename }) => filename === basename(modelFile))
+    if (entry) return entry
+  }
+  return undefined
 }
 
 /** Keeps `entry` beside its file, in place of an earlier one of that file where it may be replaced, and of nothing else. */

@@ -1,4 +1,13 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -260,6 +269,47 @@ describe('GPT4All', () => {
     writeFileSync(file, '[]')
     expect(await GPT4All.listModels({ file })).toEqual([])
     expect(name).not.toBe('')
+  })
+
+  test('a file that is there is checked as far as it is known, and downloaded again with force', async () => {
+    mirror()
+    const path = await GPT4All.downloadModel('tiny')
+    writeFileSync(path, bytes.subarray(0, 1000))
+    await expect(GPT4All.downloadModel('tiny')).rejects.toMatchObject({
+      code: 'ERR_CHECKSUM',
+      message: expect.stringContaining('force'),
+    })
+    expect(await GPT4All.downloadModel('tiny', { force: true })).toBe(path)
+    expect(readFileSync(path).equals(bytes)).toBe(true)
+    expect(await GPT4All.downloadModel('tiny', { md5sum: md5(bytes) })).toBe(path)
+    const wrong = { md5sum: 'ab'.repeat(16) }
+    await expect(GPT4All.downloadModel('tiny', wrong)).rejects.toMatchObject({ code: 'ERR_CHECKSUM' })
+    await expect(GPT4All.downloadModel('tiny', { ...wrong, force: true })).rejects.toMatchObject({
+      code: 'ERR_CHECKSUM',
+    })
+    expect(existsSync(path)).toBe(false)
+  })
+
+  test('verifyModel() takes a checksum, a list beside the file, or says that nothing tells one', async () => {
+    mirror()
+    const modelPath = join(folder, 'mine')
+    mkdirSync(modelPath)
+    const path = join(modelPath, 'own.gguf')
+    writeFileSync(path, bytes)
+    for (const allowDownload of [true, false])
+      await expect(GPT4All.verifyModel('own', { modelPath, allowDownload })).rejects.toMatchObject({
+        code: 'ERR_MODEL_CONFIG',
+      })
+    const digest = md5(bytes)
+    expect(await GPT4All.verifyModel('own', { modelPath, md5sum: digest })).toMatchObject({ path, digest })
+    await expect(GPT4All.verifyModel('own', { modelPath, sha256sum: 'ab'.repeat(32) })).rejects.toMatchObject(
+      {
+        code: 'ERR_CHECKSUM',
+      },
+    )
+    writeFileSync(join(modelPath, 'models.json'), JSON.stringify([{ filename: 'own.gguf', md5sum: digest }]))
+    expect(await GPT4All.verifyModel('own', { modelPath })).toMatchObject({ digest })
+    await expect(GPT4All.verifyModel('owm', { modelPath })).rejects.toThrow(/Did you mean "own\.gguf"/)
   })
 
   test('downloadModel() takes an address of its own, and a checksum', async () => {

@@ -152,7 +152,9 @@ async function convert(path: string, target: string, request: ConvertRequest): P
     if (error instanceof ModelError && error.path === part && error.code === 'ERR_MODEL_DAMAGED')
       throw damaged(
         path,
-        error.message.replace(`${part} is damaged: `, '').replace(/\.? Download it again\.$/, ''),
+        error.message
+          .replace(`${part} is damaged: `, '')
+          .replace(/\.? Delete it, and download it again\.$/, ''),
       )
     throw error
   }

@@ -8,7 +8,11 @@ const MAX_STRING_BYTES = 16 * 1024 * 1024
 
 /** `ERR_MODEL_DAMAGED`: `detail` says which field is wrong and how. */
 export function damaged(path: string, detail: string): ModelError {
-  return new ModelError('ERR_MODEL_DAMAGED', `${path} is damaged: ${detail}. Download it again.`, path)
+  return new ModelError(
+    'ERR_MODEL_DAMAGED',
+    `${path} is damaged: ${detail}. Delete it, and download it again.`,
+    path,
+  )
 }
 
 /** Opens a model file; whoever asks closes the handle. */
@@ -157,7 +161,11 @@ export class ByteReader {
 export async function readMagic(bytes: ByteReader): Promise<number> {
   const { path, fileBytes } = bytes
   if (fileBytes === 0)
-    throw new ModelError('ERR_NOT_GGUF', `${path} is empty (0 bytes). Download it again.`, path)
+    throw new ModelError(
+      'ERR_NOT_GGUF',
+      `${path} is empty (0 bytes). Delete it, and download it again.`,
+      path,
+    )
   await bytes.need(Math.min(fileBytes, 512), 'its first bytes')
   const magic = bytes.bytes.toString('latin1', 0, 4)
   if (magic !== 'GGUF') {

@@ -131,7 +131,7 @@ export function placeTensors(
   const last = tensors.at(-1)
   const expected = last === undefined ? 0 : last.offset + last.bytes
   if (expected > fileBytes) {
-    const message = `${path} is truncated: it should have ${expected} bytes but has ${fileBytes}. Download it again.`
+    const message = `${path} is truncated: it should have ${expected} bytes but has ${fileBytes}. Delete it, and download it again.`
     throw new ModelError('ERR_MODEL_DAMAGED', message, path)
   }
   const crooked = tensors.find((tensor) => tensor.offset % MEMORY_ALIGNMENT !== 0)
