@@ -7,7 +7,7 @@ import { runChild } from '../support/child.ts'
 import { fileBytes, HostileServer } from '../support/hostile-server.ts'
 
 const script = join(import.meta.dirname, 'children', 'progress-bar.mjs')
-const bytes = fileBytes(4, 3_000_000)
+const bytes = Buffer.concat([Buffer.from('GGUF'), fileBytes(4, 3_000_000)])
 // util-linux's `script` gives a program a pseudo terminal; the one of BSD and macOS takes other options.
 const hasTerminal =
   process.platform === 'linux' && spawnSync('script', ['-qec', 'true', '/dev/null']).status === 0
