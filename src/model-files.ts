@@ -1,4 +1,4 @@
-import { rm, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { abortSignal, boolean, callable, checkKnown, checkObject, string } from './checks.ts'
 import { ModelError, optionError } from './errors.ts'
@@ -91,11 +91,11 @@ export abstract class ModelFiles {
       url === undefined
         ? { ...(await entryOf(location, request)), ...(given && sums) }
         : { filename: basename(location.withExtension), url: shown(url), ...sums }
-    if (there !== undefined) await rm(there)
     return withProgressBar(entry.filename, request, (onProgress) =>
       downloadEntry(entry, dirname(location.withExtension), url, {
         ...request,
         onProgress,
+        force,
       }),
     )
   }

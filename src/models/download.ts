@@ -24,6 +24,8 @@ export type DownloadRequest = {
   readonly onProgress: ((progress: Progress) => void) | undefined
   readonly logger: Logger
   readonly patience?: Patience
+  /** Also where `target` is there: it is replaced once the new file is verified. */
+  readonly force?: boolean
   /** Done once the file is verified, before it has its name. */
   readonly beforeRename?: () => Promise<void>
 }
@@ -52,7 +54,7 @@ export async function download(request: DownloadRequest): Promise<void> {
       target,
       { signal, staleMs: patience.staleMs, logger: request.logger },
       async (signal) => {
-        if (await isThere(target)) return // somebody else was faster
+        if ((await isThere(target)) && !request.force) return // somebody else was faster
         await new Download({ ...request, onProgress, signal }).run()
       },
     )

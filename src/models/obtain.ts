@@ -21,6 +21,8 @@ export type ObtainRequest = {
   readonly logger: Logger
   readonly onProgress: ((progress: Progress) => void) | undefined
   readonly patience?: Patience
+  /** Also where the file is there: it is replaced once the new one is whole. */
+  readonly force?: boolean
 }
 
 /**
@@ -69,7 +71,7 @@ export async function entryOf(
   } catch (error) {
     signal.throwIfAborted()
     const why = (error as Error).message.replace(/\.$/, '')
-    const message = `${location.withExtension} is not there, and the catalog that may know it cannot be read: ${why}`
+    const message = `the catalog that may know ${location.withExtension} cannot be read: ${why}`
     throw new DownloadError(message, { url: shown(url), retry: false, cause: error })
   }
   const name = basename(location.withExtension)
@@ -112,7 +114,7 @@ export async function downloadEntry(
 ): Promise<string> {
   const target = join(folder, entry.filename)
   const url = ownUrl ?? fileUrl(entry)
-  const { signal, logger, onProgress, patience } = request
+  const { signal, logger, onProgress, patience, force = false } = request
   logger.info(`downloading ${shown(url)} to ${target}`)
   await download({
     url,
@@ -122,6 +124,7 @@ export async function downloadEntry(
     signal,
     logger,
     onProgress,
+    force,
     ...(patience && { patience }),
     beforeRename: async () => {
       if (!checksumOf(entry)) await assertModel(`${target}.part`, url)
