@@ -1,3 +1,5 @@
+import { average } from './pace.ts'
+
 /** A match shorter than this is chance. */
 const LEAST_MATCH = 3
 
@@ -55,11 +57,11 @@ export class LookupPace {
   /** A step with `proposed` tokens, of which the model agreed to `accepted`, took `ms`. */
   took(ms: number, proposed: number, accepted: number): void {
     if (proposed === 0) {
-      this.#without = average(this.#without, ms)
+      this.#without = average(this.#without, ms, WEIGHT)
       if (this.#resting > 0) this.#resting--
       return
     }
-    this.#with = average(this.#with, ms / (accepted + 1))
+    this.#with = average(this.#with, ms / (accepted + 1), WEIGHT)
     this.#tried++
     this.#length =
       accepted === proposed ? Math.min(MOST_PROPOSED, 2 * this.#length) : Math.max(2, accepted + 1)
@@ -78,8 +80,4 @@ export class LookupPace {
     this.#tried = 0
     this.#length = FIRST_PROPOSED
   }
-}
-
-function average(past: number | undefined, now: number): number {
-  return past === undefined ? now : past + WEIGHT * (now - past)
 }

@@ -15,9 +15,13 @@ export class Pace {
 
   /** A step of `streams` single tokens and `prompt` tokens of prompts took `ms`. */
   took(ms: number, streams: number, prompt: number): void {
-    if (prompt === 0) this.#stream = average(this.#stream, ms)
+    if (prompt === 0) this.#stream = average(this.#stream, ms, WEIGHT)
     else if (prompt >= LEAST)
-      this.#prompt = average(this.#prompt, Math.max(0, ms - (streams > 0 ? (this.#stream ?? 0) : 0)) / prompt)
+      this.#prompt = average(
+        this.#prompt,
+        Math.max(0, ms - (streams > 0 ? (this.#stream ?? 0) : 0)) / prompt,
+        WEIGHT,
+      )
   }
 
   /** Tokens of prompts that may go into a step beside running streams. */
@@ -27,6 +31,7 @@ export class Pace {
   }
 }
 
-function average(past: number | undefined, now: number): number {
-  return past === undefined ? now : past + WEIGHT * (now - past)
+/** A running average in which the latest figure has this weight. */
+export function average(past: number | undefined, now: number, weight: number): number {
+  return past === undefined ? now : past + weight * (now - past)
 }

@@ -16,3 +16,16 @@ export async function missingSpace(file: string, bytes: number): Promise<number>
 export function isFull(error: unknown): boolean {
   return NO_ROOM.includes((error as NodeJS.ErrnoException).code ?? '')
 }
+
+/** What the system's codes mean for a file that is to be written. */
+export const WRITE_FAILURES: Readonly<Record<string, string>> = {
+  EACCES: 'there is no permission to write there',
+  EPERM: 'there is no permission to write there',
+  EROFS: 'that disk can only be read',
+  EISDIR: 'a folder has that name',
+  EEXIST: 'its folder is a file',
+  ENOTDIR: 'its folder is a file',
+  ENOENT: 'its folder cannot be made',
+  ENAMETOOLONG: 'the name is too long',
+  ECOMPROMISED: 'this process stood still, and another took its work over',
+}

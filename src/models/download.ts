@@ -6,7 +6,7 @@ import { DownloadError, GPT4AllError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { shown } from './address.ts'
 import type { Checksum } from './checksum.ts'
-import { isFull } from './disk-space.ts'
+import { isFull, WRITE_FAILURES } from './disk-space.ts'
 import { withFileLock } from './file-lock.ts'
 import { type Answer, backoff, get, PATIENCE, type Patience, refusal, soundEtag } from './http.ts'
 import { gibibytes } from './memory.ts'
@@ -262,23 +262,13 @@ async function isThere(path: string): Promise<boolean> {
   throw Object.assign(new Error('it is a folder'), { code: 'EISDIR' })
 }
 
-/** What the system's codes mean here. */
-const REASONS: Readonly<Record<string, string>> = {
-  EACCES: 'there is no permission to write there',
-  EPERM: 'there is no permission to write there',
-  EROFS: 'that disk can only be read',
-  EISDIR: 'a folder has that name',
-  EEXIST: 'its folder is a file',
-  ENOTDIR: 'its folder is a file',
-  ENOENT: 'its folder cannot be made',
-  ENAMETOOLONG: 'the name is too long',
-  ECOMPROMISED: 'this process stood still, and another took the download over',
-}
-
 function localFailure(error: unknown, { target, url }: DownloadRequest): unknown {
   const { code, message } = (error ?? {}) as NodeJS.ErrnoException
   if (error instanceof GPT4AllError || code === undefined) return error
   const options = { url: shown(url), retry: false, cause: error }
   if (isFull(error)) return new DownloadError('the disk is full', { ...options, code: 'ERR_DISK_SPACE' })
-  return new DownloadError(`${target} cannot be written: ${REASONS[code] ?? message} (${code})`, options)
+  return new DownloadError(
+    `${target} cannot be written: ${WRITE_FAILURES[code] ?? message} (${code})`,
+    options,
+  )
 }

@@ -3,7 +3,7 @@ import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promis
 import { basename, dirname, join } from 'node:path'
 import { ModelError } from '../../errors.ts'
 import type { Logger } from '../../logger.ts'
-import { isFull, missingSpace } from '../disk-space.ts'
+import { isFull, missingSpace, WRITE_FAILURES } from '../disk-space.ts'
 import { withFileLock } from '../file-lock.ts'
 import { convertedFile } from '../file-names.ts'
 import { damaged, openFile } from '../gguf/bytes.ts'
@@ -82,24 +82,13 @@ async function sourceOf(path: string): Promise<Source> {
   return { bytes: size, modifiedMs: mtimeMs }
 }
 
-/** What the system's codes mean here. */
-const REASONS: Readonly<Record<string, string>> = {
-  EACCES: 'its folder cannot be written to',
-  EPERM: 'its folder cannot be written to',
-  EROFS: 'its folder cannot be written to',
-  EISDIR: 'a folder is in the way',
-  ENAMETOOLONG: 'its name is too long',
-  ENOENT: 'another process took the conversion over',
-  ECOMPROMISED: 'this process stood still, and another took the conversion over',
-}
-
 function translated(error: unknown, path: string): unknown {
   if (error instanceof ModelError) return error
   const options = { cause: error }
   if (isFull(error))
     return new ModelError('ERR_DISK_SPACE', `${path} cannot be converted: the disk is full.`, path, options)
   const { code = '' } = (error ?? {}) as NodeJS.ErrnoException
-  const reason = REASONS[code]
+  const reason = code === 'ENOENT' ? 'another process took its work over' : WRITE_FAILURES[code]
   if (reason === undefined) return error
   const message = `${path} is older than GGUF and must be converted once, but ${reason} (${code}).`
   return new ModelError('ERR_MODEL_UNREADABLE', message, path, options)
