@@ -1,6 +1,6 @@
-// Builds llama.cpp's own `llama-bench` and `llama-completion` from vendor/llama.cpp: what `npm run bench` measures
-// us against, and what test/golden/greedy-smollm2.json was recorded with. Or `llama-server`, for
-// bench/server-parity.mjs.
+// Builds llama.cpp's own `llama-bench`, `llama-batched-bench` and `llama-completion` from vendor/llama.cpp: what
+// `npm run bench` measures us against, and what test/golden/greedy-smollm2.json was recorded with; and
+// `llama-quantize`, which makes the files it measures with. Or `llama-server`, for bench/server-parity.mjs.
 //
 //   npm run bench:tools
 //   npm run bench:tools -- server
@@ -32,7 +32,10 @@ const OPTIONS = [
 
 /** Built apart: the server is a long build, and the benchmarks need none. */
 const SETS = {
-  bench: { targets: ['llama-bench', 'llama-completion'], options: OPTIONS },
+  bench: {
+    targets: ['llama-bench', 'llama-completion', 'llama-batched-bench', 'llama-quantize'],
+    options: OPTIONS,
+  },
   server: { targets: ['llama-server'], options: [...OPTIONS, '-DLLAMA_BUILD_SERVER=ON'] }, // the last one counts
 }
 
@@ -57,6 +60,8 @@ export async function llamaToolsRoom(set = 'bench') {
     programs: targets.map(at),
     bench: at('llama-bench'),
     completion: at('llama-completion'),
+    batchedBench: at('llama-batched-bench'),
+    quantize: at('llama-quantize'),
     server: at('llama-server'),
   }
 }
