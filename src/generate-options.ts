@@ -60,8 +60,8 @@ export type GenerateOptions = {
    */
   readonly nBatch?: number | undefined
   /**
-   * Makes a run repeatable: an integer, 0 to 4294967295. Exactly so with a fixed `nThreads` and what was cached alike, or
-   * on a model opened with `deterministic`. @default random; the result tells it
+   * Makes a run repeatable: an integer, 0 to 4294967295. Exactly so with a fixed `nThreads`, what was cached alike and
+   * nothing guessed (`promptLookup`, `draftModel`), or on a model opened with `deterministic`. @default random; the result tells it
    */
   readonly seed?: number | undefined
   /**
@@ -70,6 +70,8 @@ export type GenerateOptions = {
    * generation runs alone, and not on recurrent models. @default false. Source: Saxena, Prompt Lookup Decoding, 2023
    */
   readonly promptLookup?: boolean | undefined
+  /** Let the model's `draftModel` guess. @default true */
+  readonly draft?: boolean | undefined
   /** Texts that end the generation; they are not part of it. @default none */
   readonly stop?: string | readonly string[] | undefined
   /**
@@ -90,6 +92,7 @@ export type ResolvedGenerateOptions = {
   readonly sampling: NativeSamplerParams
   readonly nBatch: number
   readonly promptLookup: boolean
+  readonly draft: boolean
   readonly stop: readonly string[]
   readonly callback: ((tokenId: number, piece: string) => unknown) | undefined
   readonly signal: AbortSignal | undefined
@@ -119,6 +122,7 @@ export function resolveGenerateOptions(options: GenerateOptions = {}): ResolvedG
     },
     nBatch: integer('nBatch', options.nBatch, 1) ?? DEFAULTS.nBatch,
     promptLookup: boolean('promptLookup', options.promptLookup) ?? false,
+    draft: boolean('draft', options.draft) ?? true,
     stop: stopStrings(options.stop),
     callback: callable('callback', options.callback),
     signal: abortSignal('signal', options.signal),
@@ -137,6 +141,7 @@ const GENERATE_OPTIONS: Readonly<Record<keyof GenerateOptions, true>> = {
   nBatch: true,
   seed: true,
   promptLookup: true,
+  draft: true,
   stop: true,
   callback: true,
   signal: true,

@@ -20,7 +20,7 @@ export type Timings = {
   readonly promptTokensPerSecond: number
   /** Tokens generated per second, after the first; 0 where there are fewer than two. */
   readonly tokensPerSecond: number
-  /** With `promptLookup`: tokens that were guessed, and those of them that the model agreed to. */
+  /** With `promptLookup` or `draftModel`: tokens that were guessed, and those of them that the model agreed to. */
   readonly proposedTokens: number
   readonly acceptedTokens: number
 }

@@ -35,6 +35,7 @@ import {
  */
 export class GPT4All extends ModelFiles {
   readonly #location: ModelLocation
+  readonly #draft: ModelLocation | undefined
   readonly #options: ResolvedModelOptions
   readonly #closing = new AbortController()
   readonly #scope = new AsyncLocalStorage<ChatSession>()
@@ -51,7 +52,9 @@ export class GPT4All extends ModelFiles {
   constructor(name: string, options?: ModelOptions) {
     super()
     this.#options = resolveModelOptions(options)
-    this.#location = locateModel(name, this.#options.modelPath)
+    const { modelPath, draftModel } = this.#options
+    this.#location = locateModel(name, modelPath)
+    this.#draft = draftModel === undefined ? undefined : locateModel(draftModel, modelPath)
   }
 
   /**
@@ -252,12 +255,14 @@ export class GPT4All extends ModelFiles {
     if (this.#opening) return this.#opening
     const { signal = this.#closing.signal } = this.#options
     const either = AbortSignal.any([this.#closing.signal, signal])
-    this.#opening = LoadedModel.open(this.#location, this.#options, either).then(async (opened) => {
-      if (signal.aborted) await opened.close() // it came too late to be heard
-      signal.throwIfAborted()
-      this.#opened = opened
-      return opened
-    })
+    this.#opening = LoadedModel.open(this.#location, this.#draft, this.#options, either).then(
+      async (opened) => {
+        if (signal.aborted) await opened.close() // it came too late to be heard
+        signal.throwIfAborted()
+        this.#opened = opened
+        return opened
+      },
+    )
     this.#opening.catch(() => {
       this.#opening = undefined
     })

@@ -11,6 +11,8 @@ import type { ResolvedGenerateOptions } from './generate-options.ts'
 import type { Prepare, RunRecord } from './generation-run.ts'
 import { tellPrompt } from './logger.ts'
 import { lookUpEntry } from './models/catalog-entry.ts'
+import type { Device } from './models/devices.ts'
+import { loadDraft } from './models/draft.ts'
 import { asGguf } from './models/ggml/convert.ts'
 import type { GgufHeader } from './models/gguf/header.ts'
 import type { ModelLocation } from './models/locate.ts'
@@ -68,18 +70,24 @@ export class LoadedModel {
     this.#bytesOf = pieceReader(model.native)
   }
 
+  /** The model at `location`, and beside it the one that guesses for it. */
   static async open(
     location: ModelLocation,
+    draftLocation: ModelLocation | undefined,
     options: ResolvedModelOptions,
     signal: AbortSignal,
   ): Promise<LoadedModel> {
     signal.throwIfAborted()
     const binding = loadBinding()
     const devices = candidates(binding, options) // before anything is downloaded
-    const start = (native: NativeModel, header: GgufHeader) => startEngine(binding, native, header, options)
     const model = await withProgressBar(basename(location.withExtension), options, async (onProgress) => {
       const request = { ...options, onProgress, signal }
       const path = await asGguf(await obtainModel(location, request), request)
+      const draftPath = draftLocation && (await asGguf(await obtainModel(draftLocation, request), request))
+      const start = (native: NativeModel, header: GgufHeader, gpus: readonly Device[]) =>
+        startEngine(binding, native, header, options, async () =>
+          draftPath === undefined ? undefined : loadDraft(binding, draftPath, native, options, gpus, signal),
+        )
       return openModel(binding, path, request, devices, start, signal)
     })
     return new LoadedModel(binding, model, options)
@@ -161,7 +169,8 @@ export class LoadedModel {
     const sequence = this.#model.engine.sequence({
       moved: prompt.moved ?? false,
       conversation: prompt.conversation,
-      guesses: options.promptLookup,
+      looksUp: options.promptLookup,
+      drafts: options.draft,
     })
     const step = {
       sampler: new this.#binding.Sampler(native.info.vocabSize, options.sampling),
@@ -218,7 +227,7 @@ export class LoadedModel {
   }
 }
 
-function startEngine(
+async function startEngine(
   binding: NativeBinding,
   native: NativeModel,
   header: GgufHeader,
@@ -232,6 +241,7 @@ function startEngine(
     cacheMemory,
     logger,
   }: ResolvedModelOptions,
+  loadDraft: () => Promise<NativeModel | undefined>,
 ): Promise<Engine> {
   const { trainedContextSize, isRecurrent, isHybrid } = native.info
   if (nCtx > trainedContextSize) {
@@ -239,16 +249,22 @@ function startEngine(
       `nCtx ${nCtx} is more than the ${trainedContextSize} tokens the model was trained with: expect poor text beyond`,
     )
   }
-  return Engine.open(binding, native, {
-    contextSize: nCtx,
-    threads: nThreads,
-    // A recurrent state cannot take back a step that was given up.
-    yields: !fixedThreads && !deterministic && !isRecurrent && !isHybrid,
-    deterministic,
-    parallel: parallel ?? sideBySide(header, nCtx),
-    reserved: parallel ?? 1,
-    maxQueue,
-    cacheMemory,
-    logger,
-  })
+  const draft = await loadDraft()
+  try {
+    return await Engine.open(binding, native, {
+      contextSize: nCtx,
+      threads: nThreads,
+      // A recurrent state cannot take back a step that was given up.
+      yields: !fixedThreads && !deterministic && !isRecurrent && !isHybrid,
+      deterministic,
+      parallel: parallel ?? sideBySide(header, nCtx),
+      reserved: parallel ?? 1,
+      maxQueue,
+      cacheMemory,
+      draft,
+      logger,
+    })
+  } finally {
+    draft?.close() // its context holds the weights
+  }
 }

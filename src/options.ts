@@ -61,6 +61,13 @@ export type ModelOptions = {
    */
   readonly cacheMemory?: number | undefined
   /**
+   * A smaller model with the same vocabulary, named as the model itself is: it guesses what comes next, and one step of
+   * the model verifies several tokens. What is generated is what the model itself would; `result.timings` tells how
+   * many guesses were right. It rests while that does not pay, where several generations run, and with
+   * `deterministic`. @default none
+   */
+  readonly draftModel?: string | undefined
+  /**
    * Layers to put on the GPU, from the last, 0 or more; the CPU computes the others. With 0 the GPU only helps with
    * prompts. Without effect on the CPU. @default 100 Source: `ngl` in Python
    */
@@ -131,6 +138,7 @@ export type ResolvedModelOptions = {
   readonly parallel: number | undefined
   readonly maxQueue: number
   readonly cacheMemory: number
+  readonly draftModel: string | undefined
   readonly deterministic: boolean
   readonly modelConfigFile: string | undefined
   readonly logger: Logger
@@ -160,6 +168,7 @@ export function resolveModelOptions(options: ModelOptions = {}): ResolvedModelOp
     parallel: integer('parallel', options.parallel, 1, MAX_PARALLEL),
     maxQueue: limit('maxQueue', options.maxQueue) ?? DEFAULTS.maxQueue,
     cacheMemory: integer('cacheMemory', options.cacheMemory, 0) ?? DEFAULTS.cacheMemory,
+    draftModel: string('draftModel', options.draftModel),
     deterministic: boolean('deterministic', options.deterministic) ?? false,
     modelConfigFile: string('modelConfigFile', options.modelConfigFile),
     logger,
@@ -202,6 +211,7 @@ const MODEL_OPTIONS: Readonly<Record<keyof ModelOptions, true>> = {
   parallel: true,
   maxQueue: true,
   cacheMemory: true,
+  draftModel: true,
   deterministic: true,
   modelConfigFile: true,
   verbose: true,

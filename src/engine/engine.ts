@@ -1,36 +1,16 @@
 import { ClosedError, QueueFullError } from '../errors.ts'
-import type { Logger } from '../logger.ts'
 import { nativeCode, translateFailure } from '../native/failures.ts'
 import type { NativeBinding, NativeContext, NativeEvalResult, NativeModel } from '../native/types.ts'
-import { DEFAULTS } from '../options.ts'
+import { contextMaker, type EngineShape, type MakeContext, openDrafter } from './contexts.ts'
+import type { Drafter } from './draft.ts'
 import { type Ask, gather, sizesOf, type Work } from './gather.ts'
-import { LookupPace, MOST_PROPOSED } from './lookup.ts'
+import { type Guess, Guesses } from './guesses.ts'
 import { Pace } from './pace.ts'
 import { Placement } from './placement.ts'
 import { Sequence, type SequenceOptions, type StepOptions } from './sequence.ts'
-import { SLICE } from './slices.ts'
 import { Slots } from './slots.ts'
 import { StateCache } from './state-cache.ts'
 import { Threads } from './threads.ts'
-
-export type EngineShape = {
-  /** Tokens of one conversation. */
-  readonly contextSize: number
-  readonly threads: number
-  /** Use fewer threads while other programs want the cores, instead of waiting for each other. */
-  readonly yields: boolean
-  /** The same tokens give the same logits, bit for bit, whatever was cached or asked before. */
-  readonly deterministic: boolean
-  /** The most sequences that are evaluated side by side. */
-  readonly parallel: number
-  /** Those for which there are slots from the beginning; more are made when they are needed. */
-  readonly reserved: number
-  /** The most sequences that may wait for a slot. */
-  readonly maxQueue: number
-  /** Bytes for the states of conversations that lost their slots. */
-  readonly cacheMemory: number
-  readonly logger: Logger
-}
 
 /**
  * Runs the sequences of one context. They ask for their next token; the engine gathers what is asked, gives each
@@ -38,14 +18,15 @@ export type EngineShape = {
  * wait in line.
  */
 export class Engine {
-  readonly #make: (sequences: number) => Promise<NativeContext>
+  readonly #make: MakeContext
   #context: NativeContext
   readonly #slots: Slots<Sequence>
   readonly #placement: Placement
   readonly #threads: Threads
   readonly #pace = new Pace()
   readonly #shape: EngineShape
-  readonly #lookupPace = new LookupPace()
+  readonly #drafter: Drafter | undefined
+  readonly #guesses: Guesses
   /** Wrong guesses can be taken back. */
   readonly #canGuess: boolean
   #mostSlots: number
@@ -58,8 +39,9 @@ export class Engine {
   #closed = false
 
   private constructor(
-    make: (sequences: number) => Promise<NativeContext>,
+    make: MakeContext,
     context: NativeContext,
+    drafter: Drafter | undefined,
     native: NativeModel,
     shape: EngineShape,
   ) {
@@ -67,6 +49,8 @@ export class Engine {
     this.#context = context
     this.#shape = shape
     this.#mostSlots = shape.deterministic ? 1 : shape.parallel
+    this.#drafter = drafter
+    this.#guesses = new Guesses(drafter)
     this.#threads = new Threads(shape.threads)
     this.#setThreads(shape.threads)
     this.#slots = new Slots(context.info.sequences)
@@ -80,30 +64,23 @@ export class Engine {
   }
 
   static async open(binding: NativeBinding, model: NativeModel, shape: EngineShape): Promise<Engine> {
-    const batchSize = Math.min(DEFAULTS.nBatch, shape.contextSize)
-    const microBatchSize = shape.deterministic ? Math.min(SLICE, batchSize) : batchSize
-    const make = (sequences: number) =>
-      binding.Context.create(model, {
-        contextSize: shape.contextSize,
-        sequences,
-        batchSize: Math.max(batchSize, sequences, MOST_PROPOSED + 1),
-        microBatchSize: Math.max(microBatchSize, sequences, MOST_PROPOSED + 1),
-        maxOutputs: Math.max(sequences, MOST_PROPOSED + 1),
-        threads: shape.threads,
-        batchThreads: shape.threads,
-        poll: 50,
-        flashAttention: 'auto',
-      })
+    const make = contextMaker(binding, model, shape)
+    const what = `A context of ${shape.contextSize} tokens (nCtx)`
+    let context: NativeContext | undefined
     try {
-      return new Engine(make, await make(shape.deterministic ? 1 : shape.reserved), model, shape)
+      context = await make(shape.deterministic ? 1 : shape.reserved)
+      const drafter = shape.draft && (await openDrafter(binding, shape.draft, model, shape))
+      return new Engine(make, context, drafter, model, shape)
     } catch (error) {
-      throw translateFailure(error, `A context of ${shape.contextSize} tokens (nCtx)`)
+      await context?.close()
+      throw translateFailure(error, what)
     }
   }
 
   /** A new, empty sequence. It takes no slot before its first step. */
   sequence(options: SequenceOptions): Sequence {
-    return new Sequence(this, { ...options, guesses: options.guesses && this.#canGuess })
+    const looksUp = options.looksUp && this.#canGuess
+    return new Sequence(this, { ...options, looksUp, drafts: options.drafts && this.#canGuess })
   }
 
   /** Waits for the step under way to be interrupted; whoever asked is rejected with `ERR_CLOSED`. Idempotent. */
@@ -112,7 +89,7 @@ export class Engine {
     clearTimeout(this.#idleTimer)
     for (const ask of [...this.#asks]) this.#settle(ask, () => ask.reject(new ClosedError('The model')))
     await this.#growing
-    await this.#context.close()
+    await Promise.all([this.#context.close(), this.#drafter?.close()])
     this.#placement.clear()
   }
 
@@ -153,7 +130,9 @@ export class Engine {
   #abort(ask: Ask): void {
     this.#settle(ask, () => ask.reject(ask.signal?.reason))
     const stillWanted = this.#stepping.some((work) => this.#asks.includes(work.ask))
-    if (this.#stepping.length > 0 && !stillWanted) this.#context.abort()
+    if (stillWanted) return
+    if (this.#stepping.length > 0) this.#context.abort()
+    if (this.#asks.length === 0) this.#drafter?.abort()
   }
 
   #settle(ask: Ask, answer: () => void): void {
@@ -176,23 +155,35 @@ export class Engine {
     clearTimeout(this.#idleTimer)
     this.#growing = this.#grow()
     await this.#growing
+    const guess = await this.#guess()
     const work = gather(this.#asks, {
       slotOf: (sequence) => this.#slots.of(sequence) ?? this.#placement.attach(sequence, this.#isWaiting),
-      pending: (sequence) => sequence.tokens.length - (this.#slots.of(sequence)?.tokens.length ?? 0),
+      pending: this.#pending,
       room: this.#context.info.batchSize,
-      cells: this.#shape.contextSize,
       beside: this.#pace.beside,
-      guesses: this.#lookupPace.length,
+      guess,
       deterministic: this.#shape.deterministic,
     })
     try {
-      if (work.length > 0) await this.#step(work)
+      if (work.length > 0) await this.#step(work, guess)
     } catch (error) {
       await this.#fail(work, error)
     }
     this.#running = false
     if (work.length > 0) this.#wake()
     else this.#wakeWhenIdle()
+  }
+
+  // Tokens of it that are not in the cache.
+  #pending = (sequence: Sequence) => sequence.tokens.length - (this.#slots.of(sequence)?.tokens.length ?? 0)
+
+  // What may come next, where one stream runs alone.
+  async #guess(): Promise<Guess | undefined> {
+    const [ask] = this.#asks
+    if (!this.#canGuess || !ask || this.#asks.length > 1 || this.#pending(ask.sequence) !== 1)
+      return undefined
+    const most = Math.min((ask.most ?? 1) - 1, this.#shape.contextSize - ask.sequence.tokens.length)
+    return most < 1 ? undefined : this.#guesses.make(ask, most)
   }
 
   // All slots belong to sequences that do not ask: look again when one of them counts as idle.
@@ -227,7 +218,7 @@ export class Engine {
     await past.close()
   }
 
-  async #step(work: readonly Work[]): Promise<void> {
+  async #step(work: readonly Work[], guess: Guess | undefined): Promise<void> {
     const entries = work.map(({ ask, slot, tokens, guessed, last }) => ({
       sequence: slot.id,
       position: slot.tokens.length,
@@ -248,7 +239,7 @@ export class Engine {
     } finally {
       this.#stepping = []
     }
-    this.#measure(work, results, performance.now() - started)
+    this.#measure(work, guess, results, performance.now() - started)
     work.forEach(({ ask, slot, tokens, guessed, last }, i) => {
       const { sequence } = ask
       const drawn = results[i]?.tokens ?? new Int32Array()
@@ -265,11 +256,16 @@ export class Engine {
     })
   }
 
-  #measure(work: readonly Work[], results: readonly NativeEvalResult[], ms: number): void {
+  #measure(
+    work: readonly Work[],
+    guess: Guess | undefined,
+    results: readonly NativeEvalResult[],
+    ms: number,
+  ): void {
     const { streams, prompts, guessed } = sizesOf(work)
     if (guessed === 0) this.#pace.took(ms, streams, prompts)
     if (streams === 1 && work.length === 1)
-      this.#lookupPace.took(ms, guessed, (results[0]?.tokens.length ?? 1) - 1)
+      this.#guesses.took(work[0]!.ask.sequence, ms, guess, (results[0]?.tokens.length ?? 1) - 1)
   }
 
   #chooseThreads(): void {
@@ -282,6 +278,7 @@ export class Engine {
   #setThreads(count = this.#threadCount): void {
     this.#threadCount = count
     this.#context.setThreads(count, count, this.#shape.yields && count > 1)
+    this.#drafter?.setThreads(count)
   }
 
   // A part of a failed step may have reached the cache: ask it what it holds. Where the step was only given up,

@@ -1,3 +1,4 @@
+import type { Guess } from './guesses.ts'
 import type { Sequence, StepOptions } from './sequence.ts'
 import { endOfWholeSlice } from './slices.ts'
 import type { Slot } from './slots.ts'
@@ -28,12 +29,10 @@ type Room = {
   readonly pending: (sequence: Sequence) => number
   /** Tokens of a step. */
   readonly room: number
-  /** Tokens that a sequence may have. */
-  readonly cells: number
   /** Tokens of prompts in a step beside running streams. */
   readonly beside: number
-  /** Tokens that a stream that runs alone may guess. */
-  readonly guesses: number
+  /** What may come next in a sequence; of use where it still runs alone. */
+  readonly guess: Guess | undefined
   /** One sequence per step, in whole slices. */
   readonly deterministic: boolean
 }
@@ -44,7 +43,7 @@ type Room = {
  */
 export function gather(
   asks: readonly Ask[],
-  { slotOf, pending, room, cells, beside, guesses, deterministic }: Room,
+  { slotOf, pending, room, beside, guess, deterministic }: Room,
 ): Work[] {
   const streams = asks.filter(({ sequence }) => pending(sequence) === 1)
   const prompts = asks.filter(({ sequence }) => pending(sequence) !== 1)
@@ -59,10 +58,9 @@ export function gather(
     const to = deterministic ? endOfWholeSlice(from, end, promptLength) : end
     const last = to === tokens.length
     const isAlone = asks.length === 1 && last && to - from === 1
-    const most = Math.min(guesses, (ask.most ?? 1) - 1, cells - tokens.length)
-    const guess = isAlone ? ask.sequence.guess(most) : []
-    const evaluated = Int32Array.from([...tokens.slice(from, to), ...guess])
-    work.push({ ask, slot, tokens: evaluated, guessed: guess.length, last })
+    const guessed = isAlone && guess?.sequence === ask.sequence ? guess.tokens : []
+    const evaluated = Int32Array.from([...tokens.slice(from, to), ...guessed])
+    work.push({ ask, slot, tokens: evaluated, guessed: guessed.length, last })
     left -= evaluated.length
     slot.lastUsed = performance.now()
   }

@@ -26,7 +26,9 @@ export type SequenceOptions = {
   /** What it belongs to: the cache of one conversation is no loss to the same. */
   readonly conversation?: object | undefined
   /** What comes next is guessed from what was there before, and several tokens are verified in one step. */
-  readonly guesses: boolean
+  readonly looksUp: boolean
+  /** The same, guessed by the draft model where there is one. */
+  readonly drafts: boolean
 }
 
 /** One run of tokens through the model: a prompt, then what is drawn. */
@@ -43,17 +45,19 @@ export class Sequence {
   proposed = 0
   accepted = 0
   readonly #engine: Asked
+  readonly drafts: boolean
   readonly #lookup: Lookup | undefined
 
-  constructor(engine: Asked, { moved, conversation, guesses }: SequenceOptions) {
+  constructor(engine: Asked, { moved, conversation, looksUp, drafts }: SequenceOptions) {
     this.#engine = engine
     this.moved = moved
     this.conversation = conversation ?? this
-    this.#lookup = guesses ? new Lookup() : undefined
+    this.drafts = drafts
+    this.#lookup = looksUp ? new Lookup() : undefined
   }
 
-  /** Up to `count` tokens that may come next. */
-  guess(count: number): number[] {
+  /** Up to `count` tokens that followed the last time the same stood before; none where that is new. */
+  lookUp(count: number): number[] {
     return this.#lookup?.propose(this.tokens, count) ?? []
   }
 

@@ -22,6 +22,9 @@ export type OpenedModel<Engine> = {
   readonly fallbacks: readonly DeviceFallback[]
 }
 
+/** Starts what computes with a loaded model. */
+type Start<Engine> = (native: NativeModel, header: GgufHeader, gpus: readonly Device[]) => Promise<Engine>
+
 /**
  * Where to try to open a model, in this order; in place of a device that is not there, the reason.
  * @throws {DeviceError} `ERR_DEVICE` with `strictDevice`, when none of them is there
@@ -49,7 +52,7 @@ export async function openModel<Engine>(
   path: string,
   options: ResolvedModelOptions,
   tried: readonly (Candidate | DeviceFallback)[],
-  start: (native: NativeModel, header: GgufHeader) => Promise<Engine>,
+  start: Start<Engine>,
   signal: AbortSignal,
 ): Promise<OpenedModel<Engine>> {
   const header = await readGguf(path, { signal })
@@ -89,7 +92,7 @@ async function openOn<Engine>(
   binding: NativeBinding,
   header: GgufHeader,
   options: ResolvedModelOptions,
-  start: (native: NativeModel, header: GgufHeader) => Promise<Engine>,
+  start: Start<Engine>,
   signal: AbortSignal,
 ): Promise<{ native: NativeModel; engine: Engine }> {
   const { nCtx, ngl, parallel: sequences = 1, logger } = options
@@ -102,7 +105,7 @@ async function openOn<Engine>(
       const message = `${header.path} (${header.architecture}) is no model that writes text token by token, so it cannot be used here.`
       throw new ModelError('ERR_MODEL_UNSUPPORTED', message, header.path)
     }
-    return { native, engine: await start(native, header) }
+    return { native, engine: await start(native, header, gpus) }
   } catch (error) {
     native.close()
     throw error

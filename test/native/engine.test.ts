@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { Engine, type EngineShape } from '../../src/engine/engine.ts'
+import type { EngineShape } from '../../src/engine/contexts.ts'
+import { Engine } from '../../src/engine/engine.ts'
 import type { Sequence } from '../../src/engine/sequence.ts'
 import type { NativeModel } from '../../src/native/types.ts'
 import { binding, openModel, openTiny } from '../support/native-models.ts'
@@ -37,7 +38,7 @@ type Run = Pick<Sequence, 'cachedTokens' | 'proposed' | 'accepted'> & { readonly
 type RunOptions = {
   signal?: AbortSignal
   onToken?: (token: number) => void
-  guesses?: boolean
+  looksUp?: boolean
   moved?: boolean
   conversation?: object
 }
@@ -48,9 +49,9 @@ async function run(
   native: NativeModel,
   prompt: readonly number[],
   count: number,
-  { signal, onToken, guesses = false, moved = false, conversation }: RunOptions = {},
+  { signal, onToken, looksUp = false, moved = false, conversation }: RunOptions = {},
 ): Promise<Run> {
-  const sequence = engine.sequence({ moved, conversation, guesses })
+  const sequence = engine.sequence({ moved, conversation, looksUp, drafts: true })
   const sampler = new binding.Sampler(native.info.vocabSize, GREEDY)
   const drawn: number[] = []
   try {
@@ -240,7 +241,7 @@ describe('guessing from what was there before', () => {
         // Random weights fall into loops, which are easy to guess.
         const prompt = tokens(seed, 20)
         const plain = await run(engine, native, prompt, 60)
-        const guessed = await run(engine, native, prompt, 60, { guesses: true })
+        const guessed = await run(engine, native, prompt, 60, { looksUp: true })
         expect(await farthest(native, prompt, guessed.drawn)).toBeLessThan(ROUNDING)
         expect(plain.proposed).toBe(0)
         accepted += guessed.accepted
@@ -255,7 +256,7 @@ describe('guessing from what was there before', () => {
     const engine = await open(native, { contextSize: 64 })
     const loop = Array.from({ length: 30 }, (_, i) => 10 + (i % 3))
     for (const count of [1, 2, 3, 5, 35]) {
-      const { drawn } = await run(engine, native, loop, count, { guesses: true })
+      const { drawn } = await run(engine, native, loop, count, { looksUp: true })
       expect(drawn).toHaveLength(count)
     }
   })
@@ -291,7 +292,7 @@ describe('the queue', () => {
   test('does not count a reader that went away', async () => {
     const native = await openTiny('llama')
     const engine = await open(native, { parallel: 1, maxQueue: 0 })
-    const idle = engine.sequence({ moved: false, guesses: false })
+    const idle = engine.sequence({ moved: false, looksUp: false, drafts: false })
     const sampler = new binding.Sampler(native.info.vocabSize, GREEDY)
     await idle.next(tokens(1, 20), { sampler, batchSize: 512, signal: undefined })
     const attempt = () => run(engine, native, tokens(2, 20), 2).then(({ drawn }) => drawn.length)

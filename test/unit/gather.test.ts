@@ -19,7 +19,7 @@ function step(sequences: readonly [tokens: number, cached: number][], room = 512
     made.find((one) => one.sequence === sequence && one.slot.id < slots)?.slot
   const pending = (sequence: Sequence) => sequence.tokens.length - (slotOf(sequence)?.tokens.length ?? 0)
   const asks = made.map(({ ask }) => ask)
-  const work = gather(asks, { slotOf, pending, room, beside, cells: 4096, guesses: 0, deterministic: false })
+  const work = gather(asks, { slotOf, pending, room, beside, guess: undefined, deterministic: false })
   return work.map(({ slot, tokens, last }) => [slot.id, tokens.length, last])
 }
 

@@ -1,0 +1,77 @@
+import type { Logger } from '../logger.ts'
+import type { NativeBinding, NativeContext, NativeModel } from '../native/types.ts'
+import { DEFAULTS } from '../options.ts'
+import { Drafter } from './draft.ts'
+import { MOST_GUESSED } from './guess-pace.ts'
+import { SLICE } from './slices.ts'
+
+type ContextShape = {
+  /** Tokens of one conversation. */
+  readonly contextSize: number
+  readonly threads: number
+  /** The same tokens give the same logits, bit for bit, whatever was cached or asked before. */
+  readonly deterministic: boolean
+}
+
+export type EngineShape = ContextShape & {
+  /** Use fewer threads while other programs want the cores, instead of waiting for each other. */
+  readonly yields: boolean
+  /** The most sequences that are evaluated side by side. */
+  readonly parallel: number
+  /** Those for which there are slots from the beginning; more are made when they are needed. */
+  readonly reserved: number
+  /** The most sequences that may wait for a slot. */
+  readonly maxQueue: number
+  /** Bytes for the states of conversations that lost their slots. */
+  readonly cacheMemory: number
+  /** A smaller model of the same vocabulary, which guesses what this one will draw. */
+  readonly draft?: NativeModel | undefined
+  readonly logger: Logger
+}
+
+/** Makes contexts of one model for any number of sequences. */
+export type MakeContext = (sequences: number) => Promise<NativeContext>
+
+const GREEDY = {
+  temperature: 0,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  repeatPenalty: 1,
+  repeatLastN: 0,
+  seed: 0,
+} as const
+
+export function contextMaker(
+  binding: NativeBinding,
+  model: NativeModel,
+  { contextSize, threads, deterministic }: ContextShape,
+): MakeContext {
+  const batchSize = Math.min(DEFAULTS.nBatch, contextSize)
+  const microBatchSize = deterministic ? Math.min(SLICE, batchSize) : batchSize
+  return (sequences) => {
+    const least = Math.max(sequences, MOST_GUESSED + 1)
+    return binding.Context.create(model, {
+      contextSize,
+      sequences,
+      batchSize: Math.max(batchSize, least),
+      microBatchSize: Math.max(microBatchSize, least),
+      maxOutputs: least,
+      threads,
+      batchThreads: threads,
+      poll: 50,
+      flashAttention: 'auto',
+    })
+  }
+}
+
+/** What guesses for `model` with the smaller `draft`. */
+export async function openDrafter(
+  binding: NativeBinding,
+  draft: NativeModel,
+  model: NativeModel,
+  shape: ContextShape,
+): Promise<Drafter> {
+  const context = await contextMaker(binding, draft, shape)(1)
+  return new Drafter(context, new binding.Sampler(draft.info.vocabSize, GREEDY), model.info.vocabSize)
+}

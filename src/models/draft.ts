@@ -1,0 +1,55 @@
+import { ModelError } from '../errors.ts'
+import type { NativeBinding, NativeModel } from '../native/types.ts'
+import type { ResolvedModelOptions } from '../options.ts'
+import type { Device } from './devices.ts'
+import { assertGeneratesText, readGguf } from './gguf/header.ts'
+import { load } from './load.ts'
+import { checkMemory, planMemory } from './memory.ts'
+
+/** Sizes of vocabularies may differ by this much: files pad them. Source: llama.cpp's common/speculative.cpp */
+const MOST_PADDING = 128
+
+/**
+ * Loads the smaller model at `path`, which guesses for `target`, on the same GPUs.
+ * @throws {ModelError} `ERR_MODEL_UNSUPPORTED` where its vocabulary is another, or wrong guesses could not be taken back
+ */
+export async function loadDraft(
+  binding: NativeBinding,
+  path: string,
+  target: NativeModel,
+  options: ResolvedModelOptions,
+  gpus: readonly Device[],
+  signal: AbortSignal,
+): Promise<NativeModel> {
+  const header = await readGguf(path, { signal })
+  assertGeneratesText(header)
+  checkMemory(path, options.nCtx, planMemory(header, options.nCtx), options.logger)
+  const draft = await load(binding, header, options, gpus, signal)
+  const reason = whyNot(draft, target)
+  if (reason === undefined) return draft
+  draft.close()
+  throw new ModelError('ERR_MODEL_UNSUPPORTED', `${path} cannot be the draftModel: ${reason}.`, path)
+}
+
+function whyNot(draft: NativeModel, target: NativeModel): string | undefined {
+  const { isRecurrent, isHybrid, hasEncoder, isDiffusion } = draft.info
+  if (isRecurrent || isHybrid) return 'its memory is recurrent, so that wrong guesses cannot be taken back'
+  if (hasEncoder || isDiffusion) return 'it does not write text token by token'
+  if (target.info.isRecurrent || target.info.isHybrid)
+    return "the model's own memory is recurrent, so that wrong guesses cannot be taken back"
+  const differs = whereVocabulariesPart(draft, target)
+  if (differs === undefined) return undefined
+  return `it must have the vocabulary of the model it guesses for, but ${differs}`
+}
+
+/** What tells two vocabularies apart; `undefined` where a token of one is the same text in the other. */
+function whereVocabulariesPart(draft: NativeModel, target: NativeModel): string | undefined {
+  const sizes = [draft.info.vocabSize, target.info.vocabSize] as const
+  if (Math.abs(sizes[0] - sizes[1]) > MOST_PADDING) return `has ${sizes[0]} tokens, and that one ${sizes[1]}`
+  for (let token = 0; token < Math.min(...sizes); token++) {
+    const theirs = target.tokenBytes(token, true)
+    if (Buffer.compare(draft.tokenBytes(token, true), theirs) !== 0)
+      return `token ${token} is another (there it is ${JSON.stringify(Buffer.from(theirs).toString())})`
+  }
+  return undefined
+}
