@@ -222,17 +222,10 @@ function startEngine(
   binding: NativeBinding,
   native: NativeModel,
   header: GgufHeader,
-  {
-    nCtx,
-    nThreads,
-    fixedThreads,
-    deterministic,
-    parallel,
-    maxQueue,
-    cacheMemory,
-    logger,
-  }: ResolvedModelOptions,
+  options: ResolvedModelOptions,
 ): Promise<Engine> {
+  const { nCtx, nThreads, fixedThreads, deterministic, parallel, maxQueue, cacheMemory, logger } = options
+  const { flashAttention, keyType, valueType } = options
   const { trainedContextSize, isRecurrent, isHybrid } = native.info
   if (nCtx > trainedContextSize) {
     logger.warn(
@@ -242,10 +235,11 @@ function startEngine(
   return Engine.open(binding, native, {
     contextSize: nCtx,
     threads: nThreads,
+    cache: { flashAttention, keyType, valueType },
     // A recurrent state cannot take back a step that was given up.
     yields: !fixedThreads && !deterministic && !isRecurrent && !isHybrid,
     deterministic,
-    parallel: parallel ?? sideBySide(header, nCtx),
+    parallel: parallel ?? sideBySide(header, nCtx, options),
     reserved: parallel ?? 1,
     maxQueue,
     cacheMemory,

@@ -1,5 +1,6 @@
 import { ClosedError, QueueFullError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
+import type { CacheOptions } from '../models/memory.ts'
 import { nativeCode, translateFailure } from '../native/failures.ts'
 import type { NativeBinding, NativeContext, NativeEvalResult, NativeModel } from '../native/types.ts'
 import { DEFAULTS } from '../options.ts'
@@ -17,6 +18,7 @@ export type EngineShape = {
   /** Tokens of one conversation. */
   readonly contextSize: number
   readonly threads: number
+  readonly cache: CacheOptions
   /** Use fewer threads while other programs want the cores, instead of waiting for each other. */
   readonly yields: boolean
   /** The same tokens give the same logits, bit for bit, whatever was cached or asked before. */
@@ -92,7 +94,7 @@ export class Engine {
         threads: shape.threads,
         batchThreads: shape.threads,
         poll: 50,
-        flashAttention: 'auto',
+        ...shape.cache,
       })
     try {
       return new Engine(make, await make(shape.deterministic ? 1 : shape.reserved), model, shape)
