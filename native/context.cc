@@ -26,10 +26,11 @@ struct Made {
   int64_t memory_bytes;
 };
 
-// Of a sliding-window cache one half may be empty: llama.cpp asserts that it is not when it shifts.
-bool CanShift(llama_context* context) {
+// Of a sliding-window cache one half may be empty: llama.cpp asserts that it is not when it shifts. Keys of
+// bf16 cannot be rotated in place: ggml aborts.
+bool CanShift(llama_context* context, ggml_type key_type) {
   return llama_memory_can_shift(llama_get_memory(context)) &&
-         llama_model_n_swa(llama_get_model(context)) == 0;
+         llama_model_n_swa(llama_get_model(context)) == 0 && key_type != GGML_TYPE_BF16;
 }
 
 std::shared_ptr<Inference> StartThread(Napi::Env env, const std::shared_ptr<Weights>& weights,
@@ -62,7 +63,7 @@ Napi::Value Create(const Napi::CallbackInfo& info,
         if (memory == nullptr)
           throw Failure("ERR_LOAD", "this model keeps no state between tokens: it cannot generate");
         made->cells = llama_n_ctx_seq(session.context);
-        made->can_shift = CanShift(session.context);
+        made->can_shift = CanShift(session.context, made->inference->shape.key_type);
         made->memory_bytes =
             EstimateMemory(llama_get_model(session.context), made->inference->shape, made->cells);
         return [made = std::move(*cell), deferred, constructor](Napi::Env env) {
@@ -194,9 +195,9 @@ Napi::Value Context::Copy(const Napi::CallbackInfo& info) {
 Napi::Value Context::Shift(const Napi::CallbackInfo& info) {
   const llama_seq_id sequence = Sequence(info[0]);
   const int32_t from = Integer(info[1], "from", 0, INT32_MAX), to = Integer(info[2], "to", from, INT32_MAX);
-  return Promised(info.Env(), [=](Session& session) {
+  return Promised(info.Env(), [=, key_type = shape_.key_type](Session& session) {
     llama_memory_t memory = llama_get_memory(session.context);
-    const bool can = CanShift(session.context) && llama_memory_seq_rm(memory, sequence, from, to);
+    const bool can = CanShift(session.context, key_type) && llama_memory_seq_rm(memory, sequence, from, to);
     if (can) llama_memory_seq_add(memory, sequence, to, -1, from - to);
     return [can](Napi::Env env) { return Napi::Boolean::New(env, can); };
   });

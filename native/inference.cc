@@ -16,6 +16,8 @@ Session::Session(llama_model* model, const ContextShape& shape, ggml_abort_callb
   params.n_threads = shape.threads;
   params.n_threads_batch = shape.batch_threads;
   params.flash_attn_type = shape.flash_attention;
+  params.type_k = shape.key_type;
+  params.type_v = shape.value_type;
   params.abort_callback = abort;
   params.abort_callback_data = abort_data;
   params.kv_unified = false;  // a conversation's attention walks its own cells only

@@ -30,6 +30,7 @@ struct ContextShape {
   int32_t batch_threads;
   uint32_t poll;
   llama_flash_attn_type flash_attention;
+  ggml_type key_type, value_type;  // of the KV cache
 };
 
 // How many threads compute the next steps. With `watch`, a step whose threads keep losing their cores to

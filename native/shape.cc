@@ -29,6 +29,19 @@ llama_flash_attn_type ReadFlashAttention(const Napi::Value& value) {
   throw BadArgument(value.Env(), "flashAttention", "auto, on or off");
 }
 
+ggml_type ReadCacheType(const Napi::Value& value, const char* name) {
+  const std::string text = Text(value, name);
+  for (const ggml_type type : {GGML_TYPE_F16, GGML_TYPE_BF16, GGML_TYPE_F32, GGML_TYPE_Q8_0, GGML_TYPE_Q5_1,
+                               GGML_TYPE_Q5_0, GGML_TYPE_Q4_1, GGML_TYPE_Q4_0, GGML_TYPE_IQ4_NL}) {
+    if (text == ggml_type_name(type)) return type;
+  }
+  throw BadArgument(value.Env(), name, "a type of the KV cache");
+}
+
+double BytesPerNumber(ggml_type type) {
+  return static_cast<double>(ggml_type_size(type)) / static_cast<double>(ggml_blck_size(type));
+}
+
 }  // namespace
 
 int64_t EstimateMemory(const llama_model* model, const ContextShape& shape, uint32_t cells) {
@@ -36,7 +49,8 @@ int64_t EstimateMemory(const llama_model* model, const ContextShape& shape, uint
   const double embedding = llama_model_n_embd(model);
   const double key = Meta(model, "attention.key_length", embedding / heads);
   const double value = Meta(model, "attention.value_length", embedding / heads);
-  const double per_cell = 2.0 * llama_model_n_layer(model) * llama_model_n_head_kv(model) * (key + value);
+  const double per_head = key * BytesPerNumber(shape.key_type) + value * BytesPerNumber(shape.value_type);
+  const double per_cell = llama_model_n_layer(model) * llama_model_n_head_kv(model) * per_head;
   const double vocab = llama_vocab_n_tokens(llama_model_get_vocab(model));
   const double compute = 4.0 * (2 * vocab * shape.max_outputs + 16 * embedding * shape.micro_batch_size);
   return static_cast<int64_t>(per_cell * cells * shape.sequences + compute);
@@ -58,6 +72,8 @@ ContextShape ReadShape(const Napi::Value& value) {
   shape.batch_threads = Integer(params.Get("batchThreads"), "batchThreads", 1, GGML_MAX_N_THREADS);
   shape.poll = count("poll", 0, 100);
   shape.flash_attention = ReadFlashAttention(params.Get("flashAttention"));
+  shape.key_type = ReadCacheType(params.Get("keyType"), "keyType");
+  shape.value_type = ReadCacheType(params.Get("valueType"), "valueType");
   if (static_cast<uint64_t>(shape.context_size) * shape.sequences > 1u << 30) {
     throw BadArgument(value.Env(), "contextSize", "smaller for so many sequences");
   }

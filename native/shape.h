@@ -11,7 +11,7 @@ namespace gpt4all {
 ContextShape ReadShape(const Napi::Value& value);
 
 // What V8 is told, so that it collects closed contexts in time. llama.cpp's public API does not tell the
-// sizes of its buffers: the f16 KV cache exactly for plain transformers, the compute buffers roughly.
+// sizes of its buffers: the KV cache exactly for plain transformers, the compute buffers roughly.
 int64_t EstimateMemory(const llama_model* model, const ContextShape& shape, uint32_t cells);
 
 }  // namespace gpt4all

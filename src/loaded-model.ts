@@ -83,10 +83,11 @@ export class LoadedModel {
     const model = await withProgressBar(basename(location.withExtension), options, async (onProgress) => {
       const request = { ...options, onProgress, signal }
       const path = await asGguf(await obtainModel(location, request), request)
-      const draftPath = draftLocation && (await asGguf(await obtainModel(draftLocation, request), request))
+      const drafts = draftLocation && !options.deterministic
+      const draftPath = drafts && (await asGguf(await obtainModel(draftLocation, request), request))
       const start = (native: NativeModel, header: GgufHeader, gpus: readonly Device[]) =>
         startEngine(binding, native, header, options, async () =>
-          draftPath === undefined ? undefined : loadDraft(binding, draftPath, native, options, gpus, signal),
+          !draftPath ? undefined : loadDraft(binding, draftPath, native, options, gpus, signal),
         )
       return openModel(binding, path, request, devices, start, signal)
     })
@@ -231,18 +232,11 @@ async function startEngine(
   binding: NativeBinding,
   native: NativeModel,
   header: GgufHeader,
-  {
-    nCtx,
-    nThreads,
-    fixedThreads,
-    deterministic,
-    parallel,
-    maxQueue,
-    cacheMemory,
-    logger,
-  }: ResolvedModelOptions,
+  options: ResolvedModelOptions,
   loadDraft: () => Promise<NativeModel | undefined>,
 ): Promise<Engine> {
+  const { nCtx, nThreads, fixedThreads, deterministic, parallel, maxQueue, cacheMemory, logger } = options
+  const { flashAttention, keyType, valueType } = options
   const { trainedContextSize, isRecurrent, isHybrid } = native.info
   if (nCtx > trainedContextSize) {
     logger.warn(
@@ -254,10 +248,11 @@ async function startEngine(
     return await Engine.open(binding, native, {
       contextSize: nCtx,
       threads: nThreads,
+      cache: { flashAttention, keyType, valueType },
       // A recurrent state cannot take back a step that was given up.
       yields: !fixedThreads && !deterministic && !isRecurrent && !isHybrid,
       deterministic,
-      parallel: parallel ?? sideBySide(header, nCtx),
+      parallel: parallel ?? sideBySide(header, nCtx, options),
       reserved: parallel ?? 1,
       maxQueue,
       cacheMemory,

@@ -69,7 +69,7 @@ export type VerifiedModel = {
 
 /** Options of `GPT4All.estimateMemory(name, options)`. */
 export type EstimateMemoryOptions = Pick<ListModelsOptions, 'signal'> &
-  Pick<ModelOptions, 'modelPath' | 'nCtx' | 'parallel'>
+  Pick<ModelOptions, 'modelPath' | 'nCtx' | 'parallel' | 'kvType' | 'flashAttention'>
 
 // ---- their names, to tell others from
 
@@ -103,4 +103,13 @@ export const VERIFY_OPTIONS: Readonly<Record<keyof VerifyModelOptions, true>> = 
   logger: true,
   onProgress: true,
   verbose: true,
+}
+
+export const ESTIMATE_OPTIONS: Readonly<Record<keyof EstimateMemoryOptions, true>> = {
+  modelPath: true,
+  nCtx: true,
+  parallel: true,
+  kvType: true,
+  flashAttention: true,
+  signal: true,
 }

@@ -6,6 +6,7 @@ import { type Logger, resolveLogger } from './logger.ts'
 import {
   DOWNLOAD_OPTIONS,
   type DownloadModelOptions,
+  ESTIMATE_OPTIONS,
   type EstimateMemoryOptions,
   type ListModelsOptions,
   RETRIEVE_OPTIONS,
@@ -22,6 +23,7 @@ import { checksumOf, verifyFile } from './models/checksum.ts'
 import { type Device, gpuName, isGpu, presentDevices } from './models/devices.ts'
 import { asGguf } from './models/ggml/convert.ts'
 import { readGguf } from './models/gguf/header.ts'
+import { checkCache } from './models/kv-cache.ts'
 import { assertFile, findOnDisk, locateModel, type ModelLocation } from './models/locate.ts'
 import { type MemoryPlan, planMemory } from './models/memory.ts'
 import {
@@ -161,14 +163,17 @@ export abstract class ModelFiles {
    */
   static async estimateMemory(name: string, options: EstimateMemoryOptions = {}): Promise<MemoryPlan> {
     checkObject('options', options)
-    checkKnown(options, { modelPath: true, nCtx: true, parallel: true, signal: true })
+    checkKnown(options, ESTIMATE_OPTIONS)
     const location = locateModel(name, string('modelPath', options.modelPath))
-    const { nCtx, parallel } = resolveModelOptions({ nCtx: options.nCtx, parallel: options.parallel })
+    const { nCtx, parallel, kvType, flashAttention } = options
+    const model = resolveModelOptions({ nCtx, parallel, kvType, flashAttention })
     const { signal, logger } = common(options)
     const path = await findModel(location, logger)
     if (path === undefined)
       throw await missingModel(location, 'Only a model on the disk tells what it needs.')
-    return planMemory(await readGguf(path, { signal }), nCtx, { sequences: parallel ?? 1 })
+    const header = await readGguf(path, { signal })
+    checkCache(header, model)
+    return planMemory(header, model.nCtx, { sequences: model.parallel ?? 1, cache: model })
   }
 
   /** Everything that can compute: the CPU, and the GPUs for which the addon was built. */

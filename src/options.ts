@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os'
 import {
   abortSignal,
   boolean,
@@ -10,12 +9,18 @@ import {
   limit,
   string,
 } from './checks.ts'
+import {
+  COMPUTE_OPTIONS,
+  type ComputeOptions,
+  type ResolvedComputeOptions,
+  resolveComputeOptions,
+} from './compute-options.ts'
 import { optionError } from './errors.ts'
 import { type Logger, resolveLogger } from './logger.ts'
 import type { Progress } from './models/progress.ts'
 
 /** Options of `new GPT4All(name, options)` and `GPT4All.load(name, options)`. */
-export type ModelOptions = {
+export type ModelOptions = ComputeOptions & {
   /** Folder in which a model given by name is looked for. @default `~/.cache/gpt4all` Source: `model_path` in Python */
   readonly modelPath?: string | undefined
   /** Accepted for code ported from Python, where it is unused too. @default undefined Source: `model_type` in Python */
@@ -25,11 +30,6 @@ export type ModelOptions = {
    * @default true Source: `allow_download` in Python
    */
   readonly allowDownload?: boolean | undefined
-  /**
-   * Threads that compute, an integer, 1 or more; more than the machine's cores are clamped.
-   * @default all usable cores, and on Linux fewer while other programs want them. Source: `n_threads` in Python
-   */
-  readonly nThreads?: number | undefined
   /**
    * Where to compute: `'cpu'`, `'gpu'` (the best there is), a backend (`'cuda'`, `'vulkan'`, also called `'kompute'`,
    * `'metal'` ...), a vendor (`'nvidia'`, `'amd'`, `'intel'`), a name that `listGpus()` or `listDevices()` tells, or a part
@@ -126,11 +126,8 @@ export const MAX_CONTEXT = 2 ** 24
 /** Cells a prompt must leave free for the answer. Source: the Python package refuses longer prompts. */
 export const RESERVED_TOKENS = 4
 
-export type ResolvedModelOptions = {
+export type ResolvedModelOptions = ResolvedComputeOptions & {
   readonly modelPath: string | undefined
-  readonly nThreads: number
-  /** `nThreads` was asked for: it is not changed for the sake of other programs. */
-  readonly fixedThreads: boolean
   readonly device: readonly string[]
   readonly strictDevice: boolean
   readonly nCtx: number
@@ -158,9 +155,8 @@ export function resolveModelOptions(options: ModelOptions = {}): ResolvedModelOp
   const logger = resolveLogger(options.logger, verbose)
   string('modelType', options.modelType)
   return {
+    ...resolveComputeOptions(options, logger),
     modelPath: string('modelPath', options.modelPath),
-    fixedThreads: options.nThreads !== undefined,
-    nThreads: resolveThreads(integer('nThreads', options.nThreads, 1), logger),
     device: devices(options.device) ?? [isAppleSilicon() ? 'gpu' : 'cpu'],
     strictDevice: boolean('strictDevice', options.strictDevice) ?? false,
     nCtx: integer('nCtx', options.nCtx, 8, MAX_CONTEXT) ?? DEFAULTS.nCtx,
@@ -200,10 +196,10 @@ export function resolveTokenizeOptions(options: TokenizeOptions = {}): {
 }
 
 const MODEL_OPTIONS: Readonly<Record<keyof ModelOptions, true>> = {
+  ...COMPUTE_OPTIONS,
   modelPath: true,
   modelType: true,
   allowDownload: true,
-  nThreads: true,
   device: true,
   strictDevice: true,
   nCtx: true,
@@ -220,9 +216,6 @@ const MODEL_OPTIONS: Readonly<Record<keyof ModelOptions, true>> = {
   signal: true,
 }
 
-/** ggml's own limit (GGML_MAX_N_THREADS). */
-const MAX_THREADS = 512
-
 function isAppleSilicon(): boolean {
   return process.platform === 'darwin' && process.arch === 'arm64'
 }
@@ -233,11 +226,4 @@ function devices(value: unknown): readonly string[] | undefined {
   const valid = list.every((device) => typeof device === 'string' && device.trim() !== '')
   if (!valid) throw optionError('device', 'a non-empty string or an array of them', value)
   return (list as string[]).map((device) => device.trim())
-}
-
-function resolveThreads(wanted: number | undefined, logger: Logger): number {
-  const cores = Math.min(availableParallelism(), MAX_THREADS)
-  if (wanted === undefined) return cores
-  if (wanted > cores) logger.warn(`nThreads ${wanted} is more than the ${cores} usable cores; using ${cores}`)
-  return Math.min(wanted, cores)
 }

@@ -1,4 +1,5 @@
 import type { Logger } from '../logger.ts'
+import type { CacheOptions } from '../models/memory.ts'
 import type { NativeBinding, NativeContext, NativeModel } from '../native/types.ts'
 import { DEFAULTS } from '../options.ts'
 import { Drafter } from './draft.ts'
@@ -9,6 +10,7 @@ type ContextShape = {
   /** Tokens of one conversation. */
   readonly contextSize: number
   readonly threads: number
+  readonly cache: CacheOptions
   /** The same tokens give the same logits, bit for bit, whatever was cached or asked before. */
   readonly deterministic: boolean
 }
@@ -45,7 +47,7 @@ const GREEDY = {
 export function contextMaker(
   binding: NativeBinding,
   model: NativeModel,
-  { contextSize, threads, deterministic }: ContextShape,
+  { contextSize, threads, cache, deterministic }: ContextShape,
 ): MakeContext {
   const batchSize = Math.min(DEFAULTS.nBatch, contextSize)
   const microBatchSize = deterministic ? Math.min(SLICE, batchSize) : batchSize
@@ -60,7 +62,7 @@ export function contextMaker(
       threads,
       batchThreads: threads,
       poll: 50,
-      flashAttention: 'auto',
+      ...cache,
     })
   }
 }
@@ -72,6 +74,8 @@ export async function openDrafter(
   model: NativeModel,
   shape: ContextShape,
 ): Promise<Drafter> {
-  const context = await contextMaker(binding, draft, shape)(1)
+  // Its heads may be too small for the blocks of the other's cache, and its own is small.
+  const cache = { ...shape.cache, keyType: 'f16', valueType: 'f16' } as const
+  const context = await contextMaker(binding, draft, { ...shape, cache })(1)
   return new Drafter(context, new binding.Sampler(draft.info.vocabSize, GREEDY), model.info.vocabSize)
 }

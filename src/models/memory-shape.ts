@@ -1,3 +1,4 @@
+import { KV_TYPES, type KvType } from '../compute-options.ts'
 import type { GgufHeader } from './gguf/header.ts'
 
 /** What a model asks of memory beside its weights, read from its header. */
@@ -10,10 +11,14 @@ export type MemoryShape = {
   readonly floatsPerToken: number
   /** Attention masks of a step: full attention has one, a sliding window another one. */
   readonly masks: number
+  /** Each has a score for every two tokens, all of them at once where flash attention is off; 0 where nothing attends. */
+  readonly attentionHeads: number
 }
 
-/** Bytes of a key's or value's number: llama.cpp keeps them as F16. */
-const F16 = 2
+/** What keys and values are kept as. */
+export type CacheTypes = { readonly keyType: KvType; readonly valueType: KvType }
+
+const F16: CacheTypes = { keyType: 'f16', valueType: 'f16' }
 /** Bytes of a state's number. */
 const F32 = 4
 
@@ -21,9 +26,11 @@ const F32 = 4
  * Reads it from the tensors where they tell, since layers differ within a model: in their heads, and in whether they
  * attend at all. Sliding-window layers count whole, as we ask llama.cpp for full-size caches (docs/decisions.md).
  */
-export function memoryShape(header: GgufHeader): MemoryShape {
+export function memoryShape(header: GgufHeader, { keyType, valueType } = F16): MemoryShape {
   const layers = layersOf(header)
-  const bytesPerToken = layers.reduce((sum, layer) => sum + F16 * cachedFloats(header, layer), 0)
+  const bytesPerToken = layers
+    .map((layer) => cachedFloats(header, layer))
+    .reduce((sum, [keys, values]) => sum + bytesOf(keyType, keys) + bytesOf(valueType, values), 0)
   const recurrent = layers.filter(isRecurrent).length
   const slidingWindow = metaNumber(header, 'attention.sliding_window') ?? 0
   return {
@@ -31,6 +38,7 @@ export function memoryShape(header: GgufHeader): MemoryShape {
     stateBytes: F32 * recurrent * stateFloats(header),
     floatsPerToken: floatsPerToken(header),
     masks: bytesPerToken === 0 ? 0 : slidingWindow > 0 ? 2 : 1,
+    attentionHeads: bytesPerToken === 0 ? 0 : (metaNumber(header, 'attention.head_count') ?? 0),
   }
 }
 
@@ -61,20 +69,26 @@ function layersOf(header: GgufHeader): Layer[] {
 const isRecurrent = (layer: Layer) =>
   Array.from(layer.keys()).some((name) => /^(ssm_|shortconv\.|time_mix_)/.test(name))
 
+const bytesOf = (type: KvType, numbers: number) => (numbers / KV_TYPES[type].block) * KV_TYPES[type].bytes
+
 /** Numbers that a layer keeps per token. */
-function cachedFloats(header: GgufHeader, layer: Layer): number {
+function cachedFloats(header: GgufHeader, layer: Layer): [keys: number, values: number] {
   const key = layer.get('attn_k.weight')
-  if (key !== undefined) return key + (layer.get('attn_v.weight') ?? key)
+  if (key !== undefined) return [key, layer.get('attn_v.weight') ?? key]
   const latent = layer.get('attn_kv_a_mqa.weight')
-  if (latent !== undefined && metaNumber(header, 'attention.key_length_mla') !== undefined) return latent
+  if (latent !== undefined && isLatent(header)) return [latent, 0]
   const fused = layer.has('attn_qkv.weight') && !isRecurrent(layer)
-  if (latent === undefined && !fused) return 0
+  if (latent === undefined && !fused) return [0, 0]
   const heads = metaNumber(header, 'attention.head_count') ?? 0
   const kvHeads = metaNumber(header, 'attention.head_count_kv') ?? heads
-  return kvHeads * (headLength(header, 'key') + headLength(header, 'value'))
+  return [kvHeads * headLength(header, 'key'), kvHeads * headLength(header, 'value')]
 }
 
-function headLength(header: GgufHeader, of: 'key' | 'value'): number {
+/** Keys and values are made of one latent vector, which is what is kept. */
+export const isLatent = (header: GgufHeader) => metaNumber(header, 'attention.key_length_mla') !== undefined
+
+/** Numbers of a head's key or value. */
+export function headLength(header: GgufHeader, of: 'key' | 'value'): number {
   const width = metaNumber(header, 'embedding_length') ?? 0
   const heads = metaNumber(header, 'attention.head_count') ?? 0
   return metaNumber(header, `attention.${of}_length`) ?? (heads > 0 ? width / heads : 0)

@@ -3,7 +3,7 @@ import { OutOfMemoryError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { MAX_CONTEXT } from '../options.ts'
 import type { GgufHeader } from './gguf/header.ts'
-import { memoryShape, metaNumber } from './memory-shape.ts'
+import { type CacheTypes, memoryShape, metaNumber } from './memory-shape.ts'
 
 /** What a model takes, in bytes, on the CPU or on a GPU. */
 export type MemoryPlan = {
@@ -26,6 +26,9 @@ export type MemoryPlan = {
   readonly trainedContextSize: number | undefined
 }
 
+/** Of the model options, those that change what keys and values take. */
+export type CacheOptions = CacheTypes & { readonly flashAttention: 'auto' | 'on' | 'off' }
+
 export type Memory = { readonly available: number; readonly free: number }
 
 /** Tokens computed at once. */
@@ -39,7 +42,10 @@ export function machineMemory(): Memory {
   return { available, free: Math.min(freemem(), available) }
 }
 
-/** `part`: of the layers, 0 to 1, where a GPU has the others. `sequences`: side by side, each of `nCtx` tokens. */
+/**
+ * `part`: of the layers, 0 to 1, where a GPU has the others. `sequences`: side by side, each of `nCtx` tokens. `cache`: as
+ * f16 and with flash attention, where nothing is said.
+ */
 export function planMemory(
   header: GgufHeader,
   nCtx: number,
@@ -47,15 +53,17 @@ export function planMemory(
     memory = machineMemory(),
     part = 1,
     sequences = 1,
-  }: { memory?: Memory; part?: number; sequences?: number } = {},
+    cache,
+  }: { memory?: Memory; part?: number; sequences?: number; cache?: CacheOptions } = {},
 ): MemoryPlan {
-  const shape = memoryShape(header)
-  const { floatsPerToken, masks } = shape
+  const shape = memoryShape(header, cache)
+  const { floatsPerToken, masks, attentionHeads } = shape
   const bytesPerToken = sequences * part * shape.bytesPerToken
   const stateBytes = sequences * part * shape.stateBytes
   const weights = part * header.tensorBytes
   const steady = (tokens: number) => 4 * (2 * header.tokenCount + floatsPerToken * tokens)
-  const maskPerCell = (tokens: number) => 2 * masks * tokens
+  const perPair = cache?.flashAttention === 'off' ? 4 * (masks + attentionHeads) : 2 * masks
+  const maskPerCell = (tokens: number) => perPair * tokens
 
   const microBatch = Math.min(MICRO_BATCH, nCtx)
   const cells = Math.ceil(nCtx / CELLS) * CELLS
@@ -104,8 +112,13 @@ export function checkMemory(path: string, nCtx: number, plan: MemoryPlan, logger
 const MOST_UNASKED = 8
 
 /** How many sequences of `nCtx` tokens may stand side by side in half of the memory that is free. */
-export function sideBySide(header: GgufHeader, nCtx: number, memory = machineMemory()): number {
-  const one = planMemory(header, nCtx, { memory })
+export function sideBySide(
+  header: GgufHeader,
+  nCtx: number,
+  cache: CacheOptions,
+  memory = machineMemory(),
+): number {
+  const one = planMemory(header, nCtx, { memory, cache })
   const more = Math.floor((memory.free / 2 - one.total) / one.kvCache)
   return Math.max(1, Math.min(MOST_UNASKED, 1 + (Number.isFinite(more) ? more : MOST_UNASKED)))
 }

@@ -5,6 +5,7 @@ import { findEntry, type TemplateEntry } from './catalog-entry.ts'
 import { type Candidate, choose, type Device, findCandidates, label, presentDevices } from './devices.ts'
 import { originalFile } from './ggml/metadata.ts'
 import { assertGeneratesText, type GgufHeader, readGguf } from './gguf/header.ts'
+import { checkCache } from './kv-cache.ts'
 import { load } from './load.ts'
 import { checkMemory, gibibytes, planMemory } from './memory.ts'
 import { metaNumber } from './memory-shape.ts'
@@ -57,6 +58,7 @@ export async function openModel<Engine>(
 ): Promise<OpenedModel<Engine>> {
   const header = await readGguf(path, { signal })
   assertGeneratesText(header)
+  checkCache(header, options)
   const original = originalFile(path, header.metadata)
   const entry = await findEntry(original, options.modelConfigFile, options.logger)
   const fallbacks: DeviceFallback[] = []
@@ -73,6 +75,7 @@ export async function openModel<Engine>(
     const bytes = planMemory(header, options.nCtx, {
       part: partOnGpu(header, options.ngl),
       sequences: options.parallel ?? 1,
+      cache: options,
     }).total
     const gpus = choose(one.gpus, bytes)
     try {
@@ -96,7 +99,11 @@ async function openOn<Engine>(
   signal: AbortSignal,
 ): Promise<{ native: NativeModel; engine: Engine }> {
   const { nCtx, ngl, parallel: sequences = 1, logger } = options
-  const plan = planMemory(header, nCtx, { part: partOnHost(header, gpus, ngl), sequences })
+  const plan = planMemory(header, nCtx, {
+    part: partOnHost(header, gpus, ngl),
+    sequences,
+    cache: options,
+  })
   checkMemory(header.path, nCtx, plan, logger)
   const native = await load(binding, header, options, gpus, signal)
   try {

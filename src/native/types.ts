@@ -4,6 +4,8 @@
  * and bounds again, never trusts a handle, and throws errors that carry a `code`.
  */
 
+import type { KvType } from '../compute-options.ts'
+
 /** Receives llama.cpp's log lines of one model (its loading and its contexts). */
 export type NativeLog = (level: 'debug' | 'info' | 'warn' | 'error', line: string) => void
 
@@ -85,11 +87,14 @@ export type NativeContextParams = {
   /** The most outputs of one micro-batch (n_outputs_max): bounds the logits buffer, outputs x vocabulary x 4 bytes. */
   readonly maxOutputs: number
   readonly threads: number
-  /** Threads for steps of more than one token per sequence. */
+  /** Threads for steps of more than one token, of one sequence or of several. */
   readonly batchThreads: number
   /** How eagerly waiting worker threads spin between graphs, 0 to 100 (ggml_threadpool_params.poll). */
   readonly poll: number
   readonly flashAttention: 'auto' | 'on' | 'off'
+  /** What the KV cache keeps keys and values as (type_k, type_v). A quantized V needs flash attention. */
+  readonly keyType: KvType
+  readonly valueType: KvType
 }
 
 export type NativeContextInfo = {
@@ -98,7 +103,7 @@ export type NativeContextInfo = {
   readonly sequences: number
   readonly batchSize: number
   readonly microBatchSize: number
-  /** llama_memory_can_shift */
+  /** llama_memory_can_shift; false for keys of bf16, which ggml cannot rotate in place */
   readonly canShift: boolean
   /** Bytes told to V8: KV cache and compute buffers, estimated from the shape. */
   readonly memoryBytes: number

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { GPT4All, type Logger, type MemoryPlan } from '../../src/index.ts'
+import { GPT4All, type Logger, type MemoryPlan, type ModelOptions } from '../../src/index.ts'
 import { EMBEDDED, hasReal, REAL } from '../support/models.ts'
 import { TINY_MODELS, type TinyModel, tinyModel } from '../support/tiny-models.ts'
 
@@ -22,11 +22,12 @@ async function tiny(name: TinyModel): Promise<string> {
 async function buffersOf(
   path: string,
   nCtx: number,
+  options: ModelOptions = {},
 ): Promise<Pick<MemoryPlan, 'weights' | 'kvCache' | 'compute'>> {
   const lines: string[] = []
   const add = (line: string) => void lines.push(line)
   const logger: Logger = { debug: add, info: add, warn: add, error: add }
-  const model = await GPT4All.load(path, { nThreads: 1, nCtx, device: 'cpu', logger })
+  const model = await GPT4All.load(path, { nThreads: 1, nCtx, device: 'cpu', logger, ...options })
   await model.close()
   const sum = (kind: string) =>
     lines
@@ -54,6 +55,26 @@ describe.each(KINDS)('estimateMemory() of %s model', (_, file) => {
     expect(plan.compute).toBeGreaterThan(0.98 * real.compute)
     // A model all of whose layers slide has one mask of the two that are reckoned with.
     expect(plan.compute).toBeLessThan(2 * real.compute)
+  })
+})
+
+const KV_OPTIONS: ModelOptions[] = [
+  { kvType: 'f32' },
+  { kvType: 'bf16' },
+  { kvType: 'q8_0' },
+  { kvType: { k: 'q8_0', v: 'q4_0' } },
+  { kvType: { k: 'q5_1' } },
+  { flashAttention: false },
+  { flashAttention: false, kvType: { k: 'q4_1', v: 'f32' } },
+]
+
+describe.each([EMBEDDED, ...(hasReal ? [REAL] : [])])('estimateMemory() of %s', (path) => {
+  test.each(KV_OPTIONS)('with %o tells what llama.cpp takes', async (options) => {
+    const plan = await GPT4All.estimateMemory(path, { nCtx: 4096, ...options })
+    const real = await buffersOf(path, 4096, options)
+    expect(Math.abs(plan.kvCache - real.kvCache)).toBeLessThan(0.005 * real.kvCache + 2 ** 20 * 0.02)
+    expect(plan.compute).toBeGreaterThan(0.98 * real.compute)
+    expect(plan.compute).toBeLessThan(1.5 * real.compute)
   })
 })
 

@@ -135,6 +135,8 @@ describe('a wrong argument throws ERR_ARGUMENT, and the object works on', () => 
     ['batchThreads', [...NO_INTEGER, 0, 100_000]],
     ['poll', [...NO_INTEGER, -1, 101]],
     ['flashAttention', [undefined, null, true, '', 'maybe', 1]],
+    ['keyType', [undefined, null, '', 'F16', 'q8_1', 'q4_K', 1]],
+    ['valueType', [undefined, null, '', 'F16', 'q8_1', 'q4_K', 1]],
   ])('Context.create(): %s', (name, values) => {
     for (const value of values) {
       expectRefused(

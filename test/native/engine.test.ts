@@ -12,6 +12,7 @@ const logger = { debug: (line: string) => void lines.push(line), info() {}, warn
 const SHAPE: EngineShape = {
   contextSize: 256,
   threads: 1,
+  cache: { flashAttention: 'auto', keyType: 'f16', valueType: 'f16' },
   yields: false,
   deterministic: false,
   parallel: 4,
@@ -101,6 +102,8 @@ const CONTEXT = {
   batchThreads: 1,
   poll: 0,
   flashAttention: 'auto',
+  keyType: 'f16',
+  valueType: 'f16',
 } as const
 const ROUNDING = 0.3
 

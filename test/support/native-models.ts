@@ -55,6 +55,8 @@ export const SHAPE: NativeContextParams = {
   batchThreads: 1,
   poll: 0,
   flashAttention: 'auto',
+  keyType: 'f16',
+  valueType: 'f16',
 }
 
 export async function openContext(

@@ -1,0 +1,103 @@
+/** Options of a model on how it computes: threads, flash attention, the KV cache. */
+import { availableParallelism } from 'node:os'
+import { checkKnown, checkObject, integer } from './checks.ts'
+import { optionError } from './errors.ts'
+import type { Logger } from './logger.ts'
+
+/** What the numbers of a KV cache are kept as: ggml's names of its types. */
+export type KvType = 'f16' | 'bf16' | 'f32' | 'q8_0' | 'q5_1' | 'q5_0' | 'q4_1' | 'q4_0' | 'iq4_nl'
+
+export type ComputeOptions = {
+  /**
+   * Threads that compute, an integer, 1 or more; more than the machine's cores are clamped.
+   * @default all usable cores, and on Linux fewer while other programs want them. Source: `n_threads` in Python
+   */
+  readonly nThreads?: number | undefined
+  /**
+   * What keys and values of past tokens are kept as, both, or `{ k, v }` each: `'q8_0'` takes about half of the memory of
+   * `'f16'`, `'q4_0'` a quarter, with texts that differ a little. Blocks of 32 numbers must fit into the model's attention heads,
+   * and quantized values need flash attention.
+   * @default 'f16'
+   */
+  readonly kvType?: KvType | { readonly k?: KvType | undefined; readonly v?: KvType | undefined } | undefined
+  /**
+   * Flash attention: less memory, mostly faster. `'auto'` uses it where the device can.
+   * @default 'auto'
+   */
+  readonly flashAttention?: boolean | 'auto' | undefined
+}
+
+export type ResolvedComputeOptions = {
+  readonly nThreads: number
+  /** `nThreads` was asked for: it is not changed for the sake of other programs. */
+  readonly fixedThreads: boolean
+  readonly keyType: KvType
+  readonly valueType: KvType
+  readonly flashAttention: 'auto' | 'on' | 'off'
+}
+
+export const COMPUTE_OPTIONS: Readonly<Record<keyof ComputeOptions, true>> = {
+  nThreads: true,
+  kvType: true,
+  flashAttention: true,
+}
+
+/** Bytes of a block, and the numbers in it; source: ggml_type and its traits in ggml.c. */
+export const KV_TYPES: Readonly<Record<KvType, { readonly bytes: number; readonly block: number }>> = {
+  f16: { bytes: 2, block: 1 },
+  bf16: { bytes: 2, block: 1 },
+  f32: { bytes: 4, block: 1 },
+  q8_0: { bytes: 34, block: 32 },
+  q5_1: { bytes: 24, block: 32 },
+  q5_0: { bytes: 22, block: 32 },
+  q4_1: { bytes: 20, block: 32 },
+  q4_0: { bytes: 18, block: 32 },
+  iq4_nl: { bytes: 18, block: 32 },
+}
+
+/** ggml's own limit (GGML_MAX_N_THREADS). */
+const MAX_THREADS = 512
+
+export function resolveComputeOptions(options: ComputeOptions, logger: Logger): ResolvedComputeOptions {
+  const { keyType, valueType } = kvTypes(options.kvType)
+  const flashAttention = resolveFlashAttention(options.flashAttention)
+  if (flashAttention === 'off' && KV_TYPES[valueType].block > 1)
+    throw optionError('kvType', 'values of f16, bf16 or f32 without flashAttention', valueType)
+  return {
+    fixedThreads: options.nThreads !== undefined,
+    nThreads: resolveThreads(integer('nThreads', options.nThreads, 1), logger),
+    keyType,
+    valueType,
+    flashAttention,
+  }
+}
+
+function resolveThreads(wanted: number | undefined, logger: Logger): number {
+  const cores = Math.min(availableParallelism(), MAX_THREADS)
+  if (wanted === undefined) return cores
+  if (wanted > cores) logger.warn(`nThreads ${wanted} is more than the ${cores} usable cores; using ${cores}`)
+  return Math.min(wanted, cores)
+}
+
+function kvTypes(value: unknown): { keyType: KvType; valueType: KvType } {
+  if (typeof value !== 'object' || value === null) {
+    const both = kvType('kvType', value)
+    return { keyType: both, valueType: both }
+  }
+  checkObject('kvType', value)
+  checkKnown(value, { k: true, v: true })
+  const { k, v } = value as { k?: unknown; v?: unknown }
+  return { keyType: kvType('kvType.k', k), valueType: kvType('kvType.v', v) }
+}
+
+function kvType(name: string, value: unknown): KvType {
+  if (value === undefined) return 'f16'
+  if (typeof value === 'string' && Object.hasOwn(KV_TYPES, value)) return value as KvType
+  throw optionError(name, `one of ${Object.keys(KV_TYPES).join(', ')}`, value)
+}
+
+function resolveFlashAttention(value: unknown): 'auto' | 'on' | 'off' {
+  if (value === undefined || value === 'auto') return 'auto'
+  if (typeof value === 'boolean') return value ? 'on' : 'off'
+  throw optionError('flashAttention', "true, false or 'auto'", value)
+}
