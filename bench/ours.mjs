@@ -2,7 +2,7 @@
 // on stdout. It uses the package as a user would: its public entry, built.
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { GPT4All } from 'gpt4all-ts'
+import { GPT4All } from '../dist/index.js'
 import { isFirst } from './pairs.mjs'
 import { promptOf } from './prompts.mjs'
 

@@ -13,10 +13,10 @@ import { basename, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { buildLlamaTools, llamaToolsRoom } from '../scripts/llama-tools.mjs'
 import { withLock } from '../scripts/lock.mjs'
-import { fetchModel } from '../scripts/models-fetch.mjs'
 import { inRoot, realModel } from '../scripts/paths.mjs'
 import { setUp } from '../scripts/setup.mjs'
 import { main, Stop, step } from '../scripts/steps.mjs'
+import { prepareModels } from './models.mjs'
 import { judge, page } from './report.mjs'
 import { rows } from './rows.mjs'
 
@@ -33,7 +33,7 @@ const OPTIONS = {
 
 main(import.meta.url, async () => {
   const settings = readSettings(process.argv.slice(2))
-  const tools = await prepare(settings)
+  const prepared = await prepare()
   const machine = describeMachine()
   if (machine.loadBefore > BUSY * machine.cores) {
     process.stderr.write(
@@ -41,16 +41,16 @@ main(import.meta.url, async () => {
     )
   }
   const results = []
-  for (const row of settings.rows) results.push(await measure(row, tools, settings))
+  for (const row of settings.rows) results.push(await measure(row, { ...settings, ...prepared }))
   write({ machine: { ...machine, loadAfter: loadavg()[0] }, settings: plain(settings), results })
   if (settings.strict && results.some((result) => !result.passes)) process.exitCode = 1
 })
 
-async function measure(row, tools, settings) {
+async function measure(row, options) {
   let result
   await step(row.name, async (report) => {
-    const onPair = (_, i) => report(`pair ${i + 1} of ${settings.pairs}`, (i + 1) / settings.pairs)
-    const { values, note, measured } = await row.measure({ ...settings, tools, onPair })
+    const onPair = (_, i) => report(`pair ${i + 1} of ${options.pairs}`, (i + 1) / options.pairs)
+    const { values, note, measured } = await row.measure({ ...options, onPair })
     const { figures, figure, passes } = judge(row, values)
     const { name, title, unit, bar } = row
     result = { name, title, unit, bar, figure, passes, note, ...{ figures, values, measured } }
@@ -59,12 +59,13 @@ async function measure(row, tools, settings) {
   return result
 }
 
-async function prepare({ model }) {
+/** What the rows measure with: llama.cpp's tools, and the files of bench/models.mjs. */
+async function prepare() {
   await setUp()
-  if (model === realModel) await withLock(() => step('model', (report) => fetchModel(report)))
-  const room = await llamaToolsRoom()
-  await withLock(() => step('llama tools', (report) => buildLlamaTools(room, report)), room.folder)
-  return room
+  const tools = await llamaToolsRoom()
+  await withLock(() => step('llama tools', (report) => buildLlamaTools(tools, report)), tools.folder)
+  const models = await withLock(() => step('models', (report) => prepareModels(tools, report)))
+  return { tools, models }
 }
 
 function readSettings(args) {

@@ -5,7 +5,7 @@
 //   node bench/server-parity.mjs --record    also writes the server's answers to test/golden/llama-server.json
 import { existsSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { GPT4All } from 'gpt4all-ts'
+import { GPT4All } from '../dist/index.js'
 import { buildLlamaTools, llamaToolsRoom } from '../scripts/llama-tools.mjs'
 import { withLock } from '../scripts/lock.mjs'
 import { inRoot, pins, realModel } from '../scripts/paths.mjs'

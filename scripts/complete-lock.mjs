@@ -1,4 +1,4 @@
-// Completes package-lock.json after `npm install` against a registry mirror that holds only some platforms'
+// Completes package-lock.json, and that of bench/, after `npm install` against a registry mirror that holds only some platforms'
 // packages: npm then leaves the other platforms' optional packages out of the lock file, and `npm ci` refuses
 // such a file everywhere. Run it after changing a dependency; it changes nothing where the file is complete.
 //
@@ -21,6 +21,8 @@ const OS = [
   'win32',
 ]
 const CPU = ['arm64', 'arm', 'ia32', 'loong64', 'mips64el', 'ppc64', 'riscv64', 's390x', 'x64', 'wasm32']
+/** What node-llama-cpp calls them. */
+const OS_NAMES = { mac: 'darwin', win: 'win32' }
 const LIBC = { gnu: 'glibc', musl: 'musl', gnueabihf: undefined, musleabihf: undefined }
 
 /** The missing entries, by their key in the lock file's `packages`. */
@@ -37,7 +39,11 @@ export function missingOptionals(packages) {
 }
 
 function entry(name, version, dev) {
-  const words = name.split('/').at(-1).split('-')
+  const words = name
+    .split('/')
+    .at(-1)
+    .split('-')
+    .map((word) => OS_NAMES[word] ?? word)
   const os = words.find((word) => OS.includes(word))
   const cpu = words.find((word) => CPU.includes(word))
   const libc = os === 'linux' ? LIBC[words.at(-1)] : undefined
@@ -52,11 +58,12 @@ function entry(name, version, dev) {
 }
 
 main(import.meta.url, async () => {
-  const path = inRoot('package-lock.json')
-  const lock = JSON.parse(readFileSync(path, 'utf8'))
-  const missing = missingOptionals(lock.packages)
-  const all = Object.entries({ ...lock.packages, ...missing }).sort(([a], [b]) => a.localeCompare(b, 'en'))
-  lock.packages = Object.fromEntries(all)
-  if (Object.keys(missing).length > 0) writeFileSync(path, `${JSON.stringify(lock, null, 2)}\n`)
-  process.stderr.write(`package-lock.json: ${Object.keys(missing).length} entries added\n`)
+  for (const path of ['package-lock.json', 'bench/package-lock.json']) {
+    const lock = JSON.parse(readFileSync(inRoot(path), 'utf8'))
+    const missing = missingOptionals(lock.packages)
+    const all = Object.entries({ ...lock.packages, ...missing }).sort(([a], [b]) => a.localeCompare(b, 'en'))
+    lock.packages = Object.fromEntries(all)
+    if (Object.keys(missing).length > 0) writeFileSync(inRoot(path), `${JSON.stringify(lock, null, 2)}\n`)
+    process.stderr.write(`${path}: ${Object.keys(missing).length} entries added\n`)
+  }
 })

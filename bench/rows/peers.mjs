@@ -1,0 +1,3 @@
+// The rows against other libraries for Node.js.
+
+export const peers = []
