@@ -1,6 +1,5 @@
 #include "context.h"
 
-#include <algorithm>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -239,9 +238,8 @@ Napi::Value Context::Restore(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Context::SetThreads(const Napi::CallbackInfo& info) {
-  const int32_t most = std::max(shape_.threads, shape_.batch_threads);
-  const int32_t threads = Integer(info[0], "threads", 1, most);
-  const int32_t batch_threads = Integer(info[1], "batchThreads", 1, most);
+  const int32_t threads = Integer(info[0], "threads", 1, GGML_MAX_N_THREADS);
+  const int32_t batch_threads = Integer(info[1], "batchThreads", 1, GGML_MAX_N_THREADS);
   const bool watch = Boolean(info[2], "watch");
   Open(info.Env())
       .SetThreads({static_cast<int16_t>(threads), static_cast<int16_t>(batch_threads), watch ? 1 : 0});

@@ -34,25 +34,24 @@ Session::~Session() {
   for (const auto& [size, pool] : pools_) ggml_threadpool_free(pool);
 }
 
-// One pool serves both kinds of steps: a graph uses as many of its threads as it is told to. It has no more
-// than are told, as threads without work spin too. A pool that another one replaces sleeps; the backend still
-// knows it, so it lives as long as the context.
-void Session::SetThreads(const ThreadPlan& plan) {
-  llama_set_n_threads(context, plan.threads, plan.batch_threads);
-  const int32_t most = std::max(plan.threads, plan.batch_threads);
-  if (most == pool_size_) return;
-  pool_size_ = most;
-  if (most == 1) {
-    llama_detach_threadpool(context);
-    return;
-  }
-  ggml_threadpool*& pool = pools_[most];
+// A pool for each count: it has no more threads than a step uses, as threads without work spin too. A pool
+// that another one replaces sleeps; the backend still knows it, so it lives as long as the context.
+ggml_threadpool* Session::Pool(int32_t size) {
+  ggml_threadpool*& pool = pools_[size];
   if (pool == nullptr) {
-    ggml_threadpool_params params = ggml_threadpool_params_default(most);
+    ggml_threadpool_params params = ggml_threadpool_params_default(size);
     params.poll = poll_;
     pool = ggml_threadpool_new(&params);
   }
-  llama_attach_threadpool(context, pool, pool);
+  return pool;
+}
+
+void Session::SetThreads(const ThreadPlan& plan) {
+  if (plan.threads == threads_ && plan.batch_threads == batch_threads_) return;
+  threads_ = plan.threads;
+  batch_threads_ = plan.batch_threads;
+  llama_set_n_threads(context, threads_, batch_threads_);
+  llama_attach_threadpool(context, Pool(threads_), Pool(batch_threads_));
 }
 
 Inference::Inference(std::shared_ptr<Environment> environment, std::shared_ptr<Weights> weights,

@@ -115,8 +115,10 @@ class Session {
   std::unique_ptr<Batch> batch;
 
  private:
+  ggml_threadpool* Pool(int32_t size);
+
   std::map<int32_t, ggml_threadpool*> pools_;  // by size
-  int32_t pool_size_ = 1;
+  int32_t threads_ = 0, batch_threads_ = 0;    // as the context was told
   uint32_t poll_ = 0;
 };
 

@@ -9,10 +9,17 @@ export type KvType = 'f16' | 'bf16' | 'f32' | 'q8_0' | 'q5_1' | 'q5_0' | 'q4_1' 
 
 export type ComputeOptions = {
   /**
-   * Threads that compute, an integer, 1 or more; more than the machine's cores are clamped.
+   * Threads that compute, an integer, 1 or more; more than the machine's cores are clamped. `setThreadCount()` changes
+   * them later.
    * @default all usable cores, and on Linux fewer while other programs want them. Source: `n_threads` in Python
    */
   readonly nThreads?: number | undefined
+  /**
+   * Threads for steps of more than one token: prompts, answers that are computed side by side, guesses that are
+   * verified. An integer, 1 or more, clamped as `nThreads`. When one of the two is given, neither is lowered for other
+   * programs. @default as many as `nThreads`
+   */
+  readonly nThreadsBatch?: number | undefined
   /**
    * What keys and values of past tokens are kept as, both, or `{ k, v }` each: `'q8_0'` takes about half of the memory of
    * `'f16'`, `'q4_0'` a quarter, with texts that differ a little. Blocks of 32 numbers must fit into the model's attention heads,
@@ -27,10 +34,14 @@ export type ComputeOptions = {
   readonly flashAttention?: boolean | 'auto' | undefined
 }
 
-export type ResolvedComputeOptions = {
+export type ResolvedThreads = {
   readonly nThreads: number
-  /** `nThreads` was asked for: it is not changed for the sake of other programs. */
+  readonly nThreadsBatch: number
+  /** A number was asked for: it is not changed for the sake of other programs. */
   readonly fixedThreads: boolean
+}
+
+export type ResolvedComputeOptions = ResolvedThreads & {
   readonly keyType: KvType
   readonly valueType: KvType
   readonly flashAttention: 'auto' | 'on' | 'off'
@@ -38,6 +49,7 @@ export type ResolvedComputeOptions = {
 
 export const COMPUTE_OPTIONS: Readonly<Record<keyof ComputeOptions, true>> = {
   nThreads: true,
+  nThreadsBatch: true,
   kvType: true,
   flashAttention: true,
 }
@@ -64,19 +76,40 @@ export function resolveComputeOptions(options: ComputeOptions, logger: Logger): 
   if (flashAttention === 'off' && KV_TYPES[valueType].block > 1)
     throw optionError('kvType', 'values of f16, bf16 or f32 without flashAttention', valueType)
   return {
-    fixedThreads: options.nThreads !== undefined,
-    nThreads: resolveThreads(integer('nThreads', options.nThreads, 1), logger),
+    ...resolveThreads(options, logger),
     keyType,
     valueType,
     flashAttention,
   }
 }
 
-function resolveThreads(wanted: number | undefined, logger: Logger): number {
-  const cores = Math.min(availableParallelism(), MAX_THREADS)
-  if (wanted === undefined) return cores
-  if (wanted > cores) logger.warn(`nThreads ${wanted} is more than the ${cores} usable cores; using ${cores}`)
-  return Math.min(wanted, cores)
+function resolveThreads({ nThreads, nThreadsBatch }: ComputeOptions, logger: Logger): ResolvedThreads {
+  const one = threadCount('nThreads', nThreads, logger)
+  const more = threadCount('nThreadsBatch', nThreadsBatch, logger)
+  const fixedThreads = one !== undefined || more !== undefined
+  return { nThreads: one ?? usableCores(), nThreadsBatch: more ?? one ?? usableCores(), fixedThreads }
+}
+
+/**
+ * The same count for every step, or with `undefined` all cores and fewer while other programs want them.
+ * @throws {TypeError | RangeError} `ERR_OPTION` for what is no positive integer
+ */
+export function resolveThreadCount(value: unknown, logger: Logger): ResolvedThreads {
+  const count = threadCount('count', value, logger)
+  const used = count ?? usableCores()
+  return { nThreads: used, nThreadsBatch: used, fixedThreads: count !== undefined }
+}
+
+function threadCount(name: string, value: unknown, logger: Logger): number | undefined {
+  const wanted = integer(name, value, 1)
+  const cores = usableCores()
+  if (wanted === undefined || wanted <= cores) return wanted
+  logger.warn(`${name} ${wanted} is more than the ${cores} usable cores; using ${cores}`)
+  return cores
+}
+
+function usableCores(): number {
+  return Math.min(availableParallelism(), MAX_THREADS)
 }
 
 function kvTypes(value: unknown): { keyType: KvType; valueType: KvType } {

@@ -5,7 +5,8 @@ import { type ChatGenerateOptions, type ChatSessionOptions, resolveChatOptions }
 import { type ChatMessage, checkMessages, render, type TemplateOptions, withSystem } from './chat/template.ts'
 import { ChatSession } from './chat-session.ts'
 import { checkKnown, checkObject } from './checks.ts'
-import { ClosedError, ContextOverflowError, type DeviceFallback, optionError } from './errors.ts'
+import { type ResolvedThreads, resolveThreadCount } from './compute-options.ts'
+import { ClosedError, type DeviceFallback, optionError } from './errors.ts'
 import { type ResolvedGenerateOptions, resolveGenerateOptions } from './generate-options.ts'
 import { Generation } from './generation.ts'
 import type { Prepare, RunRecord } from './generation-run.ts'
@@ -14,8 +15,8 @@ import { ModelFiles } from './model-files.ts'
 import { locateModel, type ModelLocation } from './models/locate.ts'
 import { decode, encode } from './native/tokenizer.ts'
 import {
+  checkPromptLength,
   type ModelOptions,
-  RESERVED_TOKENS,
   type ResolvedModelOptions,
   resolveModelOptions,
   resolveTokenizeOptions,
@@ -39,6 +40,7 @@ export class GPT4All extends ModelFiles {
   readonly #options: ResolvedModelOptions
   readonly #closing = new AbortController()
   readonly #scope = new AsyncLocalStorage<ChatSession>()
+  #threads: ResolvedThreads
   #opening: Promise<LoadedModel> | undefined
   #opened: LoadedModel | undefined
   #closed: Promise<void> | undefined
@@ -52,6 +54,7 @@ export class GPT4All extends ModelFiles {
   constructor(name: string, options?: ModelOptions) {
     super()
     this.#options = resolveModelOptions(options)
+    this.#threads = this.#options
     const { modelPath, draftModel } = this.#options
     this.#location = locateModel(name, modelPath)
     this.#draft = draftModel === undefined ? undefined : locateModel(draftModel, modelPath)
@@ -94,7 +97,7 @@ export class GPT4All extends ModelFiles {
     const resolved = resolveGenerateOptions(options)
     const prepare: Prepare = async (native) => {
       const tokens = await encode(native, prompt, true, true)
-      this.#checkLength(tokens.length)
+      checkPromptLength(tokens.length, this.contextSize)
       return { tokens, text: prompt, stop: resolved.stop }
     }
     return this.#start(prepare, resolved)
@@ -160,8 +163,7 @@ export class GPT4All extends ModelFiles {
     checkObject('options', options)
     checkKnown(options, { promptTemplate: true, chatTemplate: true, enableThinking: true })
     const { enableThinking } = resolveChatOptions(options)
-    const opened = await this.#open()
-    const format = await opened.promptFormat(options)
+    const format = await (await this.#open()).promptFormat(options)
     const wrap = (content: string) => content
     return render(format, withSystem(messages, format), { wrap, enableThinking, reasoning: undefined }).text
   }
@@ -181,10 +183,7 @@ export class GPT4All extends ModelFiles {
     }
     const ids = Array.from(tokens)
     const { native } = await this.#open()
-    const last = native.info.vocabSize - 1
-    const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id > last)
-    if (wrong !== undefined) throw optionError('tokens', `integers from 0 to ${last}`, wrong)
-    return decode(native, Int32Array.from(ids))
+    return decode(native, ids)
   }
 
   /** Tokens that `generate(text)` would evaluate, the model's own start token included. */
@@ -197,15 +196,33 @@ export class GPT4All extends ModelFiles {
     return this.#options.nCtx
   }
 
+  /** The most threads that compute. Unless a number was asked for, fewer do while other programs want the cores. */
+  get threadCount(): number {
+    return Math.max(this.#threads.nThreads, this.#threads.nThreadsBatch)
+  }
+
+  /**
+   * Changes how many threads compute, of prompts and answers alike, from the next step on, also of what is being
+   * generated. `undefined` leaves the number to the library again. More than the machine's cores are clamped.
+   *
+   * @throws {TypeError | RangeError} `ERR_OPTION` for what is no positive integer, and for any change of a `deterministic`
+   * model that is open: other numbers of threads give other logits. `ClosedError` after `close()`
+   */
+  setThreadCount(count?: number): void {
+    this.#closing.signal.throwIfAborted()
+    const threads = resolveThreadCount(count, this.#options.logger)
+    if (this.#options.deterministic && this.#opening)
+      throw optionError('count', 'no change while the deterministic model is open', count)
+    this.#threads = threads
+    this.#opened?.setThreads(threads)
+  }
+
   /** What computes: `cpu`, `cuda`, `vulkan`, `metal` ...; `undefined` before the model is open. */
   get backend(): string | undefined {
     return this.#opened?.backend
   }
 
-  /**
-   * Name of the GPU in use, or of all that share the layers; `undefined` on the CPU, as in Python, and before the model is
-   * open.
-   */
+  /** Name of the GPU in use, or of all that share the layers; `undefined` on the CPU (as in Python) and before it is open. */
   get device(): string | undefined {
     return this.#opened?.device
   }
@@ -224,8 +241,8 @@ export class GPT4All extends ModelFiles {
   [Symbol.for('nodejs.util.inspect.custom')](_depth: number, options: InspectOptions): string {
     const state = this.#closing.signal.aborted ? 'closed' : this.#opened ? 'open' : 'not open'
     const { contextSize, backend, device } = this
-    const shown = { model: basename(this.#location.asGiven), state, contextSize, backend, device }
-    return `GPT4All ${inspect(shown, options)}`
+    const model = basename(this.#location.asGiven)
+    return `GPT4All ${inspect({ model, state, contextSize, backend, device }, options)}`
   }
 
   /**
@@ -255,14 +272,14 @@ export class GPT4All extends ModelFiles {
     if (this.#opening) return this.#opening
     const { signal = this.#closing.signal } = this.#options
     const either = AbortSignal.any([this.#closing.signal, signal])
-    this.#opening = LoadedModel.open(this.#location, this.#draft, this.#options, either).then(
-      async (opened) => {
-        if (signal.aborted) await opened.close() // it came too late to be heard
-        signal.throwIfAborted()
-        this.#opened = opened
-        return opened
-      },
-    )
+    const options = { ...this.#options, ...this.#threads }
+    this.#opening = LoadedModel.open(this.#location, this.#draft, options, either).then(async (opened) => {
+      if (signal.aborted) await opened.close() // it came too late to be heard
+      signal.throwIfAborted()
+      opened.setThreads(this.#threads) // as chosen meanwhile
+      this.#opened = opened
+      return opened
+    })
     this.#opening.catch(() => {
       this.#opening = undefined
     })
@@ -277,12 +294,5 @@ export class GPT4All extends ModelFiles {
       yield* opened.run(prepare, options, record, signal)
     }
     return new Generation(start, options, [this.#closing.signal, ...closing])
-  }
-
-  #checkLength(promptTokens: number): void {
-    if (promptTokens === 0)
-      throw optionError('prompt', 'text (this model adds no start token to an empty one)', '')
-    const most = this.contextSize - RESERVED_TOKENS
-    if (promptTokens > most) throw new ContextOverflowError(promptTokens, this.contextSize, most)
   }
 }

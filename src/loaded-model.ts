@@ -1,10 +1,12 @@
 import { basename } from 'node:path'
 import { chooseFormat } from './chat/format.ts'
 import type { PromptFormat, TemplateOptions } from './chat/template.ts'
+import type { ResolvedThreads } from './compute-options.ts'
 import { Engine } from './engine/engine.ts'
 import { type ReplyFormat, type Spoken, tellApart } from './engine/reply.ts'
 import { untilStop } from './engine/stop.ts'
 import { toText } from './engine/text.ts'
+import type { ThreadChoice } from './engine/thread-counts.ts'
 import { generateTokens } from './engine/tokens.ts'
 import { ClosedError, type DeviceFallback } from './errors.ts'
 import type { ResolvedGenerateOptions } from './generate-options.ts'
@@ -129,6 +131,11 @@ export class LoadedModel {
     }
   }
 
+  /** Takes effect with the next step. */
+  setThreads(threads: ResolvedThreads): void {
+    this.#model.engine.setThreads(threadChoice(this.native, { ...this.#options, ...threads }))
+  }
+
   /** How messages become prompts. Each format is made once: llama.cpp analyses a template for some 10 ms. */
   promptFormat(options: TemplateOptions): Promise<PromptFormat> {
     const key = JSON.stringify([options.promptTemplate, options.chatTemplate])
@@ -235,9 +242,9 @@ async function startEngine(
   options: ResolvedModelOptions,
   loadDraft: () => Promise<NativeModel | undefined>,
 ): Promise<Engine> {
-  const { nCtx, nThreads, fixedThreads, deterministic, parallel, maxQueue, cacheMemory, logger } = options
+  const { nCtx, deterministic, parallel, maxQueue, cacheMemory, logger } = options
   const { flashAttention, keyType, valueType } = options
-  const { trainedContextSize, isRecurrent, isHybrid } = native.info
+  const { trainedContextSize } = native.info
   if (nCtx > trainedContextSize) {
     logger.warn(
       `nCtx ${nCtx} is more than the ${trainedContextSize} tokens the model was trained with: expect poor text beyond`,
@@ -247,10 +254,8 @@ async function startEngine(
   try {
     return await Engine.open(binding, native, {
       contextSize: nCtx,
-      threads: nThreads,
+      ...threadChoice(native, options),
       cache: { flashAttention, keyType, valueType },
-      // A recurrent state cannot take back a step that was given up.
-      yields: !fixedThreads && !deterministic && !isRecurrent && !isHybrid,
       deterministic,
       parallel: parallel ?? sideBySide(header, nCtx, options),
       reserved: parallel ?? 1,
@@ -262,4 +267,11 @@ async function startEngine(
   } finally {
     draft?.close() // its context holds the weights
   }
+}
+
+function threadChoice({ info }: NativeModel, options: ResolvedModelOptions): ThreadChoice {
+  const { nThreads, nThreadsBatch, fixedThreads, deterministic } = options
+  // A recurrent state cannot take back a step that was given up.
+  const yields = !fixedThreads && !deterministic && !info.isRecurrent && !info.isHybrid
+  return { threads: nThreads, batchThreads: nThreadsBatch, yields }
 }

@@ -15,7 +15,7 @@ import {
   type ResolvedComputeOptions,
   resolveComputeOptions,
 } from './compute-options.ts'
-import { optionError } from './errors.ts'
+import { ContextOverflowError, optionError } from './errors.ts'
 import { type Logger, resolveLogger } from './logger.ts'
 import type { Progress } from './models/progress.ts'
 
@@ -125,6 +125,13 @@ export const MAX_CONTEXT = 2 ** 24
 
 /** Cells a prompt must leave free for the answer. Source: the Python package refuses longer prompts. */
 export const RESERVED_TOKENS = 4
+
+export function checkPromptLength(promptTokens: number, contextSize: number): void {
+  if (promptTokens === 0)
+    throw optionError('prompt', 'text (this model adds no start token to an empty one)', '')
+  const most = contextSize - RESERVED_TOKENS
+  if (promptTokens > most) throw new ContextOverflowError(promptTokens, contextSize, most)
+}
 
 export type ResolvedModelOptions = ResolvedComputeOptions & {
   readonly modelPath: string | undefined

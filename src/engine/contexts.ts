@@ -5,19 +5,17 @@ import { DEFAULTS } from '../options.ts'
 import { Drafter } from './draft.ts'
 import { MOST_GUESSED } from './guess-pace.ts'
 import { SLICE } from './slices.ts'
+import type { ThreadChoice } from './thread-counts.ts'
 
-type ContextShape = {
+type ContextShape = ThreadChoice & {
   /** Tokens of one conversation. */
   readonly contextSize: number
-  readonly threads: number
   readonly cache: CacheOptions
   /** The same tokens give the same logits, bit for bit, whatever was cached or asked before. */
   readonly deterministic: boolean
 }
 
 export type EngineShape = ContextShape & {
-  /** Use fewer threads while other programs want the cores, instead of waiting for each other. */
-  readonly yields: boolean
   /** The most sequences that are evaluated side by side. */
   readonly parallel: number
   /** Those for which there are slots from the beginning; more are made when they are needed. */
@@ -47,7 +45,7 @@ const GREEDY = {
 export function contextMaker(
   binding: NativeBinding,
   model: NativeModel,
-  { contextSize, threads, cache, deterministic }: ContextShape,
+  { contextSize, threads, batchThreads, cache, deterministic }: ContextShape,
 ): MakeContext {
   const batchSize = Math.min(DEFAULTS.nBatch, contextSize)
   const microBatchSize = deterministic ? Math.min(SLICE, batchSize) : batchSize
@@ -60,7 +58,7 @@ export function contextMaker(
       microBatchSize: Math.max(microBatchSize, least),
       maxOutputs: least,
       threads,
-      batchThreads: threads,
+      batchThreads,
       poll: 50,
       ...cache,
     })

@@ -56,8 +56,8 @@ export class Drafter {
     return guessed
   }
 
-  setThreads(count: number): void {
-    this.#context.setThreads(count, count, false)
+  setThreads(count: number, batchCount: number): void {
+    this.#context.setThreads(count, batchCount, false)
   }
 
   /** Gives up what is under way. */

@@ -10,7 +10,7 @@ import { Placement } from './placement.ts'
 import { Sequence, type SequenceOptions, type StepOptions } from './sequence.ts'
 import { Slots } from './slots.ts'
 import { StateCache } from './state-cache.ts'
-import { Threads } from './threads.ts'
+import { type ThreadChoice, ThreadCounts } from './thread-counts.ts'
 
 /**
  * Runs the sequences of one context. They ask for their next token; the engine gathers what is asked, gives each
@@ -22,7 +22,7 @@ export class Engine {
   #context: NativeContext
   readonly #slots: Slots<Sequence>
   readonly #placement: Placement
-  readonly #threads: Threads
+  readonly #threads: ThreadCounts
   readonly #pace = new Pace()
   readonly #shape: EngineShape
   readonly #drafter: Drafter | undefined
@@ -30,7 +30,6 @@ export class Engine {
   /** Wrong guesses can be taken back. */
   readonly #canGuess: boolean
   #mostSlots: number
-  #threadCount = 0
   #asks: Ask[] = []
   #stepping: readonly Work[] = []
   #running = false
@@ -51,8 +50,7 @@ export class Engine {
     this.#mostSlots = shape.deterministic ? 1 : shape.parallel
     this.#drafter = drafter
     this.#guesses = new Guesses(drafter)
-    this.#threads = new Threads(shape.threads)
-    this.#setThreads(shape.threads)
+    this.#threads = new ThreadCounts(shape, shape.logger)
     this.#slots = new Slots(context.info.sequences)
     const rollsBack = !native.info.isRecurrent && !native.info.isHybrid
     this.#canGuess = rollsBack && !shape.deterministic
@@ -81,6 +79,11 @@ export class Engine {
   sequence(options: SequenceOptions): Sequence {
     const looksUp = options.looksUp && this.#canGuess
     return new Sequence(this, { ...options, looksUp, drafts: options.drafts && this.#canGuess })
+  }
+
+  /** Takes effect with the next step. */
+  setThreads(choice: ThreadChoice): void {
+    this.#threads.choose(choice)
   }
 
   /** Waits for the step under way to be interrupted; whoever asked is rejected with `ERR_CLOSED`. Idempotent. */
@@ -155,6 +158,7 @@ export class Engine {
     clearTimeout(this.#idleTimer)
     this.#growing = this.#grow()
     await this.#growing
+    if (!this.#closed) this.#threads.tell(this.#context, this.#drafter)
     const guess = await this.#guess()
     const work = gather(this.#asks, {
       slotOf: (sequence) => this.#slots.of(sequence) ?? this.#placement.attach(sequence, this.#isWaiting),
@@ -213,7 +217,6 @@ export class Engine {
     const past = this.#context
     this.#context = context
     this.#placement.begin(context)
-    this.#setThreads()
     logger.debug(`${count} sequences side by side`)
     await past.close()
   }
@@ -226,7 +229,6 @@ export class Engine {
       sampler: last ? ask.sampler : undefined,
       outputs: guessed > 0 ? Array.from(tokens.keys()) : undefined,
     }))
-    this.#chooseThreads()
     this.#stepping = work
     const started = performance.now()
     let results: NativeEvalResult[]
@@ -268,24 +270,11 @@ export class Engine {
       this.#guesses.took(work[0]!.ask.sequence, ms, guess, (results[0]?.tokens.length ?? 1) - 1)
   }
 
-  #chooseThreads(): void {
-    const count = this.#threads.forStep(performance.now())
-    if (count === this.#threadCount) return
-    this.#setThreads(count)
-    this.#shape.logger.debug(`computing with ${count} of ${this.#shape.threads} threads`)
-  }
-
-  #setThreads(count = this.#threadCount): void {
-    this.#threadCount = count
-    this.#context.setThreads(count, count, this.#shape.yields && count > 1)
-    this.#drafter?.setThreads(count)
-  }
-
   // A part of a failed step may have reached the cache: ask it what it holds. Where the step was only given up,
   // or the cache could not be rolled back, whoever still waits is served by the next one.
   async #fail(work: readonly Work[], error: unknown): Promise<void> {
     const code = nativeCode(error)
-    if (code === 'ERR_CROWDED') this.#threads.crowdedOut(performance.now())
+    if (code === 'ERR_CROWDED') this.#threads.crowdedOut()
     const again = code === 'ERR_ABORTED' || code === 'ERR_CROWDED' || code === 'ERR_CANNOT_ROLL_BACK'
     for (const { ask, slot } of work) {
       await this.#placement.resync(slot)

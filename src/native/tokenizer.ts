@@ -1,3 +1,4 @@
+import { optionError } from '../errors.ts'
 import { translateFailure } from './failures.ts'
 import type { NativeModel } from './types.ts'
 
@@ -35,10 +36,17 @@ export async function encodeMore(model: NativeModel, text: string): Promise<Int3
   return (await encode(model, ANCHOR + text, false, true)).subarray(before.length)
 }
 
-/** The text of token ids, special tokens written out. */
-export function decode(model: NativeModel, tokens: Int32Array): string {
+/**
+ * The text of token ids, special tokens written out.
+ * @throws {TypeError | RangeError} `ERR_OPTION` for what is no id of this model
+ */
+export function decode(model: NativeModel, tokens: readonly number[]): string {
+  const last = model.info.vocabSize - 1
+  const wrong = tokens.find((id) => !Number.isInteger(id) || id < 0 || id > last)
+  if (wrong !== undefined) throw optionError('tokens', `integers from 0 to ${last}`, wrong)
   try {
-    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(model.detokenize(tokens, true))
+    const bytes = model.detokenize(Int32Array.from(tokens), true)
+    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
   } catch (error) {
     throw translateFailure(error, 'Detokenizing')
   }

@@ -18,6 +18,7 @@ import { EMBEDDED } from '../support/models.ts'
 const SHAPE = {
   contextSize: 256,
   threads: 1,
+  batchThreads: 1,
   cache: { flashAttention: 'auto', keyType: 'f16', valueType: 'f16' } as const,
   yields: false,
   deterministic: false,

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { NativeContext, NativeEvalEntry, NativeModel } from '../../src/native/types.ts'
 import { collect } from '../support/garbage.ts'
@@ -103,6 +104,36 @@ describe('eval() evaluates', () => {
     both.setThreads(1, 1, false)
     expect(await continueGreedily(both, model, prompt, { count: 4 })).toEqual(fresh)
     await both.close()
+  })
+
+  test('the same logits when the number of threads changes in the middle, beyond what it was made with', async () => {
+    const changed = await openContext(model)
+    const counts = [1, 2].flatMap((one) => [1, 2].map((more) => [one, more] as const))
+    for (const [i, [threads, batchThreads]] of counts.entries()) {
+      const fresh = await openContext(model, { threads, batchThreads })
+      const said = [...prompt, ...prompt, 5, 6, 7].slice(0, prompt.length + i)
+      const cached = said.length - (i % 2 ? 1 : 3) // a step of one token, or of more
+      await step(changed, { sequence: 0, position: 0, tokens: Int32Array.from(said.slice(0, cached)) })
+      await step(fresh, { sequence: 0, position: 0, tokens: Int32Array.from(said.slice(0, cached)) })
+      const rest = { sequence: 0, position: cached, tokens: Int32Array.from(said.slice(cached)) }
+      const asked = { ...rest, outputs: [rest.tokens.length - 1], logits: true }
+      changed.setThreads(threads, batchThreads, false)
+      expect((await step(changed, asked)).logits).toEqual((await step(fresh, asked)).logits)
+      await fresh.close()
+    }
+    await changed.close()
+  })
+
+  test.skipIf(process.platform !== 'linux')('with as many threads as it is told', async () => {
+    const growing = await openContext(model)
+    const threads = async (one: number, more: number) => {
+      growing.setThreads(one, more, false)
+      await step(growing, { sequence: 0, position: 0, tokens: prompt })
+      return readdirSync('/proc/self/task').length
+    }
+    const before = await threads(1, 1)
+    expect(await threads(1, 3)).toBe(before + 2)
+    await growing.close()
   })
 
   test('to the last cell of a sequence and no further', async () => {

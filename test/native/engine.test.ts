@@ -12,6 +12,7 @@ const logger = { debug: (line: string) => void lines.push(line), info() {}, warn
 const SHAPE: EngineShape = {
   contextSize: 256,
   threads: 1,
+  batchThreads: 1,
   cache: { flashAttention: 'auto', keyType: 'f16', valueType: 'f16' },
   yields: false,
   deterministic: false,

@@ -16,7 +16,7 @@ const GENERATE_NUMBERS = [
   'nBatch',
   'seed',
 ] as const
-const MODEL_NUMBERS = ['nThreads', 'nCtx', 'ngl'] as const
+const MODEL_NUMBERS = ['nThreads', 'nThreadsBatch', 'nCtx', 'ngl'] as const
 
 const NUMBERS = [NaN, -1, -0, 0, 0.5, 1, 1e-9, 2 ** 24, 2 ** 31, 2 ** 32, 2 ** 53, 1e300, Infinity, -Infinity]
 const OTHERS = [
@@ -227,5 +227,19 @@ describe('defaults', () => {
     expect(warnings).toHaveLength(1)
     expect(resolveModelOptions({ nThreads: 1, logger }).nThreads).toBe(1)
     expect(warnings).toHaveLength(1)
+    expect(resolveModelOptions({ nThreadsBatch: 9999, logger }).nThreadsBatch).toBe(availableParallelism())
+    expect(warnings[1]).toMatch(/^nThreadsBatch 9999/)
+  })
+
+  test('nThreadsBatch is as nThreads; a number of either keeps both from being lowered', () => {
+    const cores = availableParallelism()
+    const threads = (options: ModelOptions) => {
+      const { nThreads, nThreadsBatch, fixedThreads } = resolveModelOptions(options)
+      return { nThreads, nThreadsBatch, fixedThreads }
+    }
+    expect(threads({})).toEqual({ nThreads: cores, nThreadsBatch: cores, fixedThreads: false })
+    expect(threads({ nThreads: 1 })).toEqual({ nThreads: 1, nThreadsBatch: 1, fixedThreads: true })
+    expect(threads({ nThreadsBatch: 1 })).toEqual({ nThreads: cores, nThreadsBatch: 1, fixedThreads: true })
+    expect(threads({ nThreads: 1, nThreadsBatch: cores })).toMatchObject({ nThreadsBatch: cores })
   })
 })
