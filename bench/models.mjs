@@ -38,3 +38,9 @@ async function make(file, report, write) {
   await write(part)
   renameSync(part, file)
 }
+
+/** What rows that are measured on both formats take of the settings: the real model, or what `--model` names, and Q4_0. */
+export const files = [
+  { suffix: '', name: 'as published', of: ({ model }) => model },
+  { suffix: '-q4_0', name: 'Q4_0', of: ({ models }) => models.q4_0 },
+]

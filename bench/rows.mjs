@@ -1,5 +1,7 @@
 // The rows of the table, in its order.
+import { engineRows } from './rows/engine.mjs'
 import { native } from './rows/native.mjs'
+import { pace } from './rows/pace.mjs'
 import { peers } from './rows/peers.mjs'
 
-export const rows = [...native, ...peers]
+export const rows = [...native, ...engineRows, ...pace, ...peers]

@@ -23,3 +23,17 @@ export function summary(values) {
     max: Math.max(...values),
   }
 }
+
+/** The line through `points` ([x, y]) by least squares, and the part of the scatter in y that it explains (0 to 1). */
+export function linearFit(points) {
+  const mean = (at) => points.reduce((sum, point) => sum + point[at], 0) / points.length
+  const [meanX, meanY] = [mean(0), mean(1)]
+  let [xx, xy, yy] = [0, 0, 0]
+  for (const [x, y] of points) {
+    xx += (x - meanX) ** 2
+    xy += (x - meanX) * (y - meanY)
+    yy += (y - meanY) ** 2
+  }
+  const slope = xy / xx
+  return { slope, intercept: meanY - slope * meanX, r2: (slope * xy) / yy }
+}

@@ -2,6 +2,7 @@
 // `values` (what the bar is about; a row's figure is their median, or the worst of them) and, where there is more to
 // say, `note`.
 import { CONTEXT, difference, flagsFor, PROMPTS, TOKENS } from '../greedy.mjs'
+import { files } from '../models.mjs'
 import { interleave, ratios, speeds } from '../pairs.mjs'
 import { llamaBench, llamaCompletion, ours } from '../programs.mjs'
 import { median } from '../stats.mjs'
@@ -17,37 +18,41 @@ const LONG_PROMPT = 4000
 const ABORT_DELAYS = [50, 120, 250, 400, 700, 1000]
 const MB = 2 ** 20
 
+const decode = ({ suffix, name, of }) => ({
+  name: `decode${suffix}`,
+  title: `decode through generate(), ${name}, ${DECODED} tokens at depth ${DEPTH} / llama-bench tg${DECODED} @ d${DEPTH}`,
+  bar: { atLeast: 1 },
+  async measure({ tools, model, models, threads, pairs, repetitions, onPair }) {
+    const common = { model: of({ model, models }), threads, repetitions }
+    const measured = await interleave(
+      pairs,
+      async () => median((await ours('speed', { ...common, prompt: DEPTH, tokens: DECODED })).decode),
+      async () => median(await llamaBench(tools, { ...common, tokens: DECODED, depth: DEPTH })),
+      onPair,
+    )
+    return { values: ratios(measured), note: speeds(measured, 'of llama-bench'), measured }
+  },
+})
+
+const prefill = ({ suffix, name, of }) => ({
+  name: `prefill${suffix}`,
+  title: `prefill of ${PREFILLED} tokens through generate(), ${name} / llama-bench pp${PREFILLED}`,
+  bar: { atLeast: 1 },
+  async measure({ tools, model, models, threads, pairs, repetitions, onPair }) {
+    const common = { model: of({ model, models }), threads, repetitions, prompt: PREFILLED }
+    const measured = await interleave(
+      pairs,
+      async () => median((await ours('speed', { ...common, tokens: 0 })).prefill),
+      async () => median(await llamaBench(tools, common)),
+      onPair,
+    )
+    return { values: ratios(measured), note: speeds(measured, 'of llama-bench'), measured }
+  },
+})
+
 export const native = [
-  {
-    name: 'decode',
-    title: `decode through generate(), ${DECODED} tokens at depth ${DEPTH} / llama-bench tg${DECODED} @ d${DEPTH}`,
-    bar: { atLeast: 0.95 },
-    async measure({ tools, model, threads, pairs, repetitions, onPair }) {
-      const common = { model, threads, repetitions }
-      const measured = await interleave(
-        pairs,
-        async () => median((await ours('speed', { ...common, prompt: DEPTH, tokens: DECODED })).decode),
-        async () => median(await llamaBench(tools, { ...common, tokens: DECODED, depth: DEPTH })),
-        onPair,
-      )
-      return { values: ratios(measured), note: speeds(measured, 'of llama-bench'), measured }
-    },
-  },
-  {
-    name: 'prefill',
-    title: `prefill of ${PREFILLED} tokens through generate() / llama-bench pp${PREFILLED}`,
-    bar: { atLeast: 0.95 },
-    async measure({ tools, model, threads, pairs, repetitions, onPair }) {
-      const common = { model, threads, repetitions, prompt: PREFILLED }
-      const measured = await interleave(
-        pairs,
-        async () => median((await ours('speed', { ...common, tokens: 0 })).prefill),
-        async () => median(await llamaBench(tools, common)),
-        onPair,
-      )
-      return { values: ratios(measured), note: speeds(measured, 'of llama-bench'), measured }
-    },
-  },
+  ...files.map(decode),
+  ...files.map(prefill),
   {
     name: 'turns',
     title: `time to the first token of a chat's turn ${TURNS[1]} / turn ${TURNS[0]}, ${ADDED} new tokens each, against llama-bench's at the same depths`,
