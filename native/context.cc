@@ -48,7 +48,7 @@ Napi::Value Create(const Napi::CallbackInfo& info,
   if (weights->vocab_only || llama_model_has_encoder(weights->model)) {
     throw BadArgument(env, "model", "a decoder with its weights loaded");
   }
-  const ContextShape shape = ReadShape(info[1]);
+  const ContextShape shape = ReadShape(info[1], weights->adapters.size());
   const auto deferred = Napi::Promise::Deferred::New(env);
   // The inference thread destroys the commands below and may not be the one that destroys itself: so they own
   // it through a cell that is empty by then. Its answer owns it instead, run or not.

@@ -5,7 +5,8 @@
 
 namespace gpt4all {
 
-Session::Session(llama_model* model, const ContextShape& shape, ggml_abort_callback abort, void* abort_data) {
+Session::Session(const Weights& weights, const ContextShape& shape, ggml_abort_callback abort,
+                 void* abort_data) {
   llama_context_params params = llama_context_default_params();
   params.n_ctx = shape.context_size * shape.sequences;
   params.n_batch = shape.batch_size;
@@ -23,8 +24,11 @@ Session::Session(llama_model* model, const ContextShape& shape, ggml_abort_callb
   params.kv_unified = false;  // a conversation's attention walks its own cells only
   params.swa_full = true;     // so that sliding-window models can roll back as well
   params.no_perf = true;
-  context = llama_init_from_model(model, params);
+  context = llama_init_from_model(weights.model, params);
   if (context == nullptr) return;
+  std::vector<llama_adapter_lora*> adapters = weights.adapters;
+  std::vector<float> scales = shape.adapter_scales;
+  if (!adapters.empty()) llama_set_adapters_lora(context, adapters.data(), adapters.size(), scales.data());
   batch = std::make_unique<Batch>(static_cast<int32_t>(shape.batch_size));
   poll_ = shape.poll;
 }
@@ -167,7 +171,7 @@ void Inference::Execute(Command& command, std::unique_ptr<Session>& session, Log
     if (Aborted(command.serial)) throw Failure("ERR_ABORTED", "the step was aborted");
     running_ = command.serial;
     if (!session) {
-      auto opened = std::make_unique<Session>(weights_->model, shape, &Inference::AbortCallback, this);
+      auto opened = std::make_unique<Session>(*weights_, shape, &Inference::AbortCallback, this);
       if (opened->context == nullptr) {
         const std::string errors = log.TakeErrors("llama.cpp could not make a context");
         throw Failure(errors.find("alloc") != std::string::npos ? "ERR_MEMORY" : "ERR_LOAD", errors);

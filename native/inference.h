@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "crowding.h"
 #include "environment.h"
@@ -30,7 +31,8 @@ struct ContextShape {
   int32_t batch_threads;
   uint32_t poll;
   llama_flash_attn_type flash_attention;
-  ggml_type key_type, value_type;  // of the KV cache
+  ggml_type key_type, value_type;     // of the KV cache
+  std::vector<float> adapter_scales;  // one for each adapter of the model
 };
 
 // How many threads compute the next steps. With `watch`, a step whose threads keep losing their cores to
@@ -104,7 +106,7 @@ class Inference : public Stoppable {
 
 class Session {
  public:
-  Session(llama_model* model, const ContextShape& shape, ggml_abort_callback abort, void* abort_data);
+  Session(const Weights& weights, const ContextShape& shape, ggml_abort_callback abort, void* abort_data);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;

@@ -50,6 +50,7 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
   }
 
   std::string path;
+  std::vector<std::string> adapters;
   std::vector<ggml_backend_dev_t> devices;  // null-terminated, as llama.cpp wants it
   llama_model_params params = llama_model_default_params();
   std::shared_ptr<LogSink> log;
@@ -88,6 +89,14 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
       throw Failure(memory ? "ERR_MEMORY" : "ERR_LOAD", errors);
     }
     auto weights = std::make_shared<Weights>(model, params.vocab_only, log);
+    for (const std::string& adapter : adapters) {
+      if (cancelled_) break;
+      weights->adapters.push_back(llama_adapter_lora_init(model, adapter.c_str()));
+      if (weights->adapters.back() == nullptr) {
+        throw Failure("ERR_LOAD",
+                      adapter + ": " + scope.TakeErrors("llama.cpp refused it without saying why"));
+      }
+    }
     if (cancelled_) throw Failure("ERR_ABORTED", "loading was cancelled");
     return weights;
   }
@@ -137,17 +146,31 @@ std::vector<ggml_backend_dev_t> FindDevices(const Napi::Value& value) {
   return devices;
 }
 
+std::string ReadPath(const Napi::Value& value, const char* name) {
+  std::string path = Text(value, name);
+  if (path.find('\0') != std::string::npos) throw BadArgument(value.Env(), name, "without a NUL");
+  return path;
+}
+
+std::vector<std::string> ReadAdapters(const Napi::Value& value) {
+  if (!value.IsArray()) throw BadArgument(value.Env(), "adapters", "an array");
+  std::vector<std::string> paths;
+  const auto given = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < given.Length(); i++) paths.push_back(ReadPath(given.Get(i), "adapters"));
+  return paths;
+}
+
 }  // namespace
 
 Napi::Value StartLoad(const Napi::CallbackInfo& info, WrapWeights wrap) {
   const Napi::Env env = info.Env();
   const auto load = std::make_shared<Load>(env, std::move(wrap));
-  load->path = Text(info[0], "path");
-  if (load->path.find('\0') != std::string::npos) throw BadArgument(env, "path", "without a NUL");
+  load->path = ReadPath(info[0], "path");
   const Napi::Object params = Object(info[1], "params");
   load->params.vocab_only = Boolean(params.Get("vocabOnly"), "vocabOnly");
   load->params.n_gpu_layers = Integer(params.Get("gpuLayers"), "gpuLayers", 0, INT32_MAX);
   load->devices = FindDevices(params.Get("devices"));
+  load->adapters = ReadAdapters(params.Get("adapters"));
   const Napi::Value log = params.Get("log");
   if (!log.IsUndefined()) load->log = std::make_shared<LogSink>(env, Function(log, "log"));
   if (!info[2].IsUndefined()) {

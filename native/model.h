@@ -14,7 +14,7 @@
 namespace gpt4all {
 
 // The llama_model and what must live as long as it. Contexts share it: the weights are freed with the last
-// owner.
+// owner, and with them their adapters.
 struct Weights {
   Weights(llama_model* model, bool vocab_only, std::shared_ptr<LogSink> log)
       : model(model), vocab_only(vocab_only), log(std::move(log)) {}
@@ -28,6 +28,7 @@ struct Weights {
   llama_model* const model;
   const bool vocab_only;
   const std::shared_ptr<LogSink> log;
+  std::vector<llama_adapter_lora*> adapters;
 };
 
 class Model : public Napi::ObjectWrap<Model> {

@@ -38,6 +38,18 @@ ggml_type ReadCacheType(const Napi::Value& value, const char* name) {
   throw BadArgument(value.Env(), name, "a type of the KV cache");
 }
 
+std::vector<float> ReadScales(const Napi::Value& value, size_t count) {
+  if (!value.IsArray() || value.As<Napi::Array>().Length() != count) {
+    throw BadArgument(value.Env(), "adapterScales", "an array with a number for each adapter of the model");
+  }
+  std::vector<float> scales;
+  for (uint32_t i = 0; i < count; i++) {
+    scales.push_back(
+        static_cast<float>(Number(value.As<Napi::Array>().Get(i), "adapterScales", -3.4e38, 3.4e38)));
+  }
+  return scales;
+}
+
 double BytesPerNumber(ggml_type type) {
   return static_cast<double>(ggml_type_size(type)) / static_cast<double>(ggml_blck_size(type));
 }
@@ -56,7 +68,7 @@ int64_t EstimateMemory(const llama_model* model, const ContextShape& shape, uint
   return static_cast<int64_t>(per_cell * cells * shape.sequences + compute);
 }
 
-ContextShape ReadShape(const Napi::Value& value) {
+ContextShape ReadShape(const Napi::Value& value, size_t adapters) {
   const Napi::Object params = Object(value, "params");
   const auto count = [&params](const char* name, int32_t min, int32_t max) {
     return static_cast<uint32_t>(Integer(params.Get(name), name, min, max));
@@ -74,6 +86,7 @@ ContextShape ReadShape(const Napi::Value& value) {
   shape.flash_attention = ReadFlashAttention(params.Get("flashAttention"));
   shape.key_type = ReadCacheType(params.Get("keyType"), "keyType");
   shape.value_type = ReadCacheType(params.Get("valueType"), "valueType");
+  shape.adapter_scales = ReadScales(params.Get("adapterScales"), adapters);
   if (static_cast<uint64_t>(shape.context_size) * shape.sequences > 1u << 30) {
     throw BadArgument(value.Env(), "contextSize", "smaller for so many sequences");
   }

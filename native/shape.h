@@ -7,8 +7,8 @@
 
 namespace gpt4all {
 
-// NativeContextParams of src/native/types.ts, checked.
-ContextShape ReadShape(const Napi::Value& value);
+// NativeContextParams of src/native/types.ts, checked, for a model with so many adapters.
+ContextShape ReadShape(const Napi::Value& value, size_t adapters);
 
 // What V8 is told, so that it collects closed contexts in time. llama.cpp's public API does not tell the
 // sizes of its buffers: the KV cache exactly for plain transformers, the compute buffers roughly.

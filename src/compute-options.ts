@@ -1,11 +1,22 @@
-/** Options of a model on how it computes: threads, flash attention, the KV cache. */
+/** Options of a model on how it computes: threads, flash attention, the KV cache, LoRA adapters. */
 import { availableParallelism } from 'node:os'
-import { checkKnown, checkObject, integer } from './checks.ts'
+import { checkKnown, checkObject, integer, MAX_FLOAT, number, string } from './checks.ts'
 import { optionError } from './errors.ts'
 import type { Logger } from './logger.ts'
 
 /** What the numbers of a KV cache are kept as: ggml's names of its types. */
 export type KvType = 'f16' | 'bf16' | 'f32' | 'q8_0' | 'q5_1' | 'q5_0' | 'q4_1' | 'q4_0' | 'iq4_nl'
+
+/** A LoRA adapter: a GGUF file, and how much of it is added to the weights. */
+export type LoraAdapter = {
+  /**
+   * As the path of a model: with a slash a path of its own; without, a file in the default folder; always within
+   * `modelPath` where that is given. `~/` and `file:` URLs work, and `.gguf` may be left out.
+   */
+  readonly path: string
+  /** How much of it: 0 is none, 1 as it was trained; more, and less than 0, are possible. @default 1 */
+  readonly scale?: number | undefined
+}
 
 export type ComputeOptions = {
   /**
@@ -32,6 +43,8 @@ export type ComputeOptions = {
    * @default 'auto'
    */
   readonly flashAttention?: boolean | 'auto' | undefined
+  /** LoRA adapters of this very model, which are added to its weights while it computes. @default none */
+  readonly lora?: readonly LoraAdapter[] | undefined
 }
 
 export type ResolvedThreads = {
@@ -45,6 +58,7 @@ export type ResolvedComputeOptions = ResolvedThreads & {
   readonly keyType: KvType
   readonly valueType: KvType
   readonly flashAttention: 'auto' | 'on' | 'off'
+  readonly lora: readonly { readonly path: string; readonly scale: number }[]
 }
 
 export const COMPUTE_OPTIONS: Readonly<Record<keyof ComputeOptions, true>> = {
@@ -52,6 +66,7 @@ export const COMPUTE_OPTIONS: Readonly<Record<keyof ComputeOptions, true>> = {
   nThreadsBatch: true,
   kvType: true,
   flashAttention: true,
+  lora: true,
 }
 
 /** Bytes of a block, and the numbers in it; source: ggml_type and its traits in ggml.c. */
@@ -80,6 +95,7 @@ export function resolveComputeOptions(options: ComputeOptions, logger: Logger): 
     keyType,
     valueType,
     flashAttention,
+    lora: adapters(options.lora),
   }
 }
 
@@ -133,4 +149,18 @@ function resolveFlashAttention(value: unknown): 'auto' | 'on' | 'off' {
   if (value === undefined || value === 'auto') return 'auto'
   if (typeof value === 'boolean') return value ? 'on' : 'off'
   throw optionError('flashAttention', "true, false or 'auto'", value)
+}
+
+function adapters(value: unknown): ResolvedComputeOptions['lora'] {
+  if (value === undefined) return []
+  if (!Array.isArray(value)) throw optionError('lora', 'an array of { path, scale }', value)
+  return Array.from(value, (adapter: unknown, i) => {
+    const name = `lora[${i}]`
+    checkObject(name, adapter)
+    checkKnown(adapter as object, { path: true, scale: true })
+    const { path, scale } = adapter as { path?: unknown; scale?: unknown }
+    const given = string(`${name}.path`, path)
+    if (given === undefined) throw optionError(`${name}.path`, 'a non-empty string', path)
+    return { path: given, scale: number(`${name}.scale`, scale, -MAX_FLOAT, MAX_FLOAT) ?? 1 }
+  })
 }

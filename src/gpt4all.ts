@@ -55,7 +55,8 @@ export class GPT4All extends ModelFiles {
     super()
     this.#options = resolveModelOptions(options)
     this.#threads = this.#options
-    const { modelPath, draftModel } = this.#options
+    const { modelPath, draftModel, lora } = this.#options
+    for (const { path } of lora) locateModel(path, modelPath) // a wrong name is told at once
     this.#location = locateModel(name, modelPath)
     this.#draft = draftModel === undefined ? undefined : locateModel(draftModel, modelPath)
   }

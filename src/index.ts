@@ -7,7 +7,7 @@ export {
   type TemplateOptions,
 } from './chat/template.ts'
 export { ChatSession } from './chat-session.ts'
-export type { KvType } from './compute-options.ts'
+export type { KvType, LoraAdapter } from './compute-options.ts'
 export type { Channel } from './engine/reply.ts'
 export type { FinishReason } from './engine/tokens.ts'
 export {

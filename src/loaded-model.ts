@@ -243,7 +243,7 @@ async function startEngine(
   loadDraft: () => Promise<NativeModel | undefined>,
 ): Promise<Engine> {
   const { nCtx, deterministic, parallel, maxQueue, cacheMemory, logger } = options
-  const { flashAttention, keyType, valueType } = options
+  const { flashAttention, keyType, valueType, lora } = options
   const { trainedContextSize } = native.info
   if (nCtx > trainedContextSize) {
     logger.warn(
@@ -256,6 +256,7 @@ async function startEngine(
       contextSize: nCtx,
       ...threadChoice(native, options),
       cache: { flashAttention, keyType, valueType },
+      adapterScales: lora.map(({ scale }) => scale),
       deterministic,
       parallel: parallel ?? sideBySide(header, nCtx, options),
       reserved: parallel ?? 1,

@@ -11,6 +11,8 @@ type ContextShape = ThreadChoice & {
   /** Tokens of one conversation. */
   readonly contextSize: number
   readonly cache: CacheOptions
+  /** How much of each adapter of the model is added to its weights. */
+  readonly adapterScales: readonly number[]
   /** The same tokens give the same logits, bit for bit, whatever was cached or asked before. */
   readonly deterministic: boolean
 }
@@ -45,7 +47,7 @@ const GREEDY = {
 export function contextMaker(
   binding: NativeBinding,
   model: NativeModel,
-  { contextSize, threads, batchThreads, cache, deterministic }: ContextShape,
+  { contextSize, threads, batchThreads, cache, adapterScales, deterministic }: ContextShape,
 ): MakeContext {
   const batchSize = Math.min(DEFAULTS.nBatch, contextSize)
   const microBatchSize = deterministic ? Math.min(SLICE, batchSize) : batchSize
@@ -61,6 +63,7 @@ export function contextMaker(
       batchThreads,
       poll: 50,
       ...cache,
+      adapterScales,
     })
   }
 }
@@ -74,6 +77,6 @@ export async function openDrafter(
 ): Promise<Drafter> {
   // Its heads may be too small for the blocks of the other's cache, and its own is small.
   const cache = { ...shape.cache, keyType: 'f16', valueType: 'f16' } as const
-  const context = await contextMaker(binding, draft, { ...shape, cache })(1)
+  const context = await contextMaker(binding, draft, { ...shape, cache, adapterScales: [] })(1)
   return new Drafter(context, new binding.Sampler(draft.info.vocabSize, GREEDY), model.info.vocabSize)
 }

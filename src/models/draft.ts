@@ -24,7 +24,7 @@ export async function loadDraft(
   const header = await readGguf(path, { signal })
   assertGeneratesText(header)
   checkMemory(path, options.nCtx, planMemory(header, options.nCtx), options.logger)
-  const draft = await load(binding, header, options, gpus, signal)
+  const draft = await load(binding, header, options, gpus, [], signal)
   const reason = whyNot(draft, target)
   if (reason === undefined) return draft
   draft.close()

@@ -6,12 +6,13 @@ import type { Device } from './devices.ts'
 import type { GgufHeader } from './gguf/header.ts'
 import { Meter } from './progress.ts'
 
-/** Loads the weights onto these GPUs, or none. */
+/** Loads the weights onto these GPUs, or none, and the adapters at these paths. */
 export async function load(
   binding: NativeBinding,
   { path, fileBytes }: GgufHeader,
   options: ResolvedModelOptions,
   gpus: readonly Device[],
+  adapters: readonly string[],
   signal: AbortSignal,
 ): Promise<NativeModel> {
   signal.throwIfAborted()
@@ -20,6 +21,7 @@ export async function load(
     vocabOnly: false,
     gpuLayers: gpus.length > 0 ? options.ngl : 0,
     devices: gpus.map((gpu) => gpu.name),
+    adapters,
     ...(log && { log }),
   }
   const meter = new Meter('load', options.onProgress)

@@ -7,6 +7,7 @@ import { originalFile } from './ggml/metadata.ts'
 import { assertGeneratesText, type GgufHeader, readGguf } from './gguf/header.ts'
 import { checkCache } from './kv-cache.ts'
 import { load } from './load.ts'
+import { findAdapters } from './lora.ts'
 import { checkMemory, gibibytes, planMemory } from './memory.ts'
 import { metaNumber } from './memory-shape.ts'
 
@@ -59,6 +60,7 @@ export async function openModel<Engine>(
   const header = await readGguf(path, { signal })
   assertGeneratesText(header)
   checkCache(header, options)
+  const adapters = await findAdapters(options, header, signal)
   const original = originalFile(path, header.metadata)
   const entry = await findEntry(original, options.modelConfigFile, options.logger)
   const fallbacks: DeviceFallback[] = []
@@ -79,7 +81,7 @@ export async function openModel<Engine>(
     }).total
     const gpus = choose(one.gpus, bytes)
     try {
-      const { native, engine } = await openOn(gpus, binding, header, options, start, signal)
+      const { native, engine } = await openOn(gpus, binding, header, adapters, options, start, signal)
       return { native, engine, header, original, entry, gpus, fallbacks }
     } catch (error) {
       if (gpus.length === 0 || !mayWorkElsewhere(error)) throw error
@@ -94,6 +96,7 @@ async function openOn<Engine>(
   gpus: readonly Device[],
   binding: NativeBinding,
   header: GgufHeader,
+  adapters: readonly string[],
   options: ResolvedModelOptions,
   start: Start<Engine>,
   signal: AbortSignal,
@@ -105,7 +108,7 @@ async function openOn<Engine>(
     cache: options,
   })
   checkMemory(header.path, nCtx, plan, logger)
-  const native = await load(binding, header, options, gpus, signal)
+  const native = await load(binding, header, options, gpus, adapters, signal)
   try {
     const { hasEncoder, hasDecoder, isDiffusion } = native.info
     if (hasEncoder || !hasDecoder || isDiffusion) {

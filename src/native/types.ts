@@ -16,6 +16,8 @@ export type NativeModelParams = {
   readonly gpuLayers: number
   /** Names of devices (see `devices()`) to use; empty = none but the CPU. */
   readonly devices: readonly string[]
+  /** Files of LoRA adapters for this model (llama_adapter_lora_init), checked: damaged ones may abort the process. */
+  readonly adapters: readonly string[]
   readonly log?: NativeLog
 }
 
@@ -95,6 +97,8 @@ export type NativeContextParams = {
   /** What the KV cache keeps keys and values as (type_k, type_v). A quantized V needs flash attention. */
   readonly keyType: KvType
   readonly valueType: KvType
+  /** How much of each of the model's adapters is added to its weights; 0 = none (llama_set_adapters_lora). */
+  readonly adapterScales: readonly number[]
 }
 
 export type NativeContextInfo = {

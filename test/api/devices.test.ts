@@ -20,6 +20,7 @@ const SHAPE = {
   threads: 1,
   batchThreads: 1,
   cache: { flashAttention: 'auto', keyType: 'f16', valueType: 'f16' } as const,
+  adapterScales: [],
   yields: false,
   deterministic: false,
   parallel: 1,

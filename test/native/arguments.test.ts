@@ -138,6 +138,7 @@ describe('a wrong argument throws ERR_ARGUMENT, and the object works on', () => 
     ['flashAttention', [undefined, null, true, '', 'maybe', 1]],
     ['keyType', [undefined, null, '', 'F16', 'q8_1', 'q4_K', 1]],
     ['valueType', [undefined, null, '', 'F16', 'q8_1', 'q4_K', 1]],
+    ['adapterScales', [undefined, null, 1, [1], [undefined]]],
   ])('Context.create(): %s', (name, values) => {
     for (const value of values) {
       expectRefused(
@@ -170,6 +171,11 @@ describe('a wrong argument throws ERR_ARGUMENT, and the object works on', () => 
       { ...LOAD, devices: 'CPU' },
       { ...LOAD, devices: ['no such device'] },
       { ...LOAD, devices: [3] },
+      { ...LOAD, adapters: 'a.gguf' },
+      { ...LOAD, adapters: undefined },
+      { ...LOAD, adapters: [3] },
+      { ...LOAD, adapters: ['a\0b'] },
+      { ...LOAD, adapters: new Array(2 ** 32 - 1) },
       { ...LOAD, log: 'stderr' },
     ]) {
       expectRefused(() => load(EMBEDDED, params))

@@ -14,6 +14,7 @@ const SHAPE: EngineShape = {
   threads: 1,
   batchThreads: 1,
   cache: { flashAttention: 'auto', keyType: 'f16', valueType: 'f16' },
+  adapterScales: [],
   yields: false,
   deterministic: false,
   parallel: 4,
@@ -105,6 +106,7 @@ const CONTEXT = {
   flashAttention: 'auto',
   keyType: 'f16',
   valueType: 'f16',
+  adapterScales: [],
 } as const
 const ROUNDING = 0.3
 

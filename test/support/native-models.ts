@@ -18,7 +18,7 @@ import { type TinyModel, tinyModel } from './tiny-models.ts'
 
 export const binding = loadBinding()
 
-export const LOAD = { vocabOnly: false, gpuLayers: 0, devices: [] } as const
+export const LOAD = { vocabOnly: false, gpuLayers: 0, devices: [], adapters: [] } as const
 
 const opened: { close(): unknown }[] = []
 const folder = mkdtempSync(join(tmpdir(), 'gpt4all-native-'))
@@ -57,6 +57,7 @@ export const SHAPE: NativeContextParams = {
   flashAttention: 'auto',
   keyType: 'f16',
   valueType: 'f16',
+  adapterScales: [],
 }
 
 export async function openContext(
