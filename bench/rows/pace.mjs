@@ -3,7 +3,7 @@ import { engine } from '../engine-programs.mjs'
 import { files } from '../models.mjs'
 import { linearFit, median } from '../stats.mjs'
 
-const TURN = { turns: 50, added: 40, answer: 24, nCtx: 4096 }
+const TURN = { turns: 50, added: 32, answer: 16, nCtx: 4096 }
 const COUNTS = [1, 2, 4, 8, 16]
 const EACH = { nCtx: 512, prompt: 64, tokens: 96 } // a stream
 const LONG_RUNS = 5
@@ -15,7 +15,7 @@ export const pace = [
     bar: { atLeast: 0.98 },
     async measure({ model, threads, quick, onPair }) {
       const runs = []
-      for (let variant = 0; variant < (quick ? 1 : LONG_RUNS); variant++) {
+      for (let variant = 0; variant < (quick ? 3 : LONG_RUNS); variant++) {
         runs.push(await engine('growth', { ...TURN, model, threads, variant }))
         onPair(undefined, variant)
       }
