@@ -22,7 +22,8 @@ export function table(results) {
   const lines = [
     '| what | median | quartiles | worst to best | bar | |',
     '|---|---|---|---|---|---|',
-    ...results.map(({ title, note, unit, bar, values }) => {
+    ...results.map(({ title, note, unit, bar, values, skipped }) => {
+      if (skipped !== undefined) return `| ${title} | skipped: ${skipped} | | | | |`
       const { figures, wanted, passes } = judge({ bar, unit }, values)
       const [worst, best] =
         bar.atLeast === undefined ? [figures.max, figures.min] : [figures.min, figures.max]

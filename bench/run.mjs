@@ -4,6 +4,7 @@
 //   npm run bench -- --only decode,prefill         some rows of bench/rows.mjs
 //   npm run bench -- --pairs 30 --threads 4 --model FILE.gguf
 //   npm run bench -- --quick                       3 pairs: does it work, roughly
+//   npm run bench -- --list                        the names of the rows, and what they are
 //   npm run bench -- --strict                      exit code 1 where a bar is missed
 //
 // The table goes to stdout, and with all figures to bench/results/ (latest.md, latest.json).
@@ -17,6 +18,7 @@ import { inRoot, realModel } from '../scripts/paths.mjs'
 import { setUp } from '../scripts/setup.mjs'
 import { main, Stop, step } from '../scripts/steps.mjs'
 import { prepareModels } from './models.mjs'
+import { linePlot, ratioPlot } from './plot.mjs'
 import { judge, page } from './report.mjs'
 import { rows } from './rows.mjs'
 
@@ -29,10 +31,15 @@ const OPTIONS = {
   threads: { type: 'string' },
   quick: { type: 'boolean', default: false },
   strict: { type: 'boolean', default: false },
+  list: { type: 'boolean', default: false },
 }
 
 main(import.meta.url, async () => {
   const settings = readSettings(process.argv.slice(2))
+  if (settings.list) {
+    for (const { name, title } of settings.rows) process.stdout.write(`${name.padEnd(20)} ${title}\n`)
+    return
+  }
   const prepared = await prepare()
   const machine = describeMachine()
   if (machine.loadBefore > BUSY * machine.cores) {
@@ -43,17 +50,21 @@ main(import.meta.url, async () => {
   const results = []
   for (const row of settings.rows) results.push(await measure(row, { ...settings, ...prepared }))
   write({ machine: { ...machine, loadAfter: loadavg()[0] }, settings: plain(settings), results })
-  if (settings.strict && results.some((result) => !result.passes)) process.exitCode = 1
+  if (settings.strict && results.some(({ passes }) => passes === false)) process.exitCode = 1
 })
 
 async function measure(row, options) {
   let result
   await step(row.name, async (report) => {
     const onPair = (_, i) => report(`pair ${i + 1} of ${options.pairs}`, (i + 1) / options.pairs)
-    const { values, note, measured } = await row.measure({ ...options, onPair })
-    const { figures, figure, passes } = judge(row, values)
+    const { values, note, measured, plot, skipped } = await row.measure({ ...options, onPair })
     const { name, title, unit, bar } = row
-    result = { name, title, unit, bar, figure, passes, note, ...{ figures, values, measured } }
+    if (skipped !== undefined) {
+      result = { name, title, unit, bar, skipped }
+      return `skipped: ${skipped}`
+    }
+    const { figures, figure, passes } = judge(row, values)
+    result = { name, title, unit, bar, figure, passes, note, ...{ figures, values, measured, plot } }
     return `${figure.toFixed(3)}${unit ? ` ${unit}` : ''}: ${passes ? 'pass' : 'FAIL'} (${note})`
   })
   return result
@@ -82,6 +93,7 @@ function readSettings(args) {
     rows: rows.filter((row) => wanted.includes(row.name)),
     quick: values.quick,
     strict: values.strict,
+    list: values.list,
   }
 }
 
@@ -122,5 +134,8 @@ function write(report) {
   const text = page(report)
   writeFileSync(`${folder}/latest.md`, text)
   writeFileSync(`${folder}/latest.json`, `${JSON.stringify(report, null, 2)}\n`)
+  writeFileSync(`${folder}/ratios.svg`, ratioPlot(report.results))
+  for (const { name, plot } of report.results)
+    if (plot !== undefined) writeFileSync(`${folder}/${name}.svg`, linePlot(plot))
   process.stdout.write(`\n${text}\n`)
 }
