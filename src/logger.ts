@@ -40,7 +40,7 @@ function stderrLogger(level: LogLevel): Logger {
  * more, else silence.
  */
 export function resolveLogger(logger: Logger | undefined, verbose: boolean): Logger {
-  if (logger !== undefined) return checkLogger(logger)
+  if (logger !== undefined) return harmless(checkLogger(logger))
   const named = process.env.GPT4ALL_LOG
   const isLevel = LOG_LEVELS.includes(named as LogLevel)
   const levels = [...(verbose ? ['info'] : []), ...(named ? [isLevel ? named : 'warn'] : [])]
@@ -73,11 +73,19 @@ export function tellPrompt(logger: Logger, message: PromptMessage): void {
   if (prompts.hasSubscribers) prompts.publish(message)
   if (isSilent(logger, 'info')) return
   const { prompt, promptTokens, cachedTokens } = message
-  try {
-    logger.info(`prompt of ${promptTokens} tokens, ${cachedTokens} of them cached:\n${prompt}`)
-  } catch {
-    // A logger that fails must not fail what it logs.
+  logger.info(`prompt of ${promptTokens} tokens, ${cachedTokens} of them cached:\n${prompt}`)
+}
+
+/** A logger that fails must not fail what it logs. */
+function harmless(logger: Logger): Logger {
+  const at = (level: LogLevel) => (message: string) => {
+    try {
+      logger[level](message)
+    } catch {
+      // nobody to tell
+    }
   }
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
 
 function checkLogger(logger: Logger): Logger {

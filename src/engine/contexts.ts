@@ -78,5 +78,6 @@ export async function openDrafter(
   // Its heads may be too small for the blocks of the other's cache, and its own is small.
   const cache = { ...shape.cache, keyType: 'f16', valueType: 'f16' } as const
   const context = await contextMaker(binding, draft, { ...shape, cache, adapterScales: [] })(1)
-  return new Drafter(context, new binding.Sampler(draft.info.vocabSize, GREEDY), model.info.vocabSize)
+  const { vocabSize } = draft.info
+  return new Drafter(context, new binding.Sampler(vocabSize, GREEDY), vocabSize, model.info.vocabSize)
 }

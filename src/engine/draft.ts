@@ -1,4 +1,3 @@
-import { nativeCode } from '../native/failures.ts'
 import type { NativeContext, NativeSampler } from '../native/types.ts'
 import { commonPrefix } from './slots.ts'
 
@@ -13,51 +12,51 @@ export class Drafter {
   readonly #context: NativeContext
   /** Takes the most likely token. */
   readonly #greedy: NativeSampler
-  /** Tokens of the large model's vocabulary. */
+  /** Tokens of its vocabulary, and of the large model's. */
+  readonly #ownVocabSize: number
   readonly #vocabSize: number
   #cached: number[] = []
 
-  constructor(context: NativeContext, greedy: NativeSampler, vocabSize: number) {
+  constructor(context: NativeContext, greedy: NativeSampler, ownVocabSize: number, vocabSize: number) {
     this.#context = context
     this.#greedy = greedy
+    this.#ownVocabSize = ownVocabSize
     this.#vocabSize = vocabSize
   }
 
-  /** Evaluates what it has not seen of `tokens` but the last one; `false` when it was aborted or failed. */
-  async follow(tokens: readonly number[]): Promise<boolean> {
-    this.#keep(commonPrefix(this.#cached, tokens))
+  /** Evaluates what it has not seen of `tokens` but the last one, as far as it knows them. */
+  async follow(tokens: readonly number[]): Promise<void> {
+    const unknown = tokens.findIndex((token) => token >= this.#ownVocabSize)
+    const end = unknown < 0 ? tokens.length - 1 : Math.min(unknown, tokens.length - 1)
+    this.#keep(Math.min(commonPrefix(this.#cached, tokens), end))
     const { batchSize } = this.#context.info
-    try {
-      while (this.#cached.length < tokens.length - 1) {
-        const from = this.#cached.length
-        await this.#evaluate(tokens.slice(from, Math.min(tokens.length - 1, from + batchSize)))
-      }
-      return true
-    } catch (error) {
-      return this.#failed(error)
+    while (this.#cached.length < end) {
+      const from = this.#cached.length
+      await this.#evaluate(tokens.slice(from, Math.min(end, from + batchSize)))
     }
   }
 
-  /** Up to `count` tokens that may follow `tokens`; fewer where it is in doubt. */
+  /** Up to `count` tokens that may follow `tokens`, which it has followed; fewer where it is in doubt. */
   async propose(tokens: readonly number[], count: number): Promise<number[]> {
-    if (!(await this.follow(tokens))) return []
     const guessed: number[] = []
-    try {
-      let next = tokens.at(-1)!
-      while (guessed.length < count) {
-        const drawn = await this.#draw(next)
-        if (drawn.probability < LEAST_SURE || drawn.token >= this.#vocabSize) break
-        guessed.push(drawn.token)
-        next = drawn.token
-      }
-    } catch (error) {
-      this.#failed(error)
+    if (this.#cached.length < tokens.length - 1) return guessed // it does not know them all
+    let next = tokens.at(-1)!
+    while (guessed.length < count && next < this.#ownVocabSize) {
+      const drawn = await this.#draw(next)
+      if (drawn.probability < LEAST_SURE || drawn.token >= this.#vocabSize) break
+      guessed.push(drawn.token)
+      next = drawn.token
     }
     return guessed
   }
 
-  setThreads(count: number, batchCount: number): void {
-    this.#context.setThreads(count, batchCount, false)
+  /** Whatever its cache holds: it is evaluated again. */
+  forget(): void {
+    this.#keep(0)
+  }
+
+  setThreads(count: number, batchCount: number, watch: boolean): void {
+    this.#context.setThreads(count, batchCount, watch)
   }
 
   /** Gives up what is under way. */
@@ -85,12 +84,5 @@ export class Drafter {
 
   #keep(count: number): void {
     this.#cached.length = Math.min(count, this.#cached.length)
-  }
-
-  /** Whatever its cache holds now: it is evaluated again. A small model that fails costs speed, not the answer. */
-  #failed(error: unknown): false {
-    if (nativeCode(error) === undefined) throw error
-    this.#keep(0)
-    return false
   }
 }

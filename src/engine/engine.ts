@@ -49,8 +49,8 @@ export class Engine {
     this.#shape = shape
     this.#mostSlots = shape.deterministic ? 1 : shape.parallel
     this.#drafter = drafter
-    this.#guesses = new Guesses(drafter)
     this.#threads = new ThreadCounts(shape, shape.logger)
+    this.#guesses = new Guesses(drafter, () => this.#threads.crowdedOut())
     this.#slots = new Slots(context.info.sequences)
     const rollsBack = !native.info.isRecurrent && !native.info.isHybrid
     this.#canGuess = rollsBack && !shape.deterministic
@@ -90,7 +90,7 @@ export class Engine {
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#idleTimer)
-    for (const ask of [...this.#asks]) this.#settle(ask, () => ask.reject(new ClosedError('The model')))
+    this.#rejectAll(new ClosedError('The model'))
     await this.#growing
     await Promise.all([this.#context.close(), this.#drafter?.close()])
     this.#placement.clear()
@@ -105,6 +105,8 @@ export class Engine {
       const ask: Ask = { ...options, sequence, resolve, reject, onAbort: () => this.#abort(ask) }
       options.signal?.addEventListener('abort', ask.onAbort, { once: true })
       this.#asks.push(ask)
+      // Guesses are for one that runs alone: whoever comes does not wait for them.
+      if (this.#asks.length > 1) this.#drafter?.abort()
       this.#wake()
     })
   }
@@ -132,16 +134,19 @@ export class Engine {
 
   #abort(ask: Ask): void {
     this.#settle(ask, () => ask.reject(ask.signal?.reason))
+    this.#drafter?.abort()
     const stillWanted = this.#stepping.some((work) => this.#asks.includes(work.ask))
-    if (stillWanted) return
-    if (this.#stepping.length > 0) this.#context.abort()
-    if (this.#asks.length === 0) this.#drafter?.abort()
+    if (this.#stepping.length > 0 && !stillWanted) this.#context.abort()
   }
 
   #settle(ask: Ask, answer: () => void): void {
     ask.signal?.removeEventListener('abort', ask.onAbort)
     this.#asks = this.#asks.filter((other) => other !== ask)
     answer()
+  }
+
+  #rejectAll(reason: unknown): void {
+    for (const ask of [...this.#asks]) this.#settle(ask, () => ask.reject(reason))
   }
 
   // Sequences that were answered by the last step ask again within this turn of the event loop. When all that
@@ -156,19 +161,13 @@ export class Engine {
 
   async #run(): Promise<void> {
     clearTimeout(this.#idleTimer)
-    this.#growing = this.#grow()
-    await this.#growing
-    if (!this.#closed) this.#threads.tell(this.#context, this.#drafter)
-    const guess = await this.#guess()
-    const work = gather(this.#asks, {
-      slotOf: (sequence) => this.#slots.of(sequence) ?? this.#placement.attach(sequence, this.#isWaiting),
-      pending: this.#pending,
-      room: this.#context.info.batchSize,
-      beside: this.#pace.beside,
-      guess,
-      deterministic: this.#shape.deterministic,
-    })
+    let work: Work[] = []
     try {
+      this.#growing = this.#grow()
+      await this.#growing
+      if (!this.#closed) this.#threads.tell(this.#context, this.#drafter)
+      const guess = await this.#guess()
+      work = this.#gather(guess)
       if (work.length > 0) await this.#step(work, guess)
     } catch (error) {
       await this.#fail(work, error)
@@ -176,6 +175,17 @@ export class Engine {
     this.#running = false
     if (work.length > 0) this.#wake()
     else this.#wakeWhenIdle()
+  }
+
+  #gather(guess: Guess | undefined): Work[] {
+    return gather(this.#asks, {
+      slotOf: (sequence) => this.#slots.of(sequence) ?? this.#placement.attach(sequence, this.#isWaiting),
+      pending: this.#pending,
+      room: this.#context.info.batchSize,
+      beside: this.#pace.beside,
+      guess,
+      deterministic: this.#shape.deterministic,
+    })
   }
 
   // Tokens of it that are not in the cache.
@@ -267,7 +277,12 @@ export class Engine {
     const { streams, prompts, guessed } = sizesOf(work)
     if (guessed === 0) this.#pace.took(ms, streams, prompts)
     if (streams === 1 && work.length === 1)
-      this.#guesses.took(work[0]!.ask.sequence, ms, guess, (results[0]?.tokens.length ?? 1) - 1)
+      this.#guesses.took(
+        work[0]!.ask.sequence,
+        ms,
+        { guessed, accepted: (results[0]?.tokens.length ?? 1) - 1 },
+        guess,
+      )
   }
 
   // A part of a failed step may have reached the cache: ask it what it holds. Where the step was only given up,
@@ -275,6 +290,7 @@ export class Engine {
   async #fail(work: readonly Work[], error: unknown): Promise<void> {
     const code = nativeCode(error)
     if (code === 'ERR_CROWDED') this.#threads.crowdedOut()
+    if (work.length === 0) return this.#rejectAll(translateFailure(error, 'The model'))
     const again = code === 'ERR_ABORTED' || code === 'ERR_CROWDED' || code === 'ERR_CANNOT_ROLL_BACK'
     for (const { ask, slot } of work) {
       await this.#placement.resync(slot)

@@ -36,7 +36,10 @@ export class GuessPace {
   took(ms: number, guessed: number, accepted: number, without: number | undefined): void {
     this.#with = average(this.#with, ms / (accepted + 1), WEIGHT)
     this.#tried++
-    this.#length = accepted === guessed ? Math.min(MOST_GUESSED, 2 * this.#length) : Math.max(2, accepted + 1)
+    this.#length =
+      guessed > 0 && accepted === guessed
+        ? Math.min(MOST_GUESSED, 2 * this.#length)
+        : Math.max(2, accepted + 1)
     if (this.#tried < ENOUGH) return
     if (without === undefined) {
       this.#resting = 1 // a step without, to compare with
@@ -46,6 +49,11 @@ export class GuessPace {
       this.#rest = SHORTEST_REST
       return
     }
+    this.giveUp()
+  }
+
+  /** Rests, longer each time. */
+  giveUp(): void {
     this.#resting = this.#rest
     this.#rest = Math.min(LONGEST_REST, 2 * this.#rest)
     this.#with = undefined

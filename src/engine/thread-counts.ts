@@ -41,8 +41,9 @@ export class ThreadCounts {
     if (count !== this.#count) this.#logger.debug(`computing with ${count} of ${threads} threads`)
     this.#count = count
     const batch = yields ? count : batchThreads
-    context.setThreads(count, batch, yields && count > 1)
-    drafter?.setThreads(count, batch)
+    const watch = yields && count > 1
+    context.setThreads(count, batch, watch)
+    drafter?.setThreads(count, batch, watch)
   }
 
   /** The step was given up because other programs use the cores. */

@@ -5,6 +5,7 @@ import type { Device } from './devices.ts'
 import { assertGeneratesText, readGguf } from './gguf/header.ts'
 import { load } from './load.ts'
 import { checkMemory, planMemory } from './memory.ts'
+import { checkPositions } from './positions.ts'
 
 /** Sizes of vocabularies may differ by this much: files pad them. Source: llama.cpp's common/speculative.cpp */
 const MOST_PADDING = 128
@@ -23,6 +24,7 @@ export async function loadDraft(
 ): Promise<NativeModel> {
   const header = await readGguf(path, { signal })
   assertGeneratesText(header)
+  checkPositions(header, options.nCtx)
   checkMemory(path, options.nCtx, planMemory(header, options.nCtx), options.logger)
   const draft = await load(binding, header, options, gpus, [], signal)
   const reason = whyNot(draft, target)

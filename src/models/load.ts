@@ -53,12 +53,6 @@ export async function load(
 /** llama.cpp's lines for `logger`; nothing at all where nobody listens, so that no line is ever made. */
 function nativeLog(logger: Logger): NativeLog | undefined {
   if (LOG_LEVELS.every((level) => isSilent(logger, level))) return undefined
-  return (level, line) => {
-    try {
-      // llama.cpp's information is for those who look into it; ours at this level is the final prompt.
-      logger[level === 'info' ? 'debug' : level](line)
-    } catch {
-      // A logger that fails must not fail what it logs.
-    }
-  }
+  // llama.cpp's information is for those who look into it; ours at this level is the final prompt.
+  return (level, line) => logger[level === 'info' ? 'debug' : level](line)
 }

@@ -10,6 +10,7 @@ import { load } from './load.ts'
 import { findAdapters } from './lora.ts'
 import { checkMemory, gibibytes, planMemory } from './memory.ts'
 import { metaNumber } from './memory-shape.ts'
+import { checkPositions } from './positions.ts'
 
 export type OpenedModel<Engine> = {
   readonly native: NativeModel
@@ -60,6 +61,7 @@ export async function openModel<Engine>(
   const header = await readGguf(path, { signal })
   assertGeneratesText(header)
   checkCache(header, options)
+  checkPositions(header, options.nCtx)
   const adapters = await findAdapters(options, header, signal)
   const original = originalFile(path, header.metadata)
   const entry = await findEntry(original, options.modelConfigFile, options.logger)

@@ -44,6 +44,17 @@ describe('draftModel', () => {
     }
   })
 
+  test('guesses as well when the same prompt comes again', async () => {
+    const model = await open()
+    const [first, again] = [
+      await model.generate(PROMPTS[0]!, GREEDY).result,
+      await model.generate(PROMPTS[0]!, GREEDY).result,
+    ]
+    expect(again.tokens).toEqual(first.tokens)
+    const shares = [first, again].map(({ timings }) => timings.acceptedTokens / timings.proposedTokens)
+    expect(shares[1]).toBeCloseTo(shares[0]!, 1)
+  })
+
   test('leaves what a sampler draws as it is', async () => {
     const model = await open()
     const options = { temp: 0.9, topP: 1, seed: 7, maxTokens: 60 }

@@ -46,6 +46,19 @@ describe('many at once on one model', () => {
     await Promise.all(Array.from({ length: 50 }, (_, i) => chat(i)))
   })
 
+  test('are answered whatever the logger throws', async () => {
+    let isLoaded = false
+    const fail = () => {
+      if (isLoaded) throw new Error('a logger of the program')
+    }
+    const model = await open({ logger: { debug: fail, info: fail, warn: fail, error: fail } })
+    isLoaded = true
+    const texts = await Promise.all(
+      ['France', 'Italy'].map((country) => model.generate(`The capital of ${country} is`, GREEDY)),
+    )
+    expect(texts).toEqual([expect.stringContaining('Paris'), expect.stringContaining('Rome')])
+  })
+
   test('wait in line where parallel is 1, and are refused where maxQueue is reached', async () => {
     const model = await open({ parallel: 1, maxQueue: 2 })
     const runs = ['France', 'Italy', 'Spain', 'Japan'].map((country) =>

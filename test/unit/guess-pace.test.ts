@@ -16,6 +16,12 @@ describe('the pace of guessing', () => {
     expect(pace.length).toBe(3)
   })
 
+  test('does not take longer ones where the guess was empty', () => {
+    const pace = new GuessPace()
+    pace.took(10, 0, 0, 60)
+    expect(pace.length).toBe(2)
+  })
+
   test('rests where guesses cost more than they bring, longer each time, and tries again', () => {
     const pace = new GuessPace()
     const rests: number[] = []
@@ -32,7 +38,7 @@ describe('the pace of guessing', () => {
     const pace = new GuessPace()
     const lengths = Array.from({ length: 5 }, () => {
       const { length } = pace
-      pace.took(10, length, length, undefined)
+      if (length > 0) pace.took(10, length, length, undefined)
       return length
     })
     expect(lengths).toEqual([4, 8, 16, 16, 0])

@@ -20,6 +20,11 @@ describe('the log', () => {
 
   test('goes to the logger that is given, whatever else is said', () => {
     vi.stubEnv('GPT4ALL_LOG', 'error')
-    expect(resolveLogger(console, true)).toBe(console)
+    const lines: string[] = []
+    const at = (level: string) => (line: string) => lines.push(`${level} ${line}`)
+    const given = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+    const logger = resolveLogger(given, true)
+    for (const level of LOG_LEVELS) logger[level]('said')
+    expect(lines).toEqual(LOG_LEVELS.map((level) => `${level} said`))
   })
 })
