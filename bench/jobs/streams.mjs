@@ -58,7 +58,7 @@ export async function gap({ model: file, threads, nCtx, prompt, beside, runs }) 
     const endless = { ...GREEDY, maxTokens: Number.POSITIVE_INFINITY, signal: ending.signal }
     const running = prompts.map((text) => listen(model, text, endless))
     const ended = Promise.allSettled(running.map(({ result }) => result))
-    const eighth = listen(model, last, { ...GREEDY, maxTokens: 48 })
+    const eighth = listen(model, last, { ...GREEDY, maxTokens: 32 })
     await eighth.result
     const asked = performance.now()
     const arriving = listen(model, long, { ...GREEDY, maxTokens: 8 })
