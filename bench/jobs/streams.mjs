@@ -11,7 +11,10 @@ const SHARED = 0.6
 /** Tokens per second of all `count` streams together, of each repetition after one that warms up. */
 export async function streams({ model: file, threads, nCtx, count, prompt, tokens, repetitions }) {
   const model = await GPT4All.load(file, { nThreads: threads, nCtx, parallel: count })
-  const rates = await repeat(model, { count, prompt, tokens, repetitions })
+  const next = rater(model, { prompt, tokens })
+  await next(count)
+  const rates = []
+  for (let i = 0; i < repetitions; i++) rates.push(await next(count))
   await model.close()
   return rates
 }
@@ -19,30 +22,30 @@ export async function streams({ model: file, threads, nCtx, count, prompt, token
 /** The same for each of `counts`, on one model: `[[rate, ...], ...]`, the counts taking turns. */
 export async function throughput({ model: file, threads, nCtx, counts, prompt, tokens, repetitions }) {
   const model = await GPT4All.load(file, { nThreads: threads, nCtx, parallel: Math.max(...counts) })
+  const next = rater(model, { prompt, tokens })
+  await next(counts[0])
   const measured = counts.map(() => [])
   for (let i = 0; i < repetitions; i++)
-    for (const [at, count] of counts.entries())
-      measured[at].push(...(await repeat(model, { count, prompt, tokens, repetitions: 1, round: i })))
+    for (const [at, count] of counts.entries()) measured[at].push(await next(count))
   await model.close()
   return measured
 }
 
-async function repeat(model, { count, prompt, tokens, repetitions, round = 0 }) {
-  const once = async (variant) => {
-    const prompts = await promptsOf(model, prompt, count, variant)
-    const running = prompts.map((text) => listen(model, text, { ...GREEDY, maxTokens: tokens + 1 }))
-    await Promise.all(running.map(({ result }) => result))
-    const times = running.map((stream) => stream.times)
-    return sharedTokens(times) >= SHARED * tokens ? totalRate(times) : undefined
-  }
-  const rates = []
-  let next = 2 * round // one that warms up, one that counts
-  for (let i = 0; i <= repetitions; i++) {
+/** A function that runs so many streams, each behind a prompt that is not cached, and resolves with their rate. */
+function rater(model, { prompt, tokens }) {
+  let next = 0
+  return async (count) => {
+    const once = async (round) => {
+      const prompts = await promptsOf(model, prompt, count, round)
+      const running = prompts.map((text) => listen(model, text, { ...GREEDY, maxTokens: tokens + 1 }))
+      await Promise.all(running.map(({ result }) => result))
+      const times = running.map((stream) => stream.times)
+      return sharedTokens(times) >= SHARED * tokens ? totalRate(times) : undefined
+    }
     const rate = await firstOf(once, next)
     next = rate.next
-    rates.push(rate.made)
+    return rate.made
   }
-  return rates.slice(1)
 }
 
 /**
@@ -58,7 +61,7 @@ export async function gap({ model: file, threads, nCtx, prompt, beside, runs }) 
     const endless = { ...GREEDY, maxTokens: Number.POSITIVE_INFINITY, signal: ending.signal }
     const running = prompts.map((text) => listen(model, text, endless))
     const ended = Promise.allSettled(running.map(({ result }) => result))
-    const eighth = listen(model, last, { ...GREEDY, maxTokens: 48 })
+    const eighth = listen(model, last, { ...GREEDY, maxTokens: 32 })
     await eighth.result
     const asked = performance.now()
     const arriving = listen(model, long, { ...GREEDY, maxTokens: 8 })

@@ -15,7 +15,7 @@ import { median, quantile } from '../stats.mjs'
 
 const CONTEXT = 2048
 const STREAMS = 8
-const EACH = { count: STREAMS, nCtx: 512, prompt: 128, tokens: 128 } // a stream
+const EACH = { count: STREAMS, nCtx: 512, prompt: 64, tokens: 96 } // a stream
 const LONG_PROMPT = 1500
 const COPIED = { copies: 6, tokens: 64 }
 const STORY = 192
@@ -32,12 +32,14 @@ const streams = ({ suffix, name, of }) => ({
   bar: { atLeast: 0.9 },
   async measure({ tools, model, models, threads, pairs, repetitions, onPair }) {
     const common = { ...EACH, model: of({ model, models }), threads, repetitions }
-    const theirs = async (unified) => median(await batchedBench(tools, { ...common, unified }))
-    const unified = (await theirs(true)) > (await theirs(false)) // whichever is its best
+    const once = { ...common, repetitions: 1 }
+    const [shared] = await batchedBench(tools, { ...once, unified: true })
+    const [apart] = await batchedBench(tools, { ...once, unified: false })
+    const unified = shared > apart // whichever is its best
     const measured = await interleave(
       pairs,
       async () => median(await engine('streams', common)),
-      () => theirs(unified),
+      async () => median(await batchedBench(tools, { ...common, unified })),
       onPair,
     )
     const cache = unified ? 'one KV cache for all' : 'a KV cache each'
@@ -56,7 +58,7 @@ export const engineRows = [
         nCtx: CONTEXT,
         prompt: LONG_PROMPT,
         beside: STREAMS - 1,
-        runs: quick ? 3 : LONG_PAIRS,
+        runs: quick ? 2 : LONG_PAIRS,
       }
       const measured = await engine('gap', { ...options, model, threads })
       const p99 = quantile(

@@ -48,7 +48,7 @@ export const pace = [
     title: `decode of all streams, ${COUNTS.join(', ')} of them: the least ratio of one count to the count before`,
     bar: { atLeast: 0.95 },
     async measure({ model, models, threads, quick }) {
-      const repetitions = quick ? 2 : LONG_RUNS
+      const repetitions = quick ? 1 : LONG_RUNS
       const series = []
       for (const { name, of } of files) {
         const options = { ...EACH, model: of({ model, models }), threads, counts: COUNTS, repetitions }
