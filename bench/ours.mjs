@@ -1,8 +1,8 @@
 // Our side of the benchmark, in a process of its own: `node bench/ours.mjs <job> <options as JSON>` answers with JSON
 // on stdout. It uses the package as a user would: its public entry, built.
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GPT4All } from '../dist/index.js'
+import { loopDelays } from './event-loop.mjs'
 import { isFirst } from './pairs.mjs'
 import { promptOf } from './prompts.mjs'
 
@@ -100,23 +100,9 @@ async function loop({ model: file, threads, rounds, ms }) {
       for await (const _ of model.generate(text, { maxTokens: 400 })) if (performance.now() >= until) break
     }
   }
-  await write(performance.now() + ms)
-  const measured = []
-  for (let i = 0; i < rounds; i++) {
-    const idle = await delayWhile(() => sleep(ms))
-    const generating = await delayWhile(() => write(performance.now() + ms))
-    measured.push({ idle, generating })
-  }
+  const measured = await loopDelays({ rounds, ms }, write)
   await model.close()
   return measured
-}
-
-async function delayWhile(work) {
-  const histogram = monitorEventLoopDelay({ resolution: 1 })
-  histogram.enable()
-  await work()
-  histogram.disable()
-  return histogram.percentile(99) / 1e6
 }
 
 /** ms from `abort()` inside a long prompt to the rejection, and to the first token of the next generation. */

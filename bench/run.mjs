@@ -75,7 +75,12 @@ async function prepare() {
   await setUp()
   const tools = await llamaToolsRoom()
   await withLock(() => step('llama tools', (report) => buildLlamaTools(tools, report)), tools.folder)
-  const models = await withLock(() => step('models', (report) => prepareModels(tools, report)))
+  let models
+  await withLock(() =>
+    step('models', async (report) => {
+      models = await prepareModels(tools, report)
+    }),
+  )
   return { tools, models }
 }
 

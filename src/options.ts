@@ -63,8 +63,8 @@ export type ModelOptions = ComputeOptions & {
   /**
    * A smaller model with the same vocabulary, named as the model itself is: it guesses what comes next, and one step of
    * the model verifies several tokens. What is generated is what the model itself would; `result.timings` tells how
-   * many guesses were right. It rests while that does not pay, where several generations run, and with
-   * `deterministic`. @default none
+   * many guesses were right. It rests while that does not pay and where several generations run; with
+   * `deterministic` it is not opened. @default none
    */
   readonly draftModel?: string | undefined
   /**

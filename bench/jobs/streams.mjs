@@ -1,7 +1,6 @@
 // Several streams at once.
-import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { GPT4All } from '../../dist/index.js'
+import { loopDelays } from '../event-loop.mjs'
 import { gapsBetween, sharedTokens, totalRate } from '../streams.mjs'
 import { firstOf, GREEDY, listen, promptsOf } from './asking.mjs'
 
@@ -91,7 +90,7 @@ export async function gap({ model: file, threads, nCtx, prompt, beside, runs }) 
 /** The 99th percentile of the event loop's delay, ms: `[{ idle, generating }]`, alternating, with `count` streams. */
 export async function loop({ model: file, threads, count, rounds, ms }) {
   const model = await GPT4All.load(file, { nThreads: threads, parallel: count })
-  const write = async (round, until) => {
+  const write = async (until, round) => {
     const prompts = await promptsOf(model, 64, count, round)
     const stream = async (text) => {
       while (performance.now() < until)
@@ -99,21 +98,7 @@ export async function loop({ model: file, threads, count, rounds, ms }) {
     }
     await Promise.all(prompts.map(stream))
   }
-  await write(0, performance.now() + ms)
-  const measured = []
-  for (let i = 1; i <= rounds; i++) {
-    const idle = await delayWhile(() => sleep(ms))
-    const generating = await delayWhile(() => write(i, performance.now() + ms))
-    measured.push({ idle, generating })
-  }
+  const measured = await loopDelays({ rounds, ms }, write)
   await model.close()
   return measured
-}
-
-async function delayWhile(work) {
-  const histogram = monitorEventLoopDelay({ resolution: 1 })
-  histogram.enable()
-  await work()
-  histogram.disable()
-  return histogram.percentile(99) / 1e6
 }

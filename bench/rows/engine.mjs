@@ -145,7 +145,7 @@ export const engineRows = [
     unit: 'MiB',
     bar: { atMost: 40 },
     async measure({ tools, model, threads, pairs, onPair }) {
-      if (platform !== 'linux') return { values: [Number.NaN], note: 'only Linux tells it', measured: [] }
+      if (platform !== 'linux') return { skipped: 'only Linux tells it' }
       const common = { model, threads, nCtx: CONTEXT }
       const prompt = 'Once upon a time, '.repeat(AT_WORK.prompt / 5)
       const measured = await interleave(

@@ -26,9 +26,9 @@ export class Drafter {
 
   /** Evaluates what it has not seen of `tokens` but the last one, as far as it knows them. */
   async follow(tokens: readonly number[]): Promise<void> {
-    const unknown = tokens.findIndex((token) => token >= this.#ownVocabSize)
-    const end = unknown < 0 ? tokens.length - 1 : Math.min(unknown, tokens.length - 1)
-    this.#keep(Math.min(commonPrefix(this.#cached, tokens), end))
+    let end = Math.min(commonPrefix(this.#cached, tokens), tokens.length - 1)
+    this.#keep(end)
+    while (end < tokens.length - 1 && tokens[end]! < this.#ownVocabSize) end++
     const { batchSize } = this.#context.info
     while (this.#cached.length < end) {
       const from = this.#cached.length

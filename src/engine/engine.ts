@@ -63,7 +63,6 @@ export class Engine {
 
   static async open(binding: NativeBinding, model: NativeModel, shape: EngineShape): Promise<Engine> {
     const make = contextMaker(binding, model, shape)
-    const what = `A context of ${shape.contextSize} tokens (nCtx)`
     let context: NativeContext | undefined
     try {
       context = await make(shape.deterministic ? 1 : shape.reserved)
@@ -71,7 +70,7 @@ export class Engine {
       return new Engine(make, context, drafter, model, shape)
     } catch (error) {
       await context?.close()
-      throw translateFailure(error, what)
+      throw translateFailure(error, `A context of ${shape.contextSize} tokens (nCtx)`)
     }
   }
 
@@ -276,13 +275,9 @@ export class Engine {
   ): void {
     const { streams, prompts, guessed } = sizesOf(work)
     if (guessed === 0) this.#pace.took(ms, streams, prompts)
-    if (streams === 1 && work.length === 1)
-      this.#guesses.took(
-        work[0]!.ask.sequence,
-        ms,
-        { guessed, accepted: (results[0]?.tokens.length ?? 1) - 1 },
-        guess,
-      )
+    if (streams !== 1 || work.length !== 1) return
+    const accepted = (results[0]?.tokens.length ?? 1) - 1
+    this.#guesses.took(work[0]!.ask.sequence, ms, { guessed, accepted }, guess)
   }
 
   // A part of a failed step may have reached the cache: ask it what it holds. Where the step was only given up,
