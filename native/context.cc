@@ -82,6 +82,7 @@ Napi::Object Context::Init(Napi::Env env) {
   const Napi::Function constructor = DefineClass(env, "Context",
                                                  {
                                                      InstanceMethod<&Context::Eval>("eval"),
+                                                     InstanceMethod<&Context::EndRun>("endRun"),
                                                      InstanceMethod<&Context::Remove>("remove"),
                                                      InstanceMethod<&Context::Copy>("copy"),
                                                      InstanceMethod<&Context::Shift>("shift"),
@@ -144,11 +145,17 @@ Napi::Value Context::Eval(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Open(env);
   const auto entries = std::make_shared<std::vector<StepEntry>>(ReadEntries(info[0], shape_, vocab_size_));
-  return Promised(env, [entries](Session& session) {
-    auto results =
-        std::make_shared<std::vector<StepResult>>(RunStep(session.context, *session.batch, *entries));
+  const Run run = ReadRun(info[1], *entries, shape_);
+  return Promised(env, [this, entries, run](Session& session) {
+    auto results = std::make_shared<std::vector<StepResult>>(
+        RunSteps(session.context, *session.batch, *entries, run, [this] { return inference_->GoesOn(); }));
     return [entries, results](Napi::Env env) { return ToArray(env, *results, *entries); };
   });
+}
+
+Napi::Value Context::EndRun(const Napi::CallbackInfo& info) {
+  if (!closed_) inference_->EndRun();
+  return info.Env().Undefined();
 }
 
 // Work on the inference thread that ends in a promise: it returns a function that makes the value. The

@@ -19,6 +19,7 @@ class Context : public Napi::ObjectWrap<Context> {
 
  private:
   Napi::Value Eval(const Napi::CallbackInfo& info);
+  Napi::Value EndRun(const Napi::CallbackInfo& info);
   Napi::Value Remove(const Napi::CallbackInfo& info);
   Napi::Value Copy(const Napi::CallbackInfo& info);
   Napi::Value Shift(const Napi::CallbackInfo& info);

@@ -105,6 +105,25 @@ std::vector<StepEntry> ReadEntries(const Napi::Value& value, const ContextShape&
   return entries;
 }
 
+Run ReadRun(const Napi::Value& value, const std::vector<StepEntry>& entries, const ContextShape& shape) {
+  Run run;
+  if (value.IsUndefined()) return run;
+  const Napi::Object object = Object(value, "run");
+  run.steps = Integer(object.Get("steps"), "steps", 1, static_cast<int32_t>(shape.context_size));
+  run.milliseconds = Number(object.Get("milliseconds"), "milliseconds", 0, 1e6);
+  if (run.steps == 1) return run;
+  for (const StepEntry& entry : entries) {
+    const auto count = static_cast<int32_t>(entry.tokens.size());
+    if (!entry.sampling || entry.outputs != std::vector<int32_t>{count - 1}) {
+      throw BadArgument(value.Env(), "run", "one step, where an entry does not draw one token from its last");
+    }
+    if (entry.position + count + run.steps - 1 > static_cast<int32_t>(shape.context_size)) {
+      throw BadArgument(value.Env(), "steps", "within the cells of a sequence");
+    }
+  }
+  return run;
+}
+
 Napi::Value ToArray(Napi::Env env, const std::vector<StepResult>& results,
                     const std::vector<StepEntry>& entries) {
   Napi::Array array = Napi::Array::New(env, results.size());

@@ -14,6 +14,9 @@ namespace gpt4all {
 // holds.
 std::vector<StepEntry> ReadEntries(const Napi::Value& value, const ContextShape& shape, int32_t vocab_size);
 
+// `undefined` is one step.
+Run ReadRun(const Napi::Value& value, const std::vector<StepEntry>& entries, const ContextShape& shape);
+
 Napi::Value ToArray(Napi::Env env, const std::vector<StepResult>& results,
                     const std::vector<StepEntry>& entries);
 

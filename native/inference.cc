@@ -101,6 +101,16 @@ void Inference::Abort() {
   abort_up_to_ = last_serial_;
 }
 
+void Inference::EndRun() {
+  end_runs_up_to_ = last_serial_;
+}
+
+bool Inference::GoesOn() {
+  if (Aborted(running_) || running_ <= end_runs_up_to_) return false;
+  crowding_.Start(watched_threads_);
+  return true;
+}
+
 void Inference::Stop() {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -180,7 +190,8 @@ void Inference::Execute(Command& command, std::unique_ptr<Session>& session, Log
     }
     const ThreadPlan plan = threads_;
     session->SetThreads(plan);
-    crowding_.Start(plan.watch != 0 ? std::max(plan.threads, plan.batch_threads) : 0);
+    watched_threads_ = plan.watch != 0 ? std::max(plan.threads, plan.batch_threads) : 0;
+    crowding_.Start(watched_threads_);
     log.ExpectFailure(false);
     crowded_ = false;
     deliver = command.work(*session);

@@ -61,6 +61,10 @@ class Inference : public Stoppable {
   void Submit(Work work, OnFailure on_failure);
   void SetThreads(ThreadPlan plan) { threads_ = plan; }
   void Abort();
+  // A run of steps under way, or in the queue, ends with the step that it is at.
+  void EndRun();
+  // The context's thread, in a command: whether a run may go on to a further step.
+  bool GoesOn();
   // Any thread: aborts, ends the thread and joins it. Commands left in the queue fail with ERR_CLOSED.
   void Stop() override;
   // JavaScript thread: as Stop(), but `done` runs on the event loop once the thread has ended by itself.
@@ -94,9 +98,11 @@ class Inference : public Stoppable {
   State state_ = State::kServing;
   std::atomic<bool> closing_{false};
   std::atomic<uint64_t> abort_up_to_{0};
+  std::atomic<uint64_t> end_runs_up_to_{0};
   std::atomic<uint64_t> running_{0};  // serial of the command under way
   std::atomic<ThreadPlan> threads_;   // as last asked for
   CrowdingWatch crowding_;            // the thread's, as is
+  int32_t watched_threads_ = 0;       // the thread's; 0 = not watched
   LogScope* log_ = nullptr;           // the thread's
   bool crowded_ = false;              // why the step under way was given up
   uint64_t last_serial_ = 0;          // JavaScript thread's

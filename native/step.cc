@@ -1,7 +1,9 @@
 #include "step.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <iterator>
 #include <numeric>
 
 #include "error.h"
@@ -97,8 +99,6 @@ StepResult Collect(llama_context* context, const StepEntry& entry, int32_t first
   return result;
 }
 
-}  // namespace
-
 std::vector<StepResult> RunStep(llama_context* context, Batch& batch, const std::vector<StepEntry>& entries) {
   for (const StepEntry& entry : entries) DropFrom(context, entry);
 
@@ -122,6 +122,53 @@ std::vector<StepResult> RunStep(llama_context* context, Batch& batch, const std:
 
   std::vector<StepResult> results;
   for (size_t i = 0; i < entries.size(); i++) results.push_back(Collect(context, entries[i], first_index[i]));
+  return results;
+}
+
+// Moves every entry on to the token that it drew; false where one has ended its text.
+bool MoveOn(llama_context* context, std::vector<StepEntry>& entries, const std::vector<StepResult>& results) {
+  const llama_vocab* vocab = llama_model_get_vocab(llama_get_model(context));
+  for (size_t i = 0; i < entries.size(); i++) {
+    const llama_token drawn = results[i].tokens.back();
+    if (llama_vocab_is_eog(vocab, drawn)) return false;
+    entries[i].position += static_cast<llama_pos>(entries[i].tokens.size());
+    entries[i].tokens = {drawn};
+    entries[i].outputs = {0};
+  }
+  return true;
+}
+
+void Append(StepResult& all, StepResult&& further) {
+  const auto append = [](auto& to, auto&& from) {
+    to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+  };
+  append(all.tokens, std::move(further.tokens));
+  append(all.logits, std::move(further.logits));
+  append(all.logprobs, std::move(further.logprobs));
+}
+
+}  // namespace
+
+std::vector<StepResult> RunSteps(llama_context* context, Batch& batch, const std::vector<StepEntry>& entries,
+                                 const Run& run, const std::function<bool()>& go_on) {
+  using Clock = std::chrono::steady_clock;
+  const auto since = [](Clock::time_point start) { return Clock::now() - start; };
+  const std::chrono::duration<double, std::milli> most(run.milliseconds);
+  const Clock::time_point started = Clock::now();
+  std::vector<StepResult> results = RunStep(context, batch, entries);
+  auto latest = since(started);
+  std::vector<StepEntry> moving = entries;
+  for (int32_t step = 1; step < run.steps; step++) {
+    const Clock::time_point began = Clock::now();
+    if (since(started) + latest > most || !go_on() || !MoveOn(context, moving, results)) break;
+    try {
+      std::vector<StepResult> further = RunStep(context, batch, moving);
+      for (size_t i = 0; i < results.size(); i++) Append(results[i], std::move(further[i]));
+    } catch (const Failure&) {
+      break;  // what was drawn stands; the next step meets the same
+    }
+    latest = since(began);
+  }
   return results;
 }
 

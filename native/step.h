@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -20,6 +21,12 @@ struct StepEntry {
   std::vector<int32_t> outputs;              // ascending indices into tokens
   bool logits = false;
   int32_t logprobs = 0;
+};
+
+// How far a step goes on by itself: each entry with the token that it drew.
+struct Run {
+  int32_t steps = 1;        // at most
+  double milliseconds = 0;  // no further step that would end later
 };
 
 struct TopLogprobs {
@@ -51,7 +58,9 @@ class Batch {
   llama_batch batch_;
 };
 
-// Drops, decodes, samples (NativeContext.eval of src/native/types.ts). Throws Failure.
-std::vector<StepResult> RunStep(llama_context* context, Batch& batch, const std::vector<StepEntry>& entries);
+// Drops, decodes, samples (NativeContext.eval of src/native/types.ts). Throws Failure; what fails after the first
+// step only ends the run. `go_on` is asked before each further step.
+std::vector<StepResult> RunSteps(llama_context* context, Batch& batch, const std::vector<StepEntry>& entries,
+                                 const Run& run, const std::function<bool()>& go_on);
 
 }  // namespace gpt4all

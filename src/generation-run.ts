@@ -1,11 +1,14 @@
 import type { ChatMessage } from './chat/template.ts'
 import type { ReplyFormat, Spoken, Transcript } from './engine/reply.ts'
+import type { Reader } from './engine/runs.ts'
 import type { Outcome } from './engine/tokens.ts'
 import type { PartialResult } from './generation-result.ts'
 import type { NativeModel } from './native/types.ts'
 
 /** @internal What the run fills in while it is under way. */
 export type RunRecord = {
+  /** Read before each step. */
+  readonly reader: Reader
   readonly outcome: Outcome
   readonly transcript: Transcript
   /** Bytes of all tokens generated; those of the transcript unless it ends within a token. */

@@ -38,7 +38,9 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   readonly #stop = new AbortController()
   /** Rejects when the generation is aborted: for waits that know no signal. */
   readonly #aborted = abortOf(this.#stop.signal)
+  readonly #reader = { watches: false }
   readonly #record: RunRecord = {
+    reader: this.#reader,
     outcome: { finishReason: 'length', stopSequence: undefined },
     transcript: { raw: '' },
     tokenBytes: 0,
@@ -65,6 +67,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   constructor(start: StartRun, options: ResolvedGenerateOptions, closing: readonly AbortSignal[]) {
     this.#start = start
     this.#options = options
+    this.#reader.watches = options.callback !== undefined
     this.#signals = options.signal ? [options.signal, ...closing] : closing
     this.#aborted.catch(() => {}) // nobody may be waiting
   }
@@ -106,6 +109,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   /** The same with the reasoning: each piece says which `channel` it belongs to, `reasoning` or `answer`. */
   async *parts(): AsyncGenerator<Part, void, void> {
     let read = 0
+    this.#reader.watches = true
     try {
       while (read < this.#parts.length || (await this.#advance())) {
         const part = this.#parts[read]

@@ -183,6 +183,7 @@ export class LoadedModel {
     const step = {
       sampler: new this.#binding.Sampler(native.info.vocabSize, options.sampling),
       batchSize: options.nBatch,
+      reader: record.reader,
       signal,
     }
     const limits = {

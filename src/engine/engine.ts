@@ -3,10 +3,11 @@ import { nativeCode, translateFailure } from '../native/failures.ts'
 import type { NativeBinding, NativeContext, NativeEvalResult, NativeModel } from '../native/types.ts'
 import { contextMaker, type EngineShape, type MakeContext, openDrafter } from './contexts.ts'
 import type { Drafter } from './draft.ts'
-import { type Ask, gather, sizesOf, type Work } from './gather.ts'
+import { type Ask, gather, note, sizesOf, type Work } from './gather.ts'
 import { type Guess, Guesses } from './guesses.ts'
 import { Pace } from './pace.ts'
 import { Placement } from './placement.ts'
+import { runOf } from './runs.ts'
 import { Sequence, type SequenceOptions, type StepOptions } from './sequence.ts'
 import { Slots } from './slots.ts'
 import { StateCache } from './state-cache.ts'
@@ -77,7 +78,8 @@ export class Engine {
   /** A new, empty sequence. It takes no slot before its first step. */
   sequence(options: SequenceOptions): Sequence {
     const looksUp = options.looksUp && this.#canGuess
-    return new Sequence(this, { ...options, looksUp, drafts: options.drafts && this.#canGuess })
+    const drafts = options.drafts && this.#canGuess && this.#drafter !== undefined
+    return new Sequence(this, { ...options, looksUp, drafts })
   }
 
   /** Takes effect with the next step. */
@@ -106,6 +108,7 @@ export class Engine {
       this.#asks.push(ask)
       // Guesses are for one that runs alone: whoever comes does not wait for them.
       if (this.#asks.length > 1) this.#drafter?.abort()
+      if (this.#stepping.length > 0) this.#context.endRun()
       this.#wake()
     })
   }
@@ -245,23 +248,17 @@ export class Engine {
       // What was not brought in as it was meant to be is evaluated.
       if (this.#placement.isPreparing && !(await this.#placement.prepared()))
         return await this.#placement.forget(work.map(({ slot }) => slot))
-      results = await this.#context.eval(entries)
+      const run = this.#canGuess ? runOf(work, this.#asks, this.#shape.contextSize) : undefined
+      results = await this.#context.eval(entries, run)
       this.#placement.evaluated()
     } finally {
       this.#stepping = []
     }
     this.#measure(work, guess, results, performance.now() - started)
-    work.forEach(({ ask, slot, tokens, guessed, last }, i) => {
-      const { sequence } = ask
+    work.forEach((done, i) => {
       const drawn = results[i]?.tokens ?? new Int32Array()
-      sequence.cachedTokens ??= slot.tokens.length
-      sequence.proposed += guessed
-      sequence.accepted += Math.max(0, drawn.length - 1)
-      // Wrong guesses are dropped by the next step.
-      const kept = tokens.length - guessed + (guessed > 0 ? drawn.length - 1 : 0)
-      for (const token of tokens.subarray(0, kept)) slot.tokens.push(token)
-      if (slot.tokens.length <= sequence.promptLength) slot.inSlices = slot.tokens.length
-      slot.lastUsed = performance.now()
+      note(done, drawn)
+      const { ask, last } = done
       if (last && drawn.length > 0 && this.#asks.includes(ask))
         this.#settle(ask, () => ask.resolve(Array.from(drawn)))
     })
@@ -274,10 +271,12 @@ export class Engine {
     ms: number,
   ): void {
     const { streams, prompts, guessed } = sizesOf(work)
-    if (guessed === 0) this.#pace.took(ms, streams, prompts)
+    const drawn = results[0]?.tokens.length ?? 0
+    const step = guessed > 0 ? ms : ms / Math.max(1, drawn)
+    if (guessed === 0) this.#pace.took(step, streams, prompts)
     if (streams !== 1 || work.length !== 1) return
-    const accepted = (results[0]?.tokens.length ?? 1) - 1
-    this.#guesses.took(work[0]!.ask.sequence, ms, { guessed, accepted }, guess)
+    const accepted = guessed > 0 ? drawn - 1 : 0
+    this.#guesses.took(work[0]!.ask.sequence, step, { guessed, accepted }, guess)
   }
 
   // A part of a failed step may have reached the cache: ask it what it holds. Where the step was only given up,

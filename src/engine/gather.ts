@@ -81,3 +81,15 @@ export function sizesOf(work: readonly Work[]): { streams: number; prompts: numb
   }
   return sizes
 }
+
+/** Keeps account of what a step has done for one of them: `drawn` is what it drew. */
+export function note({ ask: { sequence }, slot, tokens, guessed }: Work, drawn: Int32Array): void {
+  sequence.cachedTokens ??= slot.tokens.length
+  sequence.proposed += guessed
+  if (guessed > 0) sequence.accepted += Math.max(0, drawn.length - 1)
+  // All that was drawn but the last has been evaluated too. Wrong guesses are dropped by the next step.
+  for (const token of tokens.subarray(0, tokens.length - guessed)) slot.tokens.push(token)
+  for (const token of drawn.subarray(0, -1)) slot.tokens.push(token)
+  if (slot.tokens.length <= sequence.promptLength) slot.inSlices = slot.tokens.length
+  slot.lastUsed = performance.now()
+}

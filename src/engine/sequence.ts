@@ -1,5 +1,6 @@
 import type { NativeSampler } from '../native/types.ts'
 import { Lookup } from './lookup.ts'
+import type { Reader } from './runs.ts'
 
 /** How one step of a sequence is to be done. */
 export type StepOptions = {
@@ -8,6 +9,8 @@ export type StepOptions = {
   readonly batchSize: number
   /** Tokens that are still wanted; a step that guesses well draws several. */
   readonly most?: number | undefined
+  /** Without one, somebody watches. */
+  readonly reader?: Reader | undefined
   readonly signal: AbortSignal | undefined
 }
 
@@ -54,6 +57,11 @@ export class Sequence {
     this.conversation = conversation ?? this
     this.drafts = drafts
     this.#lookup = looksUp ? new Lookup() : undefined
+  }
+
+  /** Guesses are made for it, at times. */
+  get isGuessed(): boolean {
+    return this.drafts || this.#lookup !== undefined
   }
 
   /** Up to `count` tokens that followed the last time the same stood before; none where that is new. */

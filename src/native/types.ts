@@ -132,6 +132,14 @@ export type NativeEvalEntry = {
   readonly logprobs?: number | undefined
 }
 
+/** How far a step goes on by itself. Each entry must draw one token, from its last. */
+export type NativeRun = {
+  /** Steps, at most; the results hold as many tokens per entry. It ends early where an entry draws an end token. */
+  readonly steps: number
+  /** No further step begins that would end later, as long as the one before it took. */
+  readonly milliseconds: number
+}
+
 export type NativeEvalResult = {
   /** Drawn token ids, one per drawn output. */
   readonly tokens: Int32Array
@@ -150,9 +158,12 @@ export interface NativeContext {
   /**
    * One step for all active sequences: drop, llama_decode, sample. Rejects with `ERR_ABORTED`, `ERR_CROWDED`, `ERR_CONTEXT_FULL`
    * (no cells left), `ERR_CANNOT_ROLL_BACK` (this memory cannot drop a part of a sequence; nothing was
-   * evaluated) or `ERR_DECODE`. After a rejection ask `positions()` for what the cache holds.
+   * evaluated) or `ERR_DECODE`. After a rejection ask `positions()` for what the cache holds. With `run` it goes on, each
+   * entry with the token that it drew; what fails then only ends the run.
    */
-  eval(entries: readonly NativeEvalEntry[]): Promise<NativeEvalResult[]>
+  eval(entries: readonly NativeEvalEntry[], run?: NativeRun): Promise<NativeEvalResult[]>
+  /** A run asked for so far ends with the step that it is at; does nothing to a single step. */
+  endRun(): void
   /** llama_memory_seq_rm: false where this memory cannot drop a part. `to` -1 = to the end. */
   remove(sequence: number, from: number, to: number): Promise<boolean>
   // llama_state_seq_get_data, then llama_state_seq_set_data, of the whole sequence

@@ -1,0 +1,32 @@
+import type { NativeRun } from '../native/types.ts'
+import type { Ask, Work } from './gather.ts'
+
+/** Whether somebody sees the tokens as they come, or waits for all of them. */
+export type Reader = { readonly watches: boolean }
+
+/** How long tokens may be kept from who watches: less than a frame of a display. */
+const WATCHED_MS = 8
+/** From who only waits: so long a new prompt, a stop string or an abort goes unnoticed at most. */
+const UNWATCHED_MS = 50
+/** JavaScript takes them in one go. */
+const MOST_STEPS = 64
+
+/**
+ * How far a step may go on without JavaScript, which costs half a millisecond per token where the weights have
+ * just pushed its code out of the processor's caches. One step only beside prompts, guesses and those that wait for a slot.
+ */
+export function runOf(
+  work: readonly Work[],
+  asks: readonly Ask[],
+  contextSize: number,
+): NativeRun | undefined {
+  if (work.length !== asks.length || !work.every(goesOn)) return undefined
+  const steps = Math.min(
+    MOST_STEPS,
+    ...work.map(({ ask }) => Math.min(ask.most ?? 1, contextSize - ask.sequence.tokens.length + 1)),
+  )
+  const isWatched = work.some(({ ask }) => ask.reader?.watches ?? true)
+  return steps > 1 ? { steps, milliseconds: isWatched ? WATCHED_MS : UNWATCHED_MS } : undefined
+}
+
+const goesOn = ({ ask, tokens, last }: Work) => last && tokens.length === 1 && !ask.sequence.isGuessed
