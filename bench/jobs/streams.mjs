@@ -78,13 +78,13 @@ export async function gap({ model: file, threads, nCtx, prompt, beside, runs }) 
   }
   const measured = []
   let next = 0
-  for (let i = 0; i <= runs; i++) {
+  for (let i = 0; i < runs; i++) {
     const run = await firstOf(once, next)
     next = run.next
     measured.push(run.made)
   }
   await model.close()
-  return measured.slice(1) // the first warms up
+  return measured
 }
 
 /** The 99th percentile of the event loop's delay, ms: `[{ idle, generating }]`, alternating, with `count` streams. */

@@ -1,19 +1,33 @@
 import { expect, test } from 'vitest'
 import { Pace } from '../../src/engine/pace.ts'
 
-test('so much of a prompt goes beside streams that a step takes about three times one of theirs', () => {
+test('so much of a prompt goes beside streams that a step takes about two and a half times one of theirs', () => {
   const pace = new Pace()
-  for (let i = 0; i < 50; i++) pace.took(512, 0, 512) // 1 ms a token
   for (let i = 0; i < 50; i++) pace.took(20, 8, 0)
-  expect(pace.beside).toBe(40)
-  for (let i = 0; i < 50; i++) pace.took(60, 8, 40)
-  expect(pace.beside).toBe(40)
+  pace.took(36, 8, pace.beside) // 2 ms a token
+  expect(pace.beside).toBe(15)
+  for (let i = 0; i < 50; i++) pace.took(20 + 2 * pace.beside, 8, pace.beside)
+  expect(pace.beside).toBe(15)
+})
+
+test('the first slice is short, whatever a whole prompt took: a token of a slice is dearer', () => {
+  const pace = new Pace()
+  for (let i = 0; i < 50; i++) pace.took(512, 0, 512)
+  for (let i = 0; i < 50; i++) pace.took(50, 8, 0)
+  expect(pace.beside).toBe(8)
+})
+
+test('it follows a prompt whose tokens grow dearer with its depth', () => {
+  const pace = new Pace()
+  pace.took(50, 8, 0)
+  for (let price = 5; price < 20; price += 0.1) pace.took(50 + pace.beside * price, 8, pace.beside)
+  expect(pace.beside).toBeLessThanOrEqual(6)
 })
 
 test('it is never nothing, so that no prompt waits for ever', () => {
   const pace = new Pace()
   expect(pace.beside).toBeGreaterThan(0)
-  pace.took(1000, 0, 16)
   pace.took(0.01, 1, 0)
-  expect(pace.beside).toBe(16)
+  pace.took(1000, 1, 16)
+  expect(pace.beside).toBe(4)
 })
