@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { chooseFormat } from './chat/format.ts'
+import { PromptFormats } from './chat/formats.ts'
 import type { PromptFormat, TemplateOptions } from './chat/template.ts'
 import type { ResolvedThreads } from './compute-options.ts'
 import { Engine } from './engine/engine.ts'
@@ -13,14 +13,13 @@ import type { ResolvedGenerateOptions } from './generate-options.ts'
 import type { Prepare, RunRecord } from './generation-run.ts'
 import { tellPrompt } from './logger.ts'
 import { lookUpEntry } from './models/catalog-entry.ts'
-import type { Device } from './models/devices.ts'
 import { loadDraft } from './models/draft.ts'
 import { asGguf } from './models/ggml/convert.ts'
 import type { GgufHeader } from './models/gguf/header.ts'
 import type { ModelLocation } from './models/locate.ts'
 import { sideBySide } from './models/memory.ts'
 import { obtainModel } from './models/obtain.ts'
-import { candidates, type OpenedModel, openModel } from './models/open.ts'
+import { candidates, type LoadedWeights, type OpenedModel, openModel } from './models/open.ts'
 import { withProgressBar } from './models/progress-bar.ts'
 import { loadBinding } from './native/binding.ts'
 import { pieceReader } from './native/tokenizer.ts'
@@ -51,23 +50,27 @@ export type ModelConfig = {
   readonly metadata: Readonly<Record<string, string>>
 }
 
-/** Formats that are kept; a program uses one or two. */
-const MOST_FORMATS = 16
+type Started = { readonly engine: Engine; readonly formats: PromptFormats }
 
 /** @internal A model whose weights are loaded, and the engine that computes with them. */
 export class LoadedModel {
   readonly #binding: NativeBinding
-  readonly #model: OpenedModel<Engine>
+  readonly #model: OpenedModel<Started>
   readonly #options: ResolvedModelOptions
   readonly #endTokens: ReadonlySet<number>
   readonly #bytesOf: (token: number) => Uint8Array
-  readonly #formats = new Map<string, Promise<PromptFormat>>()
-  readonly #closing = new AbortController()
+  readonly #closing: AbortController
 
-  private constructor(binding: NativeBinding, model: OpenedModel<Engine>, options: ResolvedModelOptions) {
+  private constructor(
+    binding: NativeBinding,
+    model: OpenedModel<Started>,
+    options: ResolvedModelOptions,
+    closing: AbortController,
+  ) {
     this.#binding = binding
     this.#model = model
     this.#options = options
+    this.#closing = closing
     this.#endTokens = new Set(model.native.info.endTokens)
     this.#bytesOf = pieceReader(model.native)
   }
@@ -80,6 +83,7 @@ export class LoadedModel {
     signal: AbortSignal,
   ): Promise<LoadedModel> {
     signal.throwIfAborted()
+    const closing = new AbortController()
     const binding = loadBinding()
     const devices = candidates(binding, options) // before anything is downloaded
     const model = await withProgressBar(basename(location.withExtension), options, async (onProgress) => {
@@ -87,13 +91,21 @@ export class LoadedModel {
       const path = await asGguf(await obtainModel(location, request), request)
       const drafts = draftLocation && !options.deterministic
       const draftPath = drafts && (await asGguf(await obtainModel(draftLocation, request), request))
-      const start = (native: NativeModel, header: GgufHeader, gpus: readonly Device[]) =>
-        startEngine(binding, native, header, options, async () =>
-          !draftPath ? undefined : loadDraft(binding, draftPath, native, options, gpus, signal),
-        )
+      const start = async (weights: LoadedWeights) => {
+        const { native, header, gpus } = weights
+        const formats = formatsOf(binding, weights, options, closing.signal)
+        // The context is made on a thread of its own; meanwhile this one has nothing to do.
+        const [engine] = await Promise.all([
+          startEngine(binding, native, header, options, async () =>
+            !draftPath ? undefined : loadDraft(binding, draftPath, native, options, gpus, signal),
+          ),
+          formats.warmUp(),
+        ])
+        return { engine, formats }
+      }
       return openModel(binding, path, request, devices, start, signal)
     })
-    return new LoadedModel(binding, model, options)
+    return new LoadedModel(binding, model, options, closing)
   }
 
   get native(): NativeModel {
@@ -133,33 +145,12 @@ export class LoadedModel {
 
   /** Takes effect with the next step. */
   setThreads(threads: ResolvedThreads): void {
-    this.#model.engine.setThreads(threadChoice(this.native, { ...this.#options, ...threads }))
+    this.#model.started.engine.setThreads(threadChoice(this.native, { ...this.#options, ...threads }))
   }
 
-  /** How messages become prompts. Each format is made once: llama.cpp analyses a template for some 10 ms. */
+  /** How messages become prompts. */
   promptFormat(options: TemplateOptions): Promise<PromptFormat> {
-    const key = JSON.stringify([options.promptTemplate, options.chatTemplate])
-    let format = this.#formats.get(key)
-    if (!format) {
-      format = this.#chooseFormat(options)
-      if (this.#formats.size >= MOST_FORMATS) this.#formats.clear()
-      this.#formats.set(key, format)
-      format.catch(() => this.#formats.delete(key)) // the reason may pass
-    }
-    return format
-  }
-
-  async #chooseFormat(options: TemplateOptions): Promise<PromptFormat> {
-    const { native, original } = this.#model
-    const { allowDownload, logger } = this.#options
-    const known = options.promptTemplate ?? options.chatTemplate ?? this.#model.entry ?? native.chatTemplate()
-    const { signal } = this.#closing
-    const entry =
-      known === undefined && allowDownload
-        ? await lookUpEntry(original, { signal, logger })
-        : this.#model.entry
-    signal.throwIfAborted()
-    return chooseFormat(options, { binding: this.#binding, model: native, entry, logger })
+    return this.#model.started.formats.get(options)
   }
 
   /** Makes the prompt, evaluates it, and yields what the model answers. */
@@ -174,7 +165,7 @@ export class LoadedModel {
     signal.throwIfAborted()
     record.promptTokens = prompt.tokens.length
     if (prompt.full) return
-    const sequence = this.#model.engine.sequence({
+    const sequence = this.#model.started.engine.sequence({
       moved: prompt.moved ?? false,
       conversation: prompt.conversation,
       looksUp: options.promptLookup,
@@ -231,9 +222,29 @@ export class LoadedModel {
   /** Interrupts what is under way, waits for it, and frees everything. */
   async close(): Promise<void> {
     this.#closing.abort(new ClosedError('The model'))
-    await this.#model.engine.close()
+    await this.#model.started.engine.close()
     this.#model.native.close()
   }
+}
+
+function formatsOf(
+  binding: NativeBinding,
+  { native, original, entry }: LoadedWeights,
+  { allowDownload, logger }: ResolvedModelOptions,
+  signal: AbortSignal,
+): PromptFormats {
+  const lookUp = async () => {
+    const found = await lookUpEntry(original, { signal, logger })
+    signal.throwIfAborted()
+    return found
+  }
+  return new PromptFormats({
+    binding,
+    model: native,
+    entry,
+    logger,
+    lookUp: allowDownload ? lookUp : undefined,
+  })
 }
 
 async function startEngine(

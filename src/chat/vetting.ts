@@ -72,7 +72,7 @@ const line = new Queue()
  */
 export function vetTemplate(source: string, binding: NativeBinding, logger: Logger): Promise<void> {
   if (KNOWN_TEMPLATES.has(hash(source))) return Promise.resolve()
-  const key = hash(`${binding.llamaVersion}\0${source}`)
+  const key = keyOf(source, binding)
   let verdict = verdicts.get(key)
   if (!verdict) {
     verdict = vet(key, source, binding, logger)
@@ -82,13 +82,23 @@ export function vetTemplate(source: string, binding: NativeBinding, logger: Logg
   return verdict
 }
 
-async function vet(key: string, source: string, binding: NativeBinding, logger: Logger): Promise<void> {
+/** Whether it was tried already, or needs not to be. */
+export async function isVetted(source: string, binding: NativeBinding): Promise<boolean> {
+  return KNOWN_TEMPLATES.has(hash(source)) || isRemembered(keyOf(source, binding))
+}
+
+const keyOf = (source: string, binding: NativeBinding) => hash(`${binding.llamaVersion}\0${source}`)
+
+function isRemembered(key: string): Promise<boolean> {
   const folder = cacheFolder()
-  const isKnown = await (folder ? stat(join(folder, 'templates', key)) : Promise.reject()).then(
+  return (folder ? stat(join(folder, 'templates', key)) : Promise.reject()).then(
     () => true,
     () => false,
   )
-  if (isKnown) return
+}
+
+async function vet(key: string, source: string, binding: NativeBinding, logger: Logger): Promise<void> {
+  if (await isRemembered(key)) return
   if (!hasOwnNode())
     return logger.debug('a chat template is not tried first: this program is its own Node.js')
   const leave = await line.enter()

@@ -31,6 +31,7 @@ export async function* generateTokens(
   for (let count = 0; count < limits.maxTokens; ) {
     const drawn = await sequence.next(next, { ...step, most: limits.maxTokens - count })
     for (const token of drawn) {
+      step.signal?.throwIfAborted() // several came at once, and the first may have been one too many
       if (limits.endTokens.has(token)) {
         outcome.finishReason = 'stop'
         return

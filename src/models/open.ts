@@ -12,9 +12,9 @@ import { checkMemory, gibibytes, planMemory } from './memory.ts'
 import { metaNumber } from './memory-shape.ts'
 import { checkPositions } from './positions.ts'
 
-export type OpenedModel<Engine> = {
+/** What there is once the weights are loaded. */
+export type LoadedWeights = {
   readonly native: NativeModel
-  readonly engine: Engine
   readonly header: GgufHeader
   /** The file that catalogs know: the old one where the GGUF file was made of it. */
   readonly original: string
@@ -22,11 +22,15 @@ export type OpenedModel<Engine> = {
   readonly entry: TemplateEntry | undefined
   /** The GPUs it was given; empty = it computes on the CPU. */
   readonly gpus: readonly Device[]
+}
+
+export type OpenedModel<Started> = LoadedWeights & {
+  readonly started: Started
   readonly fallbacks: readonly DeviceFallback[]
 }
 
 /** Starts what computes with a loaded model. */
-type Start<Engine> = (native: NativeModel, header: GgufHeader, gpus: readonly Device[]) => Promise<Engine>
+type Start<Started> = (weights: LoadedWeights) => Promise<Started>
 
 /**
  * Where to try to open a model, in this order; in place of a device that is not there, the reason.
@@ -50,14 +54,14 @@ export function candidates(
  * The checks come first because llama.cpp answers some damaged files with abort(), and Linux answers too large ones with
  * a kill.
  */
-export async function openModel<Engine>(
+export async function openModel<Started>(
   binding: NativeBinding,
   path: string,
   options: ResolvedModelOptions,
   tried: readonly (Candidate | DeviceFallback)[],
-  start: Start<Engine>,
+  start: Start<Started>,
   signal: AbortSignal,
-): Promise<OpenedModel<Engine>> {
+): Promise<OpenedModel<Started>> {
   const header = await readGguf(path, { signal })
   assertGeneratesText(header)
   checkCache(header, options)
@@ -83,8 +87,9 @@ export async function openModel<Engine>(
     }).total
     const gpus = choose(one.gpus, bytes)
     try {
-      const { native, engine } = await openOn(gpus, binding, header, adapters, options, start, signal)
-      return { native, engine, header, original, entry, gpus, fallbacks }
+      const file = { header, original, entry, gpus }
+      const opened = await openOn(file, binding, adapters, options, start, signal)
+      return { ...file, ...opened, fallbacks }
     } catch (error) {
       if (gpus.length === 0 || !mayWorkElsewhere(error)) throw error
       fallBack(one.asked, whyNot(error, gpus, bytes))
@@ -94,15 +99,15 @@ export async function openModel<Engine>(
   throw new DeviceError(fallbacks, presentDevices(binding).devices.map(label), { cause })
 }
 
-async function openOn<Engine>(
-  gpus: readonly Device[],
+async function openOn<Started>(
+  file: Omit<LoadedWeights, 'native'>,
   binding: NativeBinding,
-  header: GgufHeader,
   adapters: readonly string[],
   options: ResolvedModelOptions,
-  start: Start<Engine>,
+  start: Start<Started>,
   signal: AbortSignal,
-): Promise<{ native: NativeModel; engine: Engine }> {
+): Promise<{ native: NativeModel; started: Started }> {
+  const { header, gpus } = file
   const { nCtx, ngl, parallel: sequences = 1, logger } = options
   const plan = planMemory(header, nCtx, {
     part: partOnHost(header, gpus, ngl),
@@ -117,7 +122,7 @@ async function openOn<Engine>(
       const message = `${header.path} (${header.architecture}) is no model that writes text token by token, so it cannot be used here.`
       throw new ModelError('ERR_MODEL_UNSUPPORTED', message, header.path)
     }
-    return { native, engine: await start(native, header, gpus) }
+    return { native, started: await start({ ...file, native }) }
   } catch (error) {
     native.close()
     throw error

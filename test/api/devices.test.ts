@@ -9,9 +9,8 @@ import {
   type Progress,
 } from '../../src/index.ts'
 import type { Device } from '../../src/models/devices.ts'
-import { openModel } from '../../src/models/open.ts'
+import { type LoadedWeights, openModel } from '../../src/models/open.ts'
 import { loadBinding } from '../../src/native/binding.ts'
-import type { NativeModel } from '../../src/native/types.ts'
 import { resolveModelOptions } from '../../src/options.ts'
 import { EMBEDDED } from '../support/models.ts'
 
@@ -178,19 +177,19 @@ describe('a device on which the model does not load', () => {
   const cpu = { asked: 'cpu', gpus: [] }
   const open = (
     candidates: (typeof first | typeof cpu)[],
-    start: (native: NativeModel) => Promise<Engine>,
+    start: (weights: LoadedWeights) => Promise<Engine>,
   ) => {
     const options = resolveModelOptions({ nThreads: 1, logger: recorder().logger })
     return openModel(binding, EMBEDDED, options, candidates, start, new AbortController().signal)
   }
-  const engine = (native: NativeModel) => {
+  const engine = ({ native }: LoadedWeights) => {
     const { logger } = recorder()
     return Engine.open(binding, native, { ...SHAPE, logger })
   }
   const noRoom = () => Promise.reject(new OutOfMemoryError('failed to allocate buffer for kv cache'))
   const failingAtFirst = () => {
     let attempts = 0
-    return (native: NativeModel) => (attempts++ === 0 ? noRoom() : engine(native))
+    return (weights: LoadedWeights) => (attempts++ === 0 ? noRoom() : engine(weights))
   }
 
   test('gives way to the next, with what llama.cpp says and what was free', async () => {
@@ -200,7 +199,7 @@ describe('a device on which the model does not load', () => {
       { device: 'cuda', reason: expect.stringContaining('stands for a GPU') },
     ])
     expect(opened.fallbacks[0]!.reason).toMatch(/alloc.*takes about \d+ MiB, 1 MiB are free there/s)
-    await opened.engine.close()
+    await opened.started.close()
     opened.native.close()
   })
 
@@ -208,7 +207,7 @@ describe('a device on which the model does not load', () => {
     const opened = await open([first, { ...first, asked: 'vulkan' }, cpu], failingAtFirst())
     expect(opened.fallbacks.map(({ device }) => device)).toEqual(['cuda'])
     expect(opened.gpus.map(({ description }) => description)).toEqual(['stands for a GPU'])
-    await opened.engine.close()
+    await opened.started.close()
     opened.native.close()
   })
 

@@ -2,7 +2,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises'
 import { ModelError } from '../../errors.ts'
 import { isOldMagic } from '../old-magics.ts'
 
-const CHUNK_BYTES = 256 * 1024
+const CHUNK_BYTES = 1024 * 1024
 /** llama.cpp takes 1 GiB; the longest real ones are chat templates of some 100 KiB. */
 const MAX_STRING_BYTES = 16 * 1024 * 1024
 
@@ -117,10 +117,6 @@ export class ByteReader {
   u64(): number {
     const { bytes, at } = this
     this.at += 8
-    // Most are the lengths of short strings, and there are half a million of those in a vocabulary.
-    const rest =
-      bytes[at + 2]! | bytes[at + 3]! | bytes[at + 4]! | bytes[at + 5]! | bytes[at + 6]! | bytes[at + 7]!
-    if (rest === 0) return bytes[at]! | (bytes[at + 1]! << 8)
     return bytes.readUInt32LE(at + 4) * 2 ** 32 + bytes.readUInt32LE(at)
   }
 

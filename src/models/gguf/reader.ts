@@ -171,11 +171,15 @@ async function readArray(
   if (least > bytes.remaining)
     throw damaged(bytes.path, `"${key}" claims ${count} elements, more than the file can hold`)
   if (of === 'string') {
-    const kept: string[] | undefined = count <= MAX_KEPT_STRINGS ? [] : undefined
-    const visit = visitorFor(key, count)
+    const visit = visitorFor(key, count) ?? (() => {})
+    if (count > MAX_KEPT_STRINGS) {
+      await readStrings(bytes, count, key, visit)
+      return { type: 'array', of, count, values: undefined }
+    }
+    const kept: string[] = []
     await readStrings(bytes, count, key, (index, buffer, start, end) => {
-      kept?.push(buffer.toString('utf8', start, end))
-      visit?.(index, buffer, start, end)
+      kept.push(buffer.toString('utf8', start, end))
+      visit(index, buffer, start, end)
     })
     return { type: 'array', of, count, values: kept }
   }
@@ -190,7 +194,10 @@ async function readArray(
   return { type: 'array', of, count, values: NUMERIC[of].list(copy) }
 }
 
-/** Vocabularies have up to 256,000 strings: no promise, no substring and no closure is made per string. */
+/**
+ * Vocabularies have up to 256,000 strings, and as many merges: no promise, no substring and no closure is made per string, and
+ * what is at hand is walked with local numbers only, which is fast before V8 has compiled much.
+ */
 async function readStrings(
   bytes: ByteReader,
   count: number,
@@ -199,15 +206,32 @@ async function readStrings(
 ): Promise<void> {
   const what = `"${key}"`
   for (let i = 0; i < count; i++) {
-    if (!bytes.has(8)) await bytes.need(8, what)
+    i = walkStrings(bytes, i, count, visit)
+    if (i === count) return
+    // The next one is long, or not wholly at hand.
+    await bytes.need(8, what)
     const length = bytes.u64()
-    if (!bytes.has(length)) {
-      bytes.checkString(length, `string ${i} of ${what}`)
-      await bytes.need(length, what)
-    }
+    bytes.checkString(length, `string ${i} of ${what}`)
+    await bytes.need(length, what)
     visit(i, bytes.bytes, bytes.at, bytes.at + length)
     bytes.at += length
   }
+}
+
+/** Visits those from `index` on that are at hand; returns the index of the first that is not, or is longer than 65,535 bytes. */
+function walkStrings(bytes: ByteReader, index: number, count: number, visit: StringVisitor): number {
+  const { bytes: buffer, end } = bytes
+  let { at } = bytes
+  let i = index
+  for (; i < count && at + 8 <= end; i++) {
+    const above = buffer[at + 2]! | buffer[at + 3]! | buffer[at + 4]! | buffer[at + 5]!
+    const next = at + 8 + (buffer[at]! | (buffer[at + 1]! << 8))
+    if ((above | buffer[at + 6]! | buffer[at + 7]!) !== 0 || next > end) break
+    visit(i, buffer, at + 8, next)
+    at = next
+  }
+  bytes.at = at
+  return i
 }
 
 function alignmentOf(path: string, metadata: ReadonlyMap<string, GgufValue>): number {

@@ -1,0 +1,49 @@
+import type { TemplateEntry } from '../models/catalog-entry.ts'
+import { chooseFormat, type FormatSources } from './format.ts'
+import type { PromptFormat, TemplateOptions } from './template.ts'
+import { isVetted } from './vetting.ts'
+
+/** Formats that are kept; a program uses one or two. */
+const MOST_FORMATS = 16
+
+type Sources = FormatSources & {
+  /** Asks the catalog about the model, where its template is not known otherwise. */
+  readonly lookUp: (() => Promise<TemplateEntry | undefined>) | undefined
+}
+
+/** How one model's messages become prompts. Each format is made once: llama.cpp analyses a template for some 10 ms. */
+export class PromptFormats {
+  readonly #sources: Sources
+  readonly #made = new Map<string, Promise<PromptFormat>>()
+
+  constructor(sources: Sources) {
+    this.#sources = sources
+  }
+
+  get(options: TemplateOptions): Promise<PromptFormat> {
+    const key = JSON.stringify([options.promptTemplate, options.chatTemplate])
+    let format = this.#made.get(key)
+    if (!format) {
+      format = this.#make(options)
+      if (this.#made.size >= MOST_FORMATS) this.#made.clear()
+      this.#made.set(key, format)
+      format.catch(() => this.#made.delete(key)) // the reason may pass
+    }
+    return format
+  }
+
+  /** Makes the format that chats use by default, if it is the model's own and nothing has to be found out for it. */
+  async warmUp(): Promise<void> {
+    const { entry, model, binding } = this.#sources
+    const own = entry ? undefined : model.chatTemplate()
+    if (own === undefined || !(await isVetted(own, binding))) return
+    await this.get({}).catch(() => {}) // whoever asks for it is told
+  }
+
+  async #make(options: TemplateOptions): Promise<PromptFormat> {
+    const { lookUp, entry, model } = this.#sources
+    const known = options.promptTemplate ?? options.chatTemplate ?? entry ?? model.chatTemplate()
+    const found = known === undefined && lookUp ? await lookUp() : entry
+    return chooseFormat(options, { ...this.#sources, entry: found })
+  }
+}
