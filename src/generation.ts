@@ -28,7 +28,7 @@ const abandoned = new FinalizationRegistry((end: () => void) => end())
 /**
  * One generation: a promise of its text and an async iterable of its pieces. It starts when it is first awaited,
  * iterated or asked for its `result`. Iterated, it is pulled: the model computes the next token when the reader wants
- * it. `break` ends it; an abort, an error or a throwing callback rejects it, and what was made by then is `partial`.
+ * it, and at most what it can in 8 ms beyond. `break` ends it; an abort, an error or a throwing callback rejects it, and what was made by then is `partial`.
  */
 export class Generation implements Promise<string>, AsyncIterable<string> {
   readonly [Symbol.toStringTag] = 'Generation'

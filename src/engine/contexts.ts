@@ -68,6 +68,20 @@ export function contextMaker(
   }
 }
 
+/**
+ * Evaluates one token, so that all weights are mapped and the threads are there before the first prompt comes. Whoever comes earlier
+ * aborts it; what it left in the cache is dropped by the first step.
+ */
+export async function warmUp(context: NativeContext, logger: Logger): Promise<void> {
+  const started = performance.now()
+  try {
+    await context.eval([{ sequence: 0, position: 0, tokens: Int32Array.of(0), outputs: [0] }])
+    logger.debug(`warmed up in ${Math.round(performance.now() - started)} ms`)
+  } catch (error) {
+    logger.debug(`not warmed up: ${(error as Error).message}`)
+  }
+}
+
 /** What guesses for `model` with the smaller `draft`. */
 export async function openDrafter(
   binding: NativeBinding,

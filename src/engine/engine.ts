@@ -1,7 +1,7 @@
 import { ClosedError, QueueFullError } from '../errors.ts'
 import { nativeCode, translateFailure } from '../native/failures.ts'
 import type { NativeBinding, NativeContext, NativeEvalResult, NativeModel } from '../native/types.ts'
-import { contextMaker, type EngineShape, type MakeContext, openDrafter } from './contexts.ts'
+import { contextMaker, type EngineShape, type MakeContext, openDrafter, warmUp } from './contexts.ts'
 import type { Drafter } from './draft.ts'
 import { type Ask, gather, note, sizesOf, type Work } from './gather.ts'
 import { type Guess, Guesses } from './guesses.ts'
@@ -37,6 +37,7 @@ export class Engine {
   #growing = Promise.resolve()
   #idleTimer: NodeJS.Timeout | undefined
   #closed = false
+  #isUnasked = true
 
   private constructor(
     make: MakeContext,
@@ -68,6 +69,7 @@ export class Engine {
     try {
       context = await make(shape.deterministic ? 1 : shape.reserved)
       const drafter = shape.draft && (await openDrafter(binding, shape.draft, model, shape))
+      void warmUp(context, shape.logger)
       return new Engine(make, context, drafter, model, shape)
     } catch (error) {
       await context?.close()
@@ -106,6 +108,8 @@ export class Engine {
       const ask: Ask = { ...options, sequence, resolve, reject, onAbort: () => this.#abort(ask) }
       options.signal?.addEventListener('abort', ask.onAbort, { once: true })
       this.#asks.push(ask)
+      if (this.#isUnasked) this.#context.abort() // it may still be warming up
+      this.#isUnasked = false
       // Guesses are for one that runs alone: whoever comes does not wait for them.
       if (this.#asks.length > 1) this.#drafter?.abort()
       if (this.#stepping.length > 0) this.#context.endRun()

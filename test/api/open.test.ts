@@ -33,6 +33,23 @@ function recorder(): { lines: string[]; logger: Logger } {
 }
 
 describe('a model', () => {
+  test('is warmed up once it is open, and whoever asks before does not wait for that and gets the same', async () => {
+    const { logger, lines } = recorder()
+    const warmed = new Promise<void>((resolve) => {
+      logger.debug = (line) => line.startsWith('warmed up') && resolve()
+    })
+    const model = await GPT4All.load(EMBEDDED, { nThreads: 1, logger })
+    await warmed
+    const other = await GPT4All.load(EMBEDDED, { nThreads: 1 })
+    const [first, second] = await Promise.all(
+      [model, other].map((one) => one.generate('The capital of France is', { temp: 0, maxTokens: 8 })),
+    )
+    expect(first).toBe(second)
+    expect(lines.filter((line) => /^(warn|error)/.test(line))).toEqual([])
+    await model.close()
+    await other.close()
+  })
+
   test('is found by name within modelPath, ".gguf" added', async () => {
     await made('small.gguf', await readFile(EMBEDDED))
     const model = await GPT4All.load('small', { modelPath: folder, nThreads: 1 })
