@@ -4,7 +4,7 @@ import { isOldMagic } from '../old-magics.ts'
 
 const CHUNK_BYTES = 1024 * 1024
 /** llama.cpp takes 1 GiB; the longest real ones are chat templates of some 100 KiB. */
-const MAX_STRING_BYTES = 16 * 1024 * 1024
+export const MAX_STRING_BYTES = 16 * 1024 * 1024
 
 /** `ERR_MODEL_DAMAGED`: `detail` says which field is wrong and how. */
 export function damaged(path: string, detail: string): ModelError {
