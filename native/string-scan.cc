@@ -1,5 +1,6 @@
 #include "string-scan.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <string>
@@ -45,9 +46,18 @@ uint64_t Count(const Napi::Value& value, const char* name) {
 
 }  // namespace
 
+void Fingerprints::Reserve(size_t more) {
+  size_t size = std::max<size_t>(slots_.size(), 64);
+  while (4 * (used_ + more) > 3 * size) size *= 2;
+  if (size == slots_.size()) return;
+  std::vector<uint64_t> before(size);
+  slots_.swap(before);
+  for (const uint64_t fingerprint : before) {
+    if (fingerprint != 0) Slot(fingerprint) = fingerprint;
+  }
+}
+
 bool Fingerprints::Add(const uint8_t* bytes, size_t length) {
-  // Grows with what has been seen, never to what a file claims.
-  if (2 * used_ >= slots_.size()) Grow();
   const uint64_t fingerprint = Fingerprint(bytes, length);
   uint64_t& slot = Slot(fingerprint);
   if (slot == fingerprint) return false;
@@ -61,14 +71,6 @@ uint64_t& Fingerprints::Slot(uint64_t fingerprint) {
   size_t at = static_cast<size_t>(fingerprint) & mask;
   while (slots_[at] != 0 && slots_[at] != fingerprint) at = (at + 1) & mask;
   return slots_[at];
-}
-
-void Fingerprints::Grow() {
-  std::vector<uint64_t> before(slots_.empty() ? 1024 : 4 * slots_.size());
-  slots_.swap(before);
-  for (const uint64_t fingerprint : before) {
-    if (fingerprint != 0) Slot(fingerprint) = fingerprint;
-  }
 }
 
 Napi::Function StringScan::Init(Napi::Env env) {
@@ -106,6 +108,8 @@ Napi::Value StringScan::Scan(const Napi::CallbackInfo& info) {
   const size_t end = window.ByteLength();
   size_t at = 0;
   const char* problem = nullptr;
+  // For what the window may hold, not for what the file claims.
+  if (!pairs_) seen_.Reserve(static_cast<size_t>(std::min<uint64_t>(count_ - index_, end / kLengthBytes)));
   while (index_ < count_ && end - at >= kLengthBytes) {
     const uint64_t length = ReadU64(bytes + at);
     if (length > end - at - kLengthBytes) break;

@@ -15,13 +15,14 @@ namespace gpt4all {
 // chance of one in 500 million.
 class Fingerprints {
  public:
+  // Makes room for as many more; it must be made before they are added.
+  void Reserve(size_t more);
   // False where these bytes are in it already.
   bool Add(const uint8_t* bytes, size_t length);
 
  private:
   // Where `fingerprint` is, or belongs.
   uint64_t& Slot(uint64_t fingerprint);
-  void Grow();
 
   std::vector<uint64_t> slots_;  // open addressing; 0 = free
   size_t used_ = 0;

@@ -131,10 +131,10 @@ export class ByteReader {
   }
 
   async string(what: string): Promise<string> {
-    await this.need(8, `the length of ${what}`)
+    if (!this.has(8)) await this.need(8, `the length of ${what}`)
     const length = this.u64()
     this.checkString(length, what)
-    await this.need(length, what)
+    if (!this.has(length)) await this.need(length, what)
     return this.utf8(length)
   }
 
