@@ -10,6 +10,7 @@
 #include "log.h"
 #include "model.h"
 #include "sampler.h"
+#include "string-scan.h"
 
 namespace gpt4all {
 
@@ -87,6 +88,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("Context", Context::Init(env));
   exports.Set("Sampler", Sampler::Init(env));
   exports.Set("ChatTemplate", ChatTemplate::Init(env));
+  exports.Set("StringScan", StringScan::Init(env));
   return exports;
 }
 

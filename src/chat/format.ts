@@ -75,13 +75,17 @@ async function formatOf(
   }
 }
 
-const SAMPLE: readonly ChatMessage[] = [
+export const SAMPLE: readonly ChatMessage[] = [
   { role: 'user', content: 'Hello' },
   { role: 'assistant', content: 'Good day' },
   { role: 'user', content: 'Bye' },
 ]
 
-const AS_IT_IS = { wrap: (content: string) => content, enableThinking: true, reasoning: undefined } as const
+export const AS_IT_IS = {
+  wrap: (content: string) => content,
+  enableThinking: true,
+  reasoning: undefined,
+} as const
 
 function pattern(template: string): PromptFormat {
   return { kind: 'pattern', source: template, ...parsePattern(template) }

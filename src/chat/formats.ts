@@ -1,6 +1,6 @@
 import type { TemplateEntry } from '../models/catalog-entry.ts'
-import { chooseFormat, type FormatSources } from './format.ts'
-import type { PromptFormat, TemplateOptions } from './template.ts'
+import { AS_IT_IS, chooseFormat, type FormatSources, SAMPLE } from './format.ts'
+import { type PromptFormat, render, type TemplateOptions } from './template.ts'
 import { isVetted } from './vetting.ts'
 
 /** Formats that are kept; a program uses one or two. */
@@ -32,12 +32,15 @@ export class PromptFormats {
     return format
   }
 
-  /** Makes the format that chats use by default, if it is the model's own and nothing has to be found out for it. */
+  /** Makes the format that chats use by default, and a prompt with it, if it is the model's own and nothing has to be found out for it. */
   async warmUp(): Promise<void> {
     const { entry, model, binding } = this.#sources
     const own = entry ? undefined : model.chatTemplate()
     if (own === undefined || !(await isVetted(own, binding))) return
-    await this.get({}).catch(() => {}) // whoever asks for it is told
+    try {
+      // The first prompt takes ten times as long as the next: llama.cpp's engine and JavaScript's calls are cold.
+      render(await this.get({}), SAMPLE, AS_IT_IS)
+    } catch {} // whoever asks for a prompt is told
   }
 
   async #make(options: TemplateOptions): Promise<PromptFormat> {

@@ -96,12 +96,14 @@ function isOurs(path: string): boolean {
 }
 
 function checkBinding(binding: unknown): NativeBinding {
-  const { Model, Context, Sampler, ChatTemplate, backends } = (binding ?? {}) as Partial<NativeBinding>
+  const { Model, Context, Sampler, ChatTemplate, StringScan, backends } = (binding ??
+    {}) as Partial<NativeBinding>
   const fits =
     typeof Model?.load === 'function' &&
     typeof Context?.create === 'function' &&
     typeof Sampler === 'function' &&
     typeof ChatTemplate === 'function' &&
+    typeof StringScan === 'function' &&
     typeof backends === 'function'
   if (!fits) throw new Error('it was built for another version of gpt4all-ts')
   return binding as NativeBinding

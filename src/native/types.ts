@@ -249,6 +249,30 @@ export type NativeBinding = {
     model: NativeModel | undefined,
     source: string | undefined,
   ) => NativeChatTemplate
+  /** `distinct`: no two strings are equal up to their first zero byte, empty ones aside; `pairs`: a space behind the first byte. */
+  readonly StringScan: new (
+    rule: 'distinct' | 'pairs',
+    count: number,
+    maxBytes: number,
+  ) => NativeStringScan
+}
+
+/** Checks the strings of one GGUF array (length in 64 bits, then bytes), window by window, on the calling thread. */
+export interface NativeStringScan {
+  /**
+   * Takes strings from the start of `window` up to the last that lies wholly in it, or the first that breaks a
+   * rule, which is not taken.
+   */
+  scan(window: Uint8Array): NativeScanned
+}
+
+export type NativeScanned = {
+  /** Of the next string, counted over all windows. */
+  readonly index: number
+  /** Where in `window` it begins: so many bytes were taken. */
+  readonly bytes: number
+  /** What is wrong with it: more than `maxBytes`, equal to an earlier one, no pair. */
+  readonly problem?: 'long' | 'repeated' | 'single'
 }
 
 export type NativeChatMessage = {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { GPT4All } from '../../src/index.ts'
-import { readGgufFile } from '../../src/models/gguf/reader.ts'
+import { readGgufFile, type StringScan } from '../../src/models/gguf/reader.ts'
 import { type OldModel, oldModel } from './ggml-writer.ts'
 
 /** One of each format and type that can be converted; those called `llama-2` get LLaMA 2's numbers. */
@@ -46,10 +46,10 @@ export const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).
 /** A GGUF file as test/golden/ggml.py describes it, without what only our converter notes. */
 export async function describeGguf(path: string) {
   const texts = new Map<string, ReturnType<typeof createHash>>()
-  const { metadata, tensors } = await readGgufFile(path, (key) => {
+  const { metadata, tensors } = await readGgufFile(path, (key, count) => {
     const hash = createHash('sha256')
     texts.set(key, hash)
-    return (_, bytes, start, end) => void hash.update(bytes.subarray(start, end)).update('\n')
+    return hashStrings(hash, count)
   })
   const content = readFileSync(path)
   const known = [...metadata].filter(([key]) => !key.startsWith('gpt4all_ts.'))
@@ -66,6 +66,20 @@ export async function describeGguf(path: string) {
         { type, shape, sha256: sha256(content.subarray(offset, offset + bytes)).slice(0, 16) },
       ]),
     ),
+  }
+}
+
+function hashStrings(hash: ReturnType<typeof createHash>, count: number): StringScan {
+  let index = 0
+  return (window) => {
+    let at = 0
+    for (; index < count && at + 8 <= window.length; index++) {
+      const end = at + 8 + Number(window.readBigUInt64LE(at))
+      if (end > window.length) break
+      hash.update(window.subarray(at + 8, end)).update('\n')
+      at = end
+    }
+    return { index, bytes: at }
   }
 }
 

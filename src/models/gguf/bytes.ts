@@ -4,7 +4,7 @@ import { isOldMagic } from '../old-magics.ts'
 
 const CHUNK_BYTES = 1024 * 1024
 /** llama.cpp takes 1 GiB; the longest real ones are chat templates of some 100 KiB. */
-const MAX_STRING_BYTES = 16 * 1024 * 1024
+export const MAX_STRING_BYTES = 16 * 1024 * 1024
 
 /** `ERR_MODEL_DAMAGED`: `detail` says which field is wrong and how. */
 export function damaged(path: string, detail: string): ModelError {
@@ -131,10 +131,10 @@ export class ByteReader {
   }
 
   async string(what: string): Promise<string> {
-    await this.need(8, `the length of ${what}`)
+    if (!this.has(8)) await this.need(8, `the length of ${what}`)
     const length = this.u64()
     this.checkString(length, what)
-    await this.need(length, what)
+    if (!this.has(length)) await this.need(length, what)
     return this.utf8(length)
   }
 

@@ -4,7 +4,7 @@ import { damaged } from './bytes.ts'
 import { type GgufFile, type GgufValue, readGgufFile } from './reader.ts'
 import { architectureOf, checkModel } from './rules.ts'
 import type { GgufTensor } from './tensors.ts'
-import { checkVocabulary, VocabularyScan } from './vocabulary.ts'
+import { checkVocabulary, vocabularyScan } from './vocabulary.ts'
 
 export { assertGeneratesText, describeKind, type ModelKind } from './kind.ts'
 export type { GgufList, GgufScalar, GgufValue, GgufValueType } from './reader.ts'
@@ -47,8 +47,7 @@ export type ReadGgufOptions = {
  */
 export async function readGguf(path: string, options: ReadGgufOptions = {}): Promise<GgufHeader> {
   const { signal, vocabOnly = false } = options
-  const vocabulary = new VocabularyScan(path)
-  const main = await readGgufFile(path, (key, count) => vocabulary.visitorFor(key, count), signal)
+  const main = await readGgufFile(path, (key, count) => vocabularyScan(path, key, count), signal)
   const files = [main, ...(await readSisters(main, signal))]
   const tensors = files.flatMap((file) => file.tensors)
   checkNames(path, files, tensors)

@@ -29,7 +29,7 @@ export type GgufList =
   | BigUint64Array
   | BigInt64Array
 
-/** One metadata value. Of an array too large to keep, `values` is undefined and only its shape is known. */
+/** One metadata value. Of an array too large to keep, and of a scanned one, `values` is undefined and only its shape is known. */
 export type GgufValue =
   | { readonly type: Exclude<GgufValueType, 'array'>; readonly value: GgufScalar }
   | {
@@ -50,8 +50,12 @@ export type GgufFile = {
   readonly dataOffset: number
 }
 
-/** Sees every string of an array while it streams past: `bytes[start, end)`. The bytes are gone afterwards. */
-export type StringVisitor = (index: number, bytes: Buffer, start: number, end: number) => void
+/**
+ * Takes what strings lie wholly in `window`, which begins with the next one; its bytes are gone afterwards.
+ * @returns the index of the next string, and how many bytes were taken
+ */
+export type StringScan = (window: Buffer) => { readonly index: number; readonly bytes: number }
+type ScanFor = (key: string, count: number) => StringScan | undefined
 
 const MAX_NUMERIC_ARRAY_BYTES = 16 * 1024 * 1024
 const MAX_KEPT_STRINGS = 64
@@ -60,18 +64,14 @@ const MAX_KEYS = 16_384
 const MAX_TENSORS = 65_536
 
 /** Opens and parses one GGUF file up to its tensor data, checking everything that needs no knowledge of models. */
-export async function readGgufFile(
-  path: string,
-  visitorFor: (key: string, count: number) => StringVisitor | undefined,
-  signal?: AbortSignal,
-): Promise<GgufFile> {
+export async function readGgufFile(path: string, scanFor: ScanFor, signal?: AbortSignal): Promise<GgufFile> {
   signal?.throwIfAborted()
   const { handle, fileBytes } = await openFile(path)
   try {
     const bytes = new ByteReader(handle, path, fileBytes, signal)
     const version = await readMagic(bytes)
     const [tensorCount, keyCount] = await readCounts(bytes)
-    const metadata = await readMetadata(bytes, keyCount, visitorFor)
+    const metadata = await readMetadata(bytes, keyCount, scanFor)
     const infos = await readTensorInfos(bytes, tensorCount)
     const alignment = alignmentOf(path, metadata)
     const dataOffset = Math.ceil(bytes.offset / alignment) * alignment
@@ -99,7 +99,7 @@ async function readCounts(bytes: ByteReader): Promise<[tensors: number, keys: nu
 async function readMetadata(
   bytes: ByteReader,
   count: number,
-  visitorFor: (key: string, count: number) => StringVisitor | undefined,
+  scanFor: ScanFor,
 ): Promise<Map<string, GgufValue>> {
   const metadata = new Map<string, GgufValue>()
   for (let i = 0; i < count; i++) {
@@ -111,7 +111,7 @@ async function readMetadata(
     metadata.set(
       key,
       type === 'array'
-        ? await readArray(bytes, key, visitorFor)
+        ? await readArray(bytes, key, scanFor)
         : { type, value: await readScalar(bytes, type, key) },
     )
   }
@@ -158,11 +158,7 @@ async function readScalar(
   return value
 }
 
-async function readArray(
-  bytes: ByteReader,
-  key: string,
-  visitorFor: (key: string, count: number) => StringVisitor | undefined,
-): Promise<GgufValue> {
+async function readArray(bytes: ByteReader, key: string, scanFor: ScanFor): Promise<GgufValue> {
   await bytes.need(12, `the value of "${key}"`)
   const of = valueType(bytes, key)
   const count = bytes.u64()
@@ -171,17 +167,10 @@ async function readArray(
   if (least > bytes.remaining)
     throw damaged(bytes.path, `"${key}" claims ${count} elements, more than the file can hold`)
   if (of === 'string') {
-    const visit = visitorFor(key, count) ?? (() => {})
-    if (count > MAX_KEPT_STRINGS) {
-      await readStrings(bytes, count, key, visit)
-      return { type: 'array', of, count, values: undefined }
-    }
-    const kept: string[] = []
-    await readStrings(bytes, count, key, (index, buffer, start, end) => {
-      kept.push(buffer.toString('utf8', start, end))
-      visit(index, buffer, start, end)
-    })
-    return { type: 'array', of, count, values: kept }
+    const scan = scanFor(key, count)
+    if (!scan) return { type: 'array', of, count, values: await readStrings(bytes, count, key) }
+    await scanStrings(bytes, count, key, scan)
+    return { type: 'array', of, count, values: undefined }
   }
   if (least > MAX_NUMERIC_ARRAY_BYTES) {
     bytes.skip(least)
@@ -194,44 +183,36 @@ async function readArray(
   return { type: 'array', of, count, values: NUMERIC[of].list(copy) }
 }
 
-/**
- * Vocabularies have up to 256,000 strings, and as many merges: no promise, no substring and no closure is made per string, and
- * what is at hand is walked with local numbers only, which is fast before V8 has compiled much.
- */
-async function readStrings(
-  bytes: ByteReader,
-  count: number,
-  key: string,
-  visit: StringVisitor,
-): Promise<void> {
-  const what = `"${key}"`
+/** Those of a short array; a long one is only passed. */
+async function readStrings(bytes: ByteReader, count: number, key: string): Promise<string[] | undefined> {
+  const kept: string[] | undefined = count > MAX_KEPT_STRINGS ? undefined : []
   for (let i = 0; i < count; i++) {
-    i = walkStrings(bytes, i, count, visit)
-    if (i === count) return
-    // The next one is long, or not wholly at hand.
-    await bytes.need(8, what)
-    const length = bytes.u64()
-    bytes.checkString(length, `string ${i} of ${what}`)
-    await bytes.need(length, what)
-    visit(i, bytes.bytes, bytes.at, bytes.at + length)
-    bytes.at += length
+    const length = await needString(bytes, i, key)
+    bytes.at += 8
+    if (kept) kept.push(bytes.utf8(length))
+    else bytes.at += length
+  }
+  return kept
+}
+
+async function scanStrings(bytes: ByteReader, count: number, key: string, scan: StringScan): Promise<void> {
+  for (;;) {
+    const scanned = scan(bytes.bytes.subarray(bytes.at, bytes.end))
+    bytes.at += scanned.bytes
+    if (scanned.index === count) return
+    await needString(bytes, scanned.index, key)
   }
 }
 
-/** Visits those from `index` on that are at hand; returns the index of the first that is not, or is longer than 65,535 bytes. */
-function walkStrings(bytes: ByteReader, index: number, count: number, visit: StringVisitor): number {
-  const { bytes: buffer, end } = bytes
-  let { at } = bytes
-  let i = index
-  for (; i < count && at + 8 <= end; i++) {
-    const above = buffer[at + 2]! | buffer[at + 3]! | buffer[at + 4]! | buffer[at + 5]!
-    const next = at + 8 + (buffer[at]! | (buffer[at + 1]! << 8))
-    if ((above | buffer[at + 6]! | buffer[at + 7]!) !== 0 || next > end) break
-    visit(i, buffer, at + 8, next)
-    at = next
-  }
-  bytes.at = at
-  return i
+/** Makes string `index` available, with its length in front; returns that length. */
+async function needString(bytes: ByteReader, index: number, key: string): Promise<number> {
+  const what = `"${key}"`
+  await bytes.need(8, what)
+  const length = bytes.u64()
+  bytes.checkString(length, `string ${index} of ${what}`)
+  bytes.at -= 8
+  await bytes.need(8 + length, what)
+  return length
 }
 
 function alignmentOf(path: string, metadata: ReadonlyMap<string, GgufValue>): number {

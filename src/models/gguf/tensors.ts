@@ -71,7 +71,7 @@ const MEMORY_ALIGNMENT = 32
 
 export type TensorInfo = Omit<GgufTensor, 'offset'> & { readonly relative: number }
 
-/** The entries of `count` tensors, checked each by itself. */
+/** The entries of `count` tensors, checked each by itself. There are hundreds: nothing is awaited that is at hand. */
 export async function readTensorInfos(bytes: ByteReader, count: number): Promise<TensorInfo[]> {
   const infos: TensorInfo[] = []
   const names = new Set<string>()
@@ -91,11 +91,13 @@ async function readTensorInfo(bytes: ByteReader, index: number): Promise<TensorI
   checkName(path, name, `the name of tensor ${index}`)
   if (Buffer.byteLength(name) > MAX_TENSOR_NAME_BYTES)
     throw damaged(path, `the name of tensor ${index} has more than ${MAX_TENSOR_NAME_BYTES} bytes`)
-  await bytes.need(4, `tensor "${name}"`)
+  if (!bytes.has(4)) await bytes.need(4, `tensor "${name}"`)
   const dimensions = bytes.u32()
   if (dimensions < 1 || dimensions > 4) throw wrong(`has ${dimensions} dimensions; 1 to 4 are possible`)
-  await bytes.need(8 * dimensions + 12, `tensor "${name}"`)
-  const shape = Array.from({ length: dimensions }, () => bytes.u64())
+  const rest = 8 * dimensions + 12
+  if (!bytes.has(rest)) await bytes.need(rest, `tensor "${name}"`)
+  const shape: number[] = []
+  for (let i = 0; i < dimensions; i++) shape.push(bytes.u64())
   if (shape.some((size) => size < 1)) throw wrong(`has an empty shape: [${shape.join(', ')}]`)
   const elements = shape.reduce((product, size) => product * size, 1)
   if (elements > Number.MAX_SAFE_INTEGER) throw wrong(`has an impossible shape: [${shape.join(', ')}]`)

@@ -1,5 +1,7 @@
-import { damaged } from './bytes.ts'
-import type { StringVisitor } from './reader.ts'
+import { loadBinding } from '../../native/binding.ts'
+import type { NativeScanned } from '../../native/types.ts'
+import { damaged, MAX_STRING_BYTES } from './bytes.ts'
+import type { StringScan } from './reader.ts'
 import { type Model, number, text, unsupported } from './rules.ts'
 
 const MAX_TOKENS = 2 ** 21
@@ -8,77 +10,29 @@ const MAX_TOKEN_BYTES = 16_384
 const TOKENS = 'tokenizer.ggml.tokens'
 const MERGES = 'tokenizer.ggml.merges'
 
-/** Looks at vocabularies while they stream past, without keeping them. */
-export class VocabularyScan {
-  readonly #path: string
-
-  constructor(path: string) {
-    this.#path = path
-  }
-
-  visitorFor(key: string, count: number): StringVisitor | undefined {
-    if (key === TOKENS) return this.#tokens(Math.min(count, MAX_TOKENS))
-    if (key === MERGES) return this.#merge
-    return undefined
-  }
-
-  /** Two equal tokens are asserted; llama.cpp ends a token at its first zero byte and renames empty ones. */
-  #tokens(count: number): StringVisitor {
-    const seen = new Fingerprints(count)
-    return (index, bytes, start, end) => {
-      if (end - start > MAX_TOKEN_BYTES)
-        throw damaged(this.#path, `token ${index} of its vocabulary claims ${end - start} bytes`)
-      if (index >= MAX_TOKENS || seen.add(bytes, start, end)) return
-      const token = JSON.stringify(bytes.toString('utf8', start, end))
-      throw damaged(this.#path, `token ${index} of its vocabulary (${token}) appears a second time`)
-    }
-  }
-
-  readonly #merge: StringVisitor = (index, bytes, start, end) => {
-    for (let at = start + 1; at < end; at++) if (bytes[at] === 0x20) return
-    throw damaged(this.#path, `merge ${index} of its vocabulary is not a pair`)
+/**
+ * Looks at the strings of `key` while they stream past, without keeping them, for what llama.cpp answers with abort():
+ * two equal tokens, and a merge that is no pair. Natively, because JavaScript that is not compiled yet takes longer.
+ */
+export function vocabularyScan(path: string, key: string, count: number): StringScan | undefined {
+  if (key !== MERGES && key !== TOKENS) return undefined
+  if (key === TOKENS && count > MAX_TOKENS) return undefined // refused below
+  const { StringScan: Scan } = loadBinding()
+  const native =
+    key === TOKENS ? new Scan('distinct', count, MAX_TOKEN_BYTES) : new Scan('pairs', count, MAX_STRING_BYTES)
+  return (window) => {
+    const scanned = native.scan(window)
+    if (scanned.problem) throw damaged(path, describe(scanned, window))
+    return scanned
   }
 }
 
-/**
- * A set of byte strings that keeps 64 bits of each, five times as fast as a Set of 256,000 strings. That two
- * different tokens of such a vocabulary share their 64 bits has a chance of one in 200 million.
- */
-class Fingerprints {
-  readonly #mask: number
-  /** Open addressing; pairs of numbers, of which the second is never 0. */
-  readonly #slots: Int32Array
-
-  constructor(count: number) {
-    const size = 2 ** Math.ceil(Math.log2(2 * count + 2))
-    this.#mask = size - 1
-    this.#slots = new Int32Array(2 * size)
-  }
-
-  /** False where `bytes[start, end)`, up to its first zero byte, was there already; the empty string never is. */
-  add(bytes: Uint8Array, start: number, end: number): boolean {
-    let high = 0x811c9dc5 | 0 // FNV-1a, and a second hash that shares nothing with it
-    let low = 0
-    let at = start
-    for (; at < end; at++) {
-      const byte = bytes[at]!
-      if (byte === 0) break
-      high = Math.imul(high ^ byte, 0x01000193)
-      low = Math.imul((low << 5) ^ (low >>> 27) ^ byte, 0x9e3779b1)
-    }
-    if (at === start) return true
-    low |= 1
-    const slots = this.#slots
-    for (let slot = (high ^ low) & this.#mask; ; slot = (slot + 1) & this.#mask) {
-      const first = slots[2 * slot]
-      const second = slots[2 * slot + 1]
-      if (first === high && second === low) return false
-      if (second !== 0) continue
-      slots[2 * slot] = high
-      slots[2 * slot + 1] = low
-      return true
-    }
-  }
+function describe({ index, bytes, problem }: NativeScanned, window: Buffer): string {
+  if (problem === 'single') return `merge ${index} of its vocabulary is not a pair`
+  const length = Number(window.readBigUInt64LE(bytes))
+  if (problem === 'long') return `token ${index} of its vocabulary claims ${length} bytes`
+  const token = JSON.stringify(window.toString('utf8', bytes + 8, bytes + 8 + length))
+  return `token ${index} of its vocabulary (${token}) appears a second time`
 }
 
 type TokenizerKind = {
