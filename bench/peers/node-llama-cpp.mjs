@@ -1,7 +1,7 @@
 // node-llama-cpp: see answer.mjs. Plain prompts go through `sequence.evaluate()`, which is less work than its
 // LlamaCompletion; chats are LlamaChatSessions.
 import { readFileSync } from 'node:fs'
-import { getLlama, LlamaChatSession, TokenBias } from 'node-llama-cpp'
+import { getLlama, LlamaChatSession } from 'node-llama-cpp'
 import { answer, stopwatch } from './answer.mjs'
 
 await answer({ about, speed, chats })
@@ -46,9 +46,7 @@ async function speed({ prompts, tokens, ...options }) {
  * of each chat's last turn, and the tokens answered.
  */
 async function chats({ system, talks, tokens, ...options }) {
-  const { model, context } = await open({ ...options, sequences: talks.length })
-  const tokenBias = TokenBias.for(model) // answers go on to their last token
-  for (const token of [model.tokens.eos, model.tokens.eot]) if (token != null) tokenBias.set(token, 'never')
+  const { context } = await open({ ...options, sequences: talks.length })
   const sequences = talks.map(() => context.getSequence())
   const talk = async (contextSequence, messages) => {
     const session = new LlamaChatSession({ contextSequence, systemPrompt: system })
@@ -58,13 +56,7 @@ async function chats({ system, talks, tokens, ...options }) {
       const started = performance.now()
       firstMs = undefined
       await session.prompt(message, {
-        ...{
-          maxTokens: tokens,
-          temperature: 0,
-          repeatPenalty: false,
-          trimWhitespaceSuffix: false,
-          tokenBias,
-        },
+        ...{ maxTokens: tokens, temperature: 0, repeatPenalty: false, trimWhitespaceSuffix: false },
         onToken: (ids) => {
           firstMs ??= performance.now() - started
           answered += ids.length
