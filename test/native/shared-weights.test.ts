@@ -13,8 +13,10 @@ import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import type { NativeModel, NativeModelParams } from '../../src/native/types.ts'
 import { writeAdapter } from '../support/adapter.ts'
+import { GgufWriter } from '../support/gguf-writer.ts'
 import { EMBEDDED } from '../support/models.ts'
 import { binding, continueGreedily, LOAD, SHAPE, tokens } from '../support/native-models.ts'
+import { TINY_MODELS } from '../support/tiny-models.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'gpt4all-shared-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -99,6 +101,26 @@ describe('the weights of a file', () => {
       expect(await shared(load, replace, load, write, load)).toEqual([false, false, true, false, true])
     },
   )
+
+  test.skipIf(process.platform === 'win32')('are those of all parts of a split model', async () => {
+    const first = join(folder, 'split-00001-of-00002.gguf')
+    const second = join(folder, 'split-00002-of-00002.gguf')
+    const tensors = 20 // of the whole model
+    const part = (file: GgufWriter, no: number) =>
+      file.set('split.no', 'u16', no).set('split.count', 'u16', 2).set('split.tensors.count', 'i32', tensors)
+    writeFileSync(first, part(TINY_MODELS.llama().removeTensor('output_norm.weight'), 0).bytes())
+    const writeSecond = () => {
+      writeFileSync(`${second}.new`, part(new GgufWriter().tensor('output_norm.weight', [32]), 1).bytes())
+      renameSync(`${second}.new`, second)
+    }
+    writeSecond()
+    const open = () => load({}, first)
+    const replaceSecond = () => {
+      writeSecond()
+      return open()
+    }
+    expect(await shared(open, open, replaceSecond, open)).toEqual([false, true, false, true])
+  })
 
   test('are shared with the same adapters only, in the same order', async () => {
     const [one, other] = [join(folder, 'one.gguf'), join(folder, 'other.gguf')]
