@@ -11,6 +11,7 @@
 #include "args.h"
 #include "environment.h"
 #include "model.h"
+#include "shared-weights.h"
 
 namespace gpt4all {
 
@@ -40,7 +41,10 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
     environment_->Add(this);
   }
 
-  void Cancel() { cancelled_ = true; }
+  void Cancel() {
+    cancelled_ = true;
+    WakeWaiting();
+  }
   Napi::Promise promise() const { return deferred_.Promise(); }
 
   void Stop() override {
@@ -49,10 +53,7 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
     if (thread_.joinable()) thread_.join();
   }
 
-  std::string path;
-  std::vector<std::string> adapters;
-  std::vector<ggml_backend_dev_t> devices;  // null-terminated, as llama.cpp wants it
-  llama_model_params params = llama_model_default_params();
+  WeightsRequest request;
   std::shared_ptr<LogSink> log;
   std::shared_ptr<Napi::FunctionReference> on_progress;
 
@@ -61,7 +62,7 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
     std::shared_ptr<Weights> weights;
     std::optional<Failure> failure;
     try {
-      weights = LoadWeights();
+      weights = Acquire();
     } catch (const Failure& known) {
       failure = known;
     } catch (const std::bad_alloc&) {
@@ -73,39 +74,58 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
                            Napi::Env env) { self->Settle(env, weights, failure); });
   }
 
-  std::shared_ptr<Weights> LoadWeights() {
+  std::shared_ptr<Weights> Acquire() {
     LogScope scope(log);
-    devices.push_back(nullptr);
+    AcquiredWeights acquired = AcquireWeights(
+        request, [this](float fraction) { return Progress(fraction); },
+        [this, &scope](const TellWaiting& tell) {
+          tell_waiting_ = &tell;
+          return LoadAnew(scope);
+        });
+    if (cancelled_ || !acquired.weights) throw Failure("ERR_ABORTED", "loading was cancelled");
+    if (acquired.shared) Progress(1);
+    return std::make_shared<Weights>(std::move(acquired), request.vocab_only, log);
+  }
+
+  // Null where it was cancelled.
+  std::shared_ptr<const SharedWeights> LoadAnew(LogScope& scope) {
+    std::vector<ggml_backend_dev_t> devices = request.devices;
+    devices.push_back(nullptr);  // as llama.cpp wants it
+    llama_model_params params = llama_model_default_params();
+    params.vocab_only = request.vocab_only;
+    params.n_gpu_layers = request.gpu_layers;
     params.devices = devices.data();
     params.progress_callback = [](float fraction, void* load) {
       return static_cast<Load*>(load)->Progress(fraction);
     };
     params.progress_callback_user_data = this;
-    llama_model* model = llama_model_load_from_file(path.c_str(), params);
-    if (model == nullptr && cancelled_) throw Failure("ERR_ABORTED", "loading was cancelled");
+    llama_model* model = llama_model_load_from_file(request.path.c_str(), params);
+    if (model == nullptr && cancelled_) return nullptr;
     if (model == nullptr) {
       const std::string errors = scope.TakeErrors("llama.cpp refused the file without saying why");
       const bool memory = errors.find("alloc") != std::string::npos;
       throw Failure(memory ? "ERR_MEMORY" : "ERR_LOAD", errors);
     }
-    auto weights = std::make_shared<Weights>(model, params.vocab_only, log);
-    for (const std::string& adapter : adapters) {
-      if (cancelled_) break;
+    const auto weights = std::make_shared<SharedWeights>(model);
+    for (const std::string& adapter : request.adapters) {
+      if (cancelled_) return nullptr;
       weights->adapters.push_back(llama_adapter_lora_init(model, adapter.c_str()));
       if (weights->adapters.back() == nullptr) {
         throw Failure("ERR_LOAD",
                       adapter + ": " + scope.TakeErrors("llama.cpp refused it without saying why"));
       }
     }
-    if (cancelled_) throw Failure("ERR_ABORTED", "loading was cancelled");
     return weights;
   }
 
-  // llama.cpp calls this per tensor; the event loop hears of every further per cent.
+  // llama.cpp calls this per tensor; the event loop, and who waits for this load, hear of every further per
+  // cent.
   bool Progress(float fraction) {
     const int percent = static_cast<int>(fraction * 100);
-    if (on_progress && percent > percent_) {
-      percent_ = percent;
+    if (percent <= percent_) return !cancelled_;
+    percent_ = percent;
+    if (tell_waiting_ != nullptr) (*tell_waiting_)(fraction);
+    if (on_progress) {
       environment_->Post([callback = on_progress, fraction](Napi::Env env) {
         if (!callback->IsEmpty()) callback->Call({Napi::Number::New(env, fraction)});
       });
@@ -130,7 +150,8 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
   std::thread thread_;
   std::mutex join_;
   std::atomic<bool> cancelled_{false};
-  int percent_ = -1;  // the thread's
+  int percent_ = -1;                           // the thread's
+  const TellWaiting* tell_waiting_ = nullptr;  // the thread's, while it is this one that loads
   std::shared_ptr<Load> self_;
 };
 
@@ -160,18 +181,24 @@ std::vector<std::string> ReadAdapters(const Napi::Value& value) {
   return paths;
 }
 
+WeightsRequest ReadRequest(const Napi::CallbackInfo& info) {
+  WeightsRequest request;
+  request.path = ReadPath(info[0], "path");
+  const Napi::Object params = Object(info[1], "params");
+  request.vocab_only = Boolean(params.Get("vocabOnly"), "vocabOnly");
+  request.gpu_layers = Integer(params.Get("gpuLayers"), "gpuLayers", 0, INT32_MAX);
+  request.devices = FindDevices(params.Get("devices"));
+  request.adapters = ReadAdapters(params.Get("adapters"));
+  return request;
+}
+
 }  // namespace
 
 Napi::Value StartLoad(const Napi::CallbackInfo& info, WrapWeights wrap) {
   const Napi::Env env = info.Env();
   const auto load = std::make_shared<Load>(env, std::move(wrap));
-  load->path = ReadPath(info[0], "path");
-  const Napi::Object params = Object(info[1], "params");
-  load->params.vocab_only = Boolean(params.Get("vocabOnly"), "vocabOnly");
-  load->params.n_gpu_layers = Integer(params.Get("gpuLayers"), "gpuLayers", 0, INT32_MAX);
-  load->devices = FindDevices(params.Get("devices"));
-  load->adapters = ReadAdapters(params.Get("adapters"));
-  const Napi::Value log = params.Get("log");
+  load->request = ReadRequest(info);
+  const Napi::Value log = info[1].As<Napi::Object>().Get("log");
   if (!log.IsUndefined()) load->log = std::make_shared<LogSink>(env, Function(log, "log"));
   if (!info[2].IsUndefined()) {
     load->on_progress =
@@ -188,6 +215,10 @@ Napi::Value StartLoad(const Napi::CallbackInfo& info, WrapWeights wrap) {
   handle.Set("promise", load->promise());
   handle.Set("cancel", Napi::Function::New(env, [load](const Napi::CallbackInfo&) { load->Cancel(); }));
   return handle;
+}
+
+Napi::Value IsLoaded(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), AreLoaded(ReadRequest(info)));
 }
 
 }  // namespace gpt4all

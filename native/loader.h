@@ -15,4 +15,7 @@ using WrapWeights = std::function<Napi::Value(Napi::Env, std::shared_ptr<Weights
 // Model.load(path, params, onProgress?) -> NativeModelLoad of src/native/types.ts
 Napi::Value StartLoad(const Napi::CallbackInfo& info, WrapWeights wrap);
 
+// Model.isLoaded(path, params)
+Napi::Value IsLoaded(const Napi::CallbackInfo& info);
+
 }  // namespace gpt4all

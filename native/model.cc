@@ -1,9 +1,5 @@
 #include "model.h"
 
-#if defined(__GLIBC__)
-#include <malloc.h>
-#endif
-
 #include <optional>
 #include <utility>
 
@@ -12,15 +8,6 @@
 #include "vocabulary.h"
 
 namespace gpt4all {
-
-// Each load and each context had a thread, and glibc gives each thread an arena that keeps what was freed in
-// it: without the trim a program that opens and closes models seems to leak.
-Weights::~Weights() {
-  llama_model_free(model);
-#if defined(__GLIBC__)
-  malloc_trim(0);
-#endif
-}
 
 // Random, fixed for ever: tells objects of this class from all others.
 const napi_type_tag Model::kTag = {0x6b0f1c52a7d94e18, 0x9d3a5e7f10c4b286};
@@ -43,6 +30,7 @@ Napi::Object Model::Init(Napi::Env env) {
                    return reference->New({Napi::External<std::shared_ptr<Weights>>::New(env, &weights)});
                  });
                }));
+  exported.Set("isLoaded", Napi::Function::New(env, IsLoaded));
   return exported;
 }
 

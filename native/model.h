@@ -10,15 +10,20 @@
 
 #include "llama.h"
 #include "log.h"
+#include "shared-weights.h"
 
 namespace gpt4all {
 
-// The llama_model and what must live as long as it. Contexts share it: the weights are freed with the last
-// owner, and with them their adapters.
+// One owner's hold on a llama_model, which others may hold too. Its contexts share it: the llama_model is
+// freed with the last owner of all, and with it its adapters.
 struct Weights {
-  Weights(llama_model* model, bool vocab_only, std::shared_ptr<LogSink> log)
-      : model(model), vocab_only(vocab_only), log(std::move(log)) {}
-  ~Weights();
+  Weights(AcquiredWeights acquired, bool vocab_only, std::shared_ptr<LogSink> log)
+      : model(acquired.weights->model),
+        adapters(acquired.weights->adapters),
+        shared(acquired.shared),
+        vocab_only(vocab_only),
+        log(std::move(log)),
+        held_(std::move(acquired.weights)) {}
   Weights(const Weights&) = delete;
   Weights& operator=(const Weights&) = delete;
 
@@ -26,9 +31,13 @@ struct Weights {
   int32_t vocab_size() const { return llama_vocab_n_tokens(vocab()); }
 
   llama_model* const model;
+  const std::vector<llama_adapter_lora*> adapters;
+  const bool shared;  // another owner had loaded it
   const bool vocab_only;
   const std::shared_ptr<LogSink> log;
-  std::vector<llama_adapter_lora*> adapters;
+
+ private:
+  const std::shared_ptr<const SharedWeights> held_;
 };
 
 class Model : public Napi::ObjectWrap<Model> {

@@ -138,6 +138,7 @@ Napi::Object DescribeModel(Napi::Env env, const Weights& weights) {
   llama_model_desc(model, description, sizeof description);
 
   Napi::Object info = Napi::Object::New(env);
+  info.Set("shared", weights.shared);
   info.Set("description", description);
   info.Set("sizeBytes", static_cast<double>(llama_model_size(model)));
   info.Set("parameters", static_cast<double>(llama_model_n_params(model)));

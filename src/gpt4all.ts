@@ -173,18 +173,15 @@ export class GPT4All extends ModelFiles {
   async tokenize(text: string, options?: TokenizeOptions): Promise<number[]> {
     if (typeof text !== 'string') throw optionError('text', 'a string', text)
     const { addSpecial, parseSpecial } = resolveTokenizeOptions(options)
-    const { native } = await this.#open()
-    return Array.from(await encode(native, text, addSpecial, parseSpecial))
+    return Array.from(await encode((await this.#open()).native, text, addSpecial, parseSpecial))
   }
 
   /** Text of token ids; special tokens are written out. The inverse of `tokenize()`. */
   async detokenize(tokens: Iterable<number>): Promise<string> {
-    if (typeof tokens !== 'object' || tokens === null || !(Symbol.iterator in tokens)) {
+    if (typeof tokens !== 'object' || tokens === null || !(Symbol.iterator in tokens))
       throw optionError('tokens', 'an iterable of token ids', tokens)
-    }
-    const ids = Array.from(tokens)
-    const { native } = await this.#open()
-    return decode(native, ids)
+    const ids = Array.from(tokens) // as they are now
+    return decode((await this.#open()).native, ids)
   }
 
   /** Tokens that `generate(text)` would evaluate, the model's own start token included. */
@@ -226,6 +223,11 @@ export class GPT4All extends ModelFiles {
   /** Name of the GPU in use, or of all that share the layers; `undefined` on the CPU (as in Python) and before it is open. */
   get device(): string | undefined {
     return this.#opened?.device
+  }
+
+  /** Whether another `GPT4All` of this process had loaded the same weights; `undefined` before it is open. */
+  get sharesWeights(): boolean | undefined {
+    return this.#opened?.sharesWeights
   }
 
   /** The devices of `device` that come before the one in use, and why they are not used; empty before it is open. */

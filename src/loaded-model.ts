@@ -121,6 +121,10 @@ export class LoadedModel {
     return names.length > 0 ? names.join(', ') : undefined
   }
 
+  get sharesWeights(): boolean {
+    return this.native.info.shared
+  }
+
   get fallbacks(): readonly DeviceFallback[] {
     return this.#model.fallbacks
   }

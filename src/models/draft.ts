@@ -3,7 +3,7 @@ import type { NativeBinding, NativeModel } from '../native/types.ts'
 import type { ResolvedModelOptions } from '../options.ts'
 import type { Device } from './devices.ts'
 import { assertGeneratesText, readGguf } from './gguf/header.ts'
-import { load } from './load.ts'
+import { isLoaded, load } from './load.ts'
 import { checkMemory, planMemory } from './memory.ts'
 import { checkPositions } from './positions.ts'
 
@@ -25,7 +25,8 @@ export async function loadDraft(
   const header = await readGguf(path, { signal })
   assertGeneratesText(header)
   checkPositions(header, options.nCtx)
-  checkMemory(path, options.nCtx, planMemory(header, options.nCtx), options.logger)
+  const plan = planMemory(header, options.nCtx)
+  checkMemory(path, options.nCtx, plan, options.logger, isLoaded(binding, path, options, gpus, []))
   const draft = await load(binding, header, options, gpus, [], signal)
   const reason = whyNot(draft, target)
   if (reason === undefined) return draft

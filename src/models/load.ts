@@ -1,12 +1,12 @@
 import { isSilent, LOG_LEVELS, type Logger } from '../logger.ts'
 import { translateLoadFailure } from '../native/failures.ts'
-import type { NativeBinding, NativeLog, NativeModel } from '../native/types.ts'
+import type { NativeBinding, NativeLog, NativeModel, NativeModelParams } from '../native/types.ts'
 import type { ResolvedModelOptions } from '../options.ts'
 import type { Device } from './devices.ts'
 import type { GgufHeader } from './gguf/header.ts'
 import { Meter } from './progress.ts'
 
-/** Loads the weights onto these GPUs, or none, and the adapters at these paths. */
+/** Loads the weights onto these GPUs, or none, and the adapters at these paths; shared where they are loaded already. */
 export async function load(
   binding: NativeBinding,
   { path, fileBytes }: GgufHeader,
@@ -17,13 +17,7 @@ export async function load(
 ): Promise<NativeModel> {
   signal.throwIfAborted()
   const log = nativeLog(options.logger)
-  const params = {
-    vocabOnly: false,
-    gpuLayers: gpus.length > 0 ? options.ngl : 0,
-    devices: gpus.map((gpu) => gpu.name),
-    adapters,
-    ...(log && { log }),
-  }
+  const params = { ...weightsParams(options, gpus, adapters), ...(log && { log }) }
   const meter = new Meter('load', options.onProgress)
   let thrown: { error: unknown } | undefined
   const loading = binding.Model.load(path, params, (fraction) => {
@@ -47,6 +41,30 @@ export async function load(
     throw translateLoadFailure(error, path)
   } finally {
     signal.removeEventListener('abort', cancel)
+  }
+}
+
+/** Whether `load()` would share the weights of a model that is open. */
+export function isLoaded(
+  binding: NativeBinding,
+  path: string,
+  options: ResolvedModelOptions,
+  gpus: readonly Device[],
+  adapters: readonly string[],
+): boolean {
+  return binding.Model.isLoaded(path, weightsParams(options, gpus, adapters))
+}
+
+function weightsParams(
+  { ngl }: ResolvedModelOptions,
+  gpus: readonly Device[],
+  adapters: readonly string[],
+): NativeModelParams {
+  return {
+    vocabOnly: false,
+    gpuLayers: gpus.length > 0 ? ngl : 0,
+    devices: gpus.map((gpu) => gpu.name),
+    adapters,
   }
 }
 

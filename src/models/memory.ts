@@ -88,11 +88,18 @@ export function planMemory(
 
 /**
  * Refuses a model that can never fit. Linux promises memory it does not have and kills the process that uses it, so this
- * must be known before. What fits only when other programs give memory back is worth a warning.
+ * must be known before. What fits only when other programs give memory back is worth a warning; weights that are
+ * loaded for another model already (`weightsLoaded`) ask for no more of it.
  * @throws {OutOfMemoryError} `ERR_MEMORY`, with the largest `nCtx` that would fit
  */
-export function checkMemory(path: string, nCtx: number, plan: MemoryPlan, logger: Logger): void {
-  const { total, available, free, fits, largestNCtx } = plan
+export function checkMemory(
+  path: string,
+  nCtx: number,
+  plan: MemoryPlan,
+  logger: Logger,
+  weightsLoaded = false,
+): void {
+  const { weights, total, available, free, fits, largestNCtx } = plan
   const need = `${path} with nCtx ${nCtx} needs ${gibibytes(total)}`
   if (!fits) {
     const advice =
@@ -104,7 +111,8 @@ export function checkMemory(path: string, nCtx: number, plan: MemoryPlan, logger
     })
   }
   // macOS calls memory used as soon as it caches a file: everything would be worth a warning there.
-  if (total > free && process.platform !== 'darwin')
+  const missing = weightsLoaded ? total - weights : total
+  if (missing > free && process.platform !== 'darwin')
     logger.warn(`${need}, and ${gibibytes(free)} are free: other programs may have to give way`)
 }
 

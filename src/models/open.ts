@@ -6,7 +6,7 @@ import { type Candidate, choose, type Device, findCandidates, label, presentDevi
 import { originalFile } from './ggml/metadata.ts'
 import { assertGeneratesText, type GgufHeader, readGguf } from './gguf/header.ts'
 import { checkCache } from './kv-cache.ts'
-import { load } from './load.ts'
+import { isLoaded, load } from './load.ts'
 import { findAdapters } from './lora.ts'
 import { checkMemory, gibibytes, planMemory } from './memory.ts'
 import { metaNumber } from './memory-shape.ts'
@@ -114,7 +114,7 @@ async function openOn<Started>(
     sequences,
     cache: options,
   })
-  checkMemory(header.path, nCtx, plan, logger)
+  checkMemory(header.path, nCtx, plan, logger, isLoaded(binding, header.path, options, gpus, adapters))
   const native = await load(binding, header, options, gpus, adapters, signal)
   try {
     const { hasEncoder, hasDecoder, isDiffusion } = native.info

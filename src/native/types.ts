@@ -22,6 +22,8 @@ export type NativeModelParams = {
 }
 
 export type NativeModelInfo = {
+  /** Another model of this process had loaded these weights. */
+  readonly shared: boolean
   /** e.g. `llama 1B Q4_0` (llama_model_desc) */
   readonly description: string
   /** Bytes of all tensors (llama_model_size) */
@@ -57,7 +59,7 @@ export type NativeModelInfo = {
 
 export type NativeModelLoad = {
   readonly promise: Promise<NativeModel>
-  /** The load stops at its next progress step and rejects with `ERR_ABORTED`. */
+  /** The load stops at its next progress step, waiting for another's at once, and rejects with `ERR_ABORTED`. */
   cancel(): void
 }
 
@@ -73,7 +75,7 @@ export interface NativeModel {
   tokenBytes(token: number, special: boolean): Uint8Array
   // llama_model_chat_template
   chatTemplate(): string | undefined
-  // llama_model_free, once every context of it is closed too
+  // llama_model_free, once every context of it and every model that shares its weights is closed too
   close(): void
 }
 
@@ -236,8 +238,11 @@ export type NativeBinding = {
   // ggml_backend_dev_get
   devices(): NativeDevice[]
   readonly Model: {
-    // llama_model_load_from_file on a thread of its own; `onProgress` gets 0 to 1
+    // llama_model_load_from_file on a thread of its own; `onProgress` gets 0 to 1. Weights that a model of this process
+    // holds, or is loading, are shared: same files, unchanged, and same params but for `log`
     load(path: string, params: NativeModelParams, onProgress?: (fraction: number) => void): NativeModelLoad
+    /** Whether a `load()` would share weights that are loaded by now. */
+    isLoaded(path: string, params: NativeModelParams): boolean
   }
   readonly Context: {
     // llama_init_from_model on the context's own thread

@@ -20,6 +20,19 @@ describe('worker threads', () => {
     expect(messages[0]).not.toContain('|')
   })
 
+  test('share weights with the main thread, and leave them to it when they end', async () => {
+    const { code, signal, messages } = await runChild('workers.mjs', ['share'])
+    expect({ code, signal }).toEqual({ code: 0, signal: null })
+    const says = expect.stringMatching(PARIS)
+    expect(messages).toEqual([{ first: undefined, inWorker: true, second: true, says }, false])
+  })
+
+  test('terminate() while several threads wait for one load: the others load', async () => {
+    const { code, signal, messages } = await runChild('workers.mjs', ['beside', 'loadMany', '10'])
+    expect({ code, signal }).toEqual({ code: 0, signal: null })
+    expect(messages[0]).toMatch(PARIS)
+  })
+
   test('three at once, each with its own model, give the same answer', async () => {
     const { code, messages } = await runChild('workers.mjs', ['three'])
     expect(code).toBe(0)
@@ -35,6 +48,16 @@ describe('worker threads', () => {
   ])('process.exit() and an exception end a streaming worker only: %s', async (what, workerCode) => {
     const { code, signal, messages } = await runChild('workers.mjs', ['ends', what])
     expect({ code, signal, messages }).toEqual({ code: 0, signal: null, messages: [workerCode] })
+  })
+
+  test('process.exit() of the main thread while threads wait for one load', async () => {
+    for (let i = 0; i < 5; i++) {
+      expect(await runChild('workers.mjs', ['leaveLoading'])).toMatchObject({
+        code: 5,
+        signal: null,
+        stdout: '',
+      })
+    }
   })
 
   test('process.exit() of the main thread while workers stream', async () => {

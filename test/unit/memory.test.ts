@@ -170,12 +170,12 @@ describe('planMemory()', () => {
 
 describe('checkMemory()', () => {
   const model = header(layers(32, GROUPED))
-  function check(nCtx: number, available: number, free: number): string[] {
+  function check(nCtx: number, available: number, free: number, weightsLoaded?: boolean): string[] {
     const lines: string[] = []
     const quiet = () => {}
     const logger = { debug: quiet, info: quiet, warn: (line: string) => void lines.push(line), error: quiet }
     const plan = planMemory(model, nCtx, { memory: { available: available * GIB, free: free * GIB } })
-    checkMemory(model.path, nCtx, plan, logger)
+    checkMemory(model.path, nCtx, plan, logger, weightsLoaded)
     return lines
   }
 
@@ -187,6 +187,11 @@ describe('checkMemory()', () => {
     expect(check(2048, 8, 2)).toEqual([
       'model.gguf with nCtx 2048 needs 4.4 GiB, and 2.0 GiB are free: other programs may have to give way',
     ])
+  })
+
+  test('counts weights that are loaded already as part of the machine, not of what is free', () => {
+    expect(check(2048, 8, 2, true)).toEqual([])
+    expect(() => check(2048, 4, 4, true)).toThrow(expect.objectContaining({ code: 'ERR_MEMORY' }))
   })
 
   test('refuses what can never fit, and tells the largest nCtx that does', () => {

@@ -20,6 +20,18 @@ const WORK = {
     for (;;)
       for await (const piece of model.generate('Once upon a time', endless)) parentPort.postMessage(piece)
   },
+  share: async () => {
+    const model = await open()
+    parentPort.postMessage(model.sharesWeights)
+    for (;;) await model.generate('Once upon a time', endless)
+  },
+  loadMany: async () => {
+    parentPort.postMessage('loading')
+    for (;;) {
+      const models = await Promise.all([open(), open(), open()])
+      await Promise.all(models.map((one) => one.close()))
+    }
+  },
   load: async () => {
     parentPort.postMessage('loading')
     for (;;) await (await open()).close()
@@ -70,6 +82,32 @@ const MAIN = {
     await all
     process.send([...texts].join('|'))
     await model.close()
+  },
+  // The weights of the main thread in a worker, then those of a worker in the main thread.
+  share: async () => {
+    const first = await open()
+    const one = worker('share')
+    const [inWorker] = await once(one, 'message')
+    await first.close()
+    const second = await open()
+    await one.terminate()
+    process.send({
+      first: first.sharesWeights,
+      inWorker,
+      second: second.sharesWeights,
+      says: await ask(second),
+    })
+    await second.close()
+    const third = await open()
+    process.send(third.sharesWeights)
+    await third.close()
+  },
+  // The main thread leaves while it and workers wait for one another's loads.
+  leaveLoading: async () => {
+    const both = [worker('loadMany'), worker('loadMany')]
+    await Promise.all(both.map((one) => once(one, 'message')))
+    for (let i = 0; i < 3; i++) open().catch(() => {})
+    setImmediate(() => process.exit(5))
   },
   three: async () => {
     const texts = await Promise.all([1, 2, 3].map(async () => (await once(worker('answer'), 'message'))[0]))

@@ -1,0 +1,152 @@
+#include "shared-weights.h"
+
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
+#include <condition_variable>
+#include <cstdint>
+#include <iterator>
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "file-identity.h"
+
+namespace gpt4all {
+
+namespace {
+
+struct Slot {
+  std::weak_ptr<const SharedWeights> weights;
+  bool loading = false;
+  float progress = 0;
+
+  bool idle() const { return !loading && weights.expired(); }
+};
+
+// Never destroyed: threads may still use it during exit().
+struct Registry {
+  std::mutex mutex;
+  std::condition_variable changed;
+  uint64_t changes = 0;  // so that none is missed between looking and waiting
+  std::map<std::string, std::shared_ptr<Slot>> slots;
+};
+
+// With the mutex held.
+void Change(Registry& registry) {
+  registry.changes++;
+  registry.changed.notify_all();
+}
+
+Registry& GetRegistry() {
+  static Registry* registry = new Registry();
+  return *registry;
+}
+
+// Empty where the file cannot be told from others.
+std::string KeyOf(const WeightsRequest& request) {
+  std::string key = ModelIdentity(request.path);
+  if (key.empty()) return key;
+  key += request.vocab_only ? "\nvocabulary" : "\nlayers " + std::to_string(request.gpu_layers);
+  for (const ggml_backend_dev_t device : request.devices) {
+    key += "\ndevice ";
+    key += ggml_backend_dev_name(device);
+  }
+  // In order: scales are given by place.
+  for (const std::string& adapter : request.adapters) key += "\nadapter " + FileIdentity(adapter);
+  return key;
+}
+
+// Ends a load, however it ended.
+class Turn {
+ public:
+  Turn(Registry& registry, std::shared_ptr<Slot> slot) : registry_(registry), slot_(std::move(slot)) {}
+  ~Turn() {
+    const std::lock_guard<std::mutex> lock(registry_.mutex);
+    slot_->loading = false;
+    Change(registry_);
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+  void Tell(float fraction) {
+    const std::lock_guard<std::mutex> lock(registry_.mutex);
+    slot_->progress = fraction;
+    Change(registry_);
+  }
+
+  void Publish(const std::shared_ptr<const SharedWeights>& weights) {
+    const std::lock_guard<std::mutex> lock(registry_.mutex);
+    slot_->weights = weights;
+  }
+
+ private:
+  Registry& registry_;
+  const std::shared_ptr<Slot> slot_;
+};
+
+std::shared_ptr<Slot> SlotOf(Registry& registry, const std::string& key) {
+  auto& slots = registry.slots;
+  for (auto slot = slots.begin(); slot != slots.end();) {
+    slot = slot->second->idle() ? slots.erase(slot) : std::next(slot);
+  }
+  const auto found = slots.find(key);
+  if (found != slots.end()) return found->second;
+  return slots.emplace(key, std::make_shared<Slot>()).first->second;
+}
+
+}  // namespace
+
+// Each load and each context had a thread, and glibc gives each thread an arena that keeps what was freed in
+// it: without the trim a program that opens and closes models seems to leak.
+SharedWeights::~SharedWeights() {
+  llama_model_free(model);
+#if defined(__GLIBC__)
+  malloc_trim(0);
+#endif
+}
+
+AcquiredWeights AcquireWeights(const WeightsRequest& request, const std::function<bool(float)>& progress,
+                               const LoadWeights& load) {
+  Registry& registry = GetRegistry();
+  for (;;) {
+    const std::string key = KeyOf(request);  // anew each time: the file may have been replaced meanwhile
+    if (key.empty()) return {load([](float) {}), false};
+    std::unique_lock<std::mutex> lock(registry.mutex);
+    const std::shared_ptr<Slot> slot = SlotOf(registry, key);
+    if (auto weights = slot->weights.lock()) return {std::move(weights), true};
+    if (!slot->loading) {
+      slot->loading = true;
+      slot->progress = 0;
+      lock.unlock();
+      Turn turn(registry, slot);
+      auto weights = load([&turn](float fraction) { turn.Tell(fraction); });
+      // Of a file that was replaced meanwhile nobody knows what was read.
+      if (weights && KeyOf(request) == key) turn.Publish(weights);
+      return {std::move(weights), false};
+    }
+    const float fraction = slot->progress;
+    const uint64_t seen = registry.changes;
+    lock.unlock();
+    if (!progress(fraction)) return {nullptr, false};
+    lock.lock();
+    registry.changed.wait(lock, [&] { return registry.changes != seen; });
+  }
+}
+
+void WakeWaiting() {
+  Registry& registry = GetRegistry();
+  const std::lock_guard<std::mutex> lock(registry.mutex);
+  Change(registry);
+}
+
+bool AreLoaded(const WeightsRequest& request) {
+  const std::string key = KeyOf(request);
+  Registry& registry = GetRegistry();
+  const std::lock_guard<std::mutex> lock(registry.mutex);
+  const auto slot = registry.slots.find(key);
+  return slot != registry.slots.end() && !slot->second->weights.expired();
+}
+
+}  // namespace gpt4all
