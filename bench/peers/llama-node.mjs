@@ -29,7 +29,7 @@ async function speed({ prompts, tokens, ...options }) {
       { prompt: text, n_predict: tokens, ignore_eos: true, temperature: 0, penalty_repeat: 1 },
       watch.token,
     )
-    if (i > 0) runs.push({ promptTokens: timings?.prompt_n, ...watch.done(tokens) })
+    if (i > 0) runs.push({ promptTokens: timings.prompt_n, ...watch.done(tokens, timings.predicted_n) })
   }
   return runs
 }
