@@ -8,8 +8,9 @@ const MOST_VARIANTS = 200
 
 await answer({ prompts, speed, chats })
 
-function open({ model, threads, nCtx, parallel }) {
-  return GPT4All.load(model, { nThreads: threads, nCtx, parallel, device: 'cpu' })
+function open({ model, threads, flash = 'auto', nCtx, parallel }) {
+  const options = { nThreads: threads, flashAttention: flash, nCtx, parallel, device: 'cpu' }
+  return GPT4All.load(model, options)
 }
 
 /** `count` different prompts of `length` tokens, of which the model answers each with `tokens` tokens or more. */

@@ -48,6 +48,8 @@ const combinations = (counts) =>
     { threads, flash: true },
     { threads, flash: false },
   ])
+/** Ours with and without flash attention. */
+const own = (options) => [true, false].map((flash) => ({ ...options, flash }))
 const told = ({ threads, flash }) => `${threads} threads, flash attention ${flash ? 'on' : 'off'}`
 
 /** One stream behind a prompt: `figure` of ours against that of a peer's best among `settingsOf(threads)`. */
@@ -63,16 +65,17 @@ const stream = ({ name, title, bar, against, figure, length, of, settingsOf, tel
       const settings = settingsOf(threads).map((setting) => ({ ...common, ...setting, prompts }))
       const score = (runs) => middle(runs, figure) * (figure === 'firstMs' ? -1 : 1)
       const theirs = settings.length === 1 ? settings[0] : await best(against, 'speed', settings, score)
+      const mine = await best('ours', 'speed', own({ ...common, threads, prompts }), score)
       const measured = await interleave(
         pairs,
-        async () => middle(await peer('ours', 'speed', { ...common, threads, prompts }), figure),
+        async () => middle(await peer('ours', 'speed', mine), figure),
         async () => middle(await peer(against, 'speed', theirs), figure),
         onPair,
       )
       const unit = figure === 'firstMs' ? 'ms' : 'tokens/s'
       return {
         values: ratios(measured),
-        note: `${tell(theirs)}: ${speeds(measured, 'of theirs', unit)}`,
+        note: `${tell(theirs)}; ours ${told(mine)}: ${speeds(measured, 'of theirs', unit)}`,
         measured,
       }
     })
@@ -106,7 +109,9 @@ const chats = ({ name, title, bar, count, figureOf }) => ({
     const common = { model, nCtx: CONTEXT, tokens: ANSWERED, system: SYSTEM, talks: talksOf(count) }
     return withPeer(NODE_LLAMA_CPP, { model, threads, nCtx: CONTEXT }, async () => {
       const settings = combinations(threadCounts(threads)).map((setting) => ({ ...common, ...setting }))
-      const theirs = await best(NODE_LLAMA_CPP, 'chats', settings, (run) => -figureOf(run))
+      const score = (run) => -figureOf(run)
+      const theirs = await best(NODE_LLAMA_CPP, 'chats', settings, score)
+      const mine = await best('ours', 'chats', own({ ...common, threads }), score)
       const ends = {}
       const side = async (program, options) => {
         const run = await peer(program, 'chats', options)
@@ -115,7 +120,7 @@ const chats = ({ name, title, bar, count, figureOf }) => ({
       }
       const measured = await interleave(
         quick ? 1 : LONG_PAIRS,
-        () => side('ours', { ...common, threads }),
+        () => side('ours', mine),
         () => side(NODE_LLAMA_CPP, theirs),
         onPair,
       )
@@ -124,7 +129,7 @@ const chats = ({ name, title, bar, count, figureOf }) => ({
       const lengths = `ours ${counts('ours')}, theirs ${counts(NODE_LLAMA_CPP)}`
       return {
         values: ratios(measured),
-        note: `${told(theirs)}: ${speeds(measured, 'of theirs', 'ms')}; a chat: ${lengths}`,
+        note: `${told(theirs)}; ours ${told(mine)}: ${speeds(measured, 'of theirs', 'ms')}; a chat: ${lengths}`,
         measured,
       }
     })
