@@ -9,6 +9,7 @@ import { rows } from './rows.mjs'
 const KEPT = inRoot('docs', 'performance.json')
 const PAGE = inRoot('docs', 'performance.md')
 const PLOTS = inRoot('docs', 'plots')
+const BUSY = 0.5
 const BEGIN = '<!-- figures: written by `npm run bench -- --docs` -->'
 const END = '<!-- end of figures -->'
 
@@ -19,6 +20,7 @@ export function publish({ machine, settings, results }) {
   for (const { name, note, values, plot } of measured)
     kept[name] = {
       where,
+      date: new Date().toISOString().slice(0, 10),
       threads: settings.threads,
       load: Number(machine.loadBefore.toFixed(2)),
       note,
@@ -55,7 +57,7 @@ function figures(shown) {
     ],
   )
   return [
-    `Measured on ${places.join('; ')}. A bar in bold is missed. Load is the load average before the run that the row is of.`,
+    `Measured on ${places.join('; ')}. A bar in bold is missed. Load is the load average before the run that the row is of: above ${BUSY} the machine had something else to do, if only the row before, and the figure is worth less, as it is with fewer than 15 values.`,
     aligned([['row', 'figure', 'quartiles', 'values', 'bar', 'load', 'sides'], ...cells]),
     '![All ratios, with what they had to reach](plots/ratios.svg)',
     ...plots,

@@ -43,6 +43,8 @@ main(import.meta.url, async () => {
     for (const { name, title } of settings.rows) process.stdout.write(`${name.padEnd(20)} ${title}\n`)
     return
   }
+  if (settings.docs && (settings.quick || settings.model !== realModel))
+    throw new Stop('--docs publishes whole runs of the model as published: leave out --quick and --model.')
   const prepared = await prepare()
   const machine = describeMachine()
   if (machine.loadBefore > BUSY * machine.cores) {

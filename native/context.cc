@@ -147,6 +147,7 @@ Napi::Value Context::Eval(const Napi::CallbackInfo& info) {
   const auto entries = std::make_shared<std::vector<StepEntry>>(ReadEntries(info[0], shape_, vocab_size_));
   const Run run = ReadRun(info[1], *entries, shape_);
   return Promised(env, [this, entries, run](Session& session) {
+    inference_->TellCrowdedRun();
     auto results = std::make_shared<std::vector<StepResult>>(
         RunSteps(session.context, *session.batch, *entries, run, [this] { return inference_->GoesOn(); }));
     return [entries, results](Napi::Env env) { return ToArray(env, *results, *entries); };

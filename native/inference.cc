@@ -111,6 +111,11 @@ bool Inference::GoesOn() {
   return true;
 }
 
+void Inference::TellCrowdedRun() {
+  if (!std::exchange(crowded_run_, false)) return;
+  throw Failure("ERR_CROWDED", "other programs use the cores");
+}
+
 void Inference::Stop() {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -195,6 +200,7 @@ void Inference::Execute(Command& command, std::unique_ptr<Session>& session, Log
     log.ExpectFailure(false);
     crowded_ = false;
     deliver = command.work(*session);
+    if (crowded_) crowded_run_ = true;
   } catch (const Failure& failure) {
     deliver = [on_failure = command.on_failure,
                failure = WhyAborted(failure, command.serial)](Napi::Env env) { on_failure(env, failure); };

@@ -65,6 +65,8 @@ class Inference : public Stoppable {
   void EndRun();
   // The context's thread, in a command: whether a run may go on to a further step.
   bool GoesOn();
+  // The same: throws ERR_CROWDED where a run ended for that, and has not told so.
+  void TellCrowdedRun();
   // Any thread: aborts, ends the thread and joins it. Commands left in the queue fail with ERR_CLOSED.
   void Stop() override;
   // JavaScript thread: as Stop(), but `done` runs on the event loop once the thread has ended by itself.
@@ -104,6 +106,7 @@ class Inference : public Stoppable {
   CrowdingWatch crowding_;            // the thread's, as is
   int32_t watched_threads_ = 0;       // the thread's; 0 = not watched
   LogScope* log_ = nullptr;           // the thread's
+  bool crowded_run_ = false;          // the last run was cut for that; untold yet
   bool crowded_ = false;              // why the step under way was given up
   uint64_t last_serial_ = 0;          // JavaScript thread's
   std::mutex join_;

@@ -122,9 +122,13 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
   // cent.
   bool Progress(float fraction) {
     const int percent = static_cast<int>(fraction * 100);
+    if (tell_waiting_ != nullptr && percent > told_percent_) {
+      told_percent_ = percent;
+      (*tell_waiting_)(fraction);
+    }
+    // Never back: the one that this one waited for may have been given up further on.
     if (percent <= percent_) return !cancelled_;
     percent_ = percent;
-    if (tell_waiting_ != nullptr) (*tell_waiting_)(fraction);
     if (on_progress) {
       environment_->Post([callback = on_progress, fraction](Napi::Env env) {
         if (!callback->IsEmpty()) callback->Call({Napi::Number::New(env, fraction)});
@@ -150,7 +154,7 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
   std::thread thread_;
   std::mutex join_;
   std::atomic<bool> cancelled_{false};
-  int percent_ = -1;                           // the thread's
+  int percent_ = -1, told_percent_ = -1;       // the thread's
   const TellWaiting* tell_waiting_ = nullptr;  // the thread's, while it is this one that loads
   std::shared_ptr<Load> self_;
 };

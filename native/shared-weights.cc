@@ -146,7 +146,7 @@ bool AreLoaded(const WeightsRequest& request) {
   Registry& registry = GetRegistry();
   const std::lock_guard<std::mutex> lock(registry.mutex);
   const auto slot = registry.slots.find(key);
-  return slot != registry.slots.end() && !slot->second->weights.expired();
+  return slot != registry.slots.end() && !slot->second->idle();
 }
 
 }  // namespace gpt4all

@@ -50,7 +50,7 @@ AcquiredWeights AcquireWeights(const WeightsRequest& request, const std::functio
 // Makes those who wait ask their `progress` again.
 void WakeWaiting();
 
-// Whether AcquireWeights() would load nothing, as things stand. Any thread.
+// Whether they are loaded, or being loaded: AcquireWeights() would load nothing, as things stand. Any thread.
 bool AreLoaded(const WeightsRequest& request);
 
 }  // namespace gpt4all

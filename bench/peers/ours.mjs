@@ -52,14 +52,20 @@ async function chats({ system, talks, tokens, ...options }) {
   const talk = async (systemPrompt, messages) => {
     const session = model.chatSession({ systemPrompt })
     let answered = 0
-    let last
+    let firstMs
+    let depth
     for (const message of messages) {
-      last = await session.generate(message, { ...GREEDY, maxTokens: tokens }).result
-      answered += last.usage.completionTokens
+      const started = performance.now()
+      firstMs = undefined
+      const callback = () => {
+        firstMs ??= performance.now() - started
+      }
+      const { usage } = await session.generate(message, { ...GREEDY, maxTokens: tokens, callback }).result
+      answered += usage.completionTokens
+      depth = usage.promptTokens + usage.completionTokens
     }
     await session.close()
-    const { usage, timings } = last
-    return { firstMs: timings.promptMs, answered, depth: usage.promptTokens + usage.completionTokens }
+    return { firstMs, answered, depth }
   }
   await talk('Warm up.', talks[0].slice(0, 2))
   const started = performance.now()

@@ -36,8 +36,8 @@ export class PromptFormats {
   async warmUp(): Promise<void> {
     const { entry, model, binding } = this.#sources
     const own = entry ? undefined : model.chatTemplate()
-    if (own === undefined || !(await isVetted(own, binding))) return
     try {
+      if (own === undefined || !(await isVetted(own, binding))) return
       // The first prompt takes ten times as long as the next: llama.cpp's engine and JavaScript's calls are cold.
       render(await this.get({}), SAMPLE, AS_IT_IS)
     } catch {} // whoever asks for a prompt is told

@@ -87,6 +87,7 @@ export class Engine {
   /** Takes effect with the next step. */
   setThreads(choice: ThreadChoice): void {
     this.#threads.choose(choice)
+    if (this.#stepping.length > 0) this.#context.endRun()
   }
 
   /** Waits for the step under way to be interrupted; whoever asked is rejected with `ERR_CLOSED`. Idempotent. */
@@ -252,7 +253,8 @@ export class Engine {
       // What was not brought in as it was meant to be is evaluated.
       if (this.#placement.isPreparing && !(await this.#placement.prepared()))
         return await this.#placement.forget(work.map(({ slot }) => slot))
-      const run = this.#canGuess ? runOf(work, this.#asks, this.#shape.contextSize) : undefined
+      const waiting = this.#waiting().length
+      const run = this.#canGuess ? runOf(work, this.#asks, waiting, this.#shape.contextSize) : undefined
       results = await this.#context.eval(entries, run)
       this.#placement.evaluated()
     } finally {

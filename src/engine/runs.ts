@@ -13,20 +13,24 @@ const MOST_STEPS = 64
 
 /**
  * How far a step may go on without JavaScript, which costs half a millisecond per token where the weights have
- * just pushed its code out of the processor's caches. One step only beside prompts, guesses and those that wait for a slot.
+ * just pushed its code out of the processor's caches. One step only beside prompts and guesses; while others wait for a slot
+ * (`waiting`) ends are heard of soon.
  */
 export function runOf(
   work: readonly Work[],
   asks: readonly Ask[],
+  waiting: number,
   contextSize: number,
 ): NativeRun | undefined {
-  if (work.length !== asks.length || !work.every(goesOn)) return undefined
+  if (work.length + waiting !== asks.length || !work.every(goesOn)) return undefined
   const steps = Math.min(
     MOST_STEPS,
     ...work.map(({ ask }) => Math.min(ask.most ?? 1, contextSize - ask.sequence.tokens.length + 1)),
   )
-  const isWatched = work.some(({ ask }) => ask.reader?.watches ?? true)
-  return steps > 1 ? { steps, milliseconds: isWatched ? WATCHED_MS : UNWATCHED_MS } : undefined
+  const isUrgent = waiting > 0 || work.some(({ ask }) => ask.reader?.watches ?? true)
+  return steps > 1 ? { steps, milliseconds: isUrgent ? WATCHED_MS : UNWATCHED_MS } : undefined
 }
 
-const goesOn = ({ ask, tokens, last }: Work) => last && tokens.length === 1 && !ask.sequence.isGuessed
+// The first token of an answer comes alone, however little of its prompt was to be evaluated: it is what `promptMs` tells.
+const goesOn = ({ ask: { sequence }, tokens, last }: Work) =>
+  last && tokens.length === 1 && sequence.cachedTokens !== undefined && !sequence.isGuessed

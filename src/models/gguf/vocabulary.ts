@@ -16,7 +16,7 @@ const MERGES = 'tokenizer.ggml.merges'
  */
 export function vocabularyScan(path: string, key: string, count: number): StringScan | undefined {
   if (key !== MERGES && key !== TOKENS) return undefined
-  if (key === TOKENS && count > MAX_TOKENS) return undefined // refused below
+  if (key === TOKENS && count > MAX_TOKENS) throw damaged(path, `its vocabulary has ${count} tokens`)
   const { StringScan: Scan } = loadBinding()
   const native =
     key === TOKENS ? new Scan('distinct', count, MAX_TOKEN_BYTES) : new Scan('pairs', count, MAX_STRING_BYTES)
