@@ -94,7 +94,7 @@ export class LoadedModel {
       const start = async (weights: LoadedWeights) => {
         const { native, header, gpus } = weights
         const formats = formatsOf(binding, weights, options, closing.signal)
-        // The context is made on a thread of its own; meanwhile this one has nothing to do.
+        // The context is made on a thread of its own, and whoever opens the model waits for that.
         const [engine] = await Promise.all([
           startEngine(binding, native, header, options, async () =>
             !draftPath ? undefined : loadDraft(binding, draftPath, native, options, gpus, signal),

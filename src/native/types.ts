@@ -241,7 +241,7 @@ export type NativeBinding = {
     // llama_model_load_from_file on a thread of its own; `onProgress` gets 0 to 1. Weights that a model of this process
     // holds, or is loading, are shared: same files, unchanged, and same params but for `log`
     load(path: string, params: NativeModelParams, onProgress?: (fraction: number) => void): NativeModelLoad
-    /** Whether a `load()` would share weights that are loaded by now. */
+    /** Whether a `load()` would share weights that are loaded, or being loaded, by now. */
     isLoaded(path: string, params: NativeModelParams): boolean
   }
   readonly Context: {
