@@ -50,8 +50,8 @@ const combinations = (counts) =>
   ])
 /** Ours with and without flash attention. */
 const own = (options) => [true, false].map((flash) => ({ ...options, flash }))
-const told = ({ threads, flash }) =>
-  `${threads} ${threads === 1 ? 'thread' : 'threads'}, flash attention ${flash ? 'on' : 'off'}`
+const threadsOf = (count) => `${count} ${count === 1 ? 'thread' : 'threads'}`
+const told = ({ threads, flash }) => `${threadsOf(threads)}, flash attention ${flash ? 'on' : 'off'}`
 
 /** One stream behind a prompt: `figure` of ours against that of a peer's best among `settingsOf(threads)`. */
 const stream = ({ name, title, bar, against, figure, length, of, settingsOf, tell }) => ({
@@ -88,8 +88,7 @@ const UNTIED = {
   against: GPT4ALL,
   of: (models) => models.untied,
   settingsOf: (most) => threadCounts(most).map((threads) => ({ threads })),
-  tell: ({ threads }) =>
-    `${threads} ${threads === 1 ? 'thread' : 'threads'}, batches of 512, the untied copy`,
+  tell: ({ threads }) => `${threadsOf(threads)}, batches of 512, the untied copy`,
 }
 
 /** Different messages for each chat and turn. */

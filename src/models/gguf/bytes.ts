@@ -163,7 +163,8 @@ export async function readMagic(bytes: ByteReader): Promise<number> {
       path,
     )
   await bytes.need(Math.min(fileBytes, 512), 'its first bytes')
-  const magic = bytes.bytes.toString('latin1', 0, 4)
+  // What lies behind the end of the file is what the buffer held before.
+  const magic = bytes.bytes.toString('latin1', 0, Math.min(4, bytes.end))
   if (magic !== 'GGUF') {
     const kind = looksLike(bytes.bytes.subarray(0, bytes.end))
     throw new ModelError('ERR_NOT_GGUF', `${path} is not a GGUF file${kind}.`, path)

@@ -76,8 +76,8 @@ export function checkVocabulary(model: Model): number {
   const tokens = metadata.get(TOKENS)
   if (tokens?.type !== 'array' || tokens.of !== 'string')
     throw damaged(path, `"${TOKENS}" is missing or holds no strings`)
-  if (tokens.count < 1 || tokens.count > MAX_TOKENS)
-    throw damaged(path, `its vocabulary has ${tokens.count} tokens`)
+  // More than there may be were refused while they were read.
+  if (tokens.count < 1) throw damaged(path, `its vocabulary has ${tokens.count} tokens`)
   const merges = metadata.get(MERGES)
   if (merges !== undefined && (merges.type !== 'array' || merges.of !== 'string'))
     throw damaged(path, `"${MERGES}" holds no strings`)
