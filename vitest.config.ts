@@ -4,8 +4,9 @@ import { defineConfig } from 'vitest/config'
 // Models compute on all cores: more test files at once would only make each slower.
 const shared = {
   pool: 'forks' as const,
-  testTimeout: 60_000,
-  hookTimeout: 60_000,
+  // Against what hangs only: on a busy machine everything takes longer.
+  testTimeout: 300_000,
+  hookTimeout: 300_000,
 }
 
 export default defineConfig({
@@ -35,8 +36,6 @@ export default defineConfig({
           ...shared,
           name: 'package',
           include: ['test/package/**/*.test.ts'],
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
         },
       },
     ],

@@ -57,12 +57,18 @@ describe('a run of steps', () => {
     )
   })
 
-  test('is one step where there is no time for another, or endRun() came', async () => {
+  test('is one step where there is no time for another', async () => {
     const [short] = await context.eval([entry()], run(20, 0))
     expect(short!.tokens).toHaveLength(1)
-    const ended = context.eval([entry()], run(20))
+  })
+
+  test('ends behind the step in which endRun() comes; the next goes on again', async () => {
+    const most = context.info.cells - prompt.length
+    const [whole] = await context.eval([entry()], run(most))
+    expect(whole!.tokens.length).toBeGreaterThan(50)
+    const ended = context.eval([entry()], run(most))
     context.endRun()
-    expect((await ended)[0]!.tokens).toHaveLength(1)
+    expect((await ended)[0]!.tokens.length).toBeLessThan(whole!.tokens.length)
     const [next] = await context.eval([entry()], run(20))
     expect(next!.tokens).toHaveLength(20)
   })
