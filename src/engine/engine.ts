@@ -190,6 +190,7 @@ export class Engine {
       pending: this.#pending,
       room: this.#context.info.batchSize,
       beside: this.#pace.beside,
+      slots: this.#slots.all.length,
       guess,
       deterministic: this.#shape.deterministic,
     })

@@ -29,8 +29,10 @@ type Room = {
   readonly pending: (sequence: Sequence) => number
   /** Tokens of a step. */
   readonly room: number
-  /** Tokens of prompts in a step beside running streams. */
+  /** Tokens of prompts in a step beside running streams, where these are as many as the prompts. */
   readonly beside: number
+  /** How many sequences there is a slot for. */
+  readonly slots: number
   /** What may come next in a sequence; of use where it still runs alone. */
   readonly guess: Guess | undefined
   /** One sequence per step, in whole slices. */
@@ -39,11 +41,11 @@ type Room = {
 
 /**
  * What the next step evaluates. Streams that need one token go first; prompts, in the order in which they came, share
- * what is left, and beside streams only so much that these are not held up.
+ * what is left, and beside streams only so much that these are not held up, more of it where more of them wait than run.
  */
 export function gather(
   asks: readonly Ask[],
-  { slotOf, pending, room, beside, guess, deterministic }: Room,
+  { slotOf, pending, room, beside, slots, guess, deterministic }: Room,
 ): Work[] {
   const streams = asks.filter(({ sequence }) => pending(sequence) === 1)
   const prompts = asks.filter(({ sequence }) => pending(sequence) !== 1)
@@ -66,7 +68,10 @@ export function gather(
   }
   const isFull = () => left <= 0 || (deterministic && work.length > 0)
   for (const ask of streams) if (!isFull()) add(ask)
-  if (work.length > 0) left = Math.min(left, beside)
+  if (work.length > 0) {
+    const waiting = Math.min(prompts.length, slots - work.length)
+    left = Math.min(left, Math.floor(beside * Math.max(1, waiting / work.length)))
+  }
   for (const ask of prompts) if (!isFull()) add(ask)
   return work
 }

@@ -19,7 +19,7 @@ function step(sequences: readonly [tokens: number, cached: number][], room = 512
     made.find((one) => one.sequence === sequence && one.slot.id < slots)?.slot
   const pending = (sequence: Sequence) => sequence.tokens.length - (slotOf(sequence)?.tokens.length ?? 0)
   const asks = made.map(({ ask }) => ask)
-  const work = gather(asks, { slotOf, pending, room, beside, guess: undefined, deterministic: false })
+  const work = gather(asks, { slotOf, pending, room, beside, slots, guess: undefined, deterministic: false })
   return work.map(({ slot, tokens, last }) => [slot.id, tokens.length, last])
 }
 
@@ -61,8 +61,28 @@ describe('a step', () => {
     ).toEqual([
       [1, 1, true],
       [0, 40, true],
-      [2, 24, false],
+      [2, 64 * 2 - 40, false],
     ])
+  })
+
+  test('holds streams up the longer the more prompts wait for each of them', () => {
+    const evaluated = (streams: number, prompts: number, slots = 99) =>
+      step(
+        [
+          ...Array.from({ length: streams }, (): [number, number] => [10, 9]),
+          ...Array.from({ length: prompts }, (): [number, number] => [100, 0]),
+        ],
+        1024,
+        40,
+        slots,
+      ).reduce((sum, [, count]) => sum + Number(count), -streams)
+    expect([
+      evaluated(7, 1),
+      evaluated(4, 4),
+      evaluated(2, 3),
+      evaluated(1, 7),
+      evaluated(1, 50, 8),
+    ]).toEqual([40, 40, 60, 280, 280])
   })
 
   test('leaves out who has no slot', () => {
