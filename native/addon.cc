@@ -9,6 +9,7 @@
 #include "llama.h"
 #include "log.h"
 #include "model.h"
+#include "q4-1-gemm.h"
 #include "sampler.h"
 #include "string-scan.h"
 
@@ -71,6 +72,7 @@ void InstallOnce() {
     InstallLog();
     ChatFormat::InstallLog();
     llama_backend_init();
+    InstallQ41Gemm();
     return true;
   }();
   (void)once;
