@@ -8,8 +8,8 @@
 #include "environment.h"
 #include "llama.h"
 #include "log.h"
+#include "matmul.h"
 #include "model.h"
-#include "q4-1-gemm.h"
 #include "sampler.h"
 #include "string-scan.h"
 
@@ -72,7 +72,7 @@ void InstallOnce() {
     InstallLog();
     ChatFormat::InstallLog();
     llama_backend_init();
-    InstallQ41Gemm();
+    InstallMatmul();
     return true;
   }();
   (void)once;

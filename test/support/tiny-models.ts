@@ -1,4 +1,4 @@
-import { GgufWriter } from './gguf-writer.ts'
+import { GgufWriter, type WrittenTensorType } from './gguf-writer.ts'
 
 /**
  * Models of a few dozen KB with random weights: llama.cpp loads and runs them, and what they say is noise. One of
@@ -6,6 +6,8 @@ import { GgufWriter } from './gguf-writer.ts'
  */
 export const TINY_MODELS = {
   llama: () => transformer('llama'),
+  /** Weights that native/matmul.cc multiplies */
+  'llama-q4_1': () => transformer('llama', 'Q4_1'),
   /** Shares key/value heads and quantizes; a mixture of experts. */
   'llama-moe': () => mixtureOfExperts(),
   /** Sliding window */
@@ -94,31 +96,40 @@ function attention(file: GgufWriter, architecture: string, shared: number = SHAR
 const norm = (file: GgufWriter, name: string, width = WIDTH) =>
   file.tensor(`${name}.weight`, [width], 'F32', 1)
 
-const matrix = (file: GgufWriter, name: string, columns: number, rows: number) =>
-  file.tensor(`${name}.weight`, [columns, rows], columns % 32 === 0 ? 'Q8_0' : 'F16')
+type Quantized = Extract<WrittenTensorType, 'Q4_1' | 'Q8_0'>
 
-function attentionTensors(file: GgufWriter, layer: number): void {
-  matrix(file, `blk.${layer}.attn_q`, WIDTH, WIDTH)
-  matrix(file, `blk.${layer}.attn_k`, WIDTH, SHARED_HEADS * HEAD)
-  matrix(file, `blk.${layer}.attn_v`, WIDTH, SHARED_HEADS * HEAD)
-  matrix(file, `blk.${layer}.attn_output`, WIDTH, WIDTH)
+function matrix(
+  file: GgufWriter,
+  name: string,
+  columns: number,
+  rows: number,
+  type: Quantized = 'Q8_0',
+): void {
+  file.tensor(`${name}.weight`, [columns, rows], columns % 32 === 0 ? type : 'F16')
 }
 
-function feedForwardTensors(file: GgufWriter, prefix: string): void {
-  matrix(file, `${prefix}.ffn_gate`, WIDTH, HIDDEN)
-  matrix(file, `${prefix}.ffn_up`, WIDTH, HIDDEN)
-  matrix(file, `${prefix}.ffn_down`, HIDDEN, WIDTH)
+function attentionTensors(file: GgufWriter, layer: number, type?: Quantized): void {
+  matrix(file, `blk.${layer}.attn_q`, WIDTH, WIDTH, type)
+  matrix(file, `blk.${layer}.attn_k`, WIDTH, SHARED_HEADS * HEAD, type)
+  matrix(file, `blk.${layer}.attn_v`, WIDTH, SHARED_HEADS * HEAD, type)
+  matrix(file, `blk.${layer}.attn_output`, WIDTH, WIDTH, type)
 }
 
-function transformer(architecture: string): GgufWriter {
+function feedForwardTensors(file: GgufWriter, prefix: string, type?: Quantized): void {
+  matrix(file, `${prefix}.ffn_gate`, WIDTH, HIDDEN, type)
+  matrix(file, `${prefix}.ffn_up`, WIDTH, HIDDEN, type)
+  matrix(file, `${prefix}.ffn_down`, HIDDEN, WIDTH, type)
+}
+
+function transformer(architecture: string, type?: Quantized): GgufWriter {
   const file = sentencePiece(attention(start(architecture), architecture))
-  matrix(file, 'token_embd', WIDTH, TINY_VOCABULARY)
+  matrix(file, 'token_embd', WIDTH, TINY_VOCABULARY, type)
   norm(file, 'output_norm')
   for (let layer = 0; layer < LAYERS; layer++) {
     norm(file, `blk.${layer}.attn_norm`)
-    attentionTensors(file, layer)
+    attentionTensors(file, layer, type)
     norm(file, `blk.${layer}.ffn_norm`)
-    feedForwardTensors(file, `blk.${layer}`)
+    feedForwardTensors(file, `blk.${layer}`, type)
   }
   return file
 }

@@ -76,13 +76,9 @@ describe('a step', () => {
         40,
         slots,
       ).reduce((sum, [, count]) => sum + Number(count), -streams)
-    expect([
-      evaluated(7, 1),
-      evaluated(4, 4),
-      evaluated(2, 3),
-      evaluated(1, 7),
-      evaluated(1, 50, 8),
-    ]).toEqual([40, 40, 60, 280, 280])
+    expect([evaluated(7, 1), evaluated(4, 4), evaluated(2, 3), evaluated(1, 7), evaluated(1, 50, 8)]).toEqual(
+      [40, 40, 60, 280, 280],
+    )
   })
 
   test('leaves out who has no slot', () => {
