@@ -36,7 +36,7 @@ namespace gpt4all {
 namespace {
 
 constexpr int64_t kTile = 8;       // columns
-constexpr int64_t kMostRows = 64;  // that a thread takes at once
+constexpr int64_t kMostRows = 256;  // that a thread takes at once
 constexpr size_t kAhead = 4096;    // bytes
 constexpr size_t kCacheLine = 64;
 
