@@ -1,4 +1,5 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
+import { platform } from 'node:process'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { NativeContext, NativeEvalEntry, NativeModel } from '../../src/native/types.ts'
 import { collect } from '../support/garbage.ts'
@@ -36,6 +37,18 @@ function long(count: number): Int32Array {
   return Int32Array.from({ length: count }, (_, i) => text[i % text.length]!)
 }
 
+/** Bytes of memory that belong to no file. */
+const anonymous = () =>
+  1024 * Number(/^RssAnon:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))![1])
+
+test.runIf(platform === 'linux')('a cache takes no memory before something is in it', async () => {
+  const before = anonymous()
+  const large = await openContext(model, { contextSize: 2 ** 17 })
+  expect(large.info.memoryBytes).toBeGreaterThan(48 * 2 ** 20)
+  expect(anonymous() - before).toBeLessThan(large.info.memoryBytes / 4)
+  await large.close()
+})
+
 describe('eval() evaluates', () => {
   test('one sequence: the model answers', async () => {
     const said = await continueGreedily(context, model, prompt, { count: 3 })
@@ -66,6 +79,17 @@ describe('eval() evaluates', () => {
       next = results.map((result) => result.tokens)
     }
     expect(together).toEqual(alone)
+  })
+
+  test('a prompt in a cache that was taken and given back as in a new one', async () => {
+    const shape = { contextSize: 8192 } // a cache of several MiB, of the memory that others just had
+    const said: number[][] = []
+    for (let i = 0; i < 3; i++) {
+      const where = await openContext(model, shape)
+      said.push(await continueGreedily(where, model, long(200), { count: 5 }))
+      await where.close()
+    }
+    expect(said).toEqual([said[0], said[0], said[0]])
   })
 
   test('a prompt in pieces as in one', async () => {
