@@ -35,9 +35,9 @@ namespace gpt4all {
 
 namespace {
 
-constexpr int64_t kTile = 8;       // columns
+constexpr int64_t kTile = 8;        // columns
 constexpr int64_t kMostRows = 256;  // that a thread takes at once
-constexpr size_t kAhead = 4096;    // bytes
+constexpr size_t kAhead = 4096;     // bytes
 constexpr size_t kCacheLine = 64;
 
 // The same block of several columns, as ggml quantizes them (block_q8_1).
