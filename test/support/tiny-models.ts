@@ -6,7 +6,8 @@ import { GgufWriter, type WrittenTensorType } from './gguf-writer.ts'
  */
 export const TINY_MODELS = {
   llama: () => transformer('llama'),
-  /** Weights that native/matmul.cc multiplies */
+  /** Weights that native/matmul.cc multiplies; llama.cpp repacks Q4_0 */
+  'llama-q4_0': () => transformer('llama', 'Q4_0'),
   'llama-q4_1': () => transformer('llama', 'Q4_1'),
   /** Shares key/value heads and quantizes; a mixture of experts. */
   'llama-moe': () => mixtureOfExperts(),
@@ -96,7 +97,7 @@ function attention(file: GgufWriter, architecture: string, shared: number = SHAR
 const norm = (file: GgufWriter, name: string, width = WIDTH) =>
   file.tensor(`${name}.weight`, [width], 'F32', 1)
 
-type Quantized = Extract<WrittenTensorType, 'Q4_1' | 'Q8_0'>
+type Quantized = Extract<WrittenTensorType, 'Q4_0' | 'Q4_1' | 'Q8_0'>
 
 function matrix(
   file: GgufWriter,

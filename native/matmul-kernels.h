@@ -1,0 +1,54 @@
+#pragma once
+
+// The computing of matmul.cc: any rows of one product, by one thread.
+#if defined(__x86_64__) || defined(_M_X64)
+#include <cstddef>
+#include <cstdint>
+
+#define GGML_COMMON_DECL_CPP
+#include "ggml-common.h"
+
+namespace gpt4all {
+
+constexpr int64_t kTile = 8;  // columns
+
+// A block of one column, as ggml quantizes it (block_q8_1).
+struct ColumnBlock {
+  int8_t values[QK8_1];
+  float scale;
+  float sum;      // of the values, times the scale
+  int32_t total;  // of the values
+};
+
+// The same block of several columns.
+struct TileBlock {
+  int8_t values[kTile][QK8_1];
+  float scales[kTile];
+  float sums[kTile];
+};
+
+// What all threads share of one product: rows of weights times columns of activations.
+struct Product {
+  const char* weights;
+  size_t weight_stride;
+  void* columns;  // ColumnBlock where `count` is 1, otherwise TileBlock[tile][block]
+  float* result;
+  size_t result_stride;  // floats
+  int64_t rows, count, blocks;
+};
+
+// From row `from` to the one before `to`.
+using Multiply = void (*)(const Product& product, int64_t from, int64_t to);
+
+// Several columns.
+void MultiplyTilesQ41(const Product& product, int64_t from, int64_t to);
+
+// One column.
+void MultiplyColumnQ41(const Product& product, int64_t from, int64_t to);
+void MultiplyColumnQ80(const Product& product, int64_t from, int64_t to);
+
+// One column; of weights that ggml has repacked as eight rows at once, from one of these to another.
+void MultiplyColumnQ40x8(const Product& product, int64_t from, int64_t to);
+
+}  // namespace gpt4all
+#endif
