@@ -60,6 +60,11 @@ Napi::Value Backends(const Napi::CallbackInfo& info) {
   return backends;
 }
 
+// For tests: whether products are computed by matmul.cc or by ggml; tells what was before.
+Napi::Value UseOwnKernels(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), UseMatmul(info[0].ToBoolean()));
+}
+
 // Where this addon lies, so that a child process can load the same one; empty where Node does not tell.
 std::string OwnFile(Napi::Env env) {
   const char* url = nullptr;
@@ -86,6 +91,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("systemInfo", llama_print_system_info());
   exports.Set("backends", Napi::Function::New<Backends>(env, "backends"));
   exports.Set("devices", Napi::Function::New<Devices>(env, "devices"));
+  exports.Set("useOwnKernels", Napi::Function::New<UseOwnKernels>(env, "useOwnKernels"));
   exports.Set("Model", Model::Init(env));
   exports.Set("Context", Context::Init(env));
   exports.Set("Sampler", Sampler::Init(env));

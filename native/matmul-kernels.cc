@@ -1,16 +1,12 @@
 #include "matmul-kernels.h"
 
-#if defined(__x86_64__) || defined(_M_X64)
+#ifdef GPT4ALL_MATMUL
 #include <immintrin.h>
 
 #include <algorithm>
 #include <cstring>
 
-#if defined(__GNUC__)
 #define GPT4ALL_AVX2 __attribute__((target("avx2,fma,f16c")))
-#else
-#define GPT4ALL_AVX2
-#endif
 
 namespace gpt4all {
 
@@ -99,9 +95,7 @@ GPT4ALL_AVX2 void MultiplyColumn(const Product& product, int64_t row) {
     int32_t halves[4] = {};
     for (int r = 0; r < kRows; r++) halves[r] = Scales(rows[r][i]);
     const __m256 own = _mm256_cvtph_ps(_mm_setr_epi32(halves[0], halves[1], halves[2], halves[3]));
-    double pair;  // scale and sum of the column's block
-    std::memcpy(&pair, &column[i].scale, sizeof pair);
-    const __m256 its = _mm256_castpd_ps(_mm256_set1_pd(pair));
+    const __m256 its = _mm256_blend_ps(_mm256_set1_ps(column[i].scale), _mm256_set1_ps(column[i].sum), 0xAA);
     const __m256 scales = _mm256_mul_ps(own, its);  // in the even lanes
     minima = _mm256_fmadd_ps(own, its, minima);
     const __m256i values = Load(column[i].values);

@@ -1,7 +1,9 @@
 #pragma once
 
-// The computing of matmul.cc: any rows of one product, by one thread.
-#if defined(__x86_64__) || defined(_M_X64)
+// The computing of matmul.cc: any rows of one product, by one thread. For compilers that contract a * b + c,
+// as ggml's code relies on for these bits: not Microsoft's.
+#if defined(__x86_64__) && defined(__GNUC__)
+#define GPT4ALL_MATMUL
 #include <cstddef>
 #include <cstdint>
 
@@ -16,7 +18,7 @@ constexpr int64_t kTile = 8;  // columns
 struct ColumnBlock {
   int8_t values[QK8_1];
   float scale;
-  float sum;      // of the values, times the scale
+  float sum;      // of the values, times the scale; 0 where weights have no minimum
   int32_t total;  // of the values
 };
 

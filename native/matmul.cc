@@ -1,8 +1,7 @@
 // Products of quantized weights with columns of activations, where ggml's own leave something on the table:
 //
 // - Q4_1 times several columns (prompts, streams side by side): ggml multiplies column by column, and unpacks
-// each
-//   weight anew for each. Here a block is unpacked once for eight columns.
+//   each weight anew for each. Here a block is unpacked once for eight columns.
 // - Q4_1, Q8_0 and repacked Q4_0 times one column (a stream alone): they wait for memory. Here several rows
 // are
 //   read at once, and what comes next is asked for ahead of time, across pages, where hardware stops.
@@ -15,8 +14,9 @@
 #include "ggml-cpu.h"
 #include "matmul-kernels.h"
 
-#if defined(__x86_64__) || defined(_M_X64)
+#ifdef GPT4ALL_MATMUL
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <vector>
 
@@ -30,18 +30,23 @@ namespace {
 constexpr int64_t kMostRows = 256;  // that a thread takes at once
 constexpr int64_t kInterleaved = 8;
 
+std::atomic<bool> use_own{false};
+bool is_installed = false;
+
 // Quantizes this thread's share of the columns' blocks. As block_q8_0, which ggml takes for Q8_0 and Q4_0,
 // values and scale are the same.
-void FillColumns(const Product& product, const ggml_tensor& activations, int64_t thread, int64_t threads) {
+void FillColumns(const Product& product, const ggml_tensor& operation, int64_t thread, int64_t threads) {
+  const ggml_tensor& activations = *operation.src[1];
   const ggml_from_float_t quantize = ggml_get_type_traits_cpu(GGML_TYPE_Q8_1)->from_float;
+  const bool has_minima = operation.src[0]->type == GGML_TYPE_Q4_1;
   const int64_t all = product.count * product.blocks;
   for (int64_t i = all * thread / threads; i < all * (thread + 1) / threads; i++) {
     const int64_t column = i / product.blocks, block = i % product.blocks;
     const char* const values = static_cast<const char*>(activations.data) + column * activations.nb[1];
     block_q8_1 quantized;
     quantize(reinterpret_cast<const float*>(values) + block * QK8_1, &quantized, QK8_1);
-    const float scale = ggml_fp16_to_fp32(quantized.data.data.d),
-                sum = ggml_fp16_to_fp32(quantized.data.data.s);
+    const float scale = ggml_fp16_to_fp32(quantized.data.data.d);
+    const float sum = has_minima ? ggml_fp16_to_fp32(quantized.data.data.s) : 0;
     if (product.count == 1) {
       ColumnBlock& to = static_cast<ColumnBlock*>(product.columns)[block];
       std::memcpy(to.values, quantized.qs, sizeof quantized.qs);
@@ -73,7 +78,7 @@ Multiply KernelFor(const ggml_tensor& weights, bool is_one_column) {
 }
 
 Multiply KernelFor(const ggml_tensor& operation) {
-  if (operation.op != GGML_OP_MUL_MAT) return nullptr;
+  if (operation.op != GGML_OP_MUL_MAT || !use_own) return nullptr;
   const ggml_tensor &weights = *operation.src[0], &activations = *operation.src[1];
   const bool is_plain = ggml_is_matrix(&weights) && weights.nb[0] == ggml_type_size(weights.type) &&
                         activations.type == GGML_TYPE_F32 && ggml_is_matrix(&activations) &&
@@ -102,7 +107,7 @@ class Matmul final : public ggml::cpu::tensor_traits {
                           weights.ne[1],
                           activations.ne[1],
                           weights.ne[0] / QK8_1};
-    FillColumns(product, activations, params->ith, params->nth);
+    FillColumns(product, *operation, params->ith, params->nth);
     if (params->ith == 0) ggml_threadpool_chunk_set(params->threadpool, params->nth);
     ggml_barrier(params->threadpool);
     // Several chunks for each thread: one that is held up leaves the rest to others.
@@ -141,11 +146,16 @@ void InstallMatmul() {
       ggml_backend_dev_backend_reg(cpu), "ggml_backend_dev_get_extra_bufts"));
   if (list == nullptr) return;
   list(cpu);
+  use_own = is_installed = true;
   static Kernels kernels;
   static ggml_backend_buffer_type type{{}, cpu, &kernels};
   // In front of ggml's repacking, which computes all that it has repacked.
   auto& types = ggml_backend_cpu_get_extra_buffer_types();
   types.insert(types.begin(), &type);
+}
+
+bool UseMatmul(bool use) {
+  return use_own.exchange(use && is_installed);
 }
 
 }  // namespace gpt4all

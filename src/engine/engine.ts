@@ -3,8 +3,9 @@ import { nativeCode, translateFailure } from '../native/failures.ts'
 import type { NativeBinding, NativeContext, NativeEvalResult, NativeModel } from '../native/types.ts'
 import { contextMaker, type EngineShape, type MakeContext, openDrafter, warmUp } from './contexts.ts'
 import type { Drafter } from './draft.ts'
-import { type Ask, gather, note, sizesOf, type Work } from './gather.ts'
+import { type Ask, gather, note, type Work } from './gather.ts'
 import { type Guess, Guesses } from './guesses.ts'
+import { measure } from './measure.ts'
 import { Pace } from './pace.ts'
 import { Placement } from './placement.ts'
 import { runOf } from './runs.ts'
@@ -137,6 +138,11 @@ export class Engine {
     return this.#asks.filter((ask) => !this.#slots.of(ask.sequence))
   }
 
+  /** Slots that they lack. */
+  #missing(): number {
+    return this.#waiting().length - this.#slots.free(this.#isWaiting)
+  }
+
   #isWaiting = (sequence: Sequence) => this.#asks.some((ask) => ask.sequence === sequence)
 
   #abort(ask: Ask): void {
@@ -190,7 +196,7 @@ export class Engine {
       pending: this.#pending,
       room: this.#context.info.batchSize,
       beside: this.#pace.beside,
-      slots: this.#slots.all.length,
+      served: this.#asks.length - Math.max(0, this.#missing()),
       guess,
       deterministic: this.#shape.deterministic,
     })
@@ -219,7 +225,7 @@ export class Engine {
   // another of more sequences: what was cached is evaluated again, once.
   async #grow(): Promise<void> {
     const { length } = this.#slots.all
-    const missing = this.#waiting().length - this.#slots.free(this.#isWaiting)
+    const missing = this.#missing()
     if (missing <= 0 || length >= this.#mostSlots) return
     const count = Math.min(this.#mostSlots, Math.max(2 * length, length + missing))
     const { logger } = this.#shape
@@ -261,7 +267,7 @@ export class Engine {
     } finally {
       this.#stepping = []
     }
-    this.#measure(work, guess, results, performance.now() - started)
+    measure(this.#pace, this.#guesses, { work, guess, results, ms: performance.now() - started })
     work.forEach((done, i) => {
       const drawn = results[i]?.tokens ?? new Int32Array()
       note(done, drawn)
@@ -269,21 +275,6 @@ export class Engine {
       if (last && drawn.length > 0 && this.#asks.includes(ask))
         this.#settle(ask, () => ask.resolve(Array.from(drawn)))
     })
-  }
-
-  #measure(
-    work: readonly Work[],
-    guess: Guess | undefined,
-    results: readonly NativeEvalResult[],
-    ms: number,
-  ): void {
-    const { streams, prompts, guessed } = sizesOf(work)
-    const drawn = results[0]?.tokens.length ?? 0
-    const step = guessed > 0 ? ms : ms / Math.max(1, drawn)
-    if (guessed === 0) this.#pace.took(step, streams, prompts)
-    if (streams !== 1 || work.length !== 1) return
-    const accepted = guessed > 0 ? drawn - 1 : 0
-    this.#guesses.took(work[0]!.ask.sequence, step, { guessed, accepted }, guess)
   }
 
   // A part of a failed step may have reached the cache: ask it what it holds. Where the step was only given up,

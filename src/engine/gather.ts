@@ -31,21 +31,24 @@ type Room = {
   readonly room: number
   /** Tokens of prompts in a step beside running streams, where these are as many as the prompts. */
   readonly beside: number
-  /** How many sequences there is a slot for. */
-  readonly slots: number
+  /** Of those who ask, how many have a slot or find one. */
+  readonly served: number
   /** What may come next in a sequence; of use where it still runs alone. */
   readonly guess: Guess | undefined
   /** One sequence per step, in whole slices. */
   readonly deterministic: boolean
 }
 
+/** Where more prompts wait than streams run, these are held up so many times longer at most. */
+const MOST_LONGER = 4
+
 /**
  * What the next step evaluates. Streams that need one token go first; prompts, in the order in which they came, share
- * what is left, and beside streams only so much that these are not held up, more of it where more of them wait than run.
+ * what is left, and beside streams only so much that these are not held up for long: the longer the more prompts wait for each.
  */
 export function gather(
   asks: readonly Ask[],
-  { slotOf, pending, room, beside, slots, guess, deterministic }: Room,
+  { slotOf, pending, room, beside, served, guess, deterministic }: Room,
 ): Work[] {
   const streams = asks.filter(({ sequence }) => pending(sequence) === 1)
   const prompts = asks.filter(({ sequence }) => pending(sequence) !== 1)
@@ -69,8 +72,9 @@ export function gather(
   const isFull = () => left <= 0 || (deterministic && work.length > 0)
   for (const ask of streams) if (!isFull()) add(ask)
   if (work.length > 0) {
-    const waiting = Math.min(prompts.length, slots - work.length)
-    left = Math.min(left, Math.floor(beside * Math.max(1, waiting / work.length)))
+    const waiting = prompts.slice(0, served - work.length).map(({ sequence }) => pending(sequence))
+    const wanted = waiting.reduce((sum, tokens) => sum + Math.min(tokens, beside), 0)
+    left = Math.min(left, Math.max(beside, Math.min(MOST_LONGER * beside, Math.ceil(wanted / work.length))))
   }
   for (const ask of prompts) if (!isFull()) add(ask)
   return work

@@ -235,6 +235,9 @@ export type NativeBinding = {
   readonly systemInfo: string
   // ggml_backend_reg_get: the backends of this build, whether or not the machine has such a device
   backends(): string[]
+  // native/matmul.cc: with `false` ggml computes everything; tells what was before, `false` where this CPU has no use
+  // for it. Not while contexts compute.
+  useOwnKernels(use: boolean): boolean
   // ggml_backend_dev_get
   devices(): NativeDevice[]
   readonly Model: {

@@ -1,38 +1,58 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { NativeContext } from '../../src/native/types.ts'
-import { openContext, openTiny } from '../support/native-models.ts'
-import type { TinyModel } from '../support/tiny-models.ts'
+import { EMBEDDED, hasReal, REAL } from '../support/models.ts'
+import { binding, folder, openContext, openModel, tinyFile } from '../support/native-models.ts'
+import { TINY_MODELS } from '../support/tiny-models.ts'
 
 const MOST = 19 // columns: two tiles of eight, and a part of a third
 
-const logitsOf = async (context: NativeContext, tokens: readonly number[]) => {
-  const entries = tokens.map((token, sequence) => ({
-    sequence,
-    position: 0,
-    tokens: Int32Array.of(token),
-    outputs: [0],
-    logits: true,
-  }))
-  return (await context.eval(entries)).map(({ logits }) => logits![0]!)
+const hasKernels = binding.useOwnKernels(true)
+
+/** Logits of the first tokens of `count` sequences side by side, then of a prompt and what follows it. */
+async function logitsOf(context: NativeContext, count: number): Promise<Float32Array[]> {
+  const entry = (sequence: number, position: number, tokens: number[]) => ({
+    ...{ sequence, position, tokens: Int32Array.from(tokens) },
+    ...{ outputs: [tokens.length - 1], logits: true },
+  })
+  const firsts = Array.from({ length: count }, (_, i) => entry(i, 0, [3 + 7 * i]))
+  const steps = [firsts, [entry(0, 0, [1, 30, 62, 94, 126, 158, 190])], [entry(0, 7, [222])]]
+  const logits: Float32Array[] = []
+  for (const step of steps) logits.push(...(await context.eval(step)).map((result) => result.logits![0]!))
+  return logits
 }
 
-// Elsewhere ggml may multiply two columns in another order than one.
-describe.runIf(process.arch === 'x64')('weights times several columns are what they are times each', () => {
-  test.each<[TinyModel, number]>([
-    ['llama-q4_0', 1],
-    ['llama-q4_0', 2],
-    ['llama-q4_1', 1],
-    ['llama-q4_1', 2],
-    ['llama', 2],
-  ])('bit for bit: %s, threads: %i', async (name, threads) => {
-    const model = await openTiny(name)
-    const shape = { sequences: MOST, contextSize: 32, maxOutputs: MOST, threads, batchThreads: threads }
-    const context = await openContext(model, shape)
-    const tokens = Array.from({ length: MOST }, (_, i) => 3 + 7 * i)
-    const alone: Float32Array[] = []
-    for (const token of tokens) alone.push(...(await logitsOf(context, [token])))
-    expect(new Set(alone.map((logits) => logits.join()))).toHaveProperty('size', MOST)
-    for (let count = 2; count <= MOST; count++)
-      expect(await logitsOf(context, tokens.slice(0, count))).toEqual(alone.slice(0, count))
+/** Activations of 70,000: sums of them are too large for a half. */
+function large(): string {
+  const path = join(folder, 'large.gguf')
+  writeFileSync(path, TINY_MODELS.llama().tensor('output_norm.weight', [32], 'F32', 70_000).bytes())
+  return path
+}
+
+describe.runIf(hasKernels)('products by kernels of our own', () => {
+  test.each<[string, () => string | false]>([
+    ['Q4_0', () => tinyFile('llama-q4_0')],
+    ['Q4_1', () => tinyFile('llama-q4_1')],
+    ['Q8_0', () => tinyFile('llama')],
+    ['Q8_0 with large activations', large],
+    ['Q8_0, a whole model', () => EMBEDDED],
+    ['Q4_1, a whole model', () => hasReal && REAL],
+  ])("are ggml's bit for bit: %s", async (_, file) => {
+    const path = file()
+    if (!path) return
+    const model = await openModel(path)
+    for (const threads of [1, 2]) {
+      const shape = { sequences: MOST, contextSize: 32, maxOutputs: MOST, threads, batchThreads: threads }
+      const context = await openContext(model, shape)
+      for (const count of [1, 2, 13, MOST]) {
+        expect(binding.useOwnKernels(false)).toBe(true)
+        const expected = await logitsOf(context, count)
+        expect(binding.useOwnKernels(true)).toBe(false)
+        const own = await logitsOf(context, count)
+        expect(own).toEqual(expected)
+        expect(own.every((logits) => logits.every(Number.isFinite))).toBe(true)
+      }
+    }
   })
 })

@@ -21,7 +21,7 @@ export const binding = loadBinding()
 export const LOAD = { vocabOnly: false, gpuLayers: 0, devices: [], adapters: [] } as const
 
 const opened: { close(): unknown }[] = []
-const folder = mkdtempSync(join(tmpdir(), 'gpt4all-native-'))
+export const folder = mkdtempSync(join(tmpdir(), 'gpt4all-native-'))
 
 afterAll(async () => {
   for (const one of opened.reverse()) await one.close()

@@ -19,7 +19,8 @@ function step(sequences: readonly [tokens: number, cached: number][], room = 512
     made.find((one) => one.sequence === sequence && one.slot.id < slots)?.slot
   const pending = (sequence: Sequence) => sequence.tokens.length - (slotOf(sequence)?.tokens.length ?? 0)
   const asks = made.map(({ ask }) => ask)
-  const work = gather(asks, { slotOf, pending, room, beside, slots, guess: undefined, deterministic: false })
+  const served = Math.min(slots, asks.length)
+  const work = gather(asks, { slotOf, pending, room, beside, served, guess: undefined, deterministic: false })
   return work.map(({ slot, tokens, last }) => [slot.id, tokens.length, last])
 }
 
@@ -61,7 +62,7 @@ describe('a step', () => {
     ).toEqual([
       [1, 1, true],
       [0, 40, true],
-      [2, 64 * 2 - 40, false],
+      [2, 64, false],
     ])
   })
 
@@ -76,9 +77,15 @@ describe('a step', () => {
         40,
         slots,
       ).reduce((sum, [, count]) => sum + Number(count), -streams)
-    expect([evaluated(7, 1), evaluated(4, 4), evaluated(2, 3), evaluated(1, 7), evaluated(1, 50, 8)]).toEqual(
-      [40, 40, 60, 280, 280],
+    expect([evaluated(7, 1), evaluated(4, 4), evaluated(2, 3), evaluated(1, 7), evaluated(1, 50, 3)]).toEqual(
+      [40, 40, 60, 160, 80],
     )
+  })
+
+  test('counts a prompt for no more than it has', () => {
+    const short = Array.from({ length: 6 }, (): [number, number] => [2, 0])
+    const taken = step([[10, 9], ...short, [500, 0]], 512, 40)
+    expect(taken.at(-1)).toEqual([7, 40, false])
   })
 
   test('leaves out who has no slot', () => {

@@ -1,0 +1,22 @@
+import type { NativeEvalResult } from '../native/types.ts'
+import { sizesOf, type Work } from './gather.ts'
+import type { Guess, Guesses } from './guesses.ts'
+import type { Pace } from './pace.ts'
+
+type Done = {
+  readonly work: readonly Work[]
+  readonly guess: Guess | undefined
+  readonly results: readonly NativeEvalResult[]
+  readonly ms: number
+}
+
+/** Tells those who decide on the next steps how long these took. */
+export function measure(pace: Pace, guesses: Guesses, { work, guess, results, ms }: Done): void {
+  const { streams, prompts, guessed } = sizesOf(work)
+  const drawn = results[0]?.tokens.length ?? 0
+  const step = guessed > 0 ? ms : ms / Math.max(1, drawn)
+  if (guessed === 0) pace.took(step, streams, prompts)
+  if (streams !== 1 || work.length !== 1) return
+  const accepted = guessed > 0 ? drawn - 1 : 0
+  guesses.took(work[0]!.ask.sequence, step, { guessed, accepted }, guess)
+}
