@@ -56,7 +56,7 @@ type LastAnswer = {
  * A conversation with a model. Each `generate()` is a turn: message and answer join `messages` when the answer ends,
  * by itself or by `break`, `callback` or `maxTokens`; after an error or an abort everything is as before. Turns
  * follow each other in the order in which they start: one that is awaited inside the loop over another waits for ever.
- * Only what is new is evaluated, unless another conversation took the model's cache meanwhile.
+ * Only what is new is evaluated, as long as `cacheMemory` has room for what other conversations displace.
  */
 export class ChatSession {
   readonly #host: SessionHost
