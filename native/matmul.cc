@@ -3,8 +3,7 @@
 // - Q4_1 times several columns (prompts, streams side by side): ggml multiplies column by column, and unpacks
 //   each weight anew for each. Here a block is unpacked once for eight columns.
 // - Q4_1, Q8_0 and repacked Q4_0 times one column (a stream alone): they wait for memory. Here several rows
-// are
-//   read at once, and what comes next is asked for ahead of time, across pages, where hardware stops.
+//   are read at once, and what comes next is asked for ahead of time, across pages, where hardware stops.
 //
 // Each product sums in the order of ggml's own, so results are the same bit for bit; weights stay where and
 // as they are. ggml asks the entries of a list of "extra buffer types" whether they compute an operation. One
@@ -33,8 +32,8 @@ constexpr int64_t kInterleaved = 8;
 std::atomic<bool> use_own{false};
 bool is_installed = false;
 
-// Quantizes this thread's share of the columns' blocks. As block_q8_0, which ggml takes for Q8_0 and Q4_0,
-// values and scale are the same.
+// Quantizes this thread's share of the columns' blocks. In block_q8_0, which ggml takes for Q8_0 and Q4_0,
+// values and scale are the same, and there is no sum, which as a half may be infinite.
 void FillColumns(const Product& product, const ggml_tensor& operation, int64_t thread, int64_t threads) {
   const ggml_tensor& activations = *operation.src[1];
   const ggml_from_float_t quantize = ggml_get_type_traits_cpu(GGML_TYPE_Q8_1)->from_float;
@@ -160,6 +159,14 @@ bool UseMatmul(bool use) {
 
 }  // namespace gpt4all
 #else
-void gpt4all::InstallMatmul() {
+namespace gpt4all {
+
+void InstallMatmul() {
 }
+
+bool UseMatmul(bool) {
+  return false;
+}
+
+}  // namespace gpt4all
 #endif

@@ -31,20 +31,22 @@ function large(): string {
   return path
 }
 
+type Case = [string, () => string, Partial<{ threads: number; counts: number[] }>]
+
+const REALS: Case[] = hasReal ? [['Q4_1, a whole model', () => REAL, { counts: [13] }]] : []
+
 describe.runIf(hasKernels)('products by kernels of our own', () => {
   // Two threads that compute beside other tests wait for each other for long, so only one case has them.
-  test.each<[string, () => string | false, Partial<{ threads: number; counts: number[] }>]>([
+  test.each<Case>([
     ['Q4_0', () => tinyFile('llama-q4_0'), {}],
     ['Q4_1', () => tinyFile('llama-q4_1'), {}],
     ['Q4_1, two threads', () => tinyFile('llama-q4_1'), { threads: 2, counts: [2] }],
     ['Q8_0', () => tinyFile('llama'), {}],
     ['Q8_0 with large activations', large, {}],
     ['Q8_0, a whole model', () => EMBEDDED, {}],
-    ['Q4_1, a whole model', () => hasReal && REAL, { counts: [13] }],
+    ...REALS,
   ])("are ggml's bit for bit: %s", async (_, file, { threads = 1, counts = [1, 2, 13, MOST] }) => {
-    const path = file()
-    if (!path) return
-    const model = await openModel(path)
+    const model = await openModel(file())
     const shape = { sequences: MOST, contextSize: 32, maxOutputs: MOST, threads, batchThreads: threads }
     const context = await openContext(model, shape)
     for (const count of counts) {
