@@ -4,6 +4,7 @@
 // as ggml's code relies on for these bits: not Microsoft's.
 #if defined(__x86_64__) && defined(__GNUC__)
 #define GPT4ALL_MATMUL
+#define GPT4ALL_AVX2 __attribute__((target("avx2,fma,f16c")))
 #include <cstddef>
 #include <cstdint>
 
@@ -12,14 +13,16 @@
 
 namespace gpt4all {
 
-constexpr int64_t kTile = 8;  // columns
+constexpr int64_t kTile = 8;     // columns
+constexpr size_t kAhead = 4096;  // bytes that are asked for ahead of time
 
 // A block of one column, as ggml quantizes it (block_q8_1).
 struct ColumnBlock {
   int8_t values[QK8_1];
   float scale;
-  float sum;      // of the values, times the scale; 0 where weights have no minimum
-  int32_t total;  // of the values
+  float sum;  // of the values, times the scale; 0 where weights have no minimum
+  int32_t
+      excess;  // eight times the sum of the values: what nibbles of 0 to 15 make more than those of -8 to 7
 };
 
 // The same block of several columns.
@@ -27,6 +30,14 @@ struct TileBlock {
   int8_t values[kTile][QK8_1];
   float scales[kTile];
   float sums[kTile];
+  int32_t excess[kTile];
+};
+
+// Eight rows as ggml interleaves them (block_q4_0x8 of its repack.h): eight bytes of each row, then the next
+// eight. Nibbles are signed.
+struct EightRows {
+  uint16_t scales[8];
+  uint8_t values[2][8][8];
 };
 
 // What all threads share of one product: rows of weights times columns of activations.
@@ -39,6 +50,11 @@ struct Product {
   int64_t rows, count, blocks;
 };
 
+template <typename Block>
+const Block* RowOf(const Product& product, int64_t row) {
+  return reinterpret_cast<const Block*>(product.weights + row * product.weight_stride);
+}
+
 // From row `from` to the one before `to`.
 using Multiply = void (*)(const Product& product, int64_t from, int64_t to);
 
@@ -49,8 +65,12 @@ void MultiplyTilesQ41(const Product& product, int64_t from, int64_t to);
 void MultiplyColumnQ41(const Product& product, int64_t from, int64_t to);
 void MultiplyColumnQ80(const Product& product, int64_t from, int64_t to);
 
-// One column; of weights that ggml has repacked as eight rows at once, from one of these to another.
+// The same of weights that ggml has repacked as eight rows at once, from one of these to another.
+void MultiplyTilesQ40x8(const Product& product, int64_t from, int64_t to);
 void MultiplyColumnQ40x8(const Product& product, int64_t from, int64_t to);
+
+// The same for processors with AVX-512 and its dot products.
+void MultiplyTilesQ40x8Vnni(const Product& product, int64_t from, int64_t to);
 
 }  // namespace gpt4all
 #endif

@@ -2,6 +2,9 @@
 //
 // - Q4_1 times several columns (prompts, streams side by side): ggml multiplies column by column, and unpacks
 //   each weight anew for each. Here a block is unpacked once for eight columns.
+// - Repacked Q4_0 times several columns: ggml does so for four columns at once, the rest one by one, with
+// signs
+//   that it moves from one side to the other for each product. Here signs are one subtraction at the end.
 // - Q4_1, Q8_0 and repacked Q4_0 times one column (a stream alone): they wait for memory. Here several rows
 //   are read at once, and what comes next is asked for ahead of time, across pages, where hardware stops.
 //
@@ -14,6 +17,8 @@
 #include "matmul-kernels.h"
 
 #ifdef GPT4ALL_MATMUL
+#include <immintrin.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -30,11 +35,12 @@ constexpr int64_t kMostRows = 256;  // that a thread takes at once
 constexpr int64_t kInterleaved = 8;
 
 std::atomic<bool> use_own{false};
-bool is_installed = false;
+bool is_installed = false, has_vnni = false;
 
 // Quantizes this thread's share of the columns' blocks. In block_q8_0, which ggml takes for Q8_0 and Q4_0,
 // values and scale are the same, and there is no sum, which as a half may be infinite.
-void FillColumns(const Product& product, const ggml_tensor& operation, int64_t thread, int64_t threads) {
+GPT4ALL_AVX2 void FillColumns(const Product& product, const ggml_tensor& operation, int64_t thread,
+                              int64_t threads) {
   const ggml_tensor& activations = *operation.src[1];
   const ggml_from_float_t quantize = ggml_get_type_traits_cpu(GGML_TYPE_Q8_1)->from_float;
   const bool has_minima = operation.src[0]->type == GGML_TYPE_Q4_1;
@@ -44,20 +50,22 @@ void FillColumns(const Product& product, const ggml_tensor& operation, int64_t t
     const char* const values = static_cast<const char*>(activations.data) + column * activations.nb[1];
     block_q8_1 quantized;
     quantize(reinterpret_cast<const float*>(values) + block * QK8_1, &quantized, QK8_1);
-    const float scale = ggml_fp16_to_fp32(quantized.data.data.d);
-    const float sum = has_minima ? ggml_fp16_to_fp32(quantized.data.data.s) : 0;
+    const float scale = _cvtsh_ss(quantized.data.data.d);
+    const float sum = has_minima ? _cvtsh_ss(quantized.data.data.s) : 0;
+    int32_t excess = 0;
+    for (const int8_t value : quantized.qs) excess += 8 * value;
     if (product.count == 1) {
       ColumnBlock& to = static_cast<ColumnBlock*>(product.columns)[block];
       std::memcpy(to.values, quantized.qs, sizeof quantized.qs);
       to.scale = scale;
       to.sum = sum;
-      to.total = 0;
-      for (const int8_t value : quantized.qs) to.total += value;
+      to.excess = excess;
     } else {
       TileBlock& to = static_cast<TileBlock*>(product.columns)[column / kTile * product.blocks + block];
       std::memcpy(to.values[column % kTile], quantized.qs, sizeof quantized.qs);
       to.scales[column % kTile] = scale;
       to.sums[column % kTile] = sum;
+      to.excess[column % kTile] = excess;
     }
   }
 }
@@ -69,7 +77,9 @@ Multiply KernelFor(const ggml_tensor& weights, bool is_one_column) {
   if (type == ggml_backend_cpu_repack_buffer_type()) {
     // As ggml_repack_get_optimal_repack_type() does on AVX2.
     const bool is_interleaved = weights.type == GGML_TYPE_Q4_0 && weights.ne[1] % kInterleaved == 0;
-    return is_interleaved && is_one_column ? MultiplyColumnQ40x8 : nullptr;
+    if (!is_interleaved) return nullptr;
+    if (is_one_column) return MultiplyColumnQ40x8;
+    return has_vnni ? MultiplyTilesQ40x8Vnni : MultiplyTilesQ40x8;
   }
   if (!ggml_backend_buft_is_host(type)) return nullptr;
   if (weights.type == GGML_TYPE_Q4_1) return is_one_column ? MultiplyColumnQ41 : MultiplyTilesQ41;
@@ -146,6 +156,7 @@ void InstallMatmul() {
   if (list == nullptr) return;
   list(cpu);
   use_own = is_installed = true;
+  has_vnni = __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw");
   static Kernels kernels;
   static ggml_backend_buffer_type type{{}, cpu, &kernels};
   // In front of ggml's repacking, which computes all that it has repacked.

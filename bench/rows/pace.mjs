@@ -5,7 +5,7 @@ import { linearFit, median } from '../stats.mjs'
 
 const TURN = { turns: 50, added: 32, answer: 16, nCtx: 4096 }
 const COUNTS = [1, 2, 4, 8, 16]
-const EACH = { nCtx: 512, prompt: 64, tokens: 96 } // a stream
+const EACH = { nCtx: 512, prompt: 64, tokens: 256 } // a stream
 const LONG_RUNS = 5
 
 export const pace = [

@@ -261,7 +261,8 @@ export class Engine {
       if (this.#placement.isPreparing && !(await this.#placement.prepared()))
         return await this.#placement.forget(work.map(({ slot }) => slot))
       const waiting = this.#waiting().length
-      const run = this.#canGuess ? runOf(work, this.#asks, waiting, this.#shape.contextSize) : undefined
+      const run =
+        this.#canGuess && !guess ? runOf(work, this.#asks, waiting, this.#shape.contextSize) : undefined
       results = await this.#context.eval(entries, run)
       this.#placement.evaluated()
     } finally {

@@ -77,7 +77,8 @@ export function gather(
     left = Math.min(left, Math.max(beside, Math.min(MOST_LONGER * beside, Math.ceil(wanted / work.length))))
   }
   for (const ask of prompts) if (!isFull()) add(ask)
-  return work
+  // llama.cpp evaluates together what stands in neighbouring sequences of the cache, in their order.
+  return work.sort((a, b) => a.slot.id - b.slot.id)
 }
 
 /** How many streams a step draws for, and how many tokens of prompts and guesses it evaluates. */

@@ -1,7 +1,7 @@
 import { nativeCode } from '../native/failures.ts'
 import type { Drafter } from './draft.ts'
 import type { Ask } from './gather.ts'
-import { GuessPace, WEIGHT } from './guess-pace.ts'
+import { DraftPace, LookupPace, WEIGHT } from './guess-pace.ts'
 import { average } from './pace.ts'
 import type { Sequence } from './sequence.ts'
 
@@ -10,12 +10,17 @@ export type Guess = {
   readonly sequence: Sequence
   readonly tokens: readonly number[]
   /** Who measures whether guesses of this kind pay. */
-  readonly pace: GuessPace
-  /** How long it took to make it, ms. */
+  readonly pace: LookupPace | DraftPace
+  /** What it cost to make it, ms. */
   readonly ms: number
 }
 
-type Paces = { readonly lookup: GuessPace; readonly draft: GuessPace }
+type Taken = {
+  readonly steps: number
+  readonly ms: number
+  readonly guessed: number
+  readonly accepted: number
+}
 
 /**
  * Guesses for a stream that runs alone: first from what was there before, which costs nothing, else from a smaller model. With
@@ -24,7 +29,10 @@ type Paces = { readonly lookup: GuessPace; readonly draft: GuessPace }
 export class Guesses {
   readonly #drafter: Drafter | undefined
   readonly #onCrowded: () => void
-  readonly #paces = new WeakMap<object, Paces>()
+  /** Of each conversation: whether a text repeats itself says nothing about another. */
+  readonly #lookups = new WeakMap<object, LookupPace>()
+  /** Of all: how fast the small model is, and how well it knows the large one. */
+  readonly #draft = new DraftPace()
   /** Of a step without a guess, ms. */
   #without: number | undefined
 
@@ -36,51 +44,49 @@ export class Guesses {
 
   /** A guess of up to `most` tokens for the sequence of `ask`. */
   async make({ sequence }: Ask, most: number): Promise<Guess | undefined> {
-    const { lookup, draft } = this.#pacesOf(sequence)
-    const found = sequence.lookUp(Math.min(most, lookup.length))
+    const lookup = this.#lookupOf(sequence)
+    const found = sequence.lookUp(Math.min(most, lookup.length), lookup.evidence)
     if (found.length > 0) return { sequence, tokens: found, pace: lookup, ms: 0 }
-    if (!this.#drafter || !sequence.drafts || Math.min(most, draft.length) < 1) return undefined
+    const count = Math.min(most, this.#draft.length)
+    if (!this.#drafter || !sequence.drafts || count < 1) return undefined
+    // A step without, to compare with.
+    if (this.#without === undefined) return { sequence, tokens: [], pace: this.#draft, ms: 0 }
     try {
-      // What it missed while it rested, or the whole prompt, says nothing about the price of the next guess.
+      let started = performance.now()
       await this.#drafter.follow(sequence.tokens)
-      const started = performance.now()
-      const tokens = await this.#drafter.propose(sequence.tokens, Math.min(most, draft.length))
-      return { sequence, tokens, pace: draft, ms: performance.now() - started }
+      // A whole prompt says nothing about the price of the next guess.
+      if (!this.#draft.isTrial) started = performance.now()
+      const tokens = await this.#drafter.propose(sequence.tokens, count)
+      return { sequence, tokens, pace: this.#draft, ms: performance.now() - started }
     } catch (error) {
       const code = nativeCode(error)
       if (code === 'ERR_CROWDED') this.#onCrowded()
       else if (code !== 'ERR_ABORTED') {
         // A small model that fails costs speed, not the answer.
         this.#drafter.forget()
-        draft.giveUp()
+        this.#draft.giveUp()
       }
       return undefined
     }
   }
 
   /**
-   * A step for this sequence alone took `ms`; it verified `guessed` tokens, and the model agreed to `accepted` of them. `made`:
-   * the guess before it, which may have been for a sequence that is gone.
+   * `steps` steps for this sequence alone took `ms` each; the last verified `guessed` tokens, and the model agreed to `accepted`
+   * of them. `made`: the guess before it, which may have been for a sequence that is gone.
    */
-  took(
-    sequence: Sequence,
-    ms: number,
-    { guessed, accepted }: { readonly guessed: number; readonly accepted: number },
-    made: Guess | undefined,
-  ): void {
+  took(sequence: Sequence, { steps, ms, guessed, accepted }: Taken, made: Guess | undefined): void {
     const guess = made?.sequence === sequence && made.tokens.length === guessed ? made : undefined
-    if (guessed === 0) this.#without = average(this.#without, ms, WEIGHT)
-    if (guess) guess.pace.took(ms + guess.ms, guessed, accepted, this.#without)
-    const { lookup, draft } = this.#pacesOf(sequence)
-    for (const pace of [lookup, draft]) if (pace !== guess?.pace) pace.rested()
+    if (!guess || this.#without === undefined) this.#without = average(this.#without, ms, WEIGHT)
+    guess?.pace.took({ ms: ms + guess.ms, guessed, accepted, without: this.#without })
+    if (guess?.pace !== this.#draft) this.#draft.rested(steps)
   }
 
-  #pacesOf({ conversation }: Sequence): Paces {
-    let paces = this.#paces.get(conversation)
-    if (!paces) {
-      paces = { lookup: new GuessPace(), draft: new GuessPace() }
-      this.#paces.set(conversation, paces)
+  #lookupOf({ conversation }: Sequence): LookupPace {
+    let pace = this.#lookups.get(conversation)
+    if (!pace) {
+      pace = new LookupPace()
+      this.#lookups.set(conversation, pace)
     }
-    return paces
+    return pace
   }
 }

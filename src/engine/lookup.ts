@@ -8,17 +8,30 @@ const LEAST_MATCH = 3
 export class Lookup {
   /** Where the token behind each run of `LEAST_MATCH` tokens stands; the latest wins. */
   readonly #next = new Map<string, number>()
-  /** Tokens that are in the index. */
+  /** Tokens that were read. */
   #seen = 0
+  /** Where what comes next stands, if it has been there before. */
+  #from: number | undefined
+  /** Tokens in a row, up to the last one, that a proposal of one token would have got right. */
+  #foretold = 0
 
-  /** Up to `count` tokens that may follow `tokens`, which only ever grows; none where its end is new. */
-  propose(tokens: readonly number[], count: number): number[] {
-    // The last run has no token behind it yet.
-    for (; this.#seen < tokens.length; this.#seen++)
-      if (this.#seen >= LEAST_MATCH) this.#next.set(keyAt(tokens, this.#seen), this.#seen)
-    if (tokens.length < LEAST_MATCH || count < 1) return []
-    const from = this.#next.get(keyAt(tokens, tokens.length))
-    return from === undefined ? [] : tokens.slice(from, from + count)
+  /**
+   * Up to `count` tokens that may follow `tokens`, which only ever grows; none where its end is new, or where fewer than
+   * `evidence` tokens in a row would have been foretold.
+   */
+  propose(tokens: readonly number[], count: number, evidence: number): number[] {
+    while (this.#seen < tokens.length) this.#read(tokens)
+    if (this.#from === undefined || this.#foretold < evidence || count < 1) return []
+    return tokens.slice(this.#from, this.#from + count)
+  }
+
+  #read(tokens: readonly number[]): void {
+    const position = this.#seen++
+    const isForetold = this.#from !== undefined && tokens[this.#from] === tokens[position]
+    this.#foretold = isForetold ? this.#foretold + 1 : 0
+    // The run that ends with this token has none behind it yet.
+    if (position >= LEAST_MATCH) this.#next.set(keyAt(tokens, position), position)
+    this.#from = position + 1 >= LEAST_MATCH ? this.#next.get(keyAt(tokens, position + 1)) : undefined
   }
 }
 

@@ -14,9 +14,10 @@ type Done = {
 export function measure(pace: Pace, guesses: Guesses, { work, guess, results, ms }: Done): void {
   const { streams, prompts, guessed } = sizesOf(work)
   const drawn = results[0]?.tokens.length ?? 0
-  const step = guessed > 0 ? ms : ms / Math.max(1, drawn)
+  const steps = guessed > 0 ? 1 : Math.max(1, drawn)
+  const step = ms / steps
   if (guessed === 0) pace.took(step, streams, prompts)
   if (streams !== 1 || work.length !== 1) return
   const accepted = guessed > 0 ? drawn - 1 : 0
-  guesses.took(work[0]!.ask.sequence, step, { guessed, accepted }, guess)
+  guesses.took(work[0]!.ask.sequence, { steps, ms: step, guessed, accepted }, guess)
 }

@@ -1,5 +1,6 @@
 import type { NativeRun } from '../native/types.ts'
 import type { Ask, Work } from './gather.ts'
+import type { Sequence } from './sequence.ts'
 
 /** Whether somebody sees the tokens as they come, or waits for all of them. */
 export type Reader = { readonly watches: boolean }
@@ -10,6 +11,9 @@ const WATCHED_MS = 8
 const UNWATCHED_MS = 50
 /** JavaScript takes them in one go. */
 const MOST_STEPS = 64
+/** Of a text that may begin to repeat what was there before, so that the next tokens can be guessed; and of one that did. */
+const STEPS_UNTIL_LOOKUP = 8
+const STEPS_UNTIL_NEXT_LOOKUP = 2
 
 /**
  * How far a step may go on without JavaScript, which costs half a millisecond per token where the weights have
@@ -26,6 +30,7 @@ export function runOf(
   const steps = Math.min(
     MOST_STEPS,
     ...work.map(({ ask }) => Math.min(ask.most ?? 1, contextSize - ask.sequence.tokens.length + 1)),
+    ...(work.length === 1 ? [untilLookup(work[0]!.ask.sequence)] : []), // guesses are for one alone
   )
   const isUrgent = waiting > 0 || work.some(({ ask }) => ask.reader?.watches ?? true)
   return steps > 1 ? { steps, milliseconds: isUrgent ? WATCHED_MS : UNWATCHED_MS } : undefined
@@ -33,4 +38,9 @@ export function runOf(
 
 // The first token of an answer comes alone, however little of its prompt was to be evaluated: it is what `promptMs` tells.
 const goesOn = ({ ask: { sequence }, tokens, last }: Work) =>
-  last && tokens.length === 1 && sequence.cachedTokens !== undefined && !sequence.isGuessed
+  last && tokens.length === 1 && sequence.cachedTokens !== undefined
+
+function untilLookup({ looksUp, accepted }: Sequence): number {
+  if (!looksUp) return MOST_STEPS
+  return accepted > 0 ? STEPS_UNTIL_NEXT_LOOKUP : STEPS_UNTIL_LOOKUP
+}

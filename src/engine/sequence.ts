@@ -59,14 +59,16 @@ export class Sequence {
     this.#lookup = looksUp ? new Lookup() : undefined
   }
 
-  /** Guesses are made for it, at times. */
-  get isGuessed(): boolean {
-    return this.drafts || this.#lookup !== undefined
+  get looksUp(): boolean {
+    return this.#lookup !== undefined
   }
 
-  /** Up to `count` tokens that followed the last time the same stood before; none where that is new. */
-  lookUp(count: number): number[] {
-    return this.#lookup?.propose(this.tokens, count) ?? []
+  /**
+   * Up to `count` tokens that followed the last time the same stood before; none where that is new, or where it would have
+   * foretold fewer than the last `evidence` tokens.
+   */
+  lookUp(count: number, evidence: number): number[] {
+    return this.#lookup?.propose(this.tokens, count, evidence) ?? []
   }
 
   /**

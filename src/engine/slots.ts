@@ -55,8 +55,9 @@ export class Slots<Owner extends object> {
   }
 
   /**
-   * The slot for `owner`, who needs `tokens`: of those free or idle, the one with the longest common prefix, then
-   * the least recently used. `undefined` when all are busy. `isWaiting` tells whether an owner has asked for a step.
+   * The slot for `owner`, who needs `tokens`: of those free or idle, the one with the longest common prefix, then one beside
+   * a busy slot (llama.cpp evaluates neighbours together, others one by one), then the least recently used.
+   * `undefined` when all are busy. `isWaiting` tells whether an owner has asked for a step.
    */
   take(
     owner: Owner,
@@ -64,13 +65,13 @@ export class Slots<Owner extends object> {
     isWaiting: (owner: Owner) => boolean,
   ): Slot<Owner> | undefined {
     const now = performance.now()
-    let best: { slot: Slot<Owner>; prefix: number } | undefined
+    const isBusy = (id: number) => this.all[id]?.owner !== undefined
+    let best: Candidate<Owner> | undefined
     for (const slot of this.all) {
       if (!isFree(slot, now, isWaiting)) continue
       const prefix = commonPrefix(slot.tokens, tokens)
-      const better =
-        !best || prefix > best.prefix || (prefix === best.prefix && slot.lastUsed < best.slot.lastUsed)
-      if (better) best = { slot, prefix }
+      const candidate = { slot, prefix, isBeside: isBusy(slot.id - 1) || isBusy(slot.id + 1) }
+      if (!best || isBetter(candidate, best)) best = candidate
     }
     if (best) best.slot.owner = owner
     return best?.slot
@@ -84,6 +85,19 @@ export class Slots<Owner extends object> {
       .map((slot) => Math.max(1, slot.lastUsed + IDLE_MS - now))
     return waits.length ? Math.min(...waits) : undefined
   }
+}
+
+type Candidate<Owner extends object> = {
+  readonly slot: Slot<Owner>
+  readonly prefix: number
+  /** A neighbour is busy. */
+  readonly isBeside: boolean
+}
+
+function isBetter<Owner extends object>(one: Candidate<Owner>, other: Candidate<Owner>): boolean {
+  if (one.prefix !== other.prefix) return one.prefix > other.prefix
+  if (one.isBeside !== other.isBeside) return one.isBeside
+  return one.slot.lastUsed < other.slot.lastUsed
 }
 
 function isFree<Owner extends object>(

@@ -4,9 +4,15 @@ import type { Sequence } from '../../src/engine/sequence.ts'
 import { Slot } from '../../src/engine/slots.ts'
 
 /** Asks of sequences with so many tokens, of which so many are cached, each with a slot unless it has none left. */
-function step(sequences: readonly [tokens: number, cached: number][], room = 512, beside = 64, slots = 99) {
+function step(
+  sequences: readonly [tokens: number, cached: number][],
+  room = 512,
+  beside = 64,
+  slots = 99,
+  ids: readonly number[] = [],
+) {
   const made = sequences.map(([count, cached], id) => {
-    const slot = new Slot<Sequence>(id)
+    const slot = new Slot<Sequence>(ids[id] ?? id)
     slot.hold(
       Array.from({ length: cached }, (_, i) => i),
       0,
@@ -33,10 +39,27 @@ describe('a step', () => {
         [20, 19],
       ]),
     ).toEqual([
+      [0, 64, false],
       [1, 1, true],
       [2, 1, true],
-      [0, 64, false],
     ])
+  })
+
+  test('has its sequences in the order of their slots, whoever asked first', () => {
+    const slots = [2, 0, 1]
+    expect(
+      step(
+        [
+          [10, 9],
+          [20, 19],
+          [30, 29],
+        ],
+        512,
+        64,
+        99,
+        slots,
+      ).map(([id]) => id),
+    ).toEqual([0, 1, 2])
   })
 
   test('gives prompts all the room where no stream runs, in the order in which they came', () => {
@@ -60,8 +83,8 @@ describe('a step', () => {
         [100, 0],
       ]),
     ).toEqual([
-      [1, 1, true],
       [0, 40, true],
+      [1, 1, true],
       [2, 64, false],
     ])
   })

@@ -1,56 +1,105 @@
 import { describe, expect, test } from 'vitest'
-import { GuessPace, MOST_GUESSED } from '../../src/engine/guess-pace.ts'
+import { DraftPace, LookupPace, MOST_GUESSED } from '../../src/engine/guess-pace.ts'
 
 const WITHOUT = 10
+const right = (guessed: number) => ({ ms: 15, guessed, accepted: guessed, without: WITHOUT })
+const wrong = (guessed: number) => ({ ms: 15, guessed, accepted: 0, without: WITHOUT })
 
-describe('the pace of guessing', () => {
-  test('takes longer guesses while they are right, up to the most', () => {
-    const pace = new GuessPace()
-    const lengths = Array.from({ length: 5 }, () => {
+describe.each([
+  ['lookup', LookupPace],
+  ['a draft model', DraftPace],
+])('the pace of %s', (_, Pace) => {
+  test('takes longer guesses while they are right, up to the most, and shorter ones where they are not', () => {
+    const pace = new Pace()
+    const lengths = Array.from({ length: 4 }, () => {
       const { length } = pace
-      pace.took(10, length, length, 60)
+      pace.took(right(length))
       return length
     })
-    expect(lengths).toEqual([4, 8, 16, MOST_GUESSED, MOST_GUESSED])
-    pace.took(10, 16, 2, 60)
+    expect(lengths).toEqual([3, 7, MOST_GUESSED, MOST_GUESSED])
+    pace.took({ ...right(MOST_GUESSED), accepted: 5 })
+    expect(pace.length).toBe(7)
+    pace.took({ ...right(7), accepted: 2 })
     expect(pace.length).toBe(3)
   })
 
   test('does not take longer ones where the guess was empty', () => {
-    const pace = new GuessPace()
-    pace.took(10, 0, 0, 60)
-    expect(pace.length).toBe(2)
+    const pace = new Pace()
+    pace.took(right(0))
+    expect(pace.length).toBe(3)
   })
+})
 
-  test('rests where guesses cost more than they bring, longer each time, and tries again', () => {
-    const pace = new GuessPace()
-    const rests: number[] = []
-    for (let round = 0; round < 3; round++) {
-      while (pace.length > 0) pace.took(30, pace.length, 0, WITHOUT)
-      let rest = 0
-      for (; pace.length === 0; rest++) pace.rested()
-      rests.push(rest)
-    }
-    expect(rests).toEqual([16, 32, 64])
-  })
-
-  test('lets a step pass without, to have something to compare with', () => {
-    const pace = new GuessPace()
-    const lengths = Array.from({ length: 5 }, () => {
-      const { length } = pace
-      if (length > 0) pace.took(10, length, length, undefined)
-      return length
+describe('the pace of lookup', () => {
+  test('asks for more evidence where guesses lost time, up to a most, and for less where they won', () => {
+    const pace = new LookupPace()
+    const evidence = Array.from({ length: 6 }, () => {
+      pace.took(wrong(3))
+      return pace.evidence
     })
-    expect(lengths).toEqual([4, 8, 16, 16, 0])
-    pace.rested()
-    expect(pace.length).toBe(16)
+    expect(evidence).toEqual([4, 8, 16, 32, 32, 32])
+    for (let i = 0; i < 6; i++) pace.took(right(3))
+    expect(pace.evidence).toBe(2)
   })
 
-  test('does not rest where they pay', () => {
-    const pace = new GuessPace()
-    for (let step = 0; step < 50; step++) {
-      expect(pace.length).toBeGreaterThan(0)
-      pace.took(18, pace.length, 1, WITHOUT)
+  test('learns nothing where there is nothing to compare with', () => {
+    const pace = new LookupPace()
+    pace.took({ ...wrong(3), without: undefined })
+    expect(pace.evidence).toBe(2)
+  })
+})
+
+describe('the pace of a draft model', () => {
+  /** Steps of a stream, and how many of its steps' worth of time guesses lost that are always wrong and cost `ms` each. */
+  function lost(ms: number, steps: number): number {
+    const pace = new DraftPace()
+    let time = 0
+    for (let step = 0; step < steps; step++) {
+      const guessed = pace.length
+      if (guessed > 0) pace.took({ ms, guessed, accepted: 0, without: WITHOUT })
+      else pace.rested(1)
+      time += guessed > 0 ? ms : WITHOUT
     }
+    return time / WITHOUT - steps
+  }
+
+  test('loses little where guesses cost more than they bring', () => {
+    expect(lost(30, 80)).toBeLessThan(9)
+    expect(lost(30, 10_000)).toBeLessThan(0.025 * 10_000)
+    expect(lost(12, 10_000)).toBeLessThan(0.025 * 10_000)
+  })
+
+  test('never stops to try', () => {
+    const pace = new DraftPace()
+    while (pace.length > 0) pace.took(wrong(3))
+    let rest = 0
+    for (; pace.length === 0; rest++) pace.rested(1)
+    expect(rest).toBeGreaterThan(10)
+    expect(pace.isTrial).toBe(true)
+    for (let i = 0; i < 50; i++) {
+      expect(pace.length).toBeGreaterThan(0)
+      pace.took(right(pace.length))
+    }
+  })
+
+  test('does not rest where they pay on the whole', () => {
+    const pace = new DraftPace()
+    for (let i = 0; i < 200; i++) {
+      expect(pace.length).toBeGreaterThan(0)
+      pace.took(i % 2 === 0 ? wrong(3) : right(3))
+    }
+  })
+
+  test('takes one slow step for what it is', () => {
+    const pace = new DraftPace()
+    for (let i = 0; i < 5; i++) pace.took(right(3))
+    pace.took({ ...right(3), ms: 100_000 })
+    expect(pace.length).toBeGreaterThan(0)
+  })
+
+  test('rests when it failed', () => {
+    const pace = new DraftPace()
+    pace.giveUp()
+    expect(pace.length).toBe(0)
   })
 })

@@ -29,6 +29,13 @@ describe('take()', () => {
     expect(slots.take(owner('one'), [7], nobody)).toBe(slots.all[1])
   })
 
+  test('gives a neighbour of a busy one before that, so that both are evaluated together', () => {
+    const slots = cached([1], [2], [3], [4])
+    slots.all[2]!.owner = owner('busy')
+    expect(slots.take(owner('one'), [7], nobody)).toBe(slots.all[1])
+    expect(slots.take(owner('two'), [7], nobody)).toBe(slots.all[0])
+  })
+
   test('leaves tokens where they are: what is kept is for the taker to decide', () => {
     const slots = cached([1, 2, 3])
     expect(slots.take(owner('one'), [1, 9], nobody)!.tokens).toEqual([1, 2, 3])

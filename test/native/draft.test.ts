@@ -1,0 +1,31 @@
+import { describe, expect, test } from 'vitest'
+import { openDrafter } from '../../src/engine/contexts.ts'
+import { binding, openModel } from '../support/native-models.ts'
+
+const SHAPE = {
+  contextSize: 256,
+  threads: 1,
+  batchThreads: 1,
+  cache: { flashAttention: 'auto', keyType: 'f16', valueType: 'f16' },
+  adapterScales: [],
+  deterministic: false,
+  yields: false,
+} as const
+
+describe('a model that guesses for another', () => {
+  test('guesses the same for a text that comes again, whatever it followed meanwhile', async () => {
+    const native = await openModel()
+    const drafter = await openDrafter(binding, native, native, SHAPE)
+    const texts = ['The capital of France is', 'The capital of Italy is', 'one two three four one two three']
+    const guess = async (text: string) => {
+      const tokens = Array.from(native.tokenize(text, true, false))
+      await drafter.follow(tokens)
+      return drafter.propose(tokens, 5)
+    }
+    const first: number[][] = []
+    for (const text of texts) first.push(await guess(text))
+    expect(first.some((tokens) => tokens.length > 0)).toBe(true)
+    for (const at of [1, 0, 2, 2, 0, 1]) expect(await guess(texts[at]!)).toEqual(first[at])
+    await drafter.close()
+  })
+})
