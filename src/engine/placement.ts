@@ -47,9 +47,13 @@ export class Placement {
     this.#shifting.clear()
   }
 
-  /** A slot for `sequence`, which holds what need not be evaluated; `undefined` when all are busy. */
+  /**
+   * A slot for `sequence`, which holds what need not be evaluated; `undefined` when all are busy, or while what it begins with
+   * is being evaluated for another.
+   */
   attach(sequence: Sequence, isWaiting: (sequence: Sequence) => boolean): Slot<Sequence> | undefined {
     const { tokens } = sequence
+    if (this.#isUnderWay(tokens, isWaiting)) return undefined
     const slot = this.#slots.take(sequence, tokens, isWaiting)
     if (!slot) return undefined
     // Cells of another conversation have seen its messages, even where their tokens are the same.
@@ -114,6 +118,19 @@ export class Placement {
     const prefix = commonPrefix(cached, tokens)
     const isWhole = prefix === cached.length && prefix < tokens.length
     return isWhole || this.#shape.rollsBack ? prefix : 0
+  }
+
+  /** Whether somebody who is being served will soon hold more of `tokens` than anybody does now. */
+  #isUnderWay(tokens: readonly number[], isWaiting: (sequence: Sequence) => boolean): boolean {
+    if (!this.#shape.keepsAll || !this.#shape.rollsBack) return false
+    let known = this.#states.find(tokens)?.prefix ?? 0
+    let coming = 0
+    for (const slot of this.#slots.all) {
+      known = Math.max(known, commonPrefix(slot.tokens, tokens))
+      if (slot.owner && isWaiting(slot.owner))
+        coming = Math.max(coming, commonPrefix(slot.owner.tokens, tokens))
+    }
+    return coming - known >= LEAST_REUSED
   }
 
   #longest(except: Slot<Sequence>, tokens: readonly number[]): Slot<Sequence> | undefined {

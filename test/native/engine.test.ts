@@ -158,6 +158,35 @@ describe('many sequences', () => {
     expect((await fourth).cachedTokens).toBe(100)
   })
 
+  test('that begin alike and come together evaluate the beginning once', async () => {
+    const native = await openTiny('llama')
+    const engine = await open(native, { contextSize: 512, parallel: 8 })
+    const start = tokens(1, 180)
+    for (const [begun, held] of [
+      [[], [0, 180, 180, 180, 180, 180]],
+      [tokens(9, 40), [180, 220, 220, 220, 220, 220]],
+    ] as const) {
+      const prompts = [1, 2, 3, 4, 5, 6].map((i) => [...start, ...begun, ...tokens(20 + i, 10)])
+      const runs = await Promise.all(prompts.map((prompt) => run(engine, native, prompt, 8)))
+      expect(runs.map(({ cachedTokens }) => cachedTokens).sort((a, b) => a! - b!)).toEqual(held)
+      for (const [i, prompt] of prompts.entries())
+        expect(await farthest(native, prompt, runs[i]!.drawn)).toBeLessThan(ROUNDING)
+    }
+  })
+
+  test('that wait for the beginning of one that is given up evaluate it themselves', async () => {
+    const native = await openTiny('llama')
+    const engine = await open(native, { contextSize: 512, parallel: 4 })
+    const giving = new AbortController()
+    const start = tokens(1, 400)
+    const first = run(engine, native, start, 8, { signal: giving.signal })
+    const others = [1, 2].map((i) => run(engine, native, [...start, ...tokens(20 + i, 10)], 8))
+    await new Promise(setImmediate)
+    giving.abort('enough')
+    await expect(first).rejects.toBe('enough')
+    for (const other of others) expect((await other).drawn).toHaveLength(8)
+  })
+
   test('are not held up by a long prompt: it comes in slices between their tokens', async () => {
     const native = await openModel()
     const engine = await open(native, { contextSize: 2048 })
