@@ -1,7 +1,8 @@
 // The rows of the table, in its order.
 import { engineRows } from './rows/engine.mjs'
+import { kernels } from './rows/kernels.mjs'
 import { native } from './rows/native.mjs'
 import { pace } from './rows/pace.mjs'
 import { peers } from './rows/peers.mjs'
 
-export const rows = [...native, ...engineRows, ...pace, ...peers]
+export const rows = [...native, ...engineRows, ...pace, ...kernels, ...peers]

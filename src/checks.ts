@@ -30,8 +30,8 @@ export function callable<T>(name: string, value: T | undefined): T | undefined {
 export function number(name: string, value: unknown, min: number, max: number): number | undefined {
   if (value === undefined) return undefined
   if (typeof value === 'number' && value >= min && value <= max) return value
-  const range = max === MAX_FLOAT ? `of at least ${min}` : `from ${min} to ${max}`
-  throw optionError(name, `a finite number ${range}`, value)
+  const least = min === -MAX_FLOAT ? '' : ` of at least ${min}`
+  throw optionError(name, `a finite number${max === MAX_FLOAT ? least : ` from ${min} to ${max}`}`, value)
 }
 
 export function integer(

@@ -87,8 +87,12 @@ export class ClosedError extends GPT4AllError {
 
 /** `ERR_QUEUE_FULL`: as many generations wait as `maxQueue` allows. */
 export class QueueFullError extends GPT4AllError {
+  /** How many may wait. */
+  readonly maxQueue: number
+
   constructor(maxQueue: number) {
     super('ERR_QUEUE_FULL', `${maxQueue} generations wait already (maxQueue).`)
+    this.maxQueue = maxQueue
   }
 }
 

@@ -12,11 +12,13 @@ export type Usage = {
 }
 
 export type Timings = {
+  /** Waited in line for others, or for the beginning of the prompt to be evaluated for another: a part of `promptMs`. */
+  readonly queueMs: number
   /** From the start to the first token, waiting in line included, milliseconds. */
   readonly promptMs: number
   /** From the first token to the last, milliseconds. */
   readonly completionMs: number
-  /** Prompt tokens evaluated per second of `promptMs`; 0 where none were. */
+  /** Prompt tokens evaluated per second of `promptMs` less `queueMs`; 0 where none were. */
   readonly promptTokensPerSecond: number
   /** Tokens generated per second, after the first; 0 where there are fewer than two. */
   readonly tokensPerSecond: number

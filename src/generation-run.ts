@@ -15,6 +15,7 @@ export type RunRecord = {
   tokenBytes: number
   promptTokens: number
   cachedTokens: number
+  queueMs: number
   /** Tokens that were guessed, and those that were right. */
   guessed: { readonly proposedTokens: number; readonly acceptedTokens: number }
   /** Messages that were left out of the prompt. */

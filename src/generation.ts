@@ -46,6 +46,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     tokenBytes: 0,
     promptTokens: 0,
     cachedTokens: 0,
+    queueMs: 0,
     guessed: { proposedTokens: 0, acceptedTokens: 0 },
     dropped: [],
     onEnd: undefined,
@@ -262,14 +263,16 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   #timings(evaluated: number): Timings {
     const promptMs =
       this.#tokens.length > 0 ? this.#firstAt - this.#startedAt : performance.now() - this.#startedAt
+    const { queueMs, guessed } = this.#record
     const completionMs = this.#lastAt - this.#firstAt
     const perSecond = (count: number, ms: number) => (count > 0 && ms > 0 ? (count / ms) * 1000 : 0)
     return {
+      queueMs,
       promptMs,
-      ...this.#record.guessed,
       completionMs,
-      promptTokensPerSecond: this.#tokens.length > 0 ? perSecond(evaluated, promptMs) : 0,
+      promptTokensPerSecond: this.#tokens.length > 0 ? perSecond(evaluated, promptMs - queueMs) : 0,
       tokensPerSecond: perSecond(this.#tokens.length - 1, completionMs),
+      ...guessed,
     }
   }
 }

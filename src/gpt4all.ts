@@ -6,6 +6,7 @@ import { type ChatMessage, checkMessages, render, type TemplateOptions, withSyst
 import { ChatSession } from './chat-session.ts'
 import { checkKnown, checkObject } from './checks.ts'
 import { type ResolvedThreads, resolveThreadCount } from './compute-options.ts'
+import type { Activity } from './engine/engine.ts'
 import { ClosedError, type DeviceFallback, optionError } from './errors.ts'
 import { type ResolvedGenerateOptions, resolveGenerateOptions } from './generate-options.ts'
 import { Generation } from './generation.ts'
@@ -228,6 +229,19 @@ export class GPT4All extends ModelFiles {
   /** Whether another `GPT4All` of this process had loaded the same weights; `undefined` before it is open. */
   get sharesWeights(): boolean | undefined {
     return this.#opened?.sharesWeights
+  }
+
+  /**
+   * Generations that are computed side by side at most: the number that was asked for or chosen, or fewer where memory has run
+   * out since; `undefined` before it is open.
+   */
+  get parallel(): number | undefined {
+    return this.#opened?.parallel
+  }
+
+  /** What it is doing now. */
+  get activity(): Activity {
+    return this.#opened?.activity ?? { running: 0, queued: 0 }
   }
 
   /** The devices of `device` that come before the one in use, and why they are not used; empty before it is open. */

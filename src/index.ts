@@ -8,6 +8,7 @@ export {
 } from './chat/template.ts'
 export { ChatSession } from './chat-session.ts'
 export type { KvType, LoraAdapter } from './compute-options.ts'
+export type { Activity } from './engine/engine.ts'
 export type { Channel } from './engine/reply.ts'
 export type { FinishReason } from './engine/tokens.ts'
 export {

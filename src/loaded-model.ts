@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import { PromptFormats } from './chat/formats.ts'
 import type { PromptFormat, TemplateOptions } from './chat/template.ts'
 import type { ResolvedThreads } from './compute-options.ts'
-import { Engine } from './engine/engine.ts'
+import { type Activity, Engine } from './engine/engine.ts'
 import { type ReplyFormat, type Spoken, tellApart } from './engine/reply.ts'
 import { untilStop } from './engine/stop.ts'
 import { toText } from './engine/text.ts'
@@ -125,6 +125,14 @@ export class LoadedModel {
     return this.native.info.shared
   }
 
+  get parallel(): number {
+    return this.#model.started.engine.parallel
+  }
+
+  get activity(): Activity {
+    return this.#model.started.engine.activity
+  }
+
   get fallbacks(): readonly DeviceFallback[] {
     return this.#model.fallbacks
   }
@@ -189,6 +197,7 @@ export class LoadedModel {
     let told = false
     const tell = () => {
       record.cachedTokens = sequence.cachedTokens ?? 0
+      record.queueMs = sequence.queueMs ?? 0
       record.guessed = { proposedTokens: sequence.proposed, acceptedTokens: sequence.accepted }
       if (told) return
       told = true

@@ -56,7 +56,7 @@ export type ModelOptions = ComputeOptions & {
    */
   readonly maxQueue?: number | undefined
   /**
-   * Bytes of memory, 0 or more, in which conversations that others have displaced are kept, so that they go on without
+   * Bytes of memory, an integer, 0 or more, or `Infinity`, in which conversations that others have displaced are kept, so that they go on without
    * being evaluated again. It is used only when that happens; not for models with a sliding window. @default 256 MiB
    */
   readonly cacheMemory?: number | undefined
@@ -161,6 +161,14 @@ export function resolveModelOptions(options: ModelOptions = {}): ResolvedModelOp
   const verbose = boolean('verbose', options.verbose) ?? false
   const logger = resolveLogger(options.logger, verbose)
   string('modelType', options.modelType)
+  const deterministic = boolean('deterministic', options.deterministic) ?? false
+  const parallel = integer('parallel', options.parallel, 1, MAX_PARALLEL)
+  if (deterministic && parallel !== undefined && parallel > 1)
+    throw optionError(
+      'parallel',
+      '1 (what deterministic computes at a time), or an integer without it',
+      parallel,
+    )
   return {
     ...resolveComputeOptions(options, logger),
     modelPath: string('modelPath', options.modelPath),
@@ -168,11 +176,11 @@ export function resolveModelOptions(options: ModelOptions = {}): ResolvedModelOp
     strictDevice: boolean('strictDevice', options.strictDevice) ?? false,
     nCtx: integer('nCtx', options.nCtx, 8, MAX_CONTEXT) ?? DEFAULTS.nCtx,
     ngl: integer('ngl', options.ngl, 0, INT32_MAX) ?? DEFAULTS.ngl,
-    parallel: integer('parallel', options.parallel, 1, MAX_PARALLEL),
+    parallel,
     maxQueue: limit('maxQueue', options.maxQueue) ?? DEFAULTS.maxQueue,
-    cacheMemory: integer('cacheMemory', options.cacheMemory, 0) ?? DEFAULTS.cacheMemory,
+    cacheMemory: limit('cacheMemory', options.cacheMemory) ?? DEFAULTS.cacheMemory,
     draftModel: string('draftModel', options.draftModel),
-    deterministic: boolean('deterministic', options.deterministic) ?? false,
+    deterministic,
     modelConfigFile: string('modelConfigFile', options.modelConfigFile),
     logger,
     verbose,

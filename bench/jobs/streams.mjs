@@ -31,7 +31,7 @@ export async function throughput({ model: file, threads, nCtx, counts, prompt, t
 }
 
 /** A function that runs so many streams, each behind a prompt that is not cached, and resolves with their rate. */
-function rater(model, { prompt, tokens }) {
+export function rater(model, { prompt, tokens }) {
   let next = 0
   return async (count) => {
     const once = async (round) => {

@@ -14,6 +14,14 @@ import { Slots } from './slots.ts'
 import { StateCache } from './state-cache.ts'
 import { type ThreadChoice, ThreadCounts } from './thread-counts.ts'
 
+/** What a model is doing. */
+export type Activity = {
+  /** Generations that are computed side by side now. */
+  readonly running: number
+  /** Generations that wait in line. */
+  readonly queued: number
+}
+
 /**
  * Runs the sequences of one context. They ask for their next token; the engine gathers what is asked, gives each
  * a slot of the KV cache, evaluates once for all, and answers. Any number may ask at once: those without a slot
@@ -78,11 +86,21 @@ export class Engine {
     }
   }
 
+  /** How many sequences are evaluated side by side at most; fewer than were asked for where memory has run out. */
+  get parallel(): number {
+    return this.#mostSlots
+  }
+
   /** A new, empty sequence. It takes no slot before its first step. */
   sequence(options: SequenceOptions): Sequence {
     const looksUp = options.looksUp && this.#canGuess
     const drafts = options.drafts && this.#canGuess && this.#drafter !== undefined
     return new Sequence(this, { ...options, looksUp, drafts })
+  }
+
+  get activity(): Activity {
+    const running = this.#slots.all.filter((slot) => slot.owner).length
+    return { running, queued: this.#waiting().length }
   }
 
   /** Takes effect with the next step. */

@@ -56,6 +56,7 @@ export class Placement {
     if (this.#isUnderWay(tokens, isWaiting)) return undefined
     const slot = this.#slots.take(sequence, tokens, isWaiting)
     if (!slot) return undefined
+    sequence.served()
     // Cells of another conversation have seen its messages, even where their tokens are the same.
     const isOwn = slot.conversation?.deref() === sequence.conversation
     const canClose = isOwn && this.#context.info.canShift && !this.#shape.deterministic

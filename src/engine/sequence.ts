@@ -42,12 +42,15 @@ export class Sequence {
   cachedTokens: number | undefined
   /** Of `tokens`, those that were given at first; the others were drawn. */
   promptLength = 0
+  /** How long it waited for a slot, ms; `undefined` while it never had one. */
+  queueMs: number | undefined
   readonly moved: boolean
   readonly conversation: object
   /** Tokens that were guessed, and those of them that the model would have drawn itself. */
   proposed = 0
   accepted = 0
   readonly #engine: Asked
+  #askedAt: number | undefined
   readonly drafts: boolean
   readonly #lookup: Lookup | undefined
 
@@ -78,7 +81,13 @@ export class Sequence {
   next(tokens: Iterable<number>, options: StepOptions): Promise<readonly number[]> {
     for (const token of tokens) this.tokens.push(token)
     this.promptLength ||= this.tokens.length
+    this.#askedAt ??= performance.now()
     return this.#engine.ask(this, options)
+  }
+
+  /** It has a slot. */
+  served(): void {
+    this.queueMs ??= performance.now() - (this.#askedAt ?? performance.now())
   }
 
   release(): void {

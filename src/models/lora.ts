@@ -36,7 +36,10 @@ function checkAdapter(adapter: GgufFile, model: GgufHeader): void {
   const { path, metadata } = adapter
   const isLora =
     text(path, metadata, 'general.type') === 'adapter' && text(path, metadata, 'adapter.type') === 'lora'
-  if (!isLora) throw unsupported(path, 'holds no LoRA adapter')
+  if (!isLora) {
+    const isModel = adapter.tensors.some(({ name }) => name === 'token_embd.weight')
+    throw unsupported(path, isModel ? 'is a whole model, no LoRA adapter' : 'holds no LoRA adapter')
+  }
   const architecture = text(path, metadata, 'general.architecture')
   if (architecture !== model.architecture)
     throw foreign(adapter, `it is made for the architecture "${architecture ?? ''}"`, model)

@@ -86,3 +86,9 @@ for (const { name, path, isThere } of MODELS) {
     })
   })
 }
+
+test('it computes one at a time: another number is refused', () => {
+  const open = (parallel: number) => new GPT4All(EMBEDDED, { deterministic: true, parallel })
+  expect(open(1).parallel).toBeUndefined()
+  expect(() => open(2)).toThrow(expect.objectContaining({ code: 'ERR_OPTION', option: 'parallel' }))
+})

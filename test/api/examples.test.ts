@@ -28,6 +28,7 @@ for (const file of [
   'docs/devices.md',
   'docs/generation.md',
   'docs/gui-parity.md',
+  'docs/many-conversations.md',
   'docs/models.md',
   'docs/sampling.md',
   'src/gpt4all.ts',

@@ -74,8 +74,31 @@ describe('many at once on one model', () => {
       expect.stringContaining('Madrid'),
     ])
     expect(japan).toBeInstanceOf(QueueFullError)
-    expect(japan).toMatchObject({ code: 'ERR_QUEUE_FULL', message: expect.stringContaining('maxQueue') })
+    expect(japan).toMatchObject({
+      code: 'ERR_QUEUE_FULL',
+      maxQueue: 2,
+      message: expect.stringContaining('maxQueue'),
+    })
     expect(await model.generate('The capital of Japan is', { ...GREEDY, maxTokens: 3 })).toContain('Tokyo')
+  })
+
+  test('tell how many run and wait, and how long each has waited', async () => {
+    const model = new GPT4All(EMBEDDED, { nThreads: 1, parallel: 2 })
+    models.push(model)
+    expect(model).toMatchObject({ parallel: undefined, activity: { running: 0, queued: 0 } })
+    let seen = model.activity
+    const callback = () => {
+      seen = model.activity.queued > seen.queued ? model.activity : seen
+    }
+    const runs = [1, 2, 3, 4, 5].map(
+      (count) => model.generate(`Count to ${count}:`, { ...GREEDY, maxTokens: 20, callback }).result,
+    )
+    const waited = (await Promise.all(runs)).map(({ timings }) => timings)
+    expect(seen).toEqual({ running: 2, queued: 3 })
+    expect(model).toMatchObject({ parallel: 2, activity: { running: 0, queued: 0 } })
+    for (const { queueMs, promptMs } of waited) expect(queueMs).toBeLessThanOrEqual(promptMs)
+    for (const first of waited.slice(0, 2))
+      for (const later of waited.slice(2)) expect(later.queueMs).toBeGreaterThan(first.queueMs)
   })
 
   test('keep their conversations: sessions that take turns evaluate only what is new', async () => {
@@ -113,6 +136,7 @@ describe('many at once on one model', () => {
     ['maxQueue', 'many'],
     ['cacheMemory', -1],
     ['cacheMemory', Number.NaN],
+    ['cacheMemory', 1.5],
   ])('%s: %s is refused', (option, value) => {
     expect(() => new GPT4All(EMBEDDED, { [option]: value })).toThrow(
       expect.objectContaining({ code: 'ERR_OPTION', option }),

@@ -190,7 +190,7 @@ export function looksLike(head: Buffer): string {
   if (isOldMagic(magic)) return ' but an old ggml file (.bin), which is converted when it is loaded'
   if (magic.startsWith('PK')) return ' but a zip archive or PyTorch checkpoint: convert it to GGUF'
   if (text[8] === '{' && head.readUIntLE(0, 6) < 2 ** 32)
-    return ' but looks like safetensors: convert it to GGUF'
+    return " but looks like safetensors: convert it with llama.cpp's convert_hf_to_gguf.py, an adapter with convert_lora_to_gguf.py"
   if (text.startsWith('version https://git-lfs'))
     return ' but a git-lfs pointer: run "git lfs pull" or download the file itself'
   if (/^\s*(<!doctype html|<html|<\?xml)/i.test(text)) return ' but a web page: the download went wrong'
