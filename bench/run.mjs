@@ -1,14 +1,4 @@
-// `npm run bench`: our public generate() against llama.cpp's own tools, built from the same tree.
-//
-//   npm run bench                                  everything, 15 pairs
-//   npm run bench -- --only decode,prefill         some rows of bench/rows.mjs
-//   npm run bench -- --pairs 30 --threads 4 --model FILE.gguf
-//   npm run bench -- --quick                       3 pairs: does it work, roughly
-//   npm run bench -- --list                        the names of the rows, and what they are
-//   npm run bench -- --strict                      exit code 1 where a bar is missed
-//   npm run bench -- --docs                        puts the rows that were measured into docs/performance.md
-//
-// The table goes to stdout, and with all figures to bench/results/ (latest.md, latest.json).
+// `npm run bench`: our public generate() against llama.cpp's own tools, built from the same tree, and other libraries.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg } from 'node:os'
 import { basename, resolve } from 'node:path'
@@ -26,7 +16,19 @@ import { rows } from './rows.mjs'
 
 const BUSY = 0.25 // load per core above which the figures are worth little
 
+const USAGE = `npm run bench                                  everything, 15 pairs
+npm run bench -- --only decode,prefill         some rows
+npm run bench -- --pairs 30 --threads 4 --model FILE.gguf
+npm run bench -- --quick                       3 pairs: does it work, roughly
+npm run bench -- --list                        the names of the rows, and what they are
+npm run bench -- --strict                      exit code 1 where a bar is missed
+npm run bench -- --docs                        puts the rows that were measured into docs/performance.md
+
+The table goes to stdout, and with all figures to bench/results/ (latest.md, latest.json).
+`
+
 const OPTIONS = {
+  help: { type: 'boolean', short: 'h', default: false },
   pairs: { type: 'string' },
   only: { type: 'string' },
   model: { type: 'string' },
@@ -39,6 +41,7 @@ const OPTIONS = {
 
 main(import.meta.url, async () => {
   const settings = readSettings(process.argv.slice(2))
+  if (settings.help) return void process.stdout.write(USAGE)
   if (settings.list) {
     for (const { name, title } of settings.rows) process.stdout.write(`${name.padEnd(20)} ${title}\n`)
     return
@@ -106,6 +109,7 @@ function readSettings(args) {
     quick: values.quick,
     strict: values.strict,
     list: values.list,
+    help: values.help,
     docs: values.docs,
   }
 }

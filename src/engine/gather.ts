@@ -96,7 +96,10 @@ export function sizesOf(work: readonly Work[]): { streams: number; prompts: numb
 export function note({ ask: { sequence }, slot, tokens, guessed }: Work, drawn: Int32Array): void {
   sequence.cachedTokens ??= slot.tokens.length
   sequence.proposed += guessed
-  if (guessed > 0) sequence.accepted += Math.max(0, drawn.length - 1)
+  if (guessed > 0 && drawn.length > 1) {
+    sequence.accepted += drawn.length - 1
+    sequence.acceptedAt = sequence.tokens.length
+  }
   // All that was drawn but the last has been evaluated too. Wrong guesses are dropped by the next step.
   for (const token of tokens.subarray(0, tokens.length - guessed)) slot.tokens.push(token)
   for (const token of drawn.subarray(0, -1)) slot.tokens.push(token)

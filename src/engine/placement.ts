@@ -53,7 +53,7 @@ export class Placement {
    */
   attach(sequence: Sequence, isWaiting: (sequence: Sequence) => boolean): Slot<Sequence> | undefined {
     const { tokens } = sequence
-    if (this.#isUnderWay(tokens, isWaiting)) return undefined
+    if (this.#slots.free(isWaiting) === 0 || this.#isUnderWay(tokens, isWaiting)) return undefined
     const slot = this.#slots.take(sequence, tokens, isWaiting)
     if (!slot) return undefined
     sequence.served()

@@ -11,9 +11,9 @@ const WATCHED_MS = 8
 const UNWATCHED_MS = 50
 /** JavaScript takes them in one go. */
 const MOST_STEPS = 64
-/** Of a text that may begin to repeat what was there before, so that the next tokens can be guessed; and of one that did. */
-const STEPS_UNTIL_LOOKUP = 8
-const STEPS_UNTIL_NEXT_LOOKUP = 2
+/** Of a text that may begin to repeat what was there before, so that the next tokens can be guessed. */
+const MOST_UNTIL_LOOKUP = 16
+const LEAST_UNTIL_LOOKUP = 2
 
 /**
  * How far a step may go on without JavaScript, which costs half a millisecond per token where the weights have
@@ -40,7 +40,9 @@ export function runOf(
 const goesOn = ({ ask: { sequence }, tokens, last }: Work) =>
   last && tokens.length === 1 && sequence.cachedTokens !== undefined
 
-function untilLookup({ looksUp, accepted }: Sequence): number {
+// Soon after a guess was right, later by and by.
+function untilLookup({ looksUp, acceptedAt, tokens }: Sequence): number {
   if (!looksUp) return MOST_STEPS
-  return accepted > 0 ? STEPS_UNTIL_NEXT_LOOKUP : STEPS_UNTIL_LOOKUP
+  const since = acceptedAt === undefined ? Number.POSITIVE_INFINITY : tokens.length - acceptedAt
+  return Math.min(MOST_UNTIL_LOOKUP, Math.max(LEAST_UNTIL_LOOKUP, Math.floor(since / 2)))
 }

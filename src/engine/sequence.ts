@@ -49,6 +49,8 @@ export class Sequence {
   /** Tokens that were guessed, and those of them that the model would have drawn itself. */
   proposed = 0
   accepted = 0
+  /** How many tokens there were when a guess was right last. */
+  acceptedAt: number | undefined
   readonly #engine: Asked
   #askedAt: number | undefined
   readonly drafts: boolean
