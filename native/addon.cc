@@ -60,9 +60,15 @@ Napi::Value Backends(const Napi::CallbackInfo& info) {
   return backends;
 }
 
-// For tests: whether products are computed by matmul.cc or by ggml; tells what was before.
-Napi::Value UseOwnKernels(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), UseMatmul(info[0].ToBoolean()));
+Napi::Value KernelNames(const Napi::CallbackInfo& info) {
+  const std::vector<std::string> kernels = Kernels();
+  Napi::Array names = Napi::Array::New(info.Env(), kernels.size());
+  for (size_t i = 0; i < kernels.size(); i++) names.Set(static_cast<uint32_t>(i), kernels[i]);
+  return names;
+}
+
+Napi::Value UseKernelsOf(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), UseKernels(info[0].ToString()));
 }
 
 // Where this addon lies, so that a child process can load the same one; empty where Node does not tell.
@@ -91,7 +97,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("systemInfo", llama_print_system_info());
   exports.Set("backends", Napi::Function::New<Backends>(env, "backends"));
   exports.Set("devices", Napi::Function::New<Devices>(env, "devices"));
-  exports.Set("useOwnKernels", Napi::Function::New<UseOwnKernels>(env, "useOwnKernels"));
+  exports.Set("kernels", Napi::Function::New<KernelNames>(env, "kernels"));
+  exports.Set("useKernels", Napi::Function::New<UseKernelsOf>(env, "useKernels"));
   exports.Set("Model", Model::Init(env));
   exports.Set("Context", Context::Init(env));
   exports.Set("Sampler", Sampler::Init(env));

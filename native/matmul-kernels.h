@@ -21,8 +21,8 @@ struct ColumnBlock {
   int8_t values[QK8_1];
   float scale;
   float sum;  // of the values, times the scale; 0 where weights have no minimum
-  int32_t
-      excess;  // eight times the sum of the values: what nibbles of 0 to 15 make more than those of -8 to 7
+  // Eight times the sum of the values: what nibbles of 0 to 15 make more than those of -8 to 7.
+  int32_t excess;
 };
 
 // The same block of several columns.

@@ -1,10 +1,8 @@
 // Products of quantized weights with columns of activations, where ggml's own leave something on the table:
 //
-// - Q4_1 times several columns (prompts, streams side by side): ggml multiplies column by column, and unpacks
-//   each weight anew for each. Here a block is unpacked once for eight columns.
-// - Repacked Q4_0 times several columns: ggml does so for four columns at once, the rest one by one, with
-// signs
-//   that it moves from one side to the other for each product. Here signs are one subtraction at the end.
+// - Several columns (prompts, streams side by side): ggml multiplies Q4_1 column by column, and unpacks each
+//   weight anew for each; repacked Q4_0 four columns at a time, the rest one by one. Here a block is unpacked
+//   once for four or eight columns, and what signs of weights change is subtracted at the end.
 // - Q4_1, Q8_0 and repacked Q4_0 times one column (a stream alone): they wait for memory. Here several rows
 //   are read at once, and what comes next is asked for ahead of time, across pages, where hardware stops.
 //
@@ -34,8 +32,12 @@ namespace {
 constexpr int64_t kMostRows = 256;  // that a thread takes at once
 constexpr int64_t kInterleaved = 8;
 
-std::atomic<bool> use_own{false};
-bool is_installed = false, has_vnni = false;
+enum Level : size_t { kGgml, kAvx2, kVnni };
+
+constexpr const char* kNames[] = {"ggml", "avx2", "vnni"};  // of the levels
+
+std::atomic<Level> used{kGgml};
+Level best = kGgml;
 
 // Quantizes this thread's share of the columns' blocks. In block_q8_0, which ggml takes for Q8_0 and Q4_0,
 // values and scale are the same, and there is no sum, which as a half may be infinite.
@@ -79,7 +81,7 @@ Multiply KernelFor(const ggml_tensor& weights, bool is_one_column) {
     const bool is_interleaved = weights.type == GGML_TYPE_Q4_0 && weights.ne[1] % kInterleaved == 0;
     if (!is_interleaved) return nullptr;
     if (is_one_column) return MultiplyColumnQ40x8;
-    return has_vnni ? MultiplyTilesQ40x8Vnni : MultiplyTilesQ40x8;
+    return used == kVnni ? MultiplyTilesQ40x8Vnni : MultiplyTilesQ40x8;
   }
   if (!ggml_backend_buft_is_host(type)) return nullptr;
   if (weights.type == GGML_TYPE_Q4_1) return is_one_column ? MultiplyColumnQ41 : MultiplyTilesQ41;
@@ -87,7 +89,7 @@ Multiply KernelFor(const ggml_tensor& weights, bool is_one_column) {
 }
 
 Multiply KernelFor(const ggml_tensor& operation) {
-  if (operation.op != GGML_OP_MUL_MAT || !use_own) return nullptr;
+  if (operation.op != GGML_OP_MUL_MAT || used == kGgml) return nullptr;
   const ggml_tensor &weights = *operation.src[0], &activations = *operation.src[1];
   const bool is_plain = ggml_is_matrix(&weights) && weights.nb[0] == ggml_type_size(weights.type) &&
                         activations.type == GGML_TYPE_F32 && ggml_is_matrix(&activations) &&
@@ -131,7 +133,7 @@ class Matmul final : public ggml::cpu::tensor_traits {
 };
 
 // Looks at operations, and holds nothing.
-class Kernels final : public ggml::cpu::extra_buffer_type {
+class Dispatcher final : public ggml::cpu::extra_buffer_type {
  public:
   bool supports_op(ggml_backend_dev_t, const ggml_tensor*) override { return false; }
 
@@ -155,17 +157,25 @@ void InstallMatmul() {
       ggml_backend_dev_backend_reg(cpu), "ggml_backend_dev_get_extra_bufts"));
   if (list == nullptr) return;
   list(cpu);
-  use_own = is_installed = true;
-  has_vnni = __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw");
-  static Kernels kernels;
-  static ggml_backend_buffer_type type{{}, cpu, &kernels};
+  const bool has_vnni = __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw");
+  used = best = has_vnni ? kVnni : kAvx2;
+  static Dispatcher dispatcher;
+  static ggml_backend_buffer_type type{{}, cpu, &dispatcher};
   // In front of ggml's repacking, which computes all that it has repacked.
   auto& types = ggml_backend_cpu_get_extra_buffer_types();
   types.insert(types.begin(), &type);
 }
 
-bool UseMatmul(bool use) {
-  return use_own.exchange(use && is_installed);
+std::vector<std::string> Kernels() {
+  return {kNames, kNames + best + 1};
+}
+
+bool UseKernels(const std::string& name) {
+  const auto end = kNames + best + 1;
+  const auto found = std::find(kNames, end, name);
+  if (found == end) return false;
+  used = static_cast<Level>(found - kNames);
+  return true;
 }
 
 }  // namespace gpt4all
@@ -175,8 +185,12 @@ namespace gpt4all {
 void InstallMatmul() {
 }
 
-bool UseMatmul(bool) {
-  return false;
+std::vector<std::string> Kernels() {
+  return {"ggml"};
+}
+
+bool UseKernels(const std::string& name) {
+  return name == "ggml";
 }
 
 }  // namespace gpt4all

@@ -1,12 +1,18 @@
 #pragma once
 
+#include <string>
+#include <vector>
+
 namespace gpt4all {
 
 // From now on the products of matmul.cc are computed there, where the CPU has AVX2.
 void InstallMatmul();
 
-// Whether they are, from the next step of any context on, or by ggml; tells what was before. Not while
-// contexts compute.
-bool UseMatmul(bool use);
+// Who can compute them on this CPU, the fastest last: "ggml", "avx2", "vnni".
+std::vector<std::string> Kernels();
+
+// Who does, from the next step of any context on: one of those, the last at first. Not while contexts
+// compute. False for another name.
+bool UseKernels(const std::string& name);
 
 }  // namespace gpt4all

@@ -197,7 +197,7 @@ export class LoadedModel {
     let told = false
     const tell = () => {
       record.cachedTokens = sequence.cachedTokens ?? 0
-      record.queueMs = sequence.queueMs ?? 0
+      record.queueMs = sequence.queueMs
       record.guessed = { proposedTokens: sequence.proposed, acceptedTokens: sequence.accepted }
       if (told) return
       told = true

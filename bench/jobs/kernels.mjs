@@ -8,14 +8,17 @@ import { GREEDY } from './asking.mjs'
 import { rater } from './streams.mjs'
 
 /** The same instance that the package loads. */
-const binding = createRequire(import.meta.url)(inRoot('build/Release/gpt4all.node'))
+const binding = createRequire(import.meta.url)(
+  process.env.GPT4ALL_BINDING ?? inRoot('build/Release/gpt4all.node'),
+)
 
 /**
  * Pairs of tokens per second with our kernels and with ggml's: `{ prompt, one, several }`, of a prompt of `prompt` tokens, and of
  * the decode of one stream and of `count` at once. `undefined` where there are none for this processor.
  */
 export async function kernels({ model: file, threads, pairs, prompt, count, nCtx, begun, tokens }) {
-  if (!binding.useOwnKernels(true)) return undefined
+  const best = binding.kernels().at(-1)
+  if (best === 'ggml') return undefined
   const model = await GPT4All.load(file, { nThreads: threads, nCtx, parallel: count })
   const next = rater(model, { prompt: begun, tokens })
   let variant = 0
@@ -32,7 +35,7 @@ export async function kernels({ model: file, threads, pairs, prompt, count, nCtx
   for (const [name, rate] of Object.entries(rates)) {
     await rate()
     const side = (own) => () => {
-      binding.useOwnKernels(own)
+      binding.useKernels(own ? best : 'ggml')
       return rate()
     }
     measured[name] = await interleave(pairs, side(true), side(false))

@@ -24,16 +24,18 @@ export class Drafter {
     this.#vocabSize = vocabSize
   }
 
-  /** Evaluates what it has not seen of `tokens` but the last one, as far as it knows them. */
-  async follow(tokens: readonly number[]): Promise<void> {
+  /** Evaluates what it has not seen of `tokens` but the last one, as far as it knows them; resolves with how many those were. */
+  async follow(tokens: readonly number[]): Promise<number> {
     let end = Math.min(commonPrefix(this.#cached, tokens), tokens.length - 1)
     this.#keep(end)
+    const seen = end
     while (end < tokens.length - 1 && tokens[end]! < this.#ownVocabSize) end++
     const { batchSize } = this.#context.info
     while (this.#cached.length < end) {
       const from = this.#cached.length
       await this.#evaluate(tokens.slice(from, Math.min(end, from + batchSize)))
     }
+    return end - seen
   }
 
   /** Up to `count` tokens that may follow `tokens`, which it has followed; fewer where it is in doubt. */

@@ -16,7 +16,7 @@ import { type ThreadChoice, ThreadCounts } from './thread-counts.ts'
 
 /** What a model is doing. */
 export type Activity = {
-  /** Generations that are computed side by side now. */
+  /** Generations that have a place among those that are computed side by side. */
   readonly running: number
   /** Generations that wait in line. */
   readonly queued: number
@@ -209,6 +209,7 @@ export class Engine {
   }
 
   #gather(guess: Guess | undefined): Work[] {
+    this.#placement.beginStep()
     return gather(this.#asks, {
       slotOf: (sequence) => this.#slots.of(sequence) ?? this.#placement.attach(sequence, this.#isWaiting),
       pending: this.#pending,

@@ -1,6 +1,6 @@
 /** Longest guess; the context has logits for one token more. */
 export const MOST_GUESSED = 15
-/** Lengths of guesses. With the token before it each fills rows of four, which is how repacked weights are multiplied. */
+/** Lengths of guesses. With the token before it each is a multiple of four, as many columns as are multiplied at once. */
 const LENGTHS = [3, 7, MOST_GUESSED] as const
 /** Weight of the latest step in averages of their time. */
 export const WEIGHT = 0.25
@@ -59,50 +59,62 @@ export class LookupPace {
     this.#length.took(guessed)
     this.#evidence =
       gain(guessed) < 0
-        ? Math.min(MOST_EVIDENCE, 2 * this.#evidence)
+        ? Math.min(MOST_EVIDENCE, 4 * this.#evidence)
         : Math.max(FIRST_EVIDENCE, this.#evidence / 2)
   }
 }
 
-/** Steps that guesses may lose before anything is known of them, and the most that past gains allow them to lose. */
+/** Steps that guesses may lose before they rest, and the most that they can have won to live on. */
 const FIRST_CREDIT = 4
 const MOST_CREDIT = 16
+/** Steps that one guess may lose: beyond that the machine was busy with something else. */
+const MOST_LOST = 4
 /** Of the time without guesses, what may be lost on finding out whether they pay by now. */
 const SHARE = 0.02
+const LONGEST_REST = 5000
 
 /** Guesses of a draft model cost time whether they are right or not: they live on what they have won. */
 export class DraftPace {
   readonly #length = new GuessLength()
   /** In steps. */
   #credit = FIRST_CREDIT
-  #isTrial = false
+  /** Steps that it took to catch up with texts, since the last rest. */
+  #caughtUp = 0
+  #resting = 0
+  #failures = 0
 
   /** How many tokens to guess now; 0 while it rests. */
   get length(): number {
-    return this.#credit >= 0 ? this.#length.tokens : 0
-  }
-
-  /** The next guess is the first after a rest: what was missed meanwhile is a part of its price. */
-  get isTrial(): boolean {
-    return this.#isTrial
+    return this.#resting > 0 ? 0 : this.#length.tokens
   }
 
   /** `steps` went by without a guess. */
   rested(steps: number): void {
-    this.#credit = Math.min(MOST_CREDIT, this.#credit + SHARE * steps)
-    this.#isTrial = true
+    this.#resting = Math.max(0, this.#resting - steps)
+  }
+
+  /** Before a guess it had to evaluate what it had missed of a text, for as long as `steps` steps take. */
+  caughtUp(steps: number): void {
+    this.#caughtUp += steps
   }
 
   took(guessed: Guessed): void {
-    this.#isTrial = false
+    this.#failures = 0
     this.#length.took(guessed)
-    // Once the machine was busy with something else: that says nothing.
-    const won = Math.max(gain(guessed), -2 * (guessed.guessed + 1))
-    this.#credit = Math.min(MOST_CREDIT, this.#credit + won)
+    this.#credit = Math.min(MOST_CREDIT, this.#credit + Math.max(-MOST_LOST, gain(guessed)))
+    if (this.#credit < 0) this.#rest(FIRST_CREDIT - this.#credit + this.#caughtUp)
   }
 
-  /** It failed. */
+  /** It failed: rests, longer each time. */
   giveUp(): void {
-    this.#credit = -1
+    this.#failures++
+    this.#rest(2 ** this.#failures)
+  }
+
+  /** Until `lost` steps are a small part of all, then tries again. */
+  #rest(lost: number): void {
+    this.#resting = Math.min(LONGEST_REST, Math.ceil(lost / SHARE))
+    this.#credit = FIRST_CREDIT
+    this.#caughtUp = 0
   }
 }

@@ -1,7 +1,7 @@
 import { nativeCode } from '../native/failures.ts'
 import type { Drafter } from './draft.ts'
 import type { Ask } from './gather.ts'
-import { DraftPace, LookupPace, WEIGHT } from './guess-pace.ts'
+import { DraftPace, LookupPace, MOST_GUESSED, WEIGHT } from './guess-pace.ts'
 import { average } from './pace.ts'
 import type { Sequence } from './sequence.ts'
 
@@ -44,18 +44,23 @@ export class Guesses {
 
   /** A guess of up to `most` tokens for the sequence of `ask`. */
   async make({ sequence }: Ask, most: number): Promise<Guess | undefined> {
-    const lookup = this.#lookupOf(sequence)
-    const found = sequence.lookUp(Math.min(most, lookup.length), lookup.evidence)
-    if (found.length > 0) return { sequence, tokens: found, pace: lookup, ms: 0 }
+    if (sequence.looksUp) {
+      const pace = this.#lookupOf(sequence)
+      const tokens = sequence.lookUp(Math.min(most, pace.length), pace.evidence)
+      if (tokens.length > 0) return { sequence, tokens, pace, ms: 0 }
+    }
     const count = Math.min(most, this.#draft.length)
     if (!this.#drafter || !sequence.drafts || count < 1) return undefined
     // A step without, to compare with.
     if (this.#without === undefined) return { sequence, tokens: [], pace: this.#draft, ms: 0 }
     try {
       let started = performance.now()
-      await this.#drafter.follow(sequence.tokens)
-      // A whole prompt says nothing about the price of the next guess.
-      if (!this.#draft.isTrial) started = performance.now()
+      const missed = await this.#drafter.follow(sequence.tokens)
+      if (missed > MOST_GUESSED) {
+        // A prompt, or what it missed while it rested, says nothing about the price of the next guess.
+        this.#draft.caughtUp((performance.now() - started) / this.#without)
+        started = performance.now()
+      }
       const tokens = await this.#drafter.propose(sequence.tokens, count)
       return { sequence, tokens, pace: this.#draft, ms: performance.now() - started }
     } catch (error) {
@@ -76,7 +81,8 @@ export class Guesses {
    */
   took(sequence: Sequence, { steps, ms, guessed, accepted }: Taken, made: Guess | undefined): void {
     const guess = made?.sequence === sequence && made.tokens.length === guessed ? made : undefined
-    if (!guess || this.#without === undefined) this.#without = average(this.#without, ms, WEIGHT)
+    const isBare = guessed === 0 && (!guess || this.#without === undefined)
+    if (isBare) this.#without = average(this.#without, ms, WEIGHT)
     guess?.pace.took({ ms: ms + guess.ms, guessed, accepted, without: this.#without })
     if (guess?.pace !== this.#draft) this.#draft.rested(steps)
   }

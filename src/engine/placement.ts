@@ -2,11 +2,8 @@ import type { Logger } from '../logger.ts'
 import type { NativeContext } from '../native/types.ts'
 import type { Sequence } from './sequence.ts'
 import { wholeSlices } from './slices.ts'
-import { commonPrefix, findGap, type Slot, type Slots } from './slots.ts'
+import { commonPrefix, findGap, LEAST_REUSED, type Slot, type Slots } from './slots.ts'
 import type { SavedState, StateCache } from './state-cache.ts'
-
-/** Fewer tokens are not worth a copy of the whole state they belong to. */
-const LEAST_REUSED = 32
 
 export type PlacementShape = {
   readonly deterministic: boolean
@@ -28,6 +25,8 @@ export class Placement {
   readonly #states: StateCache
   readonly #shape: PlacementShape
   #preparing: Promise<boolean>[] = []
+  /** Of those who ask, how many wait until what they begin with is evaluated for another. */
+  #heldBack = 0
   /** Slots whose keys are moved by the next step that is evaluated, not before. */
   readonly #shifting = new Set<Slot<Sequence>>()
 
@@ -53,8 +52,13 @@ export class Placement {
    */
   attach(sequence: Sequence, isWaiting: (sequence: Sequence) => boolean): Slot<Sequence> | undefined {
     const { tokens } = sequence
-    if (this.#slots.free(isWaiting) === 0 || this.#isUnderWay(tokens, isWaiting)) return undefined
-    const slot = this.#slots.take(sequence, tokens, isWaiting)
+    // The free ones belong to those who are held back first.
+    if (this.#slots.free(isWaiting) <= this.#heldBack) return undefined
+    if (this.#isUnderWay(sequence, isWaiting)) {
+      this.#heldBack++
+      return undefined
+    }
+    const slot = this.#slots.take(sequence, tokens, isWaiting, this.#keeps)
     if (!slot) return undefined
     sequence.served()
     // Cells of another conversation have seen its messages, even where their tokens are the same.
@@ -67,6 +71,11 @@ export class Placement {
     const kept = Math.min(commonPrefix(slot.tokens, tokens), tokens.length - 1)
     slot.keep(this.#shape.deterministic ? wholeSlices(Math.min(kept, slot.inSlices)) : kept)
     return slot
+  }
+
+  /** A step is put together: nobody is held back yet. */
+  beginStep(): void {
+    this.#heldBack = 0
   }
 
   get isPreparing(): boolean {
@@ -114,6 +123,11 @@ export class Placement {
     else if (other) this.#copy(other, slot)
   }
 
+  /** What loses its slot can come back. */
+  get #keeps(): boolean {
+    return this.#states.isOn && this.#shape.keepsAll
+  }
+
   /** How much of what is cached serves `tokens`. */
   #usable(cached: readonly number[], tokens: readonly number[]): number {
     const prefix = commonPrefix(cached, tokens)
@@ -121,14 +135,14 @@ export class Placement {
     return isWhole || this.#shape.rollsBack ? prefix : 0
   }
 
-  /** Whether somebody who is being served will soon hold more of `tokens` than anybody does now. */
-  #isUnderWay(tokens: readonly number[], isWaiting: (sequence: Sequence) => boolean): boolean {
+  /** Whether somebody who is being served, and not slower, will soon hold more of its tokens than anybody does now. */
+  #isUnderWay({ tokens, batchSize }: Sequence, isWaiting: (sequence: Sequence) => boolean): boolean {
     if (!this.#shape.keepsAll || !this.#shape.rollsBack) return false
     let known = this.#states.find(tokens)?.prefix ?? 0
     let coming = 0
     for (const slot of this.#slots.all) {
       known = Math.max(known, commonPrefix(slot.tokens, tokens))
-      if (slot.owner && isWaiting(slot.owner))
+      if (slot.owner && isWaiting(slot.owner) && slot.owner.batchSize >= batchSize)
         coming = Math.max(coming, commonPrefix(slot.owner.tokens, tokens))
     }
     return coming - known >= LEAST_REUSED
@@ -145,7 +159,7 @@ export class Placement {
   }
 
   #save(slot: Slot<Sequence>): void {
-    if (!this.#states.isOn || !this.#shape.keepsAll || this.#shifting.has(slot)) return
+    if (!this.#keeps || this.#shifting.has(slot)) return
     const [tokens, { inSlices }] = [[...slot.tokens], slot]
     this.#context.save(slot.id).then(
       (bytes) => this.#states.add({ tokens, inSlices, bytes }),

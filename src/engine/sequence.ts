@@ -42,8 +42,8 @@ export class Sequence {
   cachedTokens: number | undefined
   /** Of `tokens`, those that were given at first; the others were drawn. */
   promptLength = 0
-  /** How long it waited for a slot, ms; `undefined` while it never had one. */
-  queueMs: number | undefined
+  /** Tokens of its prompt evaluated per step. */
+  batchSize = 0
   readonly moved: boolean
   readonly conversation: object
   /** Tokens that were guessed, and those of them that the model would have drawn itself. */
@@ -53,6 +53,7 @@ export class Sequence {
   acceptedAt: number | undefined
   readonly #engine: Asked
   #askedAt: number | undefined
+  #servedAt: number | undefined
   readonly drafts: boolean
   readonly #lookup: Lookup | undefined
 
@@ -83,13 +84,20 @@ export class Sequence {
   next(tokens: Iterable<number>, options: StepOptions): Promise<readonly number[]> {
     for (const token of tokens) this.tokens.push(token)
     this.promptLength ||= this.tokens.length
+    this.batchSize = options.batchSize
     this.#askedAt ??= performance.now()
     return this.#engine.ask(this, options)
   }
 
   /** It has a slot. */
   served(): void {
-    this.queueMs ??= performance.now() - (this.#askedAt ?? performance.now())
+    this.#servedAt ??= performance.now()
+  }
+
+  /** How long it waited for a slot, or has waited by now, ms. */
+  get queueMs(): number {
+    if (this.#askedAt === undefined) return 0
+    return (this.#servedAt ?? performance.now()) - this.#askedAt
   }
 
   release(): void {

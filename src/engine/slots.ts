@@ -29,6 +29,9 @@ export class Slot<Owner extends object> {
   }
 }
 
+/** Fewer tokens are not worth a copy of the whole state they belong to. */
+export const LEAST_REUSED = 32
+
 /** After this long without a step, ms, an owner that does not pull (a slow reader) may lose its slot to one that waits. */
 const IDLE_MS = 100
 
@@ -56,13 +59,15 @@ export class Slots<Owner extends object> {
 
   /**
    * The slot for `owner`, who needs `tokens`: of those free or idle, the one with the longest common prefix, then one beside
-   * a busy slot (llama.cpp evaluates neighbours together, others one by one), then the least recently used.
-   * `undefined` when all are busy. `isWaiting` tells whether an owner has asked for a step.
+   * a busy slot (llama.cpp evaluates neighbours together, others one by one) unless a conversation would be lost for that, then the
+   * least recently used. `undefined` when all are busy. `isWaiting` tells whether an owner has asked for a step, `isKept` whether
+   * what a slot holds can be brought back.
    */
   take(
     owner: Owner,
     tokens: readonly number[],
     isWaiting: (owner: Owner) => boolean,
+    isKept: boolean,
   ): Slot<Owner> | undefined {
     const now = performance.now()
     const isBusy = (id: number) => this.all[id]?.owner !== undefined
@@ -70,7 +75,9 @@ export class Slots<Owner extends object> {
     for (const slot of this.all) {
       if (!isFree(slot, now, isWaiting)) continue
       const prefix = commonPrefix(slot.tokens, tokens)
-      const candidate = { slot, prefix, isBeside: isBusy(slot.id - 1) || isBusy(slot.id + 1) }
+      const losesLittle = isKept || slot.tokens.length < prefix + LEAST_REUSED
+      const isBeside = losesLittle && (isBusy(slot.id - 1) || isBusy(slot.id + 1))
+      const candidate = { slot, prefix, isBeside }
       if (!best || isBetter(candidate, best)) best = candidate
     }
     if (best) best.slot.owner = owner
@@ -90,7 +97,7 @@ export class Slots<Owner extends object> {
 type Candidate<Owner extends object> = {
   readonly slot: Slot<Owner>
   readonly prefix: number
-  /** A neighbour is busy. */
+  /** A neighbour is busy, and little is lost here. */
   readonly isBeside: boolean
 }
 

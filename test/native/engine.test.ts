@@ -44,6 +44,7 @@ type RunOptions = {
   looksUp?: boolean
   moved?: boolean
   conversation?: object
+  batchSize?: number
 }
 
 /** Draws `count` tokens behind `prompt`, greedily. */
@@ -52,7 +53,7 @@ async function run(
   native: NativeModel,
   prompt: readonly number[],
   count: number,
-  { signal, onToken, looksUp = false, moved = false, conversation }: RunOptions = {},
+  { signal, onToken, looksUp = false, moved = false, conversation, batchSize = 512 }: RunOptions = {},
 ): Promise<Run> {
   const sequence = engine.sequence({ moved, conversation, looksUp, drafts: true })
   const sampler = new binding.Sampler(native.info.vocabSize, GREEDY)
@@ -60,7 +61,7 @@ async function run(
   try {
     let next = prompt
     while (drawn.length < count) {
-      next = await sequence.next(next, { sampler, batchSize: 512, most: count - drawn.length, signal })
+      next = await sequence.next(next, { sampler, batchSize, most: count - drawn.length, signal })
       drawn.push(...next)
       for (const token of next) onToken?.(token)
     }
@@ -176,15 +177,43 @@ describe('many sequences', () => {
 
   test('that wait for the beginning of one that is given up evaluate it themselves', async () => {
     const native = await openTiny('llama')
-    const engine = await open(native, { contextSize: 512, parallel: 4 })
+    const engine = await open(native, { parallel: 4, reserved: 4 })
     const giving = new AbortController()
-    const start = tokens(1, 400)
-    const first = run(engine, native, start, 8, { signal: giving.signal })
-    const others = [1, 2].map((i) => run(engine, native, [...start, ...tokens(20 + i, 10)], 8))
-    await new Promise(setImmediate)
+    const start = tokens(1, 200)
+    const first = engine.sequence({ moved: false, looksUp: false, drafts: false })
+    const sampler = new binding.Sampler(native.info.vocabSize, GREEDY)
+    const given = first.next(start, { sampler, batchSize: 8, signal: giving.signal })
+    const prompts = [1, 2].map((i) => [...start, ...tokens(20 + i, 10)])
+    const others = prompts.map((prompt) => run(engine, native, prompt, 8, { batchSize: 8 }))
+    while (first.cachedTokens === undefined) await new Promise(setImmediate) // until its first step is done
+    expect(engine.activity).toEqual({ running: 1, queued: 2 })
     giving.abort('enough')
-    await expect(first).rejects.toBe('enough')
-    for (const other of others) expect((await other).drawn).toHaveLength(8)
+    await expect(given).rejects.toBe('enough')
+    first.release()
+    const [second, third] = await Promise.all(others)
+    expect(second!.cachedTokens).toBeLessThan(200)
+    expect(third!.cachedTokens).toBeGreaterThan(200 - 32) // what is not worth waiting for
+    for (const [i, { drawn }] of [second!, third!].entries())
+      expect(await farthest(native, prompts[i]!, drawn)).toBeLessThan(ROUNDING)
+  })
+
+  test('that are held back keep their places, and wait for nobody who is slower', async () => {
+    const native = await openTiny('llama')
+    const engine = await open(native, { parallel: 2, reserved: 2 })
+    const start = tokens(1, 200)
+    const order: string[] = []
+    const ask = (name: string, prompt: readonly number[], count: number, batchSize: number) =>
+      run(engine, native, prompt, count, { batchSize, onToken: () => order.push(name) })
+    const leader = ask('leader', start, 1, 8)
+    const follower = ask('follower', [...start, ...tokens(21, 10)], 1, 8)
+    const stranger = ask('stranger', tokens(50, 20), 1, 8)
+    await Promise.all([leader, follower, stranger])
+    expect(order[0]).toBe('leader')
+    const slow = ask('slow', tokens(3, 200), 1, 2)
+    const fast = ask('fast', [...tokens(3, 200), ...tokens(22, 10)], 1, 512)
+    await Promise.all([slow, fast])
+    expect(order.indexOf('fast')).toBeLessThan(order.indexOf('slow'))
+    expect((await fast).cachedTokens).toBe(0)
   })
 
   test('are not held up by a long prompt: it comes in slices between their tokens', async () => {

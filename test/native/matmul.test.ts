@@ -8,7 +8,7 @@ import { TINY_MODELS } from '../support/tiny-models.ts'
 
 const MOST = 19 // columns: two tiles of eight, and a part of a third
 
-const hasKernels = binding.useOwnKernels(true)
+const [GGML, ...OWN] = binding.kernels()
 
 /** Logits of the first tokens of `count` sequences side by side, then of a prompt and what follows it. */
 async function logitsOf(context: NativeContext, count: number): Promise<Buffer> {
@@ -35,24 +35,32 @@ type Case = [string, () => string, Partial<{ threads: number; counts: number[] }
 
 const REALS: Case[] = hasReal ? [['Q4_1, a whole model', () => REAL, { counts: [13] }]] : []
 
-describe.runIf(hasKernels)('products by kernels of our own', () => {
-  // Two threads that compute beside other tests wait for each other for long, so only one case has them.
+test('only kernels that the processor has can be chosen', () => {
+  expect(GGML).toBe('ggml')
+  for (const name of binding.kernels()) expect(binding.useKernels(name)).toBe(true)
+  expect(binding.useKernels('none')).toBe(false)
+})
+
+describe.each(OWN)('products by kernels of our own, %s', (kernels) => {
+  // Two threads that compute beside other tests wait for each other for long, so only some cases have them.
   test.each<Case>([
     ['Q4_0', () => tinyFile('llama-q4_0'), {}],
+    ['Q4_0, rows of many blocks', () => tinyFile('llama-q4_0-wide'), {}],
+    ['Q4_0, two threads', () => tinyFile('llama-q4_0-wide'), { threads: 2, counts: [2] }],
     ['Q4_1', () => tinyFile('llama-q4_1'), {}],
     ['Q4_1, two threads', () => tinyFile('llama-q4_1'), { threads: 2, counts: [2] }],
     ['Q8_0', () => tinyFile('llama'), {}],
     ['Q8_0 with large activations', large, {}],
     ['Q8_0, a whole model', () => EMBEDDED, {}],
     ...REALS,
-  ])("are ggml's bit for bit: %s", async (_, file, { threads = 1, counts = [1, 2, 13, MOST] }) => {
+  ])("are ggml's bit for bit: %s", async (_, file, { threads = 1, counts = [1, 2, 3, 4, 5, 13, MOST] }) => {
     const model = await openModel(file())
     const shape = { sequences: MOST, contextSize: 32, maxOutputs: MOST, threads, batchThreads: threads }
     const context = await openContext(model, shape)
     for (const count of counts) {
-      expect(binding.useOwnKernels(false)).toBe(true)
+      binding.useKernels('ggml')
       const expected = await logitsOf(context, count)
-      expect(binding.useOwnKernels(true)).toBe(false)
+      binding.useKernels(kernels)
       const own = await logitsOf(context, count)
       expect(Buffer.compare(own, expected)).toBe(0)
       expect(new Float32Array(own.buffer, own.byteOffset, own.length / 4).every(Number.isFinite)).toBe(true)

@@ -9,6 +9,7 @@ export const TINY_MODELS = {
   /** Weights that native/matmul.cc multiplies; llama.cpp repacks Q4_0 */
   'llama-q4_0': () => transformer('llama', 'Q4_0'),
   'llama-q4_1': () => transformer('llama', 'Q4_1'),
+  'llama-q4_0-wide': () => wide(),
   /** Shares key/value heads and quantizes; a mixture of experts. */
   'llama-moe': () => mixtureOfExperts(),
   /** Sliding window */
@@ -131,6 +132,18 @@ function transformer(architecture: string, type?: Quantized): GgufWriter {
     attentionTensors(file, layer, type)
     norm(file, `blk.${layer}.ffn_norm`)
     feedForwardTensors(file, `blk.${layer}`, type)
+  }
+  return file
+}
+
+/** Rows of many blocks, and many rows. */
+function wide(): GgufWriter {
+  const hidden = 512
+  const file = transformer('llama', 'Q4_0').set('llama.feed_forward_length', 'u32', hidden)
+  for (let layer = 0; layer < LAYERS; layer++) {
+    for (const name of ['ffn_gate', 'ffn_up', 'ffn_down']) file.removeTensor(`blk.${layer}.${name}.weight`)
+    for (const name of ['ffn_gate', 'ffn_up']) matrix(file, `blk.${layer}.${name}`, WIDTH, hidden, 'Q4_0')
+    matrix(file, `blk.${layer}.ffn_down`, hidden, WIDTH, 'Q4_0')
   }
   return file
 }

@@ -37,7 +37,7 @@ describe('the pace of lookup', () => {
       pace.took(wrong(3))
       return pace.evidence
     })
-    expect(evidence).toEqual([4, 8, 16, 32, 32, 32])
+    expect(evidence).toEqual([8, 32, 32, 32, 32, 32])
     for (let i = 0; i < 6; i++) pace.took(right(3))
     expect(pace.evidence).toBe(2)
   })
@@ -48,6 +48,13 @@ describe('the pace of lookup', () => {
     expect(pace.evidence).toBe(2)
   })
 })
+
+/** Steps until it guesses again. */
+function restOf(pace: DraftPace): number {
+  let rest = 0
+  for (; pace.length === 0; rest++) pace.rested(1)
+  return rest
+}
 
 describe('the pace of a draft model', () => {
   /** Steps of a stream, and how many of its steps' worth of time guesses lost that are always wrong and cost `ms` each. */
@@ -65,17 +72,13 @@ describe('the pace of a draft model', () => {
 
   test('loses little where guesses cost more than they bring', () => {
     expect(lost(30, 80)).toBeLessThan(9)
-    expect(lost(30, 10_000)).toBeLessThan(0.025 * 10_000)
-    expect(lost(12, 10_000)).toBeLessThan(0.025 * 10_000)
+    for (const ms of [12, 30, 50]) expect(lost(ms, 10_000)).toBeLessThan(0.025 * 10_000)
   })
 
   test('never stops to try', () => {
     const pace = new DraftPace()
     while (pace.length > 0) pace.took(wrong(3))
-    let rest = 0
-    for (; pace.length === 0; rest++) pace.rested(1)
-    expect(rest).toBeGreaterThan(10)
-    expect(pace.isTrial).toBe(true)
+    expect(restOf(pace)).toBeGreaterThan(50)
     for (let i = 0; i < 50; i++) {
       expect(pace.length).toBeGreaterThan(0)
       pace.took(right(pace.length))
@@ -92,14 +95,34 @@ describe('the pace of a draft model', () => {
 
   test('takes one slow step for what it is', () => {
     const pace = new DraftPace()
-    for (let i = 0; i < 5; i++) pace.took(right(3))
-    pace.took({ ...right(3), ms: 100_000 })
+    for (let i = 0; i < 5; i++) pace.took(right(pace.length))
+    pace.took({ ...right(pace.length), ms: 100_000 })
     expect(pace.length).toBeGreaterThan(0)
   })
 
-  test('rests when it failed', () => {
+  test('counts what it missed of a text only where it does not pay', () => {
+    const rests = [0, 500].map((steps) => {
+      const pace = new DraftPace()
+      pace.caughtUp(steps)
+      for (let i = 0; i < 50; i++) {
+        expect(pace.length).toBeGreaterThan(0)
+        pace.took(right(3))
+      }
+      while (pace.length > 0) pace.took(wrong(3))
+      return restOf(pace)
+    })
+    expect(rests[1]! - rests[0]!).toBeGreaterThan(1000)
+  })
+
+  test('rests when it failed, longer each time', () => {
     const pace = new DraftPace()
-    pace.giveUp()
-    expect(pace.length).toBe(0)
+    const rests = Array.from({ length: 3 }, () => {
+      pace.giveUp()
+      return restOf(pace)
+    })
+    expect(rests).toEqual([...rests].sort((a, b) => a - b))
+    expect(rests[2]).toBeGreaterThan(2 * rests[0]!)
+    for (let i = 0; i < 20; i++) pace.giveUp()
+    expect(restOf(pace)).toBeLessThanOrEqual(5000)
   })
 })
