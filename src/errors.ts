@@ -91,7 +91,10 @@ export class QueueFullError extends GPT4AllError {
   readonly maxQueue: number
 
   constructor(maxQueue: number) {
-    super('ERR_QUEUE_FULL', `${maxQueue} generations wait already (maxQueue).`)
+    super(
+      'ERR_QUEUE_FULL',
+      `All places are taken (parallel), and ${maxQueue} generations may wait for one (maxQueue).`,
+    )
     this.maxQueue = maxQueue
   }
 }

@@ -164,11 +164,7 @@ export function resolveModelOptions(options: ModelOptions = {}): ResolvedModelOp
   const deterministic = boolean('deterministic', options.deterministic) ?? false
   const parallel = integer('parallel', options.parallel, 1, MAX_PARALLEL)
   if (deterministic && parallel !== undefined && parallel > 1)
-    throw optionError(
-      'parallel',
-      '1 (what deterministic computes at a time), or an integer without it',
-      parallel,
-    )
+    throw optionError('parallel', '1, or nothing, with deterministic: true', parallel)
   return {
     ...resolveComputeOptions(options, logger),
     modelPath: string('modelPath', options.modelPath),

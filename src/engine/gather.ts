@@ -50,8 +50,10 @@ export function gather(
   asks: readonly Ask[],
   { slotOf, pending, room, beside, served, guess, deterministic }: Room,
 ): Work[] {
-  const streams = asks.filter(({ sequence }) => pending(sequence) === 1)
-  const prompts = asks.filter(({ sequence }) => pending(sequence) !== 1)
+  // A prompt of one token is a prompt: it waits in line as others do.
+  const isStream = ({ sequence }: Ask) => sequence.cachedTokens !== undefined && pending(sequence) === 1
+  const streams = asks.filter(isStream)
+  const prompts = asks.filter((ask) => !isStream(ask))
   const work: Work[] = []
   let left = room
   const add = (ask: Ask): void => {

@@ -82,6 +82,15 @@ describe('many at once on one model', () => {
     expect(await model.generate('The capital of Japan is', { ...GREEDY, maxTokens: 3 })).toContain('Tokyo')
   })
 
+  test('are served in the order in which they came, however short their prompts are', async () => {
+    const model = await open({ parallel: 1 })
+    const ended: string[] = []
+    const ask = (prompt: string) =>
+      model.generate(prompt, { ...GREEDY, maxTokens: 8 }).finally(() => ended.push(prompt))
+    await Promise.all(['Tell me a story', 'Hi', 'One day', 'a'].map(ask))
+    expect(ended).toEqual(['Tell me a story', 'Hi', 'One day', 'a'])
+  })
+
   test('tell how many run and wait, and how long each has waited', async () => {
     const model = new GPT4All(EMBEDDED, { nThreads: 1, parallel: 2 })
     models.push(model)

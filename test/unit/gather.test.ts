@@ -18,7 +18,8 @@ function step(
       0,
     )
     const tokens = Array.from({ length: count }, (_, i) => i)
-    const sequence = { tokens, promptLength: count, guess: () => [] } as unknown as Sequence
+    const cachedTokens = cached > 0 ? 0 : undefined
+    const sequence = { tokens, promptLength: count, cachedTokens } as unknown as Sequence
     return { slot, sequence, ask: { sequence, batchSize: 512 } as Ask }
   })
   const slotOf = (sequence: Sequence) =>
@@ -42,6 +43,22 @@ describe('a step', () => {
       [0, 64, false],
       [1, 1, true],
       [2, 1, true],
+    ])
+  })
+
+  test('lets a prompt of one token wait in line like any other', () => {
+    expect(
+      step(
+        [
+          [400, 0],
+          [300, 0],
+          [1, 0],
+        ],
+        512,
+      ),
+    ).toEqual([
+      [0, 400, true],
+      [1, 112, false],
     ])
   })
 
