@@ -2,6 +2,7 @@ import { ClosedError, QueueFullError } from '../errors.ts'
 import { nativeCode, translateFailure } from '../native/failures.ts'
 import type { NativeBinding, NativeContext, NativeEvalResult, NativeModel } from '../native/types.ts'
 import { contextMaker, type EngineShape, type MakeContext, openDrafter, warmUp } from './contexts.ts'
+import { demandOf, waitingFor } from './demand.ts'
 import type { Drafter } from './draft.ts'
 import { type Ask, gather, note, type Work } from './gather.ts'
 import { type Guess, Guesses } from './guesses.ts'
@@ -100,7 +101,7 @@ export class Engine {
 
   get activity(): Activity {
     const running = this.#slots.all.filter((slot) => slot.owner).length
-    return { running, queued: this.#waiting().length }
+    return { running, queued: waitingFor(this.#slots, this.#asks).length }
   }
 
   /** Takes effect with the next step. */
@@ -148,17 +149,16 @@ export class Engine {
   #isFull(sequence: Sequence): boolean {
     if (sequence.cachedTokens !== undefined || this.#slots.of(sequence)) return false
     const free = this.#mostSlots - this.#slots.all.length + this.#slots.free(this.#isWaiting)
-    return this.#waiting().length >= free + this.#shape.maxQueue
+    return waitingFor(this.#slots, this.#asks).length >= free + this.#shape.maxQueue
   }
 
-  /** Those who ask and have no slot. */
-  #waiting(): Ask[] {
-    return this.#asks.filter((ask) => !this.#slots.of(ask.sequence))
-  }
-
-  /** Slots that they lack. */
-  #missing(): number {
-    return this.#waiting().length - this.#slots.free(this.#isWaiting)
+  #demand(): ReturnType<typeof demandOf> {
+    return demandOf(this.#asks, {
+      slots: this.#slots,
+      placement: this.#placement,
+      isWaiting: this.#isWaiting,
+      canGrow: this.#slots.all.length < this.#mostSlots,
+    })
   }
 
   #isWaiting = (sequence: Sequence) => this.#asks.some((ask) => ask.sequence === sequence)
@@ -209,13 +209,14 @@ export class Engine {
   }
 
   #gather(guess: Guess | undefined): Work[] {
+    const { wanted, missing } = this.#demand()
     this.#placement.beginStep()
     return gather(this.#asks, {
       slotOf: (sequence) => this.#slots.of(sequence) ?? this.#placement.attach(sequence, this.#isWaiting),
       pending: this.#pending,
       room: this.#context.info.batchSize,
       beside: this.#pace.beside,
-      served: this.#asks.length - Math.max(0, this.#missing()),
+      served: wanted - Math.max(0, missing),
       guess,
       deterministic: this.#shape.deterministic,
     })
@@ -244,8 +245,9 @@ export class Engine {
   // another of more sequences: what was cached is evaluated again, once.
   async #grow(): Promise<void> {
     const { length } = this.#slots.all
-    const missing = this.#missing()
-    if (missing <= 0 || length >= this.#mostSlots) return
+    if (length >= this.#mostSlots) return
+    const { missing } = this.#demand()
+    if (missing <= 0) return
     const count = Math.min(this.#mostSlots, Math.max(2 * length, length + missing))
     const { logger } = this.#shape
     let context: NativeContext
@@ -279,7 +281,7 @@ export class Engine {
       // What was not brought in as it was meant to be is evaluated.
       if (this.#placement.isPreparing && !(await this.#placement.prepared()))
         return await this.#placement.forget(work.map(({ slot }) => slot))
-      const waiting = this.#waiting().length
+      const waiting = waitingFor(this.#slots, this.#asks).length
       const run =
         this.#canGuess && !guess ? runOf(work, this.#asks, waiting, this.#shape.contextSize) : undefined
       results = await this.#context.eval(entries, run)

@@ -78,7 +78,7 @@ export class DraftPace {
   readonly #length = new GuessLength()
   /** In steps. */
   #credit = FIRST_CREDIT
-  /** Steps that it took to catch up with texts, since the last rest. */
+  /** Steps that it took to catch up with texts, less those that guesses have won since. */
   #caughtUp = 0
   #resting = 0
   #failures = 0
@@ -101,7 +101,9 @@ export class DraftPace {
   took(guessed: Guessed): void {
     this.#failures = 0
     this.#length.took(guessed)
-    this.#credit = Math.min(MOST_CREDIT, this.#credit + Math.max(-MOST_LOST, gain(guessed)))
+    const won = Math.max(-MOST_LOST, gain(guessed))
+    this.#credit = Math.min(MOST_CREDIT, this.#credit + won)
+    this.#caughtUp = Math.max(0, this.#caughtUp - Math.max(0, won))
     if (this.#credit < 0) this.#rest(FIRST_CREDIT - this.#credit + this.#caughtUp)
   }
 

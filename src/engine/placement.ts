@@ -54,11 +54,11 @@ export class Placement {
     const { tokens } = sequence
     // The free ones belong to those who are held back first.
     if (this.#slots.free(isWaiting) <= this.#heldBack) return undefined
-    if (this.#isUnderWay(sequence, isWaiting)) {
+    if (this.isUnderWay(sequence, isWaiting)) {
       this.#heldBack++
       return undefined
     }
-    const slot = this.#slots.take(sequence, tokens, isWaiting, this.#keeps)
+    const slot = this.#slots.take(sequence, tokens, isWaiting, this.#canKeep)
     if (!slot) return undefined
     sequence.served()
     // Cells of another conversation have seen its messages, even where their tokens are the same.
@@ -123,9 +123,15 @@ export class Placement {
     else if (other) this.#copy(other, slot)
   }
 
-  /** What loses its slot can come back. */
+  /** What loses its slot may come back. */
   get #keeps(): boolean {
     return this.#states.isOn && this.#shape.keepsAll
+  }
+
+  // At most about its part of the context's memory, which holds more than keys and values.
+  #canKeep = ({ tokens }: Slot<Sequence>): boolean => {
+    const { memoryBytes, cells, sequences } = this.#context.info
+    return this.#keeps && (memoryBytes / (cells * sequences)) * tokens.length <= this.#states.room
   }
 
   /** How much of what is cached serves `tokens`. */
@@ -136,7 +142,7 @@ export class Placement {
   }
 
   /** Whether somebody who is being served, and not slower, will soon hold more of its tokens than anybody does now. */
-  #isUnderWay({ tokens, batchSize }: Sequence, isWaiting: (sequence: Sequence) => boolean): boolean {
+  isUnderWay({ tokens, batchSize }: Sequence, isWaiting: (sequence: Sequence) => boolean): boolean {
     if (!this.#shape.keepsAll || !this.#shape.rollsBack) return false
     let known = this.#states.find(tokens)?.prefix ?? 0
     let coming = 0

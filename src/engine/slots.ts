@@ -67,7 +67,7 @@ export class Slots<Owner extends object> {
     owner: Owner,
     tokens: readonly number[],
     isWaiting: (owner: Owner) => boolean,
-    isKept: boolean,
+    isKept: (slot: Slot<Owner>) => boolean,
   ): Slot<Owner> | undefined {
     const now = performance.now()
     const isBusy = (id: number) => this.all[id]?.owner !== undefined
@@ -75,7 +75,7 @@ export class Slots<Owner extends object> {
     for (const slot of this.all) {
       if (!isFree(slot, now, isWaiting)) continue
       const prefix = commonPrefix(slot.tokens, tokens)
-      const losesLittle = isKept || slot.tokens.length < prefix + LEAST_REUSED
+      const losesLittle = slot.tokens.length < prefix + LEAST_REUSED || isKept(slot)
       const isBeside = losesLittle && (isBusy(slot.id - 1) || isBusy(slot.id + 1))
       const candidate = { slot, prefix, isBeside }
       if (!best || isBetter(candidate, best)) best = candidate

@@ -22,6 +22,11 @@ export class StateCache {
     return this.#bytes
   }
 
+  /** Bytes that can be added without letting another state go. */
+  get room(): number {
+    return this.#mostBytes - this.#bytes
+  }
+
   /** Whether anything can be kept. */
   get isOn(): boolean {
     return this.#mostBytes > 0

@@ -4,6 +4,7 @@ import { commonPrefix, findGap, Slots } from '../../src/engine/slots.ts'
 type Owner = { readonly name: string }
 const owner = (name: string): Owner => ({ name })
 const nobody = () => false
+const kept = () => true
 
 /** Slots that cache what is given, used in this order, free. */
 function cached(...contents: number[][]): Slots<Owner> {
@@ -19,21 +20,21 @@ describe('take()', () => {
   test('gives the free slot with the longest common prefix', () => {
     const slots = cached([1, 2, 9], [1, 2, 3, 4], [5])
     const one = owner('one')
-    expect(slots.take(one, [1, 2, 3, 8], nobody, true)).toBe(slots.all[1])
+    expect(slots.take(one, [1, 2, 3, 8], nobody, kept)).toBe(slots.all[1])
     expect(slots.all[1]!.owner).toBe(one)
   })
 
   test('gives the least recently used where prefixes are equal', () => {
     const slots = cached([1], [2], [3])
     slots.all[0]!.lastUsed = 50
-    expect(slots.take(owner('one'), [7], nobody, true)).toBe(slots.all[1])
+    expect(slots.take(owner('one'), [7], nobody, kept)).toBe(slots.all[1])
   })
 
   test('gives a neighbour of a busy one before that, so that both are evaluated together', () => {
     const slots = cached([1], [2], [3], [4])
     slots.all[2]!.owner = owner('busy')
-    expect(slots.take(owner('one'), [7], nobody, true)).toBe(slots.all[1])
-    expect(slots.take(owner('two'), [7], nobody, true)).toBe(slots.all[0])
+    expect(slots.take(owner('one'), [7], nobody, kept)).toBe(slots.all[1])
+    expect(slots.take(owner('two'), [7], nobody, kept)).toBe(slots.all[0])
   })
 
   test('gives the least recently used nevertheless where a conversation would be lost', () => {
@@ -41,20 +42,20 @@ describe('take()', () => {
     for (const isKept of [false, true]) {
       const slots = cached(long(1000), long(2000), long(3000), long(4000))
       slots.all[3]!.owner = owner('busy')
-      expect(slots.take(owner('one'), [7], nobody, isKept)!.id).toBe(isKept ? 2 : 0)
+      expect(slots.take(owner('one'), [7], nobody, () => isKept)!.id).toBe(isKept ? 2 : 0)
     }
   })
 
   test('leaves tokens where they are: what is kept is for the taker to decide', () => {
     const slots = cached([1, 2, 3])
-    expect(slots.take(owner('one'), [1, 9], nobody, true)!.tokens).toEqual([1, 2, 3])
+    expect(slots.take(owner('one'), [1, 9], nobody, kept)!.tokens).toEqual([1, 2, 3])
   })
 
   test('never takes a slot of someone who waits for a step, however long ago it was used', () => {
     const slots = cached([1, 2, 3])
     const busy = owner('busy')
     slots.all[0]!.owner = busy
-    expect(slots.take(owner('one'), [1, 2, 3], (other) => other === busy, true)).toBeUndefined()
+    expect(slots.take(owner('one'), [1, 2, 3], (other) => other === busy, kept)).toBeUndefined()
     expect(slots.all[0]!.owner).toBe(busy)
   })
 
@@ -64,11 +65,11 @@ describe('take()', () => {
       const slots = cached([1])
       slots.all[0]!.owner = owner('slow reader')
       slots.all[0]!.lastUsed = performance.now()
-      expect(slots.take(owner('one'), [1], nobody, true)).toBeUndefined()
+      expect(slots.take(owner('one'), [1], nobody, kept)).toBeUndefined()
       const wait = slots.untilIdle(nobody)!
       expect(wait).toBeGreaterThan(0)
       vi.advanceTimersByTime(wait)
-      expect(slots.take(owner('one'), [1], nobody, true)).toBe(slots.all[0])
+      expect(slots.take(owner('one'), [1], nobody, kept)).toBe(slots.all[0])
     } finally {
       vi.useRealTimers()
     }
