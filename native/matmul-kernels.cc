@@ -171,8 +171,7 @@ GPT4ALL_INLINE __m256 Dots(const FourRows (&rows)[2], const int8_t* column, int3
   return _mm256_cvtepi32_ps(_mm256_sub_epi32(sums, _mm256_set1_epi32(excess)));
 }
 
-// In the order in which the sums of rows 0 to 3 and 4 to 7 come, which are added in pairs: 0, 1, 4, 5, 2, 3,
-// 6, 7.
+// Of rows 0, 1, 4, 5, 2, 3, 6, 7: in the order in which hadd leaves their sums.
 GPT4ALL_INLINE __m256 ScalesOf(const EightRows& rows) {
   const __m128i order = _mm_setr_epi8(0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15);
   const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows.scales));

@@ -40,7 +40,7 @@ const MOST_EVIDENCE = 32
 
 /**
  * Guesses from the text itself cost nothing to make and little to check once the text has gone on, so that they are only
- * verified by the model where they would have been right before: longer where such guesses lost time.
+ * verified by the model where they would have been right before: more often in a row after guesses that lost time.
  */
 export class LookupPace {
   readonly #length = new GuessLength()

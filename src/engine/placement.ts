@@ -144,14 +144,13 @@ export class Placement {
   /** Whether somebody who is being served, and not slower, will soon hold more of its tokens than anybody does now. */
   isUnderWay({ tokens, batchSize }: Sequence, isWaiting: (sequence: Sequence) => boolean): boolean {
     if (!this.#shape.keepsAll || !this.#shape.rollsBack) return false
-    let known = this.#states.find(tokens)?.prefix ?? 0
     let coming = 0
-    for (const slot of this.#slots.all) {
-      known = Math.max(known, commonPrefix(slot.tokens, tokens))
-      if (slot.owner && isWaiting(slot.owner) && slot.owner.batchSize >= batchSize)
-        coming = Math.max(coming, commonPrefix(slot.owner.tokens, tokens))
-    }
-    return coming - known >= LEAST_REUSED
+    for (const { owner } of this.#slots.all)
+      if (owner && isWaiting(owner) && owner.batchSize >= batchSize)
+        coming = Math.max(coming, commonPrefix(owner.tokens, tokens))
+    if (coming < LEAST_REUSED) return false
+    const held = this.#slots.all.map((slot) => commonPrefix(slot.tokens, tokens))
+    return coming - Math.max(...held, this.#states.find(tokens)?.prefix ?? 0) >= LEAST_REUSED
   }
 
   #longest(except: Slot<Sequence>, tokens: readonly number[]): Slot<Sequence> | undefined {
