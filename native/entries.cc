@@ -80,7 +80,7 @@ Napi::Object ToObject(Napi::Env env, const StepResult& result, const StepEntry& 
     for (uint32_t i = 0; i < result.logits.size(); i++) rows.Set(i, floats(result.logits[i]));
     object.Set("logits", rows);
   }
-  if (entry.logprobs > 0) {
+  if (entry.logprobs >= 0) {
     Napi::Array list = Napi::Array::New(env, result.logprobs.size());
     for (uint32_t i = 0; i < result.logprobs.size(); i++) {
       Napi::Object one = Napi::Object::New(env);

@@ -1,11 +1,40 @@
 #include "sampler.h"
 
 #include <limits>
+#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "args.h"
 
 namespace gpt4all {
+
+namespace {
+
+// Two arrays of one length: tokens, none of them twice, and what their logits gain.
+std::vector<std::pair<int32_t, float>> ReadBias(const Napi::Object& given, int32_t vocab_size) {
+  const std::vector<int32_t> tokens = Tokens(given.Get("biasedTokens"), "biasedTokens", vocab_size);
+  const Napi::Value biases = given.Get("biases");
+  if (!biases.IsTypedArray() || biases.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array) {
+    throw BadArgument(given.Env(), "biases", "a Float32Array");
+  }
+  const auto values = biases.As<Napi::Float32Array>();
+  if (values.ElementLength() != tokens.size()) {
+    throw BadArgument(given.Env(), "biases", "as long as biasedTokens");
+  }
+  std::vector<std::pair<int32_t, float>> bias;
+  std::unordered_set<int32_t> seen;
+  for (size_t i = 0; i < tokens.size(); i++) {
+    if (!seen.insert(tokens[i]).second) throw BadArgument(given.Env(), "biasedTokens", "each token once");
+    if (!(values[i] < std::numeric_limits<float>::infinity())) {
+      throw BadArgument(given.Env(), "biases", "numbers, or -Infinity");
+    }
+    bias.emplace_back(tokens[i], values[i]);
+  }
+  return bias;
+}
+
+}  // namespace
 
 const napi_type_tag Sampler::kTag = {0x2f7c6d1a904b43e5, 0xb81e0d6c5a37f924};
 
@@ -30,7 +59,12 @@ Sampler::Sampler(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Sampler>(inf
   params.repeat_penalty =
       static_cast<float>(Number(given.Get("repeatPenalty"), "repeatPenalty", 1e-30, kMax));
   params.repeat_last_n = Unsigned(given.Get("repeatLastN"), "repeatLastN");
+  params.presence_penalty =
+      static_cast<float>(Number(given.Get("presencePenalty"), "presencePenalty", -kMax, kMax));
+  params.frequency_penalty =
+      static_cast<float>(Number(given.Get("frequencyPenalty"), "frequencyPenalty", -kMax, kMax));
   params.seed = Unsigned(given.Get("seed"), "seed");
+  params.bias = ReadBias(given, vocab_size);
   shared_ = std::make_shared<SharedSampling>(vocab_size, params);
 }
 

@@ -26,6 +26,7 @@ Sampling::Sampling(int32_t vocab_size, const SamplingParams& params)
 }
 
 void Sampling::Accept(int32_t token) {
+  if (params_.presence_penalty != 0.0f || params_.frequency_penalty != 0.0f) counts_[token]++;
   if (params_.repeat_penalty == 1.0f || params_.repeat_last_n == 0) return;
   if (history_.size() < params_.repeat_last_n) {
     history_.push_back(token);
@@ -36,7 +37,7 @@ void Sampling::Accept(int32_t token) {
 }
 
 int32_t Sampling::Draw(float* logits) {
-  Penalise(logits);
+  Adjust(logits);
   int32_t token;
   if (params_.temperature == 0.0f || params_.top_k == 1) {
     token = Greedy(logits);
@@ -58,26 +59,34 @@ int32_t Sampling::Draw(float* logits) {
   return token;
 }
 
-// llama.cpp's rule, and GPT4All's: a positive logit is divided, a negative one multiplied, once per token
-// however often it occurs.
-void Sampling::Penalise(float* logits) {
-  penalised_.clear();
-  if (history_.empty()) return;
-  is_penalised_.resize(static_cast<size_t>(vocab_size_));
+// Bias first, then the penalties. Repeat: llama.cpp's rule, and GPT4All's: a positive logit is divided, a
+// negative one multiplied, once per token however often it occurs. Presence and frequency: OpenAI's, over all
+// that was drawn.
+void Sampling::Adjust(float* logits) {
+  adjusted_.clear();
+  for (const auto& [token, bias] : params_.bias) Set(logits, token, logits[token] + bias);
+  if (!history_.empty()) is_repeated_.resize(static_cast<size_t>(vocab_size_));
   for (const int32_t token : history_) {
-    if (is_penalised_[static_cast<size_t>(token)]) continue;
-    is_penalised_[static_cast<size_t>(token)] = true;
-    float& logit = logits[token];
-    penalised_.emplace_back(token, logit);
-    logit = logit > 0 ? logit / params_.repeat_penalty : logit * params_.repeat_penalty;
+    if (is_repeated_[static_cast<size_t>(token)]) continue;
+    is_repeated_[static_cast<size_t>(token)] = true;
+    const float logit = logits[token];
+    Set(logits, token, logit > 0 ? logit / params_.repeat_penalty : logit * params_.repeat_penalty);
+  }
+  for (const int32_t token : history_) is_repeated_[static_cast<size_t>(token)] = false;
+  for (const auto& [token, count] : counts_) {
+    const float times = static_cast<float>(count) * params_.frequency_penalty;
+    Set(logits, token, logits[token] - times - params_.presence_penalty);
   }
 }
 
+void Sampling::Set(float* logits, int32_t token, float logit) {
+  adjusted_.emplace_back(token, logits[token]);
+  logits[token] = logit;
+}
+
 void Sampling::Restore(float* logits) {
-  for (const auto& [token, logit] : penalised_) {
-    logits[token] = logit;
-    is_penalised_[static_cast<size_t>(token)] = false;
-  }
+  for (auto change = adjusted_.rbegin(); change != adjusted_.rend(); ++change)
+    logits[change->first] = change->second;
 }
 
 int32_t Sampling::Greedy(const float* logits) const {

@@ -1,4 +1,4 @@
-// Drawing one token from logits: repeat penalty, top-k, top-p, min-p, temperature, draw, in this order. Pure
+// Drawing one token from logits: bias, penalties, top-k, top-p, min-p, temperature, draw, in this order. Pure
 // computation: no N-API, no llama.cpp. llama.cpp's sampler chain fills and sorts a record for each word of
 // the vocabulary first, which for 49,152 words costs about 4 % of a small model's token; this one reads the
 // logits once and keeps only what can still be drawn.
@@ -6,30 +6,34 @@
 
 #include <cstdint>
 #include <random>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 namespace gpt4all {
 
 struct SamplingParams {
-  float temperature;       // 0 = greedy
-  int32_t top_k;           // 0 = off
-  float top_p;             // 1 = off
-  float min_p;             // 0 = off
-  float repeat_penalty;    // 1 = off
-  uint32_t repeat_last_n;  // drawn tokens to look back on, 0 = off
+  float temperature;        // 0 = greedy
+  int32_t top_k;            // 0 = off
+  float top_p;              // 1 = off
+  float min_p;              // 0 = off
+  float repeat_penalty;     // 1 = off
+  uint32_t repeat_last_n;   // drawn tokens to look back on, 0 = off
+  float presence_penalty;   // taken off the logit of every token drawn so far, 0 = off
+  float frequency_penalty;  // the same, once per time it was drawn, 0 = off
   uint32_t seed;
+  std::vector<std::pair<int32_t, float>> bias;  // token, what its logit gains; each token once
 };
 
 class Sampling {
  public:
   Sampling(int32_t vocab_size, const SamplingParams& params);
 
-  // Draws from `logits` ([vocab_size]; penalised in place and put back) and remembers the token. Returns -1
+  // Draws from `logits` ([vocab_size]; changed in place and put back) and remembers the token. Returns -1
   // when no logit is a finite number: the model is broken.
   int32_t Draw(float* logits);
 
-  // Remembers `token` as drawn, for the penalty.
+  // Remembers `token` as drawn, for the penalties.
   void Accept(int32_t token);
 
   int32_t vocab_size() const { return vocab_size_; }
@@ -40,7 +44,8 @@ class Sampling {
     int32_t token;
   };
 
-  void Penalise(float* logits);
+  void Adjust(float* logits);
+  void Set(float* logits, int32_t token, float logit);
   void Restore(float* logits);
   int32_t Greedy(const float* logits) const;
   int32_t DrawFromAll(const float* logits);
@@ -55,8 +60,9 @@ class Sampling {
   std::mt19937 random_;  // its sequence is fixed by the C++ standard, so a seed repeats on every platform
   std::vector<int32_t> history_;  // ring of the last repeat_last_n drawn tokens
   size_t history_next_ = 0;
-  std::vector<std::pair<int32_t, float>> penalised_;  // token, logit as it was
-  std::vector<bool> is_penalised_;                    // by token
+  std::unordered_map<int32_t, uint32_t> counts_;     // how often each token was drawn
+  std::vector<std::pair<int32_t, float>> adjusted_;  // token, logit as it was; in the order of the changes
+  std::vector<bool> is_repeated_;                    // by token
   std::vector<Candidate> candidates_;
   std::vector<double> weights_;
 };

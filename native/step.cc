@@ -64,6 +64,7 @@ TopLogprobs Logprobs(const float* logits, int32_t vocab_size, llama_token drawn,
   const double log_total = std::log(total) + best;
   const auto logprob = [&](llama_token token) { return static_cast<float>(logits[token] - log_total); };
 
+  if (count == 0) return {logprob(drawn), {}, {}};
   std::vector<llama_token> order(static_cast<size_t>(vocab_size));
   std::iota(order.begin(), order.end(), 0);
   const auto end = order.begin() + std::min(count, vocab_size);
@@ -92,7 +93,7 @@ StepResult Collect(llama_context* context, const StepEntry& entry, int32_t first
     }
     if (token < 0) throw Failure("ERR_DECODE", "the model's logits are not numbers");
     result.tokens.push_back(token);
-    if (entry.logprobs > 0) result.logprobs.push_back(Logprobs(logits, vocab_size, token, entry.logprobs));
+    if (entry.logprobs >= 0) result.logprobs.push_back(Logprobs(logits, vocab_size, token, entry.logprobs));
     const auto next = static_cast<size_t>(output) + 1;
     drawing = next < entry.tokens.size() && entry.tokens[next] == token;
   }

@@ -20,7 +20,7 @@ struct StepEntry {
   std::shared_ptr<SharedSampling> sampling;  // may be null
   std::vector<int32_t> outputs;              // ascending indices into tokens
   bool logits = false;
-  int32_t logprobs = 0;
+  int32_t logprobs = -1;  // of so many likely tokens beside the drawn one; -1 = of none
 };
 
 // How far a step goes on by itself: each entry with the token that it drew.

@@ -55,6 +55,27 @@ export type GenerateOptions = {
    */
   readonly repeatLastN?: number | undefined
   /**
+   * Taken off the logit of every token that was generated so far; negative values favour these tokens. The whole answer
+   * counts, whatever `repeatLastN` is. @default 0, which is off. Source: `presence_penalty` of OpenAI's API
+   */
+  readonly presencePenalty?: number | undefined
+  /**
+   * The same, once for each time that the token was generated.
+   * @default 0, which is off. Source: `frequency_penalty` of OpenAI's API
+   */
+  readonly frequencyPenalty?: number | undefined
+  /**
+   * What the logits of single tokens gain before all else, by token id (see `model.tokenize()`): a finite number, or
+   * `-Infinity` for what must never come. @default none. Source: `logit_bias` of OpenAI's API
+   */
+  readonly logitBias?: Readonly<Record<number, number>> | undefined
+  /**
+   * Tell the log probability of every generated token, and of so many of the likeliest in its place, 0 to 100: in
+   * `result.logprobs`, and with the `parts()`. They are the model's own, before `temp` and all that; the text stays the
+   * same. @default none
+   */
+  readonly logprobs?: number | undefined
+  /**
    * Prompt tokens evaluated per step, 1 or more. Smaller steps only cost speed.
    * @default 512, the fastest. Source: `n_batch` in Python, where it is 8
    */
@@ -90,6 +111,7 @@ export type GenerateOptions = {
 export type ResolvedGenerateOptions = {
   readonly maxTokens: number
   readonly sampling: NativeSamplerParams
+  readonly logprobs: number | undefined
   readonly nBatch: number
   readonly promptLookup: boolean
   readonly draft: boolean
@@ -99,6 +121,7 @@ export type ResolvedGenerateOptions = {
 }
 
 const UINT32_MAX = 0xffffffff
+const MAX_LOGPROBS = 100
 
 export function resolveGenerateOptions(options: GenerateOptions = {}): ResolvedGenerateOptions {
   checkObject('options', options)
@@ -118,8 +141,15 @@ export function resolveGenerateOptions(options: GenerateOptions = {}): ResolvedG
         integer('repeatLastN', options.repeatLastN, 0) ?? DEFAULTS.repeatLastN,
         INT32_MAX,
       ),
+      presencePenalty:
+        number('presencePenalty', options.presencePenalty, -MAX_FLOAT, MAX_FLOAT) ?? DEFAULTS.presencePenalty,
+      frequencyPenalty:
+        number('frequencyPenalty', options.frequencyPenalty, -MAX_FLOAT, MAX_FLOAT) ??
+        DEFAULTS.frequencyPenalty,
+      ...logitBias(options.logitBias),
       seed: integer('seed', options.seed, 0, UINT32_MAX) ?? randomInt(UINT32_MAX + 1),
     },
+    logprobs: integer('logprobs', options.logprobs, 0, MAX_LOGPROBS),
     nBatch: integer('nBatch', options.nBatch, 1) ?? DEFAULTS.nBatch,
     promptLookup: boolean('promptLookup', options.promptLookup) ?? false,
     draft: boolean('draft', options.draft) ?? true,
@@ -138,6 +168,10 @@ const GENERATE_OPTIONS: Readonly<Record<keyof GenerateOptions, true>> = {
   minP: true,
   repeatPenalty: true,
   repeatLastN: true,
+  presencePenalty: true,
+  frequencyPenalty: true,
+  logitBias: true,
+  logprobs: true,
   nBatch: true,
   seed: true,
   promptLookup: true,
@@ -163,6 +197,24 @@ const CHAT_OPTIONS: Readonly<Record<string, string>> = {
   overflow: OF_A_SESSION,
   defaultStops: OF_A_SESSION,
   reasoning: OF_A_SESSION,
+}
+
+function logitBias(value: unknown = {}): Pick<NativeSamplerParams, 'biasedTokens' | 'biases'> {
+  checkObject('logitBias', value)
+  const entries = Object.entries(value as object)
+  const isValid = entries.every(
+    ([token, bias]) =>
+      /^(0|[1-9]\d{0,9})$/.test(token) &&
+      Number(token) <= INT32_MAX &&
+      typeof bias === 'number' &&
+      bias <= MAX_FLOAT &&
+      (bias >= -MAX_FLOAT || bias === Number.NEGATIVE_INFINITY),
+  )
+  if (!isValid) throw optionError('logitBias', 'numbers (or -Infinity) by token id', value)
+  return {
+    biasedTokens: Int32Array.from(entries, ([token]) => Number(token)),
+    biases: Float32Array.from(entries, ([, bias]) => bias),
+  }
 }
 
 function stopStrings(value: unknown): readonly string[] {

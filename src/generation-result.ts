@@ -1,4 +1,5 @@
 import type { ChatMessage } from './chat/template.ts'
+import type { TokenLogprob } from './engine/logprobs.ts'
 import type { Channel } from './engine/reply.ts'
 import type { FinishReason } from './engine/tokens.ts'
 
@@ -28,7 +29,12 @@ export type Timings = {
 }
 
 /** A piece of what the model writes. */
-export type Part = { readonly channel: Channel; readonly text: string }
+export type Part = {
+  readonly channel: Channel
+  readonly text: string
+  /** With the option `logprobs`: the tokens since the part before, with this one's last. */
+  readonly logprobs?: readonly TokenLogprob[]
+}
 
 export type GenerationResult = {
   /** The answer, without the reasoning. */
@@ -37,6 +43,8 @@ export type GenerationResult = {
   readonly reasoning: string
   /** Ids of the generated tokens, without the end token. */
   readonly tokens: readonly number[]
+  /** One of each of `tokens`, with the option `logprobs`; else `undefined`. */
+  readonly logprobs: readonly TokenLogprob[] | undefined
   /**
    * `stop`: the model ended its answer, or a stop string came; `length`: `maxTokens` or the context's end;
    * `callback`: the callback returned `false`; `break`: the reader left the loop.

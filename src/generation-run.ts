@@ -1,4 +1,5 @@
 import type { ChatMessage } from './chat/template.ts'
+import type { TokenLogprob } from './engine/logprobs.ts'
 import type { ReplyFormat, Spoken, Transcript } from './engine/reply.ts'
 import type { Reader } from './engine/runs.ts'
 import type { Outcome } from './engine/tokens.ts'
@@ -18,6 +19,8 @@ export type RunRecord = {
   queueMs: number
   /** Tokens that were guessed, and those that were right. */
   guessed: { readonly proposedTokens: number; readonly acceptedTokens: number }
+  /** Of each token generated, where they were asked for. */
+  readonly logprobs: TokenLogprob[]
   /** Messages that were left out of the prompt. */
   dropped: readonly ChatMessage[]
   /** Called once at the end, before anyone hears of it: with what was made, or without where that is not to be kept. */

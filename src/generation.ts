@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import { setMaxListeners } from 'node:events'
 import { type InspectOptions, inspect } from 'node:util'
+import type { TokenLogprob } from './engine/logprobs.ts'
 import type { Channel, Spoken } from './engine/reply.ts'
 import type { FinishReason } from './engine/tokens.ts'
 import type { ResolvedGenerateOptions } from './generate-options.ts'
@@ -48,11 +49,14 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     cachedTokens: 0,
     queueMs: 0,
     guessed: { proposedTokens: 0, acceptedTokens: 0 },
+    logprobs: [],
     dropped: [],
     onEnd: undefined,
   }
   readonly #parts: Part[] = []
   readonly #tokens: number[] = []
+  /** Log probabilities that went out with the parts. */
+  #toldLogprobs = 0
   // Everything runs in the async context that generate() was called in, whoever pulls.
   readonly #inContext = AsyncResource.bind(<T>(run: () => T): T => run())
   #source: AsyncGenerator<Spoken, void, void> | undefined
@@ -224,8 +228,8 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   async #take({ token, text, reasoning }: Spoken): Promise<boolean> {
     this.#lastAt = performance.now()
     if (this.#tokens.length === 0) this.#firstAt = this.#lastAt
-    if (reasoning) this.#parts.push({ channel: 'reasoning', text: reasoning })
-    if (text) this.#parts.push({ channel: 'answer', text })
+    if (reasoning) this.#say('reasoning', reasoning)
+    if (text) this.#say('answer', text)
     if (token !== undefined) this.#tokens.push(token)
     const { callback } = this.#options
     const tokenId = token ?? this.#tokens.at(-1)
@@ -234,6 +238,16 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     const wanted = answer instanceof Promise ? await Promise.race([answer, this.#aborted]) : answer
     // Text that was held back comes when the generation has ended already.
     return wanted !== false || token === undefined
+  }
+
+  #say(channel: Channel, text: string): void {
+    const logprobs = this.#logprobs?.slice(this.#toldLogprobs)
+    this.#parts.push({ channel, text, ...(logprobs && { logprobs }) })
+    this.#toldLogprobs += logprobs?.length ?? 0
+  }
+
+  get #logprobs(): readonly TokenLogprob[] | undefined {
+    return this.#options.logprobs === undefined ? undefined : this.#record.logprobs
   }
 
   async #end(reason: FinishReason): Promise<void> {
@@ -250,6 +264,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
       result: {
         ...this.partial,
         ...outcome,
+        logprobs: this.#logprobs?.slice(0, this.#tokens.length),
         seed: this.#options.sampling.seed,
         usage: { promptTokens, cachedTokens, completionTokens: this.#tokens.length },
         timings: this.#timings(promptTokens - cachedTokens),

@@ -9,6 +9,7 @@ export {
 export { ChatSession } from './chat-session.ts'
 export type { KvType, LoraAdapter } from './compute-options.ts'
 export type { Activity } from './engine/engine.ts'
+export type { TokenLogprob, TokenProbability } from './engine/logprobs.ts'
 export type { Channel } from './engine/reply.ts'
 export type { FinishReason } from './engine/tokens.ts'
 export {
@@ -28,7 +29,13 @@ export {
 } from './errors.ts'
 export type { GenerateOptions } from './generate-options.ts'
 export { Generation } from './generation.ts'
-export type { GenerationResult, Part, PartialResult, Timings, Usage } from './generation-result.ts'
+export type {
+  GenerationResult,
+  Part,
+  PartialResult,
+  Timings,
+  Usage,
+} from './generation-result.ts'
 export { GPT4All } from './gpt4all.ts'
 export type { ModelConfig } from './loaded-model.ts'
 export type { Logger, LogLevel, PromptMessage } from './logger.ts'

@@ -3,12 +3,13 @@ import { PromptFormats } from './chat/formats.ts'
 import type { PromptFormat, TemplateOptions } from './chat/template.ts'
 import type { ResolvedThreads } from './compute-options.ts'
 import { type Activity, Engine } from './engine/engine.ts'
+import { logprobsInto } from './engine/logprobs.ts'
 import { type ReplyFormat, type Spoken, tellApart } from './engine/reply.ts'
 import { untilStop } from './engine/stop.ts'
 import { toText } from './engine/text.ts'
 import type { ThreadChoice } from './engine/thread-counts.ts'
 import { generateTokens } from './engine/tokens.ts'
-import { ClosedError, type DeviceFallback } from './errors.ts'
+import { ClosedError, type DeviceFallback, optionError } from './errors.ts'
 import type { ResolvedGenerateOptions } from './generate-options.ts'
 import type { Prepare, RunRecord } from './generation-run.ts'
 import { tellPrompt } from './logger.ts'
@@ -177,6 +178,7 @@ export class LoadedModel {
     signal.throwIfAborted()
     record.promptTokens = prompt.tokens.length
     if (prompt.full) return
+    checkBias(native, options)
     const sequence = this.#model.started.engine.sequence({
       moved: prompt.moved ?? false,
       conversation: prompt.conversation,
@@ -186,6 +188,8 @@ export class LoadedModel {
     const step = {
       sampler: new this.#binding.Sampler(native.info.vocabSize, options.sampling),
       batchSize: options.nBatch,
+      logprobs:
+        options.logprobs === undefined ? undefined : logprobsInto(record.logprobs, options.logprobs, native),
       reader: record.reader,
       signal,
     }
@@ -238,6 +242,12 @@ export class LoadedModel {
     await this.#model.started.engine.close()
     this.#model.native.close()
   }
+}
+
+function checkBias({ info }: NativeModel, { sampling }: ResolvedGenerateOptions): void {
+  const unknown = sampling.biasedTokens.find((token) => token >= info.vocabSize)
+  if (unknown !== undefined)
+    throw optionError('logitBias', `token ids of this model, 0 to ${info.vocabSize - 1}`, unknown)
 }
 
 function formatsOf(

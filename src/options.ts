@@ -117,6 +117,8 @@ export const DEFAULTS = {
   minP: 0,
   repeatPenalty: 1.18,
   repeatLastN: 64,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
   nBatch: 512,
 } as const
 

@@ -41,6 +41,10 @@ const GREEDY = {
   minP: 0,
   repeatPenalty: 1,
   repeatLastN: 0,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  biasedTokens: new Int32Array(),
+  biases: new Float32Array(),
   seed: 0,
 } as const
 

@@ -4,7 +4,7 @@ import type { NativeBinding, NativeContext, NativeEvalResult, NativeModel } from
 import { contextMaker, type EngineShape, type MakeContext, openDrafter, warmUp } from './contexts.ts'
 import { demandOf, waitingFor } from './demand.ts'
 import type { Drafter } from './draft.ts'
-import { type Ask, gather, note, type Work } from './gather.ts'
+import { type Ask, type Drawn, gather, note, type Work } from './gather.ts'
 import { type Guess, Guesses } from './guesses.ts'
 import { measure } from './measure.ts'
 import { Pace } from './pace.ts'
@@ -121,7 +121,7 @@ export class Engine {
   }
 
   /** @internal Evaluates what `sequence` holds beyond its cache and draws the next token. */
-  ask(sequence: Sequence, options: StepOptions): Promise<readonly number[]> {
+  ask(sequence: Sequence, options: StepOptions): Promise<Drawn> {
     if (this.#closed) return Promise.reject(new ClosedError('The model'))
     if (options.signal?.aborted) return Promise.reject(options.signal.reason)
     if (this.#isFull(sequence)) return Promise.reject(new QueueFullError(this.#shape.maxQueue))
@@ -273,6 +273,7 @@ export class Engine {
       tokens,
       sampler: last ? ask.sampler : undefined,
       outputs: guessed > 0 ? Array.from(tokens.keys()) : undefined,
+      logprobs: last ? ask.logprobs?.top : undefined,
     }))
     this.#stepping = work
     const started = performance.now()
@@ -294,8 +295,8 @@ export class Engine {
       const drawn = results[i]?.tokens ?? new Int32Array()
       note(done, drawn)
       const { ask, last } = done
-      if (last && drawn.length > 0 && this.#asks.includes(ask))
-        this.#settle(ask, () => ask.resolve(Array.from(drawn)))
+      const answer = { tokens: Array.from(drawn), logprobs: results[i]?.logprobs }
+      if (last && drawn.length > 0 && this.#asks.includes(ask)) this.#settle(ask, () => ask.resolve(answer))
     })
   }
 

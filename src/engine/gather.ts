@@ -1,12 +1,20 @@
+import type { NativeLogprobs } from '../native/types.ts'
 import type { Guess } from './guesses.ts'
 import type { Sequence, StepOptions } from './sequence.ts'
 import { endOfWholeSlice } from './slices.ts'
 import type { Slot } from './slots.ts'
 
+/** What a step drew for one sequence. */
+export type Drawn = {
+  readonly tokens: readonly number[]
+  /** Of each of them, where they were asked for. */
+  readonly logprobs: readonly NativeLogprobs[] | undefined
+}
+
 /** A sequence that asks for its next token. */
 export type Ask = StepOptions & {
   readonly sequence: Sequence
-  readonly resolve: (tokens: readonly number[]) => void
+  readonly resolve: (drawn: Drawn) => void
   readonly reject: (reason: unknown) => void
   readonly onAbort: () => void
 }

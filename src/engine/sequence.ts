@@ -1,4 +1,5 @@
-import type { NativeSampler } from '../native/types.ts'
+import type { NativeLogprobs, NativeSampler } from '../native/types.ts'
+import type { Drawn } from './gather.ts'
 import { Lookup } from './lookup.ts'
 import type { Reader } from './runs.ts'
 
@@ -9,6 +10,10 @@ export type StepOptions = {
   readonly batchSize: number
   /** Tokens that are still wanted; a step that guesses well draws several. */
   readonly most?: number | undefined
+  /** Tells the log probability of each token that is drawn, and of so many (`top`) of the likeliest. */
+  readonly logprobs?:
+    | { readonly top: number; readonly tell: (token: number, logprobs: NativeLogprobs) => void }
+    | undefined
   /** Without one, somebody watches. */
   readonly reader?: Reader | undefined
   readonly signal: AbortSignal | undefined
@@ -16,7 +21,7 @@ export type StepOptions = {
 
 /** @internal Who evaluates it: the engine. */
 type Asked = {
-  ask(sequence: Sequence, options: StepOptions): Promise<readonly number[]>
+  ask(sequence: Sequence, options: StepOptions): Promise<Drawn>
   release(sequence: Sequence): void
 }
 
@@ -81,7 +86,7 @@ export class Sequence {
    * Appends `tokens`, evaluates what is not cached and draws the next token, or several where the engine has guessed
    * well. They are not appended.
    */
-  next(tokens: Iterable<number>, options: StepOptions): Promise<readonly number[]> {
+  next(tokens: Iterable<number>, options: StepOptions): Promise<Drawn> {
     for (const token of tokens) this.tokens.push(token)
     this.promptLength ||= this.tokens.length
     this.batchSize = options.batchSize

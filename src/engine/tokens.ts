@@ -30,17 +30,18 @@ export async function* generateTokens(
   let next = prompt
   for (let count = 0; count < limits.maxTokens; ) {
     const drawn = await sequence.next(next, { ...step, most: limits.maxTokens - count })
-    for (const token of drawn) {
+    for (const [i, token] of drawn.tokens.entries()) {
       step.signal?.throwIfAborted() // several came at once, and the first may have been one too many
       if (limits.endTokens.has(token)) {
         outcome.finishReason = 'stop'
         return
       }
+      if (drawn.logprobs) step.logprobs?.tell(token, drawn.logprobs[i]!)
       yield token
       count++
     }
-    next = drawn
+    next = drawn.tokens
     // What was just drawn has not been evaluated; there must be a cell for it before another can be drawn.
-    if (sequence.tokens.length + drawn.length - 1 >= limits.contextSize) return
+    if (sequence.tokens.length + drawn.tokens.length - 1 >= limits.contextSize) return
   }
 }

@@ -130,7 +130,7 @@ export type NativeEvalEntry = {
   readonly outputs?: readonly number[] | undefined
   /** Return the logits of each output as well. */
   readonly logits?: boolean | undefined
-  /** Return this many of the most likely tokens of each drawn output with their log probabilities. */
+  /** Return the log probability of each drawn token, and so many of the most likely ones with theirs. */
   readonly logprobs?: number | undefined
 }
 
@@ -148,11 +148,14 @@ export type NativeEvalResult = {
   /** `[vocabulary]` raw logits per output, when asked for. */
   readonly logits?: readonly Float32Array[]
   /** Per drawn output, when asked for: natural logarithms under the raw distribution, most likely first. */
-  readonly logprobs?: ReadonlyArray<{
-    readonly logprob: number
-    readonly topTokens: Int32Array
-    readonly topLogprobs: Float32Array
-  }>
+  readonly logprobs?: readonly NativeLogprobs[]
+}
+
+export type NativeLogprobs = {
+  /** Of the drawn token. */
+  readonly logprob: number
+  readonly topTokens: Int32Array
+  readonly topLogprobs: Float32Array
 }
 
 export interface NativeContext {
@@ -202,6 +205,13 @@ export type NativeSamplerParams = {
   readonly repeatPenalty: number
   /** Drawn tokens the penalty looks back on; 0 = off */
   readonly repeatLastN: number
+  /** Taken off the logit of every token drawn so far; 0 = off */
+  readonly presencePenalty: number
+  /** The same, once per time it was drawn; 0 = off */
+  readonly frequencyPenalty: number
+  /** Tokens, each once, whose logits change before all else, and by how much; -Infinity = never drawn */
+  readonly biasedTokens: Int32Array
+  readonly biases: Float32Array
   /** 32 bits, unsigned */
   readonly seed: number
 }

@@ -350,6 +350,14 @@ describe('logits and log probabilities', () => {
     expect(sum).toBeCloseTo(1, 4)
   })
 
+  test('of none but the drawn token, where 0 are asked for', async () => {
+    const entry = { sequence: 0, position: 0, tokens: prompt, sampler: greedy(model) }
+    const { logprobs: one } = await step(context, { ...entry, logprobs: 1 })
+    const { logprobs: none } = await step(context, { ...entry, logprobs: 0 })
+    expect(none![0]!.topTokens).toHaveLength(0)
+    expect(none![0]!.logprob).toBe(one![0]!.logprob)
+  })
+
   test('asked for or not, the tokens are the same, and the penalty does not touch them', async () => {
     const params = { ...GREEDY, repeatPenalty: 2, repeatLastN: 4 }
     const plain = await step(context, {

@@ -3,10 +3,9 @@ import type { EngineShape } from '../../src/engine/contexts.ts'
 import { Engine } from '../../src/engine/engine.ts'
 import type { Sequence } from '../../src/engine/sequence.ts'
 import type { NativeModel } from '../../src/native/types.ts'
-import { binding, openModel, openTiny } from '../support/native-models.ts'
+import { binding, GREEDY, openModel, openTiny } from '../support/native-models.ts'
 import type { TinyModel } from '../support/tiny-models.ts'
 
-const GREEDY = { temperature: 0, topK: 0, topP: 1, minP: 0, repeatPenalty: 1, repeatLastN: 0, seed: 1 }
 const lines: string[] = []
 const logger = { debug: (line: string) => void lines.push(line), info() {}, warn() {}, error() {} }
 const SHAPE: EngineShape = {
@@ -61,7 +60,8 @@ async function run(
   try {
     let next = prompt
     while (drawn.length < count) {
-      next = await sequence.next(next, { sampler, batchSize, most: count - drawn.length, signal })
+      const answer = await sequence.next(next, { sampler, batchSize, most: count - drawn.length, signal })
+      next = answer.tokens
       drawn.push(...next)
       for (const token of next) onToken?.(token)
     }

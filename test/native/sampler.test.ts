@@ -3,6 +3,7 @@ import { loadBinding } from '../../src/native/binding.ts'
 import type { NativeSampler, NativeSamplerParams } from '../../src/native/types.ts'
 import { chiSquareDeviation } from '../support/chi-square.ts'
 import { seeded } from '../support/gguf-writer.ts'
+import { GREEDY } from '../support/native-models.ts'
 import { PLAIN, probabilities, type ReferenceParams } from '../support/reference-sampler.ts'
 
 const { Sampler } = loadBinding()
@@ -11,8 +12,7 @@ const DRAWS = 40_000
 /** Standard deviations; the seeds are fixed, so a run either always passes or never. */
 const AGREES = 3.5
 
-const OFF: NativeSamplerParams = { ...PLAIN, repeatLastN: 0, seed: 1 }
-const GREEDY: NativeSamplerParams = { ...OFF, temperature: 0 }
+const OFF: NativeSamplerParams = { ...GREEDY, ...PLAIN }
 
 function sampler(vocabSize: number, params: Partial<NativeSamplerParams> = {}): NativeSampler {
   return new Sampler(vocabSize, { ...OFF, ...params })
@@ -49,6 +49,14 @@ function expectAgreement(params: Partial<ReferenceParams>, recent: readonly numb
   expect(chiSquareDeviation(counts, expected)).toBeLessThan(AGREES)
   const never = counts.filter((drawn, token) => drawn > 0 && expected[token] === 0)
   expect(never).toEqual([])
+}
+
+function biasOf(bias: Readonly<Record<number, number>>) {
+  const entries = Object.entries(bias)
+  return {
+    biasedTokens: Int32Array.from(entries, ([token]) => Number(token)),
+    biases: Float32Array.from(entries, ([, value]) => value),
+  }
 }
 
 const allowed = (expected: readonly number[]) => expected.filter((share) => share > 0).length
@@ -88,6 +96,29 @@ describe('the distribution drawn from is the one calculated by hand', () => {
     { topK: 10, topP: 0.6 },
   ])('the chain %o', (params) => {
     expectAgreement(params, 'repeatPenalty' in params ? [0, 3, 7, 12, 30] : [])
+  })
+
+  // Each draw has a sampler of its own: these penalties forget nothing.
+  test.each<Partial<ReferenceParams>>([
+    { presencePenalty: 1.5 },
+    { presencePenalty: -2 },
+    { frequencyPenalty: 0.7 },
+    { frequencyPenalty: -0.5, presencePenalty: 1 },
+    { bias: { 3: 2, 12: -100, 20: Number.NEGATIVE_INFINITY } },
+    { bias: { 0: 3, 5: -1 }, repeatPenalty: 1.3, presencePenalty: 0.5, frequencyPenalty: 0.5, topK: 20 },
+  ])('bias and the penalties %o', (params) => {
+    const recent = [0, 3, 3, 7, 3, 12, 0]
+    const { bias = {}, ...others } = params
+    const counts = new Array<number>(LOGITS.length).fill(0)
+    for (let seed = 0; seed < DRAWS; seed++) {
+      const drawing = sampler(LOGITS.length, { ...others, ...biasOf(bias), repeatLastN: 64, seed })
+      for (const token of recent) drawing.accept(token)
+      const drawn = drawing.sample(LOGITS)
+      counts[drawn] = counts[drawn]! + 1
+    }
+    const expected = probabilities(LOGITS, params, recent)
+    expect(chiSquareDeviation(counts, expected)).toBeLessThan(AGREES)
+    expect(chiSquareDeviation(counts, probabilities(LOGITS, {}))).toBeGreaterThan(6)
   })
 
   test('each sampler of the chain acts on what the one before it left', () => {
@@ -423,5 +454,52 @@ describe('arguments', () => {
       },
     }
     expect(() => new Sampler(4, params)).toThrow('mine')
+  })
+})
+
+describe('the presence and the frequency penalty', () => {
+  test('count what was drawn, however long ago', () => {
+    const logits = Float32Array.of(4, 3)
+    const once = new Sampler(2, { ...GREEDY, presencePenalty: 1.5 })
+    // 4 - 1.5 < 3, then 3 - 1.5 < 2.5: from there on the first is always ahead.
+    expect([1, 2, 3, 4].map(() => once.sample(logits))).toEqual([0, 1, 0, 0])
+    const each = new Sampler(2, { ...GREEDY, frequencyPenalty: 0.4 })
+    expect(Array.from({ length: 8 }, () => each.sample(logits))).toEqual([0, 0, 0, 1, 0, 1, 0, 1])
+  })
+
+  test('leave the logits as they were', () => {
+    const logits = Float32Array.of(4, 3, 2)
+    const drawing = new Sampler(3, {
+      ...GREEDY,
+      presencePenalty: 0.1,
+      frequencyPenalty: 0.3,
+      repeatPenalty: 1.7,
+      repeatLastN: 4,
+      ...biasOf({ 0: -0.7 }),
+    })
+    for (let i = 0; i < 20; i++) drawing.sample(logits)
+    expect(logits).toEqual(Float32Array.of(4, 3, 2))
+  })
+})
+
+describe('a bias', () => {
+  test('moves a token up, or bans it', () => {
+    const logits = Float32Array.of(4, 3, 2)
+    const draw = (bias: Record<number, number>) =>
+      new Sampler(3, { ...GREEDY, ...biasOf(bias) }).sample(logits)
+    expect(draw({ 2: 2.5 })).toBe(2)
+    expect(draw({ 0: Number.NEGATIVE_INFINITY })).toBe(1)
+    expect(draw({ 0: -1.5, 1: 0 })).toBe(1)
+  })
+
+  test.each([
+    ['a token twice', [1, 1], [0, 0]],
+    ['a token that is none', [3], [0]],
+    ['too few numbers', [1, 2], [0]],
+    ['NaN', [1], [Number.NaN]],
+    ['Infinity', [1], [Number.POSITIVE_INFINITY]],
+  ])('of %s is refused', (_, tokens, values) => {
+    const given = { biasedTokens: Int32Array.from(tokens), biases: Float32Array.from(values) }
+    expect(() => new Sampler(3, { ...GREEDY, ...given })).toThrow(/addon: "bias/)
   })
 })

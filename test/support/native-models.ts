@@ -76,6 +76,10 @@ export const GREEDY: NativeSamplerParams = {
   minP: 0,
   repeatPenalty: 1,
   repeatLastN: 0,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  biasedTokens: new Int32Array(),
+  biases: new Float32Array(),
   seed: 1,
 }
 

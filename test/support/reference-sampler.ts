@@ -9,23 +9,42 @@ export type ReferenceParams = {
   readonly topP: number
   readonly minP: number
   readonly repeatPenalty: number
+  readonly presencePenalty: number
+  readonly frequencyPenalty: number
+  /** What the logit of each token gains before all else. */
+  readonly bias: Readonly<Record<number, number>>
 }
 
 /** Everything switched off: the softmax of the logits. */
-export const PLAIN: ReferenceParams = { temperature: 1, topK: 0, topP: 1, minP: 0, repeatPenalty: 1 }
+export const PLAIN: ReferenceParams = {
+  temperature: 1,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  repeatPenalty: 1,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  bias: {},
+}
 
 type Candidate = { token: number; logit: number }
 
-/** Probability of each token, after `recent` tokens were drawn (those within the penalty's window). */
+/** Probability of each token, after `recent` tokens were drawn (all of them within the repeat penalty's window). */
 export function probabilities(
   logits: ArrayLike<number>,
   params: Partial<ReferenceParams>,
   recent: readonly number[] = [],
 ): number[] {
-  const { temperature, topK, topP, minP, repeatPenalty } = single({ ...PLAIN, ...params })
+  const { temperature, topK, topP, minP, repeatPenalty, presencePenalty, frequencyPenalty, bias } = single({
+    ...PLAIN,
+    ...params,
+  })
   const penalised = Array.from(logits, (logit, token) => {
-    if (!recent.includes(token)) return logit
-    return Math.fround(logit > 0 ? logit / repeatPenalty : logit * repeatPenalty)
+    const biased = Math.fround(logit + (bias[token] ?? 0))
+    const times = recent.filter((other) => other === token).length
+    if (times === 0) return biased
+    const repeated = Math.fround(biased > 0 ? biased / repeatPenalty : biased * repeatPenalty)
+    return repeated - times * frequencyPenalty - presencePenalty
   })
   let kept: Candidate[] = penalised
     .map((logit, token) => ({ token, logit }))
@@ -71,5 +90,7 @@ function single(params: ReferenceParams): ReferenceParams {
     topP: Math.fround(params.topP),
     minP: Math.fround(params.minP),
     repeatPenalty: Math.fround(params.repeatPenalty),
+    presencePenalty: Math.fround(params.presencePenalty),
+    frequencyPenalty: Math.fround(params.frequencyPenalty),
   }
 }

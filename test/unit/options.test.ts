@@ -13,6 +13,9 @@ const GENERATE_NUMBERS = [
   'minP',
   'repeatPenalty',
   'repeatLastN',
+  'presencePenalty',
+  'frequencyPenalty',
+  'logprobs',
   'nBatch',
   'seed',
 ] as const
@@ -62,9 +65,18 @@ describe('every number', () => {
           expectNamedError(result, option)
           continue
         }
-        const { sampling, maxTokens, nBatch } = result as ReturnType<typeof resolveGenerateOptions>
-        for (const number of Object.values(sampling))
-          expect(Number.isFinite(number) && number >= 0).toBe(true)
+        const {
+          sampling,
+          maxTokens,
+          nBatch,
+          logprobs = 0,
+        } = result as ReturnType<typeof resolveGenerateOptions>
+        const { biasedTokens, biases, presencePenalty, frequencyPenalty, ...others } = sampling
+        for (const number of Object.values(others)) expect(Number.isFinite(number) && number >= 0).toBe(true)
+        for (const penalty of [presencePenalty, frequencyPenalty])
+          expect(Number.isFinite(Math.fround(penalty))).toBe(true)
+        expect([biasedTokens, biases]).toEqual([new Int32Array(), new Float32Array()])
+        expect(Number.isInteger(logprobs) && logprobs >= 0 && logprobs <= 100).toBe(true)
         expect(sampling.repeatPenalty).toBeGreaterThan(0)
         expect(sampling.topK).toBeLessThan(2 ** 31)
         expect(sampling.repeatLastN).toBeLessThan(2 ** 31)
@@ -202,6 +214,10 @@ describe('defaults', () => {
       minP: 0,
       repeatPenalty: 1.18,
       repeatLastN: 64,
+      presencePenalty: 0,
+      frequencyPenalty: 0,
+      biasedTokens: new Int32Array(),
+      biases: new Float32Array(),
     })
     expect(maxTokens).toBe(200)
     expect(resolveModelOptions()).toMatchObject({ nCtx: 2048, ngl: 100 })
