@@ -1,8 +1,8 @@
 import { defineConfig } from 'tsup'
 
-// Run by scripts/dist.mjs, which adds the ESM entry.
+// Run by scripts/dist.mjs, which adds the ESM entries.
 export default defineConfig({
-  entry: ['src/index.ts'],
+  entry: { index: 'src/index.ts', server: 'src/server/index.ts' },
   format: ['cjs'],
   dts: true,
   clean: true,
@@ -14,4 +14,13 @@ export default defineConfig({
   esbuildOptions(options) {
     options.define = { ...options.define, 'import.meta.dirname': '__dirname' }
   },
+  esbuildPlugins: [
+    {
+      // A host is a program on top of the library: it uses the same one as everybody else, not a copy inside.
+      name: 'hosts use the public index',
+      setup(build) {
+        build.onResolve({ filter: /^\.\.\/index\.ts$/ }, () => ({ path: './index.cjs', external: true }))
+      },
+    },
+  ],
 })

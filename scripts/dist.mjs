@@ -8,7 +8,10 @@ import { main, Stop, step } from './steps.mjs'
 import { contentHash } from './tree.mjs'
 
 const SOURCES = ['src', 'package.json', 'package-lock.json', 'tsconfig.json', 'tsup.config.ts']
-const OUTPUTS = ['dist/index.cjs', 'dist/index.js', 'dist/index.d.ts', 'dist/index.d.cts']
+const ENTRIES = ['index', 'server']
+const OUTPUTS = ENTRIES.flatMap((entry) =>
+  ['cjs', 'js', 'd.ts', 'd.cts'].map((extension) => `dist/${entry}.${extension}`),
+)
 const stamp = inRoot('.cache', 'dist.txt')
 /** Where it is made: programs that use dist/ meanwhile find the old one whole, then the new one. */
 const making = inRoot('dist.new')
@@ -23,7 +26,7 @@ export async function buildDist(report = () => {}) {
     throw new Stop(
       `${output.split('\n').slice(-40).join('\n')}\n\ndist/ could not be built: see the messages of tsup above.`,
     )
-  writeEsmEntry()
+  for (const entry of ENTRIES) writeEsmEntry(entry)
   replaceDist()
   mkdirSync(dirname(stamp), { recursive: true })
   writeFileSync(stamp, `${key} ${contentHash(inRoot(), OUTPUTS)}`)
@@ -31,16 +34,16 @@ export async function buildDist(report = () => {}) {
 }
 
 /**
- * The ESM entry re-exports the CommonJS build under explicit names. A second copy of the code would be a second
+ * An ESM entry re-exports the CommonJS build under explicit names. A second copy of the code would be a second
  * AsyncLocalStorage, a second set of classes for `instanceof` and a second registry of loaded weights.
  */
-function writeEsmEntry() {
-  const names = Object.keys(createRequire(import.meta.url)(join(making, 'index.cjs'))).sort()
+function writeEsmEntry(entry) {
+  const names = Object.keys(createRequire(import.meta.url)(join(making, `${entry}.cjs`))).sort()
   writeFileSync(
-    join(making, 'index.js'),
-    `export {\n${names.map((name) => `  ${name},\n`).join('')}} from './index.cjs'\n`,
+    join(making, `${entry}.js`),
+    `export {\n${names.map((name) => `  ${name},\n`).join('')}} from './${entry}.cjs'\n`,
   )
-  writeFileSync(join(making, 'index.d.ts'), "export * from './index.cjs'\n")
+  writeFileSync(join(making, `${entry}.d.ts`), `export * from './${entry}.cjs'\n`)
 }
 
 /** File by file: a folder that is in use cannot be renamed everywhere. */

@@ -190,6 +190,11 @@ export class GPT4All extends ModelFiles {
     return (await this.tokenize(text, { addSpecial: true, parseSpecial: true })).length
   }
 
+  /** Its file's name, without folder and `.gguf`. */
+  get name(): string {
+    return basename(this.#location.asGiven).replace(/\.gguf$/, '')
+  }
+
   /** Tokens the context holds, prompt and answer together (`nCtx`). */
   get contextSize(): number {
     return this.#options.nCtx

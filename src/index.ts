@@ -24,6 +24,7 @@ export {
   ModelError,
   type OptionError,
   OutOfMemoryError,
+  optionError,
   QueueFullError,
   TemplateError,
 } from './errors.ts'

@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto'
+import type { FinishReason, Generation, GenerationResult, Part } from '../index.ts'
+import { toApiError } from './errors.ts'
+import type { Exchange } from './exchange.ts'
+import { event, merged, streamed } from './stream.ts'
+
+/** How an endpoint writes its answer: each function makes one entry of `choices`. */
+export type AnswerFormat = {
+  /** Begins the id of the answer. */
+  readonly prefix: string
+  /** `object` of the whole answer, and of a chunk of a streamed one. */
+  readonly whole: string
+  readonly chunk: string
+  readonly choice: (result: GenerationResult, index: number) => object
+  /** The first chunk of a choice, where there is one before its text. */
+  readonly begin?: (index: number) => object
+  readonly piece: (part: Part, index: number) => object
+  readonly end: (result: GenerationResult, index: number) => object
+}
+
+export type AnswerOptions = {
+  readonly model: string
+  readonly streams: boolean
+  /** A last chunk tells the usage. */
+  readonly tellsUsage: boolean
+  readonly stallTimeout: number
+}
+
+/** Answers with one choice for each of `generations`, whole or streamed. */
+export async function answer(
+  generations: readonly Generation[],
+  format: AnswerFormat,
+  exchange: Exchange,
+  { model, streams, tellsUsage, stallTimeout }: AnswerOptions,
+): Promise<Response> {
+  const id = `${format.prefix}-${randomUUID().replaceAll('-', '')}`
+  const head = { id, object: format.whole, created: Math.floor(Date.now() / 1000), model }
+  if (streams) {
+    const chunkHead = { ...head, object: format.chunk, ...(tellsUsage && { usage: null }) }
+    const events = eventsOf(generations, format, exchange, chunkHead, tellsUsage)
+    exchange.streams()
+    return streamed(events, stallTimeout, (reason) => exchange.abort(reason))
+  }
+  const results = await Promise.all(generations.map(({ result }) => result)).catch((error) => {
+    exchange.abort(error) // the others are for nobody
+    throw error
+  })
+  exchange.noteResults(results)
+  const choices = results.map(format.choice)
+  return Response.json({ ...head, choices, ...totals(results) })
+}
+
+async function* eventsOf(
+  generations: readonly Generation[],
+  format: AnswerFormat,
+  exchange: Exchange,
+  head: object,
+  tellsUsage: boolean,
+): AsyncGenerator<string, void, void> {
+  const chunk = (choice: object) => event({ ...head, choices: [choice] })
+  const begun = new Set<number>()
+  let isTold = false
+  try {
+    const parts = merged(generations.map((generation) => generation.parts()))
+    for await (const { index, value } of parts) {
+      if (format.begin && !begun.has(index)) yield chunk(format.begin(index))
+      begun.add(index)
+      isTold = true
+      if (value) yield chunk(format.piece(value, index))
+      else yield chunk(format.end(await generations[index]!.result, index))
+    }
+    const results = await Promise.all(generations.map(({ result }) => result))
+    exchange.noteResults(results)
+    if (tellsUsage) yield event({ ...head, choices: [], ...totals(results) })
+    yield event('[DONE]')
+    exchange.end(200)
+  } catch (error) {
+    const failure = toApiError(error)
+    exchange.abort(failure)
+    exchange.end(failure.status, failure)
+    if (!isTold) throw failure // there are no headers yet
+    yield event(failure.body)
+  } finally {
+    // The client went away: that is what `return()` means here.
+    exchange.end(200)
+  }
+}
+
+/** Usage in OpenAI's words, timings in those of llama.cpp's server. A prompt of several choices counts once. */
+function totals(results: readonly GenerationResult[]): object {
+  const sum = (of: (result: GenerationResult) => number) =>
+    results.reduce((total, result) => total + of(result), 0)
+  const prompts = new Map(results.map(({ usage }) => [usage.promptTokens, usage]))
+  const promptTokens = sum(({ usage }) => usage.promptTokens)
+  const completionTokens = sum(({ usage }) => usage.completionTokens)
+  const [first] = results
+  return {
+    usage: {
+      prompt_tokens: prompts.size === 1 ? first!.usage.promptTokens : promptTokens,
+      completion_tokens: completionTokens,
+      total_tokens: (prompts.size === 1 ? first!.usage.promptTokens : promptTokens) + completionTokens,
+      prompt_tokens_details: { cached_tokens: Math.min(...results.map(({ usage }) => usage.cachedTokens)) },
+    },
+    timings: {
+      queue_ms: first!.timings.queueMs,
+      prompt_ms: first!.timings.promptMs,
+      prompt_per_second: first!.timings.promptTokensPerSecond,
+      predicted_ms: first!.timings.completionMs,
+      predicted_per_second: first!.timings.tokensPerSecond,
+    },
+  }
+}
+
+export function finishReasonOf({ finishReason }: { readonly finishReason: FinishReason }): 'stop' | 'length' {
+  return finishReason === 'length' ? 'length' : 'stop'
+}

@@ -1,0 +1,120 @@
+import type { GenerationResult, GPT4All, TokenLogprob } from '../index.ts'
+import { type AnswerFormat, answer, finishReasonOf } from './answer.ts'
+import { readJson } from './body.ts'
+import { countOf } from './chat.ts'
+import { badParameter } from './errors.ts'
+import type { Exchange } from './exchange.ts'
+import type { ModelPool } from './models.ts'
+import type { ResolvedServerOptions } from './options.ts'
+import { samplingOf } from './sampling.ts'
+import { type CompletionRequest, readCompletionRequest } from './schema.ts'
+
+/** OpenAI's. */
+const DEFAULT_MAX_TOKENS = 16
+
+/** `POST /v1/completions` */
+export async function completions(
+  request: Request,
+  exchange: Exchange,
+  pool: ModelPool,
+  options: ResolvedServerOptions,
+): Promise<Response> {
+  const asked = readCompletionRequest(await readJson(request, options.maxBodyBytes))
+  if (asked.echo && typeof asked.logprobs === 'number')
+    throw badParameter(
+      'echo',
+      '"echo" with "logprobs" is not supported by this server yet.',
+      'unsupported_parameter',
+    )
+  const given = promptsOf(asked.prompt)
+  const each = asked.n ?? 1
+  const count = countOf(each, given.length, options.maxChoices)
+  const { id, model, release } = await pool.use(asked.model ?? undefined, count, exchange.signal)
+  exchange.uses(id, release)
+  exchange.notePrompt(asked.prompt)
+  const texts = await Promise.all(given.map((prompt) => textOf(model, prompt)))
+  const prompts = texts.flatMap((text) => Array.from({ length: each }, () => text))
+  const maxTokens = asked.max_tokens ?? options.defaults.maxTokens ?? DEFAULT_MAX_TOKENS
+  const generations = prompts.map((prompt, choice) =>
+    model.generate(prompt, {
+      ...samplingOf(asked, choice, maxTokens, options),
+      ...(typeof asked.logprobs === 'number' && { logprobs: asked.logprobs }),
+      signal: exchange.signal,
+    }),
+  )
+  return answer(generations, formatOf(asked.echo ? prompts : []), exchange, {
+    model: id,
+    streams: asked.stream ?? false,
+    tellsUsage: asked.stream_options?.include_usage ?? false,
+    stallTimeout: options.stallTimeout,
+  })
+}
+
+type Prompt = string | readonly number[]
+
+function promptsOf(prompt: CompletionRequest['prompt']): readonly Prompt[] {
+  if (typeof prompt === 'string') return [prompt]
+  return prompt.length > 0 && prompt.every((one) => typeof one === 'number')
+    ? [prompt as number[]]
+    : (prompt as (string | number[])[])
+}
+
+async function textOf(model: GPT4All, prompt: Prompt): Promise<string> {
+  if (typeof prompt === 'string') return prompt
+  const size = model.config?.vocabularySize ?? 0
+  if (prompt.some((token) => token >= size))
+    throw badParameter(
+      'prompt',
+      `"prompt" has token ids that this model does not know: it has ${size} tokens.`,
+    )
+  return model.detokenize(prompt)
+}
+
+/** `echoed` are the prompts to begin the texts with; none where they are not wanted. */
+function formatOf(echoed: readonly string[]): AnswerFormat {
+  const offsets = new Map<number, number>()
+  const logprobsOf = (list: readonly TokenLogprob[] | undefined, index: number) => {
+    if (!list) return null
+    const told = legacyLogprobs(list, offsets.get(index) ?? 0)
+    offsets.set(index, told.end)
+    return told.logprobs
+  }
+  return {
+    prefix: 'cmpl',
+    whole: 'text_completion',
+    chunk: 'text_completion',
+    choice: (result: GenerationResult, index) => ({
+      index,
+      text: (echoed[index] ?? '') + result.text,
+      logprobs: logprobsOf(result.logprobs, index),
+      finish_reason: finishReasonOf(result),
+    }),
+    ...(echoed.length > 0 && {
+      begin: (index: number) => ({ index, text: echoed[index]!, logprobs: null, finish_reason: null }),
+    }),
+    piece: ({ text, logprobs }, index) => ({
+      index,
+      text,
+      logprobs: logprobsOf(logprobs, index),
+      finish_reason: null,
+    }),
+    end: (result, index) => ({ index, text: '', logprobs: null, finish_reason: finishReasonOf(result) }),
+  }
+}
+
+/** The form of OpenAI's older endpoint: one list for each thing told. */
+function legacyLogprobs(list: readonly TokenLogprob[], start: number) {
+  let end = start
+  const textOffset = list.map(({ text }) => {
+    const offset = end
+    end += text.length
+    return offset
+  })
+  const logprobs = {
+    tokens: list.map(({ text }) => text),
+    token_logprobs: list.map(({ logprob }) => logprob),
+    top_logprobs: list.map(({ top }) => Object.fromEntries(top.map(({ text, logprob }) => [text, logprob]))),
+    text_offset: textOffset,
+  }
+  return { logprobs, end }
+}

@@ -1,0 +1,107 @@
+import { isGPT4AllError } from '../index.ts'
+
+type ErrorType =
+  | 'invalid_request_error'
+  | 'authentication_error'
+  | 'permission_error'
+  | 'not_found_error'
+  | 'rate_limit_error'
+  | 'server_error'
+
+type Details = {
+  readonly type?: ErrorType
+  /** For programs, e.g. `model_not_found`. */
+  readonly code?: string | null
+  /** The parameter of the request that is to blame. */
+  readonly param?: string | null
+  readonly headers?: Readonly<Record<string, string>>
+  readonly cause?: unknown
+}
+
+const TYPES: Readonly<Record<number, ErrorType>> = {
+  401: 'authentication_error',
+  403: 'permission_error',
+  404: 'not_found_error',
+  429: 'rate_limit_error',
+}
+
+/** What a client is told when its request fails, in the form of OpenAI's API. */
+export class ApiError extends Error {
+  readonly status: number
+  readonly type: ErrorType
+  readonly code: string | null
+  readonly param: string | null
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(status: number, message: string, details: Details = {}) {
+    super(message, { cause: details.cause })
+    this.status = status
+    this.type = details.type ?? TYPES[status] ?? (status >= 500 ? 'server_error' : 'invalid_request_error')
+    this.code = details.code ?? null
+    this.param = details.param ?? null
+    this.headers = details.headers ?? {}
+  }
+
+  get body(): { readonly error: Readonly<Record<string, string | null>> } {
+    const { message, type, param, code } = this
+    return { error: { message, type, param, code } }
+  }
+
+  toResponse(): Response {
+    return Response.json(this.body, { status: this.status, headers: this.headers })
+  }
+}
+
+/** A request that names a parameter wrongly. */
+export function badParameter(param: string, message: string, code?: string): ApiError {
+  return new ApiError(400, message, { param, ...(code !== undefined && { code }) })
+}
+
+export function tooMany(message: string, retryAfterSeconds: number): ApiError {
+  const headers = { 'retry-after': String(retryAfterSeconds) }
+  return new ApiError(429, message, { code: 'queue_full', headers })
+}
+
+/** The library's options that go by another name in requests. */
+const PARAMETERS: Readonly<Record<string, string>> = {
+  temp: 'temperature',
+  topK: 'top_k',
+  topP: 'top_p',
+  minP: 'min_p',
+  repeatPenalty: 'repeat_penalty',
+  repeatLastN: 'repeat_last_n',
+  presencePenalty: 'presence_penalty',
+  frequencyPenalty: 'frequency_penalty',
+  logitBias: 'logit_bias',
+  maxTokens: 'max_tokens',
+}
+
+/** What went wrong, as the client is told; nothing of the server's inside where that is none of its business. */
+export function toApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error
+  if (!isGPT4AllError(error))
+    return new ApiError(500, 'The server failed on this request; its log tells more.', { cause: error })
+  const { message, code } = error
+  const cause = error
+  switch (error.code) {
+    case 'ERR_OPTION': {
+      const { option } = error as { readonly option: string }
+      return badParameter(PARAMETERS[option] ?? option, message)
+    }
+    case 'ERR_CONTEXT_OVERFLOW':
+      return new ApiError(400, message, { code: 'context_length_exceeded', param: 'messages', cause })
+    case 'ERR_TEMPLATE':
+      return new ApiError(400, `The model's chat template refuses these messages: ${message}`, {
+        param: 'messages',
+        cause,
+      })
+    case 'ERR_QUEUE_FULL':
+      return tooMany(message, 1)
+    case 'ERR_CLOSED':
+      return new ApiError(503, 'The server is shutting down.', { code: 'shutting_down', cause })
+    case 'ERR_MEMORY':
+      return new ApiError(503, 'There is not enough memory for this model now.', { code, cause })
+    default:
+      return new ApiError(500, `The model failed (${code}); the server's log tells more.`, { code, cause })
+  }
+}

@@ -1,0 +1,122 @@
+import { randomUUID } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
+import type { GenerationResult, Logger } from '../index.ts'
+import type { ApiError } from './errors.ts'
+import type { Metrics } from './metrics.ts'
+
+/** What is said in the log of a request beside the request itself. */
+type Notes = {
+  model?: string
+  prompt?: unknown
+  answers?: readonly string[]
+}
+
+type Sinks = {
+  readonly logger: Logger | undefined
+  readonly logPrompts: boolean
+  readonly metrics: Metrics
+}
+
+/** A request and all that comes of it, until the last byte of the answer is on its way. */
+export class Exchange {
+  readonly id: string
+  /** Aborts when the client goes away, or the server gives up. */
+  readonly signal: AbortSignal
+  readonly #leaving = new AbortController()
+  readonly #request: Request
+  readonly #path: string
+  readonly #sinks: Sinks
+  readonly #startedAt = performance.now()
+  readonly #notes: Notes = {}
+  #results: readonly GenerationResult[] = []
+  #release = () => {}
+  #isStreaming = false
+  #isOver = false
+  #onEnd = () => {}
+  /** Resolves when it is over. */
+  readonly ended = new Promise<void>((resolve) => {
+    this.#onEnd = resolve
+  })
+
+  constructor(request: Request, path: string, sinks: Sinks) {
+    const given = request.headers.get('x-request-id') ?? ''
+    this.id = /^[\w.:-]{1,100}$/.test(given) ? given : `req_${randomUUID().replaceAll('-', '')}`
+    this.#request = request
+    this.#path = path
+    this.#sinks = sinks
+    this.signal = AbortSignal.any([request.signal, this.#leaving.signal])
+    setMaxListeners(0, this.signal)
+  }
+
+  /** Ends what it does. */
+  abort(reason: unknown): void {
+    this.#leaving.abort(reason)
+  }
+
+  /** `release` is called when it is over. */
+  uses(model: string, release: () => void): void {
+    this.#notes.model = model
+    this.#release = release
+  }
+
+  notePrompt(prompt: unknown): void {
+    if (this.#sinks.logPrompts) this.#notes.prompt = prompt
+  }
+
+  noteResults(results: readonly GenerationResult[]): void {
+    this.#results = results
+    if (this.#sinks.logPrompts) this.#notes.answers = results.map(({ text }) => text)
+    for (const result of results) this.#sinks.metrics.generated(this.#notes.model ?? '', result)
+  }
+
+  /** The answer goes on after its headers; who streams it calls `end()`. */
+  streams(): void {
+    this.#isStreaming = true
+  }
+
+  /** The answer is made. */
+  answered(status: number, error?: ApiError): void {
+    if (!this.#isStreaming) this.end(status, error)
+  }
+
+  /** Over: counts it and writes the line. Idempotent. */
+  end(status: number, error?: ApiError): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#release()
+    const { method } = this.#request
+    const seconds = (performance.now() - this.#startedAt) / 1000
+    // Nobody is there to hear the answer.
+    const shown = this.signal.aborted && !this.#leaving.signal.aborted ? 499 : status
+    this.#sinks.metrics.answered(this.#path, shown, seconds)
+    const { logger } = this.#sinks
+    const line = JSON.stringify({
+      time: new Date().toISOString(),
+      id: this.id,
+      method,
+      path: this.#path,
+      status: shown,
+      ms: Math.round(seconds * 1000),
+      ...this.#notes,
+      ...totals(this.#results),
+      ...(error && { error: error.message, code: error.code ?? undefined }),
+    })
+    if (shown >= 500) logger?.error(line)
+    else logger?.info(line)
+    if (shown >= 500 && error?.cause instanceof Error) logger?.error(`${this.id}: ${error.cause.stack}`)
+    this.#onEnd()
+  }
+}
+
+function totals(results: readonly GenerationResult[]): object {
+  if (results.length === 0) return {}
+  const sum = (of: (result: GenerationResult) => number) =>
+    results.reduce((total, result) => total + of(result), 0)
+  return {
+    promptTokens: sum(({ usage }) => usage.promptTokens),
+    cachedTokens: sum(({ usage }) => usage.cachedTokens),
+    completionTokens: sum(({ usage }) => usage.completionTokens),
+    queueMs: Math.round(Math.max(...results.map(({ timings }) => timings.queueMs))),
+    finishReasons: results.map(({ finishReason }) => finishReason),
+  }
+}

@@ -1,0 +1,93 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { isIP } from 'node:net'
+import { ApiError } from './errors.ts'
+
+/** Who may talk to the server. */
+export type GuardOptions = {
+  readonly apiKeys: readonly string[]
+  readonly allowedHosts: readonly string[] | '*'
+  readonly corsOrigins: readonly string[] | '*'
+}
+
+/**
+ * Refuses a request that a foreign page has caused. A page may let its own name resolve to this machine, so the name in
+ * `Host` must be one of ours: an address cannot be redirected. And it may simply send one, so `Origin` must be ours too.
+ */
+export function checkSource(request: Request, options: GuardOptions): void {
+  const host = request.headers.get('host') ?? new URL(request.url).host
+  if (!isOurHost(host, options.allowedHosts))
+    throw new ApiError(403, `This server does not answer to the name "${host}" (option allowedHosts).`, {
+      code: 'host_not_allowed',
+    })
+  const origin = request.headers.get('origin')
+  if (origin !== null && !isOurOrigin(origin, host) && !isNamed(origin, options.corsOrigins))
+    throw new ApiError(403, `Pages of "${origin}" may not use this server (option corsOrigins).`, {
+      code: 'origin_not_allowed',
+    })
+}
+
+/** Refuses a request without a valid key, where keys are asked for. */
+export function checkKey(request: Request, { apiKeys }: GuardOptions): void {
+  if (apiKeys.length === 0) return
+  const given = /^Bearer +(.+)$/i.exec(request.headers.get('authorization') ?? '')?.[1]?.trim()
+  if (given !== undefined && apiKeys.map((key) => isEqual(key, given)).includes(true)) return
+  const message =
+    given === undefined
+      ? 'This server wants an API key: send it as "Authorization: Bearer <key>".'
+      : 'The API key is wrong.'
+  throw new ApiError(401, message, { code: 'invalid_api_key', headers: { 'www-authenticate': 'Bearer' } })
+}
+
+/** What lets pages of the named origins read the answer; empty for all others. */
+export function corsHeaders(request: Request, { corsOrigins }: GuardOptions): Record<string, string> {
+  const origin = request.headers.get('origin')
+  if (origin === null || !isNamed(origin, corsOrigins)) return {}
+  return {
+    'access-control-allow-origin': origin,
+    'access-control-expose-headers': 'x-request-id, retry-after',
+    vary: 'origin',
+  }
+}
+
+/** The answer to a browser that asks whether a page may. */
+export function preflight(request: Request, options: GuardOptions): Response {
+  const wanted = request.headers.get('access-control-request-headers')
+  return new Response(null, {
+    status: 204,
+    headers: {
+      ...corsHeaders(request, options),
+      'access-control-allow-methods': 'GET, POST',
+      ...(wanted !== null && { 'access-control-allow-headers': wanted }),
+      'access-control-max-age': '600',
+    },
+  })
+}
+
+/** True for hosts that only this machine reaches. */
+export function isLoopback(host: string): boolean {
+  const name = bare(host)
+  return name === 'localhost' || name === '::1' || (isIP(name) === 4 && name.startsWith('127.'))
+}
+
+function isOurHost(host: string, allowed: readonly string[] | '*'): boolean {
+  const name = withoutPort(host.toLowerCase())
+  const isLocal = name === 'localhost' || name.endsWith('.localhost') || isIP(bare(name)) > 0
+  return isLocal || isNamed(name, allowed)
+}
+
+function isOurOrigin(origin: string, host: string): boolean {
+  return origin.toLowerCase().replace(/^https?:\/\//, '') === host.toLowerCase()
+}
+
+function isNamed(name: string, list: readonly string[] | '*'): boolean {
+  return list === '*' || list.includes(name.toLowerCase())
+}
+
+const withoutPort = (host: string) => host.replace(/:\d*$/, '')
+const bare = (host: string) => host.replace(/^\[(.*)\]$/, '$1')
+
+// Hashed first: equal lengths, so that the comparison takes as long whatever was sent.
+function isEqual(key: string, given: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest()
+  return timingSafeEqual(digest(key), digest(given))
+}

@@ -1,0 +1,79 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { GenerationResult } from '../index.ts'
+import type { ModelPool } from './models.ts'
+
+const SECONDS = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120]
+
+/** What `/metrics` tells, in the format of Prometheus. */
+export class Metrics {
+  readonly #registry = new Registry()
+  readonly #requests = new Counter({
+    name: 'gpt4all_requests_total',
+    help: 'Requests answered, by path and HTTP status; 499 = the client went away.',
+    labelNames: ['path', 'status'],
+    registers: [this.#registry],
+  })
+  readonly #duration = new Histogram({
+    name: 'gpt4all_request_duration_seconds',
+    help: 'From the request to the last byte of its answer.',
+    labelNames: ['path'],
+    buckets: SECONDS,
+    registers: [this.#registry],
+  })
+  readonly #firstToken = new Histogram({
+    name: 'gpt4all_time_to_first_token_seconds',
+    help: 'From the start of a generation to its first token, waiting in line included.',
+    labelNames: ['model'],
+    buckets: SECONDS,
+    registers: [this.#registry],
+  })
+  readonly #tokens = {
+    prompt: this.#counter('gpt4all_prompt_tokens_total', 'Tokens of prompts.'),
+    cached: this.#counter('gpt4all_cached_tokens_total', 'Tokens of prompts that were in the cache.'),
+    completion: this.#counter('gpt4all_completion_tokens_total', 'Tokens generated.'),
+  }
+
+  constructor(pool: ModelPool) {
+    const gauge = (name: string, help: string, collect: (gauge: Gauge<'model'>) => void) =>
+      new Gauge({
+        name,
+        help,
+        labelNames: ['model'] as const,
+        registers: [this.#registry],
+        collect() {
+          this.reset()
+          collect(this)
+        },
+      })
+    gauge('gpt4all_generations_running', 'Generations computed side by side now.', (gauge) => {
+      for (const { id, running } of pool.activities()) gauge.set({ model: id }, running)
+    })
+    gauge('gpt4all_generations_queued', 'Generations that wait in line now.', (gauge) => {
+      for (const { id, queued } of pool.activities()) gauge.set({ model: id }, queued)
+    })
+    gauge('gpt4all_model_loaded', '1 for each model whose weights are in memory.', (gauge) => {
+      for (const id of pool.loaded) gauge.set({ model: id }, 1)
+    })
+  }
+
+  answered(path: string, status: number, seconds: number): void {
+    this.#requests.inc({ path, status: String(status) })
+    this.#duration.observe({ path }, seconds)
+  }
+
+  generated(model: string, { usage, timings }: GenerationResult): void {
+    this.#tokens.prompt.inc({ model }, usage.promptTokens)
+    this.#tokens.cached.inc({ model }, usage.cachedTokens)
+    this.#tokens.completion.inc({ model }, usage.completionTokens)
+    this.#firstToken.observe({ model }, timings.promptMs / 1000)
+  }
+
+  async toResponse(): Promise<Response> {
+    const text = await this.#registry.metrics()
+    return new Response(text, { headers: { 'content-type': this.#registry.contentType } })
+  }
+
+  #counter(name: string, help: string): Counter<'model'> {
+    return new Counter({ name, help, labelNames: ['model'] as const, registers: [this.#registry] })
+  }
+}

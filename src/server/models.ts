@@ -1,0 +1,238 @@
+import { readdir, realpath, stat } from 'node:fs/promises'
+import { join, sep } from 'node:path'
+import { GPT4All, type Logger } from '../index.ts'
+import { ApiError, tooMany } from './errors.ts'
+import type { ResolvedServerOptions } from './options.ts'
+
+/** A model that clients may name. */
+export type ServedModel = {
+  readonly id: string
+  /** Seconds since 1970. */
+  readonly created: number
+  /** Tokens of its context, once it is loaded. */
+  readonly contextSize: number | undefined
+}
+
+/** A model in use; `release()` once when its generations are over. */
+export type Lease = { readonly id: string; readonly model: GPT4All; readonly release: () => void }
+
+type Entry = {
+  readonly id: string
+  readonly created: number
+  /** Given by the caller, who closes it. */
+  readonly isGiven: boolean
+  model: GPT4All | undefined
+  opening: Promise<GPT4All> | undefined
+  /** Generations under way or in line, and requests that wait for it to open. */
+  active: number
+  lastUsed: number
+  idleTimer: NodeJS.Timeout | undefined
+}
+
+type PoolOptions = Pick<
+  ResolvedServerOptions,
+  'modelPath' | 'modelOptions' | 'maxModels' | 'idleTimeout' | 'maxQueue' | 'logPrompts'
+>
+
+const GGUF = /\.gguf$/
+/** Of a split model the first file stands for all. */
+const LATER_PART = /-(?!00001)\d{5}-of-\d{5}\.gguf$/
+
+/** The models of a server: those it was given, and those of its folder, loaded on demand and unloaded when nobody asks. */
+export class ModelPool {
+  readonly #options: PoolOptions
+  readonly #entries = new Map<string, Entry>()
+  #waiting: (() => void)[] = []
+  #isClosed = false
+
+  constructor(given: ReadonlyMap<string, GPT4All>, options: PoolOptions) {
+    this.#options = options
+    const created = Math.floor(Date.now() / 1000)
+    for (const [id, model] of given) this.#entries.set(id, { ...newEntry(id, created), isGiven: true, model })
+  }
+
+  /** Those given first, then those of the folder by name. */
+  async list(): Promise<readonly ServedModel[]> {
+    const given = [...this.#entries.values()].filter(({ isGiven }) => isGiven)
+    const found = (await this.#files()).filter(({ id }) => !given.some((entry) => entry.id === id))
+    return [...given, ...found].map(({ id, created }) => {
+      const model = this.#entries.get(id)?.model
+      return { id, created, contextSize: model?.config && model.contextSize }
+    })
+  }
+
+  /** Ids of the models whose weights are in memory. */
+  get loaded(): readonly string[] {
+    return [...this.#entries.values()].filter(({ model }) => model?.config).map(({ id }) => id)
+  }
+
+  /** What the loaded models are doing. */
+  *activities(): Iterable<{ readonly id: string; readonly running: number; readonly queued: number }> {
+    for (const { id, model } of this.#entries.values()) if (model) yield { id, ...model.activity }
+  }
+
+  /**
+   * The model that is meant, open, for `count` generations; without an `id` the first there is. Waits for room where all
+   * that are loaded are busy. Throws 404 for a model there is none of, 429 where too many wait.
+   */
+  async use(id: string | undefined, count: number, signal: AbortSignal): Promise<Lease> {
+    const entry = await this.#find(id)
+    const places = (entry.model?.parallel ?? 1) + this.#options.maxQueue
+    if (entry.active > 0 && entry.active + count > places)
+      throw tooMany(`Too many requests wait for "${entry.id}"; try again later.`, 1)
+    entry.active += count
+    clearTimeout(entry.idleTimer)
+    let isReleased = false
+    const release = () => {
+      if (isReleased) return
+      isReleased = true
+      entry.active -= count
+      entry.lastUsed = performance.now()
+      this.#rest(entry)
+    }
+    try {
+      const model = await this.#open(entry, signal)
+      return { id: entry.id, model, release }
+    } catch (error) {
+      release()
+      throw error
+    }
+  }
+
+  /** Closes what it has opened; models that were given stay open. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    const entries = [...this.#entries.values()]
+    for (const { idleTimer } of entries) clearTimeout(idleTimer)
+    await Promise.all(entries.map((entry) => this.#unload(entry)))
+  }
+
+  async #find(id: string | undefined): Promise<Entry> {
+    const given = id === undefined ? [...this.#entries.values()].find(({ isGiven }) => isGiven) : undefined
+    const known = given ?? this.#entries.get(withoutExtension(id ?? ''))
+    if (known?.isGiven) return known
+    const found = await this.#files()
+    const file = id === undefined ? found[0] : found.find((one) => one.id === withoutExtension(id))
+    if (!file) throw await this.#unknown(id)
+    const entry = this.#entries.get(file.id) ?? newEntry(file.id, file.created)
+    this.#entries.set(file.id, entry)
+    return entry
+  }
+
+  async #unknown(id: string | undefined): Promise<ApiError> {
+    const ids = (await this.list()).map((model) => `"${model.id}"`)
+    const there = ids.length === 0 ? 'There are no models here.' : `There are ${ids.slice(0, 20).join(', ')}.`
+    const message = id === undefined ? there : `There is no model "${id.slice(0, 200)}". ${there}`
+    return new ApiError(404, message, { code: 'model_not_found', param: 'model' })
+  }
+
+  /** The models of the folder, not below it, and nothing that a link there leads to elsewhere. */
+  async #files(): Promise<{ readonly id: string; readonly created: number }[]> {
+    const { modelPath } = this.#options
+    if (modelPath === undefined) return []
+    const root = await realpath(modelPath).catch(() => undefined)
+    if (root === undefined) return []
+    const names = (await readdir(root)).filter((name) => GGUF.test(name) && !LATER_PART.test(name)).sort()
+    const files = await Promise.all(
+      names.map(async (name) => {
+        const path = await realpath(join(root, name)).catch(() => undefined)
+        const about = path?.startsWith(root + sep) ? await stat(path) : undefined
+        if (!about?.isFile()) return []
+        return [{ id: withoutExtension(name), created: Math.floor(about.mtimeMs / 1000) }]
+      }),
+    )
+    return files.flat()
+  }
+
+  async #open(entry: Entry, signal: AbortSignal): Promise<GPT4All> {
+    if (entry.isGiven) return entry.model!.open()
+    while (!entry.opening) {
+      if (this.#isClosed) throw new ApiError(503, 'The server is shutting down.', { code: 'shutting_down' })
+      const others = [...this.#entries.values()].filter((other) => other.opening && other !== entry)
+      if (others.length < this.#options.maxModels) {
+        entry.opening = this.#load(entry)
+      } else {
+        const [idle] = others.filter(({ active }) => active === 0).sort((a, b) => a.lastUsed - b.lastUsed)
+        await (idle ? this.#unload(idle) : this.#room(signal))
+      }
+    }
+    return entry.opening
+  }
+
+  async #load(entry: Entry): Promise<GPT4All> {
+    const { modelPath, modelOptions, logPrompts } = this.#options
+    const { logger } = modelOptions
+    try {
+      entry.model = await GPT4All.load(`${entry.id}.gguf`, {
+        ...modelOptions,
+        modelPath: modelPath!,
+        allowDownload: false,
+        logger: logger && !logPrompts ? withoutPrompts(logger) : logger,
+      })
+      return entry.model
+    } catch (error) {
+      entry.opening = undefined
+      this.#wakeWaiting()
+      throw error
+    }
+  }
+
+  // Until any model is idle.
+  async #room(signal: AbortSignal): Promise<void> {
+    if (this.#waiting.length >= this.#options.maxQueue)
+      throw tooMany('All models that may be loaded are busy; try again later.', 5)
+    await new Promise<void>((resolve, reject) => {
+      this.#waiting.push(resolve)
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+    })
+  }
+
+  #rest(entry: Entry): void {
+    if (entry.isGiven || entry.active > 0) return
+    this.#wakeWaiting()
+    const { idleTimeout } = this.#options
+    if (this.#isClosed || idleTimeout === Number.POSITIVE_INFINITY) return
+    entry.idleTimer = setTimeout(() => void this.#unload(entry), Math.min(idleTimeout, 2 ** 31 - 1))
+    entry.idleTimer.unref()
+  }
+
+  #wakeWaiting(): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const wake of waiting) wake()
+  }
+
+  async #unload(entry: Entry): Promise<void> {
+    if (entry.isGiven) return
+    const { opening } = entry
+    entry.opening = undefined
+    const model = await opening?.catch(() => undefined)
+    if (entry.model === model) entry.model = undefined
+    await model?.close()
+  }
+}
+
+function newEntry(id: string, created: number): Entry {
+  return {
+    id,
+    created,
+    isGiven: false,
+    model: undefined,
+    opening: undefined,
+    active: 0,
+    lastUsed: 0,
+    idleTimer: undefined,
+  }
+}
+
+const withoutExtension = (name: string) => name.replace(GGUF, '')
+
+/** The library tells prompts at level `info`. */
+function withoutPrompts(logger: Logger): Logger {
+  return {
+    debug: () => {},
+    info: () => {},
+    warn: (line) => logger.warn(line),
+    error: (line) => logger.error(line),
+  }
+}

@@ -1,0 +1,144 @@
+import { type GenerateOptions, type Logger, type ModelOptions, optionError } from '../index.ts'
+
+/** Sampling that requests may leave out; the library's defaults where neither says anything. */
+export type SamplingDefaults = Pick<
+  GenerateOptions,
+  | 'temp'
+  | 'topK'
+  | 'topP'
+  | 'minP'
+  | 'repeatPenalty'
+  | 'repeatLastN'
+  | 'presencePenalty'
+  | 'frequencyPenalty'
+  | 'maxTokens'
+>
+
+/** Options of `createServer(models, options)`. */
+export type ServerOptions = {
+  /** Folder whose `.gguf` files requests may name; they are loaded when one does. @default none: only the models given */
+  readonly modelPath?: string | undefined
+  /** How models from `modelPath` are opened. @default {} */
+  readonly modelOptions?: Omit<ModelOptions, 'modelPath' | 'signal' | 'onProgress'> | undefined
+  /** Models from `modelPath` that are loaded at a time, 1 or more; the one idle for longest makes room. @default 2 */
+  readonly maxModels?: number | undefined
+  /** After so long without a request a model from `modelPath` is unloaded, ms, 0 or more, or `Infinity`. @default 300000 */
+  readonly idleTimeout?: number | undefined
+  /** What requests must bring as `Authorization: Bearer <key>`; several for several clients. @default none: nobody is asked */
+  readonly apiKey?: string | readonly string[] | undefined
+  /** Let `listen()` take any host without an `apiKey`: everybody who reaches it may use it. @default false */
+  readonly allowAnyone?: boolean | undefined
+  /**
+   * Names by which clients may call this server, in their `Host` header, beside `localhost` and IP addresses; `'*'` for any.
+   * Whatever else a browser was told to resolve to this machine is refused. @default none
+   */
+  readonly allowedHosts?: readonly string[] | '*' | undefined
+  /** Origins whose pages may use this server from a browser, e.g. `https://app.example`; `'*'` for any. @default none */
+  readonly corsOrigins?: readonly string[] | '*' | undefined
+  /** Bytes of a request, 1 or more. @default 4 MiB */
+  readonly maxBodyBytes?: number | undefined
+  /** Messages of a chat, 1 or more. @default 1000 */
+  readonly maxMessages?: number | undefined
+  /** Choices of one request (`n`, times the prompts), 1 or more. @default 16 */
+  readonly maxChoices?: number | undefined
+  /** The most tokens of an answer, whatever a request asks for, 1 or more, or `Infinity`. @default Infinity */
+  readonly maxTokens?: number | undefined
+  /** Generations of one model that may wait in line, 0 or more; another request gets 429. @default 100 */
+  readonly maxQueue?: number | undefined
+  /** A client that reads nothing for so long loses its answer, ms, 1 or more, or `Infinity`. @default 120000 */
+  readonly stallTimeout?: number | undefined
+  /** What requests that do not say get. @default the library's defaults */
+  readonly defaults?: SamplingDefaults | undefined
+  /** Serve the chat page at `/`. @default true */
+  readonly page?: boolean | undefined
+  /** Gets one line of JSON for each request, at level `info`, and failures of the server at `error`. @default none */
+  readonly logger?: Logger | undefined
+  /** Put prompts and answers into these lines. @default false */
+  readonly logPrompts?: boolean | undefined
+}
+
+type Apart = 'modelPath' | 'modelOptions' | 'apiKey' | 'logger' | 'defaults'
+
+export type ResolvedServerOptions = {
+  readonly [Name in Exclude<keyof ServerOptions, Apart>]-?: Exclude<ServerOptions[Name], undefined>
+} & {
+  readonly modelPath: string | undefined
+  readonly modelOptions: ModelOptions
+  readonly apiKeys: readonly string[]
+  readonly defaults: SamplingDefaults
+  readonly logger: Logger | undefined
+}
+
+const KNOWN: Readonly<Record<keyof ServerOptions, true>> = {
+  modelPath: true,
+  modelOptions: true,
+  maxModels: true,
+  idleTimeout: true,
+  apiKey: true,
+  allowAnyone: true,
+  allowedHosts: true,
+  corsOrigins: true,
+  maxBodyBytes: true,
+  maxMessages: true,
+  maxChoices: true,
+  maxTokens: true,
+  maxQueue: true,
+  stallTimeout: true,
+  defaults: true,
+  page: true,
+  logger: true,
+  logPrompts: true,
+}
+
+export function resolveServerOptions(options: ServerOptions = {}): ResolvedServerOptions {
+  if (typeof options !== 'object' || options === null) throw optionError('options', 'an object', options)
+  for (const name of Object.keys(options))
+    if (!Object.hasOwn(KNOWN, name))
+      throw optionError(name, `one of the options ${Object.keys(KNOWN).join(', ')}`, name)
+  const number = (name: keyof ServerOptions, fallback: number, min: number, orInfinity = false) => {
+    const value = options[name] ?? fallback
+    const isFine = (orInfinity && value === Number.POSITIVE_INFINITY) || Number.isSafeInteger(value)
+    if (isFine && (value as number) >= min) return value as number
+    throw optionError(name, `an integer of at least ${min}${orInfinity ? ', or Infinity' : ''}`, value)
+  }
+  const flag = (name: keyof ServerOptions, fallback: boolean) => {
+    const value = options[name] ?? fallback
+    if (typeof value !== 'boolean') throw optionError(name, 'true or false', value)
+    return value
+  }
+  const { modelPath, apiKey, modelOptions = {}, defaults = {}, logger } = options
+  if (modelPath !== undefined && (typeof modelPath !== 'string' || modelPath === ''))
+    throw optionError('modelPath', 'a non-empty string', modelPath)
+  const apiKeys = apiKey === undefined ? [] : texts('apiKey', typeof apiKey === 'string' ? [apiKey] : apiKey)
+  if (apiKey !== undefined && apiKeys.length === 0) throw optionError('apiKey', 'at least one key', apiKey)
+  return {
+    modelPath,
+    modelOptions,
+    defaults,
+    logger,
+    apiKeys,
+    allowedHosts: named('allowedHosts', options.allowedHosts),
+    corsOrigins: named('corsOrigins', options.corsOrigins),
+    allowAnyone: flag('allowAnyone', false),
+    page: flag('page', true),
+    logPrompts: flag('logPrompts', false),
+    maxModels: number('maxModels', 2, 1),
+    idleTimeout: number('idleTimeout', 300_000, 0, true),
+    maxBodyBytes: number('maxBodyBytes', 4 * 2 ** 20, 1),
+    maxMessages: number('maxMessages', 1000, 1),
+    maxChoices: number('maxChoices', 16, 1),
+    maxTokens: number('maxTokens', Number.POSITIVE_INFINITY, 1, true),
+    maxQueue: number('maxQueue', 100, 0),
+    stallTimeout: number('stallTimeout', 120_000, 1, true),
+  }
+}
+
+function named(name: string, value: readonly string[] | '*' = []): readonly string[] | '*' {
+  return value === '*' ? value : texts(name, value).map((text) => text.toLowerCase())
+}
+
+function texts(name: string, value: unknown): readonly string[] {
+  const isFine = Array.isArray(value) && value.every((text) => typeof text === 'string' && text !== '')
+  if (!isFine) throw optionError(name, 'non-empty strings', value)
+  return [...(value as string[])]
+}

@@ -1,0 +1,217 @@
+import type { AddressInfo } from 'node:net'
+import { createAdaptorServer } from '@hono/node-server'
+import { Hono } from 'hono'
+import { GPT4All, optionError } from '../index.ts'
+import { chatCompletions } from './chat.ts'
+import { completions } from './completions.ts'
+import { ApiError, toApiError } from './errors.ts'
+import { Exchange } from './exchange.ts'
+import { refuseGarbage } from './garbage.ts'
+import { checkKey, checkSource, corsHeaders, isLoopback, preflight } from './guard.ts'
+import { Metrics } from './metrics.ts'
+import { ModelPool, type ServedModel } from './models.ts'
+import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from './options.ts'
+import { pageResponse } from './page.ts'
+
+/** Where `server.listen()` listens. */
+export type ListenOptions = {
+  /** 0 to 65535; 0 for any that is free. @default 4891, as GPT4All's own server */
+  readonly port?: number | undefined
+  /** An address or a name of this machine. @default '127.0.0.1' */
+  readonly host?: string | undefined
+}
+
+type Env = { Bindings: { readonly exchange: Exchange } }
+
+/** Paths and the methods that they take. */
+const PATHS: Readonly<Record<string, string>> = {
+  '/': 'GET',
+  '/health': 'GET',
+  '/metrics': 'GET',
+  '/v1/models': 'GET',
+  '/v1/completions': 'POST',
+  '/v1/chat/completions': 'POST',
+}
+const OPEN_PATHS = ['/', '/health']
+const DEFAULT_PORT = 4891
+
+/** A server of models with OpenAI's API; `fetch` makes it part of another, `listen()` one of its own. */
+export class ModelServer {
+  readonly #options: ResolvedServerOptions
+  readonly #pool: ModelPool
+  readonly #metrics: Metrics
+  readonly #app = new Hono<Env>()
+  readonly #exchanges = new Set<Exchange>()
+  #listening: ReturnType<typeof createAdaptorServer> | undefined
+  #closed: Promise<void> | undefined
+
+  /** @internal Made by `createServer()`. */
+  constructor(models: ReadonlyMap<string, GPT4All>, options: ServerOptions | undefined) {
+    this.#options = resolveServerOptions(options)
+    if (models.size === 0 && this.#options.modelPath === undefined)
+      throw optionError('models', 'a model, or a folder of models (option modelPath)', undefined)
+    this.#pool = new ModelPool(models, this.#options)
+    this.#metrics = new Metrics(this.#pool)
+    this.#route()
+  }
+
+  /** Answers one request: for `Deno.serve`, `Bun.serve`, Hono's `mount()`, Next.js' route handlers ... */
+  readonly fetch = async (request: Request): Promise<Response> => {
+    const { pathname } = new URL(request.url)
+    const known = Object.hasOwn(PATHS, pathname)
+      ? pathname
+      : pathname.startsWith('/v1/models/')
+        ? '/v1/models/{id}'
+        : 'other'
+    const { logger, logPrompts } = this.#options
+    const exchange = new Exchange(request, known, { logger, logPrompts, metrics: this.#metrics })
+    this.#exchanges.add(exchange)
+    void exchange.ended.then(() => this.#exchanges.delete(exchange))
+    const response = await this.#answer(request, pathname, exchange)
+    const headers = { 'x-request-id': exchange.id, ...corsHeaders(request, this.#options) }
+    for (const [name, value] of Object.entries(headers)) response.headers.set(name, value)
+    return response
+  }
+
+  /**
+   * Listens on this machine; resolves with the address. Another `host` than this machine's own wants an `apiKey`, or
+   * `allowAnyone`.
+   *
+   * @throws {TypeError} `ERR_OPTION` for such a host without either
+   */
+  async listen({ port = DEFAULT_PORT, host = '127.0.0.1' }: ListenOptions = {}): Promise<{
+    readonly url: string
+    readonly port: number
+  }> {
+    const { apiKeys, allowAnyone } = this.#options
+    if (!isLoopback(host) && apiKeys.length === 0 && !allowAnyone)
+      throw optionError('host', 'an address of this machine only, without "apiKey" or "allowAnyone"', host)
+    if (!Number.isInteger(port) || port < 0 || port > 65535)
+      throw optionError('port', 'an integer from 0 to 65535', port)
+    if (this.#listening) throw new Error('The server listens already.')
+    const server = createAdaptorServer({ fetch: this.fetch, overrideGlobalObjects: false })
+    server.on('clientError', refuseGarbage)
+    this.#listening = server
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(port, host, resolve)
+    }).catch((error) => {
+      this.#listening = undefined
+      throw error
+    })
+    const address = server.address() as AddressInfo
+    const name = address.family === 'IPv6' ? `[${address.address}]` : address.address
+    return { url: `http://${name}:${address.port}`, port: address.port }
+  }
+
+  /**
+   * Takes no more requests, lets those under way end, for `timeout` ms at most, then gives them up, and unloads the models
+   * it has loaded. Idempotent.
+   */
+  close({ timeout = 30_000 }: { readonly timeout?: number } = {}): Promise<void> {
+    this.#closed ??= this.#close(timeout)
+    return this.#closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(timeout: number): Promise<void> {
+    const server = this.#listening
+    const closed = server && new Promise<void>((resolve) => server.close(() => resolve()))
+    const reason = new ApiError(503, 'The server is shutting down.', { code: 'shutting_down' })
+    const timer = setTimeout(() => {
+      for (const exchange of this.#exchanges) exchange.abort(reason)
+    }, timeout)
+    await Promise.all([...this.#exchanges].map(({ ended }) => ended))
+    clearTimeout(timer)
+    if (server && 'closeIdleConnections' in server) server.closeIdleConnections()
+    await this.#pool.close()
+    if (server && 'closeAllConnections' in server)
+      setTimeout(() => server.closeAllConnections(), 1000).unref()
+    await closed
+  }
+
+  async #answer(request: Request, pathname: string, exchange: Exchange): Promise<Response> {
+    try {
+      if (this.#closed) throw new ApiError(503, 'The server is shutting down.', { code: 'shutting_down' })
+      checkSource(request, this.#options)
+      if (request.method === 'OPTIONS') {
+        exchange.answered(204)
+        return preflight(request, this.#options)
+      }
+      if (!OPEN_PATHS.includes(pathname)) checkKey(request, this.#options)
+      const response = await this.#app.fetch(request, { exchange })
+      exchange.answered(response.status)
+      return new Response(response.body, response)
+    } catch (error) {
+      const failure = toApiError(error)
+      exchange.answered(failure.status, failure)
+      return failure.toResponse()
+    }
+  }
+
+  #route(): void {
+    const app = this.#app
+    const options = this.#options
+    const pool = this.#pool
+    app.onError((error) => {
+      throw error
+    })
+    app.notFound(({ req }) => {
+      const method = Object.hasOwn(PATHS, req.path) ? PATHS[req.path] : undefined
+      if (method)
+        throw new ApiError(405, `${req.path} takes ${method}, not ${req.method}.`, {
+          headers: { allow: method },
+        })
+      throw new ApiError(404, `There is nothing at ${req.path.slice(0, 200)}.`, { code: 'unknown_url' })
+    })
+    app.get('/health', (c) => c.json({ status: 'ok', loaded: pool.loaded }))
+    app.get('/metrics', () => this.#metrics.toResponse())
+    app.get('/v1/models', async (c) => c.json({ object: 'list', data: (await pool.list()).map(modelObject) }))
+    app.get('/v1/models/:id', async (c) => {
+      const id = c.req.param('id')
+      const model = (await pool.list()).find((one) => one.id === id)
+      if (!model)
+        throw new ApiError(404, `There is no model "${id.slice(0, 200)}".`, {
+          code: 'model_not_found',
+          param: 'model',
+        })
+      return c.json(modelObject(model))
+    })
+    app.post('/v1/chat/completions', (c) => chatCompletions(c.req.raw, c.env.exchange, pool, options))
+    app.post('/v1/completions', (c) => completions(c.req.raw, c.env.exchange, pool, options))
+    if (options.page) app.get('/', () => pageResponse())
+  }
+}
+
+/**
+ * A server with OpenAI's API for one model, several by the names that requests use, or those of a folder (`modelPath`).
+ * Models that are given stay the caller's to close.
+ *
+ * @example
+ * ```ts
+ * const server = createServer(model)
+ * const { url } = await server.listen({ port: 4891 })
+ * await server.close()
+ * ```
+ */
+export function createServer(
+  models?: GPT4All | Readonly<Record<string, GPT4All>>,
+  options?: ServerOptions,
+): ModelServer {
+  return new ModelServer(byName(models), options)
+}
+
+function byName(models: GPT4All | Readonly<Record<string, GPT4All>> = {}): ReadonlyMap<string, GPT4All> {
+  if (models instanceof GPT4All) return new Map([[models.name, models]])
+  const entries = Object.entries(Object(models) as Record<string, unknown>)
+  if (typeof models !== 'object' || !entries.every(([, model]) => model instanceof GPT4All))
+    throw optionError('models', 'a GPT4All, or an object of them by name', models)
+  return new Map(entries as [string, GPT4All][])
+}
+
+function modelObject({ id, created, contextSize }: ServedModel): object {
+  return { id, object: 'model', created, owned_by: 'gpt4all-ts', context_length: contextSize ?? null }
+}
