@@ -23,6 +23,8 @@ export type AnswerOptions = {
   readonly streams: boolean
   /** A last chunk tells the usage. */
   readonly tellsUsage: boolean
+  /** Choices follow each other prompt by prompt; a prompt counts once. */
+  readonly choicesPerPrompt: number
   readonly stallTimeout: number
 }
 
@@ -31,13 +33,14 @@ export async function answer(
   generations: readonly Generation[],
   format: AnswerFormat,
   exchange: Exchange,
-  { model, streams, tellsUsage, stallTimeout }: AnswerOptions,
+  options: AnswerOptions,
 ): Promise<Response> {
+  const { model, streams, tellsUsage, choicesPerPrompt, stallTimeout } = options
   const id = `${format.prefix}-${randomUUID().replaceAll('-', '')}`
   const head = { id, object: format.whole, created: Math.floor(Date.now() / 1000), model }
   if (streams) {
     const chunkHead = { ...head, object: format.chunk, ...(tellsUsage && { usage: null }) }
-    const events = eventsOf(generations, format, exchange, chunkHead, tellsUsage)
+    const events = eventsOf(generations, format, exchange, chunkHead, options)
     exchange.streams()
     return streamed(events, stallTimeout, (reason) => exchange.abort(reason))
   }
@@ -47,7 +50,7 @@ export async function answer(
   })
   exchange.noteResults(results)
   const choices = results.map(format.choice)
-  return Response.json({ ...head, choices, ...totals(results) })
+  return Response.json({ ...head, choices, ...totals(results, choicesPerPrompt) })
 }
 
 async function* eventsOf(
@@ -55,7 +58,7 @@ async function* eventsOf(
   format: AnswerFormat,
   exchange: Exchange,
   head: object,
-  tellsUsage: boolean,
+  { tellsUsage, choicesPerPrompt }: AnswerOptions,
 ): AsyncGenerator<string, void, void> {
   const chunk = (choice: object) => event({ ...head, choices: [choice] })
   const begun = new Set<number>()
@@ -71,7 +74,7 @@ async function* eventsOf(
     }
     const results = await Promise.all(generations.map(({ result }) => result))
     exchange.noteResults(results)
-    if (tellsUsage) yield event({ ...head, choices: [], ...totals(results) })
+    if (tellsUsage) yield event({ ...head, choices: [], ...totals(results, choicesPerPrompt) })
     yield event('[DONE]')
     exchange.end(200)
   } catch (error) {
@@ -86,27 +89,27 @@ async function* eventsOf(
   }
 }
 
-/** Usage in OpenAI's words, timings in those of llama.cpp's server. A prompt of several choices counts once. */
-function totals(results: readonly GenerationResult[]): object {
-  const sum = (of: (result: GenerationResult) => number) =>
-    results.reduce((total, result) => total + of(result), 0)
-  const prompts = new Map(results.map(({ usage }) => [usage.promptTokens, usage]))
-  const promptTokens = sum(({ usage }) => usage.promptTokens)
-  const completionTokens = sum(({ usage }) => usage.completionTokens)
-  const [first] = results
+/** Usage in OpenAI's words, timings in those of llama.cpp's server; of several choices those of the first. */
+function totals(results: readonly GenerationResult[], choicesPerPrompt: number): object {
+  const sum = (list: readonly GenerationResult[], of: (result: GenerationResult) => number) =>
+    list.reduce((total, result) => total + of(result), 0)
+  const prompts = results.filter((_, i) => i % choicesPerPrompt === 0)
+  const promptTokens = sum(prompts, ({ usage }) => usage.promptTokens)
+  const completionTokens = sum(results, ({ usage }) => usage.completionTokens)
+  const { timings } = results[0]!
   return {
     usage: {
-      prompt_tokens: prompts.size === 1 ? first!.usage.promptTokens : promptTokens,
+      prompt_tokens: promptTokens,
       completion_tokens: completionTokens,
-      total_tokens: (prompts.size === 1 ? first!.usage.promptTokens : promptTokens) + completionTokens,
-      prompt_tokens_details: { cached_tokens: Math.min(...results.map(({ usage }) => usage.cachedTokens)) },
+      total_tokens: promptTokens + completionTokens,
+      prompt_tokens_details: { cached_tokens: sum(prompts, ({ usage }) => usage.cachedTokens) },
     },
     timings: {
-      queue_ms: first!.timings.queueMs,
-      prompt_ms: first!.timings.promptMs,
-      prompt_per_second: first!.timings.promptTokensPerSecond,
-      predicted_ms: first!.timings.completionMs,
-      predicted_per_second: first!.timings.tokensPerSecond,
+      queue_ms: timings.queueMs,
+      prompt_ms: timings.promptMs,
+      prompt_per_second: timings.promptTokensPerSecond,
+      predicted_ms: timings.completionMs,
+      predicted_per_second: timings.tokensPerSecond,
     },
   }
 }

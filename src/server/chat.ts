@@ -38,6 +38,7 @@ export async function chatCompletions(
     model: id,
     streams: chat.stream ?? false,
     tellsUsage: chat.stream_options?.include_usage ?? false,
+    choicesPerPrompt: count,
     stallTimeout: options.stallTimeout,
   })
 }

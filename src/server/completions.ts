@@ -46,6 +46,7 @@ export async function completions(
     model: id,
     streams: asked.stream ?? false,
     tellsUsage: asked.stream_options?.include_usage ?? false,
+    choicesPerPrompt: each,
     stallTimeout: options.stallTimeout,
   })
 }

@@ -108,7 +108,7 @@ const chatSchema = v.strictObject({
   ),
 })
 
-const tokenIds = v.array(v.pipe(v.number(), v.safeInteger(), v.minValue(0)))
+const tokenIds = v.pipe(v.array(v.pipe(v.number(), v.safeInteger(), v.minValue(0))), v.minLength(1))
 const completionSchema = v.strictObject({
   ...SAMPLING,
   ...WITHOUT_EFFECT,
