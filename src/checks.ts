@@ -99,5 +99,7 @@ export function checkKnown(
 
 /** An integer from 0, or `Infinity`. */
 export function limit(name: string, value: unknown): number | undefined {
-  return value === Number.POSITIVE_INFINITY ? value : integer(name, value, 0)
+  if (value === undefined || value === Number.POSITIVE_INFINITY) return value
+  if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number
+  throw optionError(name, 'an integer of at least 0, or Infinity,', value)
 }

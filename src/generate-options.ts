@@ -197,6 +197,7 @@ const CHAT_OPTIONS: Readonly<Record<string, string>> = {
   overflow: OF_A_SESSION,
   defaultStops: OF_A_SESSION,
   reasoning: OF_A_SESSION,
+  draftModel: 'It is an option of the model: GPT4All.load(name, { draftModel }).',
 }
 
 function logitBias(value: unknown = {}): Pick<NativeSamplerParams, 'biasedTokens' | 'biases'> {

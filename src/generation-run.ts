@@ -23,6 +23,8 @@ export type RunRecord = {
   readonly logprobs: TokenLogprob[]
   /** Messages that were left out of the prompt. */
   dropped: readonly ChatMessage[]
+  /** Brings the figures up to date. */
+  refresh: () => void
   /** Called once at the end, before anyone hears of it: with what was made, or without where that is not to be kept. */
   onEnd: ((made: PartialResult | undefined) => void) | undefined
 }

@@ -51,6 +51,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     guessed: { proposedTokens: 0, acceptedTokens: 0 },
     logprobs: [],
     dropped: [],
+    refresh: () => {},
     onEnd: undefined,
   }
   readonly #parts: Part[] = []
@@ -259,6 +260,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
 
   #finish(): false {
     this.#unlisten()
+    this.#record.refresh()
     const { outcome, promptTokens, cachedTokens, dropped, onEnd } = this.#record
     this.#ended = {
       result: {
@@ -278,14 +280,16 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   #timings(evaluated: number): Timings {
     const promptMs =
       this.#tokens.length > 0 ? this.#firstAt - this.#startedAt : performance.now() - this.#startedAt
-    const { queueMs, guessed } = this.#record
+    const { queueMs, guessed, outcome } = this.#record
+    // A model may end its answer before it begins.
+    const wasEvaluated = this.#tokens.length > 0 || outcome.finishReason === 'stop'
     const completionMs = this.#lastAt - this.#firstAt
     const perSecond = (count: number, ms: number) => (count > 0 && ms > 0 ? (count / ms) * 1000 : 0)
     return {
       queueMs,
       promptMs,
       completionMs,
-      promptTokensPerSecond: this.#tokens.length > 0 ? perSecond(evaluated, promptMs - queueMs) : 0,
+      promptTokensPerSecond: wasEvaluated ? perSecond(evaluated, promptMs - queueMs) : 0,
       tokensPerSecond: perSecond(this.#tokens.length - 1, completionMs),
       ...guessed,
     }

@@ -57,9 +57,10 @@ export class GPT4All extends ModelFiles {
     this.#options = resolveModelOptions(options)
     this.#threads = this.#options
     const { modelPath, draftModel, lora } = this.#options
-    for (const { path } of lora) locateModel(path, modelPath) // a wrong name is told at once
+    // A wrong name is told at once.
+    for (const [i, { path }] of lora.entries()) locateModel(path, modelPath, `lora[${i}].path`)
     this.#location = locateModel(name, modelPath)
-    this.#draft = draftModel === undefined ? undefined : locateModel(draftModel, modelPath)
+    this.#draft = draftModel === undefined ? undefined : locateModel(draftModel, modelPath, 'draftModel')
   }
 
   /**

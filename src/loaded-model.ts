@@ -198,11 +198,14 @@ export class LoadedModel {
       contextSize: this.#options.nCtx,
       endTokens: this.#endTokens,
     }
-    let told = false
-    const tell = () => {
+    record.refresh = () => {
       record.cachedTokens = sequence.cachedTokens ?? 0
       record.queueMs = sequence.queueMs
       record.guessed = { proposedTokens: sequence.proposed, acceptedTokens: sequence.accepted }
+    }
+    let told = false
+    const tell = () => {
+      record.refresh()
       if (told) return
       told = true
       const { promptTokens, cachedTokens } = record

@@ -159,7 +159,7 @@ const MAX_PARALLEL = 256
 
 export function resolveModelOptions(options: ModelOptions = {}): ResolvedModelOptions {
   checkObject('options', options)
-  checkKnown(options, MODEL_OPTIONS)
+  checkKnown(options, MODEL_OPTIONS, OF_GENERATIONS)
   const verbose = boolean('verbose', options.verbose) ?? false
   const logger = resolveLogger(options.logger, verbose)
   string('modelType', options.modelType)
@@ -206,6 +206,17 @@ export function resolveTokenizeOptions(options: TokenizeOptions = {}): {
     addSpecial: boolean('addSpecial', options.addSpecial) ?? false,
     parseSpecial: boolean('parseSpecial', options.parseSpecial) ?? false,
   }
+}
+
+const OF_A_GENERATION = 'It is an option of generate().'
+
+/** What belongs to generations, not to a model. */
+const OF_GENERATIONS: Readonly<Record<string, string>> = {
+  promptLookup: OF_A_GENERATION,
+  seed: OF_A_GENERATION,
+  temp: OF_A_GENERATION,
+  maxTokens: OF_A_GENERATION,
+  stop: OF_A_GENERATION,
 }
 
 const MODEL_OPTIONS: Readonly<Record<keyof ModelOptions, true>> = {

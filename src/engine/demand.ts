@@ -17,16 +17,28 @@ export function waitingFor(slots: Slots<Sequence>, asks: readonly Ask[]): Ask[] 
 }
 
 /**
- * How many of those who ask have a slot or could use one, and how many slots they lack (less than 0: how many are left). A slot is of
- * no use yet to who is held back: what it begins with is being evaluated for another.
+ * How many of those who ask are served by the next step, and how many slots they all lack (less than 0: how many are left). Who is
+ * held back has no use for one yet, as what it begins with is being evaluated for another, and will soon.
  */
 export function demandOf(
   asks: readonly Ask[],
   { slots, placement, isWaiting, canGrow }: Line,
-): { readonly wanted: number; readonly missing: number } {
+): { readonly served: number; readonly missing: number } {
   const waiting = waitingFor(slots, asks)
   const free = slots.free(isWaiting)
   const isHeldBack = ({ sequence }: Ask) => placement.isUnderWay(sequence, isWaiting)
   const heldBack = free > 0 || canGrow ? waiting.filter(isHeldBack).length : 0
-  return { wanted: asks.length - heldBack, missing: waiting.length - heldBack - free }
+  const missing = waiting.length - free
+  return { served: asks.length - Math.max(heldBack, missing, 0), missing }
+}
+
+/** How many of those who ask have a slot, or could have one where there may be `most`. */
+export function canRun(
+  asks: readonly Ask[],
+  slots: Slots<Sequence>,
+  isWaiting: (sequence: Sequence) => boolean,
+  most: number,
+): number {
+  const room = slots.free(isWaiting) + most - slots.all.length
+  return asks.length - Math.max(0, waitingFor(slots, asks).length - room)
 }

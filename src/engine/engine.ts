@@ -2,7 +2,7 @@ import { ClosedError, QueueFullError } from '../errors.ts'
 import { nativeCode, translateFailure } from '../native/failures.ts'
 import type { NativeBinding, NativeContext, NativeEvalResult, NativeModel } from '../native/types.ts'
 import { contextMaker, type EngineShape, type MakeContext, openDrafter, warmUp } from './contexts.ts'
-import { demandOf, waitingFor } from './demand.ts'
+import { canRun, demandOf, waitingFor } from './demand.ts'
 import type { Drafter } from './draft.ts'
 import { type Ask, type Drawn, gather, note, type Work } from './gather.ts'
 import { type Guess, Guesses } from './guesses.ts'
@@ -14,6 +14,9 @@ import { Sequence, type SequenceOptions, type StepOptions } from './sequence.ts'
 import { Slots } from './slots.ts'
 import { StateCache } from './state-cache.ts'
 import { type ThreadChoice, ThreadCounts } from './thread-counts.ts'
+
+/** What is cached is lost where a context grows, so it grows by much. */
+const GROWTH = 4
 
 /** What a model is doing. */
 export type Activity = {
@@ -42,6 +45,8 @@ export class Engine {
   readonly #canGuess: boolean
   #mostSlots: number
   #asks: Ask[] = []
+  /** Who asks. */
+  readonly #asking = new Set<Sequence>()
   #stepping: readonly Work[] = []
   #running = false
   #growing = Promise.resolve()
@@ -129,10 +134,11 @@ export class Engine {
       const ask: Ask = { ...options, sequence, resolve, reject, onAbort: () => this.#abort(ask) }
       options.signal?.addEventListener('abort', ask.onAbort, { once: true })
       this.#asks.push(ask)
+      this.#asking.add(sequence)
       if (this.#isUnasked) this.#context.abort() // it may still be warming up
       this.#isUnasked = false
-      // Guesses are for one that runs alone: whoever comes does not wait for them.
-      if (this.#asks.length > 1) this.#drafter?.abort()
+      // Who can run beside another does not wait for what is guessed for that one.
+      if (this.#drafter && !this.#isAlone()) this.#drafter.abort()
       if (this.#stepping.length > 0) this.#context.endRun()
       this.#wake()
     })
@@ -161,7 +167,12 @@ export class Engine {
     })
   }
 
-  #isWaiting = (sequence: Sequence) => this.#asks.some((ask) => ask.sequence === sequence)
+  #isWaiting = (sequence: Sequence) => this.#asking.has(sequence)
+
+  // Guesses are for one that runs alone.
+  #isAlone(): boolean {
+    return canRun(this.#asks, this.#slots, this.#isWaiting, this.#mostSlots) === 1
+  }
 
   #abort(ask: Ask): void {
     this.#settle(ask, () => ask.reject(ask.signal?.reason))
@@ -173,6 +184,7 @@ export class Engine {
   #settle(ask: Ask, answer: () => void): void {
     ask.signal?.removeEventListener('abort', ask.onAbort)
     this.#asks = this.#asks.filter((other) => other !== ask)
+    this.#asking.delete(ask.sequence)
     answer()
   }
 
@@ -209,14 +221,14 @@ export class Engine {
   }
 
   #gather(guess: Guess | undefined): Work[] {
-    const { wanted, missing } = this.#demand()
+    const { served } = this.#demand()
     this.#placement.beginStep()
     return gather(this.#asks, {
       slotOf: (sequence) => this.#slots.of(sequence) ?? this.#placement.attach(sequence, this.#isWaiting),
       pending: this.#pending,
       room: this.#context.info.batchSize,
       beside: this.#pace.beside,
-      served: wanted - Math.max(0, missing),
+      served,
       guess,
       deterministic: this.#shape.deterministic,
     })
@@ -225,11 +237,11 @@ export class Engine {
   // Tokens of it that are not in the cache.
   #pending = (sequence: Sequence) => sequence.tokens.length - (this.#slots.of(sequence)?.tokens.length ?? 0)
 
-  // What may come next, where one stream runs alone.
+  // What may come next, where one stream runs alone, whoever else waits in line for its place.
   async #guess(): Promise<Guess | undefined> {
-    const [ask] = this.#asks
-    if (!this.#canGuess || !ask || this.#asks.length > 1 || this.#pending(ask.sequence) !== 1)
-      return undefined
+    if (!this.#canGuess || !this.#isAlone()) return undefined
+    const ask = this.#asks.find(({ sequence }) => this.#slots.of(sequence))
+    if (!ask || this.#pending(ask.sequence) !== 1) return undefined
     const most = Math.min((ask.most ?? 1) - 1, this.#shape.contextSize - ask.sequence.tokens.length)
     return most < 1 ? undefined : this.#guesses.make(ask, most)
   }
@@ -248,7 +260,7 @@ export class Engine {
     if (length >= this.#mostSlots) return
     const { missing } = this.#demand()
     if (missing <= 0) return
-    const count = Math.min(this.#mostSlots, Math.max(2 * length, length + missing))
+    const count = Math.min(this.#mostSlots, Math.max(GROWTH * length, length + missing))
     const { logger } = this.#shape
     let context: NativeContext
     try {
@@ -282,6 +294,7 @@ export class Engine {
       // What was not brought in as it was meant to be is evaluated.
       if (this.#placement.isPreparing && !(await this.#placement.prepared()))
         return await this.#placement.forget(work.map(({ slot }) => slot))
+      if (!work.some(({ ask }) => this.#asks.includes(ask))) return // all of them have gone meanwhile
       const waiting = waitingFor(this.#slots, this.#asks).length
       const run =
         this.#canGuess && !guess ? runOf(work, this.#asks, waiting, this.#shape.contextSize) : undefined

@@ -72,7 +72,7 @@ export function gather(
     const end = Math.min(tokens.length, from + Math.min(left, ask.batchSize))
     const to = deterministic ? endOfWholeSlice(from, end, promptLength) : end
     const last = to === tokens.length
-    const isAlone = asks.length === 1 && last && to - from === 1
+    const isAlone = served === 1 && last && to - from === 1
     const guessed = isAlone && guess?.sequence === ask.sequence ? guess.tokens : []
     const evaluated = Int32Array.from([...tokens.slice(from, to), ...guessed])
     work.push({ ask, slot, tokens: evaluated, guessed: guessed.length, last })

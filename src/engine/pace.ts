@@ -1,5 +1,7 @@
-/** A step that evaluates a part of a prompt beside running streams may take this many times a step of theirs. */
+/** A step that evaluates a part of a prompt beside running streams may take this many times a step of theirs ... */
 const MOST_TIMES = 2.5
+/** ... and where theirs are short, so long, ms: two frames of a display. */
+const UNFELT_MS = 32
 /** Tokens of a prompt beside running streams: at least, and as long as nothing was measured. */
 const LEAST = 4
 const FIRST = 8
@@ -26,7 +28,8 @@ export class Pace {
   /** Tokens of prompts that may go into a step beside running streams. */
   get beside(): number {
     if (this.#stream === undefined || !this.#prompt) return FIRST
-    return Math.max(LEAST, Math.floor(((MOST_TIMES - 1) * this.#stream) / this.#prompt))
+    const most = Math.max(MOST_TIMES * this.#stream, UNFELT_MS)
+    return Math.max(LEAST, Math.floor((most - this.#stream) / this.#prompt))
   }
 }
 

@@ -58,12 +58,12 @@ export class Placement {
       this.#heldBack++
       return undefined
     }
-    const slot = this.#slots.take(sequence, tokens, isWaiting, this.#canKeep)
+    const isOwn = ({ conversation }: Slot<Sequence>) => conversation?.deref() === sequence.conversation
+    const slot = this.#slots.take(sequence, tokens, isWaiting, { isOwn, isKept: this.#canKeep })
     if (!slot) return undefined
     sequence.served()
     // Cells of another conversation have seen its messages, even where their tokens are the same.
-    const isOwn = slot.conversation?.deref() === sequence.conversation
-    const canClose = isOwn && this.#context.info.canShift && !this.#shape.deterministic
+    const canClose = isOwn(slot) && this.#context.info.canShift && !this.#shape.deterministic
     if (sequence.moved && canClose) this.#close(slot, tokens)
     else this.#bringIn(slot, sequence)
     slot.conversation = new WeakRef(sequence.conversation)

@@ -58,16 +58,17 @@ export class Slots<Owner extends object> {
   }
 
   /**
-   * The slot for `owner`, who needs `tokens`: of those free or idle, the one with the longest common prefix, then one beside
-   * a busy slot (llama.cpp evaluates neighbours together, others one by one) unless a conversation would be lost for that, then the
-   * least recently used. `undefined` when all are busy. `isWaiting` tells whether an owner has asked for a step, `isKept` whether
-   * what a slot holds can be brought back.
+   * The slot for `owner`, who needs `tokens`: of those free or idle one where nobody loses more than a few tokens, then the one
+   * with the longest common prefix, then one beside a busy slot (llama.cpp evaluates neighbours together, others one by one) unless
+   * a conversation would be lost for that, then the least recently used. `undefined` when all are busy. `isWaiting` tells whether
+   * an owner has asked for a step, `isOwn` whether what a slot holds is of the same conversation, `isKept` whether it can be
+   * brought back.
    */
   take(
     owner: Owner,
     tokens: readonly number[],
     isWaiting: (owner: Owner) => boolean,
-    isKept: (slot: Slot<Owner>) => boolean,
+    { isOwn, isKept }: Worth<Owner>,
   ): Slot<Owner> | undefined {
     const now = performance.now()
     const isBusy = (id: number) => this.all[id]?.owner !== undefined
@@ -75,9 +76,9 @@ export class Slots<Owner extends object> {
     for (const slot of this.all) {
       if (!isFree(slot, now, isWaiting)) continue
       const prefix = commonPrefix(slot.tokens, tokens)
-      const losesLittle = slot.tokens.length < prefix + LEAST_REUSED || isKept(slot)
-      const isBeside = losesLittle && (isBusy(slot.id - 1) || isBusy(slot.id + 1))
-      const candidate = { slot, prefix, isBeside }
+      const loses = slot.tokens.length >= prefix + LEAST_REUSED && !isOwn(slot)
+      const isBeside = (!loses || isKept(slot)) && (isBusy(slot.id - 1) || isBusy(slot.id + 1))
+      const candidate = { slot, loses, prefix, isBeside }
       if (!best || isBetter(candidate, best)) best = candidate
     }
     if (best) best.slot.owner = owner
@@ -94,14 +95,23 @@ export class Slots<Owner extends object> {
   }
 }
 
+/** What a slot holds, and what it is worth to whom. */
+type Worth<Owner extends object> = {
+  readonly isOwn: (slot: Slot<Owner>) => boolean
+  readonly isKept: (slot: Slot<Owner>) => boolean
+}
+
 type Candidate<Owner extends object> = {
   readonly slot: Slot<Owner>
+  /** Another conversation gives way. */
+  readonly loses: boolean
   readonly prefix: number
   /** A neighbour is busy, and little is lost here. */
   readonly isBeside: boolean
 }
 
 function isBetter<Owner extends object>(one: Candidate<Owner>, other: Candidate<Owner>): boolean {
+  if (one.loses !== other.loses) return other.loses
   if (one.prefix !== other.prefix) return one.prefix > other.prefix
   if (one.isBeside !== other.isBeside) return one.isBeside
   return one.slot.lastUsed < other.slot.lastUsed

@@ -26,7 +26,9 @@ export async function loadDraft(
   assertGeneratesText(header)
   checkPositions(header, options.nCtx)
   const plan = planMemory(header, options.nCtx)
-  checkMemory(path, options.nCtx, plan, options.logger, isLoaded(binding, path, options, gpus, []))
+  checkMemory(path, options.nCtx, plan, options.logger, {
+    weightsLoaded: isLoaded(binding, path, options, gpus, []),
+  })
   const draft = await load(binding, header, options, gpus, [], signal)
   const reason = whyNot(draft, target)
   if (reason === undefined) return draft

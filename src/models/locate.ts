@@ -31,27 +31,27 @@ export type ModelLocation = {
  * unless the name ends in `.gguf` or `.bin`, as in Python. A leading `~/` is the home folder; a `file:` URL is
  * its path.
  * @throws {TypeError} `ERR_OPTION` when the name is empty, holds a NUL, is a web address, leaves `modelPath`, is longer
- * than 240 bytes, or is a device on Windows (`con`, `nul.gguf`)
+ * than 240 bytes, or is a device on Windows (`con`, `nul.gguf`); the error names `option`
  */
-export function locateModel(name: string, modelPath: string | undefined): ModelLocation {
+export function locateModel(name: string, modelPath: string | undefined, option = 'name'): ModelLocation {
   if (typeof name !== 'string' || name === '' || name.includes('\0')) {
-    throw optionError('name', 'the name or path of a model', name)
+    throw optionError(option, 'the name or path of a model', name)
   }
-  if (/^file:\/\//i.test(name)) return locateModel(fromUrl(name), modelPath)
+  if (/^file:\/\//i.test(name)) return locateModel(fromUrl(name, option), modelPath, option)
   if (/^[a-z][a-z\d+.-]+:\/\//i.test(name)) {
-    throw optionError('name', 'the name or path of a model (addresses go to GPT4All.downloadModel())', name)
+    throw optionError(option, 'the name or path of a model (addresses go to GPT4All.downloadModel())', name)
   }
   if (modelPath?.includes('\0')) throw optionError('modelPath', 'the path of a folder', modelPath)
-  const asGiven = resolveName(withHome(name), modelPath && withHome(modelPath))
+  const asGiven = resolveName(withHome(name), modelPath && withHome(modelPath), option)
   const withExtension = /\.(gguf|bin)$/i.test(asGiven) ? asGiven : `${asGiven}.gguf`
   return { asGiven, withExtension, isName: !/[\\/]/.test(name) }
 }
 
-function fromUrl(url: string): string {
+function fromUrl(url: string, option: string): string {
   try {
     return fileURLToPath(url)
   } catch {
-    throw optionError('name', 'the name, path or file: URL of a model', url)
+    throw optionError(option, 'the name, path or file: URL of a model', url)
   }
 }
 
@@ -60,18 +60,18 @@ function withHome(path: string): string {
   return /^~([\\/]|$)/.test(path) ? join(homedir(), path.slice(2)) : path
 }
 
-function resolveName(name: string, modelPath: string | undefined): string {
+function resolveName(name: string, modelPath: string | undefined, option: string): string {
   if (modelPath === undefined && (isAbsolute(name) || /[\\/]/.test(name))) return resolve(name)
   const folder = resolve(modelPath ?? defaultModelPath())
   const path = resolve(folder, name)
   const inside = relative(folder, path)
   if (inside === '' || inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {
-    throw optionError('name', `a name within ${folder} (a path of its own goes without modelPath)`, name)
+    throw optionError(option, `a name within ${folder} (a path of its own goes without modelPath)`, name)
   }
   for (const part of inside.split(sep)) {
     const wrong = wrongWithName(part)
     if (wrong)
-      throw optionError('name', `the name of a file; ${JSON.stringify(part.slice(0, 40))} ${wrong},`, name)
+      throw optionError(option, `the name of a file; ${JSON.stringify(part.slice(0, 40))} ${wrong},`, name)
   }
   return path
 }

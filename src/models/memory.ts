@@ -97,14 +97,15 @@ export function checkMemory(
   nCtx: number,
   plan: MemoryPlan,
   logger: Logger,
-  weightsLoaded = false,
+  { weightsLoaded = false, sequences = 1 }: { weightsLoaded?: boolean; sequences?: number } = {},
 ): void {
   const { weights, total, available, free, fits, largestNCtx } = plan
-  const need = `${path} with nCtx ${nCtx} needs ${gibibytes(total)}`
+  const beside = sequences > 1 ? ` and parallel ${sequences}` : ''
+  const need = `${path} with nCtx ${nCtx}${beside} needs ${gibibytes(total)}`
   if (!fits) {
     const advice =
       largestNCtx >= CELLS
-        ? `The largest nCtx that fits is ${largestNCtx}.`
+        ? `The largest nCtx that fits is ${largestNCtx}${sequences > 1 ? ', or a smaller parallel' : ''}.`
         : 'Choose a smaller model or a smaller quantization of it.'
     throw new OutOfMemoryError(`${need}, this machine has ${gibibytes(available)}. ${advice}`, {
       largestNCtx,

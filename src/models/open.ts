@@ -114,7 +114,10 @@ async function openOn<Started>(
     sequences,
     cache: options,
   })
-  checkMemory(header.path, nCtx, plan, logger, isLoaded(binding, header.path, options, gpus, adapters))
+  checkMemory(header.path, nCtx, plan, logger, {
+    weightsLoaded: isLoaded(binding, header.path, options, gpus, adapters),
+    sequences,
+  })
   const native = await load(binding, header, options, gpus, adapters, signal)
   try {
     const { hasEncoder, hasDecoder, isDiffusion } = native.info

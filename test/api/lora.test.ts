@@ -146,7 +146,7 @@ describe('lora', () => {
     [[{ path: 'a' }, { path: 'b', scale: NaN }], 'lora[1].scale'],
     [[{ path: 'a', scale: '1' }], 'lora[0].scale'],
     [[{ path: 'a', alpha: 1 }], 'alpha'],
-    [[{ path: 'https://example.org/a.gguf' }], 'name'],
+    [[{ path: 'https://example.org/a.gguf' }], 'lora[0].path'],
   ])('%o is refused at once', (lora, option) => {
     const make = () => new GPT4All('any', { lora: lora as ModelOptions['lora'] })
     expect(make).toThrow(expect.objectContaining({ code: 'ERR_OPTION', option }))

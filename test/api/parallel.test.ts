@@ -206,3 +206,29 @@ describe('promptLookup', () => {
     expect(await model.generate(REPEATED, { ...options, promptLookup: true })).toBe(plain)
   })
 })
+
+describe('figures', () => {
+  test('of one that is stopped while it waits in line tell how long it waited', async () => {
+    const model = await open({ parallel: 1 })
+    const running = model.generate('Once upon a time', { maxTokens: Number.POSITIVE_INFINITY })
+    const first = running.result
+    const waiting = model.generate('Hello')
+    const second = waiting.result
+    while (model.activity.queued === 0) await new Promise(setImmediate)
+    await waiting.stop()
+    const { timings, finishReason } = await second
+    expect(finishReason).toBe('break')
+    expect(timings.queueMs).toBeGreaterThan(0)
+    expect(timings.queueMs).toBeLessThanOrEqual(timings.promptMs)
+    await running.stop()
+    await first
+  })
+
+  test('of an answer that ends before it begins tell how fast its prompt was evaluated', async () => {
+    const model = await open()
+    const end = Number((await model.tokenize('<|im_end|>', { parseSpecial: true }))[0])
+    const { timings, usage } = await model.generate('Hello', { ...GREEDY, logitBias: { [end]: 1000 } }).result
+    expect(usage.completionTokens).toBe(0)
+    expect(timings.promptTokensPerSecond).toBeGreaterThan(0)
+  })
+})

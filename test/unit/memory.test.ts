@@ -175,7 +175,7 @@ describe('checkMemory()', () => {
     const quiet = () => {}
     const logger = { debug: quiet, info: quiet, warn: (line: string) => void lines.push(line), error: quiet }
     const plan = planMemory(model, nCtx, { memory: { available: available * GIB, free: free * GIB } })
-    checkMemory(model.path, nCtx, plan, logger, weightsLoaded)
+    checkMemory(model.path, nCtx, plan, logger, weightsLoaded === undefined ? {} : { weightsLoaded })
     return lines
   }
 
@@ -205,6 +205,15 @@ describe('checkMemory()', () => {
           new RegExp(`needs 20.* GiB, .* has 8.0 GiB.* fits is ${largestNCtx}\\.$`),
         ),
       }),
+    )
+  })
+
+  test('tells how many stand side by side where that is what takes the memory', () => {
+    const quiet = () => {}
+    const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet }
+    const plan = planMemory(model, 8192, { memory: { available: 8 * GIB, free: 8 * GIB }, sequences: 16 })
+    expect(() => checkMemory(model.path, 8192, plan, logger, { sequences: 16 })).toThrow(
+      /with nCtx 8192 and parallel 16 needs .* or a smaller parallel\.$/,
     )
   })
 

@@ -24,6 +24,13 @@ test('it follows a prompt whose tokens grow dearer with its depth', () => {
   expect(pace.beside).toBeLessThanOrEqual(6)
 })
 
+test('where a step of the streams is short, one with a prompt may take two frames of a display', () => {
+  const pace = new Pace()
+  for (let i = 0; i < 50; i++) pace.took(6, 1, 0)
+  for (let i = 0; i < 50; i++) pace.took(6 + 2 * pace.beside, 1, pace.beside)
+  expect(pace.beside).toBe(13)
+})
+
 test('it is never nothing, so that no prompt waits for ever', () => {
   const pace = new Pace()
   expect(pace.beside).toBeGreaterThan(0)

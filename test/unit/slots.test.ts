@@ -4,7 +4,7 @@ import { commonPrefix, findGap, Slots } from '../../src/engine/slots.ts'
 type Owner = { readonly name: string }
 const owner = (name: string): Owner => ({ name })
 const nobody = () => false
-const kept = () => true
+const kept = { isOwn: () => false, isKept: () => true }
 
 /** Slots that cache what is given, used in this order, free. */
 function cached(...contents: number[][]): Slots<Owner> {
@@ -42,8 +42,26 @@ describe('take()', () => {
     for (const isKept of [false, true]) {
       const slots = cached(long(1000), long(2000), long(3000), long(4000))
       slots.all[3]!.owner = owner('busy')
-      expect(slots.take(owner('one'), [7], nobody, () => isKept)!.id).toBe(isKept ? 2 : 0)
+      expect(slots.take(owner('one'), [7], nobody, { ...kept, isKept: () => isKept })!.id).toBe(
+        isKept ? 2 : 0,
+      )
     }
+  })
+
+  test('lets nobody lose a conversation while there is a slot to spare, whatever it has in common with it', () => {
+    const long = (first: number) => [1, 2, 3, ...Array.from({ length: 100 }, (_, i) => first + i)]
+    const slots = cached(long(1000), [], long(2000))
+    slots.all[2]!.owner = owner('busy')
+    const everybody = () => true
+    expect(slots.take(owner('one'), [1, 2, 3, 4], everybody, kept)!.id).toBe(1)
+    expect(slots.take(owner('two'), [1, 2, 3, 4], everybody, kept)!.id).toBe(0) // none is left
+  })
+
+  test('gives a conversation its own slot, also where it goes another way', () => {
+    const long = Array.from({ length: 100 }, (_, i) => i)
+    const slots = cached([], long, [])
+    const isOwn = (slot: unknown) => slot === slots.all[1]
+    expect(slots.take(owner('one'), [0, 1, 2, 7], nobody, { ...kept, isOwn })).toBe(slots.all[1])
   })
 
   test('leaves tokens where they are: what is kept is for the taker to decide', () => {
