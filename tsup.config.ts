@@ -2,9 +2,9 @@ import { defineConfig } from 'tsup'
 
 // Run by scripts/dist.mjs, which adds the ESM entries.
 export default defineConfig({
-  entry: { index: 'src/index.ts', server: 'src/server/index.ts' },
+  entry: { index: 'src/index.ts', server: 'src/server/index.ts', cli: 'src/cli/index.ts' },
   format: ['cjs'],
-  dts: true,
+  dts: { entry: { index: 'src/index.ts', server: 'src/server/index.ts' } },
   clean: true,
   platform: 'node',
   target: 'node20',
@@ -12,6 +12,7 @@ export default defineConfig({
   // The addon's platform packages stay literal requires: they are looked for at run time.
   external: [/^@gpt4all-ts\//],
   esbuildOptions(options) {
+    options.loader = { ...options.loader, '.html': 'text' }
     options.define = { ...options.define, 'import.meta.dirname': '__dirname' }
   },
   esbuildPlugins: [
@@ -20,6 +21,10 @@ export default defineConfig({
       name: 'hosts use the public index',
       setup(build) {
         build.onResolve({ filter: /^\.\.\/index\.ts$/ }, () => ({ path: './index.cjs', external: true }))
+        build.onResolve({ filter: /^\.\.\/server\/index\.ts$/ }, () => ({
+          path: './server.cjs',
+          external: true,
+        }))
       },
     },
   ],

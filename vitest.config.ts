@@ -9,25 +9,43 @@ const shared = {
   hookTimeout: 300_000,
 }
 
+/** As tsup does: the text of the file. */
+const htmlAsText = {
+  name: 'html as text',
+  transform: (code: string, id: string) =>
+    id.endsWith('.html') ? `export default ${JSON.stringify(code)}` : undefined,
+}
+
 export default defineConfig({
   test: {
     maxWorkers: Math.min(2, availableParallelism()),
     projects: [
       {
+        plugins: [htmlAsText],
         test: {
           ...shared,
           name: 'main',
           include: ['test/**/*.test.{ts,mjs}'],
-          exclude: ['test/campaigns/**', 'test/package/**'],
+          exclude: ['test/browser/**', 'test/campaigns/**', 'test/package/**'],
         },
       },
       // Long runs with many cases: `npm run campaign:<name>`, in short form in .ci/run.
       {
+        plugins: [htmlAsText],
         test: {
           ...shared,
           name: 'campaigns',
           include: ['test/campaigns/**/*.test.{ts,mjs}'],
           testTimeout: 3_600_000,
+        },
+      },
+      // Needs Chromium: `npm run test:browser`.
+      {
+        plugins: [htmlAsText],
+        test: {
+          ...shared,
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
         },
       },
       // Needs the tarballs of `npm run pack:all`.

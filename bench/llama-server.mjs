@@ -8,7 +8,7 @@ import { kernelsOf } from './programs.mjs'
 const HOST = '127.0.0.1'
 const TAIL = 20
 
-/** Starts it and waits until it listens, its model loaded: `{ kernels, post(path, body), stop() }`. */
+/** Starts it and waits until it listens, its model loaded: `{ url, kernels, post(path, body), stop() }`. */
 export async function startServer(tools, { model, flags }) {
   // Of port 0 it makes one that is free; more verbose than by default, it names the CPU features.
   const args = ['--model', model, '--host', HOST, '--port', '0', '--verbosity', '4', ...flags]
@@ -21,7 +21,7 @@ export async function startServer(tools, { model, flags }) {
     end()
     return ended
   }
-  return { kernels: kernelsOf(log), post: (path, body) => post(url + path, body), stop }
+  return { url, kernels: kernelsOf(log), post: (path, body) => post(url + path, body), stop }
 }
 
 /** Calls `end` where this process ends before the server has. */

@@ -4,5 +4,6 @@ import { kernels } from './rows/kernels.mjs'
 import { native } from './rows/native.mjs'
 import { pace } from './rows/pace.mjs'
 import { peers } from './rows/peers.mjs'
+import { serverRows } from './rows/server.mjs'
 
-export const rows = [...native, ...engineRows, ...pace, ...kernels, ...peers]
+export const rows = [...native, ...engineRows, ...pace, ...kernels, ...serverRows, ...peers]

@@ -8,10 +8,14 @@ import { main, Stop, step } from './steps.mjs'
 import { contentHash } from './tree.mjs'
 
 const SOURCES = ['src', 'package.json', 'package-lock.json', 'tsconfig.json', 'tsup.config.ts']
+/** What programs import; the command line is none of it. */
 const ENTRIES = ['index', 'server']
-const OUTPUTS = ENTRIES.flatMap((entry) =>
-  ['cjs', 'js', 'd.ts', 'd.cts'].map((extension) => `dist/${entry}.${extension}`),
-)
+const OUTPUTS = [
+  'dist/cli.cjs',
+  ...ENTRIES.flatMap((entry) =>
+    ['cjs', 'js', 'd.ts', 'd.cts'].map((extension) => `dist/${entry}.${extension}`),
+  ),
+]
 const stamp = inRoot('.cache', 'dist.txt')
 /** Where it is made: programs that use dist/ meanwhile find the old one whole, then the new one. */
 const making = inRoot('dist.new')

@@ -46,11 +46,14 @@ export type {
   ListModelsOptions,
   RetrievedModel,
   RetrieveModelOptions,
+  SystemInfo,
   VerifiedModel,
   VerifyModelOptions,
 } from './model-files-options.ts'
 export type { CatalogEntry } from './models/catalog.ts'
 export type { Device } from './models/devices.ts'
+export { defaultModelPath } from './models/locate.ts'
 export type { MemoryPlan } from './models/memory.ts'
 export type { Progress } from './models/progress.ts'
 export { DEFAULTS, type ModelOptions, type TokenizeOptions } from './options.ts'
+export { VERSION } from './version.ts'

@@ -71,6 +71,21 @@ export type VerifiedModel = {
 export type EstimateMemoryOptions = Pick<ListModelsOptions, 'signal'> &
   Pick<ModelOptions, 'modelPath' | 'nCtx' | 'parallel' | 'kvType' | 'flashAttention'>
 
+/** What `GPT4All.systemInfo()` tells of the addon. */
+export type SystemInfo = {
+  /** Version of this library. */
+  readonly version: string
+  /** The addon's file; `''` where Node does not tell. */
+  readonly file: string
+  readonly llamaVersion: string
+  /** Of the CPU, those that the addon was built for: `AVX2`, `AVX512` ... */
+  readonly features: readonly string[]
+  /** Who can multiply matrices here, the fastest last. */
+  readonly kernels: readonly string[]
+  /** What it was built for: `CPU`, `CUDA`, `Vulkan` ... */
+  readonly backends: readonly string[]
+}
+
 // ---- their names, to tell others from
 
 export const DOWNLOAD_OPTIONS: Readonly<Record<keyof DownloadModelOptions, true>> = {

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { abortSignal, boolean, callable, checkKnown, checkObject, string } from './checks.ts'
 import { ModelError, optionError } from './errors.ts'
 import { type Logger, resolveLogger } from './logger.ts'
@@ -12,6 +13,7 @@ import {
   RETRIEVE_OPTIONS,
   type RetrievedModel,
   type RetrieveModelOptions,
+  type SystemInfo,
   VERIFY_OPTIONS,
   type VerifiedModel,
   type VerifyModelOptions,
@@ -37,6 +39,7 @@ import {
 import { withProgressBar } from './models/progress-bar.ts'
 import { loadBinding } from './native/binding.ts'
 import { resolveModelOptions } from './options.ts'
+import { VERSION } from './version.ts'
 
 /** What {@link GPT4All} tells of model files and devices, and does with files, without loading a model. */
 // biome-ignore lint/complexity/noStaticOnlyClass: GPT4All inherits them
@@ -174,6 +177,24 @@ export abstract class ModelFiles {
     const header = await readGguf(path, { signal })
     checkCache(header, model)
     return planMemory(header, model.nCtx, { sequences: model.parallel ?? 1, cache: model })
+  }
+
+  /**
+   * What the addon is and was built for.
+   *
+   * @throws {GPT4AllError} `ERR_BINDING` when there is none for this machine
+   */
+  static systemInfo(): SystemInfo {
+    const binding = loadBinding()
+    const features = [...binding.systemInfo.matchAll(/(\w+) = 1\b/g)].map(([, name]) => name!)
+    return {
+      version: VERSION,
+      file: binding.file && fileURLToPath(binding.file),
+      llamaVersion: binding.llamaVersion,
+      features,
+      kernels: binding.kernels(),
+      backends: binding.backends(),
+    }
   }
 
   /** Everything that can compute: the CPU, and the GPUs for which the addon was built. */

@@ -42,7 +42,7 @@ export async function answer(
     const chunkHead = { ...head, object: format.chunk, ...(tellsUsage && { usage: null }) }
     const events = eventsOf(generations, format, exchange, chunkHead, options)
     exchange.streams()
-    return streamed(events, stallTimeout, (reason) => exchange.abort(reason))
+    return streamed(events, stallTimeout, (reason) => exchange.leave(reason))
   }
   const results = await Promise.all(generations.map(({ result }) => result)).catch((error) => {
     exchange.abort(error) // the others are for nobody

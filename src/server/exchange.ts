@@ -22,7 +22,7 @@ export class Exchange {
   readonly id: string
   /** Aborts when the client goes away, or the server gives up. */
   readonly signal: AbortSignal
-  readonly #leaving = new AbortController()
+  readonly #giveUp = new AbortController()
   readonly #request: Request
   readonly #path: string
   readonly #sinks: Sinks
@@ -32,6 +32,7 @@ export class Exchange {
   #release = () => {}
   #isStreaming = false
   #isOver = false
+  #hasLeft = false
   #onEnd = () => {}
   /** Resolves when it is over. */
   readonly ended = new Promise<void>((resolve) => {
@@ -44,13 +45,19 @@ export class Exchange {
     this.#request = request
     this.#path = path
     this.#sinks = sinks
-    this.signal = AbortSignal.any([request.signal, this.#leaving.signal])
+    this.signal = AbortSignal.any([request.signal, this.#giveUp.signal])
     setMaxListeners(0, this.signal)
   }
 
   /** Ends what it does. */
   abort(reason: unknown): void {
-    this.#leaving.abort(reason)
+    this.#giveUp.abort(reason)
+  }
+
+  /** The client wants no more of it. */
+  leave(reason: unknown): void {
+    this.#hasLeft = true
+    this.abort(reason)
   }
 
   /** `release` is called when it is over. */
@@ -87,7 +94,7 @@ export class Exchange {
     const { method } = this.#request
     const seconds = (performance.now() - this.#startedAt) / 1000
     // Nobody is there to hear the answer.
-    const shown = this.signal.aborted && !this.#leaving.signal.aborted ? 499 : status
+    const shown = this.#hasLeft || this.#request.signal.aborted ? 499 : status
     this.#sinks.metrics.answered(this.#path, shown, seconds)
     const { logger } = this.#sinks
     const line = JSON.stringify({

@@ -57,7 +57,7 @@ export class ModelServer {
 
   /** Answers one request: for `Deno.serve`, `Bun.serve`, Hono's `mount()`, Next.js' route handlers ... */
   readonly fetch = async (request: Request): Promise<Response> => {
-    const { pathname } = new URL(request.url)
+    const pathname = pathOf(request)
     const known = Object.hasOwn(PATHS, pathname)
       ? pathname
       : pathname.startsWith('/v1/models/')
@@ -136,6 +136,7 @@ export class ModelServer {
   async #answer(request: Request, pathname: string, exchange: Exchange): Promise<Response> {
     try {
       if (this.#closed) throw new ApiError(503, 'The server is shutting down.', { code: 'shutting_down' })
+      if (pathname === '') throw new ApiError(400, 'The address of the request is none.')
       checkSource(request, this.#options)
       if (request.method === 'OPTIONS') {
         exchange.answered(204)
@@ -210,6 +211,15 @@ function byName(models: GPT4All | Readonly<Record<string, GPT4All>> = {}): Reado
   if (typeof models !== 'object' || !entries.every(([, model]) => model instanceof GPT4All))
     throw optionError('models', 'a GPT4All, or an object of them by name', models)
   return new Map(entries as [string, GPT4All][])
+}
+
+/** `''` where the address is none: its host comes from a header. */
+function pathOf({ url }: Request): string {
+  try {
+    return new URL(url).pathname
+  } catch {
+    return ''
+  }
 }
 
 function modelObject({ id, created, contextSize }: ServedModel): object {

@@ -31,6 +31,7 @@ for (const file of [
   'docs/many-conversations.md',
   'docs/models.md',
   'docs/sampling.md',
+  'docs/server.md',
   'src/gpt4all.ts',
 ]) {
   for (const [i, code] of (await codeBlocks(file)).entries()) examples.push([`${file}, block ${i + 1}`, code])

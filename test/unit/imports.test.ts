@@ -6,7 +6,7 @@ const src = join(import.meta.dirname, '..', '..', 'src')
 
 /** Floors of the house, lowest first: a file imports from its own floor and those below. */
 const FLOORS = [
-  /^(errors|logger|checks|cache-folder|options|compute-options|generate-options)\.ts$/,
+  /^(errors|logger|checks|cache-folder|options|compute-options|generate-options|version)\.ts$/,
   /^(native|models|engine|chat)\//,
   /^(gpt4all|generation|generation-result|generation-run|chat-session|loaded-model|model-files|model-files-options|embed4all)\.ts$/,
   /^index\.ts$/,
@@ -25,7 +25,7 @@ const textOf = (file: string) => readFileSync(join(src, file), 'utf8')
 
 function edgesOf(from: string): Edge[] {
   const statements = textOf(from).matchAll(
-    /^(?:import|export)\s+(type\s+)?(?:([^'";]*?)\s+from\s+)?'(\.[^']+)'/gms,
+    /^(?:import|export)\s+(type\s+)?(?:([^'";]*?)\s+from\s+)?'(\.[^']+\.ts)'/gms,
   )
   return Array.from(statements, ([, type, names = '', path]) => ({
     from,

@@ -1,0 +1,51 @@
+import { isCancel, select } from '@clack/prompts'
+import { GPT4All, optionError } from '../index.ts'
+import { Interrupted } from './failure.ts'
+import { embeddedModel, localModels } from './models-folder.ts'
+import { remembered } from './remembered.ts'
+import { size } from './terminal.ts'
+
+/** Models of the catalog that a first visit is offered take at most so much. */
+const SMALL_BYTES = 2.5e9
+const MOST_OFFERED = 8
+
+/** The model used last, else one of the folder, else one that the user chooses from what can be downloaded. */
+export async function choose(modelPath: string | undefined, note: (text: string) => void): Promise<string> {
+  const { model } = await remembered()
+  const local = await localModels(modelPath)
+  if (model !== undefined && modelPath === undefined) return model
+  if (local.length === 1) return local[0]!.name
+  if (process.stdin.isTTY !== true) {
+    if (local[0]) return local[0].name
+    throw optionError('model', 'the name of a model (-m), as there is none on the disk', undefined)
+  }
+  const offered = local.length > 0 ? [] : await smallOnes(note)
+  const options = [
+    ...local.map(({ name, bytes }) => ({ value: name, label: name, hint: size(bytes) })),
+    ...offered,
+    {
+      value: embeddedModel(),
+      label: 'the tiny one that comes along',
+      hint: 'to try; it knows next to nothing',
+    },
+  ]
+  const chosen = await select({ message: 'Which model?', options })
+  if (isCancel(chosen)) throw new Interrupted('no model')
+  return chosen
+}
+
+async function smallOnes(note: (text: string) => void) {
+  const known = await GPT4All.listModels().catch((error: Error) => {
+    note(`What can be downloaded is not known: ${error.message}`)
+    return []
+  })
+  return known
+    .filter(({ filename, filesize }) => filename.endsWith('.gguf') && filesize && filesize < SMALL_BYTES)
+    .sort((a, b) => (a.filesize ?? 0) - (b.filesize ?? 0))
+    .slice(0, MOST_OFFERED)
+    .map(({ filename, filesize, name }) => ({
+      value: filename,
+      label: name ?? filename,
+      hint: `a download of ${size(filesize ?? 0)}`,
+    }))
+}

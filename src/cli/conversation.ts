@@ -1,0 +1,138 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import type {
+  ChatMessage,
+  ChatSession,
+  GenerateOptions,
+  Generation,
+  GenerationResult,
+  GPT4All,
+} from '../index.ts'
+import { table } from './terminal.ts'
+
+const HELP: readonly (readonly [string, string])[] = [
+  ['/help', 'this list'],
+  ['/system [text]', 'tell the system prompt, or set it and begin anew'],
+  ['/model [name]', 'tell the model, or go on with another'],
+  ['/reset', 'forget the conversation'],
+  ['/save <file>', 'write the conversation as JSON'],
+  ['/load <file>', 'go on with one that was saved'],
+  ['/stats', 'speed and context of the last answer'],
+  ['/exit', 'leave; so do Ctrl-D, and Ctrl-C twice'],
+]
+const MULTI_LINE =
+  'A line that ends in \\ goes on in the next; """ begins a text of several lines, and ends it. Ctrl-C stops an answer.'
+
+/** A chat with a model that may be exchanged, and what can be done with it. */
+export class Conversation {
+  #model: GPT4All
+  readonly #open: (name: string) => Promise<GPT4All>
+  readonly #options: GenerateOptions
+  #session: ChatSession
+  #system: string | undefined
+  #last: GenerationResult | undefined
+
+  constructor(
+    model: GPT4All,
+    open: (name: string) => Promise<GPT4All>,
+    options: GenerateOptions,
+    system: string | undefined,
+  ) {
+    this.#model = model
+    this.#open = open
+    this.#options = options
+    this.#system = system
+    this.#session = this.#begin([])
+  }
+
+  get name(): string {
+    return this.#model.name
+  }
+
+  say(message: string): Generation {
+    return this.#session.generate(message, this.#options)
+  }
+
+  noteResult(result: GenerationResult): void {
+    this.#last = result
+  }
+
+  /** Does what `/name rest` asks for; resolves with what to say about it. */
+  async command(name: string, rest: string): Promise<string> {
+    switch (name) {
+      case 'help':
+        return `${table(HELP)}\n${MULTI_LINE}`
+      case 'system':
+        return this.#setSystem(rest)
+      case 'model':
+        return rest === '' ? `${this.name}, ${this.#model.config?.description}` : this.#exchange(rest)
+      case 'reset':
+        this.#session = this.#begin([])
+        return 'Forgotten.'
+      case 'save':
+        return this.#save(rest)
+      case 'load':
+        return this.load(rest)
+      case 'stats':
+        return this.#stats()
+      default:
+        return `There is no /${name}. /help tells what there is.`
+    }
+  }
+
+  async load(file: string): Promise<string> {
+    if (file === '') return 'Which file? /load <file>'
+    const saved = JSON.parse(await readFile(file, 'utf8')) as { messages?: ChatMessage[] } | ChatMessage[]
+    const messages = Array.isArray(saved) ? saved : (saved.messages ?? [])
+    const session = this.#model.chatSession({ messages })
+    await this.#session.close()
+    this.#session = session
+    this.#system = messages[0]?.role === 'system' ? messages[0].content : undefined
+    return `${messages.length} messages read.`
+  }
+
+  async close(): Promise<void> {
+    await this.#model.close()
+  }
+
+  #begin(messages: readonly ChatMessage[]): ChatSession {
+    if (messages.length > 0) return this.#model.chatSession({ messages })
+    return this.#model.chatSession(this.#system === undefined ? {} : { systemPrompt: this.#system })
+  }
+
+  #setSystem(text: string): string {
+    if (text === '') return this.#system ?? 'There is no system prompt.'
+    this.#system = text
+    this.#session = this.#begin([])
+    return 'Set; the conversation begins anew.'
+  }
+
+  async #exchange(name: string): Promise<string> {
+    const next = await this.#open(name)
+    const { messages } = this.#session
+    const past = this.#model
+    this.#model = next
+    this.#session = this.#begin(messages)
+    await past.close()
+    return `${this.name}, ${next.config?.description}; the conversation goes on.`
+  }
+
+  async #save(file: string): Promise<string> {
+    if (file === '') return 'Into which file? /save <file>'
+    const { messages } = this.#session
+    await writeFile(file, `${JSON.stringify({ model: this.name, messages }, undefined, 2)}\n`)
+    return `${messages.length} messages written to ${file}.`
+  }
+
+  async #stats(): Promise<string> {
+    const used = await this.#session.countTokens()
+    const size = this.#model.contextSize
+    const context = `context  ${used} of ${size} tokens (${Math.round((100 * used) / size)} %)`
+    if (!this.#last) return context
+    const { usage, timings } = this.#last
+    return [
+      `answer   ${usage.completionTokens} tokens, ${timings.tokensPerSecond.toFixed(1)} per second`,
+      `prompt   ${usage.promptTokens} tokens, ${usage.cachedTokens} of them cached; first token after ${(timings.promptMs / 1000).toFixed(2)} s`,
+      context,
+    ].join('\n')
+  }
+}

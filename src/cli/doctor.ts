@@ -1,0 +1,99 @@
+import { statfs } from 'node:fs/promises'
+import { availableParallelism, cpus, freemem, totalmem } from 'node:os'
+import { dirname } from 'node:path'
+import type { Command } from 'commander'
+import { defaultModelPath, GPT4All } from '../index.ts'
+import { localModels } from './models-folder.ts'
+import type { Context } from './program.ts'
+import { paint, size, table } from './terminal.ts'
+
+/** One thing that was looked at. */
+type Finding = { readonly what: string; readonly found: string; readonly isFine: boolean }
+
+export function addDoctor(program: Command, { terminal }: Context): void {
+  program
+    .command('doctor')
+    .summary('tell whether all is well here')
+    .description(
+      'Looks at this machine and this installation, and tells what is missing. Ends with 1 where something is.',
+    )
+    .option('-m, --model <name>', 'tell what would be downloaded for this model, and whether it fits')
+    .option('--json', 'as JSON')
+    .action(async (values) => {
+      const { result } = terminal()
+      const findings = [...machine(), ...addon(), ...(await folder()), ...(await aboutModel(values.model))]
+      if (values.json) result(JSON.stringify(findings, undefined, 2))
+      else {
+        const mark = (isFine: boolean) => (isFine ? paint('green', 'ok  ') : paint('red', 'no  '))
+        result(table(findings.map(({ what, found, isFine }) => [mark(isFine) + what, found])))
+      }
+      if (findings.some(({ isFine }) => !isFine)) process.exitCode = 1
+    })
+}
+
+const fine = (what: string, found: string): Finding => ({ what, found, isFine: true })
+const wrong = (what: string, found: string): Finding => ({ what, found, isFine: false })
+
+function machine(): Finding[] {
+  const { platform, arch, version } = process
+  const cpu = cpus()[0]?.model.trim() ?? 'unknown'
+  const major = Number(/^v(\d+)/.exec(version)?.[1])
+  return [
+    (major >= 20 ? fine : wrong)('Node.js', `${version}, ${platform} ${arch}`),
+    fine('processor', `${cpu}, ${availableParallelism()} cores to use`),
+    fine('memory', `${size(totalmem())}, ${size(freemem())} of it free`),
+  ]
+}
+
+function addon(): Finding[] {
+  try {
+    const { file, llamaVersion, features, kernels, backends } = GPT4All.systemInfo()
+    const devices = GPT4All.listDevices().map(({ name, description }) => `${name} (${description.trim()})`)
+    return [
+      fine('addon', file),
+      fine('llama.cpp', `${llamaVersion}, for ${backends.join(', ')}`),
+      fine('CPU features', features.join(' ')),
+      fine('kernels', kernels.join(', ')),
+      fine('devices', devices.join(', ')),
+    ]
+  } catch (error) {
+    return [wrong('addon', (error as Error).message)]
+  }
+}
+
+async function folder(): Promise<Finding[]> {
+  const path = defaultModelPath()
+  const models = await localModels()
+  const room = await freeBytes(path)
+  return [
+    fine(
+      'models folder',
+      `${path}: ${models.length} models, ${size(models.reduce((sum, { bytes }) => sum + bytes, 0))}`,
+    ),
+    (room > 1e9 ? fine : wrong)('free disk', size(room)),
+  ]
+}
+
+/** Of the folder, or the first above it that there is. */
+async function freeBytes(path: string): Promise<number> {
+  try {
+    const { bavail, bsize } = await statfs(path)
+    return bavail * bsize
+  } catch {
+    return dirname(path) === path ? 0 : freeBytes(dirname(path))
+  }
+}
+
+async function aboutModel(name: string | undefined): Promise<Finding[]> {
+  if (name === undefined) return []
+  try {
+    const { total, available, fits } = await GPT4All.estimateMemory(name)
+    const found = `is on the disk; needs ${size(total)} of ${size(available)}`
+    return [(fits ? fine : wrong)(name, found)]
+  } catch (error) {
+    const known = await GPT4All.listModels().catch(() => [])
+    const entry = known.find(({ filename }) => filename === name || filename === `${name}.gguf`)
+    if (!entry) return [wrong(name, (error as Error).message)]
+    return [fine(name, `would be downloaded${entry.filesize ? `: ${size(entry.filesize)}` : ''}`)]
+  }
+}

@@ -1,0 +1,50 @@
+import { CommanderError } from 'commander'
+import { DownloadError, isGPT4AllError } from '../index.ts'
+
+/** What the process ends with; `docs/cli.md` tells them. */
+export const EXIT = {
+  failure: 1,
+  usage: 2,
+  model: 3,
+  download: 4,
+  resources: 5,
+  interrupted: 130,
+} as const
+
+/** The user has ended it. */
+export class Interrupted extends Error {}
+
+type Told = { readonly code: number; readonly message: string; readonly hint?: string | undefined }
+
+/** How a failure is told: a sentence, and what may help. */
+export function tell(error: unknown): Told {
+  if (error instanceof Interrupted) return { code: EXIT.interrupted, message: '' }
+  // Commander has told it, and its help.
+  if (error instanceof CommanderError) return { code: error.exitCode === 0 ? 0 : EXIT.usage, message: '' }
+  if (!isGPT4AllError(error))
+    return { code: EXIT.failure, message: (error as Error)?.message ?? String(error) }
+  const { code, message } = error
+  const told = HINTS[code]
+  if (error instanceof DownloadError && !told) return { code: EXIT.download, message }
+  return { code: told?.[0] ?? EXIT.failure, message, hint: told?.[1] }
+}
+
+const HINTS: Readonly<Record<string, readonly [code: number, hint?: string]>> = {
+  ERR_OPTION: [EXIT.usage, '`--help` tells the options.'],
+  ERR_MODEL_NOT_FOUND: [
+    EXIT.model,
+    '`gpt4all-ts models list` tells which models there are, and which can be downloaded.',
+  ],
+  ERR_MODEL_UNREADABLE: [EXIT.model],
+  ERR_NOT_GGUF: [EXIT.model],
+  ERR_MODEL_DAMAGED: [EXIT.model, '`gpt4all-ts models download <name> --force` downloads it again.'],
+  ERR_MODEL_UNSUPPORTED: [EXIT.model],
+  ERR_MODEL_LOAD: [EXIT.model],
+  ERR_MODEL_CONFIG: [EXIT.model],
+  ERR_CHECKSUM: [EXIT.model, '`gpt4all-ts models download <name> --force` downloads it again.'],
+  ERR_DOWNLOAD: [EXIT.download, 'What is there already is kept: run it again to go on.'],
+  ERR_DISK_SPACE: [EXIT.resources],
+  ERR_MEMORY: [EXIT.resources, 'A smaller --n-ctx, or --kv-type q8_0, takes less.'],
+  ERR_CONTEXT_OVERFLOW: [EXIT.failure, '--n-ctx makes the context larger.'],
+  ERR_BINDING: [EXIT.failure, '`gpt4all-ts doctor` tells more.'],
+}

@@ -1,0 +1,59 @@
+import type { Command } from 'commander'
+import { GPT4All, optionError } from '../index.ts'
+import { GENERATE_FLAGS, generateOptions, MODEL_FLAGS, modelOptions, withFlags } from './flags.ts'
+import { signalOf } from './interrupt.ts'
+import type { Context } from './program.ts'
+import { rememberModel, usualModel } from './remembered.ts'
+
+const EXAMPLES = `
+Examples:
+  gpt4all-ts generate -m Llama-3.2-1B-Instruct-Q4_0 "Why is the sky blue?"
+  git diff | gpt4all-ts generate "Write a commit message for this change:" --temp 0
+  gpt4all-ts generate --raw --max-tokens 20 "Once upon a time" --json`
+
+export function addGenerate(program: Command, { terminal }: Context): void {
+  const command = program
+    .command('generate')
+    .summary('write a text, and end')
+    .description(
+      'Asks the model, and writes its answer to stdout. What comes through a pipe follows the prompt.',
+    )
+    .argument('[prompt...]', 'what to ask; all that comes through a pipe, without')
+    .option('-m, --model <name>', 'name or path of the model (default: the one used last)')
+    .option('-s, --system <text>', 'system prompt')
+    .option('--raw', "go on with the prompt as it is, without the model's chat template")
+    .option('--json', 'write the result as JSON: text, usage, timings ...')
+    .option('--no-stream', 'write the text when it is whole')
+    .addHelpText('after', EXAMPLES)
+  withFlags(withFlags(command, GENERATE_FLAGS), MODEL_FLAGS)
+  command.action(async (words: string[], values) => {
+    const { write, result, progress } = terminal()
+    const signal = signalOf()
+    const prompt = await promptOf(words)
+    const name: string = values.model ?? (await usualModel(values.modelPath))
+    const model = await GPT4All.load(name, { ...modelOptions(values), ...progress, signal })
+    await rememberModel(name)
+    const options = { ...generateOptions(values), signal }
+    const chat = model.chatSession(values.system === undefined ? {} : { systemPrompt: values.system })
+    const generation = values.raw ? model.generate(prompt, options) : chat.generate(prompt, options)
+    if (!values.json && values.stream) for await (const piece of generation) await write(piece)
+    const made = await generation.result
+    if (values.json) result(JSON.stringify({ model: model.name, ...made }, undefined, 2))
+    else result(values.stream ? '' : made.text)
+    await model.close()
+  })
+}
+
+async function promptOf(words: readonly string[]): Promise<string> {
+  const said = words.join(' ')
+  const piped = process.stdin.isTTY ? '' : await readAll()
+  const prompt = [said, piped].filter((text) => text !== '').join('\n\n')
+  if (prompt === '') throw optionError('prompt', 'a text, as words or through a pipe,', prompt)
+  return prompt
+}
+
+async function readAll(): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks).toString().replace(/\n$/, '')
+}

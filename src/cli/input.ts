@@ -1,0 +1,129 @@
+import { createInterface, type Interface } from 'node:readline'
+import { EXIT } from './failure.ts'
+import { paint } from './terminal.ts'
+
+const PROMPT = '> '
+const MORE = '. '
+const FENCE = '"""'
+const MOST_REMEMBERED = 500
+/** Lines that come faster than anybody types were pasted: they are one message. */
+const PASTE_MS = 15
+
+/** What the user types, message by message. */
+export class Input {
+  readonly #lines: Interface
+  readonly #isTerminal = process.stdin.isTTY === true
+  #history: string[]
+  #waiting: ((line: string | undefined) => void) | undefined
+  #read: string[] = []
+  #isOver = false
+  #onInterrupt: (() => void) | undefined
+  #isLeaving = false
+
+  constructor(history: readonly string[]) {
+    this.#history = [...history]
+    this.#lines = createInterface({
+      input: process.stdin,
+      output: this.#isTerminal ? process.stdout : undefined,
+      terminal: this.#isTerminal,
+      history: [...history],
+      historySize: MOST_REMEMBERED,
+    })
+    this.#lines.on('history', (all) => {
+      this.#history = all
+    })
+    this.#lines.on('line', (line) => this.#take(line))
+    this.#lines.on('close', () => {
+      this.#isOver = true
+      this.#waiting?.(undefined)
+    })
+    this.#lines.on('SIGINT', () => this.#interrupt())
+  }
+
+  /** The latest first, as readline wants it. */
+  get history(): readonly string[] {
+    return this.#history
+  }
+
+  /** The next message; `undefined` at the end of the input. */
+  async next(): Promise<string | undefined> {
+    this.#prompt(PROMPT)
+    let message = await this.#line()
+    if (message === undefined) return undefined
+    if (message.trimStart().startsWith(FENCE)) return this.#fenced(message.trimStart().slice(FENCE.length))
+    while (message.endsWith('\\')) {
+      this.#prompt(MORE)
+      message = `${message.slice(0, -1)}\n${(await this.#line()) ?? ''}`
+    }
+    return this.#isTerminal ? this.#withPasted(message) : message
+  }
+
+  /** Until the function that it returns is called, Ctrl-C means this. */
+  onInterrupt(stop: () => void): () => void {
+    this.#onInterrupt = stop
+    return () => {
+      this.#onInterrupt = undefined
+    }
+  }
+
+  close(): void {
+    this.#lines.close()
+  }
+
+  async #fenced(begun: string): Promise<string> {
+    const lines = [begun]
+    while (!lines.at(-1)?.trimEnd().endsWith(FENCE)) {
+      this.#prompt(MORE)
+      const line = await this.#line()
+      if (line === undefined) break
+      lines.push(line)
+    }
+    return lines.join('\n').trimEnd().replace(/"""$/, '').trim()
+  }
+
+  async #withPasted(first: string): Promise<string> {
+    const lines = [first]
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, PASTE_MS))
+      if (this.#read.length === 0) return lines.join('\n')
+      lines.push(...this.#read.splice(0))
+    }
+  }
+
+  #prompt(text: string): void {
+    if (!this.#isTerminal || this.#read.length > 0) return
+    this.#lines.setPrompt(paint('cyan', text))
+    this.#lines.prompt()
+  }
+
+  #line(): Promise<string | undefined> {
+    const line = this.#read.shift()
+    if (line !== undefined || this.#isOver) return Promise.resolve(line)
+    return new Promise((resolve) => {
+      this.#waiting = (line) => {
+        this.#waiting = undefined
+        resolve(line)
+      }
+    })
+  }
+
+  #take(line: string): void {
+    this.#isLeaving = false
+    if (this.#waiting) this.#waiting(line)
+    else this.#read.push(line)
+  }
+
+  // It stops an answer; at the prompt it clears the line, and the second one in a row leaves.
+  #interrupt(): void {
+    if (this.#onInterrupt) this.#onInterrupt()
+    else if (this.#isLeaving) {
+      process.exitCode = EXIT.interrupted
+      this.#lines.close()
+    } else {
+      this.#isLeaving = true
+      process.stdout.write(`\n${paint('dim', '(Ctrl-C again leaves)')}\n`)
+      this.#lines.write(null, { ctrl: true, name: 'u' })
+      this.#lines.prompt()
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import { existsSync } from 'node:fs'
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { defaultModelPath } from '../index.ts'
+
+const EMBEDDED = 'gpt4all-ts-tiny-chat.Q8_0.gguf'
+
+/** A model on the disk. */
+export type LocalModel = {
+  readonly name: string
+  readonly path: string
+  readonly bytes: number
+  readonly changed: Date
+}
+
+/** The GGUF files of a folder, and what GPT4All wrote before, by name. */
+export async function localModels(modelPath = defaultModelPath()): Promise<LocalModel[]> {
+  const names = await readdir(modelPath).catch(() => [])
+  const files = names.filter((name) => /\.(gguf|bin)$/.test(name)).sort()
+  const found = await Promise.all(
+    files.map(async (name) => {
+      const path = join(modelPath, name)
+      const about = await stat(path).catch(() => undefined)
+      return about?.isFile() ? [{ name, path, bytes: about.size, changed: about.mtime }] : []
+    }),
+  )
+  return found.flat()
+}
+
+/** The embedded model of this package: src/cli and dist lie at different depths. */
+export function embeddedModel(): string {
+  const places = ['..', join('..', '..')].map((up) => join(import.meta.dirname, up, 'models', EMBEDDED))
+  return places.find(existsSync) ?? places[0]!
+}

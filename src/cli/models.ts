@@ -1,0 +1,147 @@
+import { rm } from 'node:fs/promises'
+import { type Command, Option } from 'commander'
+import { type CatalogEntry, defaultModelPath, GPT4All } from '../index.ts'
+import { number } from './flags.ts'
+import { signalOf } from './interrupt.ts'
+import { localModels } from './models-folder.ts'
+import type { Context } from './program.ts'
+import { paint, size, table } from './terminal.ts'
+
+const EXAMPLES = `
+Examples:
+  gpt4all-ts models list
+  gpt4all-ts models download Llama-3.2-1B-Instruct-Q4_0.gguf
+  gpt4all-ts models info Llama-3.2-1B-Instruct-Q4_0 --n-ctx 8192
+  gpt4all-ts models remove Llama-3.2-1B-Instruct-Q4_0`
+
+const modelPath = () =>
+  new Option('--model-path <folder>', 'folder of the models (default: ~/.cache/gpt4all)')
+
+export function addModels(program: Command, { terminal }: Context): void {
+  const models = program
+    .command('models')
+    .summary('list, download, verify, remove models')
+    .description('What lies on the disk, and what GPT4All publishes.')
+    .addHelpText('after', EXAMPLES)
+
+  models
+    .command('list', { isDefault: true })
+    .description('Models on the disk, and those that can be downloaded.')
+    .addOption(modelPath())
+    .option('--local', 'only those on the disk; nothing is asked of the network')
+    .option('--json', 'as JSON')
+    .action(async (values) => {
+      const { result, note } = terminal()
+      const local = await localModels(values.modelPath)
+      const known: CatalogEntry[] = values.local
+        ? []
+        : await GPT4All.listModels({ signal: signalOf() }).catch((error: Error) => {
+            note(`GPT4All's list cannot be read: ${error.message}`)
+            return []
+          })
+      const remote = known.filter(({ filename }) => !local.some(({ name }) => name === filename))
+      if (values.json) return result(JSON.stringify({ local, remote }, undefined, 2))
+      result(paint('bold', `On the disk, in ${values.modelPath ?? defaultModelPath()}:`))
+      result(local.length > 0 ? table(local.map(({ name, bytes }) => [`  ${name}`, size(bytes)])) : '  none')
+      if (remote.length === 0) return
+      result(`\n${paint('bold', 'To download:')}`)
+      result(
+        table(
+          remote.map(({ filename, filesize, ramrequired, name }) => [
+            `  ${filename}`,
+            filesize ? size(filesize) : '',
+            ramrequired ? `${ramrequired} GB RAM` : '',
+            name ?? '',
+          ]),
+        ),
+      )
+    })
+
+  models
+    .command('download <name>')
+    .description('Downloads a model of the list, or from an address; an interrupted download goes on.')
+    .addOption(modelPath())
+    .option('--url <address>', 'where the file lies, if no list knows it')
+    .option('--sha256sum <hex>', 'what it must be')
+    .option('--md5sum <hex>', 'the same, as GPT4All tells it')
+    .option('-f, --force', 'download it again where it is there already')
+    .action(async (name: string, values) => {
+      const { result, progress } = terminal()
+      const { modelPath, url, sha256sum, md5sum, force } = values
+      const options = { modelPath, url, sha256sum, md5sum, force, ...progress, signal: signalOf() }
+      await GPT4All.downloadModel(name, options)
+      const { path } = await GPT4All.retrieveModel(name, { modelPath, allowDownload: false, ...progress })
+      result(path)
+    })
+
+  models
+    .command('verify <name>')
+    .description('Reads the file and compares its checksum with the one in the list.')
+    .addOption(modelPath())
+    .action(async (name: string, values) => {
+      const { result, progress } = terminal()
+      const { path, algorithm, digest } = await GPT4All.verifyModel(name, {
+        modelPath: values.modelPath,
+        ...progress,
+        signal: signalOf(),
+      })
+      result(`${path}: as published (${algorithm} ${digest})`)
+    })
+
+  models
+    .command('info <name>')
+    .description('What a model on the disk is, and the memory that it takes.')
+    .addOption(modelPath())
+    .addOption(new Option('-c, --n-ctx <tokens>', 'tokens of context (default: 2048)').argParser(number))
+    .option('--json', 'as JSON')
+    .action(async (name: string, values) => {
+      const { result, progress } = terminal()
+      const { modelPath, nCtx } = values
+      const signal = signalOf()
+      const about = await GPT4All.retrieveModel(name, {
+        modelPath,
+        allowDownload: false,
+        ...progress,
+        signal,
+      })
+      const memory = await GPT4All.estimateMemory(about.path, { nCtx, signal })
+      if (values.json) return result(JSON.stringify({ ...about, memory }, undefined, 2))
+      result(
+        table([
+          ['file', about.path],
+          ...(about.name ? [['name', about.name]] : []),
+          ...(about.parameters ? [['parameters', String(about.parameters)]] : []),
+          ['weights', size(memory.weights)],
+          ['cache', `${size(memory.kvCache)} for ${nCtx ?? 2048} tokens of context`],
+          ['in all', `${size(memory.total)}; this machine has ${size(memory.available)}`],
+          ['largest context', memory.largestNCtx > 0 ? `${memory.largestNCtx} tokens` : 'none fits'],
+        ]),
+      )
+    })
+
+  models
+    .command('convert <name>')
+    .description('Converts a .bin file of the time before GGUF, and tells where the result lies.')
+    .addOption(modelPath())
+    .action(async (name: string, values) => {
+      const { result, progress } = terminal()
+      const options = { modelPath: values.modelPath, allowDownload: false, ...progress, signal: signalOf() }
+      result((await GPT4All.retrieveModel(name, options)).path)
+    })
+
+  models
+    .command('remove <name>')
+    .description('Deletes a model from the folder, and what was kept beside it.')
+    .addOption(modelPath())
+    .action(async (name: string, values) => {
+      const { result, progress } = terminal()
+      const { path } = await GPT4All.retrieveModel(name, {
+        modelPath: values.modelPath ?? defaultModelPath(),
+        allowDownload: false,
+        ...progress,
+      })
+      await rm(path)
+      await rm(`${path}.json`, { force: true })
+      result(`${path} is deleted`)
+    })
+}

@@ -1,0 +1,31 @@
+import { Command } from 'commander'
+import { VERSION } from '../index.ts'
+import { addChat } from './chat.ts'
+import { addDoctor } from './doctor.ts'
+import { addGenerate } from './generate.ts'
+import { addModels } from './models.ts'
+import { addServe } from './serve.ts'
+import { openTerminal, type Terminal } from './terminal.ts'
+
+/** What the commands share. */
+export type Context = { readonly terminal: () => Terminal }
+
+const ENDS = `
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no usable model, 4 download failed, 5 too little memory or disk,
+130 interrupted. Results go to stdout, all else to stderr. NO_COLOR switches colours off.`
+
+/** The command line, with all its commands. */
+export function makeProgram(): Command {
+  const program = new Command('gpt4all-ts')
+  const context: Context = { terminal: () => openTerminal(program.opts()) }
+  program
+    .description('Runs language models on this machine.')
+    .version(VERSION)
+    .option('-q, --quiet', 'nothing but results and errors', false)
+    .option('--verbose', 'tell what is going on, and where an error comes from', false)
+    .addHelpText('after', ENDS)
+    .exitOverride()
+    .showHelpAfterError('(--help tells how it is used)')
+  for (const add of [addChat, addGenerate, addModels, addServe, addDoctor]) add(program, context)
+  return program
+}

@@ -1,0 +1,44 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { optionError } from '../index.ts'
+import { localModels } from './models-folder.ts'
+
+/** What the command line remembers from one time to the next. */
+type Remembered = { readonly model?: string; readonly inputs?: readonly string[] }
+
+const file = () =>
+  join(process.env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'gpt4all-ts', 'cli.json')
+
+export async function remembered(): Promise<Remembered> {
+  try {
+    const found = JSON.parse(await readFile(file(), 'utf8')) as Remembered
+    return typeof found === 'object' && found !== null ? found : {}
+  } catch {
+    return {} // the first time, or it was damaged
+  }
+}
+
+/** A folder that cannot be written must not keep anybody from working. */
+export async function remember(what: Remembered): Promise<void> {
+  const all = { ...(await remembered()), ...what }
+  try {
+    await mkdir(dirname(file()), { recursive: true })
+    await writeFile(file(), JSON.stringify(all), { mode: 0o600 })
+  } catch {}
+}
+
+export const rememberModel = (model: string): Promise<void> => remember({ model })
+
+/** The model used last, else the first in the folder. */
+export async function usualModel(modelPath: string | undefined): Promise<string> {
+  const { model } = await remembered()
+  if (model !== undefined && modelPath === undefined) return model
+  const [first] = await localModels(modelPath)
+  if (first) return first.name
+  throw optionError(
+    'model',
+    'the name of a model (-m): none was used yet, and there is none in the folder,',
+    undefined,
+  )
+}

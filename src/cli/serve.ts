@@ -1,0 +1,85 @@
+import type { Command } from 'commander'
+import { defaultModelPath, GPT4All, type Logger } from '../index.ts'
+import { createServer } from '../server/index.ts'
+import { GENERATE_FLAGS, MODEL_FLAGS, modelOptions, number, valuesOf, withFlags } from './flags.ts'
+import { signalOf } from './interrupt.ts'
+import type { Context } from './program.ts'
+
+const EXAMPLES = `
+Examples:
+  gpt4all-ts serve                                    what lies in the models folder, on http://127.0.0.1:4891
+  gpt4all-ts serve -m Llama-3.2-1B-Instruct-Q4_0 --parallel 4
+  gpt4all-ts serve --host 0.0.0.0 --api-key "$KEY"`
+
+/** Of the sampling flags, those that a server takes as its defaults. */
+const SAMPLING = [
+  'temp',
+  'topK',
+  'topP',
+  'minP',
+  'repeatPenalty',
+  'repeatLastN',
+  'presencePenalty',
+  'frequencyPenalty',
+  'maxTokens',
+]
+const DEFAULT_FLAGS = Object.fromEntries(
+  Object.entries(GENERATE_FLAGS).filter(([name]) => SAMPLING.includes(name)),
+)
+
+const list = (text: string) => text.split(',').map((one) => one.trim())
+
+export function addServe(program: Command, { terminal }: Context): void {
+  const command = program
+    .command('serve')
+    .summary("serve models with OpenAI's API")
+    .description(
+      "Serves models with OpenAI's API and a chat page, until Ctrl-C. Sampling flags hold where a request says nothing.",
+    )
+    .option(
+      '-m, --model <name>',
+      'serve this one, loaded at once (default: those in the models folder, on demand)',
+    )
+    .option('-p, --port <number>', 'port; 0 takes a free one (default: 4891)', number)
+    .option('--host <address>', 'where to listen (default: 127.0.0.1)')
+    .option('--api-key <key>', 'what requests must bring; also from the environment variable GPT4ALL_API_KEY')
+    .option('--allow-anyone', 'listen elsewhere than on this machine without a key')
+    .option('--allowed-hosts <names>', 'names of this server, with commas', list)
+    .option('--cors-origins <origins>', 'origins whose pages may use it, with commas', list)
+    .option('--parallel <count>', 'generations computed side by side', number)
+    .option('--max-queue <count>', 'generations that may wait (default: 100)', number)
+    .option('--max-models <count>', 'models loaded at a time (default: 2)', number)
+    .option('--idle-timeout <seconds>', 'until an unused model is unloaded (default: 300)', number)
+    .option('--no-page', 'without the chat page')
+    .option('--log-prompts', 'put prompts and answers into the log')
+    .addHelpText('after', EXAMPLES)
+  withFlags(withFlags(command, MODEL_FLAGS), DEFAULT_FLAGS)
+  command.action(async (values) => {
+    const { note, result, quiet, progress, logger: warnings } = terminal()
+    const signal = signalOf()
+    const { parallel, idleTimeout } = values
+    const opened = { ...modelOptions(values), ...(parallel !== undefined && { parallel }) }
+    const { modelPath = defaultModelPath(), ...others } = opened
+    const model = values.model && (await GPT4All.load(values.model, { ...opened, ...progress, signal }))
+    const requests: Logger = { ...warnings, info: note }
+    const { maxQueue, maxModels, allowedHosts, corsOrigins, allowAnyone, logPrompts, page } = values
+    const server = createServer(model, {
+      ...(!model && { modelPath, modelOptions: { ...others, logger: warnings } }),
+      ...{ maxQueue, maxModels, allowedHosts, corsOrigins, allowAnyone, logPrompts, page },
+      apiKey: values.apiKey ?? (process.env.GPT4ALL_API_KEY || undefined),
+      idleTimeout: idleTimeout === undefined ? undefined : 1000 * idleTimeout,
+      defaults: valuesOf(values, DEFAULT_FLAGS),
+      logger: quiet ? warnings : requests,
+    })
+    const { url } = await server.listen({ port: values.port, host: values.host })
+    result(url)
+    note(`Chat page: ${url}   API: ${url}/v1   Ctrl-C ends it.`)
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve()
+      signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+    note('Waiting for answers under way; Ctrl-C again ends at once.')
+    await server.close()
+    await model?.close()
+  })
+}

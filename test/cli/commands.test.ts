@@ -1,0 +1,167 @@
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { home, run, start } from '../support/cli.ts'
+import { EMBEDDED } from '../support/models.ts'
+import { json } from '../support/server.ts'
+
+describe('gpt4all-ts models', () => {
+  const folder = join(home, 'models')
+
+  test('lists what is there, without a network too', async () => {
+    const empty = await run(['models', 'list'])
+    expect(empty.code).toBe(0)
+    expect(empty.stdout).toContain('none')
+    expect(empty.stderr).toContain('cannot be read')
+    await mkdir(folder, { recursive: true })
+    await copyFile(EMBEDDED, join(folder, 'tiny.gguf'))
+    const { stdout, stderr } = await run(['models', 'list', '--local', '--model-path', folder])
+    expect(stdout).toMatch(/^ {2}tiny\.gguf +[\d.]+ MB$/m)
+    expect(stderr).toBe('')
+    const { local } = JSON.parse((await run(['models', '--local', '--json', '--model-path', folder])).stdout)
+    expect(local).toMatchObject([{ name: 'tiny.gguf', bytes: expect.any(Number) }])
+  })
+
+  test('tells what one is, and removes it', async () => {
+    await mkdir(folder, { recursive: true })
+    await copyFile(EMBEDDED, join(folder, 'gone.gguf'))
+    const { stdout } = await run(['models', 'info', 'gone', '--model-path', folder, '--n-ctx', '512'])
+    expect(stdout).toMatch(/^cache +.* for 512 tokens of context$/m)
+    expect((await run(['models', 'remove', 'gone', '--model-path', folder])).code).toBe(0)
+    const missing = await run(['models', 'info', 'gone', '--model-path', folder])
+    expect(missing.code).toBe(3)
+    expect(missing.stderr).toContain('models list')
+  })
+})
+
+describe('gpt4all-ts doctor', () => {
+  test('tells of machine, addon, folder and disk, and that all is well', async () => {
+    const { code, stdout } = await run(['doctor'])
+    for (const what of [
+      'Node.js',
+      'processor',
+      'addon',
+      'llama.cpp',
+      'CPU features',
+      'devices',
+      'models folder',
+      'free disk',
+    ])
+      expect(stdout).toMatch(new RegExp(`^(ok|no) +${what}`, 'm'))
+    expect(code).toBe(0)
+  })
+
+  test('tells what is wrong, and ends with 1', async () => {
+    const { code, stdout } = await run(['doctor', '--json'], '', { GPT4ALL_BINDING: '/nowhere.node' })
+    expect(code).toBe(1)
+    const wrong = JSON.parse(stdout).filter(({ isFine }: { isFine: boolean }) => !isFine)
+    expect(wrong).toMatchObject([{ what: 'addon', found: expect.stringContaining('/nowhere.node') }])
+  })
+})
+
+describe('gpt4all-ts serve', () => {
+  const serve = (...args: string[]) => start(['serve', '--port', '0', '--n-threads', '1', ...args])
+
+  test.each(['SIGINT', 'SIGTERM'] as const)('serves one model until %s', async (signal) => {
+    const { child, said, ended } = serve('-m', EMBEDDED, '--temp', '0')
+    const [url] = await said(/http:\/\/127\.0\.0\.1:\d+/)
+    const body = JSON.stringify({ messages: [{ role: 'user', content: 'Count from 1 to 5.' }] })
+    const { choices } = await json(fetch(`${url}/v1/chat/completions`, { method: 'POST', body }))
+    expect(choices[0].message.content).toMatch(/^1, 2/)
+    child.kill(signal)
+    const { code, stdout, stderr } = await ended
+    expect(stdout).toBe(`${url}\n`)
+    expect(stderr).toContain('"path":"/v1/chat/completions","status":200')
+    expect(code).toBe(0)
+  })
+
+  test('serves what lies in a folder', async () => {
+    const folder = join(home, 'served')
+    await mkdir(folder, { recursive: true })
+    await copyFile(EMBEDDED, join(folder, 'tiny.gguf'))
+    const { child, said, ended } = serve('--model-path', folder, '--api-key', 'secret')
+    const [url] = await said(/http:\/\/127\.0\.0\.1:\d+/)
+    expect((await fetch(`${url}/v1/models`)).status).toBe(401)
+    const { data } = await json(fetch(`${url}/v1/models`, { headers: { authorization: 'Bearer secret' } }))
+    expect(data).toMatchObject([{ id: 'tiny' }])
+    child.kill('SIGTERM')
+    expect((await ended).code).toBe(0)
+  })
+
+  test('refuses other hosts without a key', async () => {
+    const { code, stderr } = await serve('-m', EMBEDDED, '--host', '0.0.0.0').ended
+    expect(code).toBe(2)
+    expect(stderr).toContain('apiKey')
+  })
+})
+
+describe('gpt4all-ts chat', () => {
+  const chat = (lines: readonly string[], ...args: string[]) =>
+    run(
+      ['chat', '-m', EMBEDDED, '--temp', '0', '--repeat-penalty', '1', '--n-threads', '1', ...args],
+      `${lines.join('\n')}\n`,
+    )
+
+  test('answers line by line, and remembers', async () => {
+    const { code, stdout } = await chat(['My name is Ada.', '', 'What is my name?', '/exit', 'never said'])
+    expect(code).toBe(0)
+    expect(stdout.split('\n')).toHaveLength(3)
+    expect(stdout.split('\n')[1]).toContain('Ada')
+  })
+
+  test('takes messages of several lines', async () => {
+    const { stdout } = await chat(['"""', 'Count from 1', 'to 5.', '"""', 'Count from 1 \\', 'to 5.'])
+    expect(stdout).toContain('1, 2, 3')
+  })
+
+  test('saves a conversation and goes on with it', async () => {
+    const file = join(home, 'talk.json')
+    await chat(['My name is Ada.', `/save ${file}`])
+    const { messages } = JSON.parse(await readFile(file, 'utf8'))
+    expect(messages).toMatchObject([{ role: 'user', content: 'My name is Ada.' }, { role: 'assistant' }])
+    expect((await chat(['What is my name?'], '--load', file)).stdout).toContain('Ada')
+    expect((await chat([`/load ${file}`, 'What is my name?'])).stdout).toContain('Ada')
+  })
+
+  test('knows its other commands, and says so on stderr', async () => {
+    const { stdout, stderr } = await chat([
+      '/help',
+      '/system Answer in upper case.',
+      '/system',
+      'hello',
+      '/stats',
+      `/model ${EMBEDDED}`,
+      '/model',
+      '/reset',
+      '/nothing',
+      '/load nowhere.json',
+    ])
+    expect(stdout.trim()).not.toBe('')
+    for (const said of [
+      '/save <file>',
+      'Answer in upper case.',
+      'per second',
+      'goes on',
+      'Forgotten',
+      'no /nothing',
+      'ENOENT',
+    ])
+      expect(stderr).toContain(said)
+    expect(stdout).not.toContain('/save')
+  })
+
+  test('starts without a command, with the model used last', async () => {
+    const { code, stdout } = await run([], 'hello\n')
+    expect(code).toBe(0)
+    expect(stdout.trim()).not.toBe('')
+  })
+
+  test('without any model, and nobody to ask, it says what to do', async () => {
+    const elsewhere = join(home, 'elsewhere')
+    await mkdir(elsewhere, { recursive: true })
+    await writeFile(join(elsewhere, 'x'), '')
+    const { code, stderr } = await run([], 'hello\n', { HOME: elsewhere, XDG_STATE_HOME: elsewhere })
+    expect(code).toBe(2)
+    expect(stderr).toContain('-m')
+  })
+})

@@ -1,0 +1,99 @@
+import { describe, expect, test } from 'vitest'
+import { run } from '../support/cli.ts'
+import { EMBEDDED } from '../support/models.ts'
+
+const GREEDY = ['--temp', '0', '--repeat-penalty', '1', '--n-threads', '1']
+const generate = (args: readonly string[], input = '') =>
+  run(['generate', '-m', EMBEDDED, ...GREEDY, ...args], input)
+
+describe('gpt4all-ts generate', () => {
+  test('writes the answer to stdout, and nothing else', async () => {
+    expect(await generate(['Count', 'from', '1', 'to', '5.'])).toEqual({
+      code: 0,
+      stdout: '1, 2, 3, 4, 5.\n',
+      stderr: '',
+    })
+  })
+
+  test.each(['--no-stream', '--stop=x'])('is the same text with %s', async (flag) => {
+    expect((await generate(['Count from 1 to 5.', flag])).stdout).toBe('1, 2, 3, 4, 5.\n')
+  })
+
+  test('reads what comes through a pipe, behind the words', async () => {
+    expect((await generate([], 'Count from 1 to 5.\n')).stdout).toBe('1, 2, 3, 4, 5.\n')
+    const { stdout } = await generate(['--json', 'Repeat this:'], 'hello\n')
+    expect(JSON.parse(stdout).usage.promptTokens).toBeGreaterThan(5)
+  })
+
+  test('tells all of it as JSON', async () => {
+    const { stdout } = await generate(['--json', 'Count from 1 to 5.'])
+    expect(JSON.parse(stdout)).toMatchObject({
+      model: 'gpt4all-ts-tiny-chat.Q8_0',
+      text: '1, 2, 3, 4, 5.',
+      finishReason: 'stop',
+      usage: { completionTokens: expect.any(Number) },
+      timings: { tokensPerSecond: expect.any(Number) },
+    })
+  })
+
+  test('goes on with a raw prompt, and ends where it is told', async () => {
+    const { stdout } = await generate(['--raw', '--max-tokens', '3', 'The capital of France is'])
+    expect(stdout).toBe(' Paris\n')
+    const { stdout: stopped } = await generate(['--stop', '3', '--stop', 'x', 'Count from 1 to 5.'])
+    expect(stopped).toBe('1, 2, \n')
+  })
+
+  test('takes the model used last where none is named', async () => {
+    const { stdout } = await run(['generate', ...GREEDY, 'Count from 1 to 5.'])
+    expect(stdout).toBe('1, 2, 3, 4, 5.\n')
+  })
+})
+
+describe('what goes wrong', () => {
+  test.each([
+    ['no model', ['generate', '-m', 'nowhere.gguf', '--no-allow-download', 'x'], 3, /no model file/],
+    ['no GGUF', ['generate', '-m', './package.json', 'x'], 3, /GGUF/],
+    ['a bad value', ['generate', '-m', EMBEDDED, '--temp', '-1', 'x'], 2, /"temp"/],
+    ['no number', ['generate', '-m', EMBEDDED, '--top-k', 'many', 'x'], 2, /must be a number/],
+    [
+      'an unknown flag',
+      ['generate', '--temprature', '1', 'x'],
+      2,
+      /unknown option.*--temperature|unknown option '--temprature'/,
+    ],
+    ['an unknown command', ['generat'], 2, /unknown command|too many arguments/],
+    ['nothing to say', ['generate', '-m', EMBEDDED], 2, /prompt/],
+    [
+      'too long',
+      ['generate', '-m', EMBEDDED, '--raw', '--n-ctx', '8', 'one two three four five six seven'],
+      1,
+      /--n-ctx/,
+    ],
+    [
+      'a download without network',
+      ['generate', '-m', 'Llama-3.2-1B-Instruct-Q4_0.gguf', 'x'],
+      4,
+      /cannot be read|reached/,
+    ],
+  ])('%s is one sentence on stderr and a code', async (_, args, code, message) => {
+    const ended = await run(args as string[])
+    expect(ended.stdout).toBe('')
+    expect(ended.stderr).toMatch(message as RegExp)
+    expect(ended.stderr).not.toMatch(/\n +at /)
+    expect(ended.code).toBe(code)
+  })
+
+  test('tells where it comes from with --verbose', async () => {
+    const { stderr } = await run(['--verbose', 'generate', '-m', './package.json', 'x'])
+    expect(stderr).toMatch(/\n +at /)
+  })
+
+  test('a reader that has enough is no failure', async () => {
+    const { spawnSync } = await import('node:child_process')
+    const cli = `"${process.execPath}" dist/cli.cjs`
+    const pipe = `${cli} generate -m "${EMBEDDED}" --n-threads 1 --max-tokens 1000 'Tell me a story.' | head -c 5; exit "\${PIPESTATUS[0]}"`
+    const { status, stderr } = spawnSync('bash', ['-c', pipe], { encoding: 'utf8' })
+    expect(stderr).toBe('')
+    expect(status).toBe(0)
+  })
+})

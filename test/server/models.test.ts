@@ -1,0 +1,140 @@
+import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { createServer, type ModelServer, type ServerOptions } from '../../src/server/index.ts'
+import { EMBEDDED } from '../support/models.ts'
+import { json } from '../support/server.ts'
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'gpt4all-served-'))
+  await mkdir(join(folder, 'models', 'below'), { recursive: true })
+  for (const name of ['a.gguf', 'b.gguf', 'c.gguf', 'below/d.gguf', '../outside.gguf'])
+    await copyFile(EMBEDDED, join(folder, 'models', name))
+  await symlink(join(folder, 'outside.gguf'), join(folder, 'models', 'link.gguf'))
+  await writeFile(join(folder, 'models', 'notes.txt'), 'no model')
+  await writeFile(join(folder, 'models', 'broken.gguf'), 'no model either')
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+const servers: ModelServer[] = []
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.close()
+})
+
+function open(options: ServerOptions = {}) {
+  const modelPath = join(folder, 'models')
+  const server = createServer({}, { modelPath, modelOptions: { nThreads: 1 }, ...options })
+  servers.push(server)
+  const get = (path: string) => server.fetch(new Request(`http://localhost${path}`))
+  const ask = (model: string | undefined, prompt = 'Hello', more: object = {}) =>
+    server.fetch(
+      new Request('http://localhost/v1/completions', {
+        method: 'POST',
+        body: JSON.stringify({ model, prompt, max_tokens: 2, ...more }),
+      }),
+    )
+  const loaded = async () => (await json(get('/health'))).loaded as string[]
+  return { server, get, ask, loaded }
+}
+
+describe('models of a folder', () => {
+  test('are listed without being loaded; what lies below it, or is led to elsewhere, is not', async () => {
+    const { get, loaded } = open()
+    const { data } = await json(get('/v1/models'))
+    expect(data.map(({ id }: { id: string }) => id)).toEqual(['a', 'b', 'broken', 'c'])
+    expect(data[0].context_length).toBeNull()
+    expect(await loaded()).toEqual([])
+  })
+
+  test('are loaded when a request names them, by either name, once for all who ask', async () => {
+    const { ask, loaded, get } = open()
+    const answers = await Promise.all(['a', 'a.gguf', 'a'].map((name) => ask(name)))
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200])
+    expect((await json(answers[1]!)).model).toBe('a')
+    expect(await loaded()).toEqual(['a'])
+    expect((await json(get('/v1/models/a'))).context_length).toBe(2048)
+  })
+
+  test.each([
+    'd',
+    'below/d',
+    '../outside',
+    'link',
+    '/etc/passwd',
+    'notes',
+    'notes.txt',
+    '..',
+    '',
+    'a\0',
+    'A',
+  ])('%j is none of them', async (name) => {
+    const { ask, loaded } = open()
+    const answer = await ask(name)
+    expect(answer.status).toBe(404)
+    expect((await json(answer)).error.code).toBe('model_not_found')
+    expect(await loaded()).toEqual([])
+  })
+
+  test('one that cannot be read is an error of the server, which tells no path, and lives on', async () => {
+    const { ask } = open()
+    const answer = await ask('broken')
+    expect(answer.status).toBe(500)
+    const { error } = await json(answer)
+    expect(error.code).toBe('ERR_NOT_GGUF')
+    expect(error.message).not.toContain(folder)
+    expect((await ask('a')).status).toBe(200)
+  })
+
+  test('one makes room for another: the one idle for longest', async () => {
+    const { ask, loaded } = open({ maxModels: 2 })
+    for (const name of ['a', 'b', 'a', 'c']) expect((await ask(name)).status).toBe(200)
+    expect((await loaded()).sort()).toEqual(['a', 'c'])
+  })
+
+  test('who asks for another than the busy one waits for it', async () => {
+    const { ask, loaded } = open({ maxModels: 1 })
+    const long = ask('a', 'Once upon a time', { max_tokens: 200 })
+    const names = ['b', 'a', 'c', 'b']
+    const answers = await Promise.all([long, ...names.map((name) => ask(name))])
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200])
+    expect(await loaded()).toHaveLength(1)
+  })
+
+  test('are unloaded when nobody has asked for a while', async () => {
+    const { ask, loaded } = open({ idleTimeout: 1 })
+    expect((await ask('a')).status).toBe(200)
+    while ((await loaded()).length > 0) await new Promise(setImmediate)
+    expect((await ask('a')).status).toBe(200)
+  })
+
+  test('are unloaded with the server', async () => {
+    const { server, ask, loaded } = open()
+    await ask('a')
+    expect(await loaded()).toEqual(['a'])
+    await server.close()
+    expect((await ask('a')).status).toBe(503)
+  })
+})
+
+describe('createServer()', () => {
+  test.each([
+    [undefined, {}, 'models'],
+    [{}, {}, 'models'],
+    ['a.gguf', {}, 'models'],
+    [{ a: 'a.gguf' }, {}, 'models'],
+    [{}, { modelPath: '' }, 'modelPath'],
+    [{}, { modelPath: '.', maxModels: 0 }, 'maxModels'],
+    [{}, { modelPath: '.', idleTimeout: -1 }, 'idleTimeout'],
+    [{}, { modelPath: '.', apiKey: '' }, 'apiKey'],
+    [{}, { modelPath: '.', apiKey: [] }, 'apiKey'],
+    [{}, { modelPath: '.', corsOrigins: 'https://app.example' }, 'corsOrigins'],
+    [{}, { modelPath: '.', page: 'yes' }, 'page'],
+    [{}, { modelPath: '.', apikey: 'x' }, 'apikey'],
+  ])('%o, %o is refused by name', (models, options, option) => {
+    expect(() => createServer(models as never, options as never)).toThrow(
+      expect.objectContaining({ code: 'ERR_OPTION', option }),
+    )
+  })
+})

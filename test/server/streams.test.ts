@@ -1,0 +1,137 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { createServer } from '../../src/server/index.ts'
+import { eventsOf, json, type Running, serve } from '../support/server.ts'
+
+const running: Running[] = []
+async function open(...options: Parameters<typeof serve>): Promise<Running> {
+  const one = await serve(...options)
+  running.push(one)
+  return one
+}
+afterEach(async () => {
+  for (const one of running.splice(0)) await one.close()
+})
+
+const ENDLESS = { prompt: 'Once upon a time', max_tokens: 1900, logit_bias: {} as Record<number, number> }
+/** Never ends by itself: without its end token. */
+async function endless({ model }: Running): Promise<typeof ENDLESS> {
+  const ends = (await model.tokenize('<|im_end|><|endoftext|>', { parseSpecial: true })).map((id) => [
+    id,
+    -100,
+  ])
+  return { ...ENDLESS, logit_bias: Object.fromEntries(ends) }
+}
+const idle = async ({ model }: Running) => {
+  while (model.activity.running + model.activity.queued > 0) await new Promise(setImmediate)
+}
+
+describe('a client that goes away', () => {
+  test.each([true, false])(
+    'stops its generation, and gives its place back (streamed: %s)',
+    async (stream) => {
+      const one = await open()
+      const leaving = new AbortController()
+      const body = { ...(await endless(one)), stream }
+      const init = { signal: leaving.signal, headers: { 'x-request-id': 'leaver' } }
+      const response = one.post('/v1/completions', body, init)
+      if (stream) await (await response).body!.getReader().read()
+      else while (one.model.activity.running === 0) await new Promise(setImmediate)
+      leaving.abort()
+      await response.catch(() => {})
+      const { status } = await one.logged(({ id }) => id === 'leaver')
+      expect(status).toBe(499)
+      await idle(one)
+      expect((await one.post('/v1/completions', { prompt: 'Hello' })).status).toBe(200)
+    },
+  )
+
+  test('does so too where the server is a part of another program', async () => {
+    const { model } = await open()
+    const server = createServer({ tiny: model })
+    const body = JSON.stringify({ prompt: 'Once upon a time', max_tokens: 1900, stream: true })
+    const response = await server.fetch(
+      new Request('http://localhost/v1/completions', { method: 'POST', body }),
+    )
+    const reader = response.body!.getReader()
+    await reader.read()
+    await reader.cancel()
+    while (model.activity.running > 0) await new Promise(setImmediate)
+    await server.close()
+  })
+})
+
+describe('a client that reads slowly', () => {
+  test('holds up nobody, and gets all of it', async () => {
+    const one = await open({}, { parallel: 1 })
+    const asked = {
+      prompt: 'Count from 1 to 20.',
+      max_tokens: 400,
+      stream: true,
+      seed: 1,
+      logit_bias: (await endless(one)).logit_bias,
+    }
+    const slow = await one.post('/v1/completions', asked)
+    const reader = slow.body!.getReader()
+    await reader.read()
+    // Others are served meanwhile, on the one place there is.
+    for (let i = 0; i < 3; i++)
+      expect((await one.post('/v1/completions', { prompt: 'Hello' })).status).toBe(200)
+    let text = ''
+    for (let read = await reader.read(); !read.done; read = await reader.read())
+      text += new TextDecoder().decode(read.value)
+    const { events, isDone } = eventsOf(text)
+    expect(isDone).toBe(true)
+    expect(events.at(-1)?.choices[0].finish_reason).toBe('length')
+  })
+
+  test('and then not at all loses its answer', async () => {
+    const { model } = await open()
+    const lines: string[] = []
+    const note = (line: string) => void lines.push(line)
+    const logger = { debug() {}, info: note, warn() {}, error: note }
+    const server = createServer({ tiny: model }, { stallTimeout: 50, logger })
+    const body = JSON.stringify({ prompt: 'Once upon a time', max_tokens: 1900, stream: true })
+    const response = await server.fetch(
+      new Request('http://localhost/v1/completions', { method: 'POST', body }),
+    )
+    while (lines.length === 0) await new Promise(setImmediate)
+    while (model.activity.running > 0) await new Promise(setImmediate)
+    await expect(response.text()).rejects.toThrow('reads nothing')
+    await server.close()
+  })
+})
+
+describe('close()', () => {
+  test('lets what is under way end, and takes no more', async () => {
+    const one = await open()
+    const response = await one.post('/v1/completions', {
+      prompt: 'Once upon a time',
+      max_tokens: 60,
+      stream: true,
+    })
+    const closing = one.server.close()
+    const { isDone } = eventsOf(await response.text())
+    expect(isDone).toBe(true)
+    await closing
+    await expect(one.get('/health')).rejects.toThrow()
+    const late = await one.server.fetch(new Request('http://localhost/health'))
+    expect(late.status).toBe(503)
+    expect((await json(late)).error.code).toBe('shutting_down')
+  })
+
+  test('gives up what does not end in time', async () => {
+    const one = await open()
+    const response = await one.post('/v1/completions', { ...(await endless(one)), stream: true })
+    await one.server.close({ timeout: 50 })
+    const { events, isDone } = eventsOf(await response.text())
+    expect(isDone).toBe(false)
+    expect(events.at(-1)).toMatchObject({ error: { code: 'shutting_down' } })
+    expect(one.model.activity).toEqual({ running: 0, queued: 0 })
+  })
+
+  test('leaves the models open that it was given', async () => {
+    const one = await open()
+    await one.server.close()
+    expect(await one.model.generate('Hello', { maxTokens: 2 })).not.toBe('')
+  })
+})
