@@ -35,6 +35,10 @@ const stop = v.nullish(
 const MOST_BIASES = 1024
 const logitBias = v.nullish(
   v.pipe(
+    v.custom<object>(
+      (value) => !Array.isArray(value),
+      'must be an object: token ids, and numbers from -100 to 100',
+    ),
     v.record(
       v.pipe(v.string(), v.regex(/^\d{1,10}$/, 'must have token ids as its keys')),
       v.pipe(v.number('must have numbers from -100 to 100'), v.minValue(-100), v.maxValue(100)),
