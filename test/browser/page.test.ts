@@ -103,7 +103,7 @@ describe('the chat page', () => {
   test('sends the system prompt and the sampling that are set, and keeps them for the next visit', async () => {
     await page.getByText('Settings').click()
     await page.getByLabel('System prompt').fill('Answer in upper case.')
-    await page.getByLabel('Longest answer, tokens').fill('5')
+    await page.getByLabel('Most tokens').fill('5')
     await page.reload()
     await page.locator('#model option').waitFor({ state: 'attached' })
     const sent = page.waitForRequest('**/v1/chat/completions')
