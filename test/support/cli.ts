@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
 
-const program = join(import.meta.dirname, '..', '..', 'dist', 'cli.cjs')
+export const program = join(import.meta.dirname, '..', '..', 'dist', 'cli.cjs')
 
 /** A home of its own: nothing is remembered, nothing lies in its models folder. */
 export const home = mkdtempSync(join(tmpdir(), 'gpt4all-cli-'))
 afterAll(() => rmSync(home, { recursive: true, force: true }))
 
 /** Offline: an address where nobody answers. */
-const ENV = {
+export const ENV = {
   ...process.env,
   HOME: home,
   USERPROFILE: home,

@@ -1,0 +1,156 @@
+import { execFileSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, describe, expect, test } from 'vitest'
+import { ENV, home, program } from '../support/cli.ts'
+import { EMBEDDED } from '../support/models.ts'
+
+// A real terminal, driven by keys. Where there is no tmux (Windows, bare containers) nothing of it can be tried.
+const hasTmux = (() => {
+  try {
+    return /^tmux/.test(execFileSync('tmux', ['-V'], { encoding: 'utf8' }))
+  } catch {
+    return false
+  }
+})()
+
+const sockets: string[] = []
+const tmuxAt =
+  (socket: string) =>
+  (...args: string[]) =>
+    execFileSync('tmux', ['-L', socket, ...args], { encoding: 'utf8' })
+const quote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`
+
+afterEach(() => {
+  for (const socket of sockets.splice(0)) tmuxAt(socket)('kill-server')
+})
+
+/** A terminal in which `gpt4all-ts` runs; `status()` is what the shell says when it is over. */
+function terminal(args: readonly string[], env: Record<string, string> = {}) {
+  const socket = `gpt4all-${randomUUID()}`
+  sockets.push(socket)
+  const tmux = tmuxAt(socket)
+  const variables = Object.entries({ HOME: home, XDG_STATE_HOME: ENV.XDG_STATE_HOME, ...env })
+  const words = [
+    'env',
+    ...variables.map(([name, value]) => `${name}=${value}`),
+    process.execPath,
+    program,
+    ...args,
+  ]
+  const command = `${words.map(quote).join(' ')}; echo "ended with $?"; cat`
+  tmux('-f', '/dev/null', 'new-session', '-d', '-x', '100', '-y', '40', command)
+  const screen = (...how: string[]) => tmux('capture-pane', '-p', ...how)
+  return {
+    screen,
+    keys: (...keys: string[]) => tmux('send-keys', ...keys),
+    type: (text: string) => tmux('send-keys', '-l', text),
+    paste(text: string) {
+      tmux('set-buffer', text)
+      tmux('paste-buffer')
+    },
+    /** What a terminal shows comes when it comes: looked at until it is there. */
+    async shows(pattern: RegExp): Promise<string> {
+      for (let tries = 0; tries < 1200; tries++) {
+        const now = screen()
+        if (pattern.test(now)) return now
+        await sleep(25)
+      }
+      throw new Error(`${pattern} never appeared:\n${screen()}`)
+    },
+  }
+}
+
+const CHAT = ['chat', '-m', EMBEDDED, '--n-threads', '1', '--temp', '0', '--repeat-penalty', '1']
+
+describe.skipIf(!hasTmux)('a chat in a terminal', () => {
+  test('shows a prompt, streams the answer, and asks again', async () => {
+    const { type, keys, shows } = terminal(CHAT)
+    await shows(/Q8_0\. \/help tells .*\n> *$/m)
+    type('Count from 1 to 5.')
+    keys('Enter')
+    const screen = await shows(/1, 2, 3, 4, 5\.\n> *$/m)
+    expect(screen).toContain('> Count from 1 to 5.')
+    keys('C-d')
+    await shows(/ended with 0/)
+  })
+
+  test('Ctrl-C stops an answer and leaves the chat as it is; twice at the prompt it leaves', async () => {
+    const ends = [
+      '--max-tokens',
+      'infinity',
+      '--stop',
+      'there is no such text',
+      '--repeat-penalty',
+      '1.5',
+      '--temp',
+      '2',
+      '--top-p',
+      '1',
+    ]
+    const { type, keys, shows } = terminal([...CHAT.slice(0, 5), ...ends])
+    await shows(/^> *$/m)
+    type('Tell me a very long story.')
+    keys('Enter')
+    await shows(/story\.\n.+/)
+    keys('C-c')
+    await shows(/\n> *$/m)
+    type('/stats')
+    keys('Enter')
+    await shows(/context +\d+ of 2048 tokens/)
+    keys('C-c')
+    await shows(/Ctrl-C again leaves/)
+    keys('C-c')
+    await shows(/ended with 130/)
+  })
+
+  test('remembers what was typed, also the next time', async () => {
+    const first = terminal(CHAT)
+    await first.shows(/^> *$/m)
+    first.type('Count from 1 to 3.')
+    first.keys('Enter')
+    await first.shows(/1, 2, 3\.\n> *$/m)
+    first.keys('C-d')
+    await first.shows(/ended with 0/)
+    const second = terminal(CHAT)
+    await second.shows(/^> *$/m)
+    second.keys('Up')
+    await second.shows(/^> Count from 1 to 3\./m)
+  })
+
+  test('takes lines that are pasted together as one message', async () => {
+    const { paste, keys, shows } = terminal(CHAT)
+    await shows(/^> *$/m)
+    paste('My name is Ada.\nWhat is my name?\n')
+    await shows(/^> My name is Ada\.\nWhat is my name\?\n.+\n> *$/m) // one answer to both
+    keys('C-d')
+    await shows(/ended with 0/)
+  })
+
+  test('without a model it lets the user choose', async () => {
+    const empty = join(home, 'nobody')
+    const { keys, shows } = terminal(['--verbose'], {
+      HOME: empty,
+      XDG_STATE_HOME: empty,
+      GPT4ALL_MODELS_URL: 'http://127.0.0.1:9/',
+    })
+    await shows(/Which model\?/)
+    await shows(/the tiny one that comes along/)
+    keys('Enter')
+    await shows(/\/help tells/)
+    keys('C-d')
+    await shows(/ended with 0/)
+  })
+
+  test('NO_COLOR switches colours off', async () => {
+    const colours = (env: Record<string, string>) => {
+      const one = terminal(['chat', '-m', 'nowhere.gguf', '--no-allow-download'], env)
+      return one.shows(/ended with 3/).then(() => one.screen('-e'))
+    }
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: colours begin with one
+    const coloured = /\x1b\[31m/
+    expect(await colours({})).toMatch(coloured)
+    expect(await colours({ NO_COLOR: '1' })).not.toMatch(coloured)
+  })
+})
