@@ -1,6 +1,8 @@
 import { Command } from 'commander'
 import { VERSION } from '../index.ts'
+import { addBench } from './bench.ts'
 import { addChat } from './chat.ts'
+import { addCompletion } from './completion.ts'
 import { addDoctor } from './doctor.ts'
 import { addGenerate } from './generate.ts'
 import { addModels } from './models.ts'
@@ -26,6 +28,7 @@ export function makeProgram(): Command {
     .addHelpText('after', ENDS)
     .exitOverride()
     .showHelpAfterError('(--help tells how it is used)')
-  for (const add of [addChat, addGenerate, addModels, addServe, addDoctor]) add(program, context)
+  for (const add of [addChat, addGenerate, addModels, addServe, addBench, addDoctor, addCompletion])
+    add(program, context)
   return program
 }

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -56,6 +57,40 @@ describe('gpt4all-ts doctor', () => {
     expect(code).toBe(1)
     const wrong = JSON.parse(stdout).filter(({ isFine }: { isFine: boolean }) => !isFine)
     expect(wrong).toMatchObject([{ what: 'addon', found: expect.stringContaining('/nowhere.node') }])
+  })
+})
+
+describe('gpt4all-ts bench', () => {
+  test('tells how fast a model reads and writes', async () => {
+    const flags = ['--n-threads', '1', '--prompt', '64', '--tokens', '8', '--streams', '2', '--runs', '2']
+    const { code, stdout } = await run(['bench', '-m', EMBEDDED, ...flags, '--json'])
+    expect(code).toBe(0)
+    const { medians, figures } = JSON.parse(stdout)
+    for (const what of ['read', 'write', 'together']) {
+      expect(figures[what]).toHaveLength(2)
+      expect(medians[what]).toBeGreaterThan(0)
+    }
+  })
+})
+
+describe('gpt4all-ts completion', () => {
+  test.skipIf(process.platform === 'win32')('completes commands and flags in bash', async () => {
+    const { stdout: script } = await run(['completion', 'bash'])
+    const complete = (...words: string[]) => {
+      const quoted = words.map((word) => `'${word}'`).join(' ')
+      const ask = `COMP_WORDS=(gpt4all-ts ${quoted}); COMP_CWORD=${words.length}; _gpt4all_ts; echo "\${COMPREPLY[*]}"`
+      const { stdout } = spawnSync('bash', ['-c', `${script}\n${ask}`], { encoding: 'utf8' })
+      return stdout.trim().split(' ')
+    }
+    expect(complete('')).toEqual(expect.arrayContaining(['chat', 'generate', 'models', 'serve', '--help']))
+    expect(complete('models', 'do')).toEqual(['download'])
+    expect(complete('-q', 'generate', '--top')).toEqual(['--top-k', '--top-p'])
+  })
+
+  test('is there for zsh and fish as well, and for no other', async () => {
+    expect((await run(['completion', 'zsh'])).stdout).toContain('bashcompinit')
+    expect((await run(['completion', 'fish'])).stdout).toMatch(/^complete -c gpt4all-ts .* -l top-k -r -d '/m)
+    expect((await run(['completion', 'tcsh'])).code).toBe(2)
   })
 })
 
