@@ -1,9 +1,13 @@
+import { fstatSync } from 'node:fs'
 import type { Command } from 'commander'
 import { GPT4All, optionError } from '../index.ts'
 import { GENERATE_FLAGS, generateOptions, MODEL_FLAGS, modelOptions, withFlags } from './flags.ts'
 import { signalOf } from './interrupt.ts'
 import type { Context } from './program.ts'
 import { rememberModel, usualModel } from './remembered.ts'
+
+/** The last word where the rest comes through an input that is no pipe of a shell. */
+const STDIN = '-'
 
 const EXAMPLES = `
 Examples:
@@ -15,10 +19,11 @@ export function addGenerate(program: Command, { terminal }: Context): void {
   const command = program
     .command('generate')
     .summary('write a text, and end')
-    .description(
-      'Asks the model, and writes its answer to stdout. What comes through a pipe follows the prompt.',
+    .description('Asks the model, and writes its answer to stdout.')
+    .argument(
+      '[prompt...]',
+      'what to ask; what comes through a pipe follows it, or from any other input with - at the end',
     )
-    .argument('[prompt...]', 'what to ask; all that comes through a pipe, without')
     .option('-m, --model <name>', 'name or path of the model (default: the one used last)')
     .option('-s, --system <text>', 'system prompt')
     .option('--raw', "go on with the prompt as it is, without the model's chat template")
@@ -45,14 +50,26 @@ export function addGenerate(program: Command, { terminal }: Context): void {
 }
 
 async function promptOf(words: readonly string[]): Promise<string> {
-  const said = words.join(' ')
-  const piped = process.stdin.isTTY ? '' : await readAll()
+  const reads = words.at(-1) === STDIN
+  const said = (reads ? words.slice(0, -1) : words).join(' ')
+  const piped = reads || said === '' || isPiped() ? await readAll() : ''
   const prompt = [said, piped].filter((text) => text !== '').join('\n\n')
   if (prompt === '') throw optionError('prompt', 'a text, as words or through a pipe,', prompt)
   return prompt
 }
 
+// A program that started us may leave us an input that it never closes: nothing is waited for that nobody asked for.
+function isPiped(): boolean {
+  try {
+    const input = fstatSync(0)
+    return input.isFIFO() || input.isFile()
+  } catch {
+    return false // there is none
+  }
+}
+
 async function readAll(): Promise<string> {
+  if (process.stdin.isTTY) return ''
   const chunks: Buffer[] = []
   for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
   return Buffer.concat(chunks).toString().replace(/\n$/, '')

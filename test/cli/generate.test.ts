@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { run } from '../support/cli.ts'
+import { ENV, program, run, start } from '../support/cli.ts'
 import { EMBEDDED } from '../support/models.ts'
 
 const GREEDY = ['--temp', '0', '--repeat-penalty', '1', '--n-threads', '1']
@@ -21,8 +21,24 @@ describe('gpt4all-ts generate', () => {
 
   test('reads what comes through a pipe, behind the words', async () => {
     expect((await generate([], 'Count from 1 to 5.\n')).stdout).toBe('1, 2, 3, 4, 5.\n')
-    const { stdout } = await generate(['--json', 'Repeat this:'], 'hello\n')
+    const { stdout } = await generate(['--json', 'Repeat this:', '-'], 'hello\n')
     expect(JSON.parse(stdout).usage.promptTokens).toBeGreaterThan(5)
+  })
+
+  test('does not wait for an input that nobody closes', async () => {
+    const { ended, child } = start(['generate', '-m', EMBEDDED, ...GREEDY, 'Count from 1 to 5.'])
+    child.once('exit', () => child.stdin.destroy())
+    expect((await ended).stdout).toBe('1, 2, 3, 4, 5.\n')
+  })
+
+  test('reads a pipe of the shell by itself', async () => {
+    const { spawnSync } = await import('node:child_process')
+    const words = [process.execPath, program, 'generate', '-m', EMBEDDED, '--json', '"Repeat:"'].join(' ')
+    const tokens = (command: string) => {
+      const { stdout } = spawnSync('sh', ['-c', command], { encoding: 'utf8', env: ENV })
+      return JSON.parse(stdout).usage.promptTokens
+    }
+    expect(tokens(`echo hello hello hello | ${words}`)).toBeGreaterThan(tokens(`${words} < /dev/null`))
   })
 
   test('tells all of it as JSON', async () => {

@@ -97,6 +97,28 @@ describe('the packed tarballs, installed into an empty folder', () => {
     expect(same).toBe(true)
   })
 
+  test('have a server that serves the same classes', async () => {
+    const source = `import { GPT4All } from 'gpt4all-ts'
+      import { createServer } from 'gpt4all-ts/server'
+      const model = new GPT4All('none.gguf')
+      const server = createServer(model)
+      const request = (path) => server.fetch(new Request('http://localhost' + path))
+      const { data } = await (await request('/v1/models')).json()
+      const page = await (await request('/')).text()
+      console.log(data[0].id, page.includes('<title>'))
+      await server.close()`
+    expect(await node(app, 'serve.mjs', source)).toEqual({ stdout: 'none true\n', stderr: '' })
+  })
+
+  test('have a command that answers', async () => {
+    const command = join(app, 'node_modules', '.bin', 'gpt4all-ts')
+    const model = join(app, 'node_modules', 'gpt4all-ts', 'models', 'gpt4all-ts-tiny-chat.Q8_0.gguf')
+    const args = ['generate', '-m', model, '--temp', '0', 'What is the capital of France?']
+    const env = { ...process.env, HOME: app, XDG_STATE_HOME: app }
+    const { stdout } = await execute(command, args, { cwd: app, env, shell: process.platform === 'win32' })
+    expect(stdout).toContain('Paris')
+  })
+
   test('do nothing at import: no output, no binary loaded', async () => {
     const source = `require('gpt4all-ts')
       console.log(Object.keys(require.cache).filter((file) => file.endsWith('.node')).length)`
@@ -109,6 +131,8 @@ describe('the packed tarballs, installed into an empty folder', () => {
         const model = await GPT4All.load(path)
         return await model.generate('Hello', { maxTokens: 3 })
       }
+      import { createServer, type ServerOptions } from 'gpt4all-ts/server'
+      export const serve = (model: GPT4All, options: ServerOptions) => createServer(model, options)
       export type Failure = GPT4AllError\n`
     for (const file of ['ask.mts', 'ask.cts']) writeFileSync(join(app, file), source)
     const types = join(root, 'node_modules', '@types')
