@@ -4,7 +4,7 @@ import { choose } from './choose.ts'
 import { Conversation } from './conversation.ts'
 import { GENERATE_FLAGS, generateOptions, MODEL_FLAGS, modelOptions, withFlags } from './flags.ts'
 import { Input } from './input.ts'
-import { signalOf } from './interrupt.ts'
+import { interruptible } from './interrupt.ts'
 import type { Context } from './program.ts'
 import { remember, remembered } from './remembered.ts'
 import { paint } from './terminal.ts'
@@ -29,7 +29,7 @@ export function addChat(program: Command, { terminal }: Context): void {
     const { note, progress, write } = terminal()
     const opened = modelOptions(values)
     const open = async (name: string) => {
-      const model = await GPT4All.load(name, { ...opened, ...progress, signal: signalOf() })
+      const model = await interruptible((signal) => GPT4All.load(name, { ...opened, ...progress, signal }))
       await remember({ model: name })
       return model
     }

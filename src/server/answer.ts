@@ -15,7 +15,8 @@ export type AnswerFormat = {
   /** The first chunk of a choice, where there is one before its text. */
   readonly begin?: (index: number) => object
   readonly piece: (part: Part, index: number) => object
-  readonly end: (result: GenerationResult, index: number) => object
+  /** The last chunk of a choice; `rest` are the log probabilities of tokens that came with no piece. */
+  readonly end: (result: GenerationResult, index: number, rest: Part['logprobs']) => object
 }
 
 export type AnswerOptions = {
@@ -48,7 +49,7 @@ export async function answer(
     exchange.abort(error) // the others are for nobody
     throw error
   })
-  exchange.noteResults(results)
+  exchange.noteResults(results, choicesPerPrompt)
   const choices = results.map(format.choice)
   return Response.json({ ...head, choices, ...totals(results, choicesPerPrompt) })
 }
@@ -62,6 +63,7 @@ async function* eventsOf(
 ): AsyncGenerator<string, void, void> {
   const chunk = (choice: object) => event({ ...head, choices: [choice] })
   const begun = new Set<number>()
+  const told = generations.map(() => 0)
   let isTold = false
   try {
     const parts = merged(generations.map((generation) => generation.parts()))
@@ -69,11 +71,17 @@ async function* eventsOf(
       if (format.begin && !begun.has(index)) yield chunk(format.begin(index))
       begun.add(index)
       isTold = true
-      if (value) yield chunk(format.piece(value, index))
-      else yield chunk(format.end(await generations[index]!.result, index))
+      if (value) {
+        told[index]! += value.logprobs?.length ?? 0
+        yield chunk(format.piece(value, index))
+      } else {
+        const result = await generations[index]!.result
+        const rest = result.logprobs?.slice(told[index])
+        yield chunk(format.end(result, index, rest?.length ? rest : undefined))
+      }
     }
     const results = await Promise.all(generations.map(({ result }) => result))
-    exchange.noteResults(results)
+    exchange.noteResults(results, choicesPerPrompt)
     if (tellsUsage) yield event({ ...head, choices: [], ...totals(results, choicesPerPrompt) })
     yield event('[DONE]')
     exchange.end(200)
@@ -81,7 +89,7 @@ async function* eventsOf(
     const failure = toApiError(error)
     exchange.abort(failure)
     exchange.end(failure.status, failure)
-    if (!isTold) throw failure // there are no headers yet
+    if (!isTold) throw failure // there may be no headers yet
     yield event(failure.body)
   } finally {
     // The client went away: that is what `return()` means here.

@@ -121,7 +121,12 @@ const FORMAT: AnswerFormat = {
     logprobs: logprobsObject(logprobs),
     finish_reason: null,
   }),
-  end: (result, index) => ({ index, delta: {}, logprobs: null, finish_reason: finishReasonOf(result) }),
+  end: (result, index, rest) => ({
+    index,
+    delta: {},
+    logprobs: logprobsObject(rest),
+    finish_reason: finishReasonOf(result),
+  }),
 }
 
 function logprobsObject(list: readonly TokenLogprob[] | undefined): object | null {

@@ -1,4 +1,4 @@
-import type { GenerationResult, GPT4All, TokenLogprob } from '../index.ts'
+import type { GenerationResult, GPT4All, TokenLogprob, TokenProbability } from '../index.ts'
 import { type AnswerFormat, answer, finishReasonOf } from './answer.ts'
 import { readJson } from './body.ts'
 import { countOf } from './chat.ts'
@@ -73,12 +73,11 @@ async function textOf(model: GPT4All, prompt: Prompt): Promise<string> {
 
 /** `echoed` are the prompts to begin the texts with; none where they are not wanted. */
 function formatOf(echoed: readonly string[]): AnswerFormat {
-  const offsets = new Map<number, number>()
+  const writers = new Map<number, LegacyLogprobs>()
   const logprobsOf = (list: readonly TokenLogprob[] | undefined, index: number) => {
-    if (!list) return null
-    const told = legacyLogprobs(list, offsets.get(index) ?? 0)
-    offsets.set(index, told.end)
-    return told.logprobs
+    const writer = writers.get(index) ?? new LegacyLogprobs()
+    writers.set(index, writer)
+    return list ? writer.write(list) : null
   }
   return {
     prefix: 'cmpl',
@@ -99,23 +98,38 @@ function formatOf(echoed: readonly string[]): AnswerFormat {
       logprobs: logprobsOf(logprobs, index),
       finish_reason: null,
     }),
-    end: (result, index) => ({ index, text: '', logprobs: null, finish_reason: finishReasonOf(result) }),
+    end: (result, index, rest) => ({
+      index,
+      text: '',
+      logprobs: logprobsOf(rest, index),
+      finish_reason: finishReasonOf(result),
+    }),
   }
 }
 
-/** The form of OpenAI's older endpoint: one list for each thing told. */
-function legacyLogprobs(list: readonly TokenLogprob[], start: number) {
-  let end = start
-  const textOffset = list.map(({ text }) => {
-    const offset = end
-    end += text.length
-    return offset
-  })
-  const logprobs = {
-    tokens: list.map(({ text }) => text),
-    token_logprobs: list.map(({ logprob }) => logprob),
-    top_logprobs: list.map(({ top }) => Object.fromEntries(top.map(({ text, logprob }) => [text, logprob]))),
-    text_offset: textOffset,
+/** The form of OpenAI's older endpoint: one list for each thing told, and where in the text each token begins. */
+class LegacyLogprobs {
+  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+  #offset = 0
+
+  write(list: readonly TokenLogprob[]): object {
+    return {
+      tokens: list.map(nameOf),
+      token_logprobs: list.map(({ logprob }) => logprob),
+      top_logprobs: list.map(({ top }) => Object.fromEntries(top.map((one) => [nameOf(one), one.logprob]))),
+      text_offset: list.map((token) => this.#next(token)),
+    }
   }
-  return { logprobs, end }
+
+  #next({ bytes }: TokenLogprob): number {
+    const offset = this.#offset
+    this.#offset += this.#decoder.decode(Uint8Array.from(bytes), { stream: true }).length
+    return offset
+  }
+}
+
+/** As OpenAI names tokens that are only a part of a character: by their bytes. */
+function nameOf({ text, bytes }: TokenProbability): string {
+  if (!text.includes('\ufffd')) return text
+  return `bytes:${bytes.map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')}`
 }

@@ -25,6 +25,9 @@ const TYPES: Readonly<Record<number, ErrorType>> = {
   429: 'rate_limit_error',
 }
 
+/** Messages may quote the request. */
+const MOST_SAID = 600
+
 /** What a client is told when its request fails, in the form of OpenAI's API. */
 export class ApiError extends Error {
   readonly status: number
@@ -34,7 +37,9 @@ export class ApiError extends Error {
   readonly headers: Readonly<Record<string, string>>
 
   constructor(status: number, message: string, details: Details = {}) {
-    super(message, { cause: details.cause })
+    super(message.length > MOST_SAID ? `${message.slice(0, MOST_SAID)} ...` : message, {
+      cause: details.cause,
+    })
     this.status = status
     this.type = details.type ?? TYPES[status] ?? (status >= 500 ? 'server_error' : 'invalid_request_error')
     this.code = details.code ?? null

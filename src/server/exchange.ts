@@ -29,6 +29,7 @@ export class Exchange {
   readonly #startedAt = performance.now()
   readonly #notes: Notes = {}
   #results: readonly GenerationResult[] = []
+  #prompts: readonly GenerationResult[] = []
   #release = () => {}
   #isStreaming = false
   #isOver = false
@@ -70,10 +71,18 @@ export class Exchange {
     if (this.#sinks.logPrompts) this.#notes.prompt = prompt
   }
 
-  noteResults(results: readonly GenerationResult[]): void {
+  /** Choices follow each other prompt by prompt; each prompt counts once. */
+  noteResults(results: readonly GenerationResult[], choicesPerPrompt: number): void {
     this.#results = results
+    this.#prompts = results.filter((_, i) => i % choicesPerPrompt === 0)
     if (this.#sinks.logPrompts) this.#notes.answers = results.map(({ text }) => text)
-    for (const result of results) this.#sinks.metrics.generated(this.#notes.model ?? '', result)
+    this.#sinks.metrics.generated(this.#notes.model ?? '', results, this.#prompts)
+  }
+
+  /** A message may quote the request: it is none of the log's business unless that is asked for. */
+  #told({ message, type, code, param, status }: ApiError): object {
+    const isOwn = status >= 500 || this.#sinks.logPrompts
+    return { error: isOwn ? message : (code ?? type), ...(param !== null && { param }) }
   }
 
   /** The answer goes on after its headers; who streams it calls `end()`. */
@@ -105,24 +114,24 @@ export class Exchange {
       status: shown,
       ms: Math.round(seconds * 1000),
       ...this.#notes,
-      ...totals(this.#results),
-      ...(error && { error: error.message, code: error.code ?? undefined }),
+      ...totals(this.#results, this.#prompts),
+      ...(error && shown !== 499 && this.#told(error)),
     })
-    if (shown >= 500) logger?.error(line)
-    else logger?.info(line)
-    if (shown >= 500 && error?.cause instanceof Error) logger?.error(`${this.id}: ${error.cause.stack}`)
     this.#onEnd()
+    if (shown < 500) logger?.info(line)
+    else logger?.error(line)
+    if (shown >= 500 && error?.cause instanceof Error) logger?.error(`${this.id}: ${error.cause.stack}`)
   }
 }
 
-function totals(results: readonly GenerationResult[]): object {
+function totals(results: readonly GenerationResult[], prompts: readonly GenerationResult[]): object {
   if (results.length === 0) return {}
-  const sum = (of: (result: GenerationResult) => number) =>
-    results.reduce((total, result) => total + of(result), 0)
+  const sum = (list: readonly GenerationResult[], of: (result: GenerationResult) => number) =>
+    list.reduce((total, result) => total + of(result), 0)
   return {
-    promptTokens: sum(({ usage }) => usage.promptTokens),
-    cachedTokens: sum(({ usage }) => usage.cachedTokens),
-    completionTokens: sum(({ usage }) => usage.completionTokens),
+    promptTokens: sum(prompts, ({ usage }) => usage.promptTokens),
+    cachedTokens: sum(prompts, ({ usage }) => usage.cachedTokens),
+    completionTokens: sum(results, ({ usage }) => usage.completionTokens),
     queueMs: Math.round(Math.max(...results.map(({ timings }) => timings.queueMs))),
     finishReasons: results.map(({ finishReason }) => finishReason),
   }

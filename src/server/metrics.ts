@@ -61,11 +61,16 @@ export class Metrics {
     this.#duration.observe({ path }, seconds)
   }
 
-  generated(model: string, { usage, timings }: GenerationResult): void {
-    this.#tokens.prompt.inc({ model }, usage.promptTokens)
-    this.#tokens.cached.inc({ model }, usage.cachedTokens)
-    this.#tokens.completion.inc({ model }, usage.completionTokens)
-    this.#firstToken.observe({ model }, timings.promptMs / 1000)
+  /** `prompts` are those of `results` whose prompt counts: choices of one request share it. */
+  generated(model: string, results: readonly GenerationResult[], prompts: readonly GenerationResult[]): void {
+    for (const { usage } of prompts) {
+      this.#tokens.prompt.inc({ model }, usage.promptTokens)
+      this.#tokens.cached.inc({ model }, usage.cachedTokens)
+    }
+    for (const { usage, timings } of results) {
+      this.#tokens.completion.inc({ model }, usage.completionTokens)
+      this.#firstToken.observe({ model }, timings.promptMs / 1000)
+    }
   }
 
   async toResponse(): Promise<Response> {

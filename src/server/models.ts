@@ -23,8 +23,11 @@ type Entry = {
   readonly isGiven: boolean
   model: GPT4All | undefined
   opening: Promise<GPT4All> | undefined
-  /** Generations under way or in line, and requests that wait for it to open. */
+  closing: Promise<void> | undefined
+  /** Generations that were asked for and are not over: none of them may lose the model. */
   active: number
+  /** Those, and what waits for room to load it. */
+  asked: number
   lastUsed: number
   idleTimer: NodeJS.Timeout | undefined
 }
@@ -34,6 +37,9 @@ type PoolOptions = Pick<
   'modelPath' | 'modelOptions' | 'maxModels' | 'idleTimeout' | 'maxQueue' | 'logPrompts'
 >
 
+/** The longest that a timer takes. */
+const MOST_MS = 2 ** 31 - 1
+
 const GGUF = /\.gguf$/
 /** Of a split model the first file stands for all. */
 const LATER_PART = /-(?!00001)\d{5}-of-\d{5}\.gguf$/
@@ -42,7 +48,8 @@ const LATER_PART = /-(?!00001)\d{5}-of-\d{5}\.gguf$/
 export class ModelPool {
   readonly #options: PoolOptions
   readonly #entries = new Map<string, Entry>()
-  #waiting: (() => void)[] = []
+  /** Who waits for room, in the order in which they came. */
+  readonly #line: Place[] = []
   #isClosed = false
 
   constructor(given: ReadonlyMap<string, GPT4All>, options: PoolOptions) {
@@ -78,20 +85,23 @@ export class ModelPool {
   async use(id: string | undefined, count: number, signal: AbortSignal): Promise<Lease> {
     const entry = await this.#find(id)
     const places = (entry.model?.parallel ?? 1) + this.#options.maxQueue
-    if (entry.active > 0 && entry.active + count > places)
+    if (entry.asked > 0 && entry.asked + count > places)
       throw tooMany(`Too many requests wait for "${entry.id}"; try again later.`, 1)
-    entry.active += count
-    clearTimeout(entry.idleTimer)
+    entry.asked += count
+    let isAdmitted = false
     let isReleased = false
     const release = () => {
       if (isReleased) return
       isReleased = true
-      entry.active -= count
+      entry.asked -= count
+      if (isAdmitted) entry.active -= count
       entry.lastUsed = performance.now()
       this.#rest(entry)
     }
     try {
-      const model = await this.#open(entry, signal)
+      await this.#admit(entry, count, signal)
+      isAdmitted = true
+      const model = await (entry.isGiven ? entry.model!.open() : entry.opening!)
       return { id: entry.id, model, release }
     } catch (error) {
       release()
@@ -104,12 +114,13 @@ export class ModelPool {
     this.#isClosed = true
     const entries = [...this.#entries.values()]
     for (const { idleTimer } of entries) clearTimeout(idleTimer)
+    this.#wakeLine()
     await Promise.all(entries.map((entry) => this.#unload(entry)))
   }
 
   async #find(id: string | undefined): Promise<Entry> {
     const given = id === undefined ? [...this.#entries.values()].find(({ isGiven }) => isGiven) : undefined
-    const known = given ?? this.#entries.get(withoutExtension(id ?? ''))
+    const known = given ?? this.#entries.get(id ?? '') ?? this.#entries.get(withoutExtension(id ?? ''))
     if (known?.isGiven) return known
     const found = await this.#files()
     const file = id === undefined ? found[0] : found.find((one) => one.id === withoutExtension(id))
@@ -144,19 +155,58 @@ export class ModelPool {
     return files.flat()
   }
 
-  async #open(entry: Entry, signal: AbortSignal): Promise<GPT4All> {
-    if (entry.isGiven) return entry.model!.open()
-    while (!entry.opening) {
-      if (this.#isClosed) throw new ApiError(503, 'The server is shutting down.', { code: 'shutting_down' })
-      const others = [...this.#entries.values()].filter((other) => other.opening && other !== entry)
-      if (others.length < this.#options.maxModels) {
-        entry.opening = this.#load(entry)
-      } else {
-        const [idle] = others.filter(({ active }) => active === 0).sort((a, b) => a.lastUsed - b.lastUsed)
-        await (idle ? this.#unload(idle) : this.#room(signal))
-      }
+  /**
+   * Waits until the model is open or opening. Who wants one that is not stands in line until there is room, and who comes
+   * later waits behind, whatever it wants: a busy model would never rest else.
+   */
+  async #admit(entry: Entry, count: number, signal: AbortSignal): Promise<void> {
+    const take = () => {
+      entry.active += count
+      clearTimeout(entry.idleTimer)
     }
-    return entry.opening
+    if (entry.isGiven) return take()
+    const place: Place = { entry, wake: () => {} }
+    try {
+      for (;;) {
+        if (this.#isClosed) throw new ApiError(503, 'The server is shutting down.', { code: 'shutting_down' })
+        signal.throwIfAborted()
+        const first = this.#line[0]
+        const isTurn = first === undefined || first === place || first.entry === entry
+        const room = isTurn && this.#roomFor(entry)
+        if (room === true) {
+          entry.opening ??= this.#load(entry)
+          return take() // at once: it must not be unloaded for another
+        }
+        if (room !== false) {
+          await room
+          continue
+        }
+        if (!this.#line.includes(place)) this.#enter(place)
+        await wakened(place, signal)
+      }
+    } finally {
+      const at = this.#line.indexOf(place)
+      if (at >= 0) this.#line.splice(at, 1)
+      if (at === 0) this.#wakeLine()
+    }
+  }
+
+  #enter(place: Place): void {
+    if (this.#line.length >= Math.max(1, this.#options.maxQueue))
+      throw tooMany('All models that may be loaded are busy; try again later.', 5)
+    this.#line.push(place)
+  }
+
+  /** Whether the model is there, or there is room for it; a promise where room is being made. */
+  #roomFor(entry: Entry): boolean | Promise<void> {
+    const others = [...this.#entries.values()].filter(
+      (other) => other !== entry && (other.opening || other.closing),
+    )
+    if (entry.opening || others.length < this.#options.maxModels) return true
+    const leaving = others.find(({ closing }) => closing)
+    if (leaving?.closing) return leaving.closing
+    const [idle] = others.filter(({ active }) => active === 0).sort((a, b) => a.lastUsed - b.lastUsed)
+    return idle ? this.#unload(idle) : false
   }
 
   async #load(entry: Entry): Promise<GPT4All> {
@@ -172,44 +222,53 @@ export class ModelPool {
       return entry.model
     } catch (error) {
       entry.opening = undefined
-      this.#wakeWaiting()
+      this.#wakeLine()
       throw error
     }
   }
 
-  // Until any model is idle.
-  async #room(signal: AbortSignal): Promise<void> {
-    if (this.#waiting.length >= this.#options.maxQueue)
-      throw tooMany('All models that may be loaded are busy; try again later.', 5)
-    await new Promise<void>((resolve, reject) => {
-      this.#waiting.push(resolve)
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-    })
-  }
-
   #rest(entry: Entry): void {
     if (entry.isGiven || entry.active > 0) return
-    this.#wakeWaiting()
+    this.#wakeLine()
     const { idleTimeout } = this.#options
-    if (this.#isClosed || idleTimeout === Number.POSITIVE_INFINITY) return
-    entry.idleTimer = setTimeout(() => void this.#unload(entry), Math.min(idleTimeout, 2 ** 31 - 1))
+    if (this.#isClosed || !entry.opening || idleTimeout === Number.POSITIVE_INFINITY) return
+    clearTimeout(entry.idleTimer)
+    entry.idleTimer = setTimeout(() => void this.#unload(entry), Math.min(idleTimeout, MOST_MS))
     entry.idleTimer.unref()
   }
 
-  #wakeWaiting(): void {
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const wake of waiting) wake()
+  #wakeLine(): void {
+    for (const { wake } of this.#line) wake()
   }
 
   async #unload(entry: Entry): Promise<void> {
     if (entry.isGiven) return
     const { opening } = entry
     entry.opening = undefined
-    const model = await opening?.catch(() => undefined)
-    if (entry.model === model) entry.model = undefined
-    await model?.close()
+    const close = async () => {
+      const model = await opening?.catch(() => undefined)
+      if (entry.model === model) entry.model = undefined
+      await model?.close()
+      entry.closing = undefined
+    }
+    entry.closing ??= close()
+    await entry.closing
   }
+}
+
+/** A request that waits for room. */
+type Place = { readonly entry: Entry; wake: () => void }
+
+/** Resolves when the place is woken; rejects when the signal aborts. */
+function wakened(place: Place, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const leave = () => reject(signal.reason)
+    signal.addEventListener('abort', leave, { once: true })
+    place.wake = () => {
+      signal.removeEventListener('abort', leave)
+      resolve()
+    }
+  })
 }
 
 function newEntry(id: string, created: number): Entry {
@@ -219,7 +278,9 @@ function newEntry(id: string, created: number): Entry {
     isGiven: false,
     model: undefined,
     opening: undefined,
+    closing: undefined,
     active: 0,
+    asked: 0,
     lastUsed: 0,
     idleTimer: undefined,
   }

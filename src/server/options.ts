@@ -1,4 +1,4 @@
-import { type GenerateOptions, type Logger, type ModelOptions, optionError } from '../index.ts'
+import { type GenerateOptions, GPT4All, type Logger, type ModelOptions, optionError } from '../index.ts'
 
 /** Sampling that requests may leave out; the library's defaults where neither says anything. */
 export type SamplingDefaults = Pick<
@@ -107,6 +107,8 @@ export function resolveServerOptions(options: ServerOptions = {}): ResolvedServe
     return value
   }
   const { modelPath, apiKey, modelOptions = {}, defaults = {}, logger } = options
+  // The library knows what is right for itself; nothing is opened here.
+  new GPT4All('model', { ...modelOptions, logger: logger ?? modelOptions.logger }).generate('', defaults)
   if (modelPath !== undefined && (typeof modelPath !== 'string' || modelPath === ''))
     throw optionError('modelPath', 'a non-empty string', modelPath)
   const apiKeys = apiKey === undefined ? [] : texts('apiKey', typeof apiKey === 'string' ? [apiKey] : apiKey)
@@ -115,7 +117,7 @@ export function resolveServerOptions(options: ServerOptions = {}): ResolvedServe
     modelPath,
     modelOptions,
     defaults,
-    logger,
+    logger: logger && harmless(logger),
     apiKeys,
     allowedHosts: named('allowedHosts', options.allowedHosts),
     corsOrigins: named('corsOrigins', options.corsOrigins),
@@ -131,6 +133,18 @@ export function resolveServerOptions(options: ServerOptions = {}): ResolvedServe
     maxQueue: number('maxQueue', 100, 0),
     stallTimeout: number('stallTimeout', 120_000, 1, true),
   }
+}
+
+/** A logger that fails must not fail what it logs. */
+function harmless(logger: Logger): Logger {
+  const at = (level: keyof Logger) => (line: string) => {
+    try {
+      logger[level](line)
+    } catch {
+      // nobody to tell
+    }
+  }
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
 
 function named(name: string, value: readonly string[] | '*' = []): readonly string[] | '*' {

@@ -95,6 +95,7 @@ const message = v.strictObject(
     reasoning_content: v.nullish(text),
     name: v.nullish(text),
     refusal: v.nullish(text),
+    tool_calls: v.nullish(v.array(v.unknown())),
   },
   'must be an object with role and content',
 )

@@ -1,13 +1,12 @@
-import type { AddressInfo } from 'node:net'
-import { createAdaptorServer } from '@hono/node-server'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Hono } from 'hono'
 import { GPT4All, optionError } from '../index.ts'
 import { chatCompletions } from './chat.ts'
 import { completions } from './completions.ts'
 import { ApiError, toApiError } from './errors.ts'
 import { Exchange } from './exchange.ts'
-import { refuseGarbage } from './garbage.ts'
 import { checkKey, checkSource, corsHeaders, isLoopback, preflight } from './guard.ts'
+import { Listener } from './listener.ts'
 import { Metrics } from './metrics.ts'
 import { ModelPool, type ServedModel } from './models.ts'
 import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from './options.ts'
@@ -34,6 +33,8 @@ const PATHS: Readonly<Record<string, string>> = {
 }
 const OPEN_PATHS = ['/', '/health']
 const DEFAULT_PORT = 4891
+/** For the last word to those that are given up, ms. */
+const GRACE_MS = 500
 
 /** A server of models with OpenAI's API; `fetch` makes it part of another, `listen()` one of its own. */
 export class ModelServer {
@@ -42,7 +43,7 @@ export class ModelServer {
   readonly #metrics: Metrics
   readonly #app = new Hono<Env>()
   readonly #exchanges = new Set<Exchange>()
-  #listening: ReturnType<typeof createAdaptorServer> | undefined
+  #listener: Listener | undefined
   #closed: Promise<void> | undefined
 
   /** @internal Made by `createServer()`. */
@@ -88,20 +89,14 @@ export class ModelServer {
       throw optionError('host', 'an address of this machine only, without "apiKey" or "allowAnyone"', host)
     if (!Number.isInteger(port) || port < 0 || port > 65535)
       throw optionError('port', 'an integer from 0 to 65535', port)
-    if (this.#listening) throw new Error('The server listens already.')
-    const server = createAdaptorServer({ fetch: this.fetch, overrideGlobalObjects: false })
-    server.on('clientError', refuseGarbage)
-    this.#listening = server
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
-      server.listen(port, host, resolve)
-    }).catch((error) => {
-      this.#listening = undefined
+    if (this.#closed) throw new Error('The server is closed.')
+    if (this.#listener) throw new Error('The server listens already.')
+    const listener = new Listener(this.fetch, port, host)
+    this.#listener = listener
+    return listener.address().catch((error) => {
+      this.#listener = undefined // the port may be free the next time
       throw error
     })
-    const address = server.address() as AddressInfo
-    const name = address.family === 'IPv6' ? `[${address.address}]` : address.address
-    return { url: `http://${name}:${address.port}`, port: address.port }
   }
 
   /**
@@ -109,6 +104,8 @@ export class ModelServer {
    * it has loaded. Idempotent.
    */
   close({ timeout = 30_000 }: { readonly timeout?: number } = {}): Promise<void> {
+    const isTime = timeout === Number.POSITIVE_INFINITY || (timeout >= 0 && timeout < 2 ** 31)
+    if (!isTime) throw optionError('timeout', 'a number of ms from 0 to 2147483647, or Infinity,', timeout)
     this.#closed ??= this.#close(timeout)
     return this.#closed
   }
@@ -118,19 +115,16 @@ export class ModelServer {
   }
 
   async #close(timeout: number): Promise<void> {
-    const server = this.#listening
-    const closed = server && new Promise<void>((resolve) => server.close(() => resolve()))
+    const stopped = await this.#listener?.stop()
+    const ended = Promise.all([...this.#exchanges].map((exchange) => exchange.ended))
+    await before(ended, timeout)
     const reason = new ApiError(503, 'The server is shutting down.', { code: 'shutting_down' })
-    const timer = setTimeout(() => {
-      for (const exchange of this.#exchanges) exchange.abort(reason)
-    }, timeout)
-    await Promise.all([...this.#exchanges].map(({ ended }) => ended))
-    clearTimeout(timer)
-    if (server && 'closeIdleConnections' in server) server.closeIdleConnections()
+    for (const exchange of this.#exchanges) exchange.abort(reason)
+    await before(ended, GRACE_MS)
+    // Who has not read its last word by now, or never ended its request, is not waited for.
+    for (const exchange of this.#exchanges) exchange.end(reason.status, reason)
     await this.#pool.close()
-    if (server && 'closeAllConnections' in server)
-      setTimeout(() => server.closeAllConnections(), 1000).unref()
-    await closed
+    await stopped?.finish()
   }
 
   async #answer(request: Request, pathname: string, exchange: Exchange): Promise<Response> {
@@ -161,14 +155,17 @@ export class ModelServer {
       throw error
     })
     app.notFound(({ req }) => {
-      const method = Object.hasOwn(PATHS, req.path) ? PATHS[req.path] : undefined
+      const isThere = Object.hasOwn(PATHS, req.path) && (options.page || req.path !== '/')
+      const method = isThere ? PATHS[req.path] : undefined
       if (method)
         throw new ApiError(405, `${req.path} takes ${method}, not ${req.method}.`, {
           headers: { allow: method },
         })
       throw new ApiError(404, `There is nothing at ${req.path.slice(0, 200)}.`, { code: 'unknown_url' })
     })
-    app.get('/health', (c) => c.json({ status: 'ok', loaded: pool.loaded }))
+    // Open to all, so it tells no names to who would need a key to hear them.
+    const names = () => (options.apiKeys.length > 0 ? {} : { loaded: pool.loaded })
+    app.get('/health', (c) => c.json({ status: 'ok', ...names() }))
     app.get('/metrics', () => this.#metrics.toResponse())
     app.get('/v1/models', async (c) => c.json({ object: 'list', data: (await pool.list()).map(modelObject) }))
     app.get('/v1/models/:id', async (c) => {
@@ -220,6 +217,14 @@ function pathOf({ url }: Request): string {
   } catch {
     return ''
   }
+}
+
+/** Resolves with `promise`, or after `ms`. */
+async function before(promise: Promise<unknown>, ms: number): Promise<void> {
+  const timer = new AbortController()
+  const time = ms === Number.POSITIVE_INFINITY ? promise : sleep(ms, undefined, { signal: timer.signal })
+  await Promise.race([promise, time.catch(() => {})])
+  timer.abort()
 }
 
 function modelObject({ id, created, contextSize }: ServedModel): object {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { ApiError, toApiError } from './errors.ts'
 
 /** Pieces on their way to a client that reads slowly; then nothing more is generated. */
 const MOST_WAITING = 32
@@ -58,16 +59,16 @@ function toBody(
       async pull(controller) {
         clearTimeout(stalled)
         waiting.next ??= events.next()
-        const result = await orPing(waiting.next)
+        const result = await orPing(waiting.next).catch((error: unknown) => toApiError(error))
         if (result === PING) return controller.enqueue(encoder.encode(STILL_THERE))
         waiting.next = undefined
-        if (result.done) return controller.close()
+        if (result instanceof ApiError) controller.enqueue(encoder.encode(event(result.body)))
+        if (result instanceof ApiError || result.done) return controller.close()
         controller.enqueue(encoder.encode(result.value))
         if ((controller.desiredSize ?? 0) > 0 || stallTimeout === Number.POSITIVE_INFINITY) return
         stalled = setTimeout(() => {
-          const reason = new Error('the client reads nothing')
-          leave(reason)
-          controller.error(reason)
+          leave(new Error('the client reads nothing'))
+          controller.close()
         }, stallTimeout)
         stalled.unref()
       },

@@ -266,6 +266,23 @@ describe('POST /v1/completions', () => {
     expect(offsets[1]).toBe(tokens[0].length)
   })
 
+  test('has one log probability for each token, streamed as well, wherever the text is cut', async () => {
+    for (const more of [
+      { stop: [' Paris'] },
+      { stop: 'is' },
+      { prompt: 'Say it with emoji: I love cats', temperature: 2, seed: 3 },
+    ]) {
+      const asked = { max_tokens: 12, logprobs: 1, ...more }
+      const { choices, usage } = await json(complete(asked))
+      const { tokens, text_offset: offsets } = choices[0].logprobs
+      expect(tokens).toHaveLength(usage.completion_tokens)
+      expect(Math.max(...offsets)).toBeLessThanOrEqual(choices[0].text.length + 12)
+      const { events } = await stream(complete({ ...asked, stream: true }))
+      const streamed = events.flatMap((event) => event.choices[0].logprobs?.tokens ?? [])
+      expect(streamed).toEqual(tokens)
+    }
+  })
+
   test.each([
     ['prompt', { prompt: 7 }],
     ['prompt', { prompt: [] }],

@@ -171,7 +171,10 @@ describe('the log', () => {
       expect(line).toMatchObject({ method: 'POST', path: '/v1/completions', status: 200, model: 'tiny' })
       expect(line.completionTokens).toBeGreaterThan(0)
     }
+    for (const body of ['swordfish', { prompt: 'x', stop: 'swordfish\ud800' }, { messages: 'swordfish' }])
+      expect((await post('/v1/completions', body)).status).toBe(400)
     expect(JSON.stringify(lines)).not.toContain('swordfish')
+    expect(lines.filter(({ status }) => status === 400)).toHaveLength(3)
   })
 
   test('has it where that is asked for', async () => {
@@ -185,6 +188,8 @@ describe('the log', () => {
 
 describe('what is no HTTP', () => {
   test.each([
+    ['no host', 'GET /health HTTP/1.1\r\n\r\n', 400],
+    ['a strange host', 'GET /health HTTP/1.1\r\nhost: a b\r\n\r\n', 400],
     ['garbage', 'hello there\r\n\r\n', 400],
     ['a header without an end', `GET / HTTP/1.1\r\nx: ${'y'.repeat(100_000)}\r\n\r\n`, 431],
     ['a wrong length', 'POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: -5\r\n\r\n', 400],

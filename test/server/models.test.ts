@@ -102,6 +102,31 @@ describe('models of a folder', () => {
     expect(await loaded()).toHaveLength(1)
   })
 
+  test('a model that is never at rest lets another have its turn', async () => {
+    const { ask } = open({ maxModels: 1 })
+    let isOver = false
+    const busy = Array.from({ length: 3 }, async () => {
+      while (!isOver) await ask('a', 'Once upon a time', { max_tokens: 20 })
+    })
+    expect((await ask('b')).status).toBe(200)
+    isOver = true
+    await Promise.all(busy)
+  })
+
+  test('those who left the line make no place taken', async () => {
+    const { server, ask } = open({ maxModels: 1, maxQueue: 2 })
+    const long = ask('a', 'Once upon a time', { max_tokens: 300 })
+    const leaving = new AbortController()
+    const body = JSON.stringify({ model: 'b', prompt: 'x' })
+    const init = { method: 'POST', body, signal: leaving.signal }
+    const left = [1, 2].map(() => server.fetch(new Request('http://localhost/v1/completions', init)))
+    await new Promise(setImmediate)
+    leaving.abort()
+    await Promise.all(left)
+    const answers = await Promise.all([ask('b'), ask('b'), long])
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200])
+  })
+
   test('are unloaded when nobody has asked for a while', async () => {
     const { ask, loaded } = open({ idleTimeout: 1 })
     expect((await ask('a')).status).toBe(200)
@@ -132,6 +157,10 @@ describe('createServer()', () => {
     [{}, { modelPath: '.', corsOrigins: 'https://app.example' }, 'corsOrigins'],
     [{}, { modelPath: '.', page: 'yes' }, 'page'],
     [{}, { modelPath: '.', apikey: 'x' }, 'apikey'],
+    [{}, { modelPath: '.', defaults: { temp: 'hot' } }, 'temp'],
+    [{}, { modelPath: '.', defaults: { bogus: 1 } }, 'bogus'],
+    [{}, { modelPath: '.', modelOptions: { nCtx: 1 } }, 'nCtx'],
+    [{}, { modelPath: '.', logger: {} }, 'logger'],
   ])('%o, %o is refused by name', (models, options, option) => {
     expect(() => createServer(models as never, options as never)).toThrow(
       expect.objectContaining({ code: 'ERR_OPTION', option }),

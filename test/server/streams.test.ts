@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createServer } from '../../src/server/index.ts'
 import { eventsOf, json, type Running, serve } from '../support/server.ts'
@@ -96,7 +97,7 @@ describe('a client that reads slowly', () => {
     )
     while (lines.length === 0) await new Promise(setImmediate)
     while (model.activity.running > 0) await new Promise(setImmediate)
-    await expect(response.text()).rejects.toThrow('reads nothing')
+    expect(eventsOf(await response.text()).isDone).toBe(false)
     await server.close()
   })
 })
@@ -133,5 +134,45 @@ describe('close()', () => {
     const one = await open()
     await one.server.close()
     expect(await one.model.generate('Hello', { maxTokens: 2 })).not.toBe('')
+  })
+
+  test.each([
+    [
+      'a body that never ends',
+      'POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n{"pro',
+    ],
+    ['a head that never ends', 'GET /health HTTP/1.1\r\nhost: loc'],
+    ['a connection that is only kept', 'GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n'],
+  ])('does not wait for %s', async (_, text) => {
+    const one = await open()
+    const socket = connect(Number(new URL(one.url).port), '127.0.0.1')
+    socket.on('error', () => {})
+    await new Promise<void>((resolve) => socket.write(text, () => resolve()))
+    await one.get('/health')
+    await one.server.close({ timeout: 50 })
+    socket.destroy()
+  })
+
+  test('does not wait for a stream that nobody reads', async () => {
+    const one = await open()
+    const server = createServer({ tiny: one.model }, { stallTimeout: Number.POSITIVE_INFINITY })
+    const body = JSON.stringify({ ...(await endless(one)), stream: true })
+    await server.fetch(new Request('http://localhost/v1/completions', { method: 'POST', body }))
+    await server.close({ timeout: 50 })
+    expect(one.model.activity).toEqual({ running: 0, queued: 0 })
+  })
+
+  test('waits for as long as it takes where it is told to', async () => {
+    const one = await open()
+    const response = await one.post('/v1/completions', {
+      prompt: 'Once upon a time',
+      max_tokens: 60,
+      stream: true,
+    })
+    const closing = one.server.close({ timeout: Number.POSITIVE_INFINITY })
+    expect(eventsOf(await response.text()).isDone).toBe(true)
+    await closing
+    expect(() => one.server.close({ timeout: Number.NaN })).toThrow(RangeError)
+    await expect(one.server.listen()).rejects.toThrow('closed')
   })
 })

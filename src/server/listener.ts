@@ -1,0 +1,53 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { getRequestListener } from '@hono/node-server'
+import { ApiError } from './errors.ts'
+import { refuseGarbage } from './garbage.ts'
+
+/** The HTTP server of Node.js around a `fetch`. */
+export class Listener {
+  readonly #server: Server
+  readonly #listening: Promise<void>
+
+  constructor(fetch: (request: Request) => Promise<Response>, port: number, host: string) {
+    // What makes no `Request` at all, by its headers.
+    const errorHandler = () => new ApiError(400, 'This is no proper HTTP request.').toResponse()
+    this.#server = createServer(
+      { requireHostHeader: false }, // refused by us, in our form
+      getRequestListener(fetch, { overrideGlobalObjects: false, errorHandler }),
+    )
+    this.#server.on('clientError', refuseGarbage)
+    this.#listening = new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(port, host, resolve)
+    })
+    this.#listening.catch(() => {}) // whoever listens is told
+  }
+
+  async address(): Promise<{ readonly url: string; readonly port: number }> {
+    await this.#listening
+    const { address, family, port } = this.#server.address() as AddressInfo
+    return { url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`, port }
+  }
+
+  /** Takes no more connections; `finish()` ends those that there are, and waits for it. */
+  async stop(): Promise<{ finish(): Promise<void> }> {
+    const isListening = await this.#listening.then(
+      () => true,
+      () => false,
+    )
+    if (!isListening) return { finish: async () => {} }
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    return {
+      finish: async () => {
+        this.#server.closeIdleConnections()
+        const timer = setTimeout(() => this.#server.closeAllConnections(), LAST_BYTES_MS)
+        await closed
+        clearTimeout(timer)
+      },
+    }
+  }
+}
+
+/** For the last bytes of answers that are made. */
+const LAST_BYTES_MS = 1000
