@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { GPT4All } from '../index.ts'
 import { MODEL_FLAGS, modelOptions, number, withFlags } from './flags.ts'
 import { signalOf } from './interrupt.ts'
+import { named } from './models-folder.ts'
 import type { Context } from './program.ts'
 import { usualModel } from './remembered.ts'
 import { table } from './terminal.ts'
@@ -28,7 +29,8 @@ export function addBench(program: Command, { terminal }: Context): void {
     const signal = signalOf()
     const { prompt, tokens, streams, runs } = values
     const nCtx = values.nCtx ?? 256 * Math.ceil((prompt + tokens + 64) / 256)
-    const name: string = values.model ?? (await usualModel(values.modelPath))
+    const { model: given, modelPath } = values
+    const name = given === undefined ? await usualModel(modelPath) : named(given, modelPath)
     const options = { ...modelOptions(values), nCtx, parallel: streams }
     const model = await GPT4All.load(name, { ...options, ...progress, signal })
     const measure = new Measure(model, { prompt, tokens, signal })

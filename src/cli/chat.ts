@@ -2,11 +2,13 @@ import type { Command } from 'commander'
 import { GPT4All } from '../index.ts'
 import { choose } from './choose.ts'
 import { Conversation } from './conversation.ts'
+import { EXIT, tell } from './failure.ts'
 import { GENERATE_FLAGS, generateOptions, MODEL_FLAGS, modelOptions, withFlags } from './flags.ts'
 import { Input } from './input.ts'
 import { interruptible } from './interrupt.ts'
+import { named } from './models-folder.ts'
 import type { Context } from './program.ts'
-import { remember, remembered } from './remembered.ts'
+import { remember, remembered, rememberModel } from './remembered.ts'
 import { paint } from './terminal.ts'
 
 const EXAMPLES = `
@@ -20,21 +22,25 @@ export function addChat(program: Command, { terminal }: Context): void {
     .command('chat', { isDefault: true })
     .summary('talk to a model (what happens without a command)')
     .description('A conversation with a model. /help tells what can be said beside messages.')
+    .argument('[word...]')
+    .usage('[options]')
     .option('-m, --model <name>', 'name or path of the model (default: the one used last, or a choice)')
     .option('-s, --system <text>', 'system prompt')
     .option('--load <file>', 'go on with a conversation that /save has written')
     .addHelpText('after', EXAMPLES)
   withFlags(withFlags(command, GENERATE_FLAGS), MODEL_FLAGS)
-  command.action(async (values) => {
+  command.action(async (words: string[], values) => {
+    if (words[0] !== undefined) program.error(unknownCommand(words[0], program), { exitCode: EXIT.usage })
     const { note, progress, write } = terminal()
     const opened = modelOptions(values)
-    const open = async (name: string) => {
+    const open = async (asked: string) => {
+      const name = named(asked, opened.modelPath)
       const model = await interruptible((signal) => GPT4All.load(name, { ...opened, ...progress, signal }))
-      await remember({ model: name })
+      await rememberModel(name)
       return model
     }
     const { inputs = [] } = await remembered()
-    const model = await open(values.model ?? (await choose(opened.modelPath, note)))
+    const model = await open(values.model === undefined ? await choose(opened.modelPath, note) : values.model)
     const conversation = new Conversation(model, open, generateOptions(values), values.system)
     const input = new Input(inputs)
     try {
@@ -55,6 +61,13 @@ export function addChat(program: Command, { terminal }: Context): void {
   })
 }
 
+// It is the default command, so what is no command lands here.
+function unknownCommand(word: string, { commands }: Command): string {
+  const names = commands.map((one) => one.name())
+  const near = names.find((name) => name.startsWith(word.slice(0, 3)))
+  return `error: unknown command '${word}'${near ? ` (did you mean ${near}?)` : ''}`
+}
+
 type Output = { readonly note: (text: string) => void; readonly write: (text: string) => Promise<void> }
 
 async function talk(conversation: Conversation, input: Input, { note, write }: Output): Promise<void> {
@@ -66,7 +79,7 @@ async function talk(conversation: Conversation, input: Input, { note, write }: O
       else if (command === 'exit' || command === 'quit') return
       else note(await conversation.command(command, rest.trim()))
     } catch (error) {
-      note(`${paint('red', 'error:', process.stderr)} ${(error as Error).message}`)
+      note(`${paint('red', 'error:', process.stderr)} ${tell(error).message}`)
     }
   }
 }

@@ -1,8 +1,8 @@
 import { isCancel, select } from '@clack/prompts'
-import { GPT4All, optionError } from '../index.ts'
+import { GPT4All } from '../index.ts'
 import { Interrupted } from './failure.ts'
 import { embeddedModel, localModels } from './models-folder.ts'
-import { remembered } from './remembered.ts'
+import { modelUsedLast, noModel } from './remembered.ts'
 import { size } from './terminal.ts'
 
 /** Models of the catalog that a first visit is offered take at most so much. */
@@ -11,13 +11,13 @@ const MOST_OFFERED = 8
 
 /** The model used last, else one of the folder, else one that the user chooses from what can be downloaded. */
 export async function choose(modelPath: string | undefined, note: (text: string) => void): Promise<string> {
-  const { model } = await remembered()
+  const model = await modelUsedLast()
   const local = await localModels(modelPath)
   if (model !== undefined && modelPath === undefined) return model
   if (local.length === 1) return local[0]!.name
   if (process.stdin.isTTY !== true) {
     if (local[0]) return local[0].name
-    throw optionError('model', 'the name of a model (-m), as there is none on the disk', undefined)
+    throw noModel(modelPath)
   }
   const offered = local.length > 0 ? [] : await smallOnes(note)
   const options = [

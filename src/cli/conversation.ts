@@ -81,7 +81,7 @@ export class Conversation {
 
   async load(file: string): Promise<string> {
     if (file === '') return 'Which file? /load <file>'
-    const saved = JSON.parse(await readFile(file, 'utf8')) as { messages?: ChatMessage[] } | ChatMessage[]
+    const saved = await readSaved(file)
     const messages = Array.isArray(saved) ? saved : (saved.messages ?? [])
     const session = this.#model.chatSession({ messages })
     await this.#session.close()
@@ -134,5 +134,14 @@ export class Conversation {
       `prompt   ${usage.promptTokens} tokens, ${usage.cachedTokens} of them cached; first token after ${(timings.promptMs / 1000).toFixed(2)} s`,
       context,
     ].join('\n')
+  }
+}
+
+async function readSaved(file: string): Promise<{ messages?: ChatMessage[] } | ChatMessage[]> {
+  const text = await readFile(file, 'utf8')
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new Error(`${file} is no saved conversation: ${(error as Error).message}`)
   }
 }

@@ -21,12 +21,26 @@ export function tell(error: unknown): Told {
   if (error instanceof Interrupted) return { code: EXIT.interrupted, message: '' }
   // Commander has told it, and its help.
   if (error instanceof CommanderError) return { code: error.exitCode === 0 ? 0 : EXIT.usage, message: '' }
-  if (!isGPT4AllError(error))
-    return { code: EXIT.failure, message: (error as Error)?.message ?? String(error) }
-  const { code, message } = error
+  if (!isGPT4AllError(error)) return tellForeign(error as NodeJS.ErrnoException)
+  const { code } = error
+  // Its options are flags here.
+  const message = error.message.replaceAll(/"([a-z]+(?:[A-Z]\w*)?)"/g, (quoted, name: string) =>
+    name === (error as { option?: string }).option || /[A-Z]/.test(name) ? flagOf(name) : quoted,
+  )
   const told = HINTS[code]
   if (error instanceof DownloadError && !told) return { code: EXIT.download, message }
   return { code: told?.[0] ?? EXIT.failure, message, hint: told?.[1] }
+}
+
+const flagOf = (option: string) => `--${option.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+
+function tellForeign(error: NodeJS.ErrnoException): Told {
+  const message = error?.message ?? String(error)
+  if (error?.code === 'EADDRINUSE')
+    return { code: EXIT.failure, message, hint: 'Another program has that port; --port takes another.' }
+  if (error?.code === 'ENOENT' && error.path)
+    return { code: EXIT.failure, message: `There is no ${error.path}.` }
+  return { code: EXIT.failure, message }
 }
 
 const HINTS: Readonly<Record<string, readonly [code: number, hint?: string]>> = {

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { GPT4All, optionError } from '../index.ts'
 import { GENERATE_FLAGS, generateOptions, MODEL_FLAGS, modelOptions, withFlags } from './flags.ts'
 import { signalOf } from './interrupt.ts'
+import { named } from './models-folder.ts'
 import type { Context } from './program.ts'
 import { rememberModel, usualModel } from './remembered.ts'
 
@@ -28,23 +29,28 @@ export function addGenerate(program: Command, { terminal }: Context): void {
     .option('-s, --system <text>', 'system prompt')
     .option('--raw', "go on with the prompt as it is, without the model's chat template")
     .option('--json', 'write the result as JSON: text, usage, timings ...')
-    .option('--no-stream', 'write the text when it is whole')
+    .option('--stream', 'write the text as it comes (default)')
+    .option('--no-stream', 'write it when it is whole')
     .addHelpText('after', EXAMPLES)
   withFlags(withFlags(command, GENERATE_FLAGS), MODEL_FLAGS)
   command.action(async (words: string[], values) => {
     const { write, result, progress } = terminal()
     const signal = signalOf()
+    if (values.raw && values.system !== undefined)
+      throw optionError('system', 'no system prompt with --raw, which uses no template', values.system)
     const prompt = await promptOf(words)
-    const name: string = values.model ?? (await usualModel(values.modelPath))
+    const { model: given, modelPath } = values
+    const name = given === undefined ? await usualModel(modelPath) : named(given, modelPath)
     const model = await GPT4All.load(name, { ...modelOptions(values), ...progress, signal })
     await rememberModel(name)
     const options = { ...generateOptions(values), signal }
     const chat = model.chatSession(values.system === undefined ? {} : { systemPrompt: values.system })
     const generation = values.raw ? model.generate(prompt, options) : chat.generate(prompt, options)
-    if (!values.json && values.stream) for await (const piece of generation) await write(piece)
+    const streams = values.stream !== false && !values.json
+    if (streams) for await (const piece of generation) await write(piece)
     const made = await generation.result
     if (values.json) result(JSON.stringify({ model: model.name, ...made }, undefined, 2))
-    else result(values.stream ? '' : made.text)
+    else result(streams ? '' : made.text)
     await model.close()
   })
 }

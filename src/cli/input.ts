@@ -85,8 +85,9 @@ export class Input {
     const lines = [first]
     for (;;) {
       await new Promise((resolve) => setTimeout(resolve, PASTE_MS))
-      if (this.#read.length === 0) return lines.join('\n')
-      lines.push(...this.#read.splice(0))
+      if (this.#read.length > 0) lines.push(...this.#read.splice(0))
+      else if (lines.length === 1 || this.#lines.line === '') return lines.join('\n')
+      else lines.push((await this.#line()) ?? '') // its last line waits for Enter
     }
   }
 

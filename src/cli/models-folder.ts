@@ -32,3 +32,10 @@ export function embeddedModel(): string {
   const places = ['..', join('..', '..')].map((up) => join(import.meta.dirname, up, 'models', EMBEDDED))
   return places.find(existsSync) ?? places[0]!
 }
+
+/** A plain name of a file that lies here is that file, unless the models folder has one of that name. */
+export function named(name: string, modelPath = defaultModelPath()): string {
+  const lies = (folder: string) => [name, `${name}.gguf`].map((one) => join(folder, one)).find(existsSync)
+  const here = /[\\/]/.test(name) || lies(modelPath) ? undefined : lies(process.cwd())
+  return here ?? name
+}

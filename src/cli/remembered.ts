@@ -1,7 +1,8 @@
+import { existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { optionError } from '../index.ts'
+import { dirname, join, resolve } from 'node:path'
+import { defaultModelPath, ModelError } from '../index.ts'
 import { localModels } from './models-folder.ts'
 
 /** What the command line remembers from one time to the next. */
@@ -28,17 +29,29 @@ export async function remember(what: Remembered): Promise<void> {
   } catch {}
 }
 
-export const rememberModel = (model: string): Promise<void> => remember({ model })
+/** A path is remembered so that it holds in every folder, a name as it is. */
+export function rememberModel(model: string): Promise<void> {
+  return remember({ model: isPath(model) ? resolve(model) : model })
+}
+
+/** The model used last; `undefined` where there was none, or its file has gone since. */
+export async function modelUsedLast(): Promise<string | undefined> {
+  const { model } = await remembered()
+  return model === undefined || (isPath(model) && !existsSync(model)) ? undefined : model
+}
 
 /** The model used last, else the first in the folder. */
 export async function usualModel(modelPath: string | undefined): Promise<string> {
-  const { model } = await remembered()
+  const model = await modelUsedLast()
   if (model !== undefined && modelPath === undefined) return model
   const [first] = await localModels(modelPath)
   if (first) return first.name
-  throw optionError(
-    'model',
-    'the name of a model (-m): none was used yet, and there is none in the folder,',
-    undefined,
-  )
+  throw noModel(modelPath)
 }
+
+export function noModel(modelPath = defaultModelPath()): ModelError {
+  const message = `No model was used yet, and there is none in ${modelPath}.`
+  return new ModelError('ERR_MODEL_NOT_FOUND', message, modelPath)
+}
+
+const isPath = (name: string) => /[\\/]/.test(name)

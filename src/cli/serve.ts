@@ -3,6 +3,7 @@ import { defaultModelPath, GPT4All, type Logger } from '../index.ts'
 import { createServer } from '../server/index.ts'
 import { GENERATE_FLAGS, MODEL_FLAGS, modelOptions, number, valuesOf, withFlags } from './flags.ts'
 import { signalOf } from './interrupt.ts'
+import { localModels, named } from './models-folder.ts'
 import type { Context } from './program.ts'
 
 const EXAMPLES = `
@@ -26,6 +27,11 @@ const SAMPLING = [
 const DEFAULT_FLAGS = Object.fromEntries(
   Object.entries(GENERATE_FLAGS).filter(([name]) => SAMPLING.includes(name)),
 )
+const ANSWER_FLAG = {
+  ...GENERATE_FLAGS.maxTokens!,
+  about: 'tokens of an answer where a request does not say',
+  byDefault: 'a chat until its context is full, a completion 16',
+}
 
 const list = (text: string) => text.split(',').map((one) => one.trim())
 
@@ -53,14 +59,18 @@ export function addServe(program: Command, { terminal }: Context): void {
     .option('--no-page', 'without the chat page')
     .option('--log-prompts', 'put prompts and answers into the log')
     .addHelpText('after', EXAMPLES)
-  withFlags(withFlags(command, MODEL_FLAGS), DEFAULT_FLAGS)
+  withFlags(withFlags(command, MODEL_FLAGS), { ...DEFAULT_FLAGS, maxTokens: ANSWER_FLAG })
   command.action(async (values) => {
     const { note, result, quiet, progress, logger: warnings } = terminal()
     const signal = signalOf()
     const { parallel, idleTimeout } = values
     const opened = { ...modelOptions(values), ...(parallel !== undefined && { parallel }) }
     const { modelPath = defaultModelPath(), ...others } = opened
-    const model = values.model && (await GPT4All.load(values.model, { ...opened, ...progress, signal }))
+    const model =
+      values.model &&
+      (await GPT4All.load(named(values.model, opened.modelPath), { ...opened, ...progress, signal }))
+    if (!model && (await localModels(modelPath)).length === 0)
+      warnings.warn(`there is no model in ${modelPath} yet: \`gpt4all-ts models download\` gets one`)
     const requests: Logger = { ...warnings, info: note }
     const { maxQueue, maxModels, allowedHosts, corsOrigins, allowAnyone, logPrompts, page } = values
     const server = createServer(model, {

@@ -126,7 +126,7 @@ describe('gpt4all-ts serve', () => {
   test('refuses other hosts without a key', async () => {
     const { code, stderr } = await serve('-m', EMBEDDED, '--host', '0.0.0.0').ended
     expect(code).toBe(2)
-    expect(stderr).toContain('apiKey')
+    expect(stderr).toContain('--api-key')
   })
 })
 
@@ -179,7 +179,7 @@ describe('gpt4all-ts chat', () => {
       'goes on',
       'Forgotten',
       'no /nothing',
-      'ENOENT',
+      'There is no nowhere.json',
     ])
       expect(stderr).toContain(said)
     expect(stdout).not.toContain('/save')
@@ -196,7 +196,7 @@ describe('gpt4all-ts chat', () => {
     await mkdir(elsewhere, { recursive: true })
     await writeFile(join(elsewhere, 'x'), '')
     const { code, stderr } = await run([], 'hello\n', { HOME: elsewhere, XDG_STATE_HOME: elsewhere })
-    expect(code).toBe(2)
-    expect(stderr).toContain('-m')
+    expect(code).toBe(3)
+    expect(stderr).toContain('models list')
   })
 })

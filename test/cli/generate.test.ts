@@ -1,5 +1,6 @@
+import { dirname } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { ENV, program, run, start } from '../support/cli.ts'
+import { ENV, home, program, run, start } from '../support/cli.ts'
 import { EMBEDDED } from '../support/models.ts'
 
 const GREEDY = ['--temp', '0', '--repeat-penalty', '1', '--n-threads', '1']
@@ -59,9 +60,15 @@ describe('gpt4all-ts generate', () => {
     expect(stopped).toBe('1, 2, \n')
   })
 
-  test('takes the model used last where none is named', async () => {
-    const { stdout } = await run(['generate', ...GREEDY, 'Count from 1 to 5.'])
+  test('takes the model used last where none is named, from every folder', async () => {
+    await run(['generate', '-m', './models/gpt4all-ts-tiny-chat.Q8_0.gguf', '--max-tokens', '1', 'x'])
+    const { stdout } = await run(['generate', ...GREEDY, 'Count from 1 to 5.'], '', {}, home)
     expect(stdout).toBe('1, 2, 3, 4, 5.\n')
+  })
+
+  test('takes a file that lies here by its plain name', async () => {
+    const args = ['generate', '-m', 'gpt4all-ts-tiny-chat.Q8_0', ...GREEDY, 'Count from 1 to 5.']
+    expect((await run(args, '', {}, dirname(EMBEDDED))).stdout).toBe('1, 2, 3, 4, 5.\n')
   })
 })
 
@@ -69,7 +76,7 @@ describe('what goes wrong', () => {
   test.each([
     ['no model', ['generate', '-m', 'nowhere.gguf', '--no-allow-download', 'x'], 3, /no model file/],
     ['no GGUF', ['generate', '-m', './package.json', 'x'], 3, /GGUF/],
-    ['a bad value', ['generate', '-m', EMBEDDED, '--temp', '-1', 'x'], 2, /"temp"/],
+    ['a bad value', ['generate', '-m', EMBEDDED, '--temp', '-1', 'x'], 2, /--temp/],
     ['no number', ['generate', '-m', EMBEDDED, '--top-k', 'many', 'x'], 2, /must be a number/],
     [
       'an unknown flag',
@@ -77,8 +84,14 @@ describe('what goes wrong', () => {
       2,
       /unknown option.*--temperature|unknown option '--temprature'/,
     ],
-    ['an unknown command', ['generat'], 2, /unknown command|too many arguments/],
+    ['an unknown command', ['generat'], 2, /unknown command 'generat' \(did you mean generate\?\)/],
     ['nothing to say', ['generate', '-m', EMBEDDED], 2, /prompt/],
+    [
+      'a system prompt without a template',
+      ['generate', '-m', EMBEDDED, '--raw', '-s', 'x', 'y'],
+      2,
+      /--system/,
+    ],
     [
       'too long',
       ['generate', '-m', EMBEDDED, '--raw', '--n-ctx', '8', 'one two three four five six seven'],

@@ -120,10 +120,16 @@ describe.skipIf(!hasTmux)('a chat in a terminal', () => {
   })
 
   test('takes lines that are pasted together as one message', async () => {
-    const { paste, keys, shows } = terminal(CHAT)
+    const { paste, type, keys, shows } = terminal(CHAT)
     await shows(/^> *$/m)
     paste('My name is Ada.\nWhat is my name?\n')
     await shows(/^> My name is Ada\.\nWhat is my name\?\n.+\n> *$/m) // one answer to both
+    // Without an end of line the last one waits for Enter.
+    paste('My name is Bob.\nWhat is')
+    await shows(/^What is$/m)
+    type(' my name?')
+    keys('Enter')
+    await shows(/^What is my name\?\n.+\n> *$/m)
     keys('C-d')
     await shows(/ended with 0/)
   })

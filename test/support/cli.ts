@@ -22,8 +22,8 @@ export const ENV = {
 
 export type Ended = { readonly code: number | null; readonly stdout: string; readonly stderr: string }
 
-export function start(args: readonly string[], env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, [program, ...args], { env: { ...ENV, ...env } })
+export function start(args: readonly string[], env: Record<string, string> = {}, cwd = process.cwd()) {
+  const child = spawn(process.execPath, [program, ...args], { env: { ...ENV, ...env }, cwd })
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (data) => {
@@ -52,8 +52,13 @@ export function start(args: readonly string[], env: Record<string, string> = {})
 }
 
 /** Runs it to its end; `input` comes through a pipe. */
-export function run(args: readonly string[], input = '', env: Record<string, string> = {}): Promise<Ended> {
-  const { child, ended } = start(args, env)
+export function run(
+  args: readonly string[],
+  input = '',
+  env: Record<string, string> = {},
+  cwd?: string,
+): Promise<Ended> {
+  const { child, ended } = start(args, env, cwd)
   child.stdin.on('error', () => {}) // it may end without reading
   child.stdin.end(input)
   return ended
