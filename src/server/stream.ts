@@ -48,8 +48,10 @@ function toBody(
   cancel: (reason: unknown) => void,
 ): ReadableStream<Uint8Array> {
   let stalled: NodeJS.Timeout | undefined
+  const pinger = new Pinger()
   const leave = (reason: unknown) => {
     clearTimeout(stalled)
+    pinger.end()
     cancel(reason)
     waiting.next?.catch(() => {})
     events.return().catch(() => {})
@@ -59,11 +61,14 @@ function toBody(
       async pull(controller) {
         clearTimeout(stalled)
         waiting.next ??= events.next()
-        const result = await orPing(waiting.next).catch((error: unknown) => toApiError(error))
+        const result = await pinger.wait(waiting.next).catch((error: unknown) => toApiError(error))
         if (result === PING) return controller.enqueue(encoder.encode(STILL_THERE))
         waiting.next = undefined
         if (result instanceof ApiError) controller.enqueue(encoder.encode(event(result.body)))
-        if (result instanceof ApiError || result.done) return controller.close()
+        if (result instanceof ApiError || result.done) {
+          pinger.end()
+          return controller.close()
+        }
         controller.enqueue(encoder.encode(result.value))
         if ((controller.desiredSize ?? 0) > 0 || stallTimeout === Number.POSITIVE_INFINITY) return
         stalled = setTimeout(() => {
@@ -78,15 +83,21 @@ function toBody(
   )
 }
 
-async function orPing<T>(next: Promise<T>): Promise<T | typeof PING> {
-  const timer = new AbortController()
-  const ping = sleep<typeof PING>(PING_MS, PING, { signal: timer.signal, ref: false }).catch(
-    (): typeof PING => PING,
-  )
-  try {
-    return await Promise.race([next, ping])
-  } finally {
-    timer.abort()
+/** Resolves `wait` with `PING` where what it waits for takes long; one timer for a whole stream. */
+class Pinger {
+  #tell = () => {}
+  readonly #timer = setTimeout(() => this.#tell(), PING_MS).unref()
+
+  wait<T>(next: Promise<T>): Promise<T | typeof PING> {
+    const ping = new Promise<typeof PING>((resolve) => {
+      this.#tell = () => resolve(PING)
+    })
+    this.#timer.refresh()
+    return Promise.race([next, ping])
+  }
+
+  end(): void {
+    clearTimeout(this.#timer)
   }
 }
 
@@ -94,6 +105,11 @@ async function orPing<T>(next: Promise<T>): Promise<T | typeof PING> {
 export async function* merged<T extends object>(
   iterators: readonly AsyncGenerator<T, void, void>[],
 ): AsyncGenerator<{ readonly index: number; readonly value: T | undefined }, void, void> {
+  const [only] = iterators
+  if (only && iterators.length === 1) {
+    yield* alone(only)
+    return
+  }
   const next = async (index: number) => ({ index, result: await iterators[index]!.next() })
   const pending = new Map(iterators.map((_, index) => [index, next(index)]))
   try {
@@ -106,5 +122,24 @@ export async function* merged<T extends object>(
   } finally {
     for (const left of pending.values()) left.catch(() => {})
     await Promise.allSettled(iterators.map((iterator) => iterator.return()))
+  }
+}
+
+/** The same of one, which asks for the next before it gives what it has: both take their time. */
+async function* alone<T extends object>(
+  iterator: AsyncGenerator<T, void, void>,
+): AsyncGenerator<{ readonly index: number; readonly value: T | undefined }, void, void> {
+  let next = iterator.next()
+  try {
+    for (;;) {
+      const { value, done } = await next
+      if (done) break
+      next = iterator.next()
+      yield { index: 0, value }
+    }
+    yield { index: 0, value: undefined }
+  } finally {
+    next.catch(() => {})
+    await iterator.return().catch(() => {})
   }
 }
