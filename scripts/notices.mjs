@@ -1,5 +1,5 @@
 // THIRD_PARTY_NOTICES.md: the licences of everything that is compiled into the addon, out of the sources that it
-// is compiled from. `npm run notices` writes it; a test compares. (The npm package itself has no dependencies.)
+// is compiled from. `npm run notices` writes it; a test compares. (What npm installs beside it brings its own.)
 import { readFileSync, writeFileSync } from 'node:fs'
 import { inRoot } from './paths.mjs'
 import { main } from './steps.mjs'
