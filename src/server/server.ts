@@ -56,7 +56,7 @@ export class ModelServer {
     this.#route()
   }
 
-  /** Answers one request: for `Deno.serve`, `Bun.serve`, Hono's `mount()`, Next.js' route handlers ... */
+  /** Answers one request: for Hono's `mount()`, Next.js' route handlers ... */
   readonly fetch = async (request: Request): Promise<Response> => {
     const pathname = pathOf(request)
     const known = Object.hasOwn(PATHS, pathname)

@@ -42,7 +42,7 @@ const ask = async (text: string) => {
   await page.keyboard.press('Enter')
 }
 const isIdle = () => page.getByRole('button', { name: 'Send' }).waitFor()
-/** Asks for more than the model ever says: its end tokens are banned by a system prompt it cannot resist. */
+/** From here on answers go on until they are stopped: the tokens that end one are banned. */
 const endless = () =>
   page.route('**/v1/chat/completions', async (route) => {
     const ends = await running.model.tokenize('<|im_end|><|endoftext|>', { parseSpecial: true })

@@ -1,17 +1,9 @@
 import { connect } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createServer } from '../../src/server/index.ts'
-import { json, type Running, serve } from '../support/server.ts'
+import { closeAll, json, open, type Running, serve } from '../support/server.ts'
 
-const running: Running[] = []
-async function open(...options: Parameters<typeof serve>): Promise<Running> {
-  const one = await serve(...options)
-  running.push(one)
-  return one
-}
-afterEach(async () => {
-  for (const one of running.splice(0)) await one.close()
-})
+afterEach(closeAll)
 
 /** What the server answers to these bytes. */
 async function raw(url: string, text: string | Buffer): Promise<string> {

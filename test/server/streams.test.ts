@@ -1,17 +1,9 @@
 import { connect } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createServer } from '../../src/server/index.ts'
-import { eventsOf, json, type Running, serve } from '../support/server.ts'
+import { closeAll, eventsOf, json, open, type Running } from '../support/server.ts'
 
-const running: Running[] = []
-async function open(...options: Parameters<typeof serve>): Promise<Running> {
-  const one = await serve(...options)
-  running.push(one)
-  return one
-}
-afterEach(async () => {
-  for (const one of running.splice(0)) await one.close()
-})
+afterEach(closeAll)
 
 const ENDLESS = { prompt: 'Once upon a time', max_tokens: 1900, logit_bias: {} as Record<number, number> }
 /** Never ends by itself: without its end token. */

@@ -3,7 +3,7 @@ import type { EngineShape } from '../../src/engine/contexts.ts'
 import { Engine } from '../../src/engine/engine.ts'
 import type { Sequence } from '../../src/engine/sequence.ts'
 import type { NativeBinding, NativeModel } from '../../src/native/types.ts'
-import { binding, GREEDY } from './native-models.ts'
+import { binding, GREEDY, SHAPE as SHAPE_OF_CONTEXT } from './native-models.ts'
 
 /** What the engines of this test have logged. */
 export const lines: string[] = []
@@ -102,20 +102,7 @@ export async function farthest(
   return Math.max(...distances)
 }
 
-const CONTEXT = {
-  contextSize: 256,
-  sequences: 1,
-  batchSize: 256,
-  microBatchSize: 256,
-  maxOutputs: 1,
-  threads: 1,
-  batchThreads: 1,
-  poll: 0,
-  flashAttention: 'auto',
-  keyType: 'f16',
-  valueType: 'f16',
-  adapterScales: [],
-} as const
+const CONTEXT = { ...SHAPE_OF_CONTEXT, contextSize: 256, microBatchSize: 256 }
 /** For `farthest()`. */
 export const ROUNDING = 0.3
 

@@ -69,6 +69,20 @@ export async function serve(options: ServerOptions = {}, modelOptions: ModelOpti
   }
 }
 
+const opened: Running[] = []
+
+/** As `serve()`, until `closeAll()`. */
+export async function open(...options: Parameters<typeof serve>): Promise<Running> {
+  const one = await serve(...options)
+  opened.push(one)
+  return one
+}
+
+/** For `afterEach()`. */
+export async function closeAll(): Promise<void> {
+  for (const one of opened.splice(0)) await one.close()
+}
+
 // biome-ignore lint/suspicious/noExplicitAny: what a server sends is looked into, not typed
 export type Json = any
 
