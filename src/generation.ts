@@ -3,6 +3,7 @@ import { setMaxListeners } from 'node:events'
 import { type InspectOptions, inspect } from 'node:util'
 import type { TokenLogprob } from './engine/logprobs.ts'
 import type { Channel, Spoken } from './engine/reply.ts'
+import { UNREAD_MS } from './engine/runs.ts'
 import type { FinishReason } from './engine/tokens.ts'
 import type { ResolvedGenerateOptions } from './generate-options.ts'
 import type { GenerationResult, Part, PartialResult, Timings } from './generation-result.ts'
@@ -29,7 +30,7 @@ const abandoned = new FinalizationRegistry((end: () => void) => end())
 /**
  * One generation: a promise of its text and an async iterable of its pieces. It starts when it is first awaited,
  * iterated or asked for its `result`. Iterated, it is pulled: the model computes the next token when the reader wants
- * it, and at most what it can in 8 ms beyond. `break` ends it; an abort, an error or a throwing callback rejects it, and what was made by then is `partial`.
+ * it, and at most what it can in `streamInterval` ms beyond. `break` ends it; an abort, an error or a throwing callback rejects it, and what was made by then is `partial`.
  */
 export class Generation implements Promise<string>, AsyncIterable<string> {
   readonly [Symbol.toStringTag] = 'Generation'
@@ -39,7 +40,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   readonly #stop = new AbortController()
   /** Rejects when the generation is aborted: for waits that know no signal. */
   readonly #aborted = abortOf(this.#stop.signal)
-  readonly #reader = { watches: false }
+  readonly #reader = { interval: UNREAD_MS }
   readonly #record: RunRecord = {
     reader: this.#reader,
     outcome: { finishReason: 'length', stopSequence: undefined },
@@ -73,7 +74,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   constructor(start: StartRun, options: ResolvedGenerateOptions, closing: readonly AbortSignal[]) {
     this.#start = start
     this.#options = options
-    this.#reader.watches = options.callback !== undefined
+    if (options.callback) this.#reader.interval = options.streamInterval
     this.#signals = options.signal ? [options.signal, ...closing] : closing
     this.#aborted.catch(() => {}) // nobody may be waiting
   }
@@ -115,7 +116,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   /** The same with the reasoning: each piece says which `channel` it belongs to, `reasoning` or `answer`. */
   async *parts(): AsyncGenerator<Part, void, void> {
     let read = 0
-    this.#reader.watches = true
+    this.#reader.interval = this.#options.streamInterval
     try {
       while (read < this.#parts.length || (await this.#advance())) {
         const part = this.#parts[read]

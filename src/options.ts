@@ -120,6 +120,7 @@ export const DEFAULTS = {
   presencePenalty: 0,
   frequencyPenalty: 0,
   nBatch: 512,
+  streamInterval: 8,
 } as const
 
 /** The largest `nCtx` that is accepted. */
@@ -213,6 +214,7 @@ const OF_A_GENERATION = 'It is an option of generate().'
 /** What belongs to generations, not to a model. */
 const OF_GENERATIONS: Readonly<Record<string, string>> = {
   promptLookup: OF_A_GENERATION,
+  streamInterval: OF_A_GENERATION,
   seed: OF_A_GENERATION,
   temp: OF_A_GENERATION,
   maxTokens: OF_A_GENERATION,

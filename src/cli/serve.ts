@@ -56,6 +56,7 @@ export function addServe(program: Command, { terminal }: Context): void {
     .option('--max-queue <count>', 'generations that may wait (default: 100)', number)
     .option('--max-models <count>', 'models loaded at a time (default: 2)', number)
     .option('--idle-timeout <seconds>', 'until an unused model is unloaded (default: 300)', number)
+    .option('--stream-interval <ms>', 'how long pieces of a stream may be kept back (default: 32)', number)
     .option('--no-page', 'without the chat page')
     .option('--log-prompts', 'put prompts and answers into the log')
     .addHelpText('after', EXAMPLES)
@@ -72,10 +73,11 @@ export function addServe(program: Command, { terminal }: Context): void {
     if (!model && (await localModels(modelPath)).length === 0)
       warnings.warn(`there is no model in ${modelPath} yet: \`gpt4all-ts models download\` gets one`)
     const requests: Logger = { ...warnings, info: note }
-    const { maxQueue, maxModels, allowedHosts, corsOrigins, allowAnyone, logPrompts, page } = values
+    const { maxQueue, maxModels, streamInterval, allowedHosts, corsOrigins, allowAnyone, logPrompts, page } =
+      values
     const server = createServer(model, {
       ...(!model && { modelPath, modelOptions: { ...others, logger: warnings } }),
-      ...{ maxQueue, maxModels, allowedHosts, corsOrigins, allowAnyone, logPrompts, page },
+      ...{ maxQueue, maxModels, streamInterval, allowedHosts, corsOrigins, allowAnyone, logPrompts, page },
       apiKey: values.apiKey ?? (process.env.GPT4ALL_API_KEY || undefined),
       idleTimeout: idleTimeout === undefined ? undefined : 1000 * idleTimeout,
       defaults: valuesOf(values, DEFAULT_FLAGS),

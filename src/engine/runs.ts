@@ -2,13 +2,13 @@ import type { NativeRun } from '../native/types.ts'
 import type { Ask, Work } from './gather.ts'
 import type { Sequence } from './sequence.ts'
 
-/** Whether somebody sees the tokens as they come, or waits for all of them. */
-export type Reader = { readonly watches: boolean }
+/** How long tokens may be kept from who reads them, ms. */
+export type Reader = { readonly interval: number }
 
-/** How long tokens may be kept from who watches: less than a frame of a display. */
-const WATCHED_MS = 8
-/** From who only waits: so long a new prompt, a stop string or an abort goes unnoticed at most. */
-const UNWATCHED_MS = 50
+/** From who only waits for all of them: so long a new prompt or a stop string goes unnoticed at most. */
+export const UNREAD_MS = 50
+/** From everybody while others wait for a slot, and from who has not said. */
+const SHORT_MS = 8
 /** JavaScript takes them in one go. */
 const MOST_STEPS = 64
 /** Of a text that may begin to repeat what was there before, so that the next tokens can be guessed. */
@@ -32,8 +32,9 @@ export function runOf(
     ...work.map(({ ask }) => Math.min(ask.most ?? 1, contextSize - ask.sequence.tokens.length + 1)),
     ...(work.length === 1 ? [untilLookup(work[0]!.ask.sequence)] : []), // guesses are for one alone
   )
-  const isUrgent = waiting > 0 || work.some(({ ask }) => ask.reader?.watches ?? true)
-  return steps > 1 ? { steps, milliseconds: isUrgent ? WATCHED_MS : UNWATCHED_MS } : undefined
+  const intervals = work.map(({ ask }) => ask.reader?.interval ?? SHORT_MS)
+  const milliseconds = Math.min(...intervals, waiting > 0 ? SHORT_MS : Number.POSITIVE_INFINITY)
+  return steps > 1 && milliseconds > 0 ? { steps, milliseconds } : undefined
 }
 
 // The first token of an answer comes alone, however little of its prompt was to be evaluated: it is what `promptMs` tells.

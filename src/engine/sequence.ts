@@ -14,7 +14,7 @@ export type StepOptions = {
   readonly logprobs?:
     | { readonly top: number; readonly tell: (token: number, logprobs: NativeLogprobs) => void }
     | undefined
-  /** Without one, somebody watches. */
+  /** Without one, somebody reads them at once. */
   readonly reader?: Reader | undefined
   readonly signal: AbortSignal | undefined
 }

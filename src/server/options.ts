@@ -47,6 +47,11 @@ export type ServerOptions = {
   readonly maxQueue?: number | undefined
   /** A client that reads nothing for so long loses its answer, ms, 1 or more, or `Infinity`. @default 120000 */
   readonly stallTimeout?: number | undefined
+  /**
+   * How long pieces of a streamed answer may be kept back, ms, 0 to 1000: those that were made meanwhile go out together, and the
+   * model computes on undisturbed. The first one goes at once. @default 32, two frames of a display
+   */
+  readonly streamInterval?: number | undefined
   /** What requests that do not say get. @default the library's defaults */
   readonly defaults?: SamplingDefaults | undefined
   /** Serve the chat page at `/`. @default true */
@@ -84,6 +89,7 @@ const KNOWN: Readonly<Record<keyof ServerOptions, true>> = {
   maxTokens: true,
   maxQueue: true,
   stallTimeout: true,
+  streamInterval: true,
   defaults: true,
   page: true,
   logger: true,
@@ -108,7 +114,10 @@ export function resolveServerOptions(options: ServerOptions = {}): ResolvedServe
   }
   const { modelPath, apiKey, modelOptions = {}, defaults = {}, logger } = options
   // The library knows what is right for itself; nothing is opened here.
-  new GPT4All('model', { ...modelOptions, logger: logger ?? modelOptions.logger }).generate('', defaults)
+  new GPT4All('model', { ...modelOptions, logger: logger ?? modelOptions.logger }).generate('', {
+    ...defaults,
+    streamInterval: options.streamInterval,
+  })
   if (modelPath !== undefined && (typeof modelPath !== 'string' || modelPath === ''))
     throw optionError('modelPath', 'a non-empty string', modelPath)
   const apiKeys = apiKey === undefined ? [] : texts('apiKey', typeof apiKey === 'string' ? [apiKey] : apiKey)
@@ -132,6 +141,7 @@ export function resolveServerOptions(options: ServerOptions = {}): ResolvedServe
     maxTokens: number('maxTokens', Number.POSITIVE_INFINITY, 1, true),
     maxQueue: number('maxQueue', 100, 0),
     stallTimeout: number('stallTimeout', 120_000, 1, true),
+    streamInterval: number('streamInterval', 32, 0),
   }
 }
 

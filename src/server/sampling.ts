@@ -7,11 +7,12 @@ export function samplingOf(
   request: SamplingRequest,
   choice: number,
   maxTokens: number,
-  { defaults, maxTokens: most }: ResolvedServerOptions,
+  { defaults, maxTokens: most, streamInterval }: ResolvedServerOptions,
 ): GenerateOptions {
   const { seed, stop } = request
   return withoutUndefined({
     maxTokens: Math.min(maxTokens, most),
+    streamInterval,
     temp: request.temperature ?? defaults.temp,
     topK: request.top_k ?? defaults.topK,
     topP: request.top_p ?? defaults.topP,
