@@ -5,5 +5,6 @@ import { native } from './rows/native.mjs'
 import { pace } from './rows/pace.mjs'
 import { peers } from './rows/peers.mjs'
 import { serverRows } from './rows/server.mjs'
+import { terminalRows } from './rows/terminal.mjs'
 
-export const rows = [...native, ...engineRows, ...pace, ...kernels, ...serverRows, ...peers]
+export const rows = [...native, ...engineRows, ...pace, ...kernels, ...serverRows, ...terminalRows, ...peers]

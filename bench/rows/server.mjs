@@ -12,7 +12,7 @@ import { median } from '../stats.mjs'
 const CTX = 1024 // of each client
 const ONE = { tokens: 192 }
 const MANY = { clients: 8, each: 2, tokens: 128 }
-const STEADY = { clients: 4, each: 10, tokens: 100 }
+const STEADY = { clients: 4, each: 20, tokens: 100 }
 const VANISHING = 100
 
 /** No two alike: nothing but the beginning is cached. */

@@ -6,6 +6,7 @@ import { EXIT, tell } from './failure.ts'
 import { GENERATE_FLAGS, generateOptions, MODEL_FLAGS, modelOptions, withFlags } from './flags.ts'
 import { Input } from './input.ts'
 import { interruptible } from './interrupt.ts'
+import { Highlighter } from './markdown.ts'
 import { named } from './models-folder.ts'
 import type { Context } from './program.ts'
 import { remember, remembered, rememberModel } from './remembered.ts'
@@ -92,17 +93,18 @@ async function answer(
 ): Promise<void> {
   const generation = conversation.say(message)
   const release = input.onInterrupt(() => void generation.stop())
+  const highlighter = new Highlighter()
   let isThinking = false
   try {
     for await (const { channel, text } of generation.parts()) {
       const thinks = channel === 'reasoning'
       if (isThinking && !thinks) await write('\n\n')
       isThinking = thinks
-      await write(thinks ? paint('dim', text) : text)
+      await write(thinks ? paint('dim', text) : highlighter.push(text))
     }
   } finally {
     release()
-    await write('\n')
+    await write(`${highlighter.end()}\n`)
   }
   conversation.noteResult(await generation.result)
 }

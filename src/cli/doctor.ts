@@ -91,7 +91,9 @@ async function aboutModel(name: string | undefined): Promise<Finding[]> {
     const found = `is on the disk; needs ${size(total)} of ${size(available)}`
     return [(fits ? fine : wrong)(name, found)]
   } catch (error) {
-    const known = await GPT4All.listModels().catch(() => [])
+    const known = await GPT4All.listModels().catch((reason: Error) => reason)
+    if (known instanceof Error)
+      return [wrong(name, `is not on the disk, and GPT4All's list cannot be read: ${known.message}`)]
     const entry = known.find(({ filename }) => filename === name || filename === `${name}.gguf`)
     if (!entry) return [wrong(name, (error as Error).message)]
     return [fine(name, `would be downloaded${entry.filesize ? `: ${size(entry.filesize)}` : ''}`)]

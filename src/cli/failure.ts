@@ -24,7 +24,7 @@ export function tell(error: unknown): Told {
   if (!isGPT4AllError(error)) return tellForeign(error as NodeJS.ErrnoException)
   const { code } = error
   // Its options are flags here.
-  const message = error.message.replaceAll(/"([a-z]+(?:[A-Z]\w*)?)"/g, (quoted, name: string) =>
+  const message = inCommands(error.message).replaceAll(/"([a-z]+(?:[A-Z]\w*)?)"/g, (quoted, name: string) =>
     name === (error as { option?: string }).option || /[A-Z]/.test(name) ? flagOf(name) : quoted,
   )
   const told = HINTS[code]
@@ -32,7 +32,16 @@ export function tell(error: unknown): Told {
   return { code: told?.[0] ?? EXIT.failure, message, hint: told?.[1] }
 }
 
-const flagOf = (option: string) => `--${option.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+/** What the library says of its functions, in terms of the commands that call them. */
+const inCommands = (message: string) =>
+  message
+    .replaceAll('GPT4All.listModels()', '`gpt4all-ts models list`')
+    .replaceAll('GPT4All.downloadModel()', '`gpt4all-ts models download --url`')
+    .replaceAll(/GPT4All\.load\("([^"]+)"\)/g, '`gpt4all-ts models download $1`')
+    .replaceAll('set allowDownload to true', 'download it with `gpt4all-ts models download`')
+
+const flagOf = (option: string) =>
+  option === 'name' ? 'the model' : `--${option.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
 
 function tellForeign(error: NodeJS.ErrnoException): Told {
   const message = error?.message ?? String(error)

@@ -1,22 +1,28 @@
 import { Interrupted } from './failure.ts'
 
+const NAMES = ['SIGINT', 'SIGTERM'] as const
+
 /** Aborts at the first Ctrl-C, or when the process is asked to end; at the second it ends at once. */
 export function signalOf(): AbortSignal {
-  const controller = new AbortController()
-  for (const name of ['SIGINT', 'SIGTERM'] as const)
-    process.once(name, () => controller.abort(new Interrupted(name)))
-  return controller.signal
+  return listen().signal
 }
 
 /** Runs `work` with such a signal; behind it the process hears Ctrl-C as before. */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const controller = new AbortController()
-  const end = () => controller.abort(new Interrupted('interrupted'))
-  const names = ['SIGINT', 'SIGTERM'] as const
-  for (const name of names) process.once(name, end)
+  const { signal, unlisten } = listen()
   try {
-    return await work(controller.signal)
+    return await work(signal)
   } finally {
-    for (const name of names) process.off(name, end)
+    unlisten()
   }
+}
+
+function listen(): { readonly signal: AbortSignal; readonly unlisten: () => void } {
+  const controller = new AbortController()
+  const end = (name: NodeJS.Signals) => controller.abort(new Interrupted(name))
+  for (const name of NAMES) process.once(name, end)
+  const unlisten = () => {
+    for (const name of NAMES) process.off(name, end)
+  }
+  return { signal: controller.signal, unlisten }
 }

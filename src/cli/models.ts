@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
-import { type CatalogEntry, defaultModelPath, GPT4All } from '../index.ts'
+import { type CatalogEntry, defaultModelPath, GPT4All, type MemoryPlan } from '../index.ts'
 import { number } from './flags.ts'
 import { signalOf } from './interrupt.ts'
 import { localModels } from './models-folder.ts'
@@ -16,6 +16,14 @@ Examples:
 
 const modelPath = () =>
   new Option('--model-path <folder>', 'folder of the models (default: ~/.cache/gpt4all)')
+
+function contextOf({ trainedContextSize: trained, largestNCtx: fitting }: MemoryPlan): string {
+  if (fitting <= 0) return 'none fits into this memory'
+  if (trained === undefined) return `up to ${fitting} tokens fit into this memory`
+  return fitting >= trained
+    ? `up to ${trained} tokens, as it was trained; they fit`
+    : `up to ${fitting} tokens fit into this memory; it was trained on ${trained}`
+}
 
 export function addModels(program: Command, { terminal }: Context): void {
   const models = program
@@ -114,7 +122,7 @@ export function addModels(program: Command, { terminal }: Context): void {
           ['weights', size(memory.weights)],
           ['cache', `${size(memory.kvCache)} for ${nCtx ?? 2048} tokens of context`],
           ['in all', `${size(memory.total)}; this machine has ${size(memory.available)}`],
-          ['largest context', memory.largestNCtx > 0 ? `${memory.largestNCtx} tokens` : 'none fits'],
+          ['context', contextOf(memory)],
         ]),
       )
     })

@@ -74,7 +74,7 @@ export function paint(
   stream: NodeJS.WriteStream = process.stdout,
 ): string {
   const coloured = stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb'
-  return coloured ? styleText(style, text) : text
+  return coloured ? styleText(style, text, { validateStream: false }) : text
 }
 
 /** Rows with their columns under each other. */

@@ -47,6 +47,7 @@ export async function answer(
   }
   const results = await Promise.all(generations.map(({ result }) => result)).catch((error) => {
     exchange.abort(error) // the others are for nobody
+    exchange.noteGivenUp(generations)
     throw error
   })
   exchange.noteResults(results, choicesPerPrompt)
@@ -88,11 +89,13 @@ async function* eventsOf(
   } catch (error) {
     const failure = toApiError(error)
     exchange.abort(failure)
+    exchange.noteGivenUp(generations)
     exchange.end(failure.status, failure)
     if (!isTold) throw failure // there may be no headers yet
     yield event(failure.body)
   } finally {
     // The client went away: that is what `return()` means here.
+    exchange.noteGivenUp(generations)
     exchange.end(200)
   }
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
-import type { GenerationResult, Logger } from '../index.ts'
+import type { Generation, GenerationResult, Logger } from '../index.ts'
 import type { ApiError } from './errors.ts'
 import type { Metrics } from './metrics.ts'
 
@@ -30,6 +30,7 @@ export class Exchange {
   readonly #notes: Notes = {}
   #results: readonly GenerationResult[] = []
   #prompts: readonly GenerationResult[] = []
+  #givenUp = 0
   #release = () => {}
   #isStreaming = false
   #isOver = false
@@ -79,6 +80,13 @@ export class Exchange {
     this.#sinks.metrics.generated(this.#notes.model ?? '', results, this.#prompts)
   }
 
+  /** What was made of `generations` that nobody waits for any more. */
+  noteGivenUp(generations: readonly Generation[]): void {
+    if (this.#isOver || this.#results.length > 0) return
+    this.#givenUp = generations.reduce((sum, { partial }) => sum + partial.tokens.length, 0)
+    this.#sinks.metrics.gaveUp(this.#notes.model ?? '', this.#givenUp)
+  }
+
   /** A message may quote the request: it is none of the log's business unless that is asked for. */
   #told({ message, type, code, param, status }: ApiError): object {
     const isOwn = status >= 500 || this.#sinks.logPrompts
@@ -115,6 +123,7 @@ export class Exchange {
       ms: Math.round(seconds * 1000),
       ...this.#notes,
       ...totals(this.#results, this.#prompts),
+      ...(this.#givenUp > 0 && { completionTokens: this.#givenUp }),
       ...(error && shown !== 499 && this.#told(error)),
     })
     this.#onEnd()

@@ -73,6 +73,11 @@ export class Metrics {
     }
   }
 
+  /** Tokens that were generated for nobody: the client went away, or another choice failed. */
+  gaveUp(model: string, tokens: number): void {
+    this.#tokens.completion.inc({ model }, tokens)
+  }
+
   async toResponse(): Promise<Response> {
     const text = await this.#registry.metrics()
     return new Response(text, { headers: { 'content-type': this.#registry.contentType } })

@@ -118,28 +118,6 @@ describe('generations whose steps go on by themselves', () => {
     },
   )
 
-  test('hand over several tokens at once where streamInterval says so, each by itself where it is 0', async () => {
-    const turnsOf = async (streamInterval: number) => {
-      let turn = 0
-      let isOver = false
-      const count = () => {
-        turn++
-        if (!isOver) setImmediate(count)
-      }
-      setImmediate(count)
-      const seen = new Set<number>()
-      let pieces = 0
-      for await (const _ of model.generate(PROMPTS[0]!, { ...GREEDY, streamInterval })) {
-        pieces++
-        seen.add(turn)
-      }
-      isOver = true
-      return seen.size / pieces
-    }
-    expect(await turnsOf(0)).toBeGreaterThan(0.9)
-    expect(await turnsOf(1000)).toBeLessThan(0.2)
-  })
-
   test('end with the model that is closed', async () => {
     const closing = await GPT4All.load(EMBEDDED, { nThreads: 1, parallel: 2 })
     const ended = PROMPTS.map((prompt) =>

@@ -119,6 +119,18 @@ describe('the chat page', () => {
     await isIdle()
   })
 
+  test('keeps the conversation over a reload, until another is begun', async () => {
+    await ask('What is the capital of France?')
+    await isIdle()
+    const before = await answers().allTextContents()
+    await page.reload()
+    expect(await answers().allTextContents()).toEqual(before)
+    await page.locator('#model option').waitFor({ state: 'attached' })
+    await page.getByRole('button', { name: 'New chat' }).click()
+    await page.reload()
+    expect(await answers().count()).toBe(0)
+  })
+
   test('exports the chat as JSON', async () => {
     await ask('Count from 1 to 5.')
     await isIdle()

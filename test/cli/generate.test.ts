@@ -74,7 +74,18 @@ describe('gpt4all-ts generate', () => {
 
 describe('what goes wrong', () => {
   test.each([
-    ['no model', ['generate', '-m', 'nowhere.gguf', '--no-allow-download', 'x'], 3, /no model file/],
+    [
+      'no model',
+      ['generate', '-m', 'nowhere.gguf', '--no-allow-download', 'x'],
+      3,
+      /no model file.*`gpt4all-ts models download`/,
+    ],
+    [
+      'an address',
+      ['generate', '-m', 'https://a.b/c.gguf', 'x'],
+      2,
+      /`gpt4all-ts models download --url`\) for the model but/,
+    ],
     ['no GGUF', ['generate', '-m', './package.json', 'x'], 3, /GGUF/],
     ['a bad value', ['generate', '-m', EMBEDDED, '--temp', '-1', 'x'], 2, /--temp/],
     ['no number', ['generate', '-m', EMBEDDED, '--top-k', 'many', 'x'], 2, /must be a number/],

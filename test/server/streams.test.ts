@@ -31,9 +31,12 @@ describe('a client that goes away', () => {
       else while (one.model.activity.running === 0) await new Promise(setImmediate)
       leaving.abort()
       await response.catch(() => {})
-      const { status } = await one.logged(({ id }) => id === 'leaver')
+      const { status, completionTokens = 0 } = await one.logged(({ id }) => id === 'leaver')
       expect(status).toBe(499)
+      if (stream) expect(completionTokens).toBeGreaterThan(0)
       await idle(one)
+      const metrics = await (await one.get('/metrics')).text()
+      expect(metrics).toContain(`gpt4all_completion_tokens_total{model="tiny"} ${completionTokens}\n`)
       expect((await one.post('/v1/completions', { prompt: 'Hello' })).status).toBe(200)
     },
   )

@@ -1,0 +1,74 @@
+import { stripVTControlCharacters } from 'node:util'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { Highlighter } from '../../src/cli/markdown.ts'
+
+const TEXT = `# A heading
+Text with \`code\`, **bold**, 2 * 3 * 4, \`a ** b\` and a \`lonely mark.
+#no heading
+
+\`\`\`js
+const a = \`**x**\`
+# no heading
+\`\`\`
+After it, **bold
+ends with its line.
+    \`\`\`
+##`
+
+const ESC = '\u001b'
+
+const terminal = { isTTY: true } as NodeJS.WriteStream
+/** Given in pieces of `size` characters. */
+function highlight(text: string, size: number, stream = terminal): string {
+  const highlighter = new Highlighter(stream)
+  let out = ''
+  for (let i = 0; i < text.length; i += size) out += highlighter.push(text.slice(i, i + size))
+  return out + highlighter.end()
+}
+
+const CODE_OR_CHARACTER = new RegExp(`${ESC}\\[(\\d+)m|[^]`, 'g')
+
+/** The style of every character. */
+function stylesOf(out: string): string {
+  let style = '.'
+  return [...out.matchAll(CODE_OR_CHARACTER)]
+    .map(([character, code]) => {
+      if (code === undefined) return character === '\n' ? '\n' : style
+      style = code === '36' ? 'c' : code === '1' ? 'b' : '.'
+      return ''
+    })
+    .join('')
+}
+
+afterEach(() => vi.unstubAllEnvs())
+
+describe('Markdown in a terminal', () => {
+  test.each([1, 2, 3, 7, 1000])('is coloured, and stays as it is, in pieces of %i', (size) => {
+    vi.stubEnv('NO_COLOR', '')
+    vi.stubEnv('TERM', 'xterm')
+    const out = highlight(TEXT, size)
+    expect(stripVTControlCharacters(out)).toBe(TEXT)
+    expect(stylesOf(out)).toBe(
+      [
+        'bbbbbbbbbbb',
+        '..........cccccc..bbbbbbbb.............cccccccc.......ccccccccccccc',
+        '...........',
+        '',
+        'ccccc',
+        'ccccccccccccccccc',
+        'cccccccccccc',
+        'ccc',
+        '..........bbbbbb',
+        '...................',
+        '....ccc',
+        '..',
+      ].join('\n'),
+    )
+  })
+
+  test('has no colours elsewhere, or where NO_COLOR says so', () => {
+    expect(highlight(TEXT, 3, {} as NodeJS.WriteStream)).toBe(TEXT)
+    vi.stubEnv('NO_COLOR', '1')
+    expect(highlight(TEXT, 3)).toBe(TEXT)
+  })
+})

@@ -1,0 +1,45 @@
+import { describe, expect, test } from 'vitest'
+import type { Ask, Work } from '../../src/engine/gather.ts'
+import { runOf } from '../../src/engine/runs.ts'
+import type { Sequence } from '../../src/engine/sequence.ts'
+import { Slot } from '../../src/engine/slots.ts'
+
+const CONTEXT = 1000
+const ended = () => {}
+
+/** A stream that has drawn its last token and wants `most` more. */
+function stream(interval: number | undefined, { most = 500, held = 100 } = {}): Work {
+  const sequence = { tokens: Array(held).fill(0), cachedTokens: held - 1 } as unknown as Sequence
+  const reader = interval === undefined ? undefined : { interval }
+  const ask = { sequence, most, reader, resolve: ended, reject: ended, onAbort: ended } as unknown as Ask
+  return { ask, slot: new Slot(0), tokens: new Int32Array(1), guessed: 0, last: true } as unknown as Work
+}
+
+const run = (work: readonly Work[], waiting = 0) =>
+  runOf(work, [...work.map(({ ask }) => ask), ...Array(waiting).fill({})], waiting, CONTEXT)
+
+describe('how far a step goes on without JavaScript', () => {
+  test('is what its readers let it', () => {
+    expect(run([stream(32)])?.milliseconds).toBe(32)
+    expect(run([stream(1000)])?.milliseconds).toBe(1000)
+    expect(run([stream(1000), stream(8), stream(32)])?.milliseconds).toBe(8)
+  })
+
+  test('is one step where somebody wants every token by itself', () => {
+    expect(run([stream(0)])).toBeUndefined()
+    expect(run([stream(1000), stream(0)])).toBeUndefined()
+  })
+
+  test('is short where a reader has not said, and while others wait for a slot', () => {
+    expect(run([stream(undefined)])?.milliseconds).toBe(8)
+    expect(run([stream(1000)], 1)?.milliseconds).toBe(8)
+    expect(run([stream(2)], 1)?.milliseconds).toBe(2)
+  })
+
+  test('ends where an answer or the context does', () => {
+    expect(run([stream(32)])?.steps).toBe(64)
+    expect(run([stream(32, { most: 5 }), stream(32)])?.steps).toBe(5)
+    expect(run([stream(32, { held: CONTEXT - 2 })])?.steps).toBe(3)
+    expect(run([stream(32, { most: 1 })])).toBeUndefined()
+  })
+})
