@@ -194,7 +194,7 @@ Napi::Value Context::Copy(const Napi::CallbackInfo& info) {
   return Promised(info.Env(), [=](Session& session) {
     // Not llama_memory_seq_cp: between streams it copies with the next decode, over whatever came there
     // since.
-    if (from != to) RestoreState(session.context, to, SaveState(session.context, from));
+    if (from != to) CopyState(session.context, from, to);
     return [](Napi::Env env) { return env.Undefined(); };
   });
 }
@@ -228,7 +228,9 @@ Napi::Value Context::Positions(const Napi::CallbackInfo& info) {
 Napi::Value Context::Save(const Napi::CallbackInfo& info) {
   const llama_seq_id sequence = Sequence(info[0]);
   return Promised(info.Env(), [=](Session& session) {
-    return [state = SaveState(session.context, sequence)](Napi::Env env) { return ToBytes(env, state); };
+    return [state = SaveState(session.context, sequence, session.states_are_plain)](Napi::Env env) {
+      return ToBytes(env, state);
+    };
   });
 }
 
@@ -238,9 +240,9 @@ Napi::Value Context::Restore(const Napi::CallbackInfo& info) {
     throw BadArgument(info.Env(), "state", "a Uint8Array");
   }
   const auto given = info[1].As<Napi::Uint8Array>();
-  const std::string state(given.Data(), given.Data() + given.ElementLength());
-  return Promised(info.Env(), [=](Session& session) {
-    RestoreState(session.context, sequence, state);
+  std::string state(given.Data(), given.Data() + given.ElementLength());
+  return Promised(info.Env(), [sequence, state = std::move(state)](Session& session) mutable {
+    RestoreState(session.context, sequence, state, session.states_are_plain);
     return [](Napi::Env env) { return env.Undefined(); };
   });
 }

@@ -123,6 +123,8 @@ class Session {
   void SetThreads(const ThreadPlan& plan);
 
   llama_context* context = nullptr;
+  // See state.h.
+  bool states_are_plain = false;
   std::unique_ptr<Batch> batch;
 
  private:

@@ -29,29 +29,86 @@ uint64_t Checksum(const char* bytes, size_t size) {
   return hash;
 }
 
-}  // namespace
+// What llama.cpp writes: a magic number, the sequence, the number of streams, and for each stream the number
+// of cells with what they hold.
+constexpr size_t kStreamsAt = kChecksumSize + 2 * sizeof(uint32_t);
+constexpr size_t kFirstAt = kStreamsAt + sizeof(uint32_t);
 
-std::string SaveState(llama_context* context, llama_seq_id sequence) {
+uint32_t Word(const std::string& state, size_t at) {
+  uint32_t word;
+  std::memcpy(&word, state.data() + at, sizeof word);
+  return word;
+}
+
+void SetWord(std::string& state, size_t at, uint32_t word) {
+  std::memcpy(state.data() + at, &word, sizeof word);
+}
+
+// Leaves out the streams that hold nothing, so that a context of another number of sequences can read the
+// state.
+void KeepOneStream(std::string& state) {
+  const uint32_t streams = Word(state, kStreamsAt);
+  uint32_t before = 0;
+  while (before + 1 < streams && Word(state, kFirstAt + before * sizeof(uint32_t)) == 0) before++;
+  state.resize(state.size() - (streams - 1 - before) * sizeof(uint32_t));
+  state.erase(kFirstAt, before * sizeof(uint32_t));
+  SetWord(state, kStreamsAt, 1);
+}
+
+// The reverse; which of the streams holds something makes no difference.
+void AddStreams(std::string& state, uint32_t streams) {
+  if (state.size() < kFirstAt || Word(state, kStreamsAt) != 1) return;
+  SetWord(state, kStreamsAt, streams);
+  state.resize(state.size() + (streams - 1) * sizeof(uint32_t), '\0');
+}
+
+std::string Save(llama_context* context, llama_seq_id sequence) {
   const size_t most = llama_state_seq_get_size(context, sequence);
   std::string state(kChecksumSize + most, '\0');
-  const size_t size = llama_state_seq_get_data(context, Bytes(state) + kChecksumSize, most, sequence);
-  state.resize(kChecksumSize + size);
-  const uint64_t checksum = Checksum(state.data() + kChecksumSize, size);
+  state.resize(kChecksumSize +
+               llama_state_seq_get_data(context, Bytes(state) + kChecksumSize, most, sequence));
+  return state;
+}
+
+void Restore(llama_context* context, llama_seq_id sequence, std::string& state) {
+  const size_t size = state.size() - kChecksumSize;
+  llama_memory_seq_rm(llama_get_memory(context), sequence, -1, -1);
+  if (llama_state_seq_set_data(context, Bytes(state) + kChecksumSize, size, sequence) != 0) return;
+  llama_memory_seq_rm(llama_get_memory(context), sequence, -1, -1);
+  throw Failure("ERR_STATE", "the saved state does not fit this context");
+}
+
+}  // namespace
+
+bool StatesArePlain(llama_context* context) {
+  const llama_model* model = llama_get_model(context);
+  if (llama_model_is_recurrent(model) || llama_model_is_hybrid(model) || llama_model_n_swa(model) > 0)
+    return false;
+  const size_t counts = llama_n_seq_max(context) * sizeof(uint32_t);
+  return llama_state_seq_get_size(context, 0) == kFirstAt - kChecksumSize + counts;
+}
+
+std::string SaveState(llama_context* context, llama_seq_id sequence, bool is_plain) {
+  std::string state = Save(context, sequence);
+  if (is_plain && state.size() > kFirstAt) KeepOneStream(state);
+  const uint64_t checksum = Checksum(state.data() + kChecksumSize, state.size() - kChecksumSize);
   std::memcpy(state.data(), &checksum, kChecksumSize);
   return state;
 }
 
-void RestoreState(llama_context* context, llama_seq_id sequence, const std::string& state) {
+void RestoreState(llama_context* context, llama_seq_id sequence, std::string& state, bool is_plain) {
   if (state.size() <= kChecksumSize) throw Failure("ERR_STATE", "the saved state is cut off");
-  const size_t size = state.size() - kChecksumSize;
-  const char* data = state.data() + kChecksumSize;
   uint64_t checksum;
   std::memcpy(&checksum, state.data(), kChecksumSize);
-  if (checksum != Checksum(data, size)) throw Failure("ERR_STATE", "the saved state is damaged");
-  llama_memory_seq_rm(llama_get_memory(context), sequence, -1, -1);
-  if (llama_state_seq_set_data(context, reinterpret_cast<const uint8_t*>(data), size, sequence) != 0) return;
-  llama_memory_seq_rm(llama_get_memory(context), sequence, -1, -1);
-  throw Failure("ERR_STATE", "the saved state does not fit this context");
+  if (checksum != Checksum(state.data() + kChecksumSize, state.size() - kChecksumSize))
+    throw Failure("ERR_STATE", "the saved state is damaged");
+  if (is_plain) AddStreams(state, llama_n_seq_max(context));
+  Restore(context, sequence, state);
+}
+
+void CopyState(llama_context* context, llama_seq_id from, llama_seq_id to) {
+  std::string state = Save(context, from);
+  Restore(context, to, state);
 }
 
 }  // namespace gpt4all

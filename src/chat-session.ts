@@ -1,6 +1,6 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { type InspectOptions, inspect } from 'node:util'
 import type { Begun } from './chat/begun.ts'
+import { markCallback, refuseInCallback } from './chat/callbacks.ts'
 import { History, type Prompt } from './chat/history.ts'
 import {
   type ChatGenerateOptions,
@@ -12,6 +12,15 @@ import {
   type TurnOptions,
 } from './chat/options.ts'
 import { Queue } from './chat/queue.ts'
+import { readSaved, writeSaved } from './chat/saved-file.ts'
+import {
+  bringBack,
+  checkSaveOptions,
+  collect,
+  type Keeper,
+  type SavedSession,
+  type SaveOptions,
+} from './chat/saving.ts'
 import {
   type ChatMessage,
   checkMessages,
@@ -19,7 +28,7 @@ import {
   type TemplateOptions,
   withSystem,
 } from './chat/template.ts'
-import { ClosedError, GPT4AllError, optionError } from './errors.ts'
+import { ClosedError, optionError } from './errors.ts'
 import {
   type GenerateOptions,
   type ResolvedGenerateOptions,
@@ -28,19 +37,23 @@ import {
 import type { Generation } from './generation.ts'
 import type { PartialResult } from './generation-result.ts'
 import type { Prepare, RunRecord } from './generation-run.ts'
+import type { Logger } from './logger.ts'
 import type { NativeModel } from './native/types.ts'
 import { RESERVED_TOKENS } from './options.ts'
 
 /** @internal What a session needs of its model. */
 export type SessionHost = {
+  readonly name: string
   readonly contextSize: number
   readonly deterministic: boolean
-  open(options: TemplateOptions): Promise<{ readonly native: NativeModel; readonly format: PromptFormat }>
+  readonly logger: Logger
+  open(options: TemplateOptions): Promise<{
+    readonly native: NativeModel
+    readonly format: PromptFormat
+    readonly keeper: Keeper
+  }>
   start(prepare: Prepare, options: ResolvedGenerateOptions, closing: AbortSignal): Generation
 }
-
-/** Set while a callback runs, in all that it calls and awaits: the turn waits for it. */
-const inCallback = new AsyncLocalStorage<{ readonly session: ChatSession; pending: boolean }>()
 
 /** What a turn answers: the messages, and how the answer begins. */
 type Asked = { readonly messages: readonly ChatMessage[]; readonly begun: Begun }
@@ -51,6 +64,10 @@ type LastAnswer = {
   readonly raw: string
   readonly enableThinking: boolean
 }
+
+type Opened = { readonly format: PromptFormat; readonly history: History; readonly keeper: Keeper }
+
+type Restored = ReturnType<typeof readSaved> & { readonly file: string }
 
 /**
  * A conversation with a model. Each `generate()` is a turn: message and answer join `messages` when the answer ends,
@@ -67,14 +84,18 @@ export class ChatSession {
   /** The catalog's system prompt is not wanted. */
   #ownSystem: boolean
   #lastAnswer: LastAnswer | undefined
-  #opened: { readonly format: PromptFormat; readonly history: History } | undefined
+  #opened: Opened | undefined
+  #opening: Promise<Opened> | undefined
+  #restored: Restored | undefined
 
   /** @internal Made by `model.chatSession()`. */
   constructor(host: SessionHost, options?: ChatSessionOptions) {
     this.#host = host
     this.#options = resolveChatOptions(options)
-    this.#messages = this.#options.messages
-    this.#ownSystem = this.#options.ownSystem
+    const { messages, ownSystem, restore } = this.#options
+    this.#restored = restore === undefined ? undefined : { file: restore, ...readSaved(restore) }
+    this.#messages = this.#restored?.chat.messages ?? messages
+    this.#ownSystem = this.#restored?.chat.ownSystem ?? ownSystem
   }
 
   /** The conversation so far, the system message first where there is one. A copy: assign to change it. */
@@ -141,6 +162,24 @@ export class ChatSession {
     return messages.length === 0 ? 0 : history.countTokens(messages, this.#options.enableThinking)
   }
 
+  /**
+   * Writes the conversation into `file`, behind the turns that were begun: `chatSession({ restore: file })` goes on
+   * with it, also in another process. JSON, with `state` followed by what the cache holds. There is never half a file.
+   *
+   * @throws {SessionFileError} `ERR_SESSION_FILE` where it cannot be written
+   */
+  async save(file: string, options?: SaveOptions): Promise<SavedSession> {
+    if (typeof file !== 'string' || file === '') throw optionError('file', 'the path of a file', file)
+    const { head, state, saved } = await this.#collect(options)
+    await writeSaved(file, head, state)
+    return saved
+  }
+
+  /** What `save()` would write now. */
+  async savedSize(options?: SaveOptions): Promise<SavedSession> {
+    return (await this.#collect(options)).saved
+  }
+
   /** Ends what is under way with `ERR_CLOSED`; whatever is called afterwards rejects so too. Idempotent. */
   async close(): Promise<void> {
     this.#closing.abort(new ClosedError('The chat session'))
@@ -159,12 +198,7 @@ export class ChatSession {
   #turn(turn: TurnOptions, ask: (messages: readonly ChatMessage[]) => Asked): Generation {
     const resolved = resolveGenerateOptions(turn.options)
     const prepare: Prepare = async (_, record, signal) => {
-      const around = inCallback.getStore()
-      if (around?.session === this && around.pending)
-        throw new GPT4AllError(
-          'ERR_BUSY',
-          'A callback cannot wait for another turn of its session: the turn waits for the callback.',
-        )
+      refuseInCallback(this)
       const leave = await this.#turns.enter()
       if (signal.aborted) {
         leave()
@@ -197,24 +231,8 @@ export class ChatSession {
         reply: prompt.reply,
       }
     }
-    const callback = resolved.callback && this.#marked(resolved.callback)
+    const callback = resolved.callback && markCallback(this, resolved.callback)
     return this.#host.start(prepare, { ...resolved, callback }, this.#closing.signal)
-  }
-
-  #marked(callback: NonNullable<ResolvedGenerateOptions['callback']>): typeof callback {
-    return (tokenId, piece) => {
-      const call = { session: this, pending: true }
-      const settle = () => {
-        call.pending = false
-      }
-      let answer: unknown
-      try {
-        answer = inCallback.run(call, () => callback(tokenId, piece))
-      } finally {
-        if (!(answer instanceof Promise)) settle()
-      }
-      return answer instanceof Promise ? answer.finally(settle) : answer
-    }
   }
 
   #commit(
@@ -244,14 +262,47 @@ export class ChatSession {
         : undefined
   }
 
-  async #use() {
-    if (!this.#opened) {
-      const { template, overflow, reasoning } = this.#options
-      const { native, format } = await this.#host.open(template)
-      const { contextSize, deterministic } = this.#host
-      const shape = { contextSize, reserved: RESERVED_TOKENS, overflow, reasoning, deterministic }
-      this.#opened ??= { format, history: new History(native, format, shape) }
+  // Behind the turns that were begun before.
+  async #collect(options: SaveOptions | undefined): ReturnType<typeof collect> {
+    const checked = checkSaveOptions(options)
+    refuseInCallback(this)
+    const leave = await this.#turns.enter()
+    try {
+      this.#closing.signal.throwIfAborted()
+      const { history, keeper } = await this.#use()
+      const messages = this.#messages
+      const { raw, enableThinking } = this.#lastAnswer?.messages === messages ? this.#lastAnswer : {}
+      const lastAnswer =
+        raw !== undefined && enableThinking !== undefined ? { raw, enableThinking } : undefined
+      const said = { model: this.#host.name, messages, ownSystem: this.#ownSystem, lastAnswer }
+      return await collect(said, history, keeper, checked)
+    } finally {
+      leave()
     }
+  }
+
+  #use(): Promise<Opened> {
+    this.#opening ??= this.#open()
+    this.#opening.catch(() => {
+      this.#opening = undefined // the next one tries again
+    })
+    return this.#opening
+  }
+
+  async #open(): Promise<Opened> {
+    const { template, overflow, reasoning } = this.#options
+    const { native, format, keeper } = await this.#host.open(template)
+    const { contextSize, deterministic, logger } = this.#host
+    const shape = { contextSize, reserved: RESERVED_TOKENS, overflow, reasoning, deterministic }
+    const history = new History(native, format, shape)
+    const restored = this.#restored
+    if (restored && (await bringBack(restored.file, restored, history, keeper, logger))) {
+      const { lastAnswer, messages } = restored.chat
+      if (lastAnswer && messages === this.#messages) this.#lastAnswer = { ...lastAnswer, messages }
+      if (messages !== this.#messages) history.reset()
+    }
+    this.#restored = undefined
+    this.#opened = { format, history, keeper }
     return this.#opened
   }
 

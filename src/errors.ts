@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'ERR_ABORTED'
   | 'ERR_TEMPLATE'
   | 'ERR_DECODE'
+  | 'ERR_SESSION_FILE'
   | 'ERR_BINDING'
 
 const brand = Symbol.for('gpt4all-ts.error')
@@ -107,6 +108,17 @@ export class TemplateError extends GPT4AllError {
   constructor(message: string, options?: ErrorOptions & { readonly line?: number | undefined }) {
     super('ERR_TEMPLATE', message, options)
     this.line = options?.line
+  }
+}
+
+/** `ERR_SESSION_FILE`: the file of a saved session cannot be read or written, is damaged, or is none. */
+export class SessionFileError extends GPT4AllError {
+  /** The file that was meant. */
+  readonly path: string
+
+  constructor(message: string, path: string, options?: ErrorOptions) {
+    super('ERR_SESSION_FILE', message, options)
+    this.path = path
   }
 }
 

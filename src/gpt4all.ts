@@ -110,11 +110,14 @@ export class GPT4All extends ModelFiles {
   chatSession(options?: ChatSessionOptions): ChatSession {
     return new ChatSession(
       {
+        name: this.name,
         contextSize: this.contextSize,
         deterministic: this.#options.deterministic,
+        logger: this.#options.logger,
         open: async (template) => {
           const opened = await this.#open()
-          return { native: opened.native, format: await opened.promptFormat(template) }
+          const { native, keeper } = opened
+          return { native, keeper, format: await opened.promptFormat(template) }
         },
         start: (prepare, resolved, closing) => this.#start(prepare, resolved, closing),
       },

@@ -1,5 +1,6 @@
 export type { OverflowPolicy } from './chat/history.ts'
 export type { ChatGenerateOptions, ChatSessionOptions } from './chat/options.ts'
+export type { SavedSession, SaveOptions } from './chat/saving.ts'
 export {
   type ChatMessage,
   DEFAULT_PROMPT_TEMPLATE,
@@ -26,6 +27,7 @@ export {
   OutOfMemoryError,
   optionError,
   QueueFullError,
+  SessionFileError,
   TemplateError,
 } from './errors.ts'
 export type { GenerateOptions } from './generate-options.ts'

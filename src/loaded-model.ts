@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import { PromptFormats } from './chat/formats.ts'
+import type { Keeper } from './chat/saving.ts'
 import type { PromptFormat, TemplateOptions } from './chat/template.ts'
 import type { ResolvedThreads } from './compute-options.ts'
 import { type Activity, Engine } from './engine/engine.ts'
@@ -17,6 +18,7 @@ import { lookUpEntry } from './models/catalog-entry.ts'
 import { loadDraft } from './models/draft.ts'
 import { asGguf } from './models/ggml/convert.ts'
 import type { GgufHeader } from './models/gguf/header.ts'
+import { type Identity, identify } from './models/identity.ts'
 import type { ModelLocation } from './models/locate.ts'
 import { sideBySide } from './models/memory.ts'
 import { obtainModel } from './models/obtain.ts'
@@ -61,6 +63,7 @@ export class LoadedModel {
   readonly #endTokens: ReadonlySet<number>
   readonly #bytesOf: (token: number) => Uint8Array
   readonly #closing: AbortController
+  #identity: Promise<Identity> | undefined
 
   private constructor(
     binding: NativeBinding,
@@ -153,6 +156,19 @@ export class LoadedModel {
       vocabularySize: info.vocabSize,
       chatTemplate: info.metadata['tokenizer.chat_template'],
       metadata: info.metadata,
+    }
+  }
+
+  /** What its conversations have in the cache, and what files of them are bound to. */
+  get keeper(): Keeper {
+    const { engine } = this.#model.started
+    return {
+      stateOf: (conversation, tokens) => engine.stateOf(conversation, tokens),
+      offer: (conversation, state) => engine.offer(conversation, state),
+      identity: () => {
+        this.#identity ??= identify(this.#model, this.#options, this.#binding.llamaVersion)
+        return this.#identity
+      },
     }
   }
 

@@ -1,9 +1,11 @@
 // The rows on how cost grows: with the length of a conversation, and with the number of streams.
 import { engine } from '../engine-programs.mjs'
 import { files } from '../models.mjs'
+import { ratios, speeds } from '../pairs.mjs'
 import { linearFit, median } from '../stats.mjs'
 
 const TURN = { turns: 50, added: 32, answer: 16, nCtx: 4096 }
+const SAVED = 1500 // tokens
 const COUNTS = [1, 2, 4, 8, 16]
 const EACH = { nCtx: 512, prompt: 64, tokens: 256 } // a stream
 const LONG_RUNS = 5
@@ -40,6 +42,26 @@ export const pace = [
             },
           ],
         },
+      }
+    },
+  },
+  {
+    name: 'restore',
+    title: `a conversation of ${SAVED.toLocaleString('en')} tokens from a file with its state, until its next first token / evaluated anew`,
+    bar: { atMost: 0.2 },
+    async measure({ model, threads, pairs }) {
+      const { measured, evaluated, live, saved, texts } = await engine('restore', {
+        model,
+        threads,
+        tokens: SAVED,
+        pairs,
+      })
+      if (texts.length > 1) throw new Error(`the texts differ: ${texts.join(' / ')}`)
+      const megabytes = (saved.stateBytes / 1e6).toFixed(1)
+      return {
+        values: ratios(measured),
+        note: `${speeds(measured, 'anew', 'ms')}; ${evaluated} tokens evaluated, ${live} where it goes on without a file; ${megabytes} MB for ${saved.stateTokens} tokens`,
+        measured,
       }
     },
   },

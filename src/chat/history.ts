@@ -7,6 +7,7 @@ import { type Begun, beginAnswer, mayThink, replyFormat } from './begun.ts'
 import { checkKept, firstKept, leftOut, nextTurn } from './overflow.ts'
 import { controlPattern, Protection, structuralTexts } from './protect.ts'
 import { type Cut, type Part, TokenRecord } from './record.ts'
+import type { SavedChat } from './saved-file.ts'
 import {
   type ChatMessage,
   type PromptFormat,
@@ -100,6 +101,18 @@ export class History {
   /** The messages are no longer those of before, with some behind them: nothing is left out any more. */
   reset(): void {
     this.#skipped = 0
+  }
+
+  /** What a file of the conversation needs to know. */
+  get saved(): Pick<SavedChat, 'skipped' | 'record'> {
+    return { skipped: this.#skipped, record: this.#record.saved }
+  }
+
+  /** Goes on as what was saved: the tokens are those of the same model. */
+  restore({ skipped, record }: Pick<SavedChat, 'skipped' | 'record'>): void {
+    this.#skipped = skipped
+    const { vocabSize } = this.#model.info
+    if (record.tokens.every((token) => token < vocabSize)) this.#record = TokenRecord.from(record)
   }
 
   /** @throws {ContextOverflowError} when it does not fit and nothing (more) may be left out */

@@ -30,6 +30,12 @@ export type ChatSessionOptions = TemplateOptions & {
   /** A conversation to go on with. Its first message may be the system's, instead of `systemPrompt`. @default none */
   readonly messages?: readonly ChatMessage[] | undefined
   /**
+   * A file that `session.save()` has written: the conversation goes on where it was, in place of `messages` and
+   * `systemPrompt`. With another model, or where its cache does not fit, it is evaluated anew.
+   * @default none. A file that is damaged, or none, throws `ERR_SESSION_FILE`
+   */
+  readonly restore?: string | undefined
+  /**
    * When the conversation has outgrown `nCtx`: `'drop-oldest'` leaves the oldest turns out of the prompt (never the
    * system prompt, nor the last message) until at most half of what fits is left, as soon as the prompt and room for the
    * answer (`maxTokens`, a quarter of `nCtx` at most) do not fit; `'error'` rejects with `ContextOverflowError`
@@ -73,6 +79,7 @@ export type ResolvedChatOptions = {
   readonly enableThinking: boolean
   /** A system prompt was given, be it an empty one: that of a catalog entry is not used. */
   readonly ownSystem: boolean
+  readonly restore: string | undefined
 }
 
 /** What ends an answer in the formats that models without a template were trained on. Source: GPT4All's backend. */
@@ -95,6 +102,7 @@ const CHAT_OPTIONS: Readonly<Record<keyof ChatSessionOptions, true>> = {
   promptTemplate: true,
   chatTemplate: true,
   messages: true,
+  restore: true,
   overflow: true,
   defaultStops: true,
   reasoning: true,
@@ -109,6 +117,13 @@ export function resolveChatOptions(options: ChatSessionOptions = {}): ResolvedCh
   checkMessages(messages)
   if (system && messages[0]?.role === 'system')
     throw optionError('systemPrompt', 'no system prompt beside a system message in "messages"', system)
+  const { restore } = options
+  if (string('restore', restore) !== undefined && (system !== undefined || options.messages !== undefined))
+    throw optionError(
+      'restore',
+      'a file without "messages" and "systemPrompt", which it has itself,',
+      restore,
+    )
   string('promptTemplate', promptTemplate)
   string('chatTemplate', chatTemplate)
   if (promptTemplate !== undefined) parsePattern(promptTemplate)
@@ -125,6 +140,7 @@ export function resolveChatOptions(options: ChatSessionOptions = {}): ResolvedCh
     defaultStops: boolean('defaultStops', options.defaultStops),
     reasoning: policy(options.reasoning),
     enableThinking: boolean('enableThinking', options.enableThinking) ?? true,
+    restore,
     ownSystem: system !== undefined || messages[0]?.role === 'system',
   }
 }

@@ -1,4 +1,5 @@
 import { commonPrefix } from '../engine/slots.ts'
+import type { SavedRecord } from './saved-file.ts'
 
 /**
  * A place in a rendered prompt where tokenizing began anew: `tokens` tokens spell the first `chars` characters, and
@@ -28,6 +29,15 @@ export class TokenRecord {
     this.rendered = rendered
     this.tokens = tokens
     this.#cuts = [...cuts, { chars: rendered.length, tokens: tokens.length }]
+  }
+
+  /** As it was given by `saved`. */
+  static from({ rendered, tokens, cuts }: SavedRecord): TokenRecord {
+    return new TokenRecord(rendered, tokens, cuts)
+  }
+
+  get saved(): SavedRecord {
+    return { rendered: this.rendered, tokens: this.tokens, cuts: this.#cuts }
   }
 
   /** Adds what came behind. */

@@ -11,8 +11,8 @@ import { Pace } from './pace.ts'
 import { Placement } from './placement.ts'
 import { runOf } from './runs.ts'
 import { Sequence, type SequenceOptions, type StepOptions } from './sequence.ts'
-import { Slots } from './slots.ts'
-import { StateCache } from './state-cache.ts'
+import { type Slot, Slots } from './slots.ts'
+import { type SavedState, StateCache } from './state-cache.ts'
 import { type ThreadChoice, ThreadCounts } from './thread-counts.ts'
 
 /** What is cached is lost where a context grows, so it grows by much. */
@@ -107,6 +107,17 @@ export class Engine {
   get activity(): Activity {
     const running = this.#slots.all.filter((slot) => slot.owner).length
     return { running, queued: waitingFor(this.#slots, this.#asks).length }
+  }
+
+  /** See `Placement`. */
+  stateOf(conversation: object, tokens: readonly number[]): Promise<SavedState | undefined> {
+    const isBusy = (slot: Slot<Sequence>) => this.#stepping.some((work) => work.slot === slot)
+    return this.#placement.stateOf(conversation, tokens, isBusy)
+  }
+
+  /** See `Placement`. */
+  offer(conversation: object, state: SavedState): void {
+    this.#placement.offer(conversation, state)
   }
 
   /** Takes effect with the next step. */

@@ -27,6 +27,9 @@ export class Placement {
   #preparing: Promise<boolean>[] = []
   /** Of those who ask, how many wait until what they begin with is evaluated for another. */
   #heldBack = 0
+  /** States that came from outside, each for its conversation until that goes on. */
+  readonly #offered = new WeakMap<object, SavedState>()
+  readonly #saving = new Set<Promise<void>>()
   /** Slots whose keys are moved by the next step that is evaluated, not before. */
   readonly #shifting = new Set<Slot<Sequence>>()
 
@@ -112,14 +115,14 @@ export class Placement {
   #bringIn(slot: Slot<Sequence>, { tokens, conversation }: Sequence): void {
     const own = this.#usable(slot.tokens, tokens)
     const other = this.#shape.keepsAll ? this.#longest(slot, tokens) : undefined
-    const saved = this.#states.find(tokens)
-    const inSaved = saved ? this.#usable(saved.state.tokens, tokens) : 0
+    const saved = this.#savedFor(conversation, tokens)
+    const inSaved = saved ? this.#usable(saved.tokens, tokens) : 0
     const inOther = other ? this.#usable(other.tokens, tokens) : 0
     // What another conversation is about to lose.
     const isOthers = slot.conversation?.deref() !== conversation
     if (isOthers && slot.tokens.length >= own + LEAST_REUSED) this.#save(slot)
     if (Math.max(inSaved, inOther) < own + LEAST_REUSED) return
-    if (saved && inSaved > inOther) this.#restore(slot, saved.state, inSaved === saved.state.tokens.length)
+    if (saved && inSaved > inOther) this.#restore(slot, saved, inSaved === saved.tokens.length)
     else if (other) this.#copy(other, slot)
   }
 
@@ -166,10 +169,54 @@ export class Placement {
   #save(slot: Slot<Sequence>): void {
     if (!this.#keeps || this.#shifting.has(slot)) return
     const [tokens, { inSlices }] = [[...slot.tokens], slot]
-    this.#context.save(slot.id).then(
+    const saving = this.#context.save(slot.id).then(
       (bytes) => this.#states.add({ tokens, inSlices, bytes }),
       (error: Error) => this.#shape.logger.debug(`a conversation is not kept: ${error.message}`),
     )
+    this.#saving.add(saving)
+    void saving.then(() => this.#saving.delete(saving))
+  }
+
+  // What it was given itself serves it once.
+  #savedFor(conversation: object, tokens: readonly number[]): SavedState | undefined {
+    const offered = this.#offered.get(conversation)
+    this.#offered.delete(conversation)
+    const found = this.#states.find(tokens)?.state
+    const better =
+      offered && found && this.#usable(found.tokens, tokens) > this.#usable(offered.tokens, tokens)
+    return better ? found : (offered ?? found)
+  }
+
+  /** Brings in `state` when `conversation` next wants a slot. */
+  offer(conversation: object, state: SavedState): void {
+    this.#offered.set(conversation, state)
+  }
+
+  /**
+   * What is cached of `conversation`, of which nothing is being evaluated for it. `tokens` are its own as far as they are
+   * known; `isBusy` tells whether a slot is part of the step under way. `undefined` where nothing is, or a state would not be all of it.
+   */
+  async stateOf(
+    conversation: object,
+    tokens: readonly number[],
+    isBusy: (slot: Slot<Sequence>) => boolean,
+  ): Promise<SavedState | undefined> {
+    if (!this.#shape.keepsAll) return undefined
+    const slot = this.#slots.all.find((one) => one.conversation?.deref() === conversation)
+    if (slot) await this.#context.positions(slot.id) // behind its last step, which may have been given up
+    if (slot?.conversation?.deref() === conversation && !isBusy(slot) && !this.#shifting.has(slot)) {
+      const kept = commonPrefix(slot.tokens, tokens)
+      // What an abort has left behind belongs to nobody.
+      if (this.#shape.rollsBack && tokens.length > 0 && kept < slot.tokens.length) {
+        slot.keep(kept)
+        void this.#context.remove(slot.id, kept, -1).catch(() => {})
+      }
+      const held = { tokens: [...slot.tokens], inSlices: slot.inSlices }
+      return held.tokens.length > 0 ? { ...held, bytes: await this.#context.save(slot.id) } : undefined
+    }
+    await Promise.all(this.#saving)
+    const saved = this.#offered.get(conversation) ?? this.#states.find(tokens)?.state
+    return saved && commonPrefix(saved.tokens, tokens) >= LEAST_REUSED ? saved : undefined
   }
 
   #restore(slot: Slot<Sequence>, state: SavedState, isWhole: boolean): void {

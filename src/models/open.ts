@@ -22,6 +22,8 @@ export type LoadedWeights = {
   readonly entry: TemplateEntry | undefined
   /** The GPUs it was given; empty = it computes on the CPU. */
   readonly gpus: readonly Device[]
+  /** Files of its LoRA adapters. */
+  readonly adapters: readonly string[]
 }
 
 export type OpenedModel<Started> = LoadedWeights & {
@@ -87,8 +89,8 @@ export async function openModel<Started>(
     }).total
     const gpus = choose(one.gpus, bytes)
     try {
-      const file = { header, original, entry, gpus }
-      const opened = await openOn(file, binding, adapters, options, start, signal)
+      const file = { header, original, entry, gpus, adapters }
+      const opened = await openOn(file, binding, options, start, signal)
       return { ...file, ...opened, fallbacks }
     } catch (error) {
       if (gpus.length === 0 || !mayWorkElsewhere(error)) throw error
@@ -102,12 +104,11 @@ export async function openModel<Started>(
 async function openOn<Started>(
   file: Omit<LoadedWeights, 'native'>,
   binding: NativeBinding,
-  adapters: readonly string[],
   options: ResolvedModelOptions,
   start: Start<Started>,
   signal: AbortSignal,
 ): Promise<{ native: NativeModel; started: Started }> {
-  const { header, gpus } = file
+  const { header, gpus, adapters } = file
   const { nCtx, ngl, parallel: sequences = 1, logger } = options
   const plan = planMemory(header, nCtx, {
     part: partOnHost(header, gpus, ngl),

@@ -447,18 +447,32 @@ describe('the cache', () => {
     await step(context, { sequence: 0, position: 0, tokens: prompt })
     const state = await context.save(0)
     await step(context, { sequence: 0, position: 0, tokens: long(40) })
-    const other = await openContext(model, { sequences: 4 }) // as many: llama.cpp wants it
+    const other = await openContext(model, { sequences: 4 })
+    const one = await openContext(model, { sequences: 1 })
+    const many = await openContext(model, { sequences: 7 })
     const position = prompt.length - 1
     for (const [where, sequence] of [
       [context, 0],
       [context, 3],
       [other, 1],
+      [one, 0],
+      [many, 6],
+      [many, 0],
     ] as const) {
       await where.restore(sequence, state)
       expect(await where.positions(sequence)).toEqual({ min: 0, max: position })
       expect(await continueGreedily(where, model, prompt.subarray(-1), { sequence, position })).toEqual(fresh)
     }
-    await other.close()
+    // The same from the middle of many, and from the only one.
+    await step(many, { sequence: 3, position: 0, tokens: prompt })
+    await step(one, { sequence: 0, position: 0, tokens: prompt })
+    for (const bytes of [await many.save(3), await one.save(0)]) {
+      await context.restore(2, bytes)
+      expect(await continueGreedily(context, model, prompt.subarray(-1), { sequence: 2, position })).toEqual(
+        fresh,
+      )
+    }
+    for (const opened of [other, one, many]) await opened.close()
   })
 
   test('an empty sequence can be saved and restored', async () => {

@@ -1,0 +1,91 @@
+import { boolean, checkKnown, checkObject } from '../checks.ts'
+import type { SavedState } from '../engine/state-cache.ts'
+import type { Logger } from '../logger.ts'
+import type { Identity } from '../models/identity.ts'
+import type { History } from './history.ts'
+import { headOf, type readSaved, readState, type SavedChat } from './saved-file.ts'
+
+/** Options of `session.save(file, options)` and `session.savedSize(options)`. */
+export type SaveOptions = {
+  /**
+   * Save what the cache holds of the conversation too, so that it goes on without being evaluated again: some 10 to 200 KB a
+   * token, as the model is. For the same model, opened alike. @default false
+   */
+  readonly state?: boolean | undefined
+}
+
+/** What `session.save()` has written, or would. */
+export type SavedSession = {
+  /** Of the whole file. */
+  readonly bytes: number
+  /** Of these, what the cache holds; 0 without `state`, and where there was nothing in it. */
+  readonly stateBytes: number
+  /** Tokens that need not be evaluated when it is restored. */
+  readonly stateTokens: number
+  readonly messages: number
+}
+
+/** @internal Of an open model: its conversations' part of the cache, and what that is bound to. */
+export type Keeper = {
+  stateOf(conversation: object, tokens: readonly number[]): Promise<SavedState | undefined>
+  offer(conversation: object, state: SavedState): void
+  identity(): Promise<Identity>
+}
+
+/** The end of the conversation and all that only its session knows. */
+export type Said = Pick<SavedChat, 'model' | 'messages' | 'ownSystem' | 'lastAnswer'>
+
+/** A file of the conversation, before it is written. */
+export async function collect(
+  said: Said,
+  history: History,
+  keeper: Keeper,
+  { state: withState }: SaveOptions,
+): Promise<{ readonly head: Buffer; readonly state: Uint8Array | undefined; readonly saved: SavedSession }> {
+  const { record, skipped } = history.saved
+  const state = withState ? await keeper.stateOf(history, record.tokens) : undefined
+  const info = state && { bytes: state.bytes.length, tokens: state.tokens, inSlices: state.inSlices }
+  const { modelHash, cacheHash } = await keeper.identity()
+  const head = headOf({ ...said, modelHash, cacheHash, skipped, record, state: info })
+  const stateBytes = state?.bytes.length ?? 0
+  const stateTokens = state?.tokens.length ?? 0
+  const saved = { bytes: head.length + stateBytes, stateBytes, stateTokens, messages: said.messages.length }
+  return { head, state: state?.bytes, saved }
+}
+
+export function checkSaveOptions(options: SaveOptions = {}): SaveOptions {
+  checkObject('options', options)
+  checkKnown(options, { state: true })
+  boolean('state', options.state)
+  return options
+}
+
+/**
+ * Brings what a file knows beside the messages into `history` and the cache, as far as it fits this model. True where the
+ * model is the one that wrote the conversation.
+ */
+export async function bringBack(
+  file: string,
+  { chat, stateAt }: ReturnType<typeof readSaved>,
+  history: History,
+  keeper: Keeper,
+  logger: Logger,
+): Promise<boolean> {
+  const { modelHash, cacheHash } = await keeper.identity()
+  const anew = 'the conversation is evaluated anew'
+  if (chat.modelHash !== modelHash) {
+    logger.info(`${file} was saved with another model, "${chat.model}": ${anew}`)
+    return false
+  }
+  history.restore(chat)
+  if (!chat.state) return true
+  if (chat.cacheHash !== cacheHash) {
+    logger.info(`${file} was saved with other options of the model, or another version: ${anew}`)
+    return true
+  }
+  const { bytes, tokens, inSlices } = chat.state
+  const state = await readState(file, stateAt, bytes)
+  if (state) keeper.offer(history, { tokens, inSlices, bytes: state })
+  else logger.warn(`${file} is damaged, but for its messages: ${anew}`)
+  return true
+}

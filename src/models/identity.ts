@@ -1,0 +1,32 @@
+import { createHash } from 'node:crypto'
+import { stat } from 'node:fs/promises'
+import type { ResolvedModelOptions } from '../options.ts'
+import { fingerprintOf } from './fingerprint.ts'
+import type { LoadedWeights } from './open.ts'
+
+/** What a saved conversation is bound to, as SHA-256. */
+export type Identity = {
+  /** The same tokens mean the same. */
+  readonly modelHash: string
+  /** And what the cache holds of them is the same, in the same format. */
+  readonly cacheHash: string
+}
+
+export async function identify(
+  { header, adapters }: LoadedWeights,
+  { keyType, valueType, lora, deterministic, nThreads }: ResolvedModelOptions,
+  llamaVersion: string,
+): Promise<Identity> {
+  const modelHash = await fingerprintOf(header.files)
+  const sizes = adapters.map(async (path) => ({ path, bytes: (await stat(path)).size }))
+  const parts = [
+    modelHash,
+    llamaVersion,
+    keyType,
+    valueType,
+    await fingerprintOf(await Promise.all(sizes)),
+    lora.map(({ scale }) => scale),
+    deterministic && nThreads, // which promises the same text bit by bit
+  ]
+  return { modelHash, cacheHash: createHash('sha256').update(JSON.stringify(parts)).digest('hex') }
+}

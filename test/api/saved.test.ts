@@ -1,0 +1,210 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, describe, expect, test } from 'vitest'
+import { type ChatSession, GPT4All, type ModelOptions } from '../../src/index.ts'
+import { EMBEDDED } from '../support/models.ts'
+
+const GREEDY = { temp: 0, repeatPenalty: 1, maxTokens: 12 }
+const FIRST = ['What is the capital of France?', 'Count from 1 to 20.', 'What is the capital of Italy?']
+const NEXT = 'And of Spain?'
+
+const folder = mkdtempSync(join(tmpdir(), 'gpt4all-saved-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+let files = 0
+const newFile = () => join(folder, `session-${files++}.json`)
+
+const models: GPT4All[] = []
+async function open(options: ModelOptions = {}): Promise<GPT4All> {
+  const model = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 512, parallel: 1, ...options })
+  models.push(model)
+  return model
+}
+afterEach(async () => {
+  for (const model of models.splice(0)) await model.close()
+})
+
+/** A conversation of some turns. */
+async function talk(model: GPT4All, systemPrompt = 'You answer briefly.'): Promise<ChatSession> {
+  const session = model.chatSession({ systemPrompt })
+  for (const prompt of FIRST) await session.generate(prompt, GREEDY)
+  return session
+}
+
+/** What the next turn says, and how many tokens of its prompt were not in the cache. */
+async function next(session: ChatSession) {
+  const { text, usage } = await session.generate(NEXT, GREEDY).result
+  return { text, evaluated: usage.promptTokens - usage.cachedTokens }
+}
+
+describe('a saved session', () => {
+  test('goes on with the same messages and the same answer', async () => {
+    const file = newFile()
+    const model = await open()
+    const session = await talk(model)
+    const { messages } = session
+    const { bytes, stateBytes, messages: count } = await session.save(file)
+    expect([bytes, stateBytes, count]).toEqual([readFileSync(file).length, 0, messages.length])
+    expect(JSON.parse(readFileSync(file, 'utf8')).chat.messages).toEqual(messages)
+    const { text } = await next(session)
+    const restored = (await open()).chatSession({ restore: file })
+    expect(restored.messages).toEqual(messages)
+    expect((await next(restored)).text).toBe(text)
+    expect(restored.messages).toEqual(session.messages)
+  })
+
+  test.each([
+    ['in the same model', undefined, {}],
+    ['in a new one', {}, {}],
+    ['in one with more places', { parallel: 4 }, {}],
+    ['from one with more places', {}, { parallel: 3 }],
+    ['with quantized keys and values', { kvType: 'q8_0' }, { kvType: 'q8_0' }],
+  ] as const)('with its state evaluates only what is new: %s', async (_, options, saved) => {
+    const file = newFile()
+    const model = await open(saved)
+    const session = await talk(model)
+    const size = await session.savedSize({ state: true })
+    expect(await session.save(file, { state: true })).toEqual(size)
+    expect(size.bytes).toBe(readFileSync(file).length)
+    const expected = await next(session)
+    const restored = (options ? await open(options) : model).chatSession({ restore: file })
+    const { text, evaluated } = await next(restored)
+    expect(text).toBe(expected.text)
+    expect(evaluated).toBeLessThanOrEqual(expected.evaluated)
+  })
+
+  test('has its state too where another conversation took its place, and without what an abort left', async () => {
+    const file = newFile()
+    const model = await open()
+    const session = await talk(model)
+    const giveUp = new AbortController()
+    const aborted = session.generate(NEXT.repeat(5), {
+      ...GREEDY,
+      signal: giveUp.signal,
+      callback: () => giveUp.abort(),
+    })
+    await expect(aborted).rejects.toThrow()
+    const { stateTokens } = await session.savedSize({ state: true })
+    await talk(model, 'You are a pirate, and speak like one, whatever you are asked.')
+    expect((await session.save(file, { state: true })).stateTokens).toBe(stateTokens)
+    expect(stateTokens).toBeLessThan(await session.countTokens())
+    const restored = (await open()).chatSession({ restore: file })
+    expect((await next(restored)).evaluated).toBeLessThan(40)
+  })
+
+  test('gives the same text bit by bit on a deterministic model', async () => {
+    const file = newFile()
+    const model = await open({ deterministic: true })
+    const session = await talk(model)
+    await session.save(file, { state: true })
+    const { text } = await next(session)
+    expect(await next((await open({ deterministic: true })).chatSession({ restore: file }))).toMatchObject({
+      text,
+    })
+  })
+
+  test('is evaluated anew where the model was opened otherwise, with a word in the log', async () => {
+    const file = newFile()
+    const session = await talk(await open())
+    await session.save(file, { state: true })
+    const lines: string[] = []
+    const info = (line: string) => void lines.push(line)
+    const logger = { debug() {}, info, warn: info, error: info }
+    const other = await open({ kvType: 'q8_0', logger })
+    const restored = other.chatSession({ restore: file })
+    const fresh = (await open({ kvType: 'q8_0' })).chatSession({ messages: restored.messages })
+    expect(await next(restored)).toEqual(await next(fresh))
+    expect(lines.join('\n')).toContain('other options of the model')
+  })
+
+  test('knows how its last answer was written, so that continue() goes on with it', async () => {
+    const file = newFile()
+    const session = await talk(await open())
+    await session.generate('Count from 1 to 20.', { ...GREEDY, maxTokens: 6 })
+    await session.save(file, { state: true })
+    const expected = await session.continue(GREEDY)
+    const restored = (await open()).chatSession({ restore: file })
+    expect(await restored.continue(GREEDY)).toBe(expected)
+    expect(restored.messages).toEqual(session.messages)
+  })
+
+  test('is that of a turn that is under way, once it has ended', async () => {
+    const file = newFile()
+    const session = (await open()).chatSession()
+    const generation = session.generate(FIRST[0]!, GREEDY)
+    const [saved] = await Promise.all([
+      generation.result.then(() => session.save(file)),
+      session.save(newFile()),
+    ])
+    expect(saved.messages).toBe(2)
+  })
+
+  test('may be empty', async () => {
+    const file = newFile()
+    const model = await open()
+    const session = model.chatSession()
+    expect(await session.save(file, { state: true })).toMatchObject({ stateTokens: 0, messages: 0 })
+    const restored = model.chatSession({ restore: file })
+    expect(await restored.generate(FIRST[0]!, GREEDY)).toBe(await session.generate(FIRST[0]!, GREEDY))
+  })
+})
+
+describe('a file that is no saved session', () => {
+  const refused = { name: 'SessionFileError', code: 'ERR_SESSION_FILE' }
+
+  test.each([
+    ['is not there', undefined],
+    ['is empty', ''],
+    ['is text', 'Dear diary\n'],
+    ['is other JSON', '{"messages":[]}\n'],
+    ['is an array', '[]\n'],
+    ['is null', 'null\n'],
+    ['is of a later version', '{"format":"gpt4all-ts session","version":2}\n'],
+    ['holds nothing', '{"format":"gpt4all-ts session","version":1}\n'],
+    ['has no checksum', '{"format":"gpt4all-ts session","version":1,"chat":{}}\n'],
+  ])('is refused with ERR_SESSION_FILE where it %s', async (_, text) => {
+    const file = newFile()
+    if (text !== undefined) writeFileSync(file, text)
+    const model = await open()
+    expect(() => model.chatSession({ restore: file })).toThrow(
+      expect.objectContaining({ ...refused, path: file }),
+    )
+  })
+
+  test('is refused where it is a folder; and nothing is written where one is', async () => {
+    const model = await open()
+    expect(() => model.chatSession({ restore: folder })).toThrow(expect.objectContaining(refused))
+    const before = readdirSync(folder)
+    await expect(model.chatSession().save(folder)).rejects.toMatchObject(refused)
+    await expect(model.chatSession().save(join(folder, 'no', 'where'))).rejects.toMatchObject(refused)
+    expect(readdirSync(folder)).toEqual(before)
+  })
+
+  test('wrong options are refused at once', async () => {
+    const model = await open()
+    const file = newFile()
+    await model.chatSession().save(file)
+    const option = expect.objectContaining({ code: 'ERR_OPTION' })
+    expect(() => model.chatSession({ restore: 1 as never })).toThrow(option)
+    expect(() => model.chatSession({ restore: file, messages: [] })).toThrow(option)
+    expect(() => model.chatSession({ restore: file, systemPrompt: 'x' })).toThrow(option)
+    await expect(model.chatSession().save('')).rejects.toThrow(option)
+    await expect(model.chatSession().save(file, { state: 1 as never })).rejects.toThrow(option)
+    await expect(model.chatSession().save(file, { stat: true } as never)).rejects.toThrow(option)
+  })
+
+  test('a session that is closed, or in one of its callbacks, saves nothing', async () => {
+    const model = await open()
+    const session = model.chatSession()
+    const file = newFile()
+    await session.generate(FIRST[0]!, {
+      ...GREEDY,
+      callback: async () => {
+        await expect(session.save(file)).rejects.toMatchObject({ code: 'ERR_BUSY' })
+        return false
+      },
+    })
+    await session.close()
+    await expect(session.save(file)).rejects.toMatchObject({ code: 'ERR_CLOSED' })
+  })
+})
