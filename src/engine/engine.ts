@@ -15,7 +15,7 @@ import { type Slot, Slots } from './slots.ts'
 import { type SavedState, StateCache } from './state-cache.ts'
 import { type ThreadChoice, ThreadCounts } from './thread-counts.ts'
 
-/** What is cached is lost where a context grows, so it grows by much. */
+/** What is cached is copied where a context grows, so it grows by much. */
 const GROWTH = 4
 
 /** What a model is doing. */
@@ -264,8 +264,7 @@ export class Engine {
     if (wait !== undefined) this.#idleTimer = setTimeout(() => this.#wake(), wait)
   }
 
-  // A context with more slots, where more sequences ask than there are. llama.cpp cannot read the states of one context into
-  // another of more sequences: what was cached is evaluated again, once.
+  // A context with more slots, where more sequences ask than there are.
   async #grow(): Promise<void> {
     const { length } = this.#slots.all
     if (length >= this.#mostSlots) return
@@ -284,7 +283,7 @@ export class Engine {
     }
     const past = this.#context
     this.#context = context
-    this.#placement.begin(context)
+    await this.#placement.moveTo(context)
     logger.debug(`${count} sequences side by side`)
     await past.close()
   }

@@ -40,12 +40,24 @@ export class Placement {
     this.#shape = shape
   }
 
-  /** Goes on with another, empty context. */
-  begin(context: NativeContext): void {
+  /** Goes on with another, empty context of more sequences, into which it brings what the slots hold, where it can. */
+  async moveTo(context: NativeContext): Promise<void> {
+    const past = this.#context
     this.#context = context
-    for (const slot of this.#slots.all) slot.keep(0)
+    for (const slot of this.#slots.all) {
+      const canMove = this.#shape.keepsAll && slot.tokens.length > 0 && !this.#shifting.has(slot)
+      const moved =
+        canMove &&
+        (await past
+          .save(slot.id)
+          .then((bytes) => context.restore(slot.id, bytes))
+          .then(
+            () => true,
+            () => false,
+          ))
+      if (!moved) slot.keep(0)
+    }
     this.#slots.grow(context.info.sequences)
-    this.#states.clear()
     this.#shifting.clear()
   }
 

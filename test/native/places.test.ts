@@ -44,6 +44,31 @@ describe('a context that grows', () => {
   })
 })
 
+describe('a context that grows, late', () => {
+  test('keeps what its slots hold: nothing of a running stream is evaluated again', async () => {
+    const native = await openTiny('llama')
+    const { addon, evaluated } = counting()
+    const engine = await open(native, { parallel: 4 }, addon)
+    const long = tokens(1, 200)
+    const sampler = new binding.Sampler(native.info.vocabSize, GREEDY)
+    const stream = engine.sequence({ moved: false, looksUp: false, drafts: false })
+    const drawn: number[] = []
+    let next = await stream.next(long, { sampler, batchSize: 512, signal: undefined, most: 1 })
+    drawn.push(...next.tokens)
+    const before = evaluated()
+    const other = run(engine, native, tokens(2, 50), 4)
+    for (let i = 0; i < 8; i++) {
+      next = await stream.next(next.tokens, { sampler, batchSize: 512, signal: undefined, most: 1 })
+      drawn.push(...next.tokens)
+    }
+    await other
+    stream.release()
+    expect(lines.filter((line) => line.includes('side by side'))).toEqual(['4 sequences side by side'])
+    expect(evaluated() - before).toBeLessThan(50 + 4 + 8 + 4)
+    expect(await farthest(native, long, drawn)).toBeLessThan(ROUNDING)
+  })
+})
+
 describe('conversations that take turns', () => {
   test.each(['llama', 'gemma3'] as const)('keep their places while there are enough: %s', async (kind) => {
     const native = await openTiny(kind)
