@@ -11,16 +11,16 @@ const PATIENCE_MS = 60_000
 const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`
 
 /** Runs `words` in it: `{ type(text), keys(...names), wrote(pattern), stop() }`; `undefined` where there is no tmux. */
-export async function openTerminal(words) {
+export async function startTmux(words) {
   const server = ['-L', `gpt4all-bench-${randomUUID()}`, '-f', '/dev/null']
   const command = words.map(quote).join(' ')
   const tmux = spawn('tmux', [...server, '-C', 'new-session', '-x', '100', '-y', '40', command], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
-  const isThere = await Promise.race([
-    once(tmux, 'spawn').then(() => true),
-    once(tmux, 'error').then(() => false),
-  ])
+  const isThere = await once(tmux, 'spawn').then(
+    () => true,
+    () => false,
+  )
   if (!isThere) return undefined
   let written = ''
   let hear = () => {}
@@ -33,14 +33,15 @@ export async function openTerminal(words) {
   return {
     type: (text) => tmux.stdin.write(`send-keys -l ${quote(text)}\n`),
     keys: (...names) => tmux.stdin.write(`send-keys ${names.join(' ')}\n`),
-    /** Resolves when it has written `pattern`; what comes later is looked at by the next call. */
+    /** Resolves when it has written `pattern`, with what came before; what comes later is looked at by the next call. */
     async wrote(pattern) {
       const deadline = sleep(PATIENCE_MS, false, { ref: false })
       for (;;) {
         const found = pattern.exec(written)
         if (found) {
+          const before = written.slice(0, found.index)
           written = written.slice(found.index + found[0].length)
-          return
+          return before
         }
         const heard = new Promise((resolve) => {
           hear = () => resolve(true)

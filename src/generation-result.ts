@@ -61,4 +61,4 @@ export type GenerationResult = {
 }
 
 /** What a generation that failed or was aborted had made by then. */
-export type PartialResult = Pick<GenerationResult, 'text' | 'reasoning' | 'tokens'>
+export type PartialResult = Pick<GenerationResult, 'text' | 'reasoning' | 'tokens' | 'usage'>

@@ -89,7 +89,10 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   get partial(): PartialResult {
     const of = (channel: Channel) =>
       this.#parts.map((part) => (part.channel === channel ? part.text : '')).join('')
-    return { text: of('answer'), reasoning: of('reasoning'), tokens: [...this.#tokens] }
+    this.#record.refresh()
+    const { promptTokens, cachedTokens } = this.#record
+    const usage = { promptTokens, cachedTokens, completionTokens: this.#tokens.length }
+    return { text: of('answer'), reasoning: of('reasoning'), tokens: [...this.#tokens], usage }
   }
 
   // biome-ignore lint/suspicious/noThenProperty: a generation is meant to be awaited
@@ -261,20 +264,19 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
 
   #finish(): false {
     this.#unlisten()
-    this.#record.refresh()
+    const made = this.partial
     const { outcome, promptTokens, cachedTokens, dropped, onEnd } = this.#record
     this.#ended = {
       result: {
-        ...this.partial,
+        ...made,
         ...outcome,
         logprobs: this.#logprobs?.slice(0, this.#tokens.length),
         seed: this.#options.sampling.seed,
-        usage: { promptTokens, cachedTokens, completionTokens: this.#tokens.length },
         timings: this.#timings(promptTokens - cachedTokens),
         dropped,
       },
     }
-    onEnd?.(this.partial)
+    onEnd?.(made)
     return false
   }
 

@@ -43,6 +43,7 @@ export { GPT4All } from './gpt4all.ts'
 export type { ModelConfig } from './loaded-model.ts'
 export type { Logger, LogLevel, PromptMessage } from './logger.ts'
 export type {
+  DescribeModelOptions,
   DownloadModelOptions,
   EstimateMemoryOptions,
   ListModelsOptions,
@@ -53,6 +54,7 @@ export type {
   VerifyModelOptions,
 } from './model-files-options.ts'
 export type { CatalogEntry } from './models/catalog.ts'
+export type { ModelDescription } from './models/describe.ts'
 export type { Device } from './models/devices.ts'
 export { defaultModelPath } from './models/locate.ts'
 export type { MemoryPlan } from './models/memory.ts'

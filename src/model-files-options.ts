@@ -120,6 +120,15 @@ export const VERIFY_OPTIONS: Readonly<Record<keyof VerifyModelOptions, true>> = 
   verbose: true,
 }
 
+/** Options of `GPT4All.describeModel(name, options)`. */
+export type DescribeModelOptions = Pick<DownloadModelOptions, 'modelPath' | 'signal' | 'logger'>
+
+export const DESCRIBE_OPTIONS: Readonly<Record<keyof DescribeModelOptions, true>> = {
+  modelPath: true,
+  signal: true,
+  logger: true,
+}
+
 export const ESTIMATE_OPTIONS: Readonly<Record<keyof EstimateMemoryOptions, true>> = {
   modelPath: true,
   nCtx: true,

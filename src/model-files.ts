@@ -5,6 +5,8 @@ import { abortSignal, boolean, callable, checkKnown, checkObject, string } from 
 import { ModelError, optionError } from './errors.ts'
 import { type Logger, resolveLogger } from './logger.ts'
 import {
+  DESCRIBE_OPTIONS,
+  type DescribeModelOptions,
   DOWNLOAD_OPTIONS,
   type DownloadModelOptions,
   ESTIMATE_OPTIONS,
@@ -22,6 +24,7 @@ import { shown } from './models/address.ts'
 import { type CatalogEntry, catalogUrl, fetchCatalog, named, readCatalog } from './models/catalog.ts'
 import { keptEntry } from './models/catalog-entry.ts'
 import { checksumOf, verifyFile } from './models/checksum.ts'
+import { describe, type ModelDescription } from './models/describe.ts'
 import { type Device, gpuName, isGpu, presentDevices } from './models/devices.ts'
 import { asGguf } from './models/ggml/convert.ts'
 import { readGguf } from './models/gguf/header.ts'
@@ -177,6 +180,21 @@ export abstract class ModelFiles {
     const header = await readGguf(path, { signal })
     checkCache(header, model)
     return planMemory(header, model.nCtx, { sequences: model.parallel ?? 1, cache: model })
+  }
+
+  /**
+   * What the file of a model on the disk says of itself, from its header: nothing is loaded.
+   *
+   * @throws {ModelError} `ERR_MODEL_NOT_FOUND`, and what else `load()` says of such a file
+   */
+  static async describeModel(name: string, options: DescribeModelOptions = {}): Promise<ModelDescription> {
+    checkObject('options', options)
+    checkKnown(options, DESCRIBE_OPTIONS)
+    const location = locateModel(name, string('modelPath', options.modelPath))
+    const { signal, logger } = common(options)
+    const path = await findModel(location, logger)
+    if (path === undefined) throw await missingModel(location, 'Only a model on the disk can be described.')
+    return describe(await readGguf(path, { signal }))
   }
 
   /**

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inRoot } from '../../scripts/paths.mjs'
+import { Stop } from '../../scripts/steps.mjs'
 import { median } from '../stats.mjs'
-import { openTerminal } from '../terminal.mjs'
+import { startTmux } from '../terminal.mjs'
 
 const ESC = '\u001b'
 const PROMPT = new RegExp(`${ESC}\\[36m> `)
@@ -19,12 +20,12 @@ const WORDS = /(?:\w+\W+){12}/
 async function interrupt({ keys, wrote }) {
   const pressed = performance.now()
   keys('C-c')
-  await wrote(PROMPT)
-  return performance.now() - pressed
+  const before = await wrote(PROMPT)
+  return { ms: performance.now() - pressed, before }
 }
 
 async function session(words) {
-  const terminal = await openTerminal(words)
+  const terminal = await startTmux(words)
   if (!terminal) return undefined
   const { type, keys, wrote, stop } = terminal
   try {
@@ -33,11 +34,12 @@ async function session(words) {
     keys('Enter')
     await sleep(INTO_PROMPT_MS)
     const inPrompt = await interrupt(terminal)
+    if (WORDS.test(inPrompt.before)) throw new Stop(`The answer had begun: ${inPrompt.before}`)
     type('Now begin.')
     keys('Enter')
     await wrote(/Now begin\./)
     await wrote(WORDS)
-    return { inPrompt, inAnswer: await interrupt(terminal) }
+    return { inPrompt: inPrompt.ms, inAnswer: (await interrupt(terminal)).ms }
   } finally {
     await stop()
   }

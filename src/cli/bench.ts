@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { GPT4All } from '../index.ts'
-import { MODEL_FLAGS, modelOptions, number, withFlags } from './flags.ts'
+import { UsageError } from './failure.ts'
+import { MODEL_FLAGS, modelOptions, positive, withFlags } from './flags.ts'
 import { signalOf } from './interrupt.ts'
 import { named } from './models-folder.ts'
 import type { Context } from './program.ts'
@@ -18,10 +19,10 @@ export function addBench(program: Command, { terminal }: Context): void {
       'Measures how fast prompts are read, and answers written, by one stream and by several at once.',
     )
     .option('-m, --model <name>', 'name or path of the model (default: the one used last)')
-    .option('--prompt <tokens>', 'tokens of the prompt (default: 512)', number, 512)
-    .option('--tokens <count>', 'tokens of an answer (default: 128)', number, 128)
-    .option('--streams <count>', 'answers at once (default: 4)', number, 4)
-    .option('--runs <count>', 'runs, of which the median is told (default: 5)', number, 5)
+    .option('--prompt <tokens>', 'tokens of the prompt', positive, 512)
+    .option('--tokens <count>', 'tokens of an answer', positive, 128)
+    .option('--streams <count>', 'answers at once', positive, 4)
+    .option('--runs <count>', 'runs, of which the median is told', positive, 5)
     .option('--json', 'as JSON')
   withFlags(command, MODEL_FLAGS)
   command.action(async (values) => {
@@ -33,7 +34,13 @@ export function addBench(program: Command, { terminal }: Context): void {
     const name = given === undefined ? await usualModel(modelPath) : named(given, modelPath)
     const options = { ...modelOptions(values), nCtx, parallel: streams }
     const model = await GPT4All.load(name, { ...options, ...progress, signal })
+    const most = Math.min(nCtx, model.config?.trainedContextSize ?? nCtx)
+    if (prompt + tokens > most)
+      throw new UsageError(
+        `A prompt of ${prompt} tokens and an answer of ${tokens} do not fit into a context of ${most}.`,
+      )
     const measure = new Measure(model, { prompt, tokens, signal })
+    note('warming up')
     await measure.stream()
     const figures: Record<string, number[]> = { read: [], write: [], together: [] }
     for (let run = 0; run < runs; run++) {

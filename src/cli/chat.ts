@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { GPT4All } from '../index.ts'
 import { choose } from './choose.ts'
 import { Conversation } from './conversation.ts'
-import { EXIT, tell } from './failure.ts'
+import { refuseWords, tell } from './failure.ts'
 import { GENERATE_FLAGS, generateOptions, MODEL_FLAGS, modelOptions, withFlags } from './flags.ts'
 import { Input } from './input.ts'
 import { interruptible } from './interrupt.ts'
@@ -31,7 +31,7 @@ export function addChat(program: Command, { terminal }: Context): void {
     .addHelpText('after', EXAMPLES)
   withFlags(withFlags(command, GENERATE_FLAGS), MODEL_FLAGS)
   command.action(async (words: string[], values) => {
-    if (words[0] !== undefined) program.error(unknownCommand(words[0], program), { exitCode: EXIT.usage })
+    refuseWords(words, program)
     const { note, progress, write } = terminal()
     const opened = modelOptions(values)
     const open = async (asked: string) => {
@@ -62,20 +62,13 @@ export function addChat(program: Command, { terminal }: Context): void {
   })
 }
 
-// It is the default command, so what is no command lands here.
-function unknownCommand(word: string, { commands }: Command): string {
-  const names = commands.map((one) => one.name())
-  const near = names.find((name) => name.startsWith(word.slice(0, 3)))
-  return `error: unknown command '${word}'${near ? ` (did you mean ${near}?)` : ''}`
-}
-
 type Output = { readonly note: (text: string) => void; readonly write: (text: string) => Promise<void> }
 
 async function talk(conversation: Conversation, input: Input, { note, write }: Output): Promise<void> {
   for (let said = await input.next(); said !== undefined; said = await input.next()) {
     if (said.trim() === '') continue
     try {
-      const [, command, rest = ''] = /^\/(\w+)\s*([\s\S]*)$/.exec(said) ?? []
+      const [, command, rest = ''] = /^\/(\w+)(?:\s+([\s\S]*))?$/.exec(said) ?? []
       if (command === undefined) await answer(conversation, said, input, write)
       else if (command === 'exit' || command === 'quit') return
       else note(await conversation.command(command, rest.trim()))

@@ -1,5 +1,5 @@
 import type { Command, Option } from 'commander'
-import { optionError } from '../index.ts'
+import { UsageError } from './failure.ts'
 import type { Context } from './program.ts'
 
 const HELP = `
@@ -16,7 +16,8 @@ export function addCompletion(program: Command, { terminal }: Context): void {
     .addHelpText('after', HELP)
     .action((shell: string) => {
       const write = Object.hasOwn(SCRIPTS, shell) ? SCRIPTS[shell] : undefined
-      if (!write) throw optionError('shell', `one of ${Object.keys(SCRIPTS).join(', ')}`, shell)
+      if (!write)
+        throw new UsageError(`There are scripts for ${Object.keys(SCRIPTS).join(', ')}, not for ${shell}.`)
       terminal().result(write(program))
     })
 }

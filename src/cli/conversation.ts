@@ -66,7 +66,7 @@ export class Conversation {
       case 'model':
         return rest === '' ? `${this.name}, ${this.#model.config?.description}` : this.#exchange(rest)
       case 'reset':
-        this.#session = this.#begin([])
+        await this.#beginAnew()
         return 'Forgotten.'
       case 'save':
         return this.#save(rest)
@@ -82,7 +82,8 @@ export class Conversation {
   async load(file: string): Promise<string> {
     if (file === '') return 'Which file? /load <file>'
     const saved = await readSaved(file)
-    const messages = Array.isArray(saved) ? saved : (saved.messages ?? [])
+    const messages = Array.isArray(saved) ? saved : saved?.messages
+    if (!Array.isArray(messages)) throw new Error(`${file} is no saved conversation: it has no messages.`)
     const session = this.#model.chatSession({ messages })
     await this.#session.close()
     this.#session = session
@@ -94,25 +95,36 @@ export class Conversation {
     await this.#model.close()
   }
 
+  async #beginAnew(): Promise<void> {
+    const past = this.#session
+    this.#session = this.#begin([])
+    await past.close()
+  }
+
   #begin(messages: readonly ChatMessage[]): ChatSession {
     if (messages.length > 0) return this.#model.chatSession({ messages })
     return this.#model.chatSession(this.#system === undefined ? {} : { systemPrompt: this.#system })
   }
 
-  #setSystem(text: string): string {
+  async #setSystem(text: string): Promise<string> {
     if (text === '') return this.#system ?? 'There is no system prompt.'
     this.#system = text
-    this.#session = this.#begin([])
+    await this.#beginAnew()
     return 'Set; the conversation begins anew.'
   }
 
   async #exchange(name: string): Promise<string> {
     const next = await this.#open(name)
-    const { messages } = this.#session
-    const past = this.#model
+    const past = { model: this.#model, session: this.#session }
     this.#model = next
-    this.#session = this.#begin(messages)
-    await past.close()
+    try {
+      this.#session = this.#begin(past.session.messages)
+    } catch (error) {
+      this.#model = past.model
+      await next.close()
+      throw error
+    }
+    await past.model.close()
     return `${this.name}, ${next.config?.description}; the conversation goes on.`
   }
 
@@ -137,7 +149,7 @@ export class Conversation {
   }
 }
 
-async function readSaved(file: string): Promise<{ messages?: ChatMessage[] } | ChatMessage[]> {
+async function readSaved(file: string): Promise<{ messages?: ChatMessage[] } | ChatMessage[] | null> {
   const text = await readFile(file, 'utf8')
   try {
     return JSON.parse(text)

@@ -3,7 +3,7 @@ import { availableParallelism, cpus, freemem, totalmem } from 'node:os'
 import { dirname } from 'node:path'
 import type { Command } from 'commander'
 import { defaultModelPath, GPT4All } from '../index.ts'
-import { localModels } from './models-folder.ts'
+import { localModels, placeOf } from './models-folder.ts'
 import type { Context } from './program.ts'
 import { paint, size, table } from './terminal.ts'
 
@@ -18,10 +18,16 @@ export function addDoctor(program: Command, { terminal }: Context): void {
       'Looks at this machine and this installation, and tells what is missing. Ends with 1 where something is.',
     )
     .option('-m, --model <name>', 'tell what would be downloaded for this model, and whether it fits')
+    .option('--model-path <folder>', 'folder of the models (default: ~/.cache/gpt4all)')
     .option('--json', 'as JSON')
     .action(async (values) => {
       const { result } = terminal()
-      const findings = [...machine(), ...addon(), ...(await folder()), ...(await aboutModel(values.model))]
+      const findings = [
+        ...machine(),
+        ...addon(),
+        ...(await folder(values.modelPath)),
+        ...(await aboutModel(values)),
+      ]
       if (values.json) result(JSON.stringify(findings, undefined, 2))
       else {
         const mark = (isFine: boolean) => (isFine ? paint('green', 'ok  ') : paint('red', 'no  '))
@@ -61,14 +67,15 @@ function addon(): Finding[] {
   }
 }
 
-async function folder(): Promise<Finding[]> {
-  const path = defaultModelPath()
-  const models = await localModels()
+async function folder(path = defaultModelPath()): Promise<Finding[]> {
+  const models = await localModels(path)
   const room = await freeBytes(path)
   return [
     fine(
       'models folder',
-      `${path}: ${models.length} models, ${size(models.reduce((sum, { bytes }) => sum + bytes, 0))}`,
+      models.length > 0
+        ? `${path}: ${models.length} models, ${size(models.reduce((sum, { bytes }) => sum + bytes, 0))}`
+        : `${path}: no models yet; \`gpt4all-ts models list\` tells which can be downloaded`,
     ),
     (room > 1e9 ? fine : wrong)('free disk', size(room)),
   ]
@@ -84,10 +91,13 @@ async function freeBytes(path: string): Promise<number> {
   }
 }
 
-async function aboutModel(name: string | undefined): Promise<Finding[]> {
-  if (name === undefined) return []
+type Asked = { readonly model?: string; readonly modelPath?: string }
+
+async function aboutModel({ model, modelPath }: Asked): Promise<Finding[]> {
+  if (model === undefined) return []
+  const { name, modelPath: folder } = placeOf(model, modelPath)
   try {
-    const { total, available, fits } = await GPT4All.estimateMemory(name)
+    const { total, available, fits } = await GPT4All.estimateMemory(name, { modelPath: folder })
     const found = `is on the disk; needs ${size(total)} of ${size(available)}`
     return [(fits ? fine : wrong)(name, found)]
   } catch (error) {

@@ -1,4 +1,6 @@
-import { CommanderError } from 'commander'
+import { existsSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { type Command, CommanderError } from 'commander'
 import { DownloadError, isGPT4AllError } from '../index.ts'
 
 /** What the process ends with; `docs/cli.md` tells them. */
@@ -11,8 +13,18 @@ export const EXIT = {
   interrupted: 130,
 } as const
 
+/** The command was not called as it wants to be. */
+export class UsageError extends Error {}
+
 /** The user has ended it. */
 export class Interrupted extends Error {}
+
+/** Of a default command: what is no command lands there. */
+export function refuseWords([word]: readonly string[], { commands }: Command): void {
+  if (word === undefined) return
+  const near = commands.map((one) => one.name()).find((name) => name.startsWith(word.slice(0, 3)))
+  throw new UsageError(`unknown command '${word}'${near ? ` (did you mean ${near}?)` : ''}`)
+}
 
 type Told = { readonly code: number; readonly message: string; readonly hint?: string | undefined }
 
@@ -21,6 +33,8 @@ export function tell(error: unknown): Told {
   if (error instanceof Interrupted) return { code: EXIT.interrupted, message: '' }
   // Commander has told it, and its help.
   if (error instanceof CommanderError) return { code: error.exitCode === 0 ? 0 : EXIT.usage, message: '' }
+  if (error instanceof UsageError)
+    return { code: EXIT.usage, message: error.message, hint: HINTS.ERR_OPTION?.[1] }
   if (!isGPT4AllError(error)) return tellForeign(error as NodeJS.ErrnoException)
   const { code } = error
   // Its options are flags here.
@@ -35,6 +49,8 @@ export function tell(error: unknown): Told {
 /** What the library says of its functions, in terms of the commands that call them. */
 const inCommands = (message: string) =>
   message
+    .replaceAll('open the model with a larger nCtx', 'give a larger --n-ctx')
+    .replaceAll('(nCtx)', '(--n-ctx)')
     .replaceAll('GPT4All.listModels()', '`gpt4all-ts models list`')
     .replaceAll('GPT4All.downloadModel()', '`gpt4all-ts models download --url`')
     .replaceAll(/GPT4All\.load\("([^"]+)"\)/g, '`gpt4all-ts models download $1`')
@@ -48,7 +64,10 @@ function tellForeign(error: NodeJS.ErrnoException): Told {
   if (error?.code === 'EADDRINUSE')
     return { code: EXIT.failure, message, hint: 'Another program has that port; --port takes another.' }
   if (error?.code === 'ENOENT' && error.path)
-    return { code: EXIT.failure, message: `There is no ${error.path}.` }
+    return {
+      code: EXIT.failure,
+      message: `There is no ${existsSync(dirname(error.path)) ? error.path : `folder ${dirname(error.path)}`}.`,
+    }
   return { code: EXIT.failure, message }
 }
 
@@ -58,16 +77,19 @@ const HINTS: Readonly<Record<string, readonly [code: number, hint?: string]>> = 
     EXIT.model,
     '`gpt4all-ts models list` tells which models there are, and which can be downloaded.',
   ],
-  ERR_MODEL_UNREADABLE: [EXIT.model],
-  ERR_NOT_GGUF: [EXIT.model],
+  ERR_MODEL_UNREADABLE: [EXIT.model, '-m wants the file of a model.'],
+  ERR_NOT_GGUF: [EXIT.model, 'Models are .gguf files: `gpt4all-ts models list` tells which there are.'],
   ERR_MODEL_DAMAGED: [EXIT.model, '`gpt4all-ts models download <name> --force` downloads it again.'],
   ERR_MODEL_UNSUPPORTED: [EXIT.model],
   ERR_MODEL_LOAD: [EXIT.model],
   ERR_MODEL_CONFIG: [EXIT.model],
   ERR_CHECKSUM: [EXIT.model, '`gpt4all-ts models download <name> --force` downloads it again.'],
-  ERR_DOWNLOAD: [EXIT.download, 'What is there already is kept: run it again to go on.'],
+  ERR_DOWNLOAD: [
+    EXIT.download,
+    'What is there already is kept: run it again to go on. `gpt4all-ts models list --local` tells what is on the disk.',
+  ],
   ERR_DISK_SPACE: [EXIT.resources],
   ERR_MEMORY: [EXIT.resources, 'A smaller --n-ctx, or --kv-type q8_0, takes less.'],
-  ERR_CONTEXT_OVERFLOW: [EXIT.failure, '--n-ctx makes the context larger.'],
+  ERR_CONTEXT_OVERFLOW: [EXIT.failure],
   ERR_BINDING: [EXIT.failure, '`gpt4all-ts doctor` tells more.'],
 }

@@ -19,6 +19,7 @@ export const GENERATE_FLAGS: Readonly<Record<string, Flag>> = {
     read: count,
     byDefault: DEFAULTS.maxTokens,
   },
+  nPredict: { flag: '--n-predict <count>', about: 'the same, as Python calls it too', read: count },
   temp: {
     flag: '-t, --temp <number>',
     about: 'temperature; 0 always takes the likeliest token',
@@ -59,17 +60,29 @@ export const GENERATE_FLAGS: Readonly<Record<string, Flag>> = {
     flag: '--presence-penalty <number>',
     about: 'taken off what was there before',
     read: number,
+    byDefault: DEFAULTS.presencePenalty,
   },
   frequencyPenalty: {
     flag: '--frequency-penalty <number>',
     about: 'the same, for each time that it was there',
     read: number,
+    byDefault: DEFAULTS.frequencyPenalty,
+  },
+  logitBias: {
+    flag: '--logit-bias <token=number>',
+    about: 'what the logit of a token gains, by its id; -inf bans it; may be given several times',
+    read: bias,
   },
   seed: { flag: '--seed <integer>', about: 'repeats a run', read: number },
   stop: {
     flag: '--stop <text>',
     about: 'a text that ends the answer; may be given several times',
     read: collect,
+  },
+  logprobs: {
+    flag: '--logprobs <count>',
+    about: 'with --json: log probabilities of the tokens, and of so many of the likeliest',
+    read: number,
   },
   nBatch: {
     flag: '--n-batch <count>',
@@ -96,6 +109,10 @@ export const MODEL_FLAGS: Readonly<Record<string, Flag>> = {
     flag: '--device <name>',
     about: 'cpu, gpu, cuda, vulkan, metal, or a name; several with commas',
     read: list,
+  },
+  strictDevice: {
+    flag: '--strict-device',
+    about: 'fail where the device is not there, instead of using the CPU',
   },
   ngl: { flag: '--ngl <layers>', about: 'layers on the GPU', read: number, byDefault: DEFAULTS.ngl },
   kvType: {
@@ -140,12 +157,27 @@ export function number(text: string): number {
   return value
 }
 
+/** A number of something there is at least one of. */
+export function positive(text: string): number {
+  const value = number(text)
+  if (Number.isInteger(value) && value >= 1) return value
+  throw new InvalidArgumentError('It must be an integer of 1 or more.')
+}
+
 function count(text: string): number {
   return /^inf(inity)?$/i.test(text) ? Number.POSITIVE_INFINITY : number(text)
 }
 
 function collect(text: string, before: unknown): string[] {
   return [...((before as string[] | undefined) ?? []), text]
+}
+
+function bias(text: string, before: unknown): Record<number, number> {
+  const [, token, value] = /^(\d+)=(.+)$/.exec(text) ?? []
+  if (token === undefined || value === undefined)
+    throw new InvalidArgumentError('It must be like 42=-5 or 42=-inf.')
+  const gain = /^-inf(inity)?$/i.test(value) ? Number.NEGATIVE_INFINITY : number(value)
+  return { ...(before as Record<number, number> | undefined), [token]: gain }
 }
 
 function list(text: string): string[] {

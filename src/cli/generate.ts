@@ -1,6 +1,7 @@
 import { fstatSync } from 'node:fs'
 import type { Command } from 'commander'
-import { GPT4All, optionError } from '../index.ts'
+import { GPT4All } from '../index.ts'
+import { UsageError } from './failure.ts'
 import { GENERATE_FLAGS, generateOptions, MODEL_FLAGS, modelOptions, withFlags } from './flags.ts'
 import { signalOf } from './interrupt.ts'
 import { named } from './models-folder.ts'
@@ -37,7 +38,7 @@ export function addGenerate(program: Command, { terminal }: Context): void {
     const { write, result, progress } = terminal()
     const signal = signalOf()
     if (values.raw && values.system !== undefined)
-      throw optionError('system', 'no system prompt with --raw, which uses no template', values.system)
+      throw new UsageError('--system does not go with --raw, which uses no template.')
     const prompt = await promptOf(words)
     const { model: given, modelPath } = values
     const name = given === undefined ? await usualModel(modelPath) : named(given, modelPath)
@@ -60,7 +61,7 @@ async function promptOf(words: readonly string[]): Promise<string> {
   const said = (reads ? words.slice(0, -1) : words).join(' ')
   const piped = reads || said === '' || isPiped() ? await readAll() : ''
   const prompt = [said, piped].filter((text) => text !== '').join('\n\n')
-  if (prompt === '') throw optionError('prompt', 'a text, as words or through a pipe,', prompt)
+  if (prompt === '') throw new UsageError('There is nothing to ask: give it as words, or through a pipe.')
   return prompt
 }
 

@@ -7,6 +7,8 @@ async function main(): Promise<void> {
   const program = makeProgram()
   // Who reads the output has enough: `| head`.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+  // Who read the log has gone: whatever is under way goes on.
+  process.stderr.on('error', () => {})
   try {
     await program.parseAsync()
   } catch (error) {

@@ -6,8 +6,12 @@ const PROMPT = '> '
 const MORE = '. '
 const FENCE = '"""'
 const MOST_REMEMBERED = 500
-/** Lines that come faster than anybody types were pasted: they are one message. */
+/** Terminals that know of it tell where a paste begins and ends; it is one message. */
+const [TELL_PASTES, TELL_NO_PASTES] = ['\u001b[?2004h', '\u001b[?2004l']
+/** In others, lines that come faster than anybody types were pasted. */
 const PASTE_MS = 15
+
+type Paste = { readonly over: Promise<void>; readonly end: () => void }
 
 /** What the user types, message by message. */
 export class Input {
@@ -19,6 +23,9 @@ export class Input {
   #isOver = false
   #onInterrupt: (() => void) | undefined
   #isLeaving = false
+  /** Under way now, and while the latest line came. */
+  #pasting: Paste | undefined
+  #pasted: Paste | undefined
 
   constructor(history: readonly string[]) {
     this.#history = [...history]
@@ -38,6 +45,24 @@ export class Input {
       this.#waiting?.(undefined)
     })
     this.#lines.on('SIGINT', () => this.#interrupt())
+    if (!this.#isTerminal) return
+    process.stdout.write(TELL_PASTES)
+    process.stdin.on('keypress', this.#onKey)
+  }
+
+  readonly #onKey = (_: unknown, { name }: { readonly name?: string }) => {
+    if (name === 'paste-end') this.#endPaste()
+    if (name !== 'paste-start') return
+    let end = () => {}
+    const over = new Promise<void>((resolve) => {
+      end = resolve
+    })
+    this.#pasting = { over, end }
+  }
+
+  #endPaste(): void {
+    this.#pasting?.end()
+    this.#pasting = undefined
   }
 
   /** The latest first, as readline wants it. */
@@ -68,6 +93,10 @@ export class Input {
 
   close(): void {
     this.#lines.close()
+    this.#endPaste()
+    if (!this.#isTerminal) return
+    process.stdin.off('keypress', this.#onKey)
+    process.stdout.write(TELL_NO_PASTES)
   }
 
   async #fenced(begun: string): Promise<string> {
@@ -83,11 +112,13 @@ export class Input {
 
   async #withPasted(first: string): Promise<string> {
     const lines = [first]
+    const paste = this.#pasted
+    if (paste) await paste.over
     for (;;) {
-      await new Promise((resolve) => setTimeout(resolve, PASTE_MS))
+      if (!paste) await new Promise((resolve) => setTimeout(resolve, PASTE_MS))
       if (this.#read.length > 0) lines.push(...this.#read.splice(0))
-      else if (lines.length === 1 || this.#lines.line === '') return lines.join('\n')
-      else lines.push((await this.#line()) ?? '') // its last line waits for Enter
+      else if (this.#lines.line === '' || (lines.length === 1 && !paste)) return lines.join('\n')
+      else return [...lines, (await this.#line()) ?? ''].join('\n') // its last line waits for Enter
     }
   }
 
@@ -110,6 +141,7 @@ export class Input {
 
   #take(line: string): void {
     this.#isLeaving = false
+    this.#pasted = this.#pasting
     if (this.#waiting) this.#waiting(line)
     else this.#read.push(line)
   }

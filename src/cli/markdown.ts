@@ -2,8 +2,12 @@ import { paint } from './terminal.ts'
 
 type Style = 'cyan' | 'bold' | undefined
 
-/** What may become more than it is with the next piece: the beginning of a fence or a heading, half of a `**`. */
-const UNCLEAR = /(?<=^|\n)(?: {0,3}`{1,2}|#{1,6})$|(?<!\*)\*$/
+/** What may stand before a fence: white space, marks of lists and quotations. */
+const LEAD = /^[ \t]*(?:(?:[-*+]|\d+[.)]|>)[ \t]+)*$/
+/** The rest of a line that is a fence, or may become one. */
+const FENCE = /`{3,}[^`\n]*$/
+/** What may become a heading, a `**`, or more backticks. */
+const UNCLEAR = /(?:^#{1,6}|\*+|`+)$/
 const TOKENS = /\n|`+|\*\*|\*|[^\n`*]+/g
 
 /** Colours the Markdown of an answer as it comes: code, bold text, headings. Of the text itself nothing changes. */
@@ -22,10 +26,7 @@ export class Highlighter {
 
   push(text: string): string {
     const all = this.#held + text
-    // The beginning of a piece is the beginning of a line only where the line is empty so far.
-    const unclear = UNCLEAR.exec(all)
-    const waits = unclear && (unclear.index > 0 || unclear[0] === '*' || this.#line === '')
-    this.#held = waits ? unclear[0] : ''
+    this.#held = this.#unclear(all)
     return this.#paint(all.slice(0, all.length - this.#held.length))
   }
 
@@ -36,29 +37,47 @@ export class Highlighter {
     return this.#paint(rest)
   }
 
-  #paint(text: string): string {
-    return (text.match(TOKENS) ?? []).map((token) => this.#token(token)).join('')
+  // Its end, which the next piece may make more of.
+  #unclear(all: string): string {
+    const begin = all.lastIndexOf('\n') + 1
+    const [said, line] = [begin > 0 ? '' : this.#line, all.slice(begin)]
+    const fence = FENCE.exec(line)
+    if (fence && LEAD.test(said + line.slice(0, fence.index))) return fence[0]
+    const [mark = ''] = UNCLEAR.exec(line) ?? []
+    return mark.startsWith('#') && said !== '' ? '' : mark
   }
 
-  #token(token: string): string {
+  #paint(text: string): string {
+    const tokens = text.match(TOKENS) ?? []
+    return tokens.map((token, i) => this.#token(token, tokens[i + 1], tokens[i + 2])).join('')
+  }
+
+  #token(token: string, next: string | undefined, afterNext: string | undefined): string {
     if (token === '\n') {
       this.#line = ''
       this.#ofLine = this.#isFenced ? 'cyan' : undefined
       this.#ofPart = undefined
       return token
     }
-    if (token.startsWith('```') && /^ {0,3}$/.test(this.#line)) {
-      this.#isFenced = !this.#isFenced
+    // Whole lines only: what may be one waits for its end.
+    const rest = next === '\n' ? '' : afterNext === '\n' ? next : undefined
+    const isFence = rest !== undefined && /^`{3,}$/.test(token) && LEAD.test(this.#line)
+    if (isFence && this.#isFenced && rest.trim() === '') this.#isFenced = false
+    else if (isFence && !this.#isFenced) {
+      this.#isFenced = true
       this.#ofLine = 'cyan'
     } else if (!this.#isFenced && this.#line === '' && /^#{1,6} /.test(token)) this.#ofLine = 'bold'
     this.#line += token
-    const isMark = token.startsWith('`')
-      ? 'cyan'
-      : token === '**' && this.#ofPart !== 'cyan'
-        ? 'bold'
-        : undefined
-    const style = this.#ofLine ?? isMark ?? this.#ofPart
-    if (isMark) this.#ofPart = this.#ofPart === isMark ? undefined : isMark
+    const mark = this.#markOf(token, next)
+    const style = this.#ofLine ?? mark ?? this.#ofPart
+    if (mark) this.#ofPart = this.#ofPart === mark ? undefined : mark
     return style ? paint(style, token, this.#stream) : token
+  }
+
+  /** What begins or ends with it; two stars before a space begin nothing. */
+  #markOf(token: string, next = ''): Style {
+    if (token.startsWith('`')) return 'cyan'
+    if (token !== '**' || this.#ofPart === 'cyan') return undefined
+    return this.#ofPart === 'bold' || !/^\s/.test(next) ? 'bold' : undefined
   }
 }

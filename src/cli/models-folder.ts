@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { defaultModelPath } from '../index.ts'
 
 const EMBEDDED = 'gpt4all-ts-tiny-chat.Q8_0.gguf'
@@ -19,7 +19,7 @@ export async function localModels(modelPath = defaultModelPath()): Promise<Local
   const files = names.filter((name) => /\.(gguf|bin)$/.test(name)).sort()
   const found = await Promise.all(
     files.map(async (name) => {
-      const path = join(modelPath, name)
+      const path = resolve(modelPath, name)
       const about = await stat(path).catch(() => undefined)
       return about?.isFile() ? [{ name, path, bytes: about.size, changed: about.mtime }] : []
     }),
@@ -31,6 +31,15 @@ export async function localModels(modelPath = defaultModelPath()): Promise<Local
 export function embeddedModel(): string {
   const places = ['..', join('..', '..')].map((up) => join(import.meta.dirname, up, 'models', EMBEDDED))
   return places.find(existsSync) ?? places[0]!
+}
+
+/** Where the library finds it: a path that leads to something is that file, whatever the folder of the models. */
+export function placeOf(
+  name: string,
+  modelPath?: string,
+): { readonly name: string; readonly modelPath: string | undefined } {
+  const isPath = /[\\/]/.test(name) && existsSync(name)
+  return isPath ? { name: resolve(name), modelPath: undefined } : { name: named(name, modelPath), modelPath }
 }
 
 /** A plain name of a file that lies here is that file, unless the models folder has one of that name. */

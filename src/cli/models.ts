@@ -1,9 +1,12 @@
 import { rm } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { confirm } from '@clack/prompts'
 import { type Command, Option } from 'commander'
-import { type CatalogEntry, defaultModelPath, GPT4All, type MemoryPlan } from '../index.ts'
+import { type CatalogEntry, DEFAULTS, defaultModelPath, GPT4All, type MemoryPlan } from '../index.ts'
+import { EXIT, Interrupted, refuseWords } from './failure.ts'
 import { number } from './flags.ts'
 import { signalOf } from './interrupt.ts'
-import { localModels } from './models-folder.ts'
+import { localModels, placeOf } from './models-folder.ts'
 import type { Context } from './program.ts'
 import { paint, size, table } from './terminal.ts'
 
@@ -25,6 +28,12 @@ function contextOf({ trainedContextSize: trained, largestNCtx: fitting }: Memory
     : `up to ${fitting} tokens fit into this memory; it was trained on ${trained}`
 }
 
+/** 135M, 8.0B */
+function counted(parameters: number): string {
+  if (parameters >= 1e9) return `${(parameters / 1e9).toFixed(1)}B`
+  return parameters >= 1e6 ? `${Math.round(parameters / 1e6)}M` : String(parameters)
+}
+
 export function addModels(program: Command, { terminal }: Context): void {
   const models = program
     .command('models')
@@ -34,17 +43,23 @@ export function addModels(program: Command, { terminal }: Context): void {
 
   models
     .command('list', { isDefault: true })
-    .description('Models on the disk, and those that can be downloaded.')
+    .description(
+      'Models on the disk, and those that can be downloaded. Ends with 4 where it is not known which can.',
+    )
+    .argument('[word...]')
+    .usage('[options]')
     .addOption(modelPath())
     .option('--local', 'only those on the disk; nothing is asked of the network')
     .option('--json', 'as JSON')
-    .action(async (values) => {
+    .action(async (words: string[], values) => {
+      refuseWords(words, models)
       const { result, note } = terminal()
       const local = await localModels(values.modelPath)
       const known: CatalogEntry[] = values.local
         ? []
         : await GPT4All.listModels({ signal: signalOf() }).catch((error: Error) => {
             note(`GPT4All's list cannot be read: ${error.message}`)
+            process.exitCode = EXIT.download
             return []
           })
       const remote = known.filter(({ filename }) => !local.some(({ name }) => name === filename))
@@ -84,15 +99,16 @@ export function addModels(program: Command, { terminal }: Context): void {
 
   models
     .command('verify <name>')
-    .description('Reads the file and compares its checksum with the one in the list.')
+    .description('Reads the file and compares its checksum with the one that is given, or in the list.')
     .addOption(modelPath())
+    .option('--sha256sum <hex>', 'what it must be')
+    .option('--md5sum <hex>', 'the same, as GPT4All tells it')
     .action(async (name: string, values) => {
       const { result, progress } = terminal()
-      const { path, algorithm, digest } = await GPT4All.verifyModel(name, {
-        modelPath: values.modelPath,
-        ...progress,
-        signal: signalOf(),
-      })
+      const { sha256sum, md5sum } = values
+      const place = placeOf(name, values.modelPath)
+      const options = { modelPath: place.modelPath, sha256sum, md5sum, ...progress, signal: signalOf() }
+      const { path, algorithm, digest } = await GPT4All.verifyModel(place.name, options)
       result(`${path}: as published (${algorithm} ${digest})`)
     })
 
@@ -104,23 +120,23 @@ export function addModels(program: Command, { terminal }: Context): void {
     .option('--json', 'as JSON')
     .action(async (name: string, values) => {
       const { result, progress } = terminal()
-      const { modelPath, nCtx } = values
+      const { nCtx } = values
       const signal = signalOf()
-      const about = await GPT4All.retrieveModel(name, {
-        modelPath,
-        allowDownload: false,
-        ...progress,
-        signal,
-      })
-      const memory = await GPT4All.estimateMemory(about.path, { nCtx, signal })
-      if (values.json) return result(JSON.stringify({ ...about, memory }, undefined, 2))
+      const place = placeOf(name, values.modelPath)
+      const options = { modelPath: place.modelPath, allowDownload: false, ...progress, signal }
+      const { path, ...entry } = await GPT4All.retrieveModel(place.name, options)
+      const about = await GPT4All.describeModel(path, { signal })
+      const memory = await GPT4All.estimateMemory(path, { nCtx, signal })
+      if (values.json) return result(JSON.stringify({ ...entry, ...about, memory }, undefined, 2))
+      const { architecture, quantization, parameters, chatTemplate } = about
       result(
         table([
-          ['file', about.path],
-          ...(about.name ? [['name', about.name]] : []),
-          ...(about.parameters ? [['parameters', String(about.parameters)]] : []),
+          ['file', `${about.path}, ${size(about.filesize)}`],
+          ['name', about.name],
+          ['model', `${architecture}, ${counted(parameters)} parameters, ${quantization}`],
+          ['chat template', chatTemplate === undefined ? 'none of its own' : 'its own'],
           ['weights', size(memory.weights)],
-          ['cache', `${size(memory.kvCache)} for ${nCtx ?? 2048} tokens of context`],
+          ['cache', `${size(memory.kvCache)} for ${nCtx ?? DEFAULTS.nCtx} tokens of context`],
           ['in all', `${size(memory.total)}; this machine has ${size(memory.available)}`],
           ['context', contextOf(memory)],
         ]),
@@ -132,22 +148,34 @@ export function addModels(program: Command, { terminal }: Context): void {
     .description('Converts a .bin file of the time before GGUF, and tells where the result lies.')
     .addOption(modelPath())
     .action(async (name: string, values) => {
-      const { result, progress } = terminal()
-      const options = { modelPath: values.modelPath, allowDownload: false, ...progress, signal: signalOf() }
-      result((await GPT4All.retrieveModel(name, options)).path)
+      const { result, note, progress } = terminal()
+      const place = placeOf(name, values.modelPath)
+      const options = {
+        modelPath: place.modelPath,
+        allowDownload: false,
+        ...progress,
+        signal: signalOf(),
+      }
+      const { path } = await GPT4All.retrieveModel(place.name, options)
+      if (basename(path).replace(/\.gguf$/, '') === basename(place.name).replace(/\.gguf$/, ''))
+        note('It is a GGUF file already: there is nothing to convert.')
+      result(path)
     })
 
   models
     .command('remove <name>')
     .description('Deletes a model from the folder, and what was kept beside it.')
     .addOption(modelPath())
+    .option('-y, --yes', 'do not ask, on a terminal')
     .action(async (name: string, values) => {
       const { result, progress } = terminal()
-      const { path } = await GPT4All.retrieveModel(name, {
-        modelPath: values.modelPath ?? defaultModelPath(),
-        allowDownload: false,
-        ...progress,
-      })
+      const place = placeOf(name, values.modelPath ?? defaultModelPath())
+      const options = { modelPath: place.modelPath, allowDownload: false, ...progress }
+      const { path } = await GPT4All.retrieveModel(place.name, options)
+      if (!values.yes && process.stdin.isTTY === true) {
+        const sure = await confirm({ message: `Delete ${path}?`, initialValue: false })
+        if (sure !== true) throw new Interrupted('kept')
+      }
       await rm(path)
       await rm(`${path}.json`, { force: true })
       result(`${path} is deleted`)

@@ -27,7 +27,7 @@ export function makeProgram(): Command {
     .option('--verbose', 'tell what is going on, and where an error comes from', false)
     .addHelpText('after', ENDS)
     .exitOverride()
-    .showHelpAfterError('(--help tells how it is used)')
+    .showHelpAfterError('`--help` tells the options.')
   for (const add of [addChat, addGenerate, addModels, addServe, addBench, addDoctor, addCompletion])
     add(program, context)
   return program

@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { defaultModelPath, ModelError } from '../index.ts'
-import { localModels } from './models-folder.ts'
+import { embeddedModel, localModels } from './models-folder.ts'
 
 /** What the command line remembers from one time to the next. */
 type Remembered = { readonly model?: string; readonly inputs?: readonly string[] }
@@ -50,7 +50,7 @@ export async function usualModel(modelPath: string | undefined): Promise<string>
 }
 
 export function noModel(modelPath = defaultModelPath()): ModelError {
-  const message = `No model was used yet, and there is none in ${modelPath}.`
+  const message = `No model was used yet, and there is none in ${modelPath}. To try: -m ${embeddedModel()}`
   return new ModelError('ERR_MODEL_NOT_FOUND', message, modelPath)
 }
 

@@ -52,7 +52,11 @@ export function addServe(program: Command, { terminal }: Context): void {
     .option('--allow-anyone', 'listen elsewhere than on this machine without a key')
     .option('--allowed-hosts <names>', 'names of this server, with commas', list)
     .option('--cors-origins <origins>', 'origins whose pages may use it, with commas', list)
-    .option('--parallel <count>', 'generations computed side by side', number)
+    .option(
+      '--parallel <count>',
+      'generations computed side by side (default: up to 8, as memory allows)',
+      number,
+    )
     .option('--max-queue <count>', 'generations that may wait (default: 100)', number)
     .option('--max-models <count>', 'models loaded at a time (default: 2)', number)
     .option('--idle-timeout <seconds>', 'until an unused model is unloaded (default: 300)', number)

@@ -37,6 +37,7 @@ export async function answer(
   options: AnswerOptions,
 ): Promise<Response> {
   const { model, streams, tellsUsage, choicesPerPrompt, stallTimeout } = options
+  exchange.generates(generations, choicesPerPrompt)
   const id = `${format.prefix}-${randomUUID().replaceAll('-', '')}`
   const head = { id, object: format.whole, created: Math.floor(Date.now() / 1000), model }
   if (streams) {
@@ -47,10 +48,9 @@ export async function answer(
   }
   const results = await Promise.all(generations.map(({ result }) => result)).catch((error) => {
     exchange.abort(error) // the others are for nobody
-    exchange.noteGivenUp(generations)
     throw error
   })
-  exchange.noteResults(results, choicesPerPrompt)
+  exchange.noteResults(results)
   const choices = results.map(format.choice)
   return Response.json({ ...head, choices, ...totals(results, choicesPerPrompt) })
 }
@@ -82,20 +82,18 @@ async function* eventsOf(
       }
     }
     const results = await Promise.all(generations.map(({ result }) => result))
-    exchange.noteResults(results, choicesPerPrompt)
+    exchange.noteResults(results)
     if (tellsUsage) yield event({ ...head, choices: [], ...totals(results, choicesPerPrompt) })
     yield event('[DONE]')
     exchange.end(200)
   } catch (error) {
     const failure = toApiError(error)
     exchange.abort(failure)
-    exchange.noteGivenUp(generations)
     exchange.end(failure.status, failure)
     if (!isTold) throw failure // there may be no headers yet
     yield event(failure.body)
   } finally {
     // The client went away: that is what `return()` means here.
-    exchange.noteGivenUp(generations)
     exchange.end(200)
   }
 }

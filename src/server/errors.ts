@@ -103,7 +103,7 @@ export function toApiError(error: unknown): ApiError {
     case 'ERR_QUEUE_FULL':
       return tooMany(message, 1)
     case 'ERR_CLOSED':
-      return new ApiError(503, 'The server is shutting down.', { code: 'shutting_down', cause })
+      return new ApiError(503, 'The model was closed.', { code: 'model_closed', cause })
     case 'ERR_MEMORY':
       return new ApiError(503, 'There is not enough memory for this model now.', { code, cause })
     default:

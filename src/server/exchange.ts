@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
-import type { Generation, GenerationResult, Logger } from '../index.ts'
+import type { Generation, GenerationResult, Logger, Usage } from '../index.ts'
 import type { ApiError } from './errors.ts'
 import type { Metrics } from './metrics.ts'
+import { isParameter } from './schema.ts'
 
 /** What is said in the log of a request beside the request itself. */
 type Notes = {
@@ -30,7 +31,8 @@ export class Exchange {
   readonly #notes: Notes = {}
   #results: readonly GenerationResult[] = []
   #prompts: readonly GenerationResult[] = []
-  #givenUp = 0
+  #generations: readonly Generation[] = []
+  #choicesPerPrompt = 1
   #release = () => {}
   #isStreaming = false
   #isOver = false
@@ -72,25 +74,36 @@ export class Exchange {
     if (this.#sinks.logPrompts) this.#notes.prompt = prompt
   }
 
-  /** Choices follow each other prompt by prompt; each prompt counts once. */
-  noteResults(results: readonly GenerationResult[], choicesPerPrompt: number): void {
+  noteResults(results: readonly GenerationResult[]): void {
     this.#results = results
-    this.#prompts = results.filter((_, i) => i % choicesPerPrompt === 0)
+    this.#prompts = results.filter((_, i) => i % this.#choicesPerPrompt === 0)
     if (this.#sinks.logPrompts) this.#notes.answers = results.map(({ text }) => text)
     this.#sinks.metrics.generated(this.#notes.model ?? '', results, this.#prompts)
   }
 
-  /** What was made of `generations` that nobody waits for any more. */
-  noteGivenUp(generations: readonly Generation[]): void {
-    if (this.#isOver || this.#results.length > 0) return
-    this.#givenUp = generations.reduce((sum, { partial }) => sum + partial.tokens.length, 0)
-    this.#sinks.metrics.gaveUp(this.#notes.model ?? '', this.#givenUp)
+  /** What it generates: choices follow each other prompt by prompt, and each prompt counts once. */
+  generates(generations: readonly Generation[], choicesPerPrompt: number): void {
+    this.#generations = generations
+    this.#choicesPerPrompt = choicesPerPrompt
+  }
+
+  /** What was made of what nobody waits for any more. */
+  #noteGivenUp(): object {
+    const made = this.#generations.map(({ partial }) => partial.usage)
+    const prompts = made.filter((_, i) => i % this.#choicesPerPrompt === 0)
+    const evaluated = prompts.filter(({ completionTokens }) => completionTokens > 0)
+    this.#sinks.metrics.count(this.#notes.model ?? '', made, evaluated)
+    return tokensOf(made, evaluated)
   }
 
   /** A message may quote the request: it is none of the log's business unless that is asked for. */
   #told({ message, type, code, param, status }: ApiError): object {
     const isOwn = status >= 500 || this.#sinks.logPrompts
-    return { error: isOwn ? message : (code ?? type), ...(param !== null && { param }) }
+    const [name = ''] = (param ?? '').split(/[.[]/)
+    return {
+      error: isOwn ? message : (code ?? type),
+      ...(param !== null && (isOwn || isParameter(name)) && { param: isOwn ? param : name }),
+    }
   }
 
   /** The answer goes on after its headers; who streams it calls `end()`. */
@@ -122,8 +135,7 @@ export class Exchange {
       status: shown,
       ms: Math.round(seconds * 1000),
       ...this.#notes,
-      ...totals(this.#results, this.#prompts),
-      ...(this.#givenUp > 0 && { completionTokens: this.#givenUp }),
+      ...(this.#results.length > 0 ? totals(this.#results, this.#prompts) : this.#noteGivenUp()),
       ...(error && shown !== 499 && this.#told(error)),
     })
     this.#onEnd()
@@ -134,14 +146,21 @@ export class Exchange {
 }
 
 function totals(results: readonly GenerationResult[], prompts: readonly GenerationResult[]): object {
-  if (results.length === 0) return {}
-  const sum = (list: readonly GenerationResult[], of: (result: GenerationResult) => number) =>
-    list.reduce((total, result) => total + of(result), 0)
+  const usages = (list: readonly GenerationResult[]) => list.map(({ usage }) => usage)
   return {
-    promptTokens: sum(prompts, ({ usage }) => usage.promptTokens),
-    cachedTokens: sum(prompts, ({ usage }) => usage.cachedTokens),
-    completionTokens: sum(results, ({ usage }) => usage.completionTokens),
+    ...tokensOf(usages(results), usages(prompts)),
     queueMs: Math.round(Math.max(...results.map(({ timings }) => timings.queueMs))),
     finishReasons: results.map(({ finishReason }) => finishReason),
+  }
+}
+
+function tokensOf(made: readonly Usage[], prompts: readonly Usage[]): object {
+  if (made.length === 0) return {}
+  const sum = (list: readonly Usage[], name: keyof Usage) =>
+    list.reduce((total, usage) => total + usage[name], 0)
+  return {
+    promptTokens: sum(prompts, 'promptTokens'),
+    cachedTokens: sum(prompts, 'cachedTokens'),
+    completionTokens: sum(made, 'completionTokens'),
   }
 }

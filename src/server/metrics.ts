@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { GenerationResult } from '../index.ts'
+import type { GenerationResult, Usage } from '../index.ts'
 import type { ModelPool } from './models.ts'
 
 const SECONDS = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120]
@@ -63,19 +63,18 @@ export class Metrics {
 
   /** `prompts` are those of `results` whose prompt counts: choices of one request share it. */
   generated(model: string, results: readonly GenerationResult[], prompts: readonly GenerationResult[]): void {
-    for (const { usage } of prompts) {
-      this.#tokens.prompt.inc({ model }, usage.promptTokens)
-      this.#tokens.cached.inc({ model }, usage.cachedTokens)
-    }
-    for (const { usage, timings } of results) {
-      this.#tokens.completion.inc({ model }, usage.completionTokens)
-      this.#firstToken.observe({ model }, timings.promptMs / 1000)
-    }
+    const usages = (list: readonly GenerationResult[]) => list.map(({ usage }) => usage)
+    this.count(model, usages(results), usages(prompts))
+    for (const { timings } of results) this.#firstToken.observe({ model }, timings.promptMs / 1000)
   }
 
-  /** Tokens that were generated for nobody: the client went away, or another choice failed. */
-  gaveUp(model: string, tokens: number): void {
-    this.#tokens.completion.inc({ model }, tokens)
+  /** Also of what was generated for nobody: the client went away, or another choice failed. */
+  count(model: string, made: readonly Usage[], prompts: readonly Usage[]): void {
+    for (const { promptTokens, cachedTokens } of prompts) {
+      this.#tokens.prompt.inc({ model }, promptTokens)
+      this.#tokens.cached.inc({ model }, cachedTokens)
+    }
+    for (const { completionTokens } of made) this.#tokens.completion.inc({ model }, completionTokens)
   }
 
   async toResponse(): Promise<Response> {

@@ -24,6 +24,8 @@ type Entry = {
   model: GPT4All | undefined
   opening: Promise<GPT4All> | undefined
   closing: Promise<void> | undefined
+  /** Ends the loading. */
+  giveUp: AbortController
   /** Generations that were asked for and are not over: none of them may lose the model. */
   active: number
   /** Those, and what waits for room to load it. */
@@ -202,7 +204,9 @@ export class ModelPool {
     const others = [...this.#entries.values()].filter(
       (other) => other !== entry && (other.opening || other.closing),
     )
-    if (entry.opening || others.length < this.#options.maxModels) return true
+    if (entry.opening) return true
+    if (entry.closing) return entry.closing // never twice in memory
+    if (others.length < this.#options.maxModels) return true
     const leaving = others.find(({ closing }) => closing)
     if (leaving?.closing) return leaving.closing
     const [idle] = others.filter(({ active }) => active === 0).sort((a, b) => a.lastUsed - b.lastUsed)
@@ -218,6 +222,7 @@ export class ModelPool {
         modelPath: modelPath!,
         allowDownload: false,
         logger: logger && !logPrompts ? withoutPrompts(logger) : logger,
+        signal: entry.giveUp.signal,
       })
       return entry.model
     } catch (error) {
@@ -243,16 +248,20 @@ export class ModelPool {
 
   async #unload(entry: Entry): Promise<void> {
     if (entry.isGiven) return
-    const { opening } = entry
+    const { opening, closing: before } = entry
     entry.opening = undefined
+    entry.giveUp.abort(new ApiError(503, 'The model is being unloaded.', { code: 'shutting_down' }))
+    entry.giveUp = new AbortController()
     const close = async () => {
       const model = await opening?.catch(() => undefined)
       if (entry.model === model) entry.model = undefined
       await model?.close()
-      entry.closing = undefined
+      await before // one that was loaded earlier may still be at it
+      if (entry.closing === closing) entry.closing = undefined
     }
-    entry.closing ??= close()
-    await entry.closing
+    const closing = close()
+    entry.closing = closing
+    await closing
   }
 }
 
@@ -279,6 +288,7 @@ function newEntry(id: string, created: number): Entry {
     model: undefined,
     opening: undefined,
     closing: undefined,
+    giveUp: new AbortController(),
     active: 0,
     asked: 0,
     lastUsed: 0,

@@ -62,6 +62,9 @@ export type ServerOptions = {
   readonly logPrompts?: boolean | undefined
 }
 
+/** Two frames of a display, ms. */
+export const DEFAULT_STREAM_INTERVAL = 32
+
 type Apart = 'modelPath' | 'modelOptions' | 'apiKey' | 'logger' | 'defaults'
 
 export type ResolvedServerOptions = {
@@ -96,6 +99,18 @@ const KNOWN: Readonly<Record<keyof ServerOptions, true>> = {
   logPrompts: true,
 }
 
+const SAMPLING: Readonly<Record<keyof SamplingDefaults, true>> = {
+  temp: true,
+  topK: true,
+  topP: true,
+  minP: true,
+  repeatPenalty: true,
+  repeatLastN: true,
+  presencePenalty: true,
+  frequencyPenalty: true,
+  maxTokens: true,
+}
+
 export function resolveServerOptions(options: ServerOptions = {}): ResolvedServerOptions {
   if (typeof options !== 'object' || options === null) throw optionError('options', 'an object', options)
   for (const name of Object.keys(options))
@@ -118,6 +133,9 @@ export function resolveServerOptions(options: ServerOptions = {}): ResolvedServe
     ...defaults,
     streamInterval: options.streamInterval,
   })
+  for (const name of Object.keys(Object(defaults)))
+    if (!Object.hasOwn(SAMPLING, name))
+      throw optionError('defaults', `an object with ${Object.keys(SAMPLING).join(', ')}`, name)
   if (modelPath !== undefined && (typeof modelPath !== 'string' || modelPath === ''))
     throw optionError('modelPath', 'a non-empty string', modelPath)
   const apiKeys = apiKey === undefined ? [] : texts('apiKey', typeof apiKey === 'string' ? [apiKey] : apiKey)
@@ -141,7 +159,7 @@ export function resolveServerOptions(options: ServerOptions = {}): ResolvedServe
     maxTokens: number('maxTokens', Number.POSITIVE_INFINITY, 1, true),
     maxQueue: number('maxQueue', 100, 0),
     stallTimeout: number('stallTimeout', 120_000, 1, true),
-    streamInterval: number('streamInterval', 32, 0),
+    streamInterval: options.streamInterval ?? DEFAULT_STREAM_INTERVAL,
   }
 }
 
@@ -158,7 +176,8 @@ function harmless(logger: Logger): Logger {
 }
 
 function named(name: string, value: readonly string[] | '*' = []): readonly string[] | '*' {
-  return value === '*' ? value : texts(name, value).map((text) => text.toLowerCase())
+  const names = value === '*' ? [value] : texts(name, value).map((text) => text.toLowerCase())
+  return names.includes('*') ? '*' : names
 }
 
 function texts(name: string, value: unknown): readonly string[] {

@@ -125,6 +125,11 @@ const completionSchema = v.strictObject({
   logprobs: integer(0, 5),
 })
 
+/** Whether requests may have such a field: any other name is the client's own words. */
+export function isParameter(name: string): boolean {
+  return [chatSchema.entries, completionSchema.entries, MISSING].some((known) => Object.hasOwn(known, name))
+}
+
 export type ChatRequest = v.InferOutput<typeof chatSchema>
 export type CompletionRequest = v.InferOutput<typeof completionSchema>
 export type SamplingRequest = Pick<ChatRequest, keyof typeof SAMPLING>
@@ -158,6 +163,8 @@ export function readCompletionRequest(body: Readonly<Record<string, unknown>>): 
 
 function withoutMissing(body: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const known: Record<string, unknown> = {}
+  if (Object.hasOwn(body, '__proto__'))
+    throw badParameter('__proto__', 'Unknown parameter: "__proto__".', 'unknown_parameter')
   for (const [name, value] of Object.entries(body)) {
     const asksForNothing = Object.hasOwn(MISSING, name) ? MISSING[name] : undefined
     if (!asksForNothing) known[name] = value

@@ -170,7 +170,8 @@ export class ModelServer {
     app.get('/v1/models', async (c) => c.json({ object: 'list', data: (await pool.list()).map(modelObject) }))
     app.get('/v1/models/:id', async (c) => {
       const id = c.req.param('id')
-      const model = (await pool.list()).find((one) => one.id === id)
+      const all = await pool.list()
+      const model = all.find((one) => one.id === id) ?? all.find((one) => `${one.id}.gguf` === id)
       if (!model)
         throw new ApiError(404, `There is no model "${id.slice(0, 200)}".`, {
           code: 'model_not_found',

@@ -28,8 +28,8 @@ export async function streamed(
 ): Promise<Response> {
   const waiting: Waiting = { next: events.next() }
   const timer = new AbortController()
-  await Promise.race([waiting.next, sleep(FIRST_MS, undefined, { signal: timer.signal }).catch(() => {})])
-  timer.abort()
+  const late = sleep(FIRST_MS, undefined, { signal: timer.signal }).catch(() => {})
+  await Promise.race([waiting.next, late]).finally(() => timer.abort())
   return new Response(toBody(events, waiting, stallTimeout, cancel), {
     headers: {
       'content-type': 'text/event-stream; charset=utf-8',

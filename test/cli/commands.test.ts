@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -11,7 +12,7 @@ describe('gpt4all-ts models', () => {
 
   test('lists what is there, without a network too', async () => {
     const empty = await run(['models', 'list'])
-    expect(empty.code).toBe(0)
+    expect(empty.code).toBe(4)
     expect(empty.stdout).toContain('none')
     expect(empty.stderr).toContain('cannot be read')
     await mkdir(folder, { recursive: true })
@@ -21,6 +22,21 @@ describe('gpt4all-ts models', () => {
     expect(stderr).toBe('')
     const { local } = JSON.parse((await run(['models', '--local', '--json', '--model-path', folder])).stdout)
     expect(local).toMatchObject([{ name: 'tiny.gguf', bytes: expect.any(Number) }])
+  })
+
+  test('refuses what is no command of its own, also as a path from here', async () => {
+    expect(await run(['models', 'lits'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('unknown command'),
+    })
+    await mkdir(join(folder, 'below'), { recursive: true })
+    await copyFile(EMBEDDED, join(folder, 'below', 'tiny.gguf'))
+    const here = ['models', 'info', 'below/tiny.gguf', '--json']
+    const { architecture, memory } = JSON.parse((await run(here, '', {}, folder)).stdout)
+    expect([architecture, memory.trainedContextSize]).toEqual(['llama', 2048])
+    const removed = await run(['models', 'remove', 'below/tiny.gguf'], '', {}, folder)
+    expect(removed.stdout).toContain('is deleted')
+    expect(existsSync(join(folder, 'below', 'tiny.gguf'))).toBe(false)
   })
 
   test('tells what one is, and removes it', async () => {
@@ -145,8 +161,24 @@ describe('gpt4all-ts chat', () => {
   })
 
   test('takes messages of several lines', async () => {
-    const { stdout } = await chat(['"""', 'Count from 1', 'to 5.', '"""', 'Count from 1 \\', 'to 5.'])
-    expect(stdout).toContain('1, 2, 3')
+    const file = join(home, 'lines.json')
+    await chat([
+      '"""',
+      'Count from 1',
+      'to 5.',
+      '"""',
+      'Count from 1 \\',
+      'to 5.',
+      '/etc/x is a file',
+      `/save ${file}`,
+    ])
+    const { messages } = JSON.parse(await readFile(file, 'utf8'))
+    const said = messages.filter((one: { role: string }) => one.role === 'user')
+    expect(said.map((one: { content: string }) => one.content)).toEqual([
+      'Count from 1\nto 5.',
+      'Count from 1 \nto 5.',
+      '/etc/x is a file',
+    ])
   })
 
   test('saves a conversation and goes on with it', async () => {

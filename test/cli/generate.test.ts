@@ -96,7 +96,10 @@ describe('what goes wrong', () => {
       /unknown option.*--temperature|unknown option '--temprature'/,
     ],
     ['an unknown command', ['generat'], 2, /unknown command 'generat' \(did you mean generate\?\)/],
-    ['nothing to say', ['generate', '-m', EMBEDDED], 2, /prompt/],
+    ['nothing to say', ['generate', '-m', EMBEDDED], 2, /nothing to ask/],
+    ['a bias of nothing', ['generate', '--logit-bias', 'x=1', 'hi'], 2, /42=-5/],
+    ['a run of none', ['bench', '-m', EMBEDDED, '--runs', '0'], 2, /1 or more/],
+    ['a prompt that fits nowhere', ['bench', '-m', EMBEDDED, '--prompt', '99999'], 2, /do not fit/],
     [
       'a system prompt without a template',
       ['generate', '-m', EMBEDDED, '--raw', '-s', 'x', 'y'],

@@ -4,6 +4,7 @@ import { Highlighter } from '../../src/cli/markdown.ts'
 
 const TEXT = `# A heading
 Text with \`code\`, **bold**, 2 * 3 * 4, \`a ** b\` and a \`lonely mark.
+2 ** 3 is 8 and 2 ** 4
 #no heading
 
 \`\`\`js
@@ -12,7 +13,11 @@ const a = \`**x**\`
 \`\`\`
 After it, **bold
 ends with its line.
-    \`\`\`
+- \`\`\`sh
+  npm i
+  \`\`\`
+\`\`\`npm i\`\`\` installs it.
+The end.
 ##`
 
 const ESC = '\u001b'
@@ -52,6 +57,7 @@ describe('Markdown in a terminal', () => {
       [
         'bbbbbbbbbbb',
         '..........cccccc..bbbbbbbb.............cccccccc.......ccccccccccccc',
+        '......................',
         '...........',
         '',
         'ccccc',
@@ -60,7 +66,11 @@ describe('Markdown in a terminal', () => {
         'ccc',
         '..........bbbbbb',
         '...................',
-        '....ccc',
+        '..ccccc',
+        'ccccccc',
+        'ccccc',
+        'ccccccccccc.............',
+        '........',
         '..',
       ].join('\n'),
     )

@@ -48,7 +48,7 @@ function terminal(args: readonly string[], env: Record<string, string> = {}) {
     type: (text: string) => tmux('send-keys', '-l', text),
     paste(text: string) {
       tmux('set-buffer', text)
-      tmux('paste-buffer')
+      tmux('paste-buffer', '-p') // says where it begins and ends, as terminals do
     },
     /** What a terminal shows comes when it comes: looked at until it is there. */
     async shows(pattern: RegExp): Promise<string> {

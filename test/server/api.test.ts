@@ -339,6 +339,17 @@ describe('the other paths', () => {
     expect(text).toMatch(/^gpt4all_generations_running\{model="tiny"\} 0/m)
   })
 
+  test('a model by its file name; choices of one prompt count it once', async () => {
+    expect((await json(running.get('/v1/models/tiny.gguf'))).id).toBe('tiny')
+    const promptTokens = async () => {
+      const text = await (await running.get('/metrics')).text()
+      return Number(/^gpt4all_prompt_tokens_total\{model="tiny"\} (\d+)/m.exec(text)?.[1] ?? 0)
+    }
+    const before = await promptTokens()
+    const { usage } = await json(chat({ n: 3, max_tokens: 2 }))
+    expect((await promptTokens()) - before).toBe(usage.prompt_tokens)
+  })
+
   test('unknown ones are 404, wrong methods 405, in the same form', async () => {
     for (const [method, path, status] of [
       ['GET', '/v2/models', 404],

@@ -93,6 +93,27 @@ describe('a client that reads slowly', () => {
     while (lines.length === 0) await new Promise(setImmediate)
     while (model.activity.running > 0) await new Promise(setImmediate)
     expect(eventsOf(await response.text()).isDone).toBe(false)
+    const line = JSON.parse(lines.at(-1)!)
+    expect(line).toMatchObject({ status: 499, promptTokens: expect.any(Number) })
+    const metrics = await (await server.fetch(new Request('http://localhost/metrics'))).text()
+    for (const kind of ['prompt', 'completion'])
+      expect(metrics).toContain(`gpt4all_${kind}_tokens_total{model="tiny"} ${line[`${kind}Tokens`]}\n`)
+    await server.close()
+  })
+})
+
+describe('a stream that is refused', () => {
+  test('leaves nothing behind that keeps a process from ending', async () => {
+    const { model } = await open()
+    const server = createServer({ tiny: model })
+    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+    const before = timers()
+    const body = JSON.stringify({ prompt: 'a long story '.repeat(3000), stream: true })
+    const { status } = await server.fetch(
+      new Request('http://localhost/v1/completions', { method: 'POST', body }),
+    )
+    expect(status).toBe(400)
+    expect(timers()).toBeLessThanOrEqual(before)
     await server.close()
   })
 })

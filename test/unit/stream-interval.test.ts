@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest'
+import { UNREAD_MS } from '../../src/engine/runs.ts'
+import { resolveGenerateOptions } from '../../src/generate-options.ts'
+import { Generation } from '../../src/generation.ts'
+import { resolveServerOptions } from '../../src/server/options.ts'
+import { samplingOf } from '../../src/server/sampling.ts'
+
+/** What a step would be told while a generation with these options is used. */
+async function intervals(
+  options: object,
+  use: (generation: Generation) => Promise<unknown>,
+): Promise<number[]> {
+  const told: number[] = []
+  const generation = new Generation(
+    async function* (record) {
+      for (let token = 0; token < 3; token++) {
+        told.push(record.reader.interval)
+        yield { token, text: 'x', reasoning: '' }
+      }
+    },
+    resolveGenerateOptions(options),
+    [],
+  )
+  await use(generation)
+  return told
+}
+const read = async (generation: Generation) => {
+  for await (const _ of generation);
+}
+const wait = (generation: Generation) => generation.result
+
+test('streamInterval is what steps are told while somebody reads, or a callback listens', async () => {
+  expect(await intervals({ streamInterval: 77 }, read)).toEqual([77, 77, 77])
+  expect(await intervals({ streamInterval: 77, callback: () => {} }, wait)).toEqual([77, 77, 77])
+  expect(await intervals({}, read)).toEqual([8, 8, 8])
+  expect(await intervals({ streamInterval: 77 }, wait)).toEqual([UNREAD_MS, UNREAD_MS, UNREAD_MS])
+})
+
+test('the server gives each generation its own', () => {
+  const of = (streamInterval?: number) =>
+    samplingOf({}, 0, 10, resolveServerOptions({ streamInterval })).streamInterval
+  expect([of(), of(5), of(0)]).toEqual([32, 5, 0])
+  for (const wrong of [-1, 1001, Number.NaN, '8'])
+    expect(() => resolveServerOptions({ streamInterval: wrong as number })).toThrow(/"streamInterval"/)
+})
