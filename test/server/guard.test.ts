@@ -163,10 +163,16 @@ describe('the log', () => {
       expect(line).toMatchObject({ method: 'POST', path: '/v1/completions', status: 200, model: 'tiny' })
       expect(line.completionTokens).toBeGreaterThan(0)
     }
-    for (const body of ['swordfish', { prompt: 'x', stop: 'swordfish\ud800' }, { messages: 'swordfish' }])
-      expect((await post('/v1/completions', body)).status).toBe(400)
+    const bodies = [
+      'swordfish',
+      { prompt: 'x', stop: 'swordfish\ud800' },
+      { messages: 'swordfish' },
+      { prompt: 'x', 'a swordfish': 1 },
+      { prompt: 'x', logit_bias: { swordfish: 1 } },
+    ]
+    for (const body of bodies) expect((await post('/v1/completions', body)).status).toBe(400)
     expect(JSON.stringify(lines)).not.toContain('swordfish')
-    expect(lines.filter(({ status }) => status === 400)).toHaveLength(3)
+    expect(lines.filter(({ status }) => status === 400)).toHaveLength(bodies.length)
   })
 
   test('has it where that is asked for', async () => {

@@ -10,7 +10,8 @@ let folder: string
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gpt4all-served-'))
   await mkdir(join(folder, 'models', 'below'), { recursive: true })
-  for (const name of ['a.gguf', 'b.gguf', 'c.gguf', 'below/d.gguf', '../outside.gguf'])
+  const parts = [1, 2].map((part) => `split-0000${part}-of-00002.gguf`)
+  for (const name of ['a.gguf', 'b.gguf', 'c.gguf', 'below/d.gguf', '../outside.gguf', ...parts])
     await copyFile(EMBEDDED, join(folder, 'models', name))
   await symlink(join(folder, 'outside.gguf'), join(folder, 'models', 'link.gguf'))
   await writeFile(join(folder, 'models', 'notes.txt'), 'no model')
@@ -43,7 +44,13 @@ describe('models of a folder', () => {
   test('are listed without being loaded; what lies below it, or is led to elsewhere, is not', async () => {
     const { get, loaded } = open()
     const { data } = await json(get('/v1/models'))
-    expect(data.map(({ id }: { id: string }) => id)).toEqual(['a', 'b', 'broken', 'c'])
+    expect(data.map(({ id }: { id: string }) => id)).toEqual([
+      'a',
+      'b',
+      'broken',
+      'c',
+      'split-00001-of-00002',
+    ])
     expect(data[0].context_length).toBeNull()
     expect(await loaded()).toEqual([])
   })
@@ -104,13 +111,37 @@ describe('models of a folder', () => {
 
   test('a model that is never at rest lets another have its turn', async () => {
     const { ask } = open({ maxModels: 1 })
-    let isOver = false
-    const busy = Array.from({ length: 3 }, async () => {
-      while (!isOver) await ask('a', 'Once upon a time', { max_tokens: 20 })
+    const stream = async () => {
+      const body = (await ask('a', 'Once upon a time', { max_tokens: 60, stream: true })).body!
+      const reader = body.getReader()
+      await reader.read()
+      return async () => {
+        while (!(await reader.read()).done);
+      }
+    }
+    let end = await stream()
+    let isServed = false
+    const other = ask('b').then(({ status }) => {
+      isServed = status === 200
     })
-    expect((await ask('b')).status).toBe(200)
-    isOver = true
-    await Promise.all(busy)
+    // One is always begun before the last one ends.
+    for (let i = 0; i < 30 && !isServed; i++) {
+      const [next] = await Promise.all([stream(), end()])
+      end = next
+    }
+    expect(isServed).toBe(true)
+    await Promise.all([end(), other])
+  })
+
+  test('say no prompts to the log of the models, unless they are asked for', async () => {
+    for (const logPrompts of [false, true]) {
+      const lines: string[] = []
+      const note = (line: string) => void lines.push(line)
+      const logger = { debug: note, info: note, warn: note, error: note }
+      const { ask } = open({ logPrompts, modelOptions: { nThreads: 1, logger } })
+      expect((await ask('a', 'a secret swordfish')).status).toBe(200)
+      expect(lines.join('\n').includes('swordfish')).toBe(logPrompts)
+    }
   })
 
   test('those who left the line make no place taken', async () => {
