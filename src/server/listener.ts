@@ -17,6 +17,12 @@ export class Listener {
       getRequestListener(fetch, { overrideGlobalObjects: false, errorHandler }),
     )
     this.#server.on('clientError', refuseGarbage)
+    this.#server.on('checkExpectation', (_, response) => {
+      const { status, body } = new ApiError(417, 'This server expects nothing of its requests.')
+      const text = JSON.stringify(body)
+      const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }
+      response.writeHead(status, headers).end(text)
+    })
     this.#listening = new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject)
       this.#server.listen(port, host, resolve)

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { type GenerateOptions, GPT4All, type Logger, type ModelOptions, optionError } from '../index.ts'
 
 /** Sampling that requests may leave out; the library's defaults where neither says anything. */
@@ -138,6 +139,8 @@ export function resolveServerOptions(options: ServerOptions = {}): ResolvedServe
       throw optionError('defaults', `an object with ${Object.keys(SAMPLING).join(', ')}`, name)
   if (modelPath !== undefined && (typeof modelPath !== 'string' || modelPath === ''))
     throw optionError('modelPath', 'a non-empty string', modelPath)
+  if (modelPath !== undefined && statSync(modelPath, { throwIfNoEntry: false })?.isDirectory() === false)
+    throw optionError('modelPath', 'a folder', modelPath)
   const apiKeys = apiKey === undefined ? [] : texts('apiKey', typeof apiKey === 'string' ? [apiKey] : apiKey)
   if (apiKey !== undefined && apiKeys.length === 0) throw optionError('apiKey', 'at least one key', apiKey)
   return {

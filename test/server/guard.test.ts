@@ -188,6 +188,11 @@ describe('what is no HTTP', () => {
   test.each([
     ['no host', 'GET /health HTTP/1.1\r\n\r\n', 400],
     ['a strange host', 'GET /health HTTP/1.1\r\nhost: a b\r\n\r\n', 400],
+    [
+      'an expectation',
+      'GET /health HTTP/1.1\r\nhost: localhost\r\nexpect: a miracle\r\nconnection: close\r\n\r\n',
+      417,
+    ],
     ['garbage', 'hello there\r\n\r\n', 400],
     ['a header without an end', `GET / HTTP/1.1\r\nx: ${'y'.repeat(100_000)}\r\n\r\n`, 431],
     ['a wrong length', 'POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: -5\r\n\r\n', 400],

@@ -181,6 +181,7 @@ describe('createServer()', () => {
     ['a.gguf', {}, 'models'],
     [{ a: 'a.gguf' }, {}, 'models'],
     [{}, { modelPath: '' }, 'modelPath'],
+    [{}, { modelPath: import.meta.filename }, 'modelPath'],
     [{}, { modelPath: '.', maxModels: 0 }, 'maxModels'],
     [{}, { modelPath: '.', idleTimeout: -1 }, 'idleTimeout'],
     [{}, { modelPath: '.', apiKey: '' }, 'apiKey'],
