@@ -1,33 +1,20 @@
+import { resolve } from 'node:path'
 import { type InspectOptions, inspect } from 'node:util'
 import type { Begun } from './chat/begun.ts'
 import { markCallback, refuseInCallback } from './chat/callbacks.ts'
-import { History, type Prompt } from './chat/history.ts'
 import {
   type ChatGenerateOptions,
   type ChatSessionOptions,
-  DEFAULT_STOPS,
   type ResolvedChatOptions,
   resolveChatOptions,
   splitChatOptions,
   type TurnOptions,
 } from './chat/options.ts'
 import { Queue } from './chat/queue.ts'
-import { readSaved, writeSaved } from './chat/saved-file.ts'
-import {
-  bringBack,
-  checkSaveOptions,
-  collect,
-  type Keeper,
-  type SavedSession,
-  type SaveOptions,
-} from './chat/saving.ts'
-import {
-  type ChatMessage,
-  checkMessages,
-  type PromptFormat,
-  type TemplateOptions,
-  withSystem,
-} from './chat/template.ts'
+import { readSaved } from './chat/saved-file.ts'
+import { checkSaveOptions, type SavedSession, type SaveOptions } from './chat/saving.ts'
+import { type ChatMessage, checkMessages, withSystem } from './chat/template.ts'
+import type { Spoken } from './engine/reply.ts'
 import { ClosedError, optionError } from './errors.ts'
 import {
   type GenerateOptions,
@@ -36,23 +23,14 @@ import {
 } from './generate-options.ts'
 import type { Generation } from './generation.ts'
 import type { PartialResult } from './generation-result.ts'
-import type { Prepare, RunRecord } from './generation-run.ts'
-import type { Logger } from './logger.ts'
-import type { NativeModel } from './native/types.ts'
-import { RESERVED_TOKENS } from './options.ts'
+import type { RunRecord, StartRun } from './generation-run.ts'
+import type { Conversation, OpenModel } from './open-model.ts'
 
 /** @internal What a session needs of its model. */
 export type SessionHost = {
   readonly name: string
-  readonly contextSize: number
-  readonly deterministic: boolean
-  readonly logger: Logger
-  open(options: TemplateOptions): Promise<{
-    readonly native: NativeModel
-    readonly format: PromptFormat
-    readonly keeper: Keeper
-  }>
-  start(prepare: Prepare, options: ResolvedGenerateOptions, closing: AbortSignal): Generation
+  open(): Promise<OpenModel>
+  start(run: StartRun, options: ResolvedGenerateOptions, closing: AbortSignal): Generation
 }
 
 /** What a turn answers: the messages, and how the answer begins. */
@@ -64,8 +42,6 @@ type LastAnswer = {
   readonly raw: string
   readonly enableThinking: boolean
 }
-
-type Opened = { readonly format: PromptFormat; readonly history: History; readonly keeper: Keeper }
 
 type Restored = ReturnType<typeof readSaved> & { readonly file: string }
 
@@ -84,8 +60,8 @@ export class ChatSession {
   /** The catalog's system prompt is not wanted. */
   #ownSystem: boolean
   #lastAnswer: LastAnswer | undefined
-  #opened: Opened | undefined
-  #opening: Promise<Opened> | undefined
+  #opened: Conversation | undefined
+  #opening: Promise<Conversation> | undefined
   #restored: Restored | undefined
 
   /** @internal Made by `model.chatSession()`. */
@@ -108,7 +84,7 @@ export class ChatSession {
     checkMessages(messages)
     this.#messages = messages.map((message) => ({ ...message }))
     this.#ownSystem = true
-    this.#opened?.history.reset()
+    this.#opened?.reset()
   }
 
   /**
@@ -156,10 +132,10 @@ export class ChatSession {
   async countTokens(prompt?: string): Promise<number> {
     if (prompt !== undefined && typeof prompt !== 'string') throw optionError('prompt', 'a string', prompt)
     this.#closing.signal.throwIfAborted()
-    const { history, format } = await this.#use()
-    const messages = [...this.#withSystem(this.#messages, format)]
+    const conversation = await this.#use()
+    const messages = [...this.#withSystem(this.#messages, conversation)]
     if (prompt !== undefined) messages.push({ role: 'user', content: prompt })
-    return messages.length === 0 ? 0 : history.countTokens(messages, this.#options.enableThinking)
+    return messages.length === 0 ? 0 : conversation.countTokens(messages, this.#options.enableThinking)
   }
 
   /**
@@ -170,19 +146,18 @@ export class ChatSession {
    */
   async save(file: string, options?: SaveOptions): Promise<SavedSession> {
     if (typeof file !== 'string' || file === '') throw optionError('file', 'the path of a file', file)
-    const { head, state, saved } = await this.#collect(options)
-    await writeSaved(file, head, state)
-    return saved
+    return this.#save(resolve(file), options)
   }
 
   /** What `save()` would write now. */
   async savedSize(options?: SaveOptions): Promise<SavedSession> {
-    return (await this.#collect(options)).saved
+    return this.#save(undefined, options)
   }
 
   /** Ends what is under way with `ERR_CLOSED`; whatever is called afterwards rejects so too. Idempotent. */
   async close(): Promise<void> {
     this.#closing.abort(new ClosedError('The chat session'))
+    this.#opened?.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -197,91 +172,99 @@ export class ChatSession {
 
   #turn(turn: TurnOptions, ask: (messages: readonly ChatMessage[]) => Asked): Generation {
     const resolved = resolveGenerateOptions(turn.options)
-    const prepare: Prepare = async (_, record, signal) => {
-      refuseInCallback(this)
-      const leave = await this.#turns.enter()
-      if (signal.aborted) {
-        leave()
-        throw signal.reason
-      }
-      let commit: ((made: PartialResult) => void) | undefined
-      record.onEnd = (made) => {
-        if (made) commit?.(made)
-        leave()
-      }
-      const { format, history } = await this.#use()
-      const before = this.#messages
-      const asked = ask(this.#withSystem(before, format))
-      const { maxTokens } = resolved
-      const goesOn = asked.begun.raw !== undefined && this.#lastAnswer
-      const enableThinking = goesOn
-        ? goesOn.enableThinking
-        : (turn.enableThinking ?? this.#options.enableThinking)
-      const prompt = await history.prompt({ ...asked, enableThinking, maxTokens })
-      record.dropped = prompt.dropped
-      if (!prompt.full)
-        commit = (made) => this.#commit(before, asked, { prompt, enableThinking }, made, record)
-      return {
-        tokens: prompt.record.tokens,
-        text: prompt.text,
-        stop: [...resolved.stop, ...prompt.stops, ...this.#defaultStops(format)],
-        moved: prompt.moved,
-        conversation: history,
-        full: prompt.full,
-        reply: prompt.reply,
-      }
-    }
     const callback = resolved.callback && markCallback(this, resolved.callback)
-    return this.#host.start(prepare, { ...resolved, callback }, this.#closing.signal)
+    const options = { ...resolved, callback }
+    const run: StartRun = (record, signal) => this.#run(turn, ask, options, record, signal)
+    return this.#host.start(run, options, this.#closing.signal)
   }
 
-  #commit(
+  async *#run(
+    turn: TurnOptions,
+    ask: (messages: readonly ChatMessage[]) => Asked,
+    options: ResolvedGenerateOptions,
+    record: RunRecord,
+    signal: AbortSignal,
+  ): AsyncGenerator<Spoken, void, void> {
+    await this.#host.open()
+    signal.throwIfAborted()
+    refuseInCallback(this) // by now a callback that began this turn without waiting for it is through
+    const leave = await this.#turns.enter()
+    if (signal.aborted) {
+      leave()
+      throw signal.reason
+    }
+    let commit: ((made: PartialResult) => Promise<void>) | undefined
+    record.onEnd = (made) => {
+      if (made && commit) commit(made).then(leave, leave)
+      else leave()
+    }
+    const conversation = await this.#use()
+    const before = this.#messages
+    const asked = ask(this.#withSystem(before, conversation))
+    const goesOn = asked.begun.raw !== undefined && this.#lastAnswer
+    const enableThinking = goesOn
+      ? goesOn.enableThinking
+      : (turn.enableThinking ?? this.#options.enableThinking)
+    record.onPrompt = () => {
+      commit = (made) => this.#commit(conversation, before, asked, enableThinking, made, record)
+    }
+    const { maxTokens, stop } = options
+    const { defaultStops } = this.#options
+    yield* conversation.turn(
+      { ...asked, enableThinking, maxTokens, stop, defaultStops },
+      options,
+      record,
+      signal,
+    )
+  }
+
+  async #commit(
+    conversation: Conversation,
     before: readonly ChatMessage[],
-    asked: Asked,
-    { prompt, enableThinking }: { readonly prompt: Prompt; readonly enableThinking: boolean },
+    { begun, messages }: Asked,
+    enableThinking: boolean,
     { text, reasoning, tokens }: PartialResult,
     { transcript: { raw }, tokenBytes }: RunRecord,
-  ): void {
+  ): Promise<void> {
     if (this.#messages !== before) return // they were replaced meanwhile
-    const { begun } = asked
     const thoughts = begun.reasoning + reasoning
     const answer: ChatMessage = {
       role: 'assistant',
       content: begun.content + text,
       ...(thoughts !== '' && { reasoning: thoughts }),
     }
-    this.#messages = [...asked.messages, answer]
+    const after = [...messages, answer]
+    this.#messages = after
+    this.#lastAnswer = undefined
     // Cut at a stop string, or inside a character, the tokens say more than the text.
     const whole = Buffer.byteLength(raw) === tokenBytes
     const contents = reasoning === '' ? [text] : [text, reasoning]
-    const canGoOn = this.#opened?.history.commit(prompt, raw, whole ? tokens : undefined, contents)
+    const canGoOn = await conversation.commit({ raw, tokens: whole ? tokens : undefined, contents })
     const beginning = begun.raw ?? (begun.content === '' && begun.reasoning === '' ? '' : undefined)
-    this.#lastAnswer =
-      canGoOn && beginning !== undefined
-        ? { messages: this.#messages, raw: beginning + raw, enableThinking }
-        : undefined
+    if (canGoOn && beginning !== undefined)
+      this.#lastAnswer = { messages: after, raw: beginning + raw, enableThinking }
   }
 
   // Behind the turns that were begun before.
-  async #collect(options: SaveOptions | undefined): ReturnType<typeof collect> {
+  async #save(file: string | undefined, options: SaveOptions | undefined): Promise<SavedSession> {
     const checked = checkSaveOptions(options)
     refuseInCallback(this)
     const leave = await this.#turns.enter()
     try {
       this.#closing.signal.throwIfAborted()
-      const { history, keeper } = await this.#use()
+      const conversation = await this.#use()
       const messages = this.#messages
       const { raw, enableThinking } = this.#lastAnswer?.messages === messages ? this.#lastAnswer : {}
       const lastAnswer =
         raw !== undefined && enableThinking !== undefined ? { raw, enableThinking } : undefined
       const said = { model: this.#host.name, messages, ownSystem: this.#ownSystem, lastAnswer }
-      return await collect(said, history, keeper, checked)
+      return await conversation.save(file, said, checked)
     } finally {
       leave()
     }
   }
 
-  #use(): Promise<Opened> {
+  #use(): Promise<Conversation> {
     this.#opening ??= this.#open()
     this.#opening.catch(() => {
       this.#opening = undefined // the next one tries again
@@ -289,29 +272,23 @@ export class ChatSession {
     return this.#opening
   }
 
-  async #open(): Promise<Opened> {
+  async #open(): Promise<Conversation> {
     const { template, overflow, reasoning } = this.#options
-    const { native, format, keeper } = await this.#host.open(template)
-    const { contextSize, deterministic, logger } = this.#host
-    const shape = { contextSize, reserved: RESERVED_TOKENS, overflow, reasoning, deterministic }
-    const history = new History(native, format, shape)
     const restored = this.#restored
-    if (restored && (await bringBack(restored.file, restored, history, keeper, logger))) {
+    const model = await this.#host.open()
+    const conversation = await model.conversation({ template, overflow, reasoning, restore: restored })
+    if (restored && conversation.isRestored) {
       const { lastAnswer, messages } = restored.chat
       if (lastAnswer && messages === this.#messages) this.#lastAnswer = { ...lastAnswer, messages }
-      if (messages !== this.#messages) history.reset()
+      if (messages !== this.#messages) conversation.reset()
     }
     this.#restored = undefined
-    this.#opened = { format, history, keeper }
-    return this.#opened
+    this.#opened = conversation
+    return conversation
   }
 
   // A catalog's system prompt becomes part of the conversation with its first turn.
-  #withSystem(messages: readonly ChatMessage[], format: PromptFormat): readonly ChatMessage[] {
-    return this.#ownSystem ? messages : withSystem(messages, format)
-  }
-
-  #defaultStops(format: PromptFormat): readonly string[] {
-    return (this.#options.defaultStops ?? format.kind === 'pattern') ? DEFAULT_STOPS : []
+  #withSystem(messages: readonly ChatMessage[], conversation: Conversation): readonly ChatMessage[] {
+    return this.#ownSystem ? messages : withSystem(messages, conversation)
   }
 }

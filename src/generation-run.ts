@@ -4,7 +4,6 @@ import type { ReplyFormat, Spoken, Transcript } from './engine/reply.ts'
 import type { Reader } from './engine/runs.ts'
 import type { Outcome } from './engine/tokens.ts'
 import type { PartialResult } from './generation-result.ts'
-import type { NativeModel } from './native/types.ts'
 
 /** @internal What the run fills in while it is under way. */
 export type RunRecord = {
@@ -23,6 +22,8 @@ export type RunRecord = {
   readonly logprobs: TokenLogprob[]
   /** Messages that were left out of the prompt. */
   dropped: readonly ChatMessage[]
+  /** Called once the prompt is made, before it is evaluated; not where there is no room for it. */
+  onPrompt: (() => void) | undefined
   /** Brings the figures up to date. */
   refresh: () => void
   /** Called once at the end, before anyone hears of it: with what was made, or without where that is not to be kept. */
@@ -40,12 +41,14 @@ export type Prepared = {
   readonly conversation?: object
   /** There is no room for it: nothing is evaluated, and the generation ends with `length`. */
   readonly full?: boolean
+  /** Messages that were left out of it. */
+  readonly dropped?: readonly ChatMessage[]
   /** Tells the parts of the answer apart. */
   readonly reply?: ReplyFormat | undefined
 }
 
-/** @internal Makes the prompt once the model is open; `record.onEnd` is its word on the end. */
-export type Prepare = (model: NativeModel, record: RunRecord, signal: AbortSignal) => Promise<Prepared>
+/** @internal Makes the prompt, in the moment in which the generation begins. */
+export type Prepare = () => Promise<Prepared>
 
 /** @internal Starts the pipe; called once, when the first piece is wanted. `signal` is the generation's own. */
 export type StartRun = (record: RunRecord, signal: AbortSignal) => AsyncGenerator<Spoken, void, void>

@@ -52,6 +52,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     guessed: { proposedTokens: 0, acceptedTokens: 0 },
     logprobs: [],
     dropped: [],
+    onPrompt: undefined,
     refresh: () => {},
     onEnd: undefined,
   }

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { basename } from 'node:path'
 import { type InspectOptions, inspect } from 'node:util'
 import { type ChatGenerateOptions, type ChatSessionOptions, resolveChatOptions } from './chat/options.ts'
-import { type ChatMessage, checkMessages, render, type TemplateOptions, withSystem } from './chat/template.ts'
+import { type ChatMessage, checkMessages, type TemplateOptions } from './chat/template.ts'
 import { ChatSession } from './chat-session.ts'
 import { checkKnown, checkObject } from './checks.ts'
 import { type ResolvedThreads, resolveThreadCount } from './compute-options.ts'
@@ -10,13 +10,12 @@ import type { Activity } from './engine/engine.ts'
 import { ClosedError, type DeviceFallback, optionError } from './errors.ts'
 import { type ResolvedGenerateOptions, resolveGenerateOptions } from './generate-options.ts'
 import { Generation } from './generation.ts'
-import type { Prepare, RunRecord } from './generation-run.ts'
-import { LoadedModel, type ModelConfig } from './loaded-model.ts'
+import type { RunRecord, StartRun } from './generation-run.ts'
+import { LoadedModel } from './loaded-model.ts'
 import { ModelFiles } from './model-files.ts'
 import { locateModel, type ModelLocation } from './models/locate.ts'
-import { decode, encode } from './native/tokenizer.ts'
+import type { ModelConfig, OpenModel } from './open-model.ts'
 import {
-  checkPromptLength,
   type ModelOptions,
   type ResolvedModelOptions,
   resolveModelOptions,
@@ -42,8 +41,8 @@ export class GPT4All extends ModelFiles {
   readonly #closing = new AbortController()
   readonly #scope = new AsyncLocalStorage<ChatSession>()
   #threads: ResolvedThreads
-  #opening: Promise<LoadedModel> | undefined
-  #opened: LoadedModel | undefined
+  #opening: Promise<OpenModel> | undefined
+  #opened: OpenModel | undefined
   #closed: Promise<void> | undefined
 
   /**
@@ -98,12 +97,13 @@ export class GPT4All extends ModelFiles {
     if (typeof prompt !== 'string')
       throw optionError('prompt', 'a string (messages go to chatSession() or renderPrompt())', prompt)
     const resolved = resolveGenerateOptions(options)
-    const prepare: Prepare = async (native) => {
-      const tokens = await encode(native, prompt, true, true)
-      checkPromptLength(tokens.length, this.contextSize)
-      return { tokens, text: prompt, stop: resolved.stop }
+    const open = () => this.#open()
+    async function* run(record: RunRecord, signal: AbortSignal) {
+      const opened = await open()
+      signal.throwIfAborted()
+      yield* opened.generate(prompt, resolved, record, signal)
     }
-    return this.#start(prepare, resolved)
+    return this.#start(run, resolved)
   }
 
   /** A conversation with this model, until its `close()`. Any number may live side by side. */
@@ -111,15 +111,8 @@ export class GPT4All extends ModelFiles {
     return new ChatSession(
       {
         name: this.name,
-        contextSize: this.contextSize,
-        deterministic: this.#options.deterministic,
-        logger: this.#options.logger,
-        open: async (template) => {
-          const opened = await this.#open()
-          const { native, keeper } = opened
-          return { native, keeper, format: await opened.promptFormat(template) }
-        },
-        start: (prepare, resolved, closing) => this.#start(prepare, resolved, closing),
+        open: () => this.#open(),
+        start: (run, resolved, closing) => this.#start(run, resolved, closing),
       },
       options,
     )
@@ -169,16 +162,14 @@ export class GPT4All extends ModelFiles {
     checkObject('options', options)
     checkKnown(options, { promptTemplate: true, chatTemplate: true, enableThinking: true })
     const { enableThinking } = resolveChatOptions(options)
-    const format = await (await this.#open()).promptFormat(options)
-    const wrap = (content: string) => content
-    return render(format, withSystem(messages, format), { wrap, enableThinking, reasoning: undefined }).text
+    return (await this.#open()).renderPrompt(messages, options, enableThinking)
   }
 
   /** Token ids of `text`. */
   async tokenize(text: string, options?: TokenizeOptions): Promise<number[]> {
     if (typeof text !== 'string') throw optionError('text', 'a string', text)
-    const { addSpecial, parseSpecial } = resolveTokenizeOptions(options)
-    return Array.from(await encode((await this.#open()).native, text, addSpecial, parseSpecial))
+    const resolved = resolveTokenizeOptions(options)
+    return (await this.#open()).tokenize(text, resolved)
   }
 
   /** Text of token ids; special tokens are written out. The inverse of `tokenize()`. */
@@ -186,7 +177,7 @@ export class GPT4All extends ModelFiles {
     if (typeof tokens !== 'object' || tokens === null || !(Symbol.iterator in tokens))
       throw optionError('tokens', 'an iterable of token ids', tokens)
     const ids = Array.from(tokens) // as they are now
-    return decode((await this.#open()).native, ids)
+    return (await this.#open()).detokenize(ids)
   }
 
   /** Tokens that `generate(text)` would evaluate, the model's own start token included. */
@@ -227,17 +218,17 @@ export class GPT4All extends ModelFiles {
 
   /** What computes: `cpu`, `cuda`, `vulkan`, `metal` ...; `undefined` before the model is open. */
   get backend(): string | undefined {
-    return this.#opened?.backend
+    return this.#opened?.facts.backend
   }
 
   /** Name of the GPU in use, or of all that share the layers; `undefined` on the CPU (as in Python) and before it is open. */
   get device(): string | undefined {
-    return this.#opened?.device
+    return this.#opened?.facts.device
   }
 
   /** Whether another `GPT4All` of this process had loaded the same weights; `undefined` before it is open. */
   get sharesWeights(): boolean | undefined {
-    return this.#opened?.sharesWeights
+    return this.#opened?.facts.sharesWeights
   }
 
   /**
@@ -255,12 +246,12 @@ export class GPT4All extends ModelFiles {
 
   /** The devices of `device` that come before the one in use, and why they are not used; empty before it is open. */
   get fallbacks(): readonly DeviceFallback[] {
-    return this.#opened?.fallbacks ?? []
+    return this.#opened?.facts.fallbacks ?? []
   }
 
   /** What the model says of itself; `undefined` before it is open. */
   get config(): ModelConfig | undefined {
-    return this.#opened?.config
+    return this.#opened?.facts.config
   }
 
   /** What `console.log(model)` shows. */
@@ -293,7 +284,7 @@ export class GPT4All extends ModelFiles {
   }
 
   // A failed attempt is forgotten, so that the file can be repaired and opened again.
-  #open(): Promise<LoadedModel> {
+  #open(): Promise<OpenModel> {
     if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason)
     if (this.#opening) return this.#opening
     const { signal = this.#closing.signal } = this.#options
@@ -312,13 +303,7 @@ export class GPT4All extends ModelFiles {
     return this.#opening
   }
 
-  #start(prepare: Prepare, options: ResolvedGenerateOptions, ...closing: AbortSignal[]): Generation {
-    const open = () => this.#open()
-    async function* start(record: RunRecord, signal: AbortSignal) {
-      const opened = await open()
-      signal.throwIfAborted()
-      yield* opened.run(prepare, options, record, signal)
-    }
-    return new Generation(start, options, [this.#closing.signal, ...closing])
+  #start(run: StartRun, options: ResolvedGenerateOptions, ...closing: AbortSignal[]): Generation {
+    return new Generation(run, options, [this.#closing.signal, ...closing])
   }
 }

@@ -40,7 +40,6 @@ export type {
   Usage,
 } from './generation-result.ts'
 export { GPT4All } from './gpt4all.ts'
-export type { ModelConfig } from './loaded-model.ts'
 export type { Logger, LogLevel, PromptMessage } from './logger.ts'
 export type {
   DescribeModelOptions,
@@ -59,5 +58,6 @@ export type { Device } from './models/devices.ts'
 export { defaultModelPath } from './models/locate.ts'
 export type { MemoryPlan } from './models/memory.ts'
 export type { Progress } from './models/progress.ts'
+export type { ModelConfig } from './open-model.ts'
 export { DEFAULTS, type ModelOptions, type TokenizeOptions } from './options.ts'
 export { VERSION } from './version.ts'

@@ -1,8 +1,9 @@
 import { basename } from 'node:path'
 import { PromptFormats } from './chat/formats.ts'
 import type { Keeper } from './chat/saving.ts'
-import type { PromptFormat, TemplateOptions } from './chat/template.ts'
+import { type ChatMessage, render, type TemplateOptions, withSystem } from './chat/template.ts'
 import type { ResolvedThreads } from './compute-options.ts'
+import { LocalConversation } from './conversation.ts'
 import { type Activity, Engine } from './engine/engine.ts'
 import { logprobsInto } from './engine/logprobs.ts'
 import { type ReplyFormat, type Spoken, tellApart } from './engine/reply.ts'
@@ -10,7 +11,7 @@ import { untilStop } from './engine/stop.ts'
 import { toText } from './engine/text.ts'
 import type { ThreadChoice } from './engine/thread-counts.ts'
 import { generateTokens } from './engine/tokens.ts'
-import { ClosedError, type DeviceFallback, optionError } from './errors.ts'
+import { ClosedError, optionError } from './errors.ts'
 import type { ResolvedGenerateOptions } from './generate-options.ts'
 import type { Prepare, RunRecord } from './generation-run.ts'
 import { tellPrompt } from './logger.ts'
@@ -25,38 +26,15 @@ import { obtainModel } from './models/obtain.ts'
 import { candidates, type LoadedWeights, type OpenedModel, openModel } from './models/open.ts'
 import { withProgressBar } from './models/progress-bar.ts'
 import { loadBinding } from './native/binding.ts'
-import { pieceReader } from './native/tokenizer.ts'
+import { decode, encode, pieceReader } from './native/tokenizer.ts'
 import type { NativeBinding, NativeModel } from './native/types.ts'
-import type { ResolvedModelOptions } from './options.ts'
-
-/** What a loaded model says of itself. */
-export type ModelConfig = {
-  /** The file's name, e.g. `Llama-3.2-1B-Instruct-Q4_0.gguf` */
-  readonly filename: string
-  readonly path: string
-  /** Bytes of the file, or of all files of a split model. */
-  readonly filesize: number
-  /** `general.name` of the GGUF; the file's name where it has none. */
-  readonly name: string
-  /** e.g. `llama` */
-  readonly architecture: string
-  /** llama.cpp's description: kind, size and quantization. */
-  readonly description: string
-  /** Number of weights. */
-  readonly parameters: number
-  /** Tokens of context the model was trained with. */
-  readonly trainedContextSize: number
-  readonly vocabularySize: number
-  /** Jinja source from the GGUF; `undefined` where it has none. */
-  readonly chatTemplate: string | undefined
-  /** The GGUF's scalar metadata, as text. */
-  readonly metadata: Readonly<Record<string, string>>
-}
+import type { ConversationOptions, ModelConfig, ModelFacts, OpenModel } from './open-model.ts'
+import { checkPromptLength, type ResolvedModelOptions, type ResolvedTokenizeOptions } from './options.ts'
 
 type Started = { readonly engine: Engine; readonly formats: PromptFormats }
 
 /** @internal A model whose weights are loaded, and the engine that computes with them. */
-export class LoadedModel {
+export class LoadedModel implements OpenModel {
   readonly #binding: NativeBinding
   readonly #model: OpenedModel<Started>
   readonly #options: ResolvedModelOptions
@@ -112,21 +90,15 @@ export class LoadedModel {
     return new LoadedModel(binding, model, options, closing)
   }
 
-  get native(): NativeModel {
-    return this.#model.native
-  }
-
-  get backend(): string {
-    return this.#model.gpus[0]?.backend ?? 'cpu'
-  }
-
-  get device(): string | undefined {
-    const names = this.#model.gpus.map(({ description }) => description)
-    return names.length > 0 ? names.join(', ') : undefined
-  }
-
-  get sharesWeights(): boolean {
-    return this.native.info.shared
+  get facts(): ModelFacts {
+    const { native, gpus, fallbacks } = this.#model
+    return {
+      backend: gpus[0]?.backend ?? 'cpu',
+      device: gpus.length > 0 ? gpus.map(({ description }) => description).join(', ') : undefined,
+      sharesWeights: native.info.shared,
+      fallbacks,
+      config: this.#config,
+    }
   }
 
   get parallel(): number {
@@ -137,11 +109,7 @@ export class LoadedModel {
     return this.#model.started.engine.activity
   }
 
-  get fallbacks(): readonly DeviceFallback[] {
-    return this.#model.fallbacks
-  }
-
-  get config(): ModelConfig {
+  get #config(): ModelConfig {
     const { native, header } = this.#model
     const { info } = native
     return {
@@ -159,8 +127,8 @@ export class LoadedModel {
     }
   }
 
-  /** What its conversations have in the cache, and what files of them are bound to. */
-  get keeper(): Keeper {
+  // What its conversations have in the cache, and what files of them are bound to.
+  get #keeper(): Keeper {
     const { engine } = this.#model.started
     return {
       stateOf: (conversation, tokens) => engine.stateOf(conversation, tokens),
@@ -174,26 +142,67 @@ export class LoadedModel {
 
   /** Takes effect with the next step. */
   setThreads(threads: ResolvedThreads): void {
-    this.#model.started.engine.setThreads(threadChoice(this.native, { ...this.#options, ...threads }))
+    this.#model.started.engine.setThreads(threadChoice(this.#native, { ...this.#options, ...threads }))
   }
 
-  /** How messages become prompts. */
-  promptFormat(options: TemplateOptions): Promise<PromptFormat> {
-    return this.#model.started.formats.get(options)
+  async tokenize(text: string, { addSpecial, parseSpecial }: ResolvedTokenizeOptions): Promise<number[]> {
+    return Array.from(await encode(this.#native, text, addSpecial, parseSpecial))
   }
 
-  /** Makes the prompt, evaluates it, and yields what the model answers. */
-  async *run(
+  async detokenize(tokens: readonly number[]): Promise<string> {
+    return decode(this.#native, tokens)
+  }
+
+  async renderPrompt(
+    messages: readonly ChatMessage[],
+    template: TemplateOptions,
+    enableThinking: boolean,
+  ): Promise<string> {
+    const format = await this.#model.started.formats.get(template)
+    const wrap = (content: string) => content
+    return render(format, withSystem(messages, format), { wrap, enableThinking, reasoning: undefined }).text
+  }
+
+  async conversation(options: ConversationOptions): Promise<LocalConversation> {
+    const { nCtx: contextSize, deterministic, logger } = this.#options
+    const format = await this.#model.started.formats.get(options.template)
+    const run = this.#run.bind(this)
+    const own = { native: this.#native, keeper: this.#keeper, format, run }
+    return LocalConversation.open({ ...own, contextSize, deterministic, logger }, options)
+  }
+
+  generate(
+    prompt: string,
+    options: ResolvedGenerateOptions,
+    record: RunRecord,
+    signal: AbortSignal,
+  ): AsyncGenerator<Spoken, void, void> {
+    const prepare: Prepare = async () => {
+      const tokens = await encode(this.#native, prompt, true, true)
+      checkPromptLength(tokens.length, this.#options.nCtx)
+      return { tokens, text: prompt, stop: options.stop }
+    }
+    return this.#run(prepare, options, record, signal)
+  }
+
+  get #native(): NativeModel {
+    return this.#model.native
+  }
+
+  // Makes the prompt, evaluates it, and yields what the model answers.
+  async *#run(
     prepare: Prepare,
     options: ResolvedGenerateOptions,
     record: RunRecord,
     signal: AbortSignal,
   ): AsyncGenerator<Spoken, void, void> {
     const { native } = this.#model
-    const prompt = await prepare(native, record, signal)
+    const prompt = await prepare()
     signal.throwIfAborted()
     record.promptTokens = prompt.tokens.length
+    record.dropped = prompt.dropped ?? []
     if (prompt.full) return
+    record.onPrompt?.()
     checkBias(native, options)
     const sequence = this.#model.started.engine.sequence({
       moved: prompt.moved ?? false,
@@ -245,7 +254,7 @@ export class LoadedModel {
   #reader(reply: ReplyFormat | undefined, record: RunRecord): (token: number) => Uint8Array {
     const shown = new Map<number, Uint8Array>()
     for (const text of reply?.preservedTexts ?? []) {
-      const [token, ...more] = this.native.tokenize(text, false, true)
+      const [token, ...more] = this.#native.tokenize(text, false, true)
       if (token !== undefined && more.length === 0) shown.set(token, Buffer.from(text))
     }
     return (token) => {

@@ -197,10 +197,9 @@ export type TokenizeOptions = {
   readonly parseSpecial?: boolean | undefined
 }
 
-export function resolveTokenizeOptions(options: TokenizeOptions = {}): {
-  readonly addSpecial: boolean
-  readonly parseSpecial: boolean
-} {
+export type ResolvedTokenizeOptions = { readonly addSpecial: boolean; readonly parseSpecial: boolean }
+
+export function resolveTokenizeOptions(options: TokenizeOptions = {}): ResolvedTokenizeOptions {
   checkObject('options', options)
   checkKnown(options, { addSpecial: true, parseSpecial: true })
   return {

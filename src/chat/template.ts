@@ -125,7 +125,7 @@ function renderPattern(
 /** The messages behind the format's own system prompt, where it has one and they have none. */
 export function withSystem(
   messages: readonly ChatMessage[],
-  { systemPrompt }: PromptFormat,
+  { systemPrompt }: Pick<PromptFormat, 'systemPrompt'>,
 ): readonly ChatMessage[] {
   if (systemPrompt === undefined || messages[0]?.role === 'system') return messages
   return [{ role: 'system', content: systemPrompt }, ...messages]

@@ -8,7 +8,7 @@ const src = join(import.meta.dirname, '..', '..', 'src')
 const FLOORS = [
   /^(errors|logger|checks|cache-folder|options|compute-options|generate-options|version)\.ts$/,
   /^(native|models|engine|chat)\//,
-  /^(gpt4all|generation|generation-result|generation-run|chat-session|loaded-model|model-files|model-files-options|embed4all)\.ts$/,
+  /^(gpt4all|open-model|conversation|generation|generation-result|generation-run|chat-session|loaded-model|model-files|model-files-options|embed4all)\.ts$/,
   /^index\.ts$/,
   /^(server|cli|compat)\//,
 ]

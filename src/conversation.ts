@@ -1,0 +1,110 @@
+import { History, type Prompt } from './chat/history.ts'
+import { DEFAULT_STOPS } from './chat/options.ts'
+import { writeSaved } from './chat/saved-file.ts'
+import {
+  bringBack,
+  collect,
+  type Keeper,
+  type Said,
+  type SavedSession,
+  type SaveOptions,
+} from './chat/saving.ts'
+import type { ChatMessage, PromptFormat } from './chat/template.ts'
+import type { Spoken } from './engine/reply.ts'
+import type { ResolvedGenerateOptions } from './generate-options.ts'
+import type { Prepare, RunRecord } from './generation-run.ts'
+import type { Logger } from './logger.ts'
+import type { NativeModel } from './native/types.ts'
+import type { Committed, Conversation, ConversationOptions, Turn } from './open-model.ts'
+import { RESERVED_TOKENS } from './options.ts'
+
+/** What a conversation needs of its model. */
+type Host = {
+  readonly native: NativeModel
+  readonly format: PromptFormat
+  readonly keeper: Keeper
+  readonly contextSize: number
+  readonly deterministic: boolean
+  readonly logger: Logger
+  run(
+    prepare: Prepare,
+    options: ResolvedGenerateOptions,
+    record: RunRecord,
+    signal: AbortSignal,
+  ): AsyncGenerator<Spoken, void, void>
+}
+
+/** @internal A conversation with a model of this process. */
+export class LocalConversation implements Conversation {
+  readonly #host: Host
+  readonly #history: History
+  readonly isRestored: boolean
+  #prompt: Prompt | undefined
+
+  private constructor(host: Host, history: History, isRestored: boolean) {
+    this.#host = host
+    this.#history = history
+    this.isRestored = isRestored
+  }
+
+  static async open(
+    host: Host,
+    { overflow, reasoning, restore }: ConversationOptions,
+  ): Promise<LocalConversation> {
+    const { native, format, contextSize, deterministic, keeper, logger } = host
+    const shape = { contextSize, reserved: RESERVED_TOKENS, overflow, reasoning, deterministic }
+    const history = new History(native, format, shape)
+    const isRestored =
+      restore !== undefined && (await bringBack(restore.file, restore, history, keeper, logger))
+    return new LocalConversation(host, history, isRestored)
+  }
+
+  get systemPrompt(): string | undefined {
+    return this.#host.format.systemPrompt
+  }
+
+  countTokens(messages: readonly ChatMessage[], enableThinking: boolean): Promise<number> {
+    return this.#history.countTokens(messages, enableThinking)
+  }
+
+  turn(
+    { stop, defaultStops, ...request }: Turn,
+    options: ResolvedGenerateOptions,
+    record: RunRecord,
+    signal: AbortSignal,
+  ): AsyncGenerator<Spoken, void, void> {
+    const history = this.#history
+    const prepare: Prepare = async () => {
+      const prompt = await history.prompt(request)
+      this.#prompt = prompt
+      const wantsDefaults = defaultStops ?? this.#host.format.kind === 'pattern'
+      return {
+        tokens: prompt.record.tokens,
+        text: prompt.text,
+        stop: [...stop, ...prompt.stops, ...(wantsDefaults ? DEFAULT_STOPS : [])],
+        moved: prompt.moved,
+        conversation: history,
+        full: prompt.full,
+        dropped: prompt.dropped,
+        reply: prompt.reply,
+      }
+    }
+    return this.#host.run(prepare, options, record, signal)
+  }
+
+  async commit({ raw, tokens, contents }: Committed): Promise<boolean> {
+    return this.#prompt !== undefined && this.#history.commit(this.#prompt, raw, tokens, contents)
+  }
+
+  reset(): void {
+    this.#history.reset()
+  }
+
+  async save(file: string | undefined, said: Said, options: SaveOptions): Promise<SavedSession> {
+    const { head, state, saved } = await collect(said, this.#history, this.#host.keeper, options)
+    if (file !== undefined) await writeSaved(file, head, state)
+    return saved
+  }
+
+  close(): void {} // it goes with whoever holds it
+}
