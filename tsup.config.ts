@@ -2,7 +2,12 @@ import { defineConfig } from 'tsup'
 
 // Run by scripts/dist.mjs, which adds the ESM entries.
 export default defineConfig({
-  entry: { index: 'src/index.ts', server: 'src/server/index.ts', cli: 'src/cli/index.ts' },
+  entry: {
+    index: 'src/index.ts',
+    server: 'src/server/index.ts',
+    cli: 'src/cli/index.ts',
+    'engine-host': 'src/isolated/host-main.ts',
+  },
   format: ['cjs'],
   dts: { entry: { index: 'src/index.ts', server: 'src/server/index.ts' } },
   clean: true,

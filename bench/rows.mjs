@@ -1,5 +1,6 @@
 // The rows of the table, in its order.
 import { engineRows } from './rows/engine.mjs'
+import { isolatedRows } from './rows/isolated.mjs'
 import { kernels } from './rows/kernels.mjs'
 import { native } from './rows/native.mjs'
 import { pace } from './rows/pace.mjs'
@@ -7,4 +8,13 @@ import { peers } from './rows/peers.mjs'
 import { serverRows } from './rows/server.mjs'
 import { terminalRows } from './rows/terminal.mjs'
 
-export const rows = [...native, ...engineRows, ...pace, ...kernels, ...serverRows, ...terminalRows, ...peers]
+export const rows = [
+  ...native,
+  ...engineRows,
+  ...pace,
+  ...kernels,
+  ...serverRows,
+  ...terminalRows,
+  ...isolatedRows,
+  ...peers,
+]

@@ -10,6 +10,7 @@
 #include "log.h"
 #include "matmul.h"
 #include "model.h"
+#include "rpc-servers.h"
 #include "sampler.h"
 #include "string-scan.h"
 
@@ -32,10 +33,11 @@ const char* TypeName(enum ggml_backend_dev_type type) {
 
 Napi::Value Devices(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const size_t count = ggml_backend_dev_count();
-  Napi::Array devices = Napi::Array::New(env, count);
-  for (size_t i = 0; i < count; i++) {
-    ggml_backend_dev_t device = ggml_backend_dev_get(i);
+  std::vector<ggml_backend_dev_t> present = RpcDevices();
+  for (size_t i = 0; i < ggml_backend_dev_count(); i++) present.push_back(ggml_backend_dev_get(i));
+  Napi::Array devices = Napi::Array::New(env, present.size());
+  for (size_t i = 0; i < present.size(); i++) {
+    ggml_backend_dev_t device = present[i];
     size_t free = 0, total = 0;
     ggml_backend_dev_memory(device, &free, &total);
     Napi::Object one = Napi::Object::New(env);
@@ -97,6 +99,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("systemInfo", llama_print_system_info());
   exports.Set("backends", Napi::Function::New<Backends>(env, "backends"));
   exports.Set("devices", Napi::Function::New<Devices>(env, "devices"));
+  exports.Set("addRpcServer", Napi::Function::New<AddRpcServer>(env, "addRpcServer"));
   exports.Set("kernels", Napi::Function::New<KernelNames>(env, "kernels"));
   exports.Set("useKernels", Napi::Function::New<UseKernelsOf>(env, "useKernels"));
   exports.Set("Model", Model::Init(env));

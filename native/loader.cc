@@ -1,6 +1,7 @@
 #include "loader.h"
 
 #include <atomic>
+#include <cfloat>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -11,6 +12,7 @@
 #include "args.h"
 #include "environment.h"
 #include "model.h"
+#include "rpc-servers.h"
 #include "shared-weights.h"
 
 namespace gpt4all {
@@ -95,6 +97,10 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
     params.vocab_only = request.vocab_only;
     params.n_gpu_layers = request.gpu_layers;
     params.devices = devices.data();
+    // One for each device that llama.cpp may know, whether or not it is there.
+    std::vector<float> shares = request.tensor_split;
+    shares.resize(llama_max_devices());
+    if (!request.tensor_split.empty()) params.tensor_split = shares.data();
     params.progress_callback = [](float fraction, void* load) {
       return static_cast<Load*>(load)->Progress(fraction);
     };
@@ -159,12 +165,19 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
   std::shared_ptr<Load> self_;
 };
 
+ggml_backend_dev_t FindDevice(const std::string& name) {
+  for (ggml_backend_dev_t device : RpcDevices()) {
+    if (name == ggml_backend_dev_name(device)) return device;
+  }
+  return ggml_backend_dev_by_name(name.c_str());
+}
+
 std::vector<ggml_backend_dev_t> FindDevices(const Napi::Value& value) {
   if (!value.IsArray()) throw BadArgument(value.Env(), "devices", "an array");
   std::vector<ggml_backend_dev_t> devices;
   const auto names = value.As<Napi::Array>();
   for (uint32_t i = 0; i < names.Length(); i++) {
-    ggml_backend_dev_t device = ggml_backend_dev_by_name(Text(names.Get(i), "devices").c_str());
+    ggml_backend_dev_t device = FindDevice(Text(names.Get(i), "devices"));
     if (device == nullptr) throw BadArgument(value.Env(), "devices", "names from devices()");
     devices.push_back(device);
   }
@@ -185,6 +198,19 @@ std::vector<std::string> ReadAdapters(const Napi::Value& value) {
   return paths;
 }
 
+std::vector<float> ReadShares(const Napi::Value& value) {
+  if (!value.IsArray()) throw BadArgument(value.Env(), "tensorSplit", "an array");
+  std::vector<float> shares;
+  const auto given = value.As<Napi::Array>();
+  if (given.Length() > llama_max_devices()) {
+    throw BadArgument(value.Env(), "tensorSplit", "no longer than devices can be");
+  }
+  for (uint32_t i = 0; i < given.Length(); i++) {
+    shares.push_back(static_cast<float>(Number(given.Get(i), "tensorSplit", 0, FLT_MAX)));
+  }
+  return shares;
+}
+
 WeightsRequest ReadRequest(const Napi::CallbackInfo& info) {
   WeightsRequest request;
   request.path = ReadPath(info[0], "path");
@@ -193,6 +219,7 @@ WeightsRequest ReadRequest(const Napi::CallbackInfo& info) {
   request.gpu_layers = Integer(params.Get("gpuLayers"), "gpuLayers", 0, INT32_MAX);
   request.devices = FindDevices(params.Get("devices"));
   request.adapters = ReadAdapters(params.Get("adapters"));
+  request.tensor_split = ReadShares(params.Get("tensorSplit"));
   return request;
 }
 

@@ -54,6 +54,7 @@ std::string KeyOf(const WeightsRequest& request) {
     key += ggml_backend_dev_name(device);
   }
   // In order: scales are given by place.
+  for (const float share : request.tensor_split) key += "\nshare " + std::to_string(share);
   for (const std::string& adapter : request.adapters) key += "\nadapter " + FileIdentity(adapter);
   return key;
 }

@@ -29,6 +29,7 @@ struct WeightsRequest {
   bool vocab_only = false;
   int32_t gpu_layers = 0;
   std::vector<ggml_backend_dev_t> devices;
+  std::vector<float> tensor_split;  // proportions, one a device; empty = by free memory
 };
 
 struct AcquiredWeights {

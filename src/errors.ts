@@ -25,6 +25,7 @@ export type ErrorCode =
   | 'ERR_TEMPLATE'
   | 'ERR_DECODE'
   | 'ERR_SESSION_FILE'
+  | 'ERR_ENGINE_CRASHED'
   | 'ERR_BINDING'
 
 const brand = Symbol.for('gpt4all-ts.error')
@@ -38,7 +39,7 @@ export class GPT4AllError extends Error {
     super(message, options)
     this.name = new.target.name
     this.code = code
-    Object.defineProperty(this, brand, { value: true })
+    markError(this)
   }
 }
 
@@ -122,6 +123,30 @@ export class SessionFileError extends GPT4AllError {
   }
 }
 
+/** `ERR_ENGINE_CRASHED`: the process of an isolated engine has ended by itself, or may not be started any more. */
+export class EngineCrashedError extends GPT4AllError {
+  /** The signal that ended it, e.g. `SIGABRT`, `SIGSEGV`, or `SIGKILL` of the kernel where memory ran out. */
+  readonly signal: NodeJS.Signals | undefined
+  /** Its exit code, where it was no signal. */
+  readonly exitCode: number | undefined
+  /** What it wrote last: the reason, mostly. */
+  readonly lastLines: readonly string[]
+  /** What it was doing. */
+  readonly running: readonly string[]
+
+  constructor(
+    message: string,
+    crash: Pick<EngineCrashedError, 'signal' | 'exitCode' | 'lastLines' | 'running'>,
+    options?: ErrorOptions,
+  ) {
+    super('ERR_ENGINE_CRASHED', message, options)
+    this.signal = crash.signal
+    this.exitCode = crash.exitCode
+    this.lastLines = crash.lastLines
+    this.running = crash.running
+  }
+}
+
 /** `ERR_MEMORY`: weights or context do not fit into this machine's memory. */
 export class OutOfMemoryError extends GPT4AllError {
   /** The largest `nCtx` that fits, 0 where none does; `undefined` where it is not known. */
@@ -190,6 +215,11 @@ export function isGPT4AllError(error: unknown): error is GPT4AllError | OptionEr
   return typeof error === 'object' && error !== null && brand in error
 }
 
+/** @internal Makes `isGPT4AllError()` recognise `error`. */
+export function markError<E extends Error>(error: E): E {
+  return Object.defineProperty(error, brand, { value: true })
+}
+
 /**
  * The one way to refuse an argument: `Expected <what> for "<option>" but received <value> (<type>)`. A value of
  * the wrong type makes a `TypeError`, a number out of range a `RangeError`.
@@ -198,8 +228,7 @@ export function optionError(option: string, expected: string, received: unknown)
   const message = `Expected ${expected} for "${option}" but received ${describe(received)}.`
   const outOfRange = typeof received === 'number' && /number|integer/.test(expected)
   const error = outOfRange ? new RangeError(message) : new TypeError(message)
-  Object.defineProperty(error, brand, { value: true })
-  return Object.assign(error, { code: 'ERR_OPTION', option } as const)
+  return Object.assign(markError(error), { code: 'ERR_OPTION', option } as const)
 }
 
 function describe(value: unknown): string {

@@ -30,6 +30,25 @@ export type RunRecord = {
   onEnd: ((made: PartialResult | undefined) => void) | undefined
 }
 
+/** @internal A record of nothing yet. */
+export function newRecord(reader: Reader): RunRecord {
+  return {
+    reader,
+    outcome: { finishReason: 'length', stopSequence: undefined },
+    transcript: { raw: '' },
+    tokenBytes: 0,
+    promptTokens: 0,
+    cachedTokens: 0,
+    queueMs: 0,
+    guessed: { proposedTokens: 0, acceptedTokens: 0 },
+    logprobs: [],
+    dropped: [],
+    onPrompt: undefined,
+    refresh: () => {},
+    onEnd: undefined,
+  }
+}
+
 /** @internal What a generation evaluates, and what ends it. */
 export type Prepared = {
   readonly tokens: ArrayLike<number> & Iterable<number>

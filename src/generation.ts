@@ -7,7 +7,7 @@ import { UNREAD_MS } from './engine/runs.ts'
 import type { FinishReason } from './engine/tokens.ts'
 import type { ResolvedGenerateOptions } from './generate-options.ts'
 import type { GenerationResult, Part, PartialResult, Timings } from './generation-result.ts'
-import type { RunRecord, StartRun } from './generation-run.ts'
+import { newRecord, type RunRecord, type StartRun } from './generation-run.ts'
 
 // Both outside of the class: a function made inside would hold the generation as long as it is held itself.
 // Its slot needs no word: the engine takes it from whoever does not ask.
@@ -41,21 +41,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   /** Rejects when the generation is aborted: for waits that know no signal. */
   readonly #aborted = abortOf(this.#stop.signal)
   readonly #reader = { interval: UNREAD_MS }
-  readonly #record: RunRecord = {
-    reader: this.#reader,
-    outcome: { finishReason: 'length', stopSequence: undefined },
-    transcript: { raw: '' },
-    tokenBytes: 0,
-    promptTokens: 0,
-    cachedTokens: 0,
-    queueMs: 0,
-    guessed: { proposedTokens: 0, acceptedTokens: 0 },
-    logprobs: [],
-    dropped: [],
-    onPrompt: undefined,
-    refresh: () => {},
-    onEnd: undefined,
-  }
+  readonly #record = newRecord(this.#reader)
   readonly #parts: Part[] = []
   readonly #tokens: number[] = []
   /** Log probabilities that went out with the parts. */

@@ -6,11 +6,14 @@ import { type ChatMessage, checkMessages, type TemplateOptions } from './chat/te
 import { ChatSession } from './chat-session.ts'
 import { checkKnown, checkObject } from './checks.ts'
 import { type ResolvedThreads, resolveThreadCount } from './compute-options.ts'
+import type { IsolatedEngineOptions } from './distribution-options.ts'
 import type { Activity } from './engine/engine.ts'
 import { ClosedError, type DeviceFallback, optionError } from './errors.ts'
 import { type ResolvedGenerateOptions, resolveGenerateOptions } from './generate-options.ts'
 import { Generation } from './generation.ts'
 import type { RunRecord, StartRun } from './generation-run.ts'
+import { IsolatedEngine } from './isolated/engine.ts'
+import { RemoteModel } from './isolated/remote-model.ts'
 import { LoadedModel } from './loaded-model.ts'
 import { ModelFiles } from './model-files.ts'
 import { locateModel, type ModelLocation } from './models/locate.ts'
@@ -38,6 +41,8 @@ export class GPT4All extends ModelFiles {
   readonly #location: ModelLocation
   readonly #draft: ModelLocation | undefined
   readonly #options: ResolvedModelOptions
+  readonly #engine: IsolatedEngine | undefined
+  readonly #ownsEngine: boolean
   readonly #closing = new AbortController()
   readonly #scope = new AsyncLocalStorage<ChatSession>()
   #threads: ResolvedThreads
@@ -55,7 +60,12 @@ export class GPT4All extends ModelFiles {
     super()
     this.#options = resolveModelOptions(options)
     this.#threads = this.#options
-    const { modelPath, draftModel, lora } = this.#options
+    const { modelPath, draftModel, lora, isolated } = this.#options
+    this.#ownsEngine = !(isolated instanceof IsolatedEngine)
+    this.#engine =
+      isolated instanceof IsolatedEngine || !isolated
+        ? isolated
+        : new IsolatedEngine(isolated as IsolatedEngineOptions)
     // A wrong name is told at once.
     for (const [i, { path }] of lora.entries()) locateModel(path, modelPath, `lora[${i}].path`)
     this.#location = locateModel(name, modelPath)
@@ -239,6 +249,11 @@ export class GPT4All extends ModelFiles {
     return this.#opened?.parallel
   }
 
+  /** With `isolated`: the process in which it computes. */
+  get engine(): IsolatedEngine | undefined {
+    return this.#engine
+  }
+
   /** What it is doing now. */
   get activity(): Activity {
     return this.#opened?.activity ?? { running: 0, queued: 0 }
@@ -279,6 +294,7 @@ export class GPT4All extends ModelFiles {
     this.#closing.abort(new ClosedError('The model'))
     const opened = await this.#opening?.catch(() => undefined)
     await opened?.close()
+    if (this.#ownsEngine) await this.#engine?.close()
     this.#opened = undefined
     this.#opening = undefined
   }
@@ -290,7 +306,10 @@ export class GPT4All extends ModelFiles {
     const { signal = this.#closing.signal } = this.#options
     const either = AbortSignal.any([this.#closing.signal, signal])
     const options = { ...this.#options, ...this.#threads }
-    this.#opening = LoadedModel.open(this.#location, this.#draft, options, either).then(async (opened) => {
+    const load = this.#engine
+      ? RemoteModel.open(this.#engine, this.#location, this.#draft, options, either)
+      : LoadedModel.open(this.#location, this.#draft, options, either)
+    this.#opening = load.then(async (opened: OpenModel) => {
       if (signal.aborted) await opened.close() // it came too late to be heard
       signal.throwIfAborted()
       opened.setThreads(this.#threads) // as chosen meanwhile

@@ -9,6 +9,7 @@ export {
 } from './chat/template.ts'
 export { ChatSession } from './chat-session.ts'
 export type { KvType, LoraAdapter } from './compute-options.ts'
+export type { IsolatedEngineOptions } from './distribution-options.ts'
 export type { Activity } from './engine/engine.ts'
 export type { TokenLogprob, TokenProbability } from './engine/logprobs.ts'
 export type { Channel } from './engine/reply.ts'
@@ -19,6 +20,7 @@ export {
   DeviceError,
   type DeviceFallback,
   DownloadError,
+  EngineCrashedError,
   type ErrorCode,
   GPT4AllError,
   isGPT4AllError,
@@ -40,11 +42,13 @@ export type {
   Usage,
 } from './generation-result.ts'
 export { GPT4All } from './gpt4all.ts'
+export { IsolatedEngine } from './isolated/engine.ts'
 export type { Logger, LogLevel, PromptMessage } from './logger.ts'
 export type {
   DescribeModelOptions,
   DownloadModelOptions,
   EstimateMemoryOptions,
+  ListDevicesOptions,
   ListModelsOptions,
   RetrievedModel,
   RetrieveModelOptions,

@@ -25,6 +25,7 @@ import { sideBySide } from './models/memory.ts'
 import { obtainModel } from './models/obtain.ts'
 import { candidates, type LoadedWeights, type OpenedModel, openModel } from './models/open.ts'
 import { withProgressBar } from './models/progress-bar.ts'
+import { askRpcServers } from './models/rpc-servers.ts'
 import { loadBinding } from './native/binding.ts'
 import { decode, encode, pieceReader } from './native/tokenizer.ts'
 import type { NativeBinding, NativeModel } from './native/types.ts'
@@ -67,7 +68,9 @@ export class LoadedModel implements OpenModel {
     signal.throwIfAborted()
     const closing = new AbortController()
     const binding = loadBinding()
-    const devices = candidates(binding, options) // before anything is downloaded
+    // Before anything is downloaded.
+    if (options.rpcServers.length > 0) await askRpcServers(options.rpcServers, signal)
+    const devices = candidates(binding, options)
     const model = await withProgressBar(basename(location.withExtension), options, async (onProgress) => {
       const request = { ...options, onProgress, signal }
       const path = await asGguf(await obtainModel(location, request), request)

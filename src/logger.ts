@@ -26,12 +26,8 @@ export function writeLinesTo(write: ((line: string) => void) | undefined): void 
 
 /** A logger that writes lines of at least `level` to stderr (never stdout: that belongs to the program). */
 function stderrLogger(level: LogLevel): Logger {
-  const from = LOG_LEVELS.indexOf(level)
-  const at = (name: LogLevel) =>
-    LOG_LEVELS.indexOf(name) < from
-      ? nothing
-      : (message: string) => writeLine(`gpt4all ${name}: ${message}\n`)
-  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+  const levels = LOG_LEVELS.slice(LOG_LEVELS.indexOf(level))
+  return loggerOf(levels, (name, message) => writeLine(`gpt4all ${name}: ${message}\n`))
 }
 
 /**
@@ -68,9 +64,28 @@ export type PromptMessage = {
 
 const prompts = channel('gpt4all-ts:prompt')
 
+/** Tells those who listen to `gpt4all-ts:prompt`. */
+export function publishPrompt(message: PromptMessage): void {
+  if (prompts.hasSubscribers) prompts.publish(message)
+}
+
+/** Hears the prompts of this process. */
+export function onPrompt(listener: (message: PromptMessage) => void): void {
+  prompts.subscribe((message) => listener(message as PromptMessage))
+}
+
+/** A logger whose lines at `levels` go to `write`; the others are never made. */
+export function loggerOf(
+  levels: readonly LogLevel[],
+  write: (level: LogLevel, line: string) => void,
+): Logger {
+  const at = (level: LogLevel) => (levels.includes(level) ? (line: string) => write(level, line) : nothing)
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+}
+
 /** Tells the final prompt of a generation: to `logger` at level `info`, and on `gpt4all-ts:prompt`. */
 export function tellPrompt(logger: Logger, message: PromptMessage): void {
-  if (prompts.hasSubscribers) prompts.publish(message)
+  publishPrompt(message)
   if (isSilent(logger, 'info')) return
   const { prompt, promptTokens, cachedTokens } = message
   logger.info(`prompt of ${promptTokens} tokens, ${cachedTokens} of them cached:\n${prompt}`)
@@ -78,14 +93,13 @@ export function tellPrompt(logger: Logger, message: PromptMessage): void {
 
 /** A logger that fails must not fail what it logs. */
 function harmless(logger: Logger): Logger {
-  const at = (level: LogLevel) => (message: string) => {
+  return loggerOf(LOG_LEVELS, (level, message) => {
     try {
       logger[level](message)
     } catch {
       // nobody to tell
     }
-  }
-  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+  })
 }
 
 function checkLogger(logger: Logger): Logger {

@@ -137,3 +137,11 @@ export const ESTIMATE_OPTIONS: Readonly<Record<keyof EstimateMemoryOptions, true
   flashAttention: true,
   signal: true,
 }
+
+/** Options of `GPT4All.listDevices(options)`. */
+export type ListDevicesOptions = {
+  /** As `rpcServers` of a model: their devices are listed too. @default none */
+  readonly rpcServers?: readonly string[] | undefined
+  /** @default none */
+  readonly signal?: AbortSignal | undefined
+}

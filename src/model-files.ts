@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { abortSignal, boolean, callable, checkKnown, checkObject, string } from './checks.ts'
+import { resolveDistributionOptions } from './distribution-options.ts'
 import { ModelError, optionError } from './errors.ts'
 import { type Logger, resolveLogger } from './logger.ts'
 import {
@@ -11,6 +12,7 @@ import {
   type DownloadModelOptions,
   ESTIMATE_OPTIONS,
   type EstimateMemoryOptions,
+  type ListDevicesOptions,
   type ListModelsOptions,
   RETRIEVE_OPTIONS,
   type RetrievedModel,
@@ -40,6 +42,7 @@ import {
   obtainModel,
 } from './models/obtain.ts'
 import { withProgressBar } from './models/progress-bar.ts'
+import { askRpcServers } from './models/rpc-servers.ts'
 import { loadBinding } from './native/binding.ts'
 import { resolveModelOptions } from './options.ts'
 import { VERSION } from './version.ts'
@@ -215,9 +218,25 @@ export abstract class ModelFiles {
     }
   }
 
-  /** Everything that can compute: the CPU, and the GPUs for which the addon was built. */
-  static listDevices(): Device[] {
-    return presentDevices(loadBinding()).devices.map((device) => ({ ...device }))
+  /**
+   * Everything that can compute: the CPU, and the GPUs for which the addon was built. With `rpcServers` a promise, with the devices of
+   * these servers first.
+   *
+   * @throws {DeviceError} `ERR_DEVICE` where one of them cannot be used
+   */
+  static listDevices(): Device[]
+  static listDevices(options: ListDevicesOptions): Promise<Device[]>
+  static listDevices(options?: ListDevicesOptions): Device[] | Promise<Device[]> {
+    if (options === undefined) return [...presentDevices(loadBinding()).devices]
+    return ModelFiles.#listWithServers(options)
+  }
+
+  static async #listWithServers(options: ListDevicesOptions): Promise<Device[]> {
+    checkObject('options', options)
+    checkKnown(options, { rpcServers: true, signal: true })
+    const { rpcServers } = resolveDistributionOptions(options)
+    const { signal } = common({ signal: options.signal })
+    return [...(await askRpcServers(rpcServers, signal)), ...presentDevices(loadBinding()).devices]
   }
 
   /**

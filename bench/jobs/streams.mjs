@@ -8,8 +8,17 @@ import { firstOf, GREEDY, listen, promptsOf } from './asking.mjs'
 const SHARED = 0.6
 
 /** Tokens per second of all `count` streams together, of each repetition after one that warms up. */
-export async function streams({ model: file, threads, nCtx, count, prompt, tokens, repetitions }) {
-  const model = await GPT4All.load(file, { nThreads: threads, nCtx, parallel: count })
+export async function streams({
+  model: file,
+  threads,
+  nCtx,
+  count,
+  prompt,
+  tokens,
+  repetitions,
+  isolated = false,
+}) {
+  const model = await GPT4All.load(file, { nThreads: threads, nCtx, parallel: count, isolated })
   const next = rater(model, { prompt, tokens })
   await next(count)
   const rates = []

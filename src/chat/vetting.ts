@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { cacheFolder, makeCacheFolder } from '../cache-folder.ts'
 import { TemplateError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
+import { canStart, environmentOf } from '../native/own-node.ts'
 import type { NativeBinding } from '../native/types.ts'
 import { KNOWN_TEMPLATES } from './known-templates.ts'
 import { Queue } from './queue.ts'
@@ -14,8 +15,6 @@ const LIMIT_MS = 2000
 const LIMIT_BYTES = 512 * 2 ** 20
 /** After this long there is something else wrong: no verdict. */
 const GIVE_UP_MS = 60_000
-/** Set in the child: a program that is its own Node.js (pkg, Electron) would else start itself again and again. */
-const MARK = 'GPT4ALL_VETTING'
 
 /**
  * llama.cpp's Jinja engine is fast, but a macro that calls itself overflows the stack and an endless loop never
@@ -99,7 +98,7 @@ function isRemembered(key: string): Promise<boolean> {
 
 async function vet(key: string, source: string, binding: NativeBinding, logger: Logger): Promise<void> {
   if (await isRemembered(key)) return
-  if (!hasOwnNode())
+  if (!canStart('vetting'))
     return logger.debug('a chat template is not tried first: this program is its own Node.js')
   const leave = await line.enter()
   try {
@@ -116,19 +115,12 @@ async function vet(key: string, source: string, binding: NativeBinding, logger: 
     .catch((error: Error) => logger.debug(`a vetted chat template is not remembered: ${error.message}`))
 }
 
-/** Whether `process.execPath` is a Node.js that runs what it is told, not a program with one inside. */
-function hasOwnNode(): boolean {
-  if (process.env[MARK] || 'pkg' in process) return false
-  const sea = process.getBuiltinModule?.('node:sea')
-  return !sea?.isSea()
-}
-
 /** Why the template must not be used; `undefined` when it may. Rejects when that cannot be found out. */
 function tryInChild(source: string, { file }: NativeBinding): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ['-e', CHILD, file, String(LIMIT_BYTES), String(LIMIT_MS)], {
       stdio: ['pipe', 'pipe', 'ignore'],
-      env: { ...process.env, ELECTRON_RUN_AS_NODE: '1', NODE_OPTIONS: '', [MARK]: '1' },
+      env: environmentOf('vetting'),
       windowsHide: true,
     })
     let said = ''

@@ -41,6 +41,9 @@ const BACKEND_NAMES: ReadonlyMap<string, string> = new Map([
   ['hip', 'rocm'],
 ])
 
+/** The backend of devices on other machines. */
+const RPC = 'rpc'
+
 /** Drivers leave the vendor out of some names ("Tesla T4", "Radeon RX 7900 XTX"). */
 const VENDORS: ReadonlyMap<string, (gpu: Device) => boolean> = new Map([
   ['nvidia', (gpu) => gpu.backend === 'cuda' || /nvidia|geforce|quadro|tesla/i.test(gpu.description)],
@@ -77,20 +80,30 @@ export function gpuName({ backend, description }: Device): string {
 /**
  * Where to try what was asked for, in this order; in place of a device that is not there, the reason. One that may be on
  * several backends is tried on each, in ggml's order, which has the vendors' own before the general ones. Unless `strict`,
- * the CPU comes last.
+ * the CPU comes last. The devices of `rpcServers` stand before the local ones of each.
  */
 export function findCandidates(
   asked: readonly string[],
-  present: Present,
+  all: Present,
   strict: boolean,
+  rpcServers: readonly string[] = [],
 ): (Candidate | DeviceFallback)[] {
+  const present = { ...all, devices: all.devices.filter(({ backend }) => backend !== RPC) }
+  const remote = rpcServers.flatMap((server) =>
+    all.devices.filter(({ backend, description }) => backend === RPC && description === server),
+  )
   const found = asked.flatMap((device): (Candidate | DeviceFallback)[] => {
     if (isCpu(device, present)) return [{ asked: device, gpus: [] }]
     const gpus = matching(device.toLowerCase(), present.devices.filter(isGpu))
     if (gpus.length === 0) return [{ device, reason: whyNone(device.toLowerCase(), present) }]
     return byBackend(gpus).map((gpus) => ({ asked: device, gpus }))
   })
-  return strict ? found : [...found, { asked: 'cpu', gpus: [] }]
+  const beside = found.map((one) =>
+    'reason' in one || remote.length === 0
+      ? one
+      : { asked: rpcServers.join(', '), gpus: [...remote, ...one.gpus] },
+  )
+  return strict ? beside : [...beside, { asked: 'cpu', gpus: [] }]
 }
 
 /** `cpu`, or what `listDevices()` calls it. */

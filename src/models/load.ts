@@ -56,7 +56,7 @@ export function isLoaded(
 }
 
 function weightsParams(
-  { ngl }: ResolvedModelOptions,
+  { ngl, tensorSplit }: ResolvedModelOptions,
   gpus: readonly Device[],
   adapters: readonly string[],
 ): NativeModelParams {
@@ -65,6 +65,7 @@ function weightsParams(
     gpuLayers: gpus.length > 0 ? ngl : 0,
     devices: gpus.map((gpu) => gpu.name),
     adapters,
+    tensorSplit: gpus.length > 1 ? tensorSplit : [],
   }
 }
 

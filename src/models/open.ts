@@ -40,12 +40,13 @@ type Start<Started> = (weights: LoadedWeights) => Promise<Started>
  */
 export function candidates(
   binding: NativeBinding,
-  { device, strictDevice }: ResolvedModelOptions,
+  { device, strictDevice, rpcServers }: ResolvedModelOptions,
 ): (Candidate | DeviceFallback)[] {
+  for (const server of rpcServers) binding.addRpcServer(server)
   // Drivers take time and memory when they are asked about their devices.
-  if (device[0]?.toLowerCase() === 'cpu') return [{ asked: 'cpu', gpus: [] }]
+  if (device[0]?.toLowerCase() === 'cpu' && rpcServers.length === 0) return [{ asked: 'cpu', gpus: [] }]
   const present = presentDevices(binding)
-  const found = findCandidates(device, present, strictDevice)
+  const found = findCandidates(device, present, strictDevice, rpcServers)
   const missing = found.filter((one) => 'reason' in one)
   if (missing.length === found.length) throw new DeviceError(missing, present.devices.map(label))
   return found
@@ -77,6 +78,7 @@ export async function openModel<Started>(
     options.logger.warn(`device "${device}" is not used: ${reason}`)
   }
   let cause: unknown
+  const { rpcServers } = options
   for (const one of tried) {
     if ('reason' in one) {
       fallBack(one.device, one.reason)
@@ -87,7 +89,7 @@ export async function openModel<Started>(
       sequences: options.parallel ?? 1,
       cache: options,
     }).total
-    const gpus = choose(one.gpus, bytes)
+    const gpus = rpcServers.length > 0 ? one.gpus : choose(one.gpus, bytes)
     try {
       const file = { header, original, entry, gpus, adapters }
       const opened = await openOn(file, binding, options, start, signal)

@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { GPT4AllError } from '../errors.ts'
+import { ownFolder } from './own-folder.ts'
 import type { NativeBinding } from './types.ts'
 
 type Candidate = {
@@ -77,22 +78,6 @@ function loadFile(path: string): unknown {
   const file = path.replace(/([\\/]app\.asar)(?=[\\/])/, '$1.unpacked')
   if (!existsSync(file)) throw new Error('no such file')
   return createRequire(file)(file)
-}
-
-/** The folder of our own package.json above `from`: src/native and dist lie at different depths. */
-function ownFolder(from: string): string | undefined {
-  for (let folder = from; ; folder = dirname(folder)) {
-    if (isOurs(join(folder, 'package.json'))) return folder
-    if (dirname(folder) === folder) return undefined
-  }
-}
-
-function isOurs(path: string): boolean {
-  try {
-    return (JSON.parse(readFileSync(path, 'utf8')) as { name?: unknown }).name === 'gpt4all-ts'
-  } catch {
-    return false
-  }
 }
 
 function checkBinding(binding: unknown): NativeBinding {

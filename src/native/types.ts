@@ -18,6 +18,8 @@ export type NativeModelParams = {
   readonly devices: readonly string[]
   /** Files of LoRA adapters for this model (llama_adapter_lora_init), checked: damaged ones may abort the process. */
   readonly adapters: readonly string[]
+  /** Proportions of the layers, one a device (llama_model_params.tensor_split); empty = by free memory. */
+  readonly tensorSplit: readonly number[]
   readonly log?: NativeLog
 }
 
@@ -245,6 +247,9 @@ export type NativeBinding = {
   readonly systemInfo: string
   // ggml_backend_reg_get: the backends of this build, whether or not the machine has such a device
   backends(): string[]
+  // ggml_backend_rpc_add_server: makes the devices of a ggml-rpc-server known, and tells their names. Blocks, and ends the
+  // process where nothing answers: see `IsolatedEngine`
+  addRpcServer(endpoint: string): string[]
   // native/matmul.cc: who can compute products on this CPU, the fastest last: `ggml`, `avx2`, `vnni`
   kernels(): string[]
   // Who does, the last of them at first; `false` for another name. For tests and benchmarks, not while contexts compute

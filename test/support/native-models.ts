@@ -18,7 +18,7 @@ import { type TinyModel, tinyModel } from './tiny-models.ts'
 
 export const binding = loadBinding()
 
-export const LOAD = { vocabOnly: false, gpuLayers: 0, devices: [], adapters: [] } as const
+export const LOAD = { vocabOnly: false, gpuLayers: 0, devices: [], adapters: [], tensorSplit: [] } as const
 
 const opened: { close(): unknown }[] = []
 export const folder = mkdtempSync(join(tmpdir(), 'gpt4all-native-'))

@@ -1,0 +1,239 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import type { BirpcReturn } from 'birpc'
+import type { ChatMessage } from '../chat/template.ts'
+import type { Activity } from '../engine/engine.ts'
+import { EngineCrashedError } from '../errors.ts'
+import { type Logger, publishPrompt } from '../logger.ts'
+import type { Progress } from '../models/progress.ts'
+import { environmentOf } from '../native/own-node.ts'
+import { hostFile } from './host-file.ts'
+import { Outbox } from './outbox.ts'
+import type { RemoteRun } from './remote-run.ts'
+import { connect } from './rpc.ts'
+import type { HostFunctions, ProgramFunctions } from './wire.ts'
+
+/** What is shown of the end of its stderr and log. */
+const LAST_LINES = 20
+const LONGEST_LINE = 500
+/** Its stderr may arrive behind the news of its end. */
+const LAST_WORDS_MS = 200
+
+/** What the program knows of a model in the process. */
+export type ModelWatch = {
+  readonly logger: Logger
+  readonly onProgress: (progress: Progress) => void
+  parallel: number
+  activity: Activity
+}
+
+type Overflow = (messages: readonly ChatMessage[]) => readonly ChatMessage[] | Promise<readonly ChatMessage[]>
+
+/** A process in which models are opened and compute, as long as it lives. */
+export class EngineProcess {
+  readonly host: BirpcReturn<HostFunctions, ProgramFunctions>
+  readonly models = new Map<number, ModelWatch>()
+  readonly overflows = new Map<number, Overflow>()
+  /** Resolves once it has ended. */
+  readonly ended: Promise<void>
+  readonly #child: ChildProcess
+  readonly #runs = new Map<number, RemoteRun>()
+  /** What it was asked for and has not answered. */
+  readonly #running = new Map<symbol, string>()
+  readonly #waiting = new Set<(error: unknown) => void>()
+  #lastLines: string[] = []
+  #failure: Error | undefined
+  /** Set where that is no crash. */
+  #endedBecause: Error | undefined
+  #nextId = 0
+
+  /** `onCrash` hears of an end that nobody asked for, before any of those whom it concerns. */
+  constructor(cwd: string, onCrash: (crash: EngineCrashedError) => void) {
+    this.#child = fork(hostFile(), [], {
+      cwd,
+      env: { ...environmentOf('engine'), GGML_NO_BACKTRACE: '1' },
+      execArgv: [],
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      windowsHide: true,
+    } as Parameters<typeof fork>[2])
+    const outbox = new Outbox<unknown>((messages) => {
+      if (this.#child.connected) this.#child.send(messages, () => {}) // its end is told otherwise
+    })
+    this.host = connect<HostFunctions, ProgramFunctions>(this.#functions(), outbox, (receive) => {
+      this.#child.on('message', (messages) => receive(messages as unknown[]))
+    })
+    this.ended = this.#watch().then((end) => {
+      this.#failure = this.#endedBecause ?? this.#crash(end, onCrash)
+      for (const run of this.#runs.values()) run.fail(this.#failure)
+      for (const reject of this.#waiting) reject(this.#failure)
+      this.host.$rejectPendingCalls()
+      this.host.$close()
+    })
+    this.#setReferenced(false)
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid
+  }
+
+  get isAlive(): boolean {
+    return (
+      this.#failure === undefined &&
+      !this.#endedBecause &&
+      this.#child.exitCode === null &&
+      this.#child.signalCode === null
+    )
+  }
+
+  /** A number that nothing else has in this process. */
+  newId(): number {
+    return this.#nextId++
+  }
+
+  /** Asks for something; `what` is what a crash meanwhile tells of it. Rejects where it crashes. */
+  async ask<T>(
+    what: string,
+    question: (host: BirpcReturn<HostFunctions, ProgramFunctions>) => Promise<T>,
+  ): Promise<T> {
+    if (this.#failure) throw this.#failure
+    return this.hold(
+      what,
+      new Promise<T>((resolve, reject) => {
+        this.#waiting.add(reject)
+        question(this.host)
+          .then(resolve, reject)
+          .finally(() => this.#waiting.delete(reject))
+      }),
+    )
+  }
+
+  /** Keeps the program alive, and `what` among that which is under way, until `waiting` settles. */
+  async hold<T>(what: string, waiting: Promise<T>): Promise<T> {
+    const key = Symbol(what)
+    this.#running.set(key, what)
+    if (this.#running.size === 1) this.#setReferenced(true)
+    try {
+      return await waiting
+    } finally {
+      this.#running.delete(key)
+      if (this.#running.size === 0) this.#setReferenced(false)
+    }
+  }
+
+  addRun(id: number, run: RemoteRun): void {
+    this.#runs.set(id, run)
+    if (this.#failure) run.fail(this.#failure)
+  }
+
+  removeRun(id: number): void {
+    this.#runs.delete(id)
+  }
+
+  /** Ends it at once: whatever is under way rejects with `reason`. Resolves when it has ended. */
+  end(reason: Error): Promise<void> {
+    this.#endedBecause ??= reason
+    this.#child.kill('SIGKILL')
+    return this.hold('closing', this.ended)
+  }
+
+  #functions(): ProgramFunctions {
+    return {
+      log: (model, level, message) => {
+        // Prompts are logged as information: they do not belong into an error's text.
+        if (level !== 'info') this.#remember(message)
+        this.models.get(model)?.logger[level](message)
+      },
+      prompt: publishPrompt,
+      progress: (model, progress) => this.models.get(model)?.onProgress(progress),
+      told: (runs, models) => {
+        for (const { model, parallel, activity } of models)
+          Object.assign(this.models.get(model) ?? {}, { parallel, activity })
+        for (const update of runs) this.#runs.get(update.run)?.receive(update)
+      },
+      overflow: async (conversation, messages) => {
+        const policy = this.overflows.get(conversation)
+        if (!policy) throw new Error('the conversation is over')
+        return policy(messages)
+      },
+    }
+  }
+
+  #crash(end: End, onCrash: (crash: EngineCrashedError) => void): EngineCrashedError {
+    const crash = crashOf(end, this.#lastLines, [...this.#running.values()])
+    onCrash(crash)
+    for (const { logger } of this.models.values()) logger.error(crash.message)
+    return crash
+  }
+
+  #watch(): Promise<End> {
+    const child = this.#child
+    let rest = ''
+    child.stderr?.on('data', (data) => {
+      const lines = (rest + data).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) this.#remember(line)
+    })
+    child.stderr?.on('error', () => {})
+    return new Promise((resolve) => {
+      child.once('error', (error) => {
+        if (child.pid === undefined) resolve({ error })
+      })
+      child.once('exit', (code, signal) => {
+        const done = () => {
+          clearTimeout(timer)
+          if (rest !== '') this.#remember(rest)
+          rest = ''
+          resolve({ code, signal })
+        }
+        const timer = setTimeout(done, LAST_WORDS_MS) // a child of its own may still hold its stderr
+        child.stderr?.once('close', done)
+      })
+    })
+  }
+
+  #remember(line: string): void {
+    if (line.trim() === '') return
+    this.#lastLines = [...this.#lastLines.slice(1 - LAST_LINES), line.slice(0, LONGEST_LINE)]
+  }
+
+  /** A process with nothing to answer keeps nobody alive. */
+  #setReferenced(referenced: boolean): void {
+    const { channel, stderr } = this.#child
+    for (const handle of [this.#child, channel, stderr as Referable | null])
+      if (referenced) handle?.ref?.()
+      else handle?.unref?.()
+  }
+}
+
+type Referable = { ref?(): void; unref?(): void }
+
+type End =
+  | { readonly error: Error }
+  | { readonly code: number | null; readonly signal: NodeJS.Signals | null }
+
+function crashOf(end: End, lastLines: readonly string[], running: readonly string[]): EngineCrashedError {
+  if ('error' in end) {
+    const message = `The engine's process could not be started: ${end.error.message}.`
+    return new EngineCrashedError(
+      message,
+      { signal: undefined, exitCode: undefined, lastLines, running },
+      { cause: end.error },
+    )
+  }
+  const { code, signal } = end
+  const how = signal ?? `exit code ${code}`
+  const last = lastLines.at(-1)
+  const why =
+    signal === 'SIGKILL' && last === undefined
+      ? ' (the system does that where memory runs out)'
+      : last === undefined
+        ? ''
+        : `: ${last}`
+  const what = running.length > 0 ? ` during ${running.join(', ')}` : ''
+  return new EngineCrashedError(`The engine's process ended with ${how}${what}${why}`, {
+    signal: signal ?? undefined,
+    exitCode: code ?? undefined,
+    lastLines,
+    running,
+  })
+}

@@ -1,0 +1,108 @@
+import { type InspectOptions, inspect } from 'node:util'
+import {
+  type EngineHandle,
+  type IsolatedEngineOptions,
+  resolveEngineOptions,
+} from '../distribution-options.ts'
+import { ClosedError, EngineCrashedError } from '../errors.ts'
+import { EngineProcess } from './engine-process.ts'
+
+/**
+ * A process of its own in which models compute: where llama.cpp crashes, or the system kills it because memory runs out, calls
+ * reject with `ERR_ENGINE_CRASHED`, and the next ones start a new process. `isolated: true` makes one for a single model; one
+ * that is made by hand serves several.
+ *
+ * @example
+ * ```ts
+ * const engine = new IsolatedEngine({ maxRestarts: 3 })
+ * const model = await GPT4All.load('models/gpt4all-ts-tiny-chat.Q8_0.gguf', { isolated: engine })
+ * await model.generate('Once upon a time', { maxTokens: 5 })
+ * await model.close()
+ * await engine.close()
+ * ```
+ */
+export class IsolatedEngine implements EngineHandle {
+  readonly #maxRestarts: number
+  readonly #restartWindow: number
+  readonly #crashes: number[] = []
+  #process: EngineProcess | undefined
+  #lastCrash: EngineCrashedError | undefined
+  #down: EngineCrashedError | undefined
+  #restarts = 0
+  #closed: Promise<void> | undefined
+  #cwd: string | undefined
+
+  /** No process is started before a model needs one. @throws {TypeError | RangeError} `ERR_OPTION` */
+  constructor(options?: IsolatedEngineOptions) {
+    const { maxRestarts, restartWindow } = resolveEngineOptions(options)
+    this.#maxRestarts = maxRestarts
+    this.#restartWindow = restartWindow
+  }
+
+  /** Of the process that runs; `undefined` where none does. */
+  get pid(): number | undefined {
+    return this.#process?.isAlive ? this.#process.pid : undefined
+  }
+
+  /** Processes that were started because the one before had crashed. */
+  get restarts(): number {
+    return this.#restarts
+  }
+
+  /** The crash before; `undefined` where there was none. */
+  get lastCrash(): EngineCrashedError | undefined {
+    return this.#lastCrash
+  }
+
+  /**
+   * `idle`: no process runs, the next call starts one; `running`; `down`: it has crashed too often and is not started any more;
+   * `closed`.
+   */
+  get state(): 'idle' | 'running' | 'down' | 'closed' {
+    if (this.#closed) return 'closed'
+    if (this.#down) return 'down'
+    return this.#process?.isAlive ? 'running' : 'idle'
+  }
+
+  /** @internal The process that runs, or a new one. */
+  use(): EngineProcess {
+    if (this.#closed) throw new ClosedError('The isolated engine')
+    if (this.#process?.isAlive) return this.#process
+    if (this.#down) throw this.#down
+    if (this.#process) this.#restarts++
+    this.#cwd ??= process.cwd()
+    this.#process = new EngineProcess(this.#cwd, (crash) => this.#crashed(crash))
+    return this.#process
+  }
+
+  /** Ends the process; whatever its models have under way rejects with `ERR_CLOSED`. Idempotent. */
+  close(): Promise<void> {
+    this.#closed ??= this.#process?.isAlive
+      ? this.#process.end(new ClosedError('The isolated engine'))
+      : Promise.resolve()
+    return this.#closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** What `console.log(engine)` shows. */
+  [Symbol.for('nodejs.util.inspect.custom')](_depth: number, options: InspectOptions): string {
+    const { state, pid, restarts } = this
+    return `IsolatedEngine ${inspect({ state, pid, restarts }, options)}`
+  }
+
+  #crashed(crash: EngineCrashedError): void {
+    this.#lastCrash = crash
+    const now = performance.now()
+    this.#crashes.push(now)
+    while (now - this.#crashes[0]! > this.#restartWindow) this.#crashes.shift()
+    if (this.#crashes.length <= this.#maxRestarts) return
+    this.#down = new EngineCrashedError(
+      `The isolated engine has crashed ${this.#crashes.length} times within ${this.#restartWindow / 1000} s and is not started any more (maxRestarts ${this.#maxRestarts}). The last time: ${crash.message}`,
+      { ...crash, running: [] },
+      { cause: crash },
+    )
+  }
+}

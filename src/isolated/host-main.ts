@@ -1,0 +1,29 @@
+/** The program of an isolated engine's process: see `EngineProcess`, which starts it. */
+import type { BirpcReturn } from 'birpc'
+import { onPrompt } from '../logger.ts'
+import { Host } from './host.ts'
+import { Outbox } from './outbox.ts'
+import { connect } from './rpc.ts'
+import type { HostFunctions, ProgramFunctions } from './wire.ts'
+
+// It lives as long as the program does, however that ends, and no signal of a terminal or a service manager ends it before: the
+// program may have something to finish.
+process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
+
+const outbox = new Outbox<unknown>(
+  (messages) => process.send?.(messages, () => {}), // where the program has gone, so does this process
+  () => host.tell(),
+)
+const host: Host = new Host(
+  () => program,
+  () => outbox.schedule(),
+)
+const program: BirpcReturn<ProgramFunctions, HostFunctions> = connect<ProgramFunctions, HostFunctions>(
+  host.functions,
+  outbox,
+  (receive) => {
+    process.on('message', (messages) => receive(messages as unknown[]))
+  },
+)
+onPrompt((message) => void program.prompt.asEvent(message))

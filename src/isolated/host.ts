@@ -1,0 +1,139 @@
+import type { BirpcReturn } from 'birpc'
+import type { LocalConversation } from '../conversation.ts'
+import type { RunRecord } from '../generation-run.ts'
+import { LoadedModel } from '../loaded-model.ts'
+import { loggerOf } from '../logger.ts'
+import { HostRun } from './host-run.ts'
+import type {
+  HostFunctions,
+  ModelUpdate,
+  OpenRequest,
+  ProgramFunctions,
+  RunRequest,
+  RunUpdate,
+} from './wire.ts'
+
+type Program = BirpcReturn<ProgramFunctions, HostFunctions>
+
+/** The engine's process: models, conversations and generations by the numbers that the program has given them. */
+export class Host {
+  readonly #program: () => Program
+  readonly #schedule: () => void
+  readonly #opening = new Map<number, AbortController>()
+  readonly #models = new Map<number, LoadedModel>()
+  readonly #conversations = new Map<number, LocalConversation>()
+  readonly #runs = new Map<number, HostRun>()
+  readonly #toldOfModels = new Map<number, string>()
+
+  /** `schedule` is called when there is something new to `tell()`. */
+  constructor(program: () => Program, schedule: () => void) {
+    this.#program = program
+    this.#schedule = schedule
+  }
+
+  /** Tells the program what is new of its generations and models. */
+  tell(): void {
+    const runs: RunUpdate[] = []
+    for (const [id, run] of this.#runs) {
+      const update = run.take()
+      if (update) runs.push(update)
+      if (update?.end) this.#runs.delete(id)
+    }
+    const models: ModelUpdate[] = []
+    for (const [model, { parallel, activity }] of this.#models) {
+      const known = `${parallel} ${activity.running} ${activity.queued}`
+      if (this.#toldOfModels.get(model) === known) continue
+      this.#toldOfModels.set(model, known)
+      models.push({ model, parallel, activity })
+    }
+    if (runs.length > 0 || models.length > 0) this.#program().told.asEvent(runs, models)
+  }
+
+  readonly functions: HostFunctions = {
+    open: (model, request) => this.#open(model, request),
+    cancelOpen: (model) => this.#opening.get(model)?.abort(new Error('cancelled')),
+    closeModel: async (model) => {
+      const open = this.#models.get(model)
+      this.#models.delete(model)
+      await open?.close()
+    },
+    setThreads: (model, threads) => this.#models.get(model)?.setThreads(threads),
+    tokenize: (model, text, options) => this.#model(model).tokenize(text, options),
+    detokenize: (model, tokens) => this.#model(model).detokenize(tokens),
+    renderPrompt: (model, messages, template, enableThinking) =>
+      this.#model(model).renderPrompt(messages, template, enableThinking),
+    openConversation: async (model, conversation, { overflow, ...options }) => {
+      const ask: Parameters<LoadedModel['conversation']>[0]['overflow'] = (messages) =>
+        this.#program().overflow(conversation, messages)
+      const made = await this.#model(model).conversation({
+        ...options,
+        overflow: overflow === 'ask' ? ask : overflow,
+      })
+      this.#conversations.set(conversation, made)
+      const { systemPrompt, isRestored } = made
+      return { systemPrompt, isRestored }
+    },
+    closeConversation: (conversation) => void this.#conversations.delete(conversation),
+    countTokens: (conversation, messages, enableThinking) =>
+      this.#conversation(conversation).countTokens(messages, enableThinking),
+    commit: (conversation, turn) => this.#conversation(conversation).commit(turn),
+    resetConversation: (conversation) => this.#conversations.get(conversation)?.reset(),
+    save: (conversation, file, said, options) => this.#conversation(conversation).save(file, said, options),
+    startRun: (id, request) => {
+      const run = new HostRun(id, request.interval, this.#schedule)
+      this.#runs.set(id, run)
+      void run.run((record, signal) => this.#start(request, record, signal))
+      this.#schedule()
+    },
+    credit: (run, batches, interval) => this.#runs.get(run)?.grant(batches, interval),
+    leaveRun: (run) => {
+      this.#runs.get(run)?.leave()
+      this.#runs.delete(run)
+      this.#schedule()
+    },
+  }
+
+  async #open(model: number, { location, draft, options, levels, tellsProgress }: OpenRequest) {
+    const opening = new AbortController()
+    this.#opening.set(model, opening)
+    try {
+      const opened = await LoadedModel.open(
+        location,
+        draft,
+        {
+          ...options,
+          logger: loggerOf(levels, (level, line) => void this.#program().log.asEvent(model, level, line)),
+          onProgress: tellsProgress
+            ? (progress) => void this.#program().progress.asEvent(model, progress)
+            : undefined,
+          isolated: undefined,
+          signal: undefined,
+        },
+        opening.signal,
+      )
+      this.#models.set(model, opened)
+      return { facts: opened.facts, parallel: opened.parallel }
+    } finally {
+      this.#opening.delete(model)
+    }
+  }
+
+  #start(request: RunRequest, record: RunRecord, signal: AbortSignal) {
+    const options = { ...request.options, callback: undefined, signal: undefined }
+    return 'turn' in request
+      ? this.#conversation(request.conversation).turn(request.turn, options, record, signal)
+      : this.#model(request.model).generate(request.prompt, options, record, signal)
+  }
+
+  #model(id: number): LoadedModel {
+    const model = this.#models.get(id)
+    if (!model) throw new Error(`model ${id} is not open`)
+    return model
+  }
+
+  #conversation(id: number): LocalConversation {
+    const conversation = this.#conversations.get(id)
+    if (!conversation) throw new Error(`conversation ${id} is not open`)
+    return conversation
+  }
+}

@@ -1,0 +1,130 @@
+import { AsyncResource } from 'node:async_hooks'
+import { resolve } from 'node:path'
+import type { Said, SavedSession, SaveOptions } from '../chat/saving.ts'
+import type { ChatMessage } from '../chat/template.ts'
+import type { Spoken } from '../engine/reply.ts'
+import type { ResolvedGenerateOptions } from '../generate-options.ts'
+import type { RunRecord } from '../generation-run.ts'
+import type { Committed, Conversation, ConversationOptions, Turn } from '../open-model.ts'
+import type { EngineProcess } from './engine-process.ts'
+import { type RemoteModel, runIn } from './remote-model.ts'
+
+/** The conversation as it is known in a certain process. */
+type Known = { readonly process: EngineProcess; readonly id: number }
+
+/** Conversations that nobody holds any more are forgotten there too. */
+const abandoned = new FinalizationRegistry(forget)
+
+/**
+ * @internal A conversation with a model of an isolated engine. A process that comes after a crash knows nothing of it, and
+ * evaluates the messages anew.
+ */
+export class RemoteConversation implements Conversation {
+  readonly #model: RemoteModel
+  readonly #options: ConversationOptions
+  readonly systemPrompt: string | undefined
+  readonly isRestored: boolean
+  #known: Known
+  #isClosed = false
+
+  private constructor(
+    model: RemoteModel,
+    options: ConversationOptions,
+    known: Known,
+    told: Pick<Conversation, 'systemPrompt' | 'isRestored'>,
+  ) {
+    this.#model = model
+    this.#options = options
+    this.#known = known
+    this.systemPrompt = told.systemPrompt
+    this.isRestored = told.isRestored
+    abandoned.register(this, known, this)
+  }
+
+  static async open(model: RemoteModel, options: ConversationOptions): Promise<RemoteConversation> {
+    const { known, told } = await make(model, options)
+    return new RemoteConversation(model, { ...options, restore: undefined }, known, told)
+  }
+
+  async countTokens(messages: readonly ChatMessage[], enableThinking: boolean): Promise<number> {
+    const { process, id } = await this.#use()
+    return process.ask('counting tokens', (host) => host.countTokens(id, messages, enableThinking))
+  }
+
+  async *turn(
+    turn: Turn,
+    options: ResolvedGenerateOptions,
+    record: RunRecord,
+    signal: AbortSignal,
+  ): AsyncGenerator<Spoken, void, void> {
+    const { process, id } = await this.#use()
+    const { overflow } = this.#options
+    let thrown: { readonly error: unknown } | undefined
+    if (typeof overflow === 'function') {
+      // In the async context of the generation, as it would be without a process between.
+      const ask = AsyncResource.bind(async (messages: readonly ChatMessage[]) => overflow(messages))
+      process.overflows.set(id, (messages) =>
+        ask(messages).catch((error) => {
+          thrown = { error }
+          throw error
+        }),
+      )
+    }
+    try {
+      yield* runIn(process, { conversation: id, turn }, options, record, signal)
+    } catch (error) {
+      throw thrown ? thrown.error : error
+    } finally {
+      process.overflows.delete(id)
+    }
+  }
+
+  // What a crash takes with it is only what was cached.
+  async commit(turn: Committed): Promise<boolean> {
+    const { process, id } = this.#known
+    if (!process.isAlive) return false
+    return process.ask('keeping a turn', (host) => host.commit(id, turn)).catch(() => false)
+  }
+
+  reset(): void {
+    const { process, id } = this.#known
+    if (process.isAlive) process.host.resetConversation.asEvent(id)
+  }
+
+  async save(file: string | undefined, said: Said, options: SaveOptions): Promise<SavedSession> {
+    const { process, id } = await this.#use()
+    const path = file && resolve(file)
+    return process.ask('saving a conversation', (host) => host.save(id, path, said, options))
+  }
+
+  close(): void {
+    this.#isClosed = true
+    abandoned.unregister(this)
+    forget(this.#known)
+  }
+
+  // Made anew in the process that runs now, where that is another.
+  async #use(): Promise<Known> {
+    const { process } = await this.#model.use()
+    if (this.#known.process === process) return this.#known
+    const { known } = await make(this.#model, this.#options)
+    abandoned.unregister(this)
+    if (this.#isClosed) forget(known)
+    else abandoned.register(this, known, this)
+    this.#known = known
+    return known
+  }
+}
+
+async function make(model: RemoteModel, options: ConversationOptions) {
+  const { process, id: modelId } = await model.use()
+  const id = process.newId()
+  const { overflow } = options
+  const wire = { ...options, overflow: typeof overflow === 'function' ? ('ask' as const) : overflow }
+  const told = await process.ask('opening a conversation', (host) => host.openConversation(modelId, id, wire))
+  return { known: { process, id }, told }
+}
+
+function forget({ process, id }: Known): void {
+  if (process.isAlive) process.host.closeConversation.asEvent(id)
+}

@@ -1,0 +1,231 @@
+import { basename } from 'node:path'
+import type { ChatMessage, TemplateOptions } from '../chat/template.ts'
+import type { ResolvedThreads } from '../compute-options.ts'
+import type { Activity } from '../engine/engine.ts'
+import type { Spoken } from '../engine/reply.ts'
+import { ClosedError } from '../errors.ts'
+import type { ResolvedGenerateOptions } from '../generate-options.ts'
+import type { RunRecord } from '../generation-run.ts'
+import { isSilent, LOG_LEVELS } from '../logger.ts'
+import type { ModelLocation } from '../models/locate.ts'
+import type { Progress } from '../models/progress.ts'
+import { withProgressBar } from '../models/progress-bar.ts'
+import type { ConversationOptions, ModelFacts, OpenModel, Turn } from '../open-model.ts'
+import type { ResolvedModelOptions, ResolvedTokenizeOptions } from '../options.ts'
+import type { IsolatedEngine } from './engine.ts'
+import type { EngineProcess, ModelWatch } from './engine-process.ts'
+import { RemoteConversation } from './remote-conversation.ts'
+import { RemoteRun } from './remote-run.ts'
+import type { OpenRequest } from './wire.ts'
+
+/** A model as it is open in a certain process. */
+export type Opened = {
+  readonly process: EngineProcess
+  readonly id: number
+  readonly facts: ModelFacts
+  readonly watch: ModelWatch
+}
+
+/** How long a process is waited for that is to free a model, ms; one that does not answer has lost its right to. */
+const CLOSE_MS = 5000
+
+/**
+ * @internal A model in the process of an isolated engine. When that has crashed, the next call opens it anew in the next one.
+ */
+export class RemoteModel implements OpenModel {
+  readonly #engine: IsolatedEngine
+  readonly #location: ModelLocation
+  readonly #draft: ModelLocation | undefined
+  readonly #options: ResolvedModelOptions
+  readonly #closing = new AbortController()
+  #threads: ResolvedThreads | undefined
+  #opening: { readonly process: EngineProcess; readonly opened: Promise<Opened> } | undefined
+  #opened: Opened | undefined
+
+  private constructor(
+    engine: IsolatedEngine,
+    location: ModelLocation,
+    draft: ModelLocation | undefined,
+    options: ResolvedModelOptions,
+  ) {
+    this.#engine = engine
+    this.#location = location
+    this.#draft = draft
+    this.#options = options
+    this.setThreads(options)
+  }
+
+  static async open(
+    engine: IsolatedEngine,
+    location: ModelLocation,
+    draft: ModelLocation | undefined,
+    options: ResolvedModelOptions,
+    signal: AbortSignal,
+  ): Promise<RemoteModel> {
+    const model = new RemoteModel(engine, location, draft, options)
+    await model.use(signal)
+    return model
+  }
+
+  get facts(): ModelFacts {
+    return this.#last.facts
+  }
+
+  get parallel(): number {
+    return this.#last.watch.parallel
+  }
+
+  get activity(): Activity {
+    const { process, watch } = this.#last
+    return process.isAlive ? watch.activity : { running: 0, queued: 0 }
+  }
+
+  /** It, open in the process that runs now. */
+  async use(signal: AbortSignal = this.#closing.signal): Promise<Opened> {
+    this.#closing.signal.throwIfAborted()
+    signal.throwIfAborted()
+    const process = this.#engine.use()
+    if (this.#opening?.process !== process) {
+      const opened = this.#open(process, signal)
+      this.#opening = { process, opened }
+      opened.catch(() => {
+        if (this.#opening?.opened === opened) this.#opening = undefined
+      })
+    }
+    return this.#opening.opened
+  }
+
+  async tokenize(text: string, options: ResolvedTokenizeOptions): Promise<number[]> {
+    const { process, id } = await this.use()
+    return process.ask('tokenizing', (host) => host.tokenize(id, text, options))
+  }
+
+  async detokenize(tokens: readonly number[]): Promise<string> {
+    const { process, id } = await this.use()
+    return process.ask('detokenizing', (host) => host.detokenize(id, tokens))
+  }
+
+  async renderPrompt(
+    messages: readonly ChatMessage[],
+    template: TemplateOptions,
+    enableThinking: boolean,
+  ): Promise<string> {
+    const { process, id } = await this.use()
+    return process.ask('rendering a prompt', (host) =>
+      host.renderPrompt(id, messages, template, enableThinking),
+    )
+  }
+
+  async *generate(
+    prompt: string,
+    options: ResolvedGenerateOptions,
+    record: RunRecord,
+    signal: AbortSignal,
+  ): AsyncGenerator<Spoken, void, void> {
+    const { process, id } = await this.use()
+    yield* runIn(process, { model: id, prompt }, options, record, signal)
+  }
+
+  conversation(options: ConversationOptions): Promise<RemoteConversation> {
+    return RemoteConversation.open(this, options)
+  }
+
+  setThreads({ nThreads, nThreadsBatch, fixedThreads }: ResolvedThreads): void {
+    const threads = { nThreads, nThreadsBatch, fixedThreads }
+    this.#threads = threads
+    if (this.#opened?.process.isAlive) this.#opened.process.host.setThreads.asEvent(this.#opened.id, threads)
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new ClosedError('The model'))
+    const opened = await this.#opening?.opened.catch(() => undefined)
+    if (!opened?.process.isAlive) return
+    const { process, id } = opened
+    process.models.delete(id)
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<'late'>((resolve) => {
+      timer = setTimeout(resolve, CLOSE_MS, 'late')
+    })
+    const freed = process.ask('closing a model', (host) => host.closeModel(id)).catch(() => {})
+    if ((await Promise.race([freed, late])) === 'late') await process.end(new ClosedError('The model'))
+    clearTimeout(timer)
+  }
+
+  // Before the first opening there is nobody to ask.
+  get #last(): Opened {
+    if (!this.#opened) throw new ClosedError('The model')
+    return this.#opened
+  }
+
+  async #open(process: EngineProcess, signal: AbortSignal): Promise<Opened> {
+    const id = process.newId()
+    const { logger, isolated: _, signal: __, onProgress: ___, ...options } = this.#options
+    const name = basename(this.#location.withExtension)
+    return withProgressBar(name, this.#options, async (onProgress) => {
+      let thrown: { readonly error: unknown } | undefined
+      const cancel = () => process.host.cancelOpen.asEvent(id)
+      const tell = (progress: Progress) => {
+        if (thrown) return
+        try {
+          onProgress?.(progress)
+        } catch (error) {
+          thrown = { error }
+          cancel()
+        }
+      }
+      const watch = { logger, onProgress: tell, parallel: 1, activity: { running: 0, queued: 0 } }
+      process.models.set(id, watch)
+      const request: OpenRequest = {
+        location: this.#location,
+        draft: this.#draft,
+        options: { ...options, ...this.#threads, verbose: false },
+        levels: LOG_LEVELS.filter(
+          (level) => level === 'warn' || level === 'error' || !isSilent(logger, level),
+        ),
+        tellsProgress: onProgress !== undefined,
+      }
+      signal.addEventListener('abort', cancel, { once: true })
+      try {
+        const { facts, parallel } = await process.ask(`loading ${name}`, (host) => host.open(id, request))
+        watch.parallel = parallel
+        this.#opened = { process, id, facts, watch }
+        return this.#opened
+      } catch (error) {
+        process.models.delete(id)
+        signal.throwIfAborted()
+        throw thrown ? thrown.error : error
+      } finally {
+        signal.removeEventListener('abort', cancel)
+      }
+    })
+  }
+}
+
+/** What is to be generated: the part of `RunRequest` that differs. */
+type Asked =
+  | { readonly model: number; readonly prompt: string }
+  | { readonly conversation: number; readonly turn: Turn }
+
+/** Runs a generation in `process`. */
+export async function* runIn(
+  process: EngineProcess,
+  asked: Asked,
+  { callback: _, signal: __, ...options }: ResolvedGenerateOptions,
+  record: RunRecord,
+  signal: AbortSignal,
+): AsyncGenerator<Spoken, void, void> {
+  signal.throwIfAborted()
+  const id = process.newId()
+  const { host } = process
+  const run = new RemoteRun(record, (interval) => host.credit.asEvent(id, 1, interval))
+  process.addRun(id, run)
+  const { interval } = record.reader
+  host.startRun.asEvent(id, { ...asked, options, interval })
+  const what = () => `a generation (${record.promptTokens} tokens of prompt)`
+  try {
+    yield* run.read(signal, (waiting) => process.hold(what(), waiting))
+  } finally {
+    process.removeRun(id)
+    if (!run.isOver) host.leaveRun.asEvent(id)
+  }
+}

@@ -1,0 +1,94 @@
+import type { Spoken } from '../engine/reply.ts'
+import type { RunRecord } from '../generation-run.ts'
+import type { Item, RunUpdate } from './wire.ts'
+import { errorFromWire } from './wire-errors.ts'
+
+/** Tells the engine's process that one more batch has been read. */
+type Grant = (interval: number | undefined) => void
+
+/** The program's end of a generation in the engine's process: what has come of it and has not been read yet. */
+export class RemoteRun {
+  readonly #record: RunRecord
+  readonly #grant: Grant
+  readonly #batches: (readonly Item[])[] = []
+  #interval: number
+  #end: { readonly error: unknown } | 'done' | undefined
+  #wake = () => {}
+
+  constructor(record: RunRecord, grant: Grant) {
+    this.#record = record
+    this.#grant = grant
+    this.#interval = record.reader.interval
+  }
+
+  get isOver(): boolean {
+    return this.#end !== undefined
+  }
+
+  receive({ items, figures, prompt, end }: RunUpdate): void {
+    const record = this.#record
+    if (figures) Object.assign(record, figures)
+    if (prompt) {
+      record.dropped = prompt.dropped
+      if (prompt.fits) record.onPrompt?.()
+    }
+    if (items.length > 0) this.#batches.push(items)
+    if (end && 'outcome' in end) {
+      Object.assign(record.outcome, end.outcome)
+      this.#end = 'done'
+    } else if (end) this.#end = { error: errorFromWire(end.error) }
+    this.#wake()
+  }
+
+  fail(error: unknown): void {
+    this.#batches.length = 0
+    this.#end = { error }
+    this.#wake()
+  }
+
+  /** Rejects with the signal's reason as soon as it aborts. `hold` keeps the program alive while it waits. */
+  async *read(
+    signal: AbortSignal,
+    hold: <T>(waiting: Promise<T>) => Promise<T>,
+  ): AsyncGenerator<Spoken, void, void> {
+    const onAbort = () => this.#wake()
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      for (;;) {
+        signal.throwIfAborted()
+        const batch = this.#batches.shift()
+        if (batch) {
+          for (const item of batch) {
+            signal.throwIfAborted()
+            yield this.#note(item)
+          }
+          if (!this.#end) this.#askForMore()
+        } else if (this.#end === 'done') return
+        else if (this.#end) throw this.#end.error
+        else {
+          await hold(
+            new Promise<void>((resolve) => {
+              this.#wake = resolve
+            }),
+          )
+        }
+      }
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  #note([token, text, reasoning, raw, tokenBytes, logprobs]: Item): Spoken {
+    const record = this.#record
+    record.transcript.raw += raw ?? text
+    record.tokenBytes = tokenBytes
+    if (logprobs) record.logprobs.push(...logprobs)
+    return { token, text, reasoning }
+  }
+
+  #askForMore(): void {
+    const { interval } = this.#record.reader
+    this.#grant(interval === this.#interval ? undefined : interval)
+    this.#interval = interval
+  }
+}

@@ -1,0 +1,27 @@
+import { type BirpcReturn, createBirpc } from 'birpc'
+import type { Outbox } from './outbox.ts'
+import { errorFromWire, errorToWire, type WireError } from './wire-errors.ts'
+
+/** birpc's message, of which only the error (`e`) matters here: it crosses with its class. */
+type Message = { readonly e?: unknown }
+
+/** Calls the other process's functions, and lets it call `own`, over lists of messages. */
+export function connect<Theirs extends object, Own extends object>(
+  own: Own,
+  outbox: Outbox<unknown>,
+  onMessages: (receive: (messages: readonly unknown[]) => void) => void,
+): BirpcReturn<Theirs, Own> {
+  return createBirpc<Theirs, Own>(own, {
+    post: (message) => outbox.post(message),
+    on: (receive) =>
+      onMessages((messages) => {
+        for (const message of messages) receive(message)
+      }),
+    serialize: (message: Message) =>
+      message.e === undefined ? message : { ...message, e: errorToWire(message.e) },
+    deserialize: (message: Message) =>
+      message.e === undefined ? message : { ...message, e: errorFromWire(message.e as WireError) },
+    bind: 'functions',
+    timeout: -1, // a call takes as long as it takes: who waits may abort, and a crash ends all of them
+  })
+}

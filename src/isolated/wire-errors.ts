@@ -1,0 +1,84 @@
+import {
+  ClosedError,
+  ContextOverflowError,
+  DeviceError,
+  DownloadError,
+  EngineCrashedError,
+  GPT4AllError,
+  isGPT4AllError,
+  ModelError,
+  markError,
+  OutOfMemoryError,
+  QueueFullError,
+  SessionFileError,
+  TemplateError,
+} from '../errors.ts'
+
+/** An error as it crosses between processes: with its class and all that it tells. */
+export type WireError = {
+  readonly className: string
+  readonly isOurs: boolean
+  readonly message: string
+  readonly stack: string | undefined
+  /** Its own enumerable properties, as far as they are data. */
+  readonly told: Readonly<Record<string, unknown>>
+  readonly cause: WireError | undefined
+}
+
+const CLASSES: Readonly<Record<string, { readonly prototype: Error }>> = {
+  ClosedError,
+  ContextOverflowError,
+  DeviceError,
+  DownloadError,
+  EngineCrashedError,
+  GPT4AllError,
+  ModelError,
+  OutOfMemoryError,
+  QueueFullError,
+  SessionFileError,
+  TemplateError,
+  TypeError,
+  RangeError,
+}
+
+export function errorToWire(error: unknown): WireError {
+  if (typeof error !== 'object' || error === null || !('message' in error)) {
+    return {
+      className: 'Error',
+      isOurs: false,
+      message: String(error),
+      stack: undefined,
+      told: {},
+      cause: undefined,
+    }
+  }
+  const { message, stack, cause } = error as Error
+  return {
+    className: error.constructor?.name ?? 'Error',
+    isOurs: isGPT4AllError(error),
+    message: String(message),
+    stack,
+    told: Object.fromEntries(Object.entries(error).filter(([, value]) => isData(value))),
+    cause: cause === undefined ? undefined : errorToWire(cause),
+  }
+}
+
+export function errorFromWire({ className, isOurs, message, stack, told, cause }: WireError): Error {
+  const options = cause ? { cause: errorFromWire(cause) } : {}
+  const error = new Error(message, options)
+  if (stack !== undefined) Object.defineProperty(error, 'stack', { value: stack, writable: true })
+  const known = Object.hasOwn(CLASSES, className) ? CLASSES[className] : undefined
+  if (known) Object.setPrototypeOf(error, known.prototype)
+  Object.assign(error, told)
+  return isOurs ? markError(error) : error
+}
+
+function isData(value: unknown): boolean {
+  if (value === null || ['string', 'number', 'boolean', 'undefined'].includes(typeof value)) return true
+  if (Array.isArray(value)) return value.every(isData)
+  return (
+    typeof value === 'object' &&
+    Object.getPrototypeOf(value) === Object.prototype &&
+    Object.values(value).every(isData)
+  )
+}

@@ -1,0 +1,122 @@
+import type { Said, SavedSession, SaveOptions } from '../chat/saving.ts'
+import type { ChatMessage, TemplateOptions } from '../chat/template.ts'
+import type { ResolvedThreads } from '../compute-options.ts'
+import type { Activity } from '../engine/engine.ts'
+import type { TokenLogprob } from '../engine/logprobs.ts'
+import type { Outcome } from '../engine/tokens.ts'
+import type { ResolvedGenerateOptions } from '../generate-options.ts'
+import type { RunRecord } from '../generation-run.ts'
+import type { LogLevel, PromptMessage } from '../logger.ts'
+import type { ModelLocation } from '../models/locate.ts'
+import type { Progress } from '../models/progress.ts'
+import type { Committed, ConversationOptions, ModelFacts, Turn } from '../open-model.ts'
+import type { ResolvedModelOptions, ResolvedTokenizeOptions } from '../options.ts'
+import type { WireError } from './wire-errors.ts'
+
+/** What is to be opened: options without what belongs to the program's own process. */
+export type OpenRequest = {
+  readonly location: ModelLocation
+  readonly draft: ModelLocation | undefined
+  readonly options: Omit<ResolvedModelOptions, 'logger' | 'onProgress' | 'signal' | 'isolated'>
+  /** Levels at which somebody listens. */
+  readonly levels: readonly LogLevel[]
+  readonly tellsProgress: boolean
+}
+
+export type WireGenerateOptions = Omit<ResolvedGenerateOptions, 'callback' | 'signal'>
+
+/** A generation: of a text, or a turn of a conversation. */
+export type RunRequest = {
+  readonly options: WireGenerateOptions
+  /** See `Reader`. */
+  readonly interval: number
+} & (
+  | { readonly model: number; readonly prompt: string }
+  | { readonly conversation: number; readonly turn: Turn }
+)
+
+/** A conversation's options; its function for what does not fit stays where it is, and is asked. */
+export type WireConversationOptions = Omit<ConversationOptions, 'overflow'> & {
+  readonly overflow: 'drop-oldest' | 'error' | 'stop' | 'ask'
+}
+
+/**
+ * What one token added: its id, text, reasoning, what the transcript has more (`undefined` = the text), the bytes of all
+ * tokens so far, and log probabilities where they were asked for.
+ */
+export type Item = readonly [
+  token: number | undefined,
+  text: string,
+  reasoning: string,
+  raw: string | undefined,
+  tokenBytes: number,
+  logprobs?: readonly TokenLogprob[],
+]
+
+export type Figures = Pick<RunRecord, 'promptTokens' | 'cachedTokens' | 'queueMs' | 'guessed'>
+
+/** What is new of a generation. */
+export type RunUpdate = {
+  readonly run: number
+  readonly items: Item[]
+  readonly figures?: Figures
+  /** The prompt is made: the messages that it leaves out, and whether it is evaluated. */
+  readonly prompt?: { readonly dropped: readonly ChatMessage[]; readonly fits: boolean }
+  readonly end?: { readonly outcome: Outcome } | { readonly error: WireError }
+}
+
+export type ModelUpdate = { readonly model: number; readonly parallel: number; readonly activity: Activity }
+
+/** What the engine's process does for the program. Models, conversations and runs are named by numbers of the program's choice. */
+export type HostFunctions = {
+  open(model: number, request: OpenRequest): Promise<{ facts: ModelFacts; parallel: number }>
+  /** The opening rejects. */
+  cancelOpen(model: number): void
+  closeModel(model: number): Promise<void>
+  setThreads(model: number, threads: ResolvedThreads): void
+  tokenize(model: number, text: string, options: ResolvedTokenizeOptions): Promise<number[]>
+  detokenize(model: number, tokens: readonly number[]): Promise<string>
+  renderPrompt(
+    model: number,
+    messages: readonly ChatMessage[],
+    template: TemplateOptions,
+    enableThinking: boolean,
+  ): Promise<string>
+  openConversation(
+    model: number,
+    conversation: number,
+    options: WireConversationOptions,
+  ): Promise<{ systemPrompt: string | undefined; isRestored: boolean }>
+  closeConversation(conversation: number): void
+  countTokens(
+    conversation: number,
+    messages: readonly ChatMessage[],
+    enableThinking: boolean,
+  ): Promise<number>
+  commit(conversation: number, turn: Committed): Promise<boolean>
+  resetConversation(conversation: number): void
+  save(
+    conversation: number,
+    file: string | undefined,
+    said: Said,
+    options: SaveOptions,
+  ): Promise<SavedSession>
+  startRun(run: number, request: RunRequest): void
+  /** So many batches of it have been read; `interval` where it has changed. */
+  credit(run: number, batches: number, interval: number | undefined): void
+  /** Nobody wants more of it. */
+  leaveRun(run: number): void
+}
+
+/** What the program does for the engine's process. */
+export type ProgramFunctions = {
+  log(model: number, level: LogLevel, message: string): void
+  prompt(message: PromptMessage): void
+  progress(model: number, progress: Progress): void
+  told(runs: readonly RunUpdate[], models: readonly ModelUpdate[]): void
+  /** What a function of the program makes of a conversation that does not fit. */
+  overflow(conversation: number, messages: readonly ChatMessage[]): Promise<readonly ChatMessage[]>
+}
+
+/** Batches of a run that the engine computes ahead of what has been read. */
+export const BATCHES_AHEAD = 2
