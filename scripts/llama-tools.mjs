@@ -1,9 +1,11 @@
 // Builds llama.cpp's own `llama-bench`, `llama-batched-bench` and `llama-completion` from vendor/llama.cpp: what
 // `npm run bench` measures us against, and what test/golden/greedy-smollm2.json was recorded with; and
-// `llama-quantize`, which makes the files it measures with. Or `llama-server`, for bench/server-parity.mjs.
+// `llama-quantize`, which makes the files it measures with. Or `llama-server`, for bench/server-parity.mjs, or
+// `ggml-rpc-server`, which takes a part of a model (docs/isolation.md).
 //
 //   npm run bench:tools
 //   npm run bench:tools -- server
+//   npm run build:rpc-server
 //
 // They are built as upstream builds them (Release, OpenMP, this CPU's features), not as our addon is: a ratio to a
 // llama.cpp made slower would say nothing. Only what needs a network is left out: the server's web page, and HTTPS.
@@ -37,6 +39,7 @@ const SETS = {
     options: OPTIONS,
   },
   server: { targets: ['llama-server'], options: [...OPTIONS, '-DLLAMA_BUILD_SERVER=ON'] }, // the last one counts
+  rpc: { targets: ['ggml-rpc-server'], options: [...OPTIONS, '-DGGML_RPC=ON', '-DGGML_RPC_RDMA=OFF'] },
 }
 
 const jobs = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(availableParallelism())
@@ -63,6 +66,7 @@ export async function llamaToolsRoom(set = 'bench') {
     batchedBench: at('llama-batched-bench'),
     quantize: at('llama-quantize'),
     server: at('llama-server'),
+    rpcServer: at('ggml-rpc-server'),
   }
 }
 

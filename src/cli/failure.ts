@@ -91,5 +91,7 @@ const HINTS: Readonly<Record<string, readonly [code: number, hint?: string]>> = 
   ERR_DISK_SPACE: [EXIT.resources],
   ERR_MEMORY: [EXIT.resources, 'A smaller --n-ctx, or --kv-type q8_0, takes less.'],
   ERR_CONTEXT_OVERFLOW: [EXIT.failure],
+  ERR_DEVICE: [EXIT.failure, '`gpt4all-ts doctor` tells which devices there are.'],
+  ERR_ENGINE_CRASHED: [EXIT.failure, 'Try again: a new process is started.'],
   ERR_BINDING: [EXIT.failure, '`gpt4all-ts doctor` tells more.'],
 }

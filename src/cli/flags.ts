@@ -122,6 +122,20 @@ export const MODEL_FLAGS: Readonly<Record<string, Flag>> = {
   },
   lora: { flag: '--lora <file[=scale]>', about: 'a LoRA adapter; may be given several times', read: adapter },
   draftModel: { flag: '--draft-model <name>', about: 'a smaller model that guesses' },
+  isolated: {
+    flag: '--isolated',
+    about: 'compute in a process of its own: a crash in there is an error, and it starts anew',
+  },
+  rpcServers: {
+    flag: '--rpc-servers <host:port>',
+    about: 'ggml-rpc-servers that take a part of the model; several with commas',
+    read: list,
+  },
+  tensorSplit: {
+    flag: '--tensor-split <shares>',
+    about: 'how the layers are shared out, a number a device, with commas',
+    read: (text) => list(text).map(number),
+  },
   allowDownload: { flag: '--no-allow-download', about: 'use what lies on the disk, or fail' },
 }
 

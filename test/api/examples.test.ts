@@ -28,11 +28,13 @@ for (const file of [
   'docs/devices.md',
   'docs/generation.md',
   'docs/gui-parity.md',
+  'docs/isolation.md',
   'docs/many-conversations.md',
   'docs/models.md',
   'docs/sampling.md',
   'docs/server.md',
   'src/gpt4all.ts',
+  'src/isolated/engine.ts',
 ]) {
   for (const [i, code] of (await codeBlocks(file)).entries()) examples.push([`${file}, block ${i + 1}`, code])
 }

@@ -1,0 +1,359 @@
+import { channel } from 'node:diagnostics_channel'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
+import { EngineCrashedError, GPT4All, IsolatedEngine, isGPT4AllError, type ModelOptions } from '../../src/index.ts'
+import { EMBEDDED } from '../support/models.ts'
+
+// The engine's process runs dist/, which `npm test` makes of the same sources first.
+const GREEDY = { temp: 0, repeatPenalty: 1 }
+const ENDLESS = { ...GREEDY, maxTokens: Number.POSITIVE_INFINITY, stop: ['\u0000'] }
+const QUESTION = 'The capital of France is'
+const LONG = 'a fish and a dog. '.repeat(600)
+
+const folder = mkdtempSync(join(tmpdir(), 'gpt4all-isolated-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const owners: { close(): Promise<void> }[] = []
+async function open(options: ModelOptions = {}): Promise<GPT4All> {
+  const model = new GPT4All(EMBEDDED, { nThreads: 1, nCtx: 512, isolated: true, ...options })
+  owners.unshift(model)
+  return model.open()
+}
+afterEach(async () => {
+  for (const owner of owners.splice(0)) await owner.close()
+})
+
+const kill = (model: GPT4All, signal: NodeJS.Signals = 'SIGKILL') => process.kill(model.engine!.pid!, signal)
+
+/** What `kill` did has arrived. */
+const crashed = (model: GPT4All) => vi.waitFor(() => expect(model.engine?.state).toBe('idle'), { timeout: 5000 })
+
+async function failure(promise: PromiseLike<unknown>): Promise<EngineCrashedError> {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  expect(error).toBeInstanceOf(EngineCrashedError)
+  return error as EngineCrashedError
+}
+
+describe('a model with isolated: true', () => {
+  test('computes in a process of its own, which ends with it', async () => {
+    const model = await open()
+    const { engine } = model
+    expect(engine?.state).toBe('running')
+    expect(engine?.pid).not.toBe(process.pid)
+    const pid = engine!.pid!
+    expect((await model.generate(QUESTION, { ...GREEDY, maxTokens: 2 })).trim()).toBe('Paris.')
+    await model.close()
+    expect(() => process.kill(pid, 0)).toThrow('ESRCH')
+    expect(engine?.state).toBe('closed')
+  })
+
+  test('gives what one in this process gives: texts, tokens, log probabilities, counts, facts', async () => {
+    const here = await open({ isolated: false })
+    const there = await open()
+    const options = { ...GREEDY, maxTokens: 24, logprobs: 2, stop: '.', logitBias: { 5: -1 } }
+    const told = async (model: GPT4All) => {
+      const { timings: _, seed: __, ...result } = await model.generate('Once upon a time', options).result
+      const seeded = await model.generate('Once', { seed: 7, maxTokens: 12 }).result
+      return { result, text: seeded.text, tokens: seeded.tokens }
+    }
+    expect(await told(there)).toEqual(await told(here))
+    expect(there.config).toEqual(here.config)
+    for (const one of ['backend', 'device', 'parallel', 'fallbacks', 'contextSize'] as const)
+      expect(there[one]).toEqual(here[one])
+    const ids = await there.tokenize('What is <|im_end|>?', { parseSpecial: true })
+    expect(ids).toEqual(await here.tokenize('What is <|im_end|>?', { parseSpecial: true }))
+    expect(await there.detokenize(ids)).toBe('What is <|im_end|>?')
+    expect(await there.countTokens('What?')).toBe(await here.countTokens('What?'))
+    const messages = [{ role: 'user', content: 'Hi' }] as const
+    expect(await there.renderPrompt(messages)).toBe(await here.renderPrompt(messages))
+  })
+
+  test('chats alike: turns, cached tokens, regenerate, continue, prefill, a saved file', async () => {
+    const talk = async (model: GPT4All, name: string) => {
+      const chat = model.chatSession({ systemPrompt: 'You answer briefly.' })
+      const told = []
+      const note = async (generation: ReturnType<typeof chat.generate>) => {
+        const { text, usage, tokens, finishReason } = await generation.result
+        told.push({ text, usage, tokens, finishReason })
+      }
+      await note(chat.generate('My name is Ada.', { ...GREEDY, maxTokens: 4 }))
+      await note(chat.continue({ ...GREEDY, maxTokens: 3 }))
+      await note(chat.generate('What is my name?', GREEDY))
+      await note(chat.regenerate(GREEDY))
+      await note(chat.generate('What is the capital of Italy?', { ...GREEDY, prefill: 'It is' }))
+      told.push(chat.messages, await chat.countTokens('And?'))
+      const file = join(folder, name)
+      const saved = await chat.save(file, { state: true })
+      expect(saved).toEqual(await chat.savedSize({ state: true }))
+      const later = model.chatSession({ restore: file })
+      await note(later.generate('And of Spain?', GREEDY))
+      return told
+    }
+    expect(await talk(await open(), 'there')).toEqual(await talk(await open({ isolated: false }), 'here'))
+  })
+
+  test('streams with back-pressure: a reader that stops stops the engine, and goes on from there', async () => {
+    const model = await open({ parallel: 1 })
+    const generation = model.generate('Once upon a time', { ...ENDLESS, maxTokens: 200 })
+    const pieces = generation[Symbol.asyncIterator]()
+    await pieces.next()
+    // Someone else gets the only slot, since nobody reads: the engine has not run ahead to the end.
+    await model.generate(QUESTION, { ...GREEDY, maxTokens: 2 })
+    expect(generation.partial.usage.completionTokens).toBeLessThan(100)
+    for (;;) if ((await pieces.next()).done) break
+    const { usage } = await generation.result
+    const again = await model.generate('Once upon a time', { ...ENDLESS, maxTokens: 200 })
+    expect(usage.completionTokens).toBe(200)
+    expect((await generation).length).toBeGreaterThan(0)
+    expect(again.slice(0, 20)).toBe((await generation).slice(0, 20))
+  })
+
+  test('callbacks run here, once for each token, end it, and their errors come out', async () => {
+    const model = await open()
+    const seen: number[] = []
+    const callback = (token: number) => seen.push(token) < 5
+    const { tokens, finishReason } = await model.generate('Once', { ...ENDLESS, callback }).result
+    expect({ tokens, finishReason }).toEqual({ tokens: seen, finishReason: 'callback' })
+    const error = new Error('by the callback')
+    const failing = model.generate('Once', {
+      callback: () => {
+        throw error
+      },
+    })
+    await expect(failing).rejects.toBe(error)
+  })
+
+  test('an abort rejects with its reason, in a long prompt too, and the next call answers', async () => {
+    const model = await open({ nCtx: 4096 })
+    const reason = new Error('enough')
+    const controller = new AbortController()
+    const generation = model.generate(LONG, { signal: controller.signal })
+    const rejected = expect(generation).rejects.toBe(reason)
+    await vi.waitFor(() => expect(generation.partial.usage.promptTokens).toBeGreaterThan(0))
+    controller.abort(reason)
+    await rejected
+    expect((await model.generate(QUESTION, { ...GREEDY, maxTokens: 2 })).trim()).toBe('Paris.')
+    await vi.waitFor(() => expect(model.activity).toEqual({ running: 0, queued: 0 }))
+  })
+
+  test('break, stop() and an abort of a turn leave the conversation as they do in this process', async () => {
+    const model = await open()
+    const chat = model.chatSession()
+    for await (const _ of chat.generate('Count from 1 to 20.', ENDLESS)) break
+    expect(chat.messages).toHaveLength(2)
+    const stopped = chat.generate('Go on.', ENDLESS)
+    for await (const _ of stopped) await stopped.stop()
+    expect(chat.messages).toHaveLength(4)
+    const aborted = chat.generate('Go on.', { ...ENDLESS, signal: AbortSignal.abort() })
+    await expect(aborted).rejects.toThrow()
+    expect(chat.messages).toHaveLength(4)
+    expect(await chat.generate('What is the capital of France?', GREEDY)).toContain('Paris')
+  })
+
+  test('errors keep class, code and what they tell', async () => {
+    const model = await open()
+    const overflow = await model.generate(LONG).catch((error) => error)
+    expect(overflow).toMatchObject({ name: 'ContextOverflowError', code: 'ERR_CONTEXT_OVERFLOW', contextSize: 512 })
+    expect(isGPT4AllError(overflow)).toBe(true)
+    const option = await model.generate('Hi', { logitBias: { 999999: 1 } }).catch((error) => error)
+    expect(option).toMatchObject({ code: 'ERR_OPTION', option: 'logitBias' })
+    expect(option).toBeInstanceOf(Error)
+    const template = await model
+      .renderPrompt([{ role: 'user', content: 'Hi' }], { chatTemplate: 'a\n{% if %}' })
+      .catch((error) => error)
+    expect(template).toMatchObject({ code: 'ERR_TEMPLATE', line: 2 })
+    await expect(open({ nCtx: 2 ** 24, kvType: 'f32', parallel: 256 })).rejects.toMatchObject({ code: 'ERR_MEMORY' })
+    const missing = new GPT4All(join(folder, 'missing.gguf'), { isolated: true, allowDownload: false })
+    await expect(missing.open()).rejects.toMatchObject({ code: 'ERR_MODEL_NOT_FOUND' })
+    await missing.close()
+    writeFileSync(join(folder, 'none.gguf'), 'no model')
+    const none = new GPT4All(join(folder, 'none.gguf'), { isolated: true })
+    await expect(none.open()).rejects.toMatchObject({ code: 'ERR_NOT_GGUF', path: join(folder, 'none.gguf') })
+    await none.close()
+  })
+
+  test('log lines, progress and prompts are told here', async () => {
+    const lines: string[] = []
+    const log = (line: string) => void lines.push(line)
+    const phases: string[] = []
+    const prompts: unknown[] = []
+    const listener = (message: unknown) => prompts.push(message)
+    channel('gpt4all-ts:prompt').subscribe(listener)
+    const model = await open({
+      logger: { debug: log, info: log, warn: log, error: log },
+      onProgress: ({ phase }) => phases.push(phase),
+    })
+    await model.generate(QUESTION, { ...GREEDY, maxTokens: 2 })
+    channel('gpt4all-ts:prompt').unsubscribe(listener)
+    expect(phases).toContain('load')
+    expect(lines.some((line) => line.startsWith('prompt of '))).toBe(true)
+    expect(prompts).toContainEqual({ prompt: QUESTION, promptTokens: expect.any(Number), cachedTokens: 0 })
+    const error = new Error('by onProgress')
+    const failing = open({
+      onProgress: () => {
+        throw error
+      },
+    })
+    await expect(failing).rejects.toBe(error)
+  })
+
+  test('a function for what does not fit is asked here, in its own async context, and its errors come out', async () => {
+    const model = await open({ nCtx: 128 })
+    const seen: number[] = []
+    const chat = model.chatSession({
+      overflow: async (messages) => {
+        seen.push(messages.length)
+        return messages.slice(-1)
+      },
+    })
+    for (let i = 0; i < 4; i++) await chat.generate('Count from 1 to 20.', { ...GREEDY, maxTokens: 24 })
+    expect(seen.length).toBeGreaterThan(0)
+    const error = new Error('by overflow')
+    const failing = model.chatSession({
+      messages: chat.messages,
+      overflow: () => {
+        throw error
+      },
+    })
+    await expect(failing.generate('Count from 1 to 20.', GREEDY)).rejects.toBe(error)
+  })
+
+  test('the number of threads may change', async () => {
+    const model = await open()
+    model.setThreadCount(1)
+    expect(model.threadCount).toBe(1)
+    expect((await model.generate(QUESTION, { ...GREEDY, maxTokens: 2 })).trim()).toBe('Paris.')
+  })
+})
+
+describe('a crash of its process', () => {
+  test.each(['SIGKILL', 'SIGSEGV', 'SIGABRT'] as const)(
+    '%s rejects what is under way, with what was running, and keeps the text so far; the next call answers',
+    async (signal) => {
+      const model = await open()
+      const generation = model.generate('Once upon a time', ENDLESS)
+      const read = async () => {
+        let count = 0
+        for await (const _ of generation) if (++count === 3) kill(model, signal)
+      }
+      const error = await failure(read())
+      expect(error).toMatchObject({ code: 'ERR_ENGINE_CRASHED', signal })
+      expect(error.running).toEqual([expect.stringContaining('generation')])
+      expect(generation.partial.text).not.toBe('')
+      expect((await model.generate(QUESTION, { ...GREEDY, maxTokens: 2 })).trim()).toBe('Paris.')
+      expect(model.engine).toMatchObject({ restarts: 1, state: 'running', lastCrash: { signal } })
+    },
+  )
+
+  test('while it loads rejects the opening; the next attempt opens', async () => {
+    const model = new GPT4All(EMBEDDED, { nThreads: 1, isolated: true })
+    owners.unshift(model)
+    const opening = failure(model.open())
+    kill(model)
+    expect((await opening).running).toEqual([expect.stringContaining('loading')])
+    await model.open()
+    expect(model.backend).toBe('cpu')
+  })
+
+  test('loses no conversation: the turn is taken back, the next one goes on with the same history', async () => {
+    const model = await open({ deterministic: true })
+    const undisturbed = model.chatSession()
+    const said = ['My name is Ada.', 'What is the capital of France?', 'What is my name?']
+    for (const prompt of said) await undisturbed.generate(prompt, GREEDY)
+    const chat = model.chatSession()
+    await chat.generate(said[0]!, GREEDY)
+    await chat.generate(said[1]!, GREEDY)
+    const before = chat.messages
+    const turn = chat.generate('Count from 1 to 20.', ENDLESS)
+    for await (const _ of turn) {
+      kill(model)
+      break
+    }
+    await crashed(model)
+    chat.messages = before // the turn that was broken off has joined
+    const { text, usage } = await chat.generate(said[2]!, GREEDY).result
+    expect(usage.cachedTokens).toBe(0)
+    expect(text).toBe(undisturbed.messages.at(-1)?.content)
+    expect(chat.messages).toEqual(undisturbed.messages)
+  })
+
+  test('is logged, and while nothing is under way nobody else hears of it', async () => {
+    const lines: string[] = []
+    const log = (line: string) => void lines.push(line)
+    const model = await open({ logger: { debug() {}, info() {}, warn: log, error: log } })
+    kill(model)
+    await crashed(model)
+    expect(lines).toEqual([expect.stringContaining('SIGKILL')])
+    expect(model.backend).toBe('cpu')
+    expect(await model.countTokens('What?')).toBeGreaterThan(0)
+  })
+
+  test('too many within the window keep it down, with the reason', async () => {
+    const model = await open({ isolated: { maxRestarts: 1, restartWindow: 60_000 } })
+    kill(model)
+    await crashed(model)
+    await model.countTokens('What?')
+    kill(model)
+    await vi.waitFor(() => expect(model.engine?.state).toBe('down'), { timeout: 5000 })
+    const error = await failure(model.generate(QUESTION))
+    expect(error.message).toMatch(/crashed 2 times .* maxRestarts 1.*SIGKILL/)
+  })
+})
+
+describe('an IsolatedEngine', () => {
+  test('serves several models, which share weights there, and outlives them until its close()', async () => {
+    const engine = new IsolatedEngine()
+    owners.push(engine)
+    expect(engine.state).toBe('idle')
+    const one = await open({ isolated: engine })
+    const two = await open({ isolated: engine })
+    expect(two.sharesWeights).toBe(true)
+    expect(one.engine).toBe(engine)
+    const ask = (model: GPT4All) => model.generate(QUESTION, { ...GREEDY, maxTokens: 2 })
+    expect(await Promise.all([ask(one), ask(two)])).toEqual([' Paris.', ' Paris.'])
+    await one.close()
+    expect(engine.state).toBe('running')
+    expect(await ask(two)).toBe(' Paris.')
+    const crash = failure(two.generate('Once', ENDLESS))
+    await vi.waitFor(() => expect(two.activity.running).toBe(1))
+    process.kill(engine.pid!, 'SIGKILL')
+    await crash
+    expect(await ask(two)).toBe(' Paris.')
+    const closed = two.generate('Once', ENDLESS).catch((error) => error.code)
+    await vi.waitFor(() => expect(two.activity.running).toBe(1))
+    await engine.close()
+    expect(await closed).toBe('ERR_CLOSED')
+    await expect(two.countTokens('What?')).rejects.toMatchObject({ code: 'ERR_CLOSED' })
+  })
+
+  test('50 conversations at once, and more, do not mix', async () => {
+    const model = await open({ parallel: 4 })
+    const cities = ['France', 'Italy', 'Spain', 'Japan']
+    const alone = new Map<string, string>()
+    for (const city of cities)
+      alone.set(city, await model.chatSession().generate(`What is the capital of ${city}?`, GREEDY))
+    const ask = async (_: unknown, i: number) => {
+      const city = cities[i % cities.length]!
+      const chat = model.chatSession()
+      const text = await chat.generate(`What is the capital of ${city}?`, GREEDY)
+      await chat.close()
+      return text === alone.get(city)
+    }
+    expect(new Set(await Promise.all(Array.from({ length: 50 }, ask)))).toEqual(new Set([true]))
+  })
+
+  test.each([
+    [{ maxRestarts: -1 }, 'maxRestarts'],
+    [{ restartWindow: 0 }, 'restartWindow'],
+    [{ restarts: 3 }, 'restarts'],
+  ])('refuses %j', (options, option) => {
+    expect(() => new IsolatedEngine(options as object)).toThrow(expect.objectContaining({ code: 'ERR_OPTION', option }))
+    const isolated = options as ModelOptions['isolated']
+    expect(() => new GPT4All(EMBEDDED, { isolated })).toThrow(expect.objectContaining({ code: 'ERR_OPTION' }))
+  })
+})

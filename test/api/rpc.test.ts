@@ -1,0 +1,125 @@
+import { once } from 'node:events'
+import { createServer, type Socket } from 'node:net'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { EngineCrashedError, GPT4All } from '../../src/index.ts'
+import { EMBEDDED } from '../support/models.ts'
+import { hasRpcServer, type RpcServer, startRpcServer } from '../support/rpc-server.ts'
+
+const GREEDY = { temp: 0, repeatPenalty: 1, maxTokens: 24 }
+const OPTIONS = { nThreads: 1, nCtx: 256, deterministic: true }
+
+/** What listens there instead of a ggml-rpc-server. */
+const others: ReturnType<typeof createServer>[] = []
+async function listen(onSocket: (socket: Socket) => void): Promise<string> {
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    onSocket(socket)
+  })
+  others.push(server)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return `127.0.0.1:${(server.address() as { port: number }).port}`
+}
+afterEach(() => {
+  for (const server of others.splice(0)) server.close()
+})
+
+describe('rpcServers', () => {
+  test.each([
+    ['nothing', async () => '127.0.0.1:1', /nothing listens there/],
+    ['what hangs up', () => listen((socket) => socket.destroy()), /hangs up|ECONNRESET/],
+    ['a web server', () => listen((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')), /no ggml-rpc-server/],
+    ['an older version', () => listen((socket) => socket.end(helloOf(1, 2))), /version 1\.2 .* this library 7\.0/],
+    ['a newer version', () => listen((socket) => socket.end(helloOf(7, 9))), /version 7\.9/],
+  ])('%s at their place is ERR_DEVICE with the reason, and no crash', async (_, place, reason) => {
+    const endpoint = await place()
+    const opening = GPT4All.load(EMBEDDED, { ...OPTIONS, rpcServers: [endpoint] })
+    await expect(opening).rejects.toMatchObject({
+      code: 'ERR_DEVICE',
+      fallbacks: [{ device: endpoint, reason: expect.stringMatching(reason) }],
+    })
+    const listing = GPT4All.listDevices({ rpcServers: [endpoint] })
+    await expect(listing).rejects.toMatchObject({ code: 'ERR_DEVICE' })
+  })
+
+  test('one that does not answer can be given up', async () => {
+    const silent = await listen(() => {})
+    const signal = AbortSignal.timeout(200)
+    const opening = GPT4All.load(EMBEDDED, { ...OPTIONS, rpcServers: [silent], signal })
+    await expect(opening).rejects.toBe(signal.reason)
+  })
+
+  test.each([
+    [{ rpcServers: 'localhost:1' }, 'rpcServers'],
+    [{ rpcServers: ['localhost'] }, 'rpcServers[0]'],
+    [{ rpcServers: ['localhost:0'] }, 'rpcServers[0]'],
+    [{ rpcServers: ['localhost:70000'] }, 'rpcServers[0]'],
+    [{ rpcServers: ['a:1', 'a:1'] }, 'rpcServers[1]'],
+    [{ rpcServers: ['a:1'], isolated: false }, 'isolated'],
+    [{ isolated: 'yes' }, 'isolated'],
+    [{ tensorSplit: [] }, 'tensorSplit'],
+    [{ tensorSplit: [0, 0] }, 'tensorSplit'],
+    [{ tensorSplit: [1, -1] }, 'tensorSplit'],
+    [{ tensorSplit: [Number.NaN] }, 'tensorSplit'],
+  ])('%j is refused by name', (options, option) => {
+    expect(() => new GPT4All(EMBEDDED, options as object)).toThrow(
+      expect.objectContaining({ code: 'ERR_OPTION', option }),
+    )
+  })
+})
+
+/** What a server of that version says first. */
+function helloOf(major: number, minor: number): Buffer {
+  const answer = Buffer.alloc(8 + 28)
+  answer.writeBigUInt64LE(28n)
+  answer.writeUInt8(major, 8)
+  answer.writeUInt8(minor, 9)
+  return answer
+}
+
+describe.runIf(hasRpcServer)('a model on two ggml-rpc-servers', () => {
+  const servers: RpcServer[] = []
+  beforeAll(async () => {
+    servers.push(await startRpcServer(), await startRpcServer())
+  })
+  afterAll(async () => {
+    for (const server of servers) await server.kill()
+  })
+  const endpoints = () => servers.map(({ endpoint }) => endpoint)
+
+  test('is listed with their devices, and writes what it writes here, however it is shared out', async () => {
+    const devices = await GPT4All.listDevices({ rpcServers: endpoints() })
+    expect(devices.slice(0, 2)).toMatchObject(
+      endpoints().map((description, i) => ({ name: `RPC${i}`, description, backend: 'rpc', type: 'gpu' })),
+    )
+    const here = await GPT4All.load(EMBEDDED, OPTIONS)
+    const expected = await here.generate('Once upon a time', GREEDY)
+    await here.close()
+    for (const tensorSplit of [undefined, [3, 1], [0, 1]]) {
+      const model = await GPT4All.load(EMBEDDED, { ...OPTIONS, rpcServers: endpoints(), tensorSplit })
+      expect(model).toMatchObject({ backend: 'rpc', device: endpoints().join(', '), fallbacks: [] })
+      expect(model.engine?.state).toBe('running')
+      expect(await model.generate('Once upon a time', GREEDY)).toBe(expected)
+      await model.close()
+    }
+  })
+
+  test('loses one of them: ERR_ENGINE_CRASHED, then the reason, then it works again', async () => {
+    const model = await GPT4All.load(EMBEDDED, { ...OPTIONS, rpcServers: endpoints() })
+    const chat = model.chatSession()
+    await chat.generate('My name is Ada.', GREEDY)
+    const before = chat.messages
+    const read = async () => {
+      for await (const _ of chat.generate('Count from 1 to 20.', { ...GREEDY, maxTokens: 150 }))
+        await servers[1]!.kill()
+    }
+    const error = await read().catch((reason) => reason)
+    expect(error).toBeInstanceOf(EngineCrashedError)
+    expect(error.message).toMatch(/RPC/)
+    expect(chat.messages).toEqual(before)
+    await expect(chat.generate('What is my name?', GREEDY)).rejects.toMatchObject({ code: 'ERR_DEVICE' })
+    await servers[1]!.restart()
+    expect(await chat.generate('What is my name?', GREEDY)).toContain('Ada')
+    await model.close()
+  })
+})

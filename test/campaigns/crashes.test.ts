@@ -1,0 +1,99 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, test, vi } from 'vitest'
+import { type ChatSession, EngineCrashedError, GPT4All } from '../../src/index.ts'
+import { seeded } from '../support/gguf-writer.ts'
+import { EMBEDDED } from '../support/models.ts'
+
+// `npm run campaign:crashes -- --count 200 --seed 1` sets these.
+const count = Number(process.env.CAMPAIGN_COUNT ?? 40)
+const seed = Number(process.env.CAMPAIGN_SEED ?? 1)
+
+const SESSIONS = 8
+const GREEDY = { temp: 0, repeatPenalty: 1, maxTokens: 24 }
+const TURNS = [
+  'My name is Ada.',
+  'What is the capital of France?',
+  'Count from 1 to 20.',
+  'What is my name?',
+  'Tell me a story about a fish.',
+  'What is the capital of Italy?',
+]
+/** The longest that a kill waits for: loading, prompts, answers and pauses between them all get their share. */
+const LONGEST_MS = 120
+
+/** What a conversation comes to that nothing disturbs. */
+async function undisturbed(model: GPT4All, i: number): Promise<ChatSession> {
+  const chat = model.chatSession({ systemPrompt: `You are number ${i}.` })
+  for (const prompt of TURNS) await chat.generate(prompt, GREEDY)
+  return chat
+}
+
+test(`${count} kills of the engine's process at seeded moments, ${SESSIONS} conversations running (seed ${seed}): nothing is lost`, {
+  timeout: 3_600_000,
+}, async () => {
+  const options = { nThreads: 1, nCtx: 1024, deterministic: true }
+  const reference = await GPT4All.load(EMBEDDED, options)
+  const expected: ChatSession['messages'][] = []
+  for (let i = 0; i < SESSIONS; i++) expected.push((await undisturbed(reference, i)).messages)
+  await reference.close()
+
+  const random = seeded(seed)
+  const model = await GPT4All.load(EMBEDDED, { ...options, isolated: { maxRestarts: Number.POSITIVE_INFINITY } })
+  const { engine } = model
+  const pids = new Set<number>()
+  let kills = 0
+  let crashes = 0
+  let rounds = 0
+  const killing = (async () => {
+    while (kills < count) {
+      await sleep(random() * LONGEST_MS)
+      const pid = engine?.pid
+      if (pid === undefined) continue
+      pids.add(pid)
+      process.kill(pid, 'SIGKILL')
+      kills++
+      await vi.waitFor(() => expect(engine?.pid).not.toBe(pid), { timeout: 30_000, interval: 1 })
+    }
+  })()
+
+  /** The turns of a conversation, each again until it has gone through; what was there before must always be there still. */
+  const converse = async (i: number) => {
+    const chat = model.chatSession({ systemPrompt: `You are number ${i}.` })
+    for (const prompt of TURNS) {
+      const before = chat.messages
+      for (;;) {
+        try {
+          await chat.generate(prompt, GREEDY)
+          break
+        } catch (error) {
+          expect(error).toBeInstanceOf(EngineCrashedError)
+          crashes++
+          expect(chat.messages).toEqual(before)
+        }
+      }
+    }
+    expect(chat.messages).toEqual(expected[i])
+    await chat.close()
+  }
+  while (kills < count || rounds === 0) {
+    await Promise.all(Array.from({ length: SESSIONS }, (_, i) => converse(i)))
+    rounds++
+  }
+  await killing
+  // Once more, with nobody disturbing.
+  await Promise.all(Array.from({ length: SESSIONS }, (_, i) => converse(i)))
+  await model.close()
+  const strays = [...pids].filter((pid) => {
+    try {
+      return process.kill(pid, 0)
+    } catch {
+      return false
+    }
+  })
+  expect(strays).toEqual([])
+  expect(engine).toMatchObject({ state: 'closed', restarts: expect.any(Number) })
+  expect(crashes).toBeGreaterThan(0)
+  console.log(
+    `${kills} kills; ${crashes} turns rejected with ERR_ENGINE_CRASHED, ${rounds + 1} x ${SESSIONS} conversations whole and equal to undisturbed ones; ${engine?.restarts} restarts; 0 processes left`,
+  )
+})
