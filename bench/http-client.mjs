@@ -19,7 +19,8 @@ export async function stream(url, body, onPiece = () => true) {
   const leaving = new AbortController()
   const response = await fetch(`${url}/v1/chat/completions`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    // A connection of its own: llama-server ends those that it keeps after 100 requests, whoever is about to use them.
+    headers: { 'content-type': 'application/json', connection: 'close' },
     body: JSON.stringify(body),
     signal: leaving.signal,
   })

@@ -13,7 +13,7 @@ export async function startServer(tools, { model, flags }) {
   // Of port 0 it makes one that is free; more verbose than by default, it names the CPU features.
   const args = ['--model', model, '--host', HOST, '--port', '0', '--verbosity', '4', ...flags]
   const server = spawn(tools.server, args, { stdio: ['ignore', 'ignore', 'pipe'] })
-  const end = () => server.kill()
+  const end = () => server.kill('SIGKILL') // otherwise it waits for clients, who may wait for it
   const ended = once(server, 'close')
   endWithUs(end, ended)
   const { url, log } = await listening(server)

@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import { setMaxListeners } from 'node:events'
 import { type InspectOptions, inspect } from 'node:util'
+import { abortOf } from './aborts.ts'
 import type { TokenLogprob } from './engine/logprobs.ts'
 import type { Channel, Spoken } from './engine/reply.ts'
 import { UNREAD_MS } from './engine/runs.ts'
@@ -16,12 +17,6 @@ function endOf(unlisten: () => void, record: RunRecord): () => void {
     unlisten()
     record.onEnd?.(undefined)
   }
-}
-
-function abortOf(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-  })
 }
 
 /** Ends generations that nobody will end: their readers went away without `break`. A turn of a chat waits for its end. */

@@ -69,9 +69,14 @@ export function publishPrompt(message: PromptMessage): void {
   if (prompts.hasSubscribers) prompts.publish(message)
 }
 
-/** Hears the prompts of this process. */
-export function onPrompt(listener: (message: PromptMessage) => void): void {
-  prompts.subscribe((message) => listener(message as PromptMessage))
+/** Whether somebody does. */
+export const arePromptsWanted = (): boolean => prompts.hasSubscribers
+
+/** Calls `listener` with the prompts of this process, until the function that it returns is called. */
+export function onPrompt(listener: (message: PromptMessage) => void): () => void {
+  const hear = (message: unknown) => listener(message as PromptMessage)
+  prompts.subscribe(hear)
+  return () => prompts.unsubscribe(hear)
 }
 
 /** A logger whose lines at `levels` go to `write`; the others are never made. */

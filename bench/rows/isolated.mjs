@@ -21,4 +21,28 @@ const row = (count) => ({
   },
 })
 
-export const isolatedRows = [row(1), row(8)]
+const STREAMS = 8
+
+/** Two processes with half of everything each; their rates count while both are at work, or nearly. */
+const processes = {
+  name: 'processes',
+  title: `${STREAMS} streams: tokens/s of one process / of two with half of the streams and half of the threads each`,
+  bar: { atLeast: 1 },
+  async measure({ model, threads, pairs, repetitions, onPair }) {
+    if (threads % 2 === 1) return { skipped: 'it takes an even number of threads' }
+    const common = { ...EACH, model, repetitions }
+    const half = { ...common, threads: threads / 2, count: STREAMS / 2 }
+    const measured = await interleave(
+      pairs,
+      async () => median(await engine('streams', { ...common, threads, count: STREAMS })),
+      async () => {
+        const both = await Promise.all([engine('streams', half), engine('streams', half)])
+        return both.reduce((sum, rates) => sum + median(rates), 0)
+      },
+      onPair,
+    )
+    return { values: ratios(measured), note: speeds(measured, 'of two processes'), measured }
+  },
+}
+
+export const isolatedRows = [row(1), row(8), processes]

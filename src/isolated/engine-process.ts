@@ -21,24 +21,28 @@ const LAST_WORDS_MS = 200
 /** What the program knows of a model in the process. */
 export type ModelWatch = {
   readonly logger: Logger
-  readonly onProgress: (progress: Progress) => void
+  onProgress: (progress: Progress) => void
   parallel: number
   activity: Activity
 }
+
+type RemoteHost = BirpcReturn<HostFunctions, ProgramFunctions>
 
 type Overflow = (messages: readonly ChatMessage[]) => readonly ChatMessage[] | Promise<readonly ChatMessage[]>
 
 /** A process in which models are opened and compute, as long as it lives. */
 export class EngineProcess {
-  readonly host: BirpcReturn<HostFunctions, ProgramFunctions>
+  readonly #host: RemoteHost
   readonly models = new Map<number, ModelWatch>()
   readonly overflows = new Map<number, Overflow>()
   /** Resolves once it has ended. */
   readonly ended: Promise<void>
   readonly #child: ChildProcess
-  readonly #runs = new Map<number, RemoteRun>()
-  /** What it was asked for and has not answered. */
-  readonly #running = new Map<symbol, string>()
+  /** Weakly: a generation that nobody holds any more, and nobody waits for, is left. */
+  readonly #runs = new Map<number, WeakRef<RemoteRun>>()
+  readonly #abandoned = new FinalizationRegistry((id: number) => this.leaveRun(id))
+  /** What it was asked for and has not answered, with who waits: these stay. */
+  readonly #running = new Map<symbol, { readonly what: string; readonly waiting: Promise<unknown> }>()
   readonly #waiting = new Set<(error: unknown) => void>()
   #lastLines: string[] = []
   #failure: Error | undefined
@@ -59,15 +63,15 @@ export class EngineProcess {
     const outbox = new Outbox<unknown>((messages) => {
       if (this.#child.connected) this.#child.send(messages, () => {}) // its end is told otherwise
     })
-    this.host = connect<HostFunctions, ProgramFunctions>(this.#functions(), outbox, (receive) => {
+    this.#host = connect<HostFunctions, ProgramFunctions>(this.#functions(), outbox, (receive) => {
       this.#child.on('message', (messages) => receive(messages as unknown[]))
     })
     this.ended = this.#watch().then((end) => {
       this.#failure = this.#endedBecause ?? this.#crash(end, onCrash)
-      for (const run of this.#runs.values()) run.fail(this.#failure)
+      for (const run of this.#runs.values()) run.deref()?.fail(this.#failure)
       for (const reject of this.#waiting) reject(this.#failure)
-      this.host.$rejectPendingCalls()
-      this.host.$close()
+      this.#host.$rejectPendingCalls()
+      this.#host.$close()
     })
     this.#setReferenced(false)
   }
@@ -76,13 +80,9 @@ export class EngineProcess {
     return this.#child.pid
   }
 
+  /** Until its end has been noticed: what comes before is rejected with the others. */
   get isAlive(): boolean {
-    return (
-      this.#failure === undefined &&
-      !this.#endedBecause &&
-      this.#child.exitCode === null &&
-      this.#child.signalCode === null
-    )
+    return this.#failure === undefined && this.#endedBecause === undefined
   }
 
   /** A number that nothing else has in this process. */
@@ -91,26 +91,28 @@ export class EngineProcess {
   }
 
   /** Asks for something; `what` is what a crash meanwhile tells of it. Rejects where it crashes. */
-  async ask<T>(
-    what: string,
-    question: (host: BirpcReturn<HostFunctions, ProgramFunctions>) => Promise<T>,
-  ): Promise<T> {
+  async ask<T>(what: string, question: (host: RemoteHost) => Promise<T>): Promise<T> {
     if (this.#failure) throw this.#failure
     return this.hold(
       what,
       new Promise<T>((resolve, reject) => {
         this.#waiting.add(reject)
-        question(this.host)
+        question(this.#host)
           .then(resolve, reject)
           .finally(() => this.#waiting.delete(reject))
       }),
     )
   }
 
+  /** Tells it something that needs no answer; nothing once it has ended. */
+  say(what: (host: RemoteHost) => Promise<void>): void {
+    if (!this.#failure) what(this.#host).catch(() => {})
+  }
+
   /** Keeps the program alive, and `what` among that which is under way, until `waiting` settles. */
   async hold<T>(what: string, waiting: Promise<T>): Promise<T> {
     const key = Symbol(what)
-    this.#running.set(key, what)
+    this.#running.set(key, { what, waiting })
     if (this.#running.size === 1) this.#setReferenced(true)
     try {
       return await waiting
@@ -121,12 +123,20 @@ export class EngineProcess {
   }
 
   addRun(id: number, run: RemoteRun): void {
-    this.#runs.set(id, run)
+    this.#runs.set(id, new WeakRef(run))
+    this.#abandoned.register(run, id, run)
     if (this.#failure) run.fail(this.#failure)
   }
 
-  removeRun(id: number): void {
+  removeRun(id: number, run: RemoteRun): void {
+    this.#abandoned.unregister(run)
+    if (run.isOver) this.#runs.delete(id)
+    else this.leaveRun(id)
+  }
+
+  leaveRun(id: number): void {
     this.#runs.delete(id)
+    this.say((host) => host.leaveRun.asEvent(id))
   }
 
   /** Ends it at once: whatever is under way rejects with `reason`. Resolves when it has ended. */
@@ -148,7 +158,7 @@ export class EngineProcess {
       told: (runs, models) => {
         for (const { model, parallel, activity } of models)
           Object.assign(this.models.get(model) ?? {}, { parallel, activity })
-        for (const update of runs) this.#runs.get(update.run)?.receive(update)
+        for (const update of runs) this.#runs.get(update.run)?.deref()?.receive(update)
       },
       overflow: async (conversation, messages) => {
         const policy = this.overflows.get(conversation)
@@ -159,7 +169,11 @@ export class EngineProcess {
   }
 
   #crash(end: End, onCrash: (crash: EngineCrashedError) => void): EngineCrashedError {
-    const crash = crashOf(end, this.#lastLines, [...this.#running.values()])
+    const crash = crashOf(
+      end,
+      this.#lastLines,
+      Array.from(this.#running.values(), ({ what }) => what),
+    )
     onCrash(crash)
     for (const { logger } of this.models.values()) logger.error(crash.message)
     return crash
@@ -175,7 +189,7 @@ export class EngineProcess {
     })
     child.stderr?.on('error', () => {})
     return new Promise((resolve) => {
-      child.once('error', (error) => {
+      child.on('error', (error) => {
         if (child.pid === undefined) resolve({ error })
       })
       child.once('exit', (code, signal) => {

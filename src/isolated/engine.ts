@@ -7,6 +7,16 @@ import {
 import { ClosedError, EngineCrashedError } from '../errors.ts'
 import { EngineProcess } from './engine-process.ts'
 
+/** Processes of engines that nobody holds any more, and nobody has closed. */
+const abandoned = new FinalizationRegistry((process: EngineProcess) => {
+  void process.end(new ClosedError('The isolated engine'))
+})
+
+// Outside of the class: what the process holds must not hold the engine.
+function listenerOf(engine: WeakRef<IsolatedEngine>): (crash: EngineCrashedError) => void {
+  return (crash) => engine.deref()?.noteCrash(crash)
+}
+
 /**
  * A process of its own in which models compute: where llama.cpp crashes, or the system kills it because memory runs out, calls
  * reject with `ERR_ENGINE_CRASHED`, and the next ones start a new process. `isolated: true` makes one for a single model; one
@@ -71,7 +81,8 @@ export class IsolatedEngine implements EngineHandle {
     if (this.#down) throw this.#down
     if (this.#process) this.#restarts++
     this.#cwd ??= process.cwd()
-    this.#process = new EngineProcess(this.#cwd, (crash) => this.#crashed(crash))
+    this.#process = new EngineProcess(this.#cwd, listenerOf(new WeakRef(this)))
+    abandoned.register(this, this.#process, this)
     return this.#process
   }
 
@@ -93,7 +104,9 @@ export class IsolatedEngine implements EngineHandle {
     return `IsolatedEngine ${inspect({ state, pid, restarts }, options)}`
   }
 
-  #crashed(crash: EngineCrashedError): void {
+  /** @internal */
+  noteCrash(crash: EngineCrashedError): void {
+    abandoned.unregister(this)
     this.#lastCrash = crash
     const now = performance.now()
     this.#crashes.push(now)

@@ -1,6 +1,5 @@
 /** The program of an isolated engine's process: see `EngineProcess`, which starts it. */
 import type { BirpcReturn } from 'birpc'
-import { onPrompt } from '../logger.ts'
 import { Host } from './host.ts'
 import { Outbox } from './outbox.ts'
 import { connect } from './rpc.ts'
@@ -26,4 +25,3 @@ const program: BirpcReturn<ProgramFunctions, HostFunctions> = connect<ProgramFun
     process.on('message', (messages) => receive(messages as unknown[]))
   },
 )
-onPrompt((message) => void program.prompt.asEvent(message))

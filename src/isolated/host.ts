@@ -2,7 +2,7 @@ import type { BirpcReturn } from 'birpc'
 import type { LocalConversation } from '../conversation.ts'
 import type { RunRecord } from '../generation-run.ts'
 import { LoadedModel } from '../loaded-model.ts'
-import { loggerOf } from '../logger.ts'
+import { loggerOf, onPrompt } from '../logger.ts'
 import { HostRun } from './host-run.ts'
 import type {
   HostFunctions,
@@ -24,6 +24,7 @@ export class Host {
   readonly #conversations = new Map<number, LocalConversation>()
   readonly #runs = new Map<number, HostRun>()
   readonly #toldOfModels = new Map<number, string>()
+  #unhear: (() => void) | undefined
 
   /** `schedule` is called when there is something new to `tell()`. */
   constructor(program: () => Program, schedule: () => void) {
@@ -80,6 +81,7 @@ export class Host {
     resetConversation: (conversation) => this.#conversations.get(conversation)?.reset(),
     save: (conversation, file, said, options) => this.#conversation(conversation).save(file, said, options),
     startRun: (id, request) => {
+      this.#tellPrompts(request.tellsPrompt)
       const run = new HostRun(id, request.interval, this.#schedule)
       this.#runs.set(id, run)
       void run.run((record, signal) => this.#start(request, record, signal))
@@ -91,6 +93,13 @@ export class Host {
       this.#runs.delete(run)
       this.#schedule()
     },
+  }
+
+  #tellPrompts(wanted: boolean): void {
+    if (!wanted) this.#unhear?.()
+    this.#unhear = wanted
+      ? (this.#unhear ?? onPrompt((message) => void this.#program().prompt.asEvent(message)))
+      : undefined
   }
 
   async #open(model: number, { location, draft, options, levels, tellsProgress }: OpenRequest) {

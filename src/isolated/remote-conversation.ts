@@ -88,7 +88,7 @@ export class RemoteConversation implements Conversation {
 
   reset(): void {
     const { process, id } = this.#known
-    if (process.isAlive) process.host.resetConversation.asEvent(id)
+    process.say((host) => host.resetConversation.asEvent(id))
   }
 
   async save(file: string | undefined, said: Said, options: SaveOptions): Promise<SavedSession> {
@@ -126,5 +126,5 @@ async function make(model: RemoteModel, options: ConversationOptions) {
 }
 
 function forget({ process, id }: Known): void {
-  if (process.isAlive) process.host.closeConversation.asEvent(id)
+  process.say((host) => host.closeConversation.asEvent(id))
 }

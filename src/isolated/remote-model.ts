@@ -1,4 +1,5 @@
 import { basename } from 'node:path'
+import { abortOf } from '../aborts.ts'
 import type { ChatMessage, TemplateOptions } from '../chat/template.ts'
 import type { ResolvedThreads } from '../compute-options.ts'
 import type { Activity } from '../engine/engine.ts'
@@ -6,7 +7,7 @@ import type { Spoken } from '../engine/reply.ts'
 import { ClosedError } from '../errors.ts'
 import type { ResolvedGenerateOptions } from '../generate-options.ts'
 import type { RunRecord } from '../generation-run.ts'
-import { isSilent, LOG_LEVELS } from '../logger.ts'
+import { arePromptsWanted, isSilent, LOG_LEVELS } from '../logger.ts'
 import type { ModelLocation } from '../models/locate.ts'
 import type { Progress } from '../models/progress.ts'
 import { withProgressBar } from '../models/progress-bar.ts'
@@ -25,6 +26,8 @@ export type Opened = {
   readonly facts: ModelFacts
   readonly watch: ModelWatch
 }
+
+const tellNobody = () => {}
 
 /** How long a process is waited for that is to free a model, ms; one that does not answer has lost its right to. */
 const CLOSE_MS = 5000
@@ -133,7 +136,8 @@ export class RemoteModel implements OpenModel {
   setThreads({ nThreads, nThreadsBatch, fixedThreads }: ResolvedThreads): void {
     const threads = { nThreads, nThreadsBatch, fixedThreads }
     this.#threads = threads
-    if (this.#opened?.process.isAlive) this.#opened.process.host.setThreads.asEvent(this.#opened.id, threads)
+    const opened = this.#opened
+    opened?.process.say((host) => host.setThreads.asEvent(opened.id, threads))
   }
 
   async close(): Promise<void> {
@@ -162,15 +166,13 @@ export class RemoteModel implements OpenModel {
     const { logger, isolated: _, signal: __, onProgress: ___, ...options } = this.#options
     const name = basename(this.#location.withExtension)
     return withProgressBar(name, this.#options, async (onProgress) => {
-      let thrown: { readonly error: unknown } | undefined
-      const cancel = () => process.host.cancelOpen.asEvent(id)
+      const failing = new AbortController()
+      const either = AbortSignal.any([signal, failing.signal])
       const tell = (progress: Progress) => {
-        if (thrown) return
         try {
-          onProgress?.(progress)
+          if (!either.aborted) onProgress?.(progress)
         } catch (error) {
-          thrown = { error }
-          cancel()
+          failing.abort(error)
         }
       }
       const watch = { logger, onProgress: tell, parallel: 1, activity: { running: 0, queued: 0 } }
@@ -184,18 +186,23 @@ export class RemoteModel implements OpenModel {
         ),
         tellsProgress: onProgress !== undefined,
       }
-      signal.addEventListener('abort', cancel, { once: true })
+      const answer = process.ask(`loading ${name}`, (host) => host.open(id, request))
       try {
-        const { facts, parallel } = await process.ask(`loading ${name}`, (host) => host.open(id, request))
+        const { facts, parallel } = await Promise.race([answer, abortOf(either)])
         watch.parallel = parallel
+        watch.onProgress = tellNobody // the process holds it, and what is made here would hold the model
         this.#opened = { process, id, facts, watch }
         return this.#opened
       } catch (error) {
         process.models.delete(id)
-        signal.throwIfAborted()
-        throw thrown ? thrown.error : error
-      } finally {
-        signal.removeEventListener('abort', cancel)
+        if (!either.aborted) throw error
+        process.say((host) => host.cancelOpen.asEvent(id))
+        // Where that comes too late, it is open for nobody.
+        answer.then(
+          () => process.say((host) => host.closeModel.asEvent(id)),
+          () => {},
+        )
+        throw either.reason
       }
     })
   }
@@ -216,16 +223,15 @@ export async function* runIn(
 ): AsyncGenerator<Spoken, void, void> {
   signal.throwIfAborted()
   const id = process.newId()
-  const { host } = process
-  const run = new RemoteRun(record, (interval) => host.credit.asEvent(id, 1, interval))
+  const run = new RemoteRun(record, (interval) => process.say((host) => host.credit.asEvent(id, 1, interval)))
   process.addRun(id, run)
   const { interval } = record.reader
-  host.startRun.asEvent(id, { ...asked, options, interval })
+  const request = { ...asked, options, interval, tellsPrompt: arePromptsWanted() }
+  process.say((host) => host.startRun.asEvent(id, request))
   const what = () => `a generation (${record.promptTokens} tokens of prompt)`
   try {
     yield* run.read(signal, (waiting) => process.hold(what(), waiting))
   } finally {
-    process.removeRun(id)
-    if (!run.isOver) host.leaveRun.asEvent(id)
+    process.removeRun(id, run)
   }
 }

@@ -30,6 +30,8 @@ export type RunRequest = {
   readonly options: WireGenerateOptions
   /** See `Reader`. */
   readonly interval: number
+  /** Somebody listens to `gpt4all-ts:prompt`. */
+  readonly tellsPrompt: boolean
 } & (
   | { readonly model: number; readonly prompt: string }
   | { readonly conversation: number; readonly turn: Turn }

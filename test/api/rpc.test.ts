@@ -28,8 +28,16 @@ describe('rpcServers', () => {
   test.each([
     ['nothing', async () => '127.0.0.1:1', /nothing listens there/],
     ['what hangs up', () => listen((socket) => socket.destroy()), /hangs up|ECONNRESET/],
-    ['a web server', () => listen((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')), /no ggml-rpc-server/],
-    ['an older version', () => listen((socket) => socket.end(helloOf(1, 2))), /version 1\.2 .* this library 7\.0/],
+    [
+      'a web server',
+      () => listen((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')),
+      /no ggml-rpc-server/,
+    ],
+    [
+      'an older version',
+      () => listen((socket) => socket.end(helloOf(1, 2))),
+      /version 1\.2 .* this library 7\.0/,
+    ],
     ['a newer version', () => listen((socket) => socket.end(helloOf(7, 9))), /version 7\.9/],
   ])('%s at their place is ERR_DEVICE with the reason, and no crash', async (_, place, reason) => {
     const endpoint = await place()

@@ -38,7 +38,10 @@ test(`${count} kills of the engine's process at seeded moments, ${SESSIONS} conv
   await reference.close()
 
   const random = seeded(seed)
-  const model = await GPT4All.load(EMBEDDED, { ...options, isolated: { maxRestarts: Number.POSITIVE_INFINITY } })
+  const model = await GPT4All.load(EMBEDDED, {
+    ...options,
+    isolated: { maxRestarts: Number.POSITIVE_INFINITY },
+  })
   const { engine } = model
   const pids = new Set<number>()
   let kills = 0

@@ -43,14 +43,26 @@ type Cell = {
 function cellOf(stage: Stage, event: Event): Cell {
   switch (event) {
     case 'close':
-      return { title: 'rejects what is under way, and what comes, with ERR_CLOSED', ...ends('ERR_CLOSED', 'ERR_CLOSED') }
+      return {
+        title: 'rejects what is under way, and what comes, with ERR_CLOSED',
+        ...ends('ERR_CLOSED', 'ERR_CLOSED'),
+      }
     case 'abort':
       if (stage === 'closed') return { title: 'changes nothing', ...ends('', 'ERR_CLOSED') }
       if (stage === 'new' || stage === 'opening')
-        return { title: 'rejects the opening, now and later, with the reason', ...ends('AbortError', 'AbortError') }
-      return { title: 'rejects the call with its reason; the next one answers', ...ends('AbortError', 'Paris.') }
+        return {
+          title: 'rejects the opening, now and later, with the reason',
+          ...ends('AbortError', 'AbortError'),
+        }
+      return {
+        title: 'rejects the call with its reason; the next one answers',
+        ...ends('AbortError', 'Paris.'),
+      }
     case 'killEngine':
-      return { title: 'rejects what is under way with ERR_ENGINE_CRASHED; the next call answers', ...ends('ERR_ENGINE_CRASHED', 'Paris.') }
+      return {
+        title: 'rejects what is under way with ERR_ENGINE_CRASHED; the next call answers',
+        ...ends('ERR_ENGINE_CRASHED', 'Paris.'),
+      }
     case 'exit':
       return { title: 'ends the process with code 7', code: 7 }
     case 'throw':
@@ -113,8 +125,19 @@ describe.each(MODES)('%s', (mode) => {
         }
         const engine = told.find((one) => 'ready' in one)?.ready
         if (mode === 'isolated' && stage !== 'new' && stage !== 'closed') expect(engine).toBeGreaterThan(0)
-        if (typeof engine === 'number') await vi.waitFor(() => expect(isGone(engine)).toBe(true), { timeout: 10_000 })
+        if (typeof engine === 'number')
+          await vi.waitFor(() => expect(isGone(engine)).toBe(true), { timeout: 10_000 })
       },
     )
   })
+})
+
+test('what nobody holds any more is given back: processes, turns, places; what is awaited is not', async () => {
+  const { code, stderr, messages } = await runChild('dropped.mjs', [], { execArgv: ['--expose-gc'] })
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  expect(messages).toEqual([
+    { model: true },
+    { answered: expect.stringContaining('Paris') },
+    { waited: true },
+  ])
 })

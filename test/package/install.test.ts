@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
+import { build } from 'tsup'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 const execute = promisify(execFile)
@@ -17,8 +18,8 @@ const ANSWER = `
   const path = require('node:path')
   const models = path.join(path.dirname(require.resolve('gpt4all-ts/package.json')), 'models')
   const file = path.join(models, require('node:fs').readdirSync(models).find((name) => name.endsWith('.gguf')))
-  async function answer(GPT4All) {
-    const model = await GPT4All.load(file)
+  async function answer(GPT4All, options) {
+    const model = await GPT4All.load(file, options)
     const prompt = await model.renderPrompt([{ role: 'user', content: 'What is the capital of France?' }])
     const text = await model.generate(prompt, { temp: 0, maxTokens: 24 })
     await model.close()
@@ -82,6 +83,54 @@ describe('the packed tarballs, installed into an empty folder', () => {
     const { stdout, stderr } = await node(app, 'answer.cjs', source)
     expect(stdout).toContain('Paris')
     expect(stderr).toBe('')
+  })
+
+  test('answer from a process of their own: ES modules, CommonJS, a worker thread', async () => {
+    const asked = `${ANSWER}
+      const isOutside = () => Object.keys(require.cache).every((file) => !file.endsWith('.node'))
+      answer(GPT4All, { isolated: true }).then(() => console.log(isOutside()))`
+    const esm = `import { createRequire } from 'node:module'
+      import { GPT4All } from 'gpt4all-ts'
+      const require = createRequire(import.meta.url)
+      ${asked}`
+    const cjs = `const { GPT4All } = require('gpt4all-ts')
+      ${asked}`
+    writeFileSync(join(app, 'isolated-worker.cjs'), cjs)
+    const worker = `const { Worker } = require('node:worker_threads')
+      new Worker(require.resolve('./isolated-worker.cjs'))`
+    for (const [file, source] of Object.entries({
+      'isolated.mjs': esm,
+      'isolated.cjs': cjs,
+      'isolated-main.cjs': worker,
+    })) {
+      const { stdout, stderr } = await node(app, file, source)
+      expect(stdout, file).toMatch(/Paris[\s\S]*true/)
+      expect(stderr, file).toBe('')
+    }
+  })
+
+  test('answer from a process of their own when they are bundled, with the package beside the bundle', async () => {
+    writeFileSync(
+      join(app, 'bundled.cjs'),
+      `const { GPT4All } = require('gpt4all-ts')
+      ${ANSWER}
+      answer(GPT4All, { isolated: true })`,
+    )
+    const folder = join(app, 'bundle')
+    await build({
+      ...{
+        entry: [join(app, 'bundled.cjs')],
+        outDir: folder,
+        format: ['cjs'],
+        platform: 'node',
+        noExternal: [/./],
+      },
+      ...{ config: false, silent: true, external: [/^@gpt4all-ts\//] },
+    })
+    const [file] = readdirSync(folder)
+    expect(readFileSync(join(folder, file!), 'utf8')).toContain('engine-host.cjs') // the library is inside
+    const { stdout } = await execute(process.execPath, [join(folder, file!)], { cwd: tmpdir() })
+    expect(stdout).toContain('Paris')
   })
 
   test('are one library for import and require: the same classes under the same names', async () => {

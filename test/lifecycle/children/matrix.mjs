@@ -6,9 +6,13 @@ import { GPT4All } from 'gpt4all-ts'
 
 const [mode, stage, event] = process.argv.slice(2)
 const EMBEDDED = fileURLToPath(new URL('../../../models/gpt4all-ts-tiny-chat.Q8_0.gguf', import.meta.url))
-const ENDLESS = { temp: 0, repeatPenalty: 1, maxTokens: Number.POSITIVE_INFINITY, stop: ['\u0000'] }
+// Without its end tokens, <|im_end|> and <|endoftext|>, the model goes on.
+const logitBias = { 2: Number.NEGATIVE_INFINITY, 0: Number.NEGATIVE_INFINITY }
+const ENDLESS = { temp: 0, repeatPenalty: 1, maxTokens: Number.POSITIVE_INFINITY, logitBias }
 const LONG = 'a fish and a dog. '.repeat(700)
-const QUESTION = ['The capital of France is', { maxTokens: 2, temp: 0 }]
+/** An `AbortError` has a number for a code. */
+const nameOf = ({ code, name }) => (typeof code === 'string' ? code : name)
+const QUESTION = ['The capital of France is', { maxTokens: 5, temp: 0 }]
 
 if (isMainThread && event === 'terminate') {
   const worker = new Worker(new URL(import.meta.url), { argv: [mode, stage, event] })
@@ -36,7 +40,7 @@ async function scenario(say) {
   const note = (call, promise) => {
     const settled = promise.then(
       () => say({ [call]: 'answered' }),
-      (error) => say({ [call]: error.code ?? error.name }),
+      (error) => say({ [call]: nameOf(error) }),
     )
     pending.push(settled)
   }
@@ -60,8 +64,8 @@ async function scenario(say) {
     streaming: () => stream('streaming', { signal }),
     queued: async () => {
       await stream('first', { signal: ofFirst.signal })
-      note('queued', model.generate(...QUESTION, { signal }).result)
-      note('queued', model.generate(QUESTION[0], { ...QUESTION[1], signal }).result)
+      for (let i = 0; i < 2; i++)
+        note('queued', model.generate(QUESTION[0], { ...QUESTION[1], signal }).result)
       while (model.activity.queued < 2) await new Promise(setImmediate)
     },
     closed: async () => {
@@ -76,7 +80,10 @@ async function scenario(say) {
       ofModel.abort()
     },
     exit: () => process.exit(7),
-    killEngine: () => process.kill(model.engine.pid, 'SIGKILL'),
+    killEngine: async () => {
+      process.kill(model.engine.pid, 'SIGKILL')
+      while (model.engine.state === 'running') await new Promise(setImmediate) // until it has been noticed
+    },
     throw: () => {
       throw new Error('thrown by the test')
     },
@@ -100,7 +107,7 @@ async function scenario(say) {
     say({
       after: await after.then(
         (text) => text.trim(),
-        (error) => error.code ?? error.name,
+        (error) => nameOf(error),
       ),
     })
   })
