@@ -24,6 +24,7 @@ export class HostRun {
   #end: RunUpdate['end']
   #toldRaw = 0
   #toldLogprobs = 0
+  #toldFigures = ''
   #wake = () => {}
 
   /** `schedule` is called when there is something to `take()`. */
@@ -80,10 +81,11 @@ export class HostRun {
     this.#items = []
     this.#prompt = undefined
     if (items.length > 0) this.#credit--
+    const figures = this.#newFigures()
     return {
       run: this.#id,
       items,
-      figures: this.#figures(),
+      ...(figures && { figures }),
       ...(prompt && { prompt }),
       ...(end && { end }),
     }
@@ -111,9 +113,12 @@ export class HostRun {
     return [token, text, reasoning, raw === text ? undefined : raw, tokenBytes, ...told]
   }
 
-  #figures(): Figures {
+  #newFigures(): Figures | undefined {
     this.#record.refresh()
     const { promptTokens, cachedTokens, queueMs, guessed } = this.#record
+    const known = `${promptTokens} ${cachedTokens} ${queueMs} ${guessed.proposedTokens} ${guessed.acceptedTokens}`
+    if (known === this.#toldFigures) return undefined
+    this.#toldFigures = known
     return { promptTokens, cachedTokens, queueMs, guessed }
   }
 }

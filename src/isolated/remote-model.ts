@@ -223,7 +223,9 @@ export async function* runIn(
 ): AsyncGenerator<Spoken, void, void> {
   signal.throwIfAborted()
   const id = process.newId()
-  const run = new RemoteRun(record, (interval) => process.say((host) => host.credit.asEvent(id, 1, interval)))
+  const run = new RemoteRun(record, (batches, interval) =>
+    process.say((host) => host.credit.asEvent(id, batches, interval)),
+  )
   process.addRun(id, run)
   const { interval } = record.reader
   const request = { ...asked, options, interval, tellsPrompt: arePromptsWanted() }

@@ -1,10 +1,10 @@
 import type { Spoken } from '../engine/reply.ts'
 import type { RunRecord } from '../generation-run.ts'
-import type { Item, RunUpdate } from './wire.ts'
+import { BATCHES_TOLD, type Item, type RunUpdate } from './wire.ts'
 import { errorFromWire } from './wire-errors.ts'
 
-/** Tells the engine's process that one more batch has been read. */
-type Grant = (interval: number | undefined) => void
+/** Tells the engine's process that so many more batches have been read. */
+type Grant = (batches: number, interval: number | undefined) => void
 
 /** The program's end of a generation in the engine's process: what has come of it and has not been read yet. */
 export class RemoteRun {
@@ -12,6 +12,8 @@ export class RemoteRun {
   readonly #grant: Grant
   readonly #batches: (readonly Item[])[] = []
   #interval: number
+  /** Batches that the engine has not been told of. */
+  #read = 0
   #end: { readonly error: unknown } | 'done' | undefined
   #wake = () => {}
 
@@ -88,7 +90,10 @@ export class RemoteRun {
 
   #askForMore(): void {
     const { interval } = this.#record.reader
-    this.#grant(interval === this.#interval ? undefined : interval)
+    const isNew = interval !== this.#interval
+    if (++this.#read < BATCHES_TOLD && !isNew) return
+    this.#grant(this.#read, isNew ? interval : undefined)
+    this.#read = 0
     this.#interval = interval
   }
 }

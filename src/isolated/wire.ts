@@ -61,6 +61,7 @@ export type Figures = Pick<RunRecord, 'promptTokens' | 'cachedTokens' | 'queueMs
 export type RunUpdate = {
   readonly run: number
   readonly items: Item[]
+  /** Where they have changed. */
   readonly figures?: Figures
   /** The prompt is made: the messages that it leaves out, and whether it is evaluated. */
   readonly prompt?: { readonly dropped: readonly ChatMessage[]; readonly fits: boolean }
@@ -120,5 +121,6 @@ export type ProgramFunctions = {
   overflow(conversation: number, messages: readonly ChatMessage[]): Promise<readonly ChatMessage[]>
 }
 
-/** Batches of a run that the engine computes ahead of what has been read. */
-export const BATCHES_AHEAD = 2
+/** Batches of a run that the engine computes ahead of what has been read; it is told of so many at a time. */
+export const BATCHES_AHEAD = 4
+export const BATCHES_TOLD = 2
