@@ -318,6 +318,7 @@ export class GPT4All extends ModelFiles {
     })
     this.#opening.catch(() => {
       this.#opening = undefined
+      if (this.#ownsEngine) this.#engine?.rest() // nobody may ever close it
     })
     return this.#opening
   }

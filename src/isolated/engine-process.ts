@@ -61,7 +61,11 @@ export class EngineProcess {
       windowsHide: true,
     } as Parameters<typeof fork>[2])
     const outbox = new Outbox<unknown>((messages) => {
-      if (this.#child.connected) this.#child.send(messages, () => {}) // its end is told otherwise
+      try {
+        if (this.#child.connected) this.#child.send(messages, () => {}) // its end is told otherwise
+      } catch (error) {
+        void this.end(error as Error) // what cannot cross: nobody is to wait for an answer
+      }
     })
     this.#host = connect<HostFunctions, ProgramFunctions>(this.#functions(), outbox, (receive) => {
       this.#child.on('message', (messages) => receive(messages as unknown[]))

@@ -86,6 +86,15 @@ export class IsolatedEngine implements EngineHandle {
     return this.#process
   }
 
+  /** @internal Ends the process, if there is one, until a model needs it again. */
+  rest(): void {
+    const process = this.#process
+    if (!process?.isAlive) return
+    this.#process = undefined
+    abandoned.unregister(this)
+    void process.end(new ClosedError('The isolated engine'))
+  }
+
   /** Ends the process; whatever its models have under way rejects with `ERR_CLOSED`. Idempotent. */
   close(): Promise<void> {
     this.#closed ??= this.#process?.isAlive

@@ -8,6 +8,7 @@ import type { RunRecord } from '../generation-run.ts'
 import type { Committed, Conversation, ConversationOptions, Turn } from '../open-model.ts'
 import type { EngineProcess } from './engine-process.ts'
 import { type RemoteModel, runIn } from './remote-model.ts'
+import { messagesToWire } from './wire.ts'
 
 /** The conversation as it is known in a certain process. */
 type Known = { readonly process: EngineProcess; readonly id: number }
@@ -25,6 +26,8 @@ export class RemoteConversation implements Conversation {
   readonly systemPrompt: string | undefined
   readonly isRestored: boolean
   #known: Known
+  /** It is made anew in that process. */
+  #making: { readonly process: EngineProcess; readonly known: Promise<Known> } | undefined
   #isClosed = false
 
   private constructor(
@@ -48,7 +51,9 @@ export class RemoteConversation implements Conversation {
 
   async countTokens(messages: readonly ChatMessage[], enableThinking: boolean): Promise<number> {
     const { process, id } = await this.#use()
-    return process.ask('counting tokens', (host) => host.countTokens(id, messages, enableThinking))
+    return process.ask('counting tokens', (host) =>
+      host.countTokens(id, messagesToWire(messages), enableThinking),
+    )
   }
 
   async *turn(
@@ -62,7 +67,10 @@ export class RemoteConversation implements Conversation {
     let thrown: { readonly error: unknown } | undefined
     if (typeof overflow === 'function') {
       // In the async context of the generation, as it would be without a process between.
-      const ask = AsyncResource.bind(async (messages: readonly ChatMessage[]) => overflow(messages))
+      const ask = AsyncResource.bind(async (messages: readonly ChatMessage[]) => {
+        const kept = await overflow(messages)
+        return Array.isArray(kept) ? messagesToWire(kept) : kept // what is none is refused where it is used
+      })
       process.overflows.set(id, (messages) =>
         ask(messages).catch((error) => {
           thrown = { error }
@@ -71,7 +79,8 @@ export class RemoteConversation implements Conversation {
       )
     }
     try {
-      yield* runIn(process, { conversation: id, turn }, options, record, signal)
+      const wire = { ...turn, messages: messagesToWire(turn.messages) }
+      yield* runIn(process, { conversation: id, turn: wire }, options, record, signal)
     } catch (error) {
       throw thrown ? thrown.error : error
     } finally {
@@ -93,8 +102,8 @@ export class RemoteConversation implements Conversation {
 
   async save(file: string | undefined, said: Said, options: SaveOptions): Promise<SavedSession> {
     const { process, id } = await this.#use()
-    const path = file && resolve(file)
-    return process.ask('saving a conversation', (host) => host.save(id, path, said, options))
+    const wire = { ...said, messages: messagesToWire(said.messages) }
+    return process.ask('saving a conversation', (host) => host.save(id, file && resolve(file), wire, options))
   }
 
   close(): void {
@@ -103,10 +112,21 @@ export class RemoteConversation implements Conversation {
     forget(this.#known)
   }
 
-  // Made anew in the process that runs now, where that is another.
+  // Made anew in the process that runs now, where that is another; once, however many ask.
   async #use(): Promise<Known> {
     const { process } = await this.#model.use()
     if (this.#known.process === process) return this.#known
+    if (this.#making?.process !== process) {
+      const known = this.#remake()
+      this.#making = { process, known }
+      known.catch(() => {
+        if (this.#making?.known === known) this.#making = undefined
+      })
+    }
+    return this.#making.known
+  }
+
+  async #remake(): Promise<Known> {
     const { known } = await make(this.#model, this.#options)
     abandoned.unregister(this)
     if (this.#isClosed) forget(known)

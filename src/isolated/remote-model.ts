@@ -17,7 +17,7 @@ import type { IsolatedEngine } from './engine.ts'
 import type { EngineProcess, ModelWatch } from './engine-process.ts'
 import { RemoteConversation } from './remote-conversation.ts'
 import { RemoteRun } from './remote-run.ts'
-import type { OpenRequest } from './wire.ts'
+import { messagesToWire, type OpenRequest } from './wire.ts'
 
 /** A model as it is open in a certain process. */
 export type Opened = {
@@ -115,7 +115,7 @@ export class RemoteModel implements OpenModel {
   ): Promise<string> {
     const { process, id } = await this.use()
     return process.ask('rendering a prompt', (host) =>
-      host.renderPrompt(id, messages, template, enableThinking),
+      host.renderPrompt(id, messagesToWire(messages), template, enableThinking),
     )
   }
 

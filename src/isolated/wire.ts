@@ -124,3 +124,12 @@ export type ProgramFunctions = {
 /** Batches of a run that the engine computes ahead of what has been read; it is told of so many at a time. */
 export const BATCHES_AHEAD = 4
 export const BATCHES_TOLD = 2
+
+/** Messages as they cross: programs may have put more into theirs than can. What is no message is refused on the other side. */
+export function messagesToWire(messages: readonly ChatMessage[]): ChatMessage[] {
+  return messages.map((message) => {
+    if (typeof message !== 'object' || message === null) return message
+    const { role, content, reasoning } = message
+    return { role, content, ...(reasoning !== undefined && { reasoning }) }
+  })
+}

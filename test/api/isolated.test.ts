@@ -185,6 +185,7 @@ describe('a model with isolated: true', () => {
     })
     const missing = new GPT4All(join(folder, 'missing.gguf'), { isolated: true, allowDownload: false })
     await expect(missing.open()).rejects.toMatchObject({ code: 'ERR_MODEL_NOT_FOUND' })
+    expect(missing.engine?.state).toBe('idle') // no process waits for a model that nobody has
     await missing.close()
     writeFileSync(join(folder, 'none.gguf'), 'no model')
     const none = new GPT4All(join(folder, 'none.gguf'), { isolated: true })
@@ -236,6 +237,16 @@ describe('a model with isolated: true', () => {
       },
     })
     await expect(failing.generate('Count from 1 to 20.', GREEDY)).rejects.toBe(error)
+  })
+
+  test('messages may carry what cannot cross', async () => {
+    const model = await open()
+    const messages = [{ role: 'user', content: 'Hi', render: () => 'Hi' }] as const
+    expect(await model.renderPrompt(messages)).toContain('Hi')
+    const chat = model.chatSession({ messages, overflow: (all) => all })
+    expect(await chat.regenerate(GREEDY)).not.toBe('')
+    expect(await chat.countTokens('What?')).toBeGreaterThan(0)
+    expect(chat.messages[0]).toHaveProperty('render')
   })
 
   test('the number of threads may change', async () => {
