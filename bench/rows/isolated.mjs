@@ -3,14 +3,14 @@ import { engine } from '../engine-programs.mjs'
 import { interleave, ratios, speeds } from '../pairs.mjs'
 import { median } from '../stats.mjs'
 
-const EACH = { nCtx: 512, prompt: 64, tokens: 128 } // a stream
+const EACH = { nCtx: 512, prompt: 64, tokens: 96, repetitions: 1 } // a stream; pairs are many and short
 
 const row = (count) => ({
   name: count === 1 ? 'isolated' : `isolated-${count}`,
   title: `${count === 1 ? 'one stream' : `${count} streams at once`}, read token by token: \`isolated: true\` / in the same process`,
   bar: { atLeast: 0.95 },
-  async measure({ model, threads, pairs, repetitions, onPair }) {
-    const common = { ...EACH, model, threads, count, repetitions }
+  async measure({ model, threads, pairs, onPair }) {
+    const common = { ...EACH, model, threads, count }
     const measured = await interleave(
       pairs,
       async () => median(await engine('streams', { ...common, isolated: true })),
@@ -28,9 +28,9 @@ const processes = {
   name: 'processes',
   title: `${STREAMS} streams: tokens/s of one process / of two with half of the streams and half of the threads each`,
   bar: { atLeast: 1 },
-  async measure({ model, threads, pairs, repetitions, onPair }) {
+  async measure({ model, threads, pairs, onPair }) {
     if (threads % 2 === 1) return { skipped: 'it takes an even number of threads' }
-    const common = { ...EACH, model, repetitions }
+    const common = { ...EACH, model }
     const half = { ...common, threads: threads / 2, count: STREAMS / 2 }
     const measured = await interleave(
       pairs,

@@ -10,7 +10,7 @@ import { hostFile } from './host-file.ts'
 import { Outbox } from './outbox.ts'
 import type { RemoteRun } from './remote-run.ts'
 import { connect } from './rpc.ts'
-import type { HostFunctions, ProgramFunctions } from './wire.ts'
+import type { HostFunctions, News, ProgramFunctions } from './wire.ts'
 
 /** What is shown of the end of its stderr and log. */
 const LAST_LINES = 20
@@ -42,7 +42,8 @@ export class EngineProcess {
   readonly #runs = new Map<number, WeakRef<RemoteRun>>()
   readonly #abandoned = new FinalizationRegistry((id: number) => this.leaveRun(id))
   /** What it was asked for and has not answered, with who waits: these stay. */
-  readonly #running = new Map<symbol, { readonly what: string; readonly waiting: Promise<unknown> }>()
+  readonly #running = new Set<{ readonly what: string; readonly waiting: Promise<unknown> }>()
+  #isReferenced = true
   readonly #waiting = new Set<(error: unknown) => void>()
   #lastLines: string[] = []
   #failure: Error | undefined
@@ -68,7 +69,11 @@ export class EngineProcess {
       }
     })
     this.#host = connect<HostFunctions, ProgramFunctions>(this.#functions(), outbox, (receive) => {
-      this.#child.on('message', (messages) => receive(messages as unknown[]))
+      this.#child.on('message', (messages) => {
+        for (const message of messages as object[])
+          if ('news' in message) this.#note(message.news as News)
+          else receive(message)
+      })
     })
     this.ended = this.#watch().then((end) => {
       this.#failure = this.#endedBecause ?? this.#crash(end, onCrash)
@@ -115,15 +120,20 @@ export class EngineProcess {
 
   /** Keeps the program alive, and `what` among that which is under way, until `waiting` settles. */
   async hold<T>(what: string, waiting: Promise<T>): Promise<T> {
-    const key = Symbol(what)
-    this.#running.set(key, { what, waiting })
-    if (this.#running.size === 1) this.#setReferenced(true)
+    const held = { what, waiting }
+    this.#running.add(held)
+    this.#setReferenced(true)
     try {
       return await waiting
     } finally {
-      this.#running.delete(key)
-      if (this.#running.size === 0) this.#setReferenced(false)
+      this.#running.delete(held)
+      if (this.#running.size === 0) setImmediate(this.#letGo)
     }
+  }
+
+  // A turn later: who reads a stream waits again at once.
+  #letGo = (): void => {
+    if (this.#running.size === 0) this.#setReferenced(false)
   }
 
   addRun(id: number, run: RemoteRun): void {
@@ -159,11 +169,6 @@ export class EngineProcess {
       },
       prompt: publishPrompt,
       progress: (model, progress) => this.models.get(model)?.onProgress(progress),
-      told: (runs, models) => {
-        for (const { model, parallel, activity } of models)
-          Object.assign(this.models.get(model) ?? {}, { parallel, activity })
-        for (const update of runs) this.#runs.get(update.run)?.deref()?.receive(update)
-      },
       overflow: async (conversation, messages) => {
         const policy = this.overflows.get(conversation)
         if (!policy) throw new Error('the conversation is over')
@@ -172,11 +177,17 @@ export class EngineProcess {
     }
   }
 
+  #note({ runs, models = [] }: News): void {
+    for (const { model, parallel, activity } of models)
+      Object.assign(this.models.get(model) ?? {}, { parallel, activity })
+    for (const update of runs) this.#runs.get(update.run)?.deref()?.receive(update)
+  }
+
   #crash(end: End, onCrash: (crash: EngineCrashedError) => void): EngineCrashedError {
     const crash = crashOf(
       end,
       this.#lastLines,
-      Array.from(this.#running.values(), ({ what }) => what),
+      Array.from(this.#running, ({ what }) => what),
     )
     onCrash(crash)
     for (const { logger } of this.models.values()) logger.error(crash.message)
@@ -216,6 +227,8 @@ export class EngineProcess {
 
   /** A process with nothing to answer keeps nobody alive. */
   #setReferenced(referenced: boolean): void {
+    if (referenced === this.#isReferenced) return
+    this.#isReferenced = referenced
     const { channel, stderr } = this.#child
     for (const handle of [this.#child, channel, stderr as Referable | null])
       if (referenced) handle?.ref?.()

@@ -10,9 +10,12 @@ import type { HostFunctions, ProgramFunctions } from './wire.ts'
 process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'))
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 
-const outbox = new Outbox<unknown>(
+const outbox: Outbox<unknown> = new Outbox<unknown>(
   (messages) => process.send?.(messages, () => {}), // where the program has gone, so does this process
-  () => host.tell(),
+  () => {
+    const news = host.news()
+    if (news) outbox.post({ news })
+  },
 )
 const host: Host = new Host(
   () => program,
@@ -22,6 +25,8 @@ const program: BirpcReturn<ProgramFunctions, HostFunctions> = connect<ProgramFun
   host.functions,
   outbox,
   (receive) => {
-    process.on('message', (messages) => receive(messages as unknown[]))
+    process.on('message', (messages) => {
+      for (const message of messages as unknown[]) receive(message)
+    })
   },
 )

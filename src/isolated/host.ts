@@ -7,6 +7,7 @@ import { HostRun } from './host-run.ts'
 import type {
   HostFunctions,
   ModelUpdate,
+  News,
   OpenRequest,
   ProgramFunctions,
   RunRequest,
@@ -24,30 +25,41 @@ export class Host {
   readonly #conversations = new Map<number, LocalConversation>()
   readonly #runs = new Map<number, HostRun>()
   readonly #toldOfModels = new Map<number, string>()
+  /** A generation has begun, has its first token, or is over: others may compute or wait now. */
+  #areModelsOther = false
   #unhear: (() => void) | undefined
 
-  /** `schedule` is called when there is something new to `tell()`. */
+  /** `schedule` is called when there are `news()`. */
   constructor(program: () => Program, schedule: () => void) {
     this.#program = program
     this.#schedule = schedule
   }
 
-  /** Tells the program what is new of its generations and models. */
-  tell(): void {
+  /** What is new of the generations and models since it was asked last. */
+  news(): News | undefined {
     const runs: RunUpdate[] = []
     for (const [id, run] of this.#runs) {
       const update = run.take()
-      if (update) runs.push(update)
-      if (update?.end) this.#runs.delete(id)
+      if (!update) continue
+      runs.push(update)
+      if (update.figures || update.end) this.#areModelsOther = true
+      if (update.end) this.#runs.delete(id)
     }
-    const models: ModelUpdate[] = []
+    const models = this.#areModelsOther ? this.#modelUpdates() : []
+    this.#areModelsOther = false
+    if (runs.length === 0 && models.length === 0) return undefined
+    return models.length > 0 ? { runs, models } : { runs }
+  }
+
+  #modelUpdates(): ModelUpdate[] {
+    const updates: ModelUpdate[] = []
     for (const [model, { parallel, activity }] of this.#models) {
       const known = `${parallel} ${activity.running} ${activity.queued}`
       if (this.#toldOfModels.get(model) === known) continue
       this.#toldOfModels.set(model, known)
-      models.push({ model, parallel, activity })
+      updates.push({ model, parallel, activity })
     }
-    if (runs.length > 0 || models.length > 0) this.#program().told.asEvent(runs, models)
+    return updates
   }
 
   readonly functions: HostFunctions = {
@@ -85,14 +97,19 @@ export class Host {
       const run = new HostRun(id, request.interval, this.#schedule)
       this.#runs.set(id, run)
       void run.run((record, signal) => this.#start(request, record, signal))
-      this.#schedule()
+      this.#noteChange()
     },
     credit: (run, batches, interval) => this.#runs.get(run)?.grant(batches, interval),
     leaveRun: (run) => {
       this.#runs.get(run)?.leave()
       this.#runs.delete(run)
-      this.#schedule()
+      this.#noteChange()
     },
+  }
+
+  #noteChange(): void {
+    this.#areModelsOther = true
+    this.#schedule()
   }
 
   #tellPrompts(wanted: boolean): void {

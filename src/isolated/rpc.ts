@@ -5,18 +5,15 @@ import { errorFromWire, errorToWire, type WireError } from './wire-errors.ts'
 /** birpc's message, of which only the error (`e`) matters here: it crosses with its class. */
 type Message = { readonly e?: unknown }
 
-/** Calls the other process's functions, and lets it call `own`, over lists of messages. */
+/** Calls the other process's functions, and lets it call `own`; `listen` gets the function that takes its messages. */
 export function connect<Theirs extends object, Own extends object>(
   own: Own,
   outbox: Outbox<unknown>,
-  onMessages: (receive: (messages: readonly unknown[]) => void) => void,
+  listen: (receive: (message: unknown) => void) => void,
 ): BirpcReturn<Theirs, Own> {
   return createBirpc<Theirs, Own>(own, {
     post: (message) => outbox.post(message),
-    on: (receive) =>
-      onMessages((messages) => {
-        for (const message of messages) receive(message)
-      }),
+    on: listen,
     serialize: (message: Message) =>
       message.e === undefined ? message : { ...message, e: errorToWire(message.e) },
     deserialize: (message: Message) =>

@@ -70,6 +70,9 @@ export type RunUpdate = {
 
 export type ModelUpdate = { readonly model: number; readonly parallel: number; readonly activity: Activity }
 
+/** What is new of generations and models: a message of its own, since it comes with every token. */
+export type News = { readonly runs: readonly RunUpdate[]; readonly models?: readonly ModelUpdate[] }
+
 /** What the engine's process does for the program. Models, conversations and runs are named by numbers of the program's choice. */
 export type HostFunctions = {
   open(model: number, request: OpenRequest): Promise<{ facts: ModelFacts; parallel: number }>
@@ -116,7 +119,6 @@ export type ProgramFunctions = {
   log(model: number, level: LogLevel, message: string): void
   prompt(message: PromptMessage): void
   progress(model: number, progress: Progress): void
-  told(runs: readonly RunUpdate[], models: readonly ModelUpdate[]): void
   /** What a function of the program makes of a conversation that does not fit. */
   overflow(conversation: number, messages: readonly ChatMessage[]): Promise<readonly ChatMessage[]>
 }
