@@ -96,7 +96,7 @@ export type GenerateOptions = {
   /**
    * How long pieces may be kept from who reads them as they come, or from the callback, ms, 0 to 1000: meanwhile the
    * model computes on without JavaScript, which makes it faster. The first piece, and the end, come at once; 0 hands over every token by
-   * itself. @default 8, half a frame of a display
+   * itself. @default 8, half a frame of a display; 32 with `isolated`, where each crossing costs more
    */
   readonly streamInterval?: number | undefined
   /** Texts that end the generation; they are not part of it. @default none */
@@ -121,7 +121,8 @@ export type ResolvedGenerateOptions = {
   readonly nBatch: number
   readonly promptLookup: boolean
   readonly draft: boolean
-  readonly streamInterval: number
+  /** `undefined` = as the model says, which knows how far its engine is away. */
+  readonly streamInterval: number | undefined
   readonly stop: readonly string[]
   readonly callback: ((tokenId: number, piece: string) => unknown) | undefined
   readonly signal: AbortSignal | undefined
@@ -161,8 +162,7 @@ export function resolveGenerateOptions(options: GenerateOptions = {}): ResolvedG
     nBatch: integer('nBatch', options.nBatch, 1) ?? DEFAULTS.nBatch,
     promptLookup: boolean('promptLookup', options.promptLookup) ?? false,
     draft: boolean('draft', options.draft) ?? true,
-    streamInterval:
-      number('streamInterval', options.streamInterval, 0, MAX_STREAM_INTERVAL) ?? DEFAULTS.streamInterval,
+    streamInterval: number('streamInterval', options.streamInterval, 0, MAX_STREAM_INTERVAL),
     stop: stopStrings(options.stop),
     callback: callable('callback', options.callback),
     signal: abortSignal('signal', options.signal),

@@ -9,6 +9,7 @@ import type { FinishReason } from './engine/tokens.ts'
 import type { ResolvedGenerateOptions } from './generate-options.ts'
 import type { GenerationResult, Part, PartialResult, Timings } from './generation-result.ts'
 import { newRecord, type RunRecord, type StartRun } from './generation-run.ts'
+import { DEFAULTS } from './options.ts'
 
 // Both outside of the class: a function made inside would hold the generation as long as it is held itself.
 // Its slot needs no word: the engine takes it from whoever does not ask.
@@ -56,9 +57,13 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   constructor(start: StartRun, options: ResolvedGenerateOptions, closing: readonly AbortSignal[]) {
     this.#start = start
     this.#options = options
-    if (options.callback) this.#reader.interval = options.streamInterval
+    if (options.callback) this.#reader.interval = this.#readInterval
     this.#signals = options.signal ? [options.signal, ...closing] : closing
     this.#aborted.catch(() => {}) // nobody may be waiting
+  }
+
+  get #readInterval(): number {
+    return this.#options.streamInterval ?? DEFAULTS.streamInterval
   }
 
   /** The text and how it came to be. */
@@ -101,7 +106,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   /** The same with the reasoning: each piece says which `channel` it belongs to, `reasoning` or `answer`. */
   async *parts(): AsyncGenerator<Part, void, void> {
     let read = 0
-    this.#reader.interval = this.#options.streamInterval
+    this.#reader.interval = this.#readInterval
     try {
       while (read < this.#parts.length || (await this.#advance())) {
         const part = this.#parts[read]

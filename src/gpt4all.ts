@@ -19,6 +19,7 @@ import { ModelFiles } from './model-files.ts'
 import { locateModel, type ModelLocation } from './models/locate.ts'
 import type { ModelConfig, OpenModel } from './open-model.ts'
 import {
+  DEFAULTS,
   type ModelOptions,
   type ResolvedModelOptions,
   resolveModelOptions,
@@ -324,6 +325,8 @@ export class GPT4All extends ModelFiles {
   }
 
   #start(run: StartRun, options: ResolvedGenerateOptions, ...closing: AbortSignal[]): Generation {
-    return new Generation(run, options, [this.#closing.signal, ...closing])
+    const byDefault = this.#engine ? DEFAULTS.isolatedStreamInterval : DEFAULTS.streamInterval
+    const { streamInterval = byDefault } = options
+    return new Generation(run, { ...options, streamInterval }, [this.#closing.signal, ...closing])
   }
 }

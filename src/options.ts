@@ -128,6 +128,7 @@ export const DEFAULTS = {
   frequencyPenalty: 0,
   nBatch: 512,
   streamInterval: 8,
+  isolatedStreamInterval: 32,
 } as const
 
 /** The largest `nCtx` that is accepted. */

@@ -3,14 +3,15 @@ import { engine } from '../engine-programs.mjs'
 import { interleave, ratios, speeds } from '../pairs.mjs'
 import { median } from '../stats.mjs'
 
-const EACH = { nCtx: 512, prompt: 64, tokens: 96, repetitions: 1 } // a stream; pairs are many and short
+const EACH = { nCtx: 512, prompt: 64 } // a stream; pairs are many and short
+const LENGTHS = { 1: { tokens: 96, repetitions: 2 }, 8: { tokens: 64, repetitions: 1 } }
 
 const row = (count) => ({
   name: count === 1 ? 'isolated' : `isolated-${count}`,
   title: `${count === 1 ? 'one stream' : `${count} streams at once`}, read token by token: \`isolated: true\` / in the same process`,
   bar: { atLeast: 0.95 },
   async measure({ model, threads, pairs, onPair }) {
-    const common = { ...EACH, model, threads, count }
+    const common = { ...EACH, ...LENGTHS[count], model, threads, count }
     const measured = await interleave(
       pairs,
       async () => median(await engine('streams', { ...common, isolated: true })),
@@ -30,7 +31,7 @@ const processes = {
   bar: { atLeast: 1 },
   async measure({ model, threads, pairs, onPair }) {
     if (threads % 2 === 1) return { skipped: 'it takes an even number of threads' }
-    const common = { ...EACH, model }
+    const common = { ...EACH, ...LENGTHS[STREAMS], model }
     const half = { ...common, threads: threads / 2, count: STREAMS / 2 }
     const measured = await interleave(
       pairs,
