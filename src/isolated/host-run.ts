@@ -24,7 +24,7 @@ export class HostRun {
   #end: RunUpdate['end']
   #toldRaw = 0
   #toldLogprobs = 0
-  #toldFigures = ''
+  #figures: Figures | undefined
   #wake = () => {}
 
   /** `schedule` is called when there is something to `take()`. */
@@ -113,12 +113,19 @@ export class HostRun {
     return [token, text, reasoning, raw === text ? undefined : raw, tokenBytes, ...told]
   }
 
+  // They change with the first token, and with guesses.
   #newFigures(): Figures | undefined {
     this.#record.refresh()
     const { promptTokens, cachedTokens, queueMs, guessed } = this.#record
-    const known = `${promptTokens} ${cachedTokens} ${queueMs} ${guessed.proposedTokens} ${guessed.acceptedTokens}`
-    if (known === this.#toldFigures) return undefined
-    this.#toldFigures = known
-    return { promptTokens, cachedTokens, queueMs, guessed }
+    const told = this.#figures
+    const isOld =
+      told?.promptTokens === promptTokens &&
+      told.cachedTokens === cachedTokens &&
+      told.queueMs === queueMs &&
+      told.guessed.proposedTokens === guessed.proposedTokens &&
+      told.guessed.acceptedTokens === guessed.acceptedTokens
+    if (isOld) return undefined
+    this.#figures = { promptTokens, cachedTokens, queueMs, guessed }
+    return this.#figures
   }
 }

@@ -7,7 +7,8 @@ import type { ResolvedGenerateOptions } from '../generate-options.ts'
 import type { RunRecord } from '../generation-run.ts'
 import type { Committed, Conversation, ConversationOptions, Turn } from '../open-model.ts'
 import type { EngineProcess } from './engine-process.ts'
-import { type RemoteModel, runIn } from './remote-model.ts'
+import type { RemoteModel } from './remote-model.ts'
+import { runIn } from './remote-run.ts'
 import { messagesToWire } from './wire.ts'
 
 /** The conversation as it is known in a certain process. */

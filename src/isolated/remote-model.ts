@@ -7,16 +7,16 @@ import type { Spoken } from '../engine/reply.ts'
 import { ClosedError } from '../errors.ts'
 import type { ResolvedGenerateOptions } from '../generate-options.ts'
 import type { RunRecord } from '../generation-run.ts'
-import { arePromptsWanted, isSilent, LOG_LEVELS } from '../logger.ts'
+import { isSilent, LOG_LEVELS } from '../logger.ts'
 import type { ModelLocation } from '../models/locate.ts'
 import type { Progress } from '../models/progress.ts'
 import { withProgressBar } from '../models/progress-bar.ts'
-import type { ConversationOptions, ModelFacts, OpenModel, Turn } from '../open-model.ts'
+import type { ConversationOptions, ModelFacts, OpenModel } from '../open-model.ts'
 import type { ResolvedModelOptions, ResolvedTokenizeOptions } from '../options.ts'
 import type { IsolatedEngine } from './engine.ts'
 import type { EngineProcess, ModelWatch } from './engine-process.ts'
 import { RemoteConversation } from './remote-conversation.ts'
-import { RemoteRun } from './remote-run.ts'
+import { runIn } from './remote-run.ts'
 import { messagesToWire, type OpenRequest } from './wire.ts'
 
 /** A model as it is open in a certain process. */
@@ -205,35 +205,5 @@ export class RemoteModel implements OpenModel {
         throw either.reason
       }
     })
-  }
-}
-
-/** What is to be generated: the part of `RunRequest` that differs. */
-type Asked =
-  | { readonly model: number; readonly prompt: string }
-  | { readonly conversation: number; readonly turn: Turn }
-
-/** Runs a generation in `process`. */
-export async function* runIn(
-  process: EngineProcess,
-  asked: Asked,
-  { callback: _, signal: __, ...options }: ResolvedGenerateOptions,
-  record: RunRecord,
-  signal: AbortSignal,
-): AsyncGenerator<Spoken, void, void> {
-  signal.throwIfAborted()
-  const id = process.newId()
-  const run = new RemoteRun(record, (batches, interval) =>
-    process.say((host) => host.credit.asEvent(id, batches, interval)),
-  )
-  process.addRun(id, run)
-  const { interval } = record.reader
-  const request = { ...asked, options, interval, tellsPrompt: arePromptsWanted() }
-  process.say((host) => host.startRun.asEvent(id, request))
-  const what = () => `a generation (${record.promptTokens} tokens of prompt)`
-  try {
-    yield* run.read(signal, (waiting) => process.hold(what(), waiting))
-  } finally {
-    process.removeRun(id, run)
   }
 }

@@ -1,5 +1,9 @@
 import type { Spoken } from '../engine/reply.ts'
+import type { ResolvedGenerateOptions } from '../generate-options.ts'
 import type { RunRecord } from '../generation-run.ts'
+import { arePromptsWanted } from '../logger.ts'
+import type { Turn } from '../open-model.ts'
+import type { EngineProcess } from './engine-process.ts'
 import { BATCHES_TOLD, type Item, type RunUpdate } from './wire.ts'
 import { errorFromWire } from './wire-errors.ts'
 
@@ -95,5 +99,35 @@ export class RemoteRun {
     this.#grant(this.#read, isNew ? interval : undefined)
     this.#read = 0
     this.#interval = interval
+  }
+}
+
+/** What is to be generated: the part of `RunRequest` that differs. */
+type Asked =
+  | { readonly model: number; readonly prompt: string }
+  | { readonly conversation: number; readonly turn: Turn }
+
+/** Runs a generation in `process`. */
+export async function* runIn(
+  process: EngineProcess,
+  asked: Asked,
+  { callback: _, signal: __, ...options }: ResolvedGenerateOptions,
+  record: RunRecord,
+  signal: AbortSignal,
+): AsyncGenerator<Spoken, void, void> {
+  signal.throwIfAborted()
+  const id = process.newId()
+  const run = new RemoteRun(record, (batches, interval) =>
+    process.say((host) => host.credit.asEvent(id, batches, interval)),
+  )
+  process.addRun(id, run)
+  const { interval } = record.reader
+  const request = { ...asked, options, interval, tellsPrompt: arePromptsWanted() }
+  process.say((host) => host.startRun.asEvent(id, request))
+  const what = () => `a generation (${record.promptTokens} tokens of prompt)`
+  try {
+    yield* run.read(signal, (waiting) => process.hold(what(), waiting))
+  } finally {
+    process.removeRun(id, run)
   }
 }

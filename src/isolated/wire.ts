@@ -124,8 +124,8 @@ export type ProgramFunctions = {
 }
 
 /** Batches of a run that the engine computes ahead of what has been read; it is told of so many at a time. */
-export const BATCHES_AHEAD = 4
-export const BATCHES_TOLD = 2
+export const BATCHES_AHEAD = 8
+export const BATCHES_TOLD = 4
 
 /** Messages as they cross: programs may have put more into theirs than can. What is no message is refused on the other side. */
 export function messagesToWire(messages: readonly ChatMessage[]): ChatMessage[] {
