@@ -10,7 +10,6 @@ import {
   splitChatOptions,
   type TurnOptions,
 } from './chat/options.ts'
-import { Queue } from './chat/queue.ts'
 import { readSaved } from './chat/saved-file.ts'
 import { checkSaveOptions, type SavedSession, type SaveOptions } from './chat/saving.ts'
 import { type ChatMessage, checkMessages, withSystem } from './chat/template.ts'
@@ -25,6 +24,7 @@ import type { Generation } from './generation.ts'
 import type { PartialResult } from './generation-result.ts'
 import type { RunRecord, StartRun } from './generation-run.ts'
 import type { Conversation, OpenModel } from './open-model.ts'
+import { Queue } from './queue.ts'
 
 /** @internal What a session needs of its model. */
 export type SessionHost = {

@@ -76,7 +76,7 @@ export class LocalConversation implements Conversation {
     const history = this.#history
     const prepare: Prepare = async () => {
       const prompt = await history.prompt(request)
-      this.#prompt = prompt
+      if (!signal.aborted) this.#prompt = prompt
       const wantsDefaults = defaultStops ?? this.#host.format.kind === 'pattern'
       return {
         tokens: prompt.record.tokens,
@@ -100,9 +100,15 @@ export class LocalConversation implements Conversation {
     this.#history.reset()
   }
 
-  async save(file: string | undefined, said: Said, options: SaveOptions): Promise<SavedSession> {
+  /** `making` is what the file is called until it is whole. */
+  async save(
+    file: string | undefined,
+    said: Said,
+    options: SaveOptions,
+    making?: string,
+  ): Promise<SavedSession> {
     const { head, state, saved } = await collect(said, this.#history, this.#host.keeper, options)
-    if (file !== undefined) await writeSaved(file, head, state)
+    if (file !== undefined) await writeSaved(file, head, state, making)
     return saved
   }
 

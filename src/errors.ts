@@ -168,7 +168,9 @@ export class DeviceError extends GPT4AllError {
 
   constructor(fallbacks: readonly DeviceFallback[], present: readonly string[], options?: ErrorOptions) {
     const reasons = fallbacks.map(({ device, reason }) => `"${device}" (${reason})`).join(', nor ')
-    const message = `Cannot compute on ${reasons || 'an empty list of devices'}. Devices of this machine that the addon knows: ${present.join(', ')}.`
+    const others =
+      present.length > 0 ? ` Devices of this machine that the addon knows: ${present.join(', ')}.` : ''
+    const message = `Cannot compute on ${reasons || 'an empty list of devices'}.${others}`
     super('ERR_DEVICE', message, options)
     this.fallbacks = fallbacks
   }

@@ -188,6 +188,8 @@ export class GPT4All extends ModelFiles {
     if (typeof tokens !== 'object' || tokens === null || !(Symbol.iterator in tokens))
       throw optionError('tokens', 'an iterable of token ids', tokens)
     const ids = Array.from(tokens) // as they are now
+    const wrong = ids.find((id) => !Number.isInteger(id))
+    if (wrong !== undefined) throw optionError('tokens', 'integers', wrong)
     return (await this.#open()).detokenize(ids)
   }
 

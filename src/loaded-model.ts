@@ -4,12 +4,11 @@ import type { Keeper } from './chat/saving.ts'
 import { type ChatMessage, render, type TemplateOptions, withSystem } from './chat/template.ts'
 import type { ResolvedThreads } from './compute-options.ts'
 import { LocalConversation } from './conversation.ts'
-import { type Activity, Engine } from './engine/engine.ts'
+import type { Activity, Engine } from './engine/engine.ts'
 import { logprobsInto } from './engine/logprobs.ts'
 import { type ReplyFormat, type Spoken, tellApart } from './engine/reply.ts'
 import { untilStop } from './engine/stop.ts'
 import { toText } from './engine/text.ts'
-import type { ThreadChoice } from './engine/thread-counts.ts'
 import { generateTokens } from './engine/tokens.ts'
 import { ClosedError, optionError } from './errors.ts'
 import type { ResolvedGenerateOptions } from './generate-options.ts'
@@ -18,19 +17,18 @@ import { tellPrompt } from './logger.ts'
 import { lookUpEntry } from './models/catalog-entry.ts'
 import { loadDraft } from './models/draft.ts'
 import { asGguf } from './models/ggml/convert.ts'
-import type { GgufHeader } from './models/gguf/header.ts'
 import { type Identity, identify } from './models/identity.ts'
 import type { ModelLocation } from './models/locate.ts'
-import { sideBySide } from './models/memory.ts'
 import { obtainModel } from './models/obtain.ts'
 import { candidates, type LoadedWeights, type OpenedModel, openModel } from './models/open.ts'
 import { withProgressBar } from './models/progress-bar.ts'
-import { askRpcServers } from './models/rpc-servers.ts'
+import { type RpcServersInUse, useRpcServers } from './models/rpc-servers.ts'
 import { loadBinding } from './native/binding.ts'
 import { decode, encode, pieceReader } from './native/tokenizer.ts'
 import type { NativeBinding, NativeModel } from './native/types.ts'
 import type { ConversationOptions, ModelConfig, ModelFacts, OpenModel } from './open-model.ts'
 import { checkPromptLength, type ResolvedModelOptions, type ResolvedTokenizeOptions } from './options.ts'
+import { startEngine, threadChoice } from './start-engine.ts'
 
 type Started = { readonly engine: Engine; readonly formats: PromptFormats }
 
@@ -41,6 +39,7 @@ export class LoadedModel implements OpenModel {
   readonly #options: ResolvedModelOptions
   readonly #endTokens: ReadonlySet<number>
   readonly #bytesOf: (token: number) => Uint8Array
+  readonly #servers: RpcServersInUse
   readonly #closing: AbortController
   #identity: Promise<Identity> | undefined
 
@@ -48,11 +47,13 @@ export class LoadedModel implements OpenModel {
     binding: NativeBinding,
     model: OpenedModel<Started>,
     options: ResolvedModelOptions,
+    servers: RpcServersInUse,
     closing: AbortController,
   ) {
     this.#binding = binding
     this.#model = model
     this.#options = options
+    this.#servers = servers
     this.#closing = closing
     this.#endTokens = new Set(model.native.info.endTokens)
     this.#bytesOf = pieceReader(model.native)
@@ -66,10 +67,26 @@ export class LoadedModel implements OpenModel {
     signal: AbortSignal,
   ): Promise<LoadedModel> {
     signal.throwIfAborted()
-    const closing = new AbortController()
     const binding = loadBinding()
     // Before anything is downloaded.
-    if (options.rpcServers.length > 0) await askRpcServers(options.rpcServers, signal)
+    const servers = await useRpcServers(options.rpcServers, signal)
+    try {
+      return await LoadedModel.#open(binding, location, draftLocation, options, servers, signal)
+    } catch (error) {
+      servers.release()
+      throw error
+    }
+  }
+
+  static async #open(
+    binding: NativeBinding,
+    location: ModelLocation,
+    draftLocation: ModelLocation | undefined,
+    options: ResolvedModelOptions,
+    servers: RpcServersInUse,
+    signal: AbortSignal,
+  ): Promise<LoadedModel> {
+    const closing = new AbortController()
     const devices = candidates(binding, options)
     const model = await withProgressBar(basename(location.withExtension), options, async (onProgress) => {
       const request = { ...options, onProgress, signal }
@@ -90,7 +107,7 @@ export class LoadedModel implements OpenModel {
       }
       return openModel(binding, path, request, devices, start, signal)
     })
-    return new LoadedModel(binding, model, options, closing)
+    return new LoadedModel(binding, model, options, servers, closing)
   }
 
   get facts(): ModelFacts {
@@ -272,6 +289,7 @@ export class LoadedModel implements OpenModel {
     this.#closing.abort(new ClosedError('The model'))
     await this.#model.started.engine.close()
     this.#model.native.close()
+    this.#servers.release()
   }
 }
 
@@ -299,46 +317,4 @@ function formatsOf(
     logger,
     lookUp: allowDownload ? lookUp : undefined,
   })
-}
-
-async function startEngine(
-  binding: NativeBinding,
-  native: NativeModel,
-  header: GgufHeader,
-  options: ResolvedModelOptions,
-  loadDraft: () => Promise<NativeModel | undefined>,
-): Promise<Engine> {
-  const { nCtx, deterministic, parallel, maxQueue, cacheMemory, logger } = options
-  const { flashAttention, keyType, valueType, lora } = options
-  const { trainedContextSize } = native.info
-  if (nCtx > trainedContextSize) {
-    logger.warn(
-      `nCtx ${nCtx} is more than the ${trainedContextSize} tokens the model was trained with: expect poor text beyond`,
-    )
-  }
-  const draft = await loadDraft()
-  try {
-    return await Engine.open(binding, native, {
-      contextSize: nCtx,
-      ...threadChoice(native, options),
-      cache: { flashAttention, keyType, valueType },
-      adapterScales: lora.map(({ scale }) => scale),
-      deterministic,
-      parallel: parallel ?? sideBySide(header, nCtx, options),
-      reserved: parallel ?? 1,
-      maxQueue,
-      cacheMemory,
-      draft,
-      logger,
-    })
-  } finally {
-    draft?.close() // its context holds the weights
-  }
-}
-
-function threadChoice({ info }: NativeModel, options: ResolvedModelOptions): ThreadChoice {
-  const { nThreads, nThreadsBatch, fixedThreads, deterministic } = options
-  // A recurrent state cannot take back a step that was given up.
-  const yields = !fixedThreads && !deterministic && !info.isRecurrent && !info.isHybrid
-  return { threads: nThreads, batchThreads: nThreadsBatch, yields }
 }

@@ -51,9 +51,16 @@ export function headOf(chat: SavedChat): Buffer {
   return Buffer.from(`${JSON.stringify({ format: FORMAT, version: VERSION, sha256, chat })}\n`)
 }
 
-/** Writes it beside `file` first, so that there is never half of it. */
-export async function writeSaved(file: string, head: Buffer, state: Uint8Array | undefined): Promise<void> {
-  const making = `${file}.${randomUUID()}`
+/** A name that nothing has, in the folder of `file`. */
+export const besides = (file: string): string => `${file}.${randomUUID()}`
+
+/** Writes it beside `file` first, as `making`, so that there is never half of it. */
+export async function writeSaved(
+  file: string,
+  head: Buffer,
+  state: Uint8Array | undefined,
+  making = besides(file),
+): Promise<void> {
   try {
     const handle = await open(making, 'wx')
     try {

@@ -7,8 +7,8 @@ import { TemplateError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { canStart, environmentOf } from '../native/own-node.ts'
 import type { NativeBinding } from '../native/types.ts'
+import { Queue } from '../queue.ts'
 import { KNOWN_TEMPLATES } from './known-templates.ts'
-import { Queue } from './queue.ts'
 
 /** What a template may take to render a few short conversations: time of the processor, since a machine may be busy. */
 const LIMIT_MS = 2000

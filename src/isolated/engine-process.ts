@@ -2,15 +2,17 @@ import { type ChildProcess, fork } from 'node:child_process'
 import type { BirpcReturn } from 'birpc'
 import type { ChatMessage } from '../chat/template.ts'
 import type { Activity } from '../engine/engine.ts'
-import { EngineCrashedError } from '../errors.ts'
+import type { EngineCrashedError } from '../errors.ts'
 import { type Logger, publishPrompt } from '../logger.ts'
 import type { Progress } from '../models/progress.ts'
 import { environmentOf } from '../native/own-node.ts'
+import { crashOf, type End } from './crash.ts'
 import { hostFile } from './host-file.ts'
 import { Outbox } from './outbox.ts'
 import type { RemoteRun } from './remote-run.ts'
 import { connect } from './rpc.ts'
 import type { HostFunctions, News, ProgramFunctions } from './wire.ts'
+import { errorToWire } from './wire-errors.ts'
 
 /** What is shown of the end of its stderr and log. */
 const LAST_LINES = 20
@@ -28,7 +30,7 @@ export type ModelWatch = {
 
 type RemoteHost = BirpcReturn<HostFunctions, ProgramFunctions>
 
-type Overflow = (messages: readonly ChatMessage[]) => readonly ChatMessage[] | Promise<readonly ChatMessage[]>
+type Overflow = () => Promise<readonly ChatMessage[]>
 
 /** A process in which models are opened and compute, as long as it lives. */
 export class EngineProcess {
@@ -44,6 +46,9 @@ export class EngineProcess {
   /** What it was asked for and has not answered, with who waits: these stay. */
   readonly #running = new Set<{ readonly what: string; readonly waiting: Promise<unknown> }>()
   #isReferenced = true
+  #receive: (message: unknown) => void = () => {}
+  /** The last line that tells of a failure. */
+  #lastError: string | undefined
   readonly #waiting = new Set<(error: unknown) => void>()
   #lastLines: string[] = []
   #failure: Error | undefined
@@ -62,13 +67,10 @@ export class EngineProcess {
       windowsHide: true,
     } as Parameters<typeof fork>[2])
     const outbox = new Outbox<unknown>((messages) => {
-      try {
-        if (this.#child.connected) this.#child.send(messages, () => {}) // its end is told otherwise
-      } catch (error) {
-        void this.end(error as Error) // what cannot cross: nobody is to wait for an answer
-      }
+      this.#send(messages)
     })
     this.#host = connect<HostFunctions, ProgramFunctions>(this.#functions(), outbox, (receive) => {
+      this.#receive = receive
       this.#child.on('message', (messages) => {
         for (const message of messages as object[])
           if ('news' in message) this.#note(message.news as News)
@@ -86,7 +88,8 @@ export class EngineProcess {
   }
 
   get pid(): number | undefined {
-    return this.#child.pid
+    const { pid, exitCode, signalCode } = this.#child
+    return exitCode === null && signalCode === null ? pid : undefined
   }
 
   /** Until its end has been noticed: what comes before is rejected with the others. */
@@ -153,6 +156,13 @@ export class EngineProcess {
     this.say((host) => host.leaveRun.asEvent(id))
   }
 
+  /** Ends it as a crash that was noticed here. */
+  async endHung(why: string): Promise<void> {
+    this.#remember(why, true)
+    this.#child.kill('SIGKILL')
+    await this.hold('closing', this.ended)
+  }
+
   /** Ends it at once: whatever is under way rejects with `reason`. Resolves when it has ended. */
   end(reason: Error): Promise<void> {
     this.#endedBecause ??= reason
@@ -160,19 +170,41 @@ export class EngineProcess {
     return this.hold('closing', this.ended)
   }
 
+  #send(messages: readonly unknown[]): void {
+    if (!this.#child.connected) return // its end is told otherwise
+    try {
+      this.#child.send([...messages], () => {})
+    } catch (error) {
+      // Something cannot cross: whom that concerns is told, the others go on.
+      if (messages.length > 1) for (const message of messages) this.#send([message])
+      else this.#refuse(messages[0] as Refused, error)
+    }
+  }
+
+  #refuse({ t, i, m, a }: Refused, error: unknown): void {
+    const failed = { t: 's', i, e: errorToWire(error) }
+    if (t === 's') this.#send([failed])
+    else if (i !== undefined) this.#receive(failed)
+    else if (m === 'startRun')
+      this.#runs
+        .get(a?.[0] as number)
+        ?.deref()
+        ?.fail(error)
+  }
+
   #functions(): ProgramFunctions {
     return {
       log: (model, level, message) => {
         // Prompts are logged as information: they do not belong into an error's text.
-        if (level !== 'info') this.#remember(message)
+        if (level !== 'info') this.#remember(message, level === 'error')
         this.models.get(model)?.logger[level](message)
       },
       prompt: publishPrompt,
       progress: (model, progress) => this.models.get(model)?.onProgress(progress),
-      overflow: async (conversation, messages) => {
-        const policy = this.overflows.get(conversation)
-        if (!policy) throw new Error('the conversation is over')
-        return policy(messages)
+      overflow: async (conversation) => {
+        const ask = this.overflows.get(conversation)
+        if (!ask) throw new Error('the turn is over')
+        return ask()
       },
     }
   }
@@ -186,6 +218,7 @@ export class EngineProcess {
   #crash(end: End, onCrash: (crash: EngineCrashedError) => void): EngineCrashedError {
     const crash = crashOf(
       end,
+      this.#lastError,
       this.#lastLines,
       Array.from(this.#running, ({ what }) => what),
     )
@@ -200,7 +233,7 @@ export class EngineProcess {
     child.stderr?.on('data', (data) => {
       const lines = (rest + data).split('\n')
       rest = lines.pop() ?? ''
-      for (const line of lines) this.#remember(line)
+      for (const line of lines) this.#remember(line, true)
     })
     child.stderr?.on('error', () => {})
     return new Promise((resolve) => {
@@ -210,7 +243,7 @@ export class EngineProcess {
       child.once('exit', (code, signal) => {
         const done = () => {
           clearTimeout(timer)
-          if (rest !== '') this.#remember(rest)
+          if (rest !== '') this.#remember(rest, true)
           rest = ''
           resolve({ code, signal })
         }
@@ -220,8 +253,9 @@ export class EngineProcess {
     })
   }
 
-  #remember(line: string): void {
+  #remember(line: string, isError: boolean): void {
     if (line.trim() === '') return
+    if (isError) this.#lastError = line.slice(0, LONGEST_LINE)
     this.#lastLines = [...this.#lastLines.slice(1 - LAST_LINES), line.slice(0, LONGEST_LINE)]
   }
 
@@ -236,35 +270,12 @@ export class EngineProcess {
   }
 }
 
-type Referable = { ref?(): void; unref?(): void }
-
-type End =
-  | { readonly error: Error }
-  | { readonly code: number | null; readonly signal: NodeJS.Signals | null }
-
-function crashOf(end: End, lastLines: readonly string[], running: readonly string[]): EngineCrashedError {
-  if ('error' in end) {
-    const message = `The engine's process could not be started: ${end.error.message}.`
-    return new EngineCrashedError(
-      message,
-      { signal: undefined, exitCode: undefined, lastLines, running },
-      { cause: end.error },
-    )
-  }
-  const { code, signal } = end
-  const how = signal ?? `exit code ${code}`
-  const last = lastLines.at(-1)
-  const why =
-    signal === 'SIGKILL' && last === undefined
-      ? ' (the system does that where memory runs out)'
-      : last === undefined
-        ? ''
-        : `: ${last}`
-  const what = running.length > 0 ? ` during ${running.join(', ')}` : ''
-  return new EngineCrashedError(`The engine's process ended with ${how}${what}${why}`, {
-    signal: signal ?? undefined,
-    exitCode: code ?? undefined,
-    lastLines,
-    running,
-  })
+/** A message of birpc: a question (`q`) with a method and its arguments, or an answer (`s`); without `i` nobody waits for one. */
+type Refused = {
+  readonly t: 'q' | 's'
+  readonly i?: string
+  readonly m?: string
+  readonly a?: readonly unknown[]
 }
+
+type Referable = { ref?(): void; unref?(): void }

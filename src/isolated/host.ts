@@ -76,8 +76,7 @@ export class Host {
     renderPrompt: (model, messages, template, enableThinking) =>
       this.#model(model).renderPrompt(messages, template, enableThinking),
     openConversation: async (model, conversation, { overflow, ...options }) => {
-      const ask: Parameters<LoadedModel['conversation']>[0]['overflow'] = (messages) =>
-        this.#program().overflow(conversation, messages)
+      const ask = () => this.#program().overflow(conversation)
       const made = await this.#model(model).conversation({
         ...options,
         overflow: overflow === 'ask' ? ask : overflow,
@@ -91,7 +90,8 @@ export class Host {
       this.#conversation(conversation).countTokens(messages, enableThinking),
     commit: (conversation, turn) => this.#conversation(conversation).commit(turn),
     resetConversation: (conversation) => this.#conversations.get(conversation)?.reset(),
-    save: (conversation, file, said, options) => this.#conversation(conversation).save(file, said, options),
+    save: (conversation, file, said, options, making) =>
+      this.#conversation(conversation).save(file, said, options, making),
     startRun: (id, request) => {
       this.#tellPrompts(request.tellsPrompt)
       const run = new HostRun(id, request.interval, this.#schedule)

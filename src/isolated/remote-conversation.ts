@@ -1,8 +1,12 @@
 import { AsyncResource } from 'node:async_hooks'
+import { rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { checkKept } from '../chat/overflow.ts'
+import { besides } from '../chat/saved-file.ts'
 import type { Said, SavedSession, SaveOptions } from '../chat/saving.ts'
 import type { ChatMessage } from '../chat/template.ts'
 import type { Spoken } from '../engine/reply.ts'
+import { EngineCrashedError } from '../errors.ts'
 import type { ResolvedGenerateOptions } from '../generate-options.ts'
 import type { RunRecord } from '../generation-run.ts'
 import type { Committed, Conversation, ConversationOptions, Turn } from '../open-model.ts'
@@ -64,28 +68,27 @@ export class RemoteConversation implements Conversation {
     signal: AbortSignal,
   ): AsyncGenerator<Spoken, void, void> {
     const { process, id } = await this.#use()
+    signal.throwIfAborted()
     const { overflow } = this.#options
     let thrown: { readonly error: unknown } | undefined
-    if (typeof overflow === 'function') {
-      // In the async context of the generation, as it would be without a process between.
-      const ask = AsyncResource.bind(async (messages: readonly ChatMessage[]) => {
-        const kept = await overflow(messages)
-        return Array.isArray(kept) ? messagesToWire(kept) : kept // what is none is refused where it is used
-      })
-      process.overflows.set(id, (messages) =>
-        ask(messages).catch((error) => {
-          thrown = { error }
-          throw error
-        }),
-      )
-    }
+    // In the async context of the generation, and with the messages as the program has made them.
+    const ask = AsyncResource.bind(async () => {
+      try {
+        if (typeof overflow !== 'function') throw new Error('there is no such function')
+        return messagesToWire(checkKept(await overflow(turn.messages.map((message) => ({ ...message })))))
+      } catch (error) {
+        thrown = { error } // it need not cross
+        throw new Error('the function has failed')
+      }
+    })
+    process.overflows.set(id, ask)
     try {
       const wire = { ...turn, messages: messagesToWire(turn.messages) }
       yield* runIn(process, { conversation: id, turn: wire }, options, record, signal)
     } catch (error) {
       throw thrown ? thrown.error : error
     } finally {
-      process.overflows.delete(id)
+      if (process.overflows.get(id) === ask) process.overflows.delete(id)
     }
   }
 
@@ -104,7 +107,14 @@ export class RemoteConversation implements Conversation {
   async save(file: string | undefined, said: Said, options: SaveOptions): Promise<SavedSession> {
     const { process, id } = await this.#use()
     const wire = { ...said, messages: messagesToWire(said.messages) }
-    return process.ask('saving a conversation', (host) => host.save(id, file && resolve(file), wire, options))
+    const path = file && resolve(file)
+    const making = path && besides(path)
+    try {
+      return await process.ask('saving a conversation', (host) => host.save(id, path, wire, options, making))
+    } catch (error) {
+      if (making && error instanceof EngineCrashedError) await rm(making, { force: true })
+      throw error
+    }
   }
 
   close(): void {

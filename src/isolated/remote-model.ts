@@ -1,4 +1,4 @@
-import { basename } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { abortOf } from '../aborts.ts'
 import type { ChatMessage, TemplateOptions } from '../chat/template.ts'
 import type { ResolvedThreads } from '../compute-options.ts'
@@ -8,7 +8,7 @@ import { ClosedError } from '../errors.ts'
 import type { ResolvedGenerateOptions } from '../generate-options.ts'
 import type { RunRecord } from '../generation-run.ts'
 import { isSilent, LOG_LEVELS } from '../logger.ts'
-import type { ModelLocation } from '../models/locate.ts'
+import { locateModel, type ModelLocation } from '../models/locate.ts'
 import type { Progress } from '../models/progress.ts'
 import { withProgressBar } from '../models/progress-bar.ts'
 import type { ConversationOptions, ModelFacts, OpenModel } from '../open-model.ts'
@@ -28,6 +28,24 @@ export type Opened = {
 }
 
 const tellNobody = () => {}
+
+/** Models that nobody holds any more, and nobody has closed. */
+const abandoned = new FinalizationRegistry(({ process, id }: Opened) => {
+  process.models.delete(id)
+  process.say((host) => host.closeModel.asEvent(id))
+})
+
+/** Paths as they are meant here: the process may have been started in another folder. */
+function absolute({
+  lora,
+  modelPath,
+  modelConfigFile,
+}: Pick<ResolvedModelOptions, 'lora' | 'modelPath' | 'modelConfigFile'>) {
+  return {
+    lora: lora.map(({ path, scale }) => ({ path: locateModel(path, modelPath).asGiven, scale })),
+    modelConfigFile: modelConfigFile && resolve(modelConfigFile),
+  }
+}
 
 /** How long a process is waited for that is to free a model, ms; one that does not answer has lost its right to. */
 const CLOSE_MS = 5000
@@ -145,13 +163,15 @@ export class RemoteModel implements OpenModel {
     const opened = await this.#opening?.opened.catch(() => undefined)
     if (!opened?.process.isAlive) return
     const { process, id } = opened
+    abandoned.unregister(this)
     process.models.delete(id)
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<'late'>((resolve) => {
       timer = setTimeout(resolve, CLOSE_MS, 'late')
     })
     const freed = process.ask('closing a model', (host) => host.closeModel(id)).catch(() => {})
-    if ((await Promise.race([freed, late])) === 'late') await process.end(new ClosedError('The model'))
+    if ((await Promise.race([freed, late])) === 'late')
+      await process.endHung(`it has not closed a model within ${CLOSE_MS / 1000} s, and was ended`)
     clearTimeout(timer)
   }
 
@@ -180,7 +200,7 @@ export class RemoteModel implements OpenModel {
       const request: OpenRequest = {
         location: this.#location,
         draft: this.#draft,
-        options: { ...options, ...this.#threads, verbose: false },
+        options: { ...options, ...this.#threads, ...absolute(options), verbose: false },
         levels: LOG_LEVELS.filter(
           (level) => level === 'warn' || level === 'error' || !isSilent(logger, level),
         ),
@@ -191,8 +211,12 @@ export class RemoteModel implements OpenModel {
         const { facts, parallel } = await Promise.race([answer, abortOf(either)])
         watch.parallel = parallel
         watch.onProgress = tellNobody // the process holds it, and what is made here would hold the model
-        this.#opened = { process, id, facts, watch }
-        return this.#opened
+        const opened = { process, id, facts, watch }
+        this.#opened = opened
+        abandoned.unregister(this)
+        abandoned.register(this, opened, this)
+        if (this.#threads) this.setThreads(this.#threads) // as chosen meanwhile
+        return opened
       } catch (error) {
         process.models.delete(id)
         if (!either.aborted) throw error

@@ -13,7 +13,11 @@ export function connect<Theirs extends object, Own extends object>(
 ): BirpcReturn<Theirs, Own> {
   return createBirpc<Theirs, Own>(own, {
     post: (message) => outbox.post(message),
-    on: listen,
+    on: (receive) =>
+      listen((message) => {
+        // It is asynchronous, whatever its type says; nobody else would hear of a failure.
+        Promise.resolve(receive(message) as unknown).catch(() => {})
+      }),
     serialize: (message: Message) =>
       message.e === undefined ? message : { ...message, e: errorToWire(message.e) },
     deserialize: (message: Message) =>

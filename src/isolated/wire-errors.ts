@@ -41,7 +41,12 @@ const CLASSES: Readonly<Record<string, { readonly prototype: Error }>> = {
   RangeError,
 }
 
-export function errorToWire(error: unknown): WireError {
+/** Causes that are told; a chain of them may be a ring. */
+const MOST_CAUSES = 5
+/** How deep data may be. */
+const MOST_LEVELS = 5
+
+export function errorToWire(error: unknown, causes = MOST_CAUSES): WireError {
   if (typeof error !== 'object' || error === null || !('message' in error)) {
     return {
       className: 'Error',
@@ -58,8 +63,8 @@ export function errorToWire(error: unknown): WireError {
     isOurs: isGPT4AllError(error),
     message: String(message),
     stack,
-    told: Object.fromEntries(Object.entries(error).filter(([, value]) => isData(value))),
-    cause: cause === undefined ? undefined : errorToWire(cause),
+    told: Object.fromEntries(Object.entries(error).filter(([, value]) => isData(value, MOST_LEVELS))),
+    cause: cause === undefined || causes === 0 ? undefined : errorToWire(cause, causes - 1),
   }
 }
 
@@ -73,12 +78,13 @@ export function errorFromWire({ className, isOurs, message, stack, told, cause }
   return isOurs ? markError(error) : error
 }
 
-function isData(value: unknown): boolean {
+function isData(value: unknown, levels: number): boolean {
+  if (levels === 0) return false
   if (value === null || ['string', 'number', 'boolean', 'undefined'].includes(typeof value)) return true
-  if (Array.isArray(value)) return value.every(isData)
+  if (Array.isArray(value)) return value.every((one) => isData(one, levels - 1))
   return (
     typeof value === 'object' &&
     Object.getPrototypeOf(value) === Object.prototype &&
-    Object.values(value).every(isData)
+    Object.values(value).every((one) => isData(one, levels - 1))
   )
 }

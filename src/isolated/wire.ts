@@ -106,6 +106,7 @@ export type HostFunctions = {
     file: string | undefined,
     said: Said,
     options: SaveOptions,
+    making: string | undefined,
   ): Promise<SavedSession>
   startRun(run: number, request: RunRequest): void
   /** So many batches of it have been read; `interval` where it has changed. */
@@ -119,8 +120,8 @@ export type ProgramFunctions = {
   log(model: number, level: LogLevel, message: string): void
   prompt(message: PromptMessage): void
   progress(model: number, progress: Progress): void
-  /** What a function of the program makes of a conversation that does not fit. */
-  overflow(conversation: number, messages: readonly ChatMessage[]): Promise<readonly ChatMessage[]>
+  /** What a function of the program makes of the turn under way, which does not fit. */
+  overflow(conversation: number): Promise<readonly ChatMessage[]>
 }
 
 /** Batches of a run that the engine computes ahead of what has been read; it is told of so many at a time. */

@@ -1,4 +1,4 @@
-import { DeviceError, type DeviceFallback, GPT4AllError, ModelError } from '../errors.ts'
+import { DeviceError, type DeviceFallback, GPT4AllError, ModelError, optionError } from '../errors.ts'
 import type { NativeBinding, NativeModel } from '../native/types.ts'
 import type { ResolvedModelOptions } from '../options.ts'
 import { findEntry, type TemplateEntry } from './catalog-entry.ts'
@@ -90,6 +90,12 @@ export async function openModel<Started>(
       cache: options,
     }).total
     const gpus = rpcServers.length > 0 ? one.gpus : choose(one.gpus, bytes)
+    if (gpus.length > 0 && options.tensorSplit.length > gpus.length)
+      throw optionError(
+        'tensorSplit',
+        `a number for each of ${gpus.map(label).join(', ')}`,
+        options.tensorSplit,
+      )
     try {
       const file = { header, original, entry, gpus, adapters }
       const opened = await openOn(file, binding, options, start, signal)

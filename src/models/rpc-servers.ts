@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { DeviceError, type DeviceFallback } from '../errors.ts'
+import { Queue } from '../queue.ts'
 import type { Device } from './devices.ts'
 
 // What ggml's client asks first, asked here before it does: where it does not like the answer it ends the process, and
@@ -20,9 +21,41 @@ export async function askRpcServers(servers: readonly string[], signal: AbortSig
   const asked = await Promise.all(servers.map((server) => ask(server, signal)))
   signal.throwIfAborted()
   const failed = asked.flatMap((one) => ('reason' in one ? [one] : []))
-  if (failed.length > 0) throw new DeviceError(failed, ['the CPU'])
+  if (failed.length > 0) throw new DeviceError(failed, [])
   const devices = asked.flatMap((one) => ('reason' in one ? [] : one.devices))
   return devices.map((device, i) => ({ ...device, name: `RPC${i}` })) // as ggml counts them
+}
+
+export type RpcServersInUse = { release(): void }
+
+/** Of servers that models of this process use, how many: they answer nobody else, and all of these share one connection. */
+const used = new Map<string, number>()
+/** One model at a time looks whether they answer, until it counts itself. */
+const line = new Queue()
+
+/** Makes sure that ggml may connect to them. @throws {DeviceError} `ERR_DEVICE` where one cannot be used */
+export async function useRpcServers(
+  servers: readonly string[],
+  signal: AbortSignal,
+): Promise<RpcServersInUse> {
+  if (servers.length === 0) return { release: () => {} }
+  const leave = await line.enter()
+  try {
+    const unknown = servers.filter((server) => !used.has(server))
+    if (unknown.length > 0) await askRpcServers(unknown, signal)
+    for (const server of servers) used.set(server, (used.get(server) ?? 0) + 1)
+  } finally {
+    leave()
+  }
+  return {
+    release: () => {
+      for (const server of servers) {
+        const count = used.get(server) ?? 0
+        if (count > 1) used.set(server, count - 1)
+        else used.delete(server)
+      }
+    },
+  }
 }
 
 async function ask(

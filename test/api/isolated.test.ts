@@ -249,6 +249,47 @@ describe('a model with isolated: true', () => {
     expect(chat.messages[0]).toHaveProperty('render')
   })
 
+  test('what cannot cross is an error of that call alone', async () => {
+    const model = await open()
+    const other = model.generate('Once', { ...ENDLESS, maxTokens: 100 })
+    const running = other.result
+    const wrong = [1, Symbol('x')] as unknown as number[]
+    await expect(model.detokenize(wrong)).rejects.toMatchObject({ code: 'ERR_OPTION' })
+    const overflow = (() => [{ role: 'user', content: () => 'x' }]) as never
+    const long = Array.from(
+      { length: 100 },
+      () => ({ role: 'user', content: 'Count from 1 to 20.' }) as const,
+    )
+    const refused = model.chatSession({ messages: long, overflow }).generate('Hi')
+    await expect(refused).rejects.toMatchObject({ code: 'ERR_OPTION' })
+    const circular = new Error('by overflow')
+    circular.cause = circular
+    const failing = model.chatSession({
+      messages: long,
+      overflow: () => {
+        throw circular
+      },
+    })
+    await expect(failing.generate('Hi')).rejects.toBe(circular)
+    expect((await running).usage.completionTokens).toBe(100)
+    expect(model.engine?.restarts).toBe(0)
+  })
+
+  test('the function for what does not fit gets the messages as the program has made them', async () => {
+    const model = await open({ nCtx: 128 })
+    const pinned = { role: 'user', content: 'Hi', pinned: true } as const
+    const others = Array.from(
+      { length: 20 },
+      () => ({ role: 'user', content: 'Count from 1 to 20.' }) as const,
+    )
+    const chat = model.chatSession({
+      messages: [pinned, ...others],
+      overflow: (messages) => messages.filter((message) => 'pinned' in message),
+    })
+    const { usage } = await chat.regenerate(GREEDY).result
+    expect(usage.promptTokens).toBeLessThan(30)
+  })
+
   test('the number of threads may change', async () => {
     const model = await open()
     model.setThreadCount(1)
@@ -296,16 +337,30 @@ describe('a crash of its process', () => {
     await chat.generate(said[1]!, GREEDY)
     const before = chat.messages
     const turn = chat.generate('Count from 1 to 20.', ENDLESS)
-    for await (const _ of turn) {
-      kill(model)
-      break
+    const read = async () => {
+      for await (const _ of turn) if (model.engine?.pid !== undefined) kill(model)
     }
-    await crashed(model)
-    chat.messages = before // the turn that was broken off has joined
+    await failure(read())
+    expect(chat.messages).toEqual(before)
     const { text, usage } = await chat.generate(said[2]!, GREEDY).result
     expect(usage.cachedTokens).toBe(0)
     expect(text).toBe(undisturbed.messages.at(-1)?.content)
     expect(chat.messages).toEqual(undisturbed.messages)
+  })
+
+  test('while a turn is given up that would have begun anew does not hurt the next one', async () => {
+    const model = await open({ nCtx: 128 })
+    const chat = model.chatSession({ overflow: (messages) => messages.slice(-1) })
+    for (let i = 0; i < 3; i++) await chat.generate('Count from 1 to 20.', { ...GREEDY, maxTokens: 24 })
+    kill(model)
+    await crashed(model)
+    const controller = new AbortController()
+    const first = chat.generate('Count from 1 to 20.', { ...GREEDY, signal: controller.signal })
+    const rejected = expect(first).rejects.toThrow()
+    const second = chat.generate('What is the capital of France?', { ...GREEDY, maxTokens: 24 }).result
+    controller.abort()
+    await rejected
+    expect((await second).text).toContain('Paris')
   })
 
   test('is logged, and while nothing is under way nobody else hears of it', async () => {

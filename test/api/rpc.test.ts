@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { EngineCrashedError, GPT4All } from '../../src/index.ts'
+import { EngineCrashedError, GPT4All, IsolatedEngine } from '../../src/index.ts'
 import { EMBEDDED } from '../support/models.ts'
 import { hasRpcServer, type RpcServer, startRpcServer } from '../support/rpc-server.ts'
 
@@ -111,6 +111,24 @@ describe.runIf(hasRpcServer)('a model on two ggml-rpc-servers', () => {
       expect(await model.generate('Once upon a time', GREEDY)).toBe(expected)
       await model.close()
     }
+  })
+
+  test('shares them with another of the same engine, one after the other and at once', async () => {
+    const engine = new IsolatedEngine()
+    const options = { ...OPTIONS, rpcServers: endpoints(), isolated: engine }
+    const [one, two] = await Promise.all([GPT4All.load(EMBEDDED, options), GPT4All.load(EMBEDDED, options)])
+    const ask = (model: GPT4All) => model.generate('Once upon a time', GREEDY)
+    const [first, second] = await Promise.all([ask(one!), ask(two!)])
+    expect(second).toBe(first)
+    await one!.close()
+    const three = await GPT4All.load(EMBEDDED, options)
+    expect(await ask(three)).toBe(first)
+    await engine.close()
+  })
+
+  test('refuses more shares than there are devices', async () => {
+    const opening = GPT4All.load(EMBEDDED, { ...OPTIONS, rpcServers: endpoints(), tensorSplit: [1, 1, 1] })
+    await expect(opening).rejects.toMatchObject({ code: 'ERR_OPTION', option: 'tensorSplit' })
   })
 
   test('loses one of them: ERR_ENGINE_CRASHED, then the reason, then it works again', async () => {
