@@ -24,9 +24,11 @@ function listenerOf(engine: WeakRef<IsolatedEngine>): (crash: EngineCrashedError
  *
  * @example
  * ```ts
+ * import { GPT4All, IsolatedEngine } from 'gpt4all-ts'
+ *
  * const engine = new IsolatedEngine({ maxRestarts: 3 })
  * const model = await GPT4All.load('models/gpt4all-ts-tiny-chat.Q8_0.gguf', { isolated: engine })
- * await model.generate('Once upon a time', { maxTokens: 5 })
+ * console.log(await model.generate('Once upon a time', { maxTokens: 5 }))
  * await model.close()
  * await engine.close()
  * ```
