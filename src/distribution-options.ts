@@ -6,7 +6,7 @@ import { optionError } from './errors.ts'
 export type IsolatedEngineOptions = {
   /**
    * How often it is started anew after crashes within `restartWindow`, an integer, 0 or more, or `Infinity`; after one more it stays
-   * down, and calls reject with `ERR_ENGINE_CRASHED` at once. @default 5
+   * down, and calls reject with `ERR_ENGINE_CRASHED` at once, until its `reset()`. @default 5
    */
   readonly maxRestarts?: number | undefined
   /** Milliseconds in which crashes count together, at least 1. @default 60_000 */
@@ -74,7 +74,11 @@ export function resolveDistributionOptions(options: DistributionOptions): Resolv
 export function rpcServer(name: string, value: unknown): string {
   const [, port] = typeof value === 'string' ? (/^[^\s:[\]/]+:(\d{1,5})$/.exec(value) ?? []) : []
   if (port !== undefined && Number(port) > 0 && Number(port) < 2 ** 16) return value as string
-  throw optionError(name, 'the host:port of a ggml-rpc-server', value)
+  throw optionError(
+    name,
+    'the host:port of a ggml-rpc-server (a name or an IPv4 address, a port from 1 to 65535)',
+    value,
+  )
 }
 
 export function resolveEngineOptions(options: IsolatedEngineOptions = {}) {
@@ -99,7 +103,7 @@ function servers(value: unknown): readonly string[] {
 function isolation(value: DistributionOptions['isolated']): ResolvedDistributionOptions['isolated'] {
   if (value === undefined || value === false) return undefined
   if (value === true) return {}
-  if (typeof value !== 'object' || value === null)
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw optionError('isolated', 'true, false, options or an IsolatedEngine', value)
   return value
 }

@@ -195,8 +195,7 @@ export class EngineProcess {
   #functions(): ProgramFunctions {
     return {
       log: (model, level, message) => {
-        // Prompts are logged as information: they do not belong into an error's text.
-        if (level !== 'info') this.#remember(message, level === 'error')
+        if (level === 'warn' || level === 'error') this.#remember(message, level === 'error')
         this.models.get(model)?.logger[level](message)
       },
       prompt: publishPrompt,
@@ -248,7 +247,8 @@ export class EngineProcess {
           resolve({ code, signal })
         }
         const timer = setTimeout(done, LAST_WORDS_MS) // a child of its own may still hold its stderr
-        child.stderr?.once('close', done)
+        if (child.stderr?.closed) done()
+        else child.stderr?.once('close', done)
       })
     })
   }

@@ -67,8 +67,8 @@ export class IsolatedEngine implements EngineHandle {
   }
 
   /**
-   * `idle`: no process runs, the next call starts one; `running`; `down`: it has crashed too often and is not started any more;
-   * `closed`.
+   * `idle`: no process runs, the next call starts one; `running`; `down`: it has crashed too often and is not started any more,
+   * unless by `reset()`; `closed`.
    */
   get state(): 'idle' | 'running' | 'down' | 'closed' {
     if (this.#closed) return 'closed'
@@ -86,6 +86,12 @@ export class IsolatedEngine implements EngineHandle {
     this.#process = new EngineProcess(this.#cwd, listenerOf(new WeakRef(this)))
     abandoned.register(this, this.#process, this)
     return this.#process
+  }
+
+  /** Lets one that is `down` start again with the next call, its crashes forgotten. */
+  reset(): void {
+    this.#down = undefined
+    this.#crashes.length = 0
   }
 
   /** @internal Ends the process, if there is one, until a model needs it again. */
@@ -124,7 +130,7 @@ export class IsolatedEngine implements EngineHandle {
     while (now - this.#crashes[0]! > this.#restartWindow) this.#crashes.shift()
     if (this.#crashes.length <= this.#maxRestarts) return
     this.#down = new EngineCrashedError(
-      `The isolated engine has crashed ${this.#crashes.length} times within ${this.#restartWindow / 1000} s and is not started any more (maxRestarts ${this.#maxRestarts}). The last time: ${crash.message}`,
+      `The isolated engine has crashed ${this.#crashes.length === 1 ? 'once' : `${this.#crashes.length} times`} within ${this.#restartWindow / 1000} s and is not started any more (maxRestarts ${this.#maxRestarts}). The last time: ${crash.message}`,
       { ...crash, running: [] },
       { cause: crash },
     )

@@ -78,7 +78,7 @@ export async function openModel<Started>(
     options.logger.warn(`device "${device}" is not used: ${reason}`)
   }
   let cause: unknown
-  const { rpcServers } = options
+  const { rpcServers, tensorSplit } = options
   for (const one of tried) {
     if ('reason' in one) {
       fallBack(one.device, one.reason)
@@ -90,7 +90,9 @@ export async function openModel<Started>(
       cache: options,
     }).total
     const gpus = rpcServers.length > 0 ? one.gpus : choose(one.gpus, bytes)
-    if (gpus.length > 0 && options.tensorSplit.length > gpus.length)
+    if (gpus.length === 0 && tensorSplit.length > 0)
+      options.logger.warn('tensorSplit has no effect on the CPU alone')
+    else if (tensorSplit.length > gpus.length)
       throw optionError(
         'tensorSplit',
         `a number for each of ${gpus.map(label).join(', ')}`,

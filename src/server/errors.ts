@@ -105,10 +105,14 @@ export function toApiError(error: unknown): ApiError {
     case 'ERR_CLOSED':
       return new ApiError(503, 'The model was closed.', { code: 'model_closed', cause })
     case 'ERR_ENGINE_CRASHED':
-      return new ApiError(503, "The model's process has crashed; try again.", {
-        code: 'engine_crashed',
-        cause,
-      })
+      return new ApiError(
+        503,
+        "The model's process has crashed; the next request starts it anew, unless it crashes too often. The server's log tells more.",
+        {
+          code: 'engine_crashed',
+          cause,
+        },
+      )
     case 'ERR_MEMORY':
       return new ApiError(503, 'There is not enough memory for this model now.', { code, cause })
     default:
