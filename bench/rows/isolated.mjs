@@ -4,7 +4,7 @@ import { interleave, ratios, speeds } from '../pairs.mjs'
 import { median } from '../stats.mjs'
 
 const EACH = { nCtx: 512, prompt: 64 } // a stream; pairs are many and short
-const LENGTHS = { 1: { tokens: 96, repetitions: 2 }, 8: { tokens: 64, repetitions: 1 } }
+const LENGTHS = { 1: { tokens: 96, repetitions: 2 }, 8: { tokens: 64, repetitions: 2 } }
 
 const row = (count) => ({
   name: count === 1 ? 'isolated' : `isolated-${count}`,
