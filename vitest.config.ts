@@ -7,6 +7,7 @@ const shared = {
   // Against what hangs only: on a busy machine everything takes longer.
   testTimeout: 300_000,
   hookTimeout: 300_000,
+  expect: { poll: { timeout: 120_000 } },
 }
 
 /** As tsup does: the text of the file. */

@@ -33,7 +33,8 @@ Napi::Value AddRpcServer(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const std::string endpoint = Text(info[0], "endpoint");
   const AddServer add = FindAddServer();
-  if (add == nullptr) throw MakeError(env, "ERR_LOAD", "this build of the addon is without RPC (GPT4ALL_RPC)");
+  if (add == nullptr)
+    throw MakeError(env, "ERR_LOAD", "this build of the addon is without RPC (GPT4ALL_RPC)");
   ggml_backend_reg_t server = add(endpoint.c_str());
   if (server == nullptr) throw MakeError(env, "ERR_LOAD", endpoint + " has no devices");
   {

@@ -22,6 +22,7 @@ afterAll(async () => {
 })
 beforeEach(async () => {
   page = await browser.newPage()
+  page.setDefaultTimeout(120_000)
   page.on('request', (request) => requests.push(request.url()))
   page.on('console', (message) => {
     if (message.type() === 'error') problems.push(message.text())
@@ -42,12 +43,24 @@ const ask = async (text: string) => {
   await page.keyboard.press('Enter')
 }
 const isIdle = () => page.getByRole('button', { name: 'Send' }).waitFor()
-/** From here on answers go on until they are stopped: the tokens that end one are banned. */
-const endless = () =>
-  page.route('**/v1/chat/completions', async (route) => {
-    const ends = await running.model.tokenize('<|im_end|><|endoftext|>', { parseSpecial: true })
-    const logit_bias = Object.fromEntries(ends.map((id) => [id, -100]))
-    await route.continue({ postData: JSON.stringify({ ...route.request().postDataJSON(), logit_bias }) })
+/** From here on the page reads the beginning of an answer, and no more of it until it is stopped. */
+const held = () =>
+  page.evaluate(() => {
+    const real = window.fetch
+    window.fetch = async (input, init) => {
+      const response = await real(input, init)
+      const stopped = new Promise<void>((resolve) => init?.signal?.addEventListener('abort', () => resolve()))
+      let left = 1000
+      // Some tokens; those that no screen has shown yet come with the next frame.
+      const hold = new TransformStream<Uint8Array, Uint8Array>({
+        async transform(bytes, controller) {
+          controller.enqueue(bytes)
+          left -= bytes.length
+          if (left <= 0) await stopped
+        },
+      })
+      return new Response(response.body?.pipeThrough(hold), response)
+    }
   })
 
 describe('the chat page', () => {
@@ -71,17 +84,17 @@ describe('the chat page', () => {
   })
 
   test('stops at the Escape key, and at its button; what there is stays', async () => {
-    await endless()
+    await held()
     for (const stop of [
       () => page.keyboard.press('Escape'),
       () => page.getByRole('button', { name: 'Stop' }).click(),
     ]) {
       await ask('Tell me a story.')
-      await expect.poll(async () => (await answers().last().textContent())?.length).toBeGreaterThan(20)
+      await expect.poll(async () => (await answers().last().textContent())?.length).toBeGreaterThan(0)
       await stop()
       await isIdle()
       while (running.model.activity.running > 0) await new Promise(setImmediate)
-      expect((await answers().last().textContent())?.length).toBeGreaterThan(20)
+      expect((await answers().last().textContent())?.length).toBeGreaterThan(0)
     }
   })
 
