@@ -46,8 +46,8 @@ const isIdle = () => page.getByRole('button', { name: 'Send' }).waitFor()
 /** From here on the page reads the beginning of an answer, and no more of it until it is stopped. */
 const held = () =>
   page.evaluate(() => {
-    const real = window.fetch
-    window.fetch = async (input, init) => {
+    const real = globalThis.fetch
+    globalThis.fetch = async (input: string | URL | Request, init?: RequestInit) => {
       const response = await real(input, init)
       const stopped = new Promise<void>((resolve) => init?.signal?.addEventListener('abort', () => resolve()))
       let left = 1000
