@@ -10,6 +10,7 @@
 #include "log.h"
 #include "matmul.h"
 #include "model.h"
+#include "parent-process.h"
 #include "rpc-servers.h"
 #include "sampler.h"
 #include "string-scan.h"
@@ -100,6 +101,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("backends", Napi::Function::New<Backends>(env, "backends"));
   exports.Set("devices", Napi::Function::New<Devices>(env, "devices"));
   exports.Set("addRpcServer", Napi::Function::New<AddRpcServer>(env, "addRpcServer"));
+  exports.Set("endWithParent", Napi::Function::New<EndWithParent>(env, "endWithParent"));
   exports.Set("kernels", Napi::Function::New<KernelNames>(env, "kernels"));
   exports.Set("useKernels", Napi::Function::New<UseKernelsOf>(env, "useKernels"));
   exports.Set("Model", Model::Init(env));

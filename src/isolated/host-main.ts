@@ -1,5 +1,6 @@
 /** The program of an isolated engine's process: see `EngineProcess`, which starts it. */
 import type { BirpcReturn } from 'birpc'
+import { loadBinding } from '../native/binding.ts'
 import { Host } from './host.ts'
 import { Outbox } from './outbox.ts'
 import { connect } from './rpc.ts'
@@ -8,6 +9,11 @@ import type { HostFunctions, ProgramFunctions } from './wire.ts'
 // It lives as long as the program does, however that ends, and no signal of a terminal or a service manager ends it before: the
 // program may have something to finish.
 process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+try {
+  loadBinding().endWithParent()
+} catch {
+  // without an addon nothing computes here: opening a model tells
+}
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 
 const outbox: Outbox<unknown> = new Outbox<unknown>(

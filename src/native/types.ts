@@ -250,6 +250,8 @@ export type NativeBinding = {
   // ggml_backend_rpc_add_server: makes the devices of a ggml-rpc-server known, and tells their names. Blocks, and ends the
   // process where nothing answers: see `IsolatedEngine`
   addRpcServer(endpoint: string): string[]
+  // native/parent-process.cc: the system ends this process with the one that started it
+  endWithParent(): void
   // native/matmul.cc: who can compute products on this CPU, the fastest last: `ggml`, `avx2`, `vnni`
   kernels(): string[]
   // Who does, the last of them at first; `false` for another name. For tests and benchmarks, not while contexts compute

@@ -132,6 +132,19 @@ describe.each(MODES)('%s', (mode) => {
   })
 })
 
+// Elsewhere a stopped process ends when it goes on.
+test.skipIf(process.platform !== 'linux')('an engine that is stopped ends with its program too', async () => {
+  const { signal, messages } = await runChild('matrix.mjs', ['isolated', 'streaming', 'SIGKILL'], {
+    onMessage: (message, child) => {
+      process.kill((message as { readonly ready: number }).ready, 'SIGSTOP')
+      child.kill('SIGKILL')
+    },
+  })
+  expect(signal).toBe('SIGKILL')
+  const { ready: engine } = messages[0] as { readonly ready: number }
+  await vi.waitFor(() => expect(isGone(engine)).toBe(true), { timeout: 10_000 })
+})
+
 test('what nobody holds any more is given back: processes, turns, places; what is awaited is not', async () => {
   const { code, stderr, messages } = await runChild('dropped.mjs', [], { execArgv: ['--expose-gc'] })
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
