@@ -118,12 +118,13 @@ export function resolveChatOptions(options: ChatSessionOptions = {}): ResolvedCh
   if (system && messages[0]?.role === 'system')
     throw optionError('systemPrompt', 'no system prompt beside a system message in "messages"', system)
   const { restore } = options
-  if (string('restore', restore) !== undefined && (system !== undefined || options.messages !== undefined))
-    throw optionError(
-      'restore',
-      'a file without "messages" and "systemPrompt", which it has itself,',
-      restore,
-    )
+  if (string('restore', restore) !== undefined)
+    for (const [name, value] of [
+      ['systemPrompt', system],
+      ['messages', options.messages],
+    ] as const)
+      if (value !== undefined)
+        throw optionError(name, 'nothing beside "restore", whose file brings its own,', value)
   string('promptTemplate', promptTemplate)
   string('chatTemplate', chatTemplate)
   if (promptTemplate !== undefined) parsePattern(promptTemplate)

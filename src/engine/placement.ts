@@ -249,7 +249,13 @@ export class Placement {
     this.#preparing.push(
       done.then(
         () => true,
-        () => false,
+        (error: Error & { readonly code?: string }) => {
+          const level = error.code === 'ERR_STATE' ? 'warn' : 'debug'
+          this.#shape.logger[level](
+            `what was cached is not used, the prompt is evaluated anew: ${error.message}`,
+          )
+          return false
+        },
       ),
     )
   }

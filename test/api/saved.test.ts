@@ -117,6 +117,21 @@ describe('a saved session', () => {
     expect(lines.join('\n')).toContain('other options of the model')
   })
 
+  test('is evaluated anew where its cache is damaged, with a word in the log', async () => {
+    const file = newFile()
+    await (await talk(await open())).save(file, { state: true })
+    const bytes = readFileSync(file)
+    bytes[bytes.length - 100]! ^= 1
+    writeFileSync(file, bytes)
+    const lines: string[] = []
+    const log = (line: string) => void lines.push(line)
+    const logger = { debug() {}, info() {}, warn: log, error: log }
+    const restored = (await open({ logger })).chatSession({ restore: file })
+    const fresh = (await open()).chatSession({ messages: restored.messages })
+    expect(await next(restored)).toEqual(await next(fresh))
+    expect(lines).toEqual([expect.stringMatching(/evaluated anew: .*damaged/)])
+  })
+
   test('knows how its last answer was written, so that continue() goes on with it', async () => {
     const file = newFile()
     const session = await talk(await open())
@@ -186,8 +201,10 @@ describe('a file that is no saved session', () => {
     await model.chatSession().save(file)
     const option = expect.objectContaining({ code: 'ERR_OPTION' })
     expect(() => model.chatSession({ restore: 1 as never })).toThrow(option)
-    expect(() => model.chatSession({ restore: file, messages: [] })).toThrow(option)
-    expect(() => model.chatSession({ restore: file, systemPrompt: 'x' })).toThrow(option)
+    for (const beside of [{ messages: [] }, { systemPrompt: 'x' }])
+      expect(() => model.chatSession({ restore: file, ...beside })).toThrow(
+        expect.objectContaining({ code: 'ERR_OPTION', option: Object.keys(beside)[0] }),
+      )
     await expect(model.chatSession().save('')).rejects.toThrow(option)
     await expect(model.chatSession().save(file, { state: 1 as never })).rejects.toThrow(option)
     await expect(model.chatSession().save(file, { stat: true } as never)).rejects.toThrow(option)
