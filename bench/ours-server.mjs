@@ -24,4 +24,5 @@ process.on('message', async (asked) => {
   await model.close()
   process.disconnect()
 })
+process.once('disconnect', () => process.exit()) // also where whoever measures was ended
 process.send({ url, bannedTokens })
