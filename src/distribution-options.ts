@@ -1,6 +1,6 @@
 /** Options of a model on where its engine runs: in a process of its own, on several machines. */
-import { checkKnown, checkObject, limit, MAX_FLOAT, number } from './checks.ts'
-import { optionError } from './errors.ts'
+import { callable, checkKnown, checkObject, limit, MAX_FLOAT, number } from './checks.ts'
+import { type EngineCrashedError, optionError } from './errors.ts'
 
 /** Options of `new IsolatedEngine(options)`, and of `isolated`. */
 export type IsolatedEngineOptions = {
@@ -11,6 +11,11 @@ export type IsolatedEngineOptions = {
   readonly maxRestarts?: number | undefined
   /** Milliseconds in which crashes count together, at least 1. @default 60_000 */
   readonly restartWindow?: number | undefined
+  /**
+   * Called once for each crash, before the calls under way reject; with one too many `state` is `'down'` by then. What it throws is
+   * an uncaught exception, as of any listener. @default none
+   */
+  readonly onCrash?: ((crash: EngineCrashedError) => void) | undefined
 }
 
 /** What models need to know of an `IsolatedEngine`. */
@@ -83,10 +88,11 @@ export function rpcServer(name: string, value: unknown): string {
 
 export function resolveEngineOptions(options: IsolatedEngineOptions = {}) {
   checkObject('options', options)
-  checkKnown(options, { maxRestarts: true, restartWindow: true })
+  checkKnown(options, { maxRestarts: true, restartWindow: true, onCrash: true })
   return {
     maxRestarts: limit('maxRestarts', options.maxRestarts) ?? 5,
     restartWindow: number('restartWindow', options.restartWindow, 1, LONGEST_WINDOW) ?? 60_000,
+    onCrash: callable('onCrash', options.onCrash),
   }
 }
 

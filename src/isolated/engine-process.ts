@@ -43,8 +43,8 @@ export class EngineProcess {
   /** Weakly: a generation that nobody holds any more, and nobody waits for, is left. */
   readonly #runs = new Map<number, WeakRef<RemoteRun>>()
   readonly #abandoned = new FinalizationRegistry((id: number) => this.leaveRun(id))
-  /** What it was asked for and has not answered, with who waits: these stay. */
-  readonly #running = new Set<{ readonly what: string; readonly waiting: Promise<unknown> }>()
+  /** Who waits for something of it, and for what where that is no generation: these stay. */
+  readonly #held = new Set<{ readonly what: string | undefined; readonly waiting: Promise<unknown> }>()
   #isReferenced = true
   #receive: (message: unknown) => void = () => {}
   /** The last line that tells of a failure. */
@@ -105,15 +105,13 @@ export class EngineProcess {
   /** Asks for something; `what` is what a crash meanwhile tells of it. Rejects where it crashes. */
   async ask<T>(what: string, question: (host: RemoteHost) => Promise<T>): Promise<T> {
     if (this.#failure) throw this.#failure
-    return this.hold(
-      what,
-      new Promise<T>((resolve, reject) => {
-        this.#waiting.add(reject)
-        question(this.#host)
-          .then(resolve, reject)
-          .finally(() => this.#waiting.delete(reject))
-      }),
-    )
+    const answer = new Promise<T>((resolve, reject) => {
+      this.#waiting.add(reject)
+      question(this.#host)
+        .then(resolve, reject)
+        .finally(() => this.#waiting.delete(reject))
+    })
+    return this.hold(answer, what)
   }
 
   /** Tells it something that needs no answer; nothing once it has ended. */
@@ -121,22 +119,22 @@ export class EngineProcess {
     if (!this.#failure) what(this.#host).catch(() => {})
   }
 
-  /** Keeps the program alive, and `what` among that which is under way, until `waiting` settles. */
-  async hold<T>(what: string, waiting: Promise<T>): Promise<T> {
+  /** Keeps the program alive until `waiting` settles; a crash tells of `what` until then. */
+  async hold<T>(waiting: Promise<T>, what?: string): Promise<T> {
     const held = { what, waiting }
-    this.#running.add(held)
+    this.#held.add(held)
     this.#setReferenced(true)
     try {
       return await waiting
     } finally {
-      this.#running.delete(held)
-      if (this.#running.size === 0) setImmediate(this.#letGo)
+      this.#held.delete(held)
+      if (this.#held.size === 0) setImmediate(this.#letGo)
     }
   }
 
   // A turn later: who reads a stream waits again at once.
   #letGo = (): void => {
-    if (this.#running.size === 0) this.#setReferenced(false)
+    if (this.#held.size === 0) this.#setReferenced(false)
   }
 
   addRun(id: number, run: RemoteRun): void {
@@ -160,14 +158,14 @@ export class EngineProcess {
   async endHung(why: string): Promise<void> {
     this.#remember(why, true)
     this.#child.kill('SIGKILL')
-    await this.hold('closing', this.ended)
+    await this.hold(this.ended, 'closing')
   }
 
   /** Ends it at once: whatever is under way rejects with `reason`. Resolves when it has ended. */
   end(reason: Error): Promise<void> {
     this.#endedBecause ??= reason
     this.#child.kill('SIGKILL')
-    return this.hold('closing', this.ended)
+    return this.hold(this.ended, 'closing')
   }
 
   #send(messages: readonly unknown[]): void {
@@ -215,15 +213,18 @@ export class EngineProcess {
   }
 
   #crash(end: End, onCrash: (crash: EngineCrashedError) => void): EngineCrashedError {
-    const crash = crashOf(
-      end,
-      this.#lastError,
-      this.#lastLines,
-      Array.from(this.#running, ({ what }) => what),
-    )
+    const crash = crashOf(end, this.#lastError, this.#lastLines, this.#underWay())
     onCrash(crash)
     for (const { logger } of this.models.values()) logger.error(crash.message)
     return crash
+  }
+
+  // A generation also while its reader does something else.
+  #underWay(): string[] {
+    const asked = Array.from(this.#held, ({ what }) => what)
+    const runs = Array.from(this.#runs.values(), (run) => run.deref())
+    const generations = runs.map((run) => (run?.isOver ? undefined : run?.what))
+    return [...asked, ...generations].filter((what) => what !== undefined)
   }
 
   #watch(): Promise<End> {

@@ -36,6 +36,7 @@ function listenerOf(engine: WeakRef<IsolatedEngine>): (crash: EngineCrashedError
 export class IsolatedEngine implements EngineHandle {
   readonly #maxRestarts: number
   readonly #restartWindow: number
+  readonly #onCrash: IsolatedEngineOptions['onCrash']
   readonly #crashes: number[] = []
   #process: EngineProcess | undefined
   #lastCrash: EngineCrashedError | undefined
@@ -46,9 +47,10 @@ export class IsolatedEngine implements EngineHandle {
 
   /** No process is started before a model needs one. @throws {TypeError | RangeError} `ERR_OPTION` */
   constructor(options?: IsolatedEngineOptions) {
-    const { maxRestarts, restartWindow } = resolveEngineOptions(options)
+    const { maxRestarts, restartWindow, onCrash } = resolveEngineOptions(options)
     this.#maxRestarts = maxRestarts
     this.#restartWindow = restartWindow
+    this.#onCrash = onCrash
   }
 
   /** Of the process that runs; `undefined` where none does. */
@@ -125,6 +127,7 @@ export class IsolatedEngine implements EngineHandle {
   noteCrash(crash: EngineCrashedError): void {
     abandoned.unregister(this)
     this.#lastCrash = crash
+    queueMicrotask(() => this.#onCrash?.(crash)) // what it throws must not come between the crash and those whom it concerns
     const now = performance.now()
     this.#crashes.push(now)
     while (now - this.#crashes[0]! > this.#restartWindow) this.#crashes.shift()

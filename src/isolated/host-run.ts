@@ -1,3 +1,4 @@
+import type { ChatMessage } from '../chat/template.ts'
 import type { TokenLogprob } from '../engine/logprobs.ts'
 import type { Spoken } from '../engine/reply.ts'
 import { newRecord, type RunRecord } from '../generation-run.ts'
@@ -13,6 +14,7 @@ type Start = (record: RunRecord, signal: AbortSignal) => AsyncGenerator<Spoken, 
  */
 export class HostRun {
   readonly #id: number
+  readonly #messages: readonly ChatMessage[]
   readonly #reader: { interval: number }
   readonly #record: RunRecord
   readonly #leaving = new AbortController()
@@ -27,9 +29,10 @@ export class HostRun {
   #figures: Figures | undefined
   #wake = () => {}
 
-  /** `schedule` is called when there is something to `take()`. */
-  constructor(id: number, interval: number, schedule: () => void) {
+  /** `messages` are those of the turn; `schedule` is called when there is something to `take()`. */
+  constructor(id: number, interval: number, messages: readonly ChatMessage[], schedule: () => void) {
     this.#id = id
+    this.#messages = messages
     this.#reader = { interval }
     this.#record = newRecord(this.#reader)
     this.#schedule = schedule
@@ -98,7 +101,9 @@ export class HostRun {
   }
 
   #tellPrompt(fits: boolean): void {
-    this.#prompt = { dropped: this.#record.dropped, fits }
+    const left = new Set(this.#record.dropped)
+    const dropped = Array.from(this.#messages.keys()).filter((i) => left.has(this.#messages[i]!))
+    this.#prompt = { dropped, fits }
     this.#hasPrompt = true
     this.#schedule()
   }

@@ -94,7 +94,8 @@ export class Host {
       this.#conversation(conversation).save(file, said, options, making),
     startRun: (id, request) => {
       this.#tellPrompts(request.tellsPrompt)
-      const run = new HostRun(id, request.interval, this.#schedule)
+      const messages = 'turn' in request ? request.turn.messages : []
+      const run = new HostRun(id, request.interval, messages, this.#schedule)
       this.#runs.set(id, run)
       void run.run((record, signal) => this.#start(request, record, signal))
       this.#noteChange()

@@ -83,8 +83,7 @@ export class RemoteConversation implements Conversation {
     })
     process.overflows.set(id, ask)
     try {
-      const wire = { ...turn, messages: messagesToWire(turn.messages) }
-      yield* runIn(process, { conversation: id, turn: wire }, options, record, signal)
+      yield* runIn(process, { conversation: id, turn }, options, record, signal)
     } catch (error) {
       throw thrown ? thrown.error : error
     } finally {

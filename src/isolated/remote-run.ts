@@ -1,10 +1,11 @@
+import type { ChatMessage } from '../chat/template.ts'
 import type { Spoken } from '../engine/reply.ts'
 import type { ResolvedGenerateOptions } from '../generate-options.ts'
 import type { RunRecord } from '../generation-run.ts'
 import { arePromptsWanted } from '../logger.ts'
 import type { Turn } from '../open-model.ts'
 import type { EngineProcess } from './engine-process.ts'
-import { BATCHES_TOLD, type Item, type RunUpdate } from './wire.ts'
+import { BATCHES_TOLD, type Item, messagesToWire, type RunUpdate } from './wire.ts'
 import { errorFromWire } from './wire-errors.ts'
 
 /** Tells the engine's process that so many more batches have been read. */
@@ -13,6 +14,7 @@ type Grant = (batches: number, interval: number | undefined) => void
 /** The program's end of a generation in the engine's process: what has come of it and has not been read yet. */
 export class RemoteRun {
   readonly #record: RunRecord
+  readonly #messages: readonly ChatMessage[]
   readonly #grant: Grant
   readonly #batches: (readonly Item[])[] = []
   #interval: number
@@ -21,10 +23,17 @@ export class RemoteRun {
   #end: { readonly error: unknown } | 'done' | undefined
   #wake = () => {}
 
-  constructor(record: RunRecord, grant: Grant) {
+  /** `messages` are those of the turn. */
+  constructor(record: RunRecord, messages: readonly ChatMessage[], grant: Grant) {
     this.#record = record
+    this.#messages = messages
     this.#grant = grant
     this.#interval = record.reader.interval
+  }
+
+  /** What a crash tells of it. */
+  get what(): string {
+    return `a generation (${this.#record.promptTokens} tokens of prompt)`
   }
 
   get isOver(): boolean {
@@ -35,7 +44,7 @@ export class RemoteRun {
     const record = this.#record
     if (figures) Object.assign(record, figures)
     if (prompt) {
-      record.dropped = prompt.dropped
+      record.dropped = prompt.dropped.map((i) => this.#messages[i]!)
       if (prompt.fits) record.onPrompt?.()
     }
     if (items.length > 0) this.#batches.push(items)
@@ -117,16 +126,18 @@ export async function* runIn(
 ): AsyncGenerator<Spoken, void, void> {
   signal.throwIfAborted()
   const id = process.newId()
-  const run = new RemoteRun(record, (batches, interval) =>
+  const messages = 'turn' in asked ? asked.turn.messages : []
+  const run = new RemoteRun(record, messages, (batches, interval) =>
     process.say((host) => host.credit.asEvent(id, batches, interval)),
   )
   process.addRun(id, run)
   const { interval } = record.reader
-  const request = { ...asked, options, interval, tellsPrompt: arePromptsWanted() }
+  const wire =
+    'turn' in asked ? { ...asked, turn: { ...asked.turn, messages: messagesToWire(messages) } } : asked
+  const request = { ...wire, options, interval, tellsPrompt: arePromptsWanted() }
   process.say((host) => host.startRun.asEvent(id, request))
-  const what = () => `a generation (${record.promptTokens} tokens of prompt)`
   try {
-    yield* run.read(signal, (waiting) => process.hold(what(), waiting))
+    yield* run.read(signal, (waiting) => process.hold(waiting))
   } finally {
     process.removeRun(id, run)
   }

@@ -63,8 +63,8 @@ export type RunUpdate = {
   readonly items: Item[]
   /** Where they have changed. */
   readonly figures?: Figures
-  /** The prompt is made: the messages that it leaves out, and whether it is evaluated. */
-  readonly prompt?: { readonly dropped: readonly ChatMessage[]; readonly fits: boolean }
+  /** The prompt is made: which messages of the turn it leaves out, by index, and whether it is evaluated. */
+  readonly prompt?: { readonly dropped: readonly number[]; readonly fits: boolean }
   readonly end?: { readonly outcome: Outcome } | { readonly error: WireError }
 }
 

@@ -51,6 +51,9 @@ export class Metrics {
     gauge('gpt4all_generations_queued', 'Generations that wait in line now.', (gauge) => {
       for (const { id, queued } of pool.activities()) gauge.set({ model: id }, queued)
     })
+    gauge('gpt4all_engine_restarts', 'Restarts of the isolated engine behind crashes.', (gauge) => {
+      for (const { id, restarts } of pool.restarts()) gauge.set({ model: id }, restarts)
+    })
     gauge('gpt4all_model_loaded', '1 for each model whose weights are in memory.', (gauge) => {
       for (const id of pool.loaded) gauge.set({ model: id }, 1)
     })

@@ -75,6 +75,19 @@ export class ModelPool {
     return [...this.#entries.values()].filter(({ model }) => model?.config).map(({ id }) => id)
   }
 
+  /** Ids of the models whose isolated engine has crashed too often and is not started any more. */
+  get down(): readonly string[] {
+    return [...this.#entries.values()]
+      .filter(({ model }) => model?.engine?.state === 'down')
+      .map(({ id }) => id)
+  }
+
+  /** How often the isolated engines of models were started anew. */
+  *restarts(): Iterable<{ readonly id: string; readonly restarts: number }> {
+    for (const { id, model } of this.#entries.values())
+      if (model?.engine) yield { id, restarts: model.engine.restarts }
+  }
+
   /** What the loaded models are doing. */
   *activities(): Iterable<{ readonly id: string; readonly running: number; readonly queued: number }> {
     for (const { id, model } of this.#entries.values()) if (model) yield { id, ...model.activity }

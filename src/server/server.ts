@@ -164,8 +164,12 @@ export class ModelServer {
       throw new ApiError(404, `There is nothing at ${req.path.slice(0, 200)}.`, { code: 'unknown_url' })
     })
     // Open to all, so it tells no names to who would need a key to hear them.
-    const names = () => (options.apiKeys.length > 0 ? {} : { loaded: pool.loaded })
-    app.get('/health', (c) => c.json({ status: 'ok', ...names() }))
+    const named = (names: Record<string, readonly string[]>) => (options.apiKeys.length > 0 ? {} : names)
+    app.get('/health', (c) => {
+      const { loaded, down } = pool
+      if (down.length === 0) return c.json({ status: 'ok', ...named({ loaded }) })
+      return c.json({ status: 'engine_down', ...named({ loaded, down }) }, 503)
+    })
     app.get('/metrics', () => this.#metrics.toResponse())
     app.get('/v1/models', async (c) => c.json({ object: 'list', data: (await pool.list()).map(modelObject) }))
     app.get('/v1/models/:id', async (c) => {

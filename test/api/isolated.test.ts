@@ -2,52 +2,14 @@ import { channel } from 'node:diagnostics_channel'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
-import {
-  EngineCrashedError,
-  GPT4All,
-  IsolatedEngine,
-  isGPT4AllError,
-  type ModelOptions,
-} from '../../src/index.ts'
-import { EMBEDDED } from '../support/models.ts'
+import { afterAll, describe, expect, test, vi } from 'vitest'
+import { type ChatMessage, GPT4All, isGPT4AllError } from '../../src/index.ts'
+import { answer, ENDLESS, GREEDY, open, QUESTION } from '../support/isolated.ts'
 
-// The engine's process runs dist/, which `npm test` makes of the same sources first.
-const GREEDY = { temp: 0, repeatPenalty: 1 }
-/** Token ids of `<|im_end|>` and `<|endoftext|>`: without them the model never ends. */
-const UNENDING = { 2: Number.NEGATIVE_INFINITY, 0: Number.NEGATIVE_INFINITY }
-const ENDLESS = { ...GREEDY, maxTokens: Number.POSITIVE_INFINITY, logitBias: UNENDING }
-const QUESTION = 'The capital of France is'
 const LONG = 'a fish and a dog. '.repeat(600)
 
 const folder = mkdtempSync(join(tmpdir(), 'gpt4all-isolated-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-const owners: { close(): Promise<void> }[] = []
-async function open(options: ModelOptions = {}): Promise<GPT4All> {
-  const model = new GPT4All(EMBEDDED, { nThreads: 1, nCtx: 512, isolated: true, ...options })
-  owners.unshift(model)
-  return model.open()
-}
-afterEach(async () => {
-  for (const owner of owners.splice(0)) await owner.close()
-})
-
-const answer = async (model: GPT4All) => (await model.generate(QUESTION, { ...GREEDY, maxTokens: 5 })).trim()
-const kill = (model: GPT4All, signal: NodeJS.Signals = 'SIGKILL') => process.kill(model.engine!.pid!, signal)
-
-/** What `kill` did has arrived. */
-const crashed = (model: GPT4All) =>
-  vi.waitFor(() => expect(model.engine?.state).toBe('idle'), { timeout: 5000 })
-
-async function failure(promise: PromiseLike<unknown>): Promise<EngineCrashedError> {
-  const error = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  )
-  expect(error).toBeInstanceOf(EngineCrashedError)
-  return error as EngineCrashedError
-}
 
 describe('a model with isolated: true', () => {
   test('computes in a process of its own, which ends with it', async () => {
@@ -290,155 +252,28 @@ describe('a model with isolated: true', () => {
     expect(usage.promptTokens).toBeLessThan(30)
   })
 
+  test('tells which messages did not fit as the program has made them', async () => {
+    const messages = Array.from({ length: 40 }, (_, i) => ({
+      role: i % 2 === 0 ? ('user' as const) : ('assistant' as const),
+      content: 'Count from 1 to 20.',
+      id: i,
+    }))
+    for (const overflow of ['drop-oldest', (all: readonly ChatMessage[]) => all.slice(-1)] as const) {
+      const told = async (isolated: boolean) => {
+        const chat = (await open({ nCtx: 256, isolated })).chatSession({ messages, overflow })
+        return (await chat.generate('Hi', { ...GREEDY, maxTokens: 4 }).result).dropped
+      }
+      const there = await told(true)
+      expect(there.length).toBeGreaterThan(20)
+      expect(there[0]).toHaveProperty('id', 0)
+      expect(there).toEqual(await told(false))
+    }
+  })
+
   test('the number of threads may change', async () => {
     const model = await open()
     model.setThreadCount(1)
     expect(model.threadCount).toBe(1)
     expect(await answer(model)).toBe('Paris.')
-  })
-})
-
-describe('a crash of its process', () => {
-  test.each(['SIGKILL', 'SIGSEGV', 'SIGABRT'] as const)(
-    '%s rejects what is under way, with what was running, and keeps the text so far; the next call answers',
-    async (signal) => {
-      const model = await open()
-      const generation = model.generate('Once upon a time', ENDLESS)
-      const read = async () => {
-        let count = 0
-        for await (const _ of generation) if (++count === 3) kill(model, signal)
-      }
-      const error = await failure(read())
-      expect(error).toMatchObject({ code: 'ERR_ENGINE_CRASHED', signal })
-      expect(error.running).toEqual([expect.stringContaining('generation')])
-      expect(generation.partial.text).not.toBe('')
-      expect(await answer(model)).toBe('Paris.')
-      expect(model.engine).toMatchObject({ restarts: 1, state: 'running', lastCrash: { signal } })
-    },
-  )
-
-  test('while it loads rejects the opening; the next attempt opens', async () => {
-    const model = new GPT4All(EMBEDDED, { nThreads: 1, isolated: true })
-    owners.unshift(model)
-    const opening = failure(model.open())
-    kill(model)
-    expect((await opening).running).toEqual([expect.stringContaining('loading')])
-    await model.open()
-    expect(model.backend).toBe('cpu')
-  })
-
-  test('loses no conversation: the turn is taken back, the next one goes on with the same history', async () => {
-    const model = await open({ deterministic: true })
-    const undisturbed = model.chatSession()
-    const said = ['My name is Ada.', 'What is the capital of France?', 'What is my name?']
-    for (const prompt of said) await undisturbed.generate(prompt, GREEDY)
-    const chat = model.chatSession()
-    await chat.generate(said[0]!, GREEDY)
-    await chat.generate(said[1]!, GREEDY)
-    const before = chat.messages
-    const turn = chat.generate('Count from 1 to 20.', ENDLESS)
-    const read = async () => {
-      for await (const _ of turn) if (model.engine?.pid !== undefined) kill(model)
-    }
-    await failure(read())
-    expect(chat.messages).toEqual(before)
-    const { text, usage } = await chat.generate(said[2]!, GREEDY).result
-    expect(usage.cachedTokens).toBe(0)
-    expect(text).toBe(undisturbed.messages.at(-1)?.content)
-    expect(chat.messages).toEqual(undisturbed.messages)
-  })
-
-  test('while a turn is given up that would have begun anew does not hurt the next one', async () => {
-    const model = await open({ nCtx: 128 })
-    const chat = model.chatSession({ overflow: (messages) => messages.slice(-1) })
-    for (let i = 0; i < 3; i++) await chat.generate('Count from 1 to 20.', { ...GREEDY, maxTokens: 24 })
-    kill(model)
-    await crashed(model)
-    const controller = new AbortController()
-    const first = chat.generate('Count from 1 to 20.', { ...GREEDY, signal: controller.signal })
-    const rejected = expect(first).rejects.toThrow()
-    const second = chat.generate('What is the capital of France?', { ...GREEDY, maxTokens: 24 }).result
-    controller.abort()
-    await rejected
-    expect((await second).text).toContain('Paris')
-  })
-
-  test('is logged, and while nothing is under way nobody else hears of it', async () => {
-    const lines: string[] = []
-    const log = (line: string) => void lines.push(line)
-    const model = await open({ logger: { debug() {}, info() {}, warn: log, error: log } })
-    kill(model)
-    await crashed(model)
-    expect(lines).toEqual([expect.stringContaining('SIGKILL')])
-    expect(model.backend).toBe('cpu')
-    expect(await model.countTokens('What?')).toBeGreaterThan(0)
-  })
-
-  test('too many within the window keep it down, with the reason', async () => {
-    const model = await open({ isolated: { maxRestarts: 1, restartWindow: 60_000 } })
-    kill(model)
-    await crashed(model)
-    await model.countTokens('What?')
-    kill(model)
-    await vi.waitFor(() => expect(model.engine?.state).toBe('down'), { timeout: 5000 })
-    const error = await failure(model.generate(QUESTION))
-    expect(error.message).toMatch(/crashed 2 times .*maxRestarts 1.*SIGKILL/)
-  })
-})
-
-describe('an IsolatedEngine', () => {
-  test('serves several models, which share weights there, and outlives them until its close()', async () => {
-    const engine = new IsolatedEngine()
-    owners.push(engine)
-    expect(engine.state).toBe('idle')
-    const one = await open({ isolated: engine })
-    const two = await open({ isolated: engine })
-    expect(two.sharesWeights).toBe(true)
-    expect(one.engine).toBe(engine)
-    expect(await Promise.all([answer(one), answer(two)])).toEqual(['Paris.', 'Paris.'])
-    await one.close()
-    expect(engine.state).toBe('running')
-    expect(await answer(two)).toBe('Paris.')
-    const crash = failure(two.generate('Once', ENDLESS))
-    await vi.waitFor(() => expect(two.activity.running).toBe(1))
-    process.kill(engine.pid!, 'SIGKILL')
-    await crash
-    expect(await answer(two)).toBe('Paris.')
-    const closed = two.generate('Once', ENDLESS).then(
-      () => 'answered',
-      (error) => (error as { code?: string }).code,
-    )
-    await vi.waitFor(() => expect(two.activity.running).toBe(1))
-    await engine.close()
-    expect(await closed).toBe('ERR_CLOSED')
-    await expect(two.countTokens('What?')).rejects.toMatchObject({ code: 'ERR_CLOSED' })
-  })
-
-  test('50 conversations at once, and more, do not mix', async () => {
-    const model = await open({ parallel: 4 })
-    const cities = ['France', 'Italy', 'Spain', 'Japan']
-    const alone = new Map<string, string>()
-    for (const city of cities)
-      alone.set(city, await model.chatSession().generate(`What is the capital of ${city}?`, GREEDY))
-    const ask = async (_: unknown, i: number) => {
-      const city = cities[i % cities.length]!
-      const chat = model.chatSession()
-      const text = await chat.generate(`What is the capital of ${city}?`, GREEDY)
-      await chat.close()
-      return text === alone.get(city)
-    }
-    expect(new Set(await Promise.all(Array.from({ length: 50 }, ask)))).toEqual(new Set([true]))
-  })
-
-  test.each([
-    [{ maxRestarts: -1 }, 'maxRestarts'],
-    [{ restartWindow: 0 }, 'restartWindow'],
-    [{ restarts: 3 }, 'restarts'],
-  ])('refuses %j', (options, option) => {
-    expect(() => new IsolatedEngine(options as object)).toThrow(
-      expect.objectContaining({ code: 'ERR_OPTION', option }),
-    )
-    const isolated = options as ModelOptions['isolated']
-    expect(() => new GPT4All(EMBEDDED, { isolated })).toThrow(expect.objectContaining({ code: 'ERR_OPTION' }))
   })
 })

@@ -1,7 +1,8 @@
 import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { GPT4All } from '../../src/index.ts'
 import { createServer, type ModelServer, type ServerOptions } from '../../src/server/index.ts'
 import { EMBEDDED } from '../support/models.ts'
 import { json } from '../support/server.ts'
@@ -39,6 +40,29 @@ function open(options: ServerOptions = {}) {
   const loaded = async () => (await json(get('/health'))).loaded as string[]
   return { server, get, ask, loaded }
 }
+
+test('a model whose isolated engine has crashed too often makes /health say so, with 503', async () => {
+  const model = await GPT4All.load(EMBEDDED, { nThreads: 1, isolated: { maxRestarts: 1 } })
+  try {
+    const server = createServer({ tiny: model })
+    const get = (path: string) => server.fetch(new Request(`http://localhost${path}`))
+    const crash = async (state: string) => {
+      process.kill(model.engine!.pid!, 'SIGKILL')
+      await vi.waitFor(() => expect(model.engine?.state).toBe(state), { timeout: 10_000 })
+    }
+    await crash('idle')
+    expect(await json(get('/health'))).toEqual({ status: 'ok', loaded: ['tiny'] })
+    await model.countTokens('Hello')
+    expect(await (await get('/metrics')).text()).toMatch(/^gpt4all_engine_restarts\{model="tiny"\} 1$/m)
+    await crash('down')
+    const health = await get('/health')
+    expect(health.status).toBe(503)
+    expect(await json(health)).toEqual({ status: 'engine_down', loaded: ['tiny'], down: ['tiny'] })
+    await server.close()
+  } finally {
+    await model.close()
+  }
+})
 
 describe('models of a folder', () => {
   test('are listed without being loaded; what lies below it, or is led to elsewhere, is not', async () => {
