@@ -12,8 +12,8 @@ export type IsolatedEngineOptions = {
   /** Milliseconds in which crashes count together, at least 1. @default 60_000 */
   readonly restartWindow?: number | undefined
   /**
-   * Called once for each crash, before the calls under way reject; with one too many `state` is `'down'` by then. What it throws is
-   * an uncaught exception, as of any listener. @default none
+   * Called once for each crash, when the calls under way have been rejected; with one too many `state` is `'down'` by then. What it
+   * throws is an uncaught exception, as of any listener. @default none
    */
   readonly onCrash?: ((crash: EngineCrashedError) => void) | undefined
 }

@@ -133,10 +133,15 @@ export class EngineCrashedError extends GPT4AllError {
   readonly lastLines: readonly string[]
   /** What it was doing. */
   readonly running: readonly string[]
+  /** It has crashed more often than `maxRestarts` allows: no call starts it again before its `reset()`. */
+  readonly isDown: boolean
+  /** When the (last) crash was noticed. */
+  readonly time: Date
 
   constructor(
     message: string,
-    crash: Pick<EngineCrashedError, 'signal' | 'exitCode' | 'lastLines' | 'running'>,
+    crash: Pick<EngineCrashedError, 'signal' | 'exitCode' | 'lastLines' | 'running'> &
+      Partial<Pick<EngineCrashedError, 'isDown' | 'time'>>,
     options?: ErrorOptions,
   ) {
     super('ERR_ENGINE_CRASHED', message, options)
@@ -144,6 +149,8 @@ export class EngineCrashedError extends GPT4AllError {
     this.exitCode = crash.exitCode
     this.lastLines = crash.lastLines
     this.running = crash.running
+    this.isDown = crash.isDown ?? false
+    this.time = crash.time ?? new Date()
   }
 }
 

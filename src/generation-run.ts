@@ -16,6 +16,8 @@ export type RunRecord = {
   promptTokens: number
   cachedTokens: number
   queueMs: number
+  /** When the token that came last was made, as `performance.now()` tells it; `undefined` = when it came. */
+  madeAt: number | undefined
   /** Tokens that were guessed, and those that were right. */
   guessed: { readonly proposedTokens: number; readonly acceptedTokens: number }
   /** Of each token generated, where they were asked for. */
@@ -40,6 +42,7 @@ export function newRecord(reader: Reader): RunRecord {
     promptTokens: 0,
     cachedTokens: 0,
     queueMs: 0,
+    madeAt: undefined,
     guessed: { proposedTokens: 0, acceptedTokens: 0 },
     logprobs: [],
     dropped: [],

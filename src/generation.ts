@@ -218,7 +218,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
 
   /** Notes what came; false when the callback wants no more. */
   async #take({ token, text, reasoning }: Spoken): Promise<boolean> {
-    this.#lastAt = performance.now()
+    this.#lastAt = this.#record.madeAt ?? performance.now()
     if (this.#tokens.length === 0) this.#firstAt = this.#lastAt
     if (reasoning) this.#say('reasoning', reasoning)
     if (text) this.#say('answer', text)

@@ -119,10 +119,7 @@ export function resolveChatOptions(options: ChatSessionOptions = {}): ResolvedCh
     throw optionError('systemPrompt', 'no system prompt beside a system message in "messages"', system)
   const { restore } = options
   if (string('restore', restore) !== undefined)
-    for (const [name, value] of [
-      ['systemPrompt', system],
-      ['messages', options.messages],
-    ] as const)
+    for (const [name, value] of Object.entries({ systemPrompt, systemTemplate, messages: options.messages }))
       if (value !== undefined)
         throw optionError(name, 'nothing beside "restore", whose file brings its own,', value)
   string('promptTemplate', promptTemplate)

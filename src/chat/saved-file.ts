@@ -83,7 +83,7 @@ export async function writeSaved(
 export function readSaved(file: string): { readonly chat: SavedChat; readonly stateAt: number } {
   const line = readLine(file)
   const saved = parse(file, line)
-  if (saved.format !== FORMAT) throw new SessionFileError(`${file} is no saved session.`, file)
+  if (saved.format !== FORMAT) throw notSaved(file)
   if (saved.version !== VERSION)
     throw new SessionFileError(
       `${file} is of version ${saved.version} of the format; this library reads version ${VERSION}.`,
@@ -138,14 +138,17 @@ function readLine(file: string): Buffer {
 
 type Envelope = { format?: unknown; version?: unknown; sha256?: unknown; chat?: unknown }
 
+function notSaved(file: string, cause?: unknown): SessionFileError {
+  const message = `${file} is no session that save() has written. Messages in other files are given as "messages".`
+  return new SessionFileError(message, file, { cause })
+}
+
 function parse(file: string, line: Buffer): Envelope {
   try {
     const saved: unknown = JSON.parse(line.toString())
     return typeof saved === 'object' && saved !== null ? saved : {}
   } catch (error) {
-    throw new SessionFileError(`${file} is no saved session: ${(error as Error).message}`, file, {
-      cause: error,
-    })
+    throw notSaved(file, error)
   }
 }
 

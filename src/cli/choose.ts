@@ -1,7 +1,7 @@
 import { isCancel, select } from '@clack/prompts'
 import { GPT4All } from '../index.ts'
 import { Interrupted } from './failure.ts'
-import { embeddedModel, localModels } from './models-folder.ts'
+import { embeddedModel, usable } from './models-folder.ts'
 import { modelUsedLast, noModel } from './remembered.ts'
 import { size } from './terminal.ts'
 
@@ -12,8 +12,8 @@ const MOST_OFFERED = 8
 /** The model used last, else one of the folder, else one that the user chooses from what can be downloaded. */
 export async function choose(modelPath: string | undefined, note: (text: string) => void): Promise<string> {
   const model = await modelUsedLast()
-  const local = await localModels(modelPath)
   if (model !== undefined && modelPath === undefined) return model
+  const local = await usable(modelPath)
   if (local.length === 1) return local[0]!.name
   if (process.stdin.isTTY !== true) {
     if (local[0]) return local[0].name

@@ -81,14 +81,12 @@ export class Conversation {
 
   async load(file: string): Promise<string> {
     if (file === '') return 'Which file? /load <file>'
-    const saved = await readSaved(file)
-    const messages = Array.isArray(saved) ? saved : saved?.messages
-    if (!Array.isArray(messages)) throw new Error(`${file} is no saved conversation: it has no messages.`)
-    const session = this.#model.chatSession({ messages })
+    const session = await restored(this.#model, file)
     await this.#session.close()
     this.#session = session
+    const { messages } = session
     this.#system = messages[0]?.role === 'system' ? messages[0].content : undefined
-    return `${messages.length} messages read.`
+    return `${counted(messages)} read.`
   }
 
   async close(): Promise<void> {
@@ -132,7 +130,7 @@ export class Conversation {
     if (file === '') return 'Into which file? /save <file>'
     const { messages } = this.#session
     await writeFile(file, `${JSON.stringify({ model: this.name, messages }, undefined, 2)}\n`)
-    return `${messages.length} messages written to ${file}.`
+    return `${counted(messages)} written to ${file}.`
   }
 
   async #stats(): Promise<string> {
@@ -149,10 +147,25 @@ export class Conversation {
   }
 }
 
-async function readSaved(file: string): Promise<{ messages?: ChatMessage[] } | ChatMessage[] | null> {
+const counted = ({ length }: readonly ChatMessage[]) => `${length} ${length === 1 ? 'message' : 'messages'}`
+
+/** The beginning of what the library itself saves. */
+const OF_LIBRARY = '{"format":"gpt4all-ts session"'
+
+/** From what `/save`, the chat page or `session.save()` has written, or a list of messages. */
+async function restored(model: GPT4All, file: string): Promise<ChatSession> {
   const text = await readFile(file, 'utf8')
+  if (text.startsWith(OF_LIBRARY)) return model.chatSession({ restore: file })
+  let saved: { messages?: unknown } | unknown[] | null
   try {
-    return JSON.parse(text)
+    saved = JSON.parse(text)
+  } catch (error) {
+    throw new Error(`${file} is no saved conversation: ${(error as Error).message}`)
+  }
+  const messages = Array.isArray(saved) ? saved : saved?.messages
+  if (!Array.isArray(messages)) throw new Error(`${file} is no saved conversation: it has no messages.`)
+  try {
+    return model.chatSession({ messages })
   } catch (error) {
     throw new Error(`${file} is no saved conversation: ${(error as Error).message}`)
   }

@@ -86,7 +86,7 @@ const HINTS: Readonly<Record<string, readonly [code: number, hint?: string]>> = 
   ERR_CHECKSUM: [EXIT.model, '`gpt4all-ts models download <name> --force` downloads it again.'],
   ERR_DOWNLOAD: [
     EXIT.download,
-    'What is there already is kept: run it again to go on. `gpt4all-ts models list --local` tells what is on the disk.',
+    '`gpt4all-ts models list --local` tells what is on the disk. Of a download that was begun, what is there is kept: run it again to go on.',
   ],
   ERR_DISK_SPACE: [EXIT.resources],
   ERR_MEMORY: [EXIT.resources, 'A smaller --n-ctx, or --kv-type q8_0, takes less.'],

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { defaultModelPath } from '../index.ts'
+import { defaultModelPath, GPT4All, ModelError } from '../index.ts'
 
 const EMBEDDED = 'gpt4all-ts-tiny-chat.Q8_0.gguf'
 
@@ -25,6 +25,36 @@ export async function localModels(modelPath = defaultModelPath()): Promise<Local
     }),
   )
   return found.flat()
+}
+
+/** Why a file cannot be used, where its header tells; files of the time before GGUF are not looked into. */
+export async function problemOf({ path }: LocalModel): Promise<string | undefined> {
+  if (path.endsWith('.bin')) return undefined
+  return GPT4All.describeModel(path).then(
+    () => undefined,
+    (error: Error) => error.message,
+  )
+}
+
+/** Models of the folder that can be used; where none can, the first: opening it tells what is wrong. */
+export async function usable(modelPath: string | undefined): Promise<readonly LocalModel[]> {
+  const models = await localModels(modelPath)
+  const problems = await Promise.all(models.map(problemOf))
+  const fine = models.filter((_, i) => problems[i] === undefined)
+  return fine.length > 0 ? fine : models.slice(0, 1)
+}
+
+/** The files of a model that lies in the folder itself, by its name, with or without extension, or by its path; all parts of a split one. */
+export async function filesOf(name: string, modelPath = defaultModelPath()): Promise<readonly LocalModel[]> {
+  const local = await localModels(modelPath)
+  const asked = /[\\/]/.test(name) ? resolve(name) : resolve(modelPath, name)
+  const whole = (path: string) => path.replace(/\.(gguf|bin)$/, '')
+  const modelOf = (path: string) => whole(path).replace(/-\d{5}-of-\d{5}$/, '')
+  const found = local.find(({ path }) => path === asked || whole(path) === asked || modelOf(path) === asked)
+  if (!found)
+    throw new ModelError('ERR_MODEL_NOT_FOUND', `There is no model "${name}" in ${modelPath}.`, name)
+  const isPart = modelOf(found.path) !== whole(found.path)
+  return isPart ? local.filter(({ path }) => modelOf(path) === modelOf(found.path)) : [found]
 }
 
 /** The embedded model of this package: src/cli and dist lie at different depths. */

@@ -1,12 +1,13 @@
+import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { confirm } from '@clack/prompts'
 import { type Command, Option } from 'commander'
 import { type CatalogEntry, DEFAULTS, defaultModelPath, GPT4All, type MemoryPlan } from '../index.ts'
-import { EXIT, Interrupted, refuseWords } from './failure.ts'
+import { EXIT, Interrupted, refuseWords, UsageError } from './failure.ts'
 import { number } from './flags.ts'
 import { signalOf } from './interrupt.ts'
-import { localModels, placeOf } from './models-folder.ts'
+import { filesOf, localModels, placeOf, problemOf } from './models-folder.ts'
 import type { Context } from './program.ts'
 import { paint, size, table } from './terminal.ts'
 
@@ -15,7 +16,7 @@ Examples:
   gpt4all-ts models list
   gpt4all-ts models download Llama-3.2-1B-Instruct-Q4_0.gguf
   gpt4all-ts models info Llama-3.2-1B-Instruct-Q4_0 --n-ctx 8192
-  gpt4all-ts models remove Llama-3.2-1B-Instruct-Q4_0`
+  gpt4all-ts models remove Llama-3.2-1B-Instruct-Q4_0 --yes`
 
 const modelPath = () =>
   new Option('--model-path <folder>', 'folder of the models (default: ~/.cache/gpt4all)')
@@ -54,7 +55,11 @@ export function addModels(program: Command, { terminal }: Context): void {
     .action(async (words: string[], values) => {
       refuseWords(words, models)
       const { result, note } = terminal()
-      const local = await localModels(values.modelPath)
+      if (values.modelPath !== undefined && !existsSync(values.modelPath))
+        throw new UsageError(`there is no folder ${values.modelPath}`)
+      const lying = await localModels(values.modelPath)
+      const problems = await Promise.all(lying.map(problemOf))
+      const local = lying.map((model, i) => ({ ...model, ...(problems[i] && { problem: problems[i] }) }))
       const known: CatalogEntry[] = values.local
         ? []
         : await GPT4All.listModels({ signal: signalOf() }).catch((error: Error) => {
@@ -65,7 +70,12 @@ export function addModels(program: Command, { terminal }: Context): void {
       const remote = known.filter(({ filename }) => !local.some(({ name }) => name === filename))
       if (values.json) return result(JSON.stringify({ local, remote }, undefined, 2))
       result(paint('bold', `On the disk, in ${values.modelPath ?? defaultModelPath()}:`))
-      result(local.length > 0 ? table(local.map(({ name, bytes }) => [`  ${name}`, size(bytes)])) : '  none')
+      const rows = local.map(({ name, bytes, problem }) => [
+        `  ${name}`,
+        size(bytes),
+        problem === undefined ? '' : 'cannot be used: `models info` tells why',
+      ])
+      result(rows.length > 0 ? table(rows) : '  none')
       if (remote.length === 0) return
       result(`\n${paint('bold', 'To download:')}`)
       result(
@@ -91,6 +101,7 @@ export function addModels(program: Command, { terminal }: Context): void {
     .action(async (name: string, values) => {
       const { result, progress } = terminal()
       const { modelPath, url, sha256sum, md5sum, force } = values
+      if (url !== undefined && !URL.canParse(url)) throw new UsageError(`"${url}" is no address for --url`)
       const options = { modelPath, url, sha256sum, md5sum, force, ...progress, signal: signalOf() }
       await GPT4All.downloadModel(name, options)
       const { path } = await GPT4All.retrieveModel(name, { modelPath, allowDownload: false, ...progress })
@@ -164,20 +175,23 @@ export function addModels(program: Command, { terminal }: Context): void {
 
   models
     .command('remove <name>')
-    .description('Deletes a model from the folder, and what was kept beside it.')
+    .description('Deletes a model from the folder, all parts of a split one, and what was kept beside it.')
     .addOption(modelPath())
-    .option('-y, --yes', 'do not ask, on a terminal')
+    .option('-y, --yes', 'do not ask; needed where nobody can be asked')
     .action(async (name: string, values) => {
-      const { result, progress } = terminal()
-      const place = placeOf(name, values.modelPath ?? defaultModelPath())
-      const options = { modelPath: place.modelPath, allowDownload: false, ...progress }
-      const { path } = await GPT4All.retrieveModel(place.name, options)
-      if (!values.yes && process.stdin.isTTY === true) {
-        const sure = await confirm({ message: `Delete ${path}?`, initialValue: false })
+      const { result } = terminal()
+      const files = await filesOf(name, values.modelPath)
+      const paths = files.map(({ path }) => path)
+      if (!values.yes) {
+        if (process.stdin.isTTY !== true)
+          throw new UsageError(`this would delete ${paths.join(', ')}; --yes does`)
+        const sure = await confirm({ message: `Delete ${paths.join(', ')}?`, initialValue: false })
         if (sure !== true) throw new Interrupted('kept')
       }
-      await rm(path)
-      await rm(`${path}.json`, { force: true })
-      result(`${path} is deleted`)
+      for (const path of paths) {
+        await rm(path)
+        await rm(`${path}.json`, { force: true })
+        result(`${path} is deleted`)
+      }
     })
 }

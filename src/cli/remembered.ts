@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { defaultModelPath, ModelError } from '../index.ts'
-import { embeddedModel, localModels } from './models-folder.ts'
+import { embeddedModel, usable } from './models-folder.ts'
 
 /** What the command line remembers from one time to the next. */
 type Remembered = { readonly model?: string; readonly inputs?: readonly string[] }
@@ -44,7 +44,7 @@ export async function modelUsedLast(): Promise<string | undefined> {
 export async function usualModel(modelPath: string | undefined): Promise<string> {
   const model = await modelUsedLast()
   if (model !== undefined && modelPath === undefined) return model
-  const [first] = await localModels(modelPath)
+  const [first] = await usable(modelPath)
   if (first) return first.name
   throw noModel(modelPath)
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { defaultModelPath, GPT4All, type Logger } from '../index.ts'
 import { createServer } from '../server/index.ts'
+import { UsageError } from './failure.ts'
 import { GENERATE_FLAGS, MODEL_FLAGS, modelOptions, number, valuesOf, withFlags } from './flags.ts'
 import { signalOf } from './interrupt.ts'
 import { localModels, named } from './models-folder.ts'
@@ -32,6 +33,9 @@ const ANSWER_FLAG = {
   about: 'tokens of an answer where a request does not say',
   byDefault: 'a chat until its context is full, a completion 16',
 }
+
+/** A model that was named is the server's own as well. */
+const ENGINE_RETRY_MS = 60_000
 
 const list = (text: string) => text.split(',').map((one) => one.trim())
 
@@ -69,6 +73,7 @@ export function addServe(program: Command, { terminal }: Context): void {
     const { note, result, quiet, progress, logger: warnings } = terminal()
     const signal = signalOf()
     const { parallel, idleTimeout } = values
+    if (idleTimeout < 0) throw new UsageError('--idle-timeout takes seconds of 0 or more')
     const opened = { ...modelOptions(values), ...(parallel !== undefined && { parallel }) }
     const { modelPath = defaultModelPath(), ...others } = opened
     const model =
@@ -83,6 +88,7 @@ export function addServe(program: Command, { terminal }: Context): void {
       ...(!model && { modelPath, modelOptions: { ...others, logger: warnings } }),
       ...{ maxQueue, maxModels, streamInterval, allowedHosts, corsOrigins, allowAnyone, logPrompts, page },
       apiKey: values.apiKey ?? (process.env.GPT4ALL_API_KEY || undefined),
+      engineRetry: ENGINE_RETRY_MS,
       idleTimeout: idleTimeout === undefined ? undefined : 1000 * idleTimeout,
       defaults: valuesOf(values, DEFAULT_FLAGS),
       logger: quiet ? warnings : requests,
@@ -94,8 +100,9 @@ export function addServe(program: Command, { terminal }: Context): void {
       if (signal.aborted) resolve()
       signal.addEventListener('abort', () => resolve(), { once: true })
     })
-    note('Waiting for answers under way; Ctrl-C again ends at once.')
+    const timer = setTimeout(note, 200, 'Waiting for answers under way; Ctrl-C again ends at once.')
     await server.close()
+    clearTimeout(timer)
     await model?.close()
   })
 }

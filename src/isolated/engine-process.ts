@@ -54,6 +54,7 @@ export class EngineProcess {
   #failure: Error | undefined
   /** Set where that is no crash. */
   #endedBecause: Error | undefined
+  #hung: string | undefined
   #nextId = 0
 
   /** `onCrash` hears of an end that nobody asked for, before any of those whom it concerns. */
@@ -154,9 +155,9 @@ export class EngineProcess {
     this.say((host) => host.leaveRun.asEvent(id))
   }
 
-  /** Ends it as a crash that was noticed here. */
+  /** Ends it as a crash that was noticed here: `why` goes on after "The engine's process". */
   async endHung(why: string): Promise<void> {
-    this.#remember(why, true)
+    this.#hung = why
     this.#child.kill('SIGKILL')
     await this.hold(this.ended, 'closing')
   }
@@ -213,9 +214,13 @@ export class EngineProcess {
   }
 
   #crash(end: End, onCrash: (crash: EngineCrashedError) => void): EngineCrashedError {
-    const crash = crashOf(end, this.#lastError, this.#lastLines, this.#underWay())
+    const underWay = this.#underWay()
+    const how = this.#hung === undefined ? end : { hung: this.#hung }
+    const crash = crashOf(how, this.#lastError, this.#lastLines, underWay)
     onCrash(crash)
-    for (const { logger } of this.models.values()) logger.error(crash.message)
+    // Where something was under way, who waits for it hears of it.
+    const level = underWay.length > 0 ? 'info' : 'error'
+    for (const { logger } of this.models.values()) logger[level](crash.message)
     return crash
   }
 

@@ -127,14 +127,14 @@ export class IsolatedEngine implements EngineHandle {
   noteCrash(crash: EngineCrashedError): void {
     abandoned.unregister(this)
     this.#lastCrash = crash
-    queueMicrotask(() => this.#onCrash?.(crash)) // what it throws must not come between the crash and those whom it concerns
+    setImmediate(() => this.#onCrash?.(crash)) // once those whom it concerns have heard of it
     const now = performance.now()
     this.#crashes.push(now)
     while (now - this.#crashes[0]! > this.#restartWindow) this.#crashes.shift()
     if (this.#crashes.length <= this.#maxRestarts) return
     this.#down = new EngineCrashedError(
       `The isolated engine has crashed ${this.#crashes.length === 1 ? 'once' : `${this.#crashes.length} times`} within ${this.#restartWindow / 1000} s and is not started any more (maxRestarts ${this.#maxRestarts}). The last time: ${crash.message}`,
-      { ...crash, running: [] },
+      { ...crash, running: [], isDown: true },
       { cause: crash },
     )
   }

@@ -21,6 +21,7 @@ export class HostRun {
   readonly #schedule: () => void
   #credit = BATCHES_AHEAD
   #items: Item[] = []
+  #made: [first: number, last: number] | undefined
   #prompt: RunUpdate['prompt']
   #hasPrompt = false
   #end: RunUpdate['end']
@@ -51,6 +52,8 @@ export class HostRun {
           const { done, value } = await source.next()
           if (done) break
           this.#items.push(this.#item(value))
+          const now = performance.timeOrigin + performance.now()
+          this.#made = [this.#made?.[0] ?? now, now]
           this.#schedule()
         }
       } finally {
@@ -77,17 +80,19 @@ export class HostRun {
 
   /** What is new since it was asked last; `undefined` where nothing is. */
   take(): RunUpdate | undefined {
-    const items = this.#items
+    const [items, made] = [this.#items, this.#made]
     const prompt = this.#prompt
     const end = this.#end
     if (items.length === 0 && !prompt && !end) return undefined
     this.#items = []
+    this.#made = undefined
     this.#prompt = undefined
     if (items.length > 0) this.#credit--
     const figures = this.#newFigures()
     return {
       run: this.#id,
       items,
+      ...(made && { made }),
       ...(figures && { figures }),
       ...(prompt && { prompt }),
       ...(end && { end }),

@@ -171,7 +171,9 @@ export class RemoteModel implements OpenModel {
     })
     const freed = process.ask('closing a model', (host) => host.closeModel(id)).catch(() => {})
     if ((await Promise.race([freed, late])) === 'late')
-      await process.endHung(`it has not closed a model within ${CLOSE_MS / 1000} s, and was ended`)
+      await (process.models.size === 0
+        ? process.end(new ClosedError('The model'))
+        : process.endHung(`has not closed a model within ${CLOSE_MS / 1000} s and was ended`))
     clearTimeout(timer)
   }
 

@@ -4,6 +4,7 @@ import type { ResolvedGenerateOptions } from '../generate-options.ts'
 import type { RunRecord } from '../generation-run.ts'
 import { arePromptsWanted } from '../logger.ts'
 import type { Turn } from '../open-model.ts'
+import { GENERATION } from './crash.ts'
 import type { EngineProcess } from './engine-process.ts'
 import { BATCHES_TOLD, type Item, messagesToWire, type RunUpdate } from './wire.ts'
 import { errorFromWire } from './wire-errors.ts'
@@ -16,7 +17,7 @@ export class RemoteRun {
   readonly #record: RunRecord
   readonly #messages: readonly ChatMessage[]
   readonly #grant: Grant
-  readonly #batches: (readonly Item[])[] = []
+  readonly #batches: Pick<RunUpdate, 'items' | 'made'>[] = []
   #interval: number
   /** Batches that the engine has not been told of. */
   #read = 0
@@ -33,21 +34,21 @@ export class RemoteRun {
 
   /** What a crash tells of it. */
   get what(): string {
-    return `a generation (${this.#record.promptTokens} tokens of prompt)`
+    return `${GENERATION} (${this.#record.promptTokens} tokens of prompt)`
   }
 
   get isOver(): boolean {
     return this.#end !== undefined
   }
 
-  receive({ items, figures, prompt, end }: RunUpdate): void {
+  receive({ items, made, figures, prompt, end }: RunUpdate): void {
     const record = this.#record
     if (figures) Object.assign(record, figures)
     if (prompt) {
       record.dropped = prompt.dropped.map((i) => this.#messages[i]!)
       if (prompt.fits) record.onPrompt?.()
     }
-    if (items.length > 0) this.#batches.push(items)
+    if (items.length > 0) this.#batches.push({ items, ...(made && { made }) })
     if (end && 'outcome' in end) {
       Object.assign(record.outcome, end.outcome)
       this.#end = 'done'
@@ -73,8 +74,9 @@ export class RemoteRun {
         signal.throwIfAborted()
         const batch = this.#batches.shift()
         if (batch) {
-          for (const item of batch) {
+          for (const [i, item] of batch.items.entries()) {
             signal.throwIfAborted()
+            this.#record.madeAt = localTime(batch.made?.[i === 0 ? 0 : 1])
             yield this.#note(item)
           }
           if (!this.#end) this.#askForMore()
@@ -110,6 +112,8 @@ export class RemoteRun {
     this.#interval = interval
   }
 }
+
+const localTime = (epoch: number | undefined) => epoch && epoch - performance.timeOrigin
 
 /** What is to be generated: the part of `RunRequest` that differs. */
 type Asked =

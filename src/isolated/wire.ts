@@ -61,6 +61,8 @@ export type Figures = Pick<RunRecord, 'promptTokens' | 'cachedTokens' | 'queueMs
 export type RunUpdate = {
   readonly run: number
   readonly items: Item[]
+  /** When the first and the last of them were made, ms since 1970: they come together. */
+  readonly made?: readonly [first: number, last: number]
   /** Where they have changed. */
   readonly figures?: Figures
   /** The prompt is made: which messages of the turn it leaves out, by index, and whether it is evaluated. */

@@ -81,7 +81,7 @@ function loadFile(path: string): unknown {
 }
 
 function checkBinding(binding: unknown): NativeBinding {
-  const { Model, Context, Sampler, ChatTemplate, StringScan, backends } = (binding ??
+  const { Model, Context, Sampler, ChatTemplate, StringScan, backends, endWithParent } = (binding ??
     {}) as Partial<NativeBinding>
   const fits =
     typeof Model?.load === 'function' &&
@@ -89,7 +89,8 @@ function checkBinding(binding: unknown): NativeBinding {
     typeof Sampler === 'function' &&
     typeof ChatTemplate === 'function' &&
     typeof StringScan === 'function' &&
-    typeof backends === 'function'
+    typeof backends === 'function' &&
+    typeof endWithParent === 'function'
   if (!fits) throw new Error('it was built for another version of gpt4all-ts')
   return binding as NativeBinding
 }

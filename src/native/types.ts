@@ -250,7 +250,7 @@ export type NativeBinding = {
   // ggml_backend_rpc_add_server: makes the devices of a ggml-rpc-server known, and tells their names. Blocks, and ends the
   // process where nothing answers: see `IsolatedEngine`
   addRpcServer(endpoint: string): string[]
-  // native/parent-process.cc: the system ends this process with the one that started it
+  // native/parent-process.cc: the system ends this process with the thread that started it
   endWithParent(): void
   // native/matmul.cc: who can compute products on this CPU, the fastest last: `ggml`, `avx2`, `vnni`
   kernels(): string[]

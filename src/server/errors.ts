@@ -67,6 +67,15 @@ export function tooMany(message: string, retryAfterSeconds: number): ApiError {
   return new ApiError(429, message, { code: 'queue_full', headers })
 }
 
+/** It may start again after so long, `Infinity` where it may not. */
+export function engineDown(seconds: number): ApiError {
+  const message =
+    "The model's process has crashed too often and is not started for now. The server's log tells more."
+  const headers: Record<string, string> =
+    seconds === Number.POSITIVE_INFINITY ? {} : { 'retry-after': String(Math.ceil(seconds)) }
+  return new ApiError(503, message, { code: 'engine_down', headers })
+}
+
 /** The library's options that go by another name in requests. */
 const PARAMETERS: Readonly<Record<string, string>> = {
   temp: 'temperature',
@@ -107,9 +116,22 @@ export function toApiError(error: unknown): ApiError {
     case 'ERR_ENGINE_CRASHED':
       return new ApiError(
         503,
-        "The model's process has crashed; the next request starts it anew, unless it crashes too often. The server's log tells more.",
+        "The model's process has crashed; the next request starts it anew. The server's log tells more.",
         {
           code: 'engine_crashed',
+          cause,
+        },
+      )
+    case 'ERR_NOT_GGUF':
+    case 'ERR_MODEL_DAMAGED':
+    case 'ERR_MODEL_UNREADABLE':
+    case 'ERR_MODEL_UNSUPPORTED':
+      return new ApiError(
+        500,
+        `The file of this model cannot be used (${code}); the server's log tells why.`,
+        {
+          code: 'model_unusable',
+          param: 'model',
           cause,
         },
       )

@@ -51,8 +51,18 @@ export class Metrics {
     gauge('gpt4all_generations_queued', 'Generations that wait in line now.', (gauge) => {
       for (const { id, queued } of pool.activities()) gauge.set({ model: id }, queued)
     })
-    gauge('gpt4all_engine_restarts', 'Restarts of the isolated engine behind crashes.', (gauge) => {
-      for (const { id, restarts } of pool.restarts()) gauge.set({ model: id }, restarts)
+    new Counter({
+      name: 'gpt4all_engine_restarts_total',
+      help: 'Starts of isolated engines behind crashes.',
+      labelNames: ['model'] as const,
+      registers: [this.#registry],
+      collect() {
+        this.reset()
+        for (const { id, restarts } of pool.restarts()) this.inc({ model: id }, restarts)
+      },
+    })
+    gauge('gpt4all_engine_down', '1 for each model whose isolated engine has crashed too often.', (gauge) => {
+      for (const id of pool.down) gauge.set({ model: id }, 1)
     })
     gauge('gpt4all_model_loaded', '1 for each model whose weights are in memory.', (gauge) => {
       for (const id of pool.loaded) gauge.set({ model: id }, 1)

@@ -1,7 +1,13 @@
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { join, sep } from 'node:path'
-import { GPT4All, type Logger } from '../index.ts'
-import { ApiError, tooMany } from './errors.ts'
+import {
+  GPT4All,
+  IsolatedEngine,
+  type IsolatedEngineOptions,
+  type Logger,
+  type ModelOptions,
+} from '../index.ts'
+import { ApiError, engineDown, tooMany } from './errors.ts'
 import type { ResolvedServerOptions } from './options.ts'
 
 /** A model that clients may name. */
@@ -22,6 +28,8 @@ type Entry = {
   /** Given by the caller, who closes it. */
   readonly isGiven: boolean
   model: GPT4All | undefined
+  /** Its own, also of one that cannot be opened because it crashes. */
+  engine: IsolatedEngine | undefined
   opening: Promise<GPT4All> | undefined
   closing: Promise<void> | undefined
   /** Ends the loading. */
@@ -34,9 +42,18 @@ type Entry = {
   idleTimer: NodeJS.Timeout | undefined
 }
 
+/** A file of the folder. */
+type Found = {
+  readonly id: string
+  readonly created: number
+  readonly path: string
+  /** ms since 1970 */
+  readonly changed: number
+}
+
 type PoolOptions = Pick<
   ResolvedServerOptions,
-  'modelPath' | 'modelOptions' | 'maxModels' | 'idleTimeout' | 'maxQueue' | 'logPrompts'
+  'modelPath' | 'modelOptions' | 'maxModels' | 'idleTimeout' | 'engineRetry' | 'maxQueue' | 'logPrompts'
 >
 
 /** The longest that a timer takes. */
@@ -50,6 +67,8 @@ const LATER_PART = /-(?!00001)\d{5}-of-\d{5}\.gguf$/
 export class ModelPool {
   readonly #options: PoolOptions
   readonly #entries = new Map<string, Entry>()
+  /** Which files are models, by their headers, as long as they do not change. */
+  readonly #looked = new Map<string, { readonly changed: number; readonly isModel: Promise<boolean> }>()
   /** Who waits for room, in the order in which they came. */
   readonly #line: Place[] = []
   #isClosed = false
@@ -60,11 +79,12 @@ export class ModelPool {
     for (const [id, model] of given) this.#entries.set(id, { ...newEntry(id, created), isGiven: true, model })
   }
 
-  /** Those given first, then those of the folder by name. */
+  /** Those given first, then those of the folder by name, without files that are no models, or damaged. */
   async list(): Promise<readonly ServedModel[]> {
     const given = [...this.#entries.values()].filter(({ isGiven }) => isGiven)
     const found = (await this.#files()).filter(({ id }) => !given.some((entry) => entry.id === id))
-    return [...given, ...found].map(({ id, created }) => {
+    const areModels = await Promise.all(found.map((file) => this.#isModel(file)))
+    return [...given, ...found.filter((_, i) => areModels[i])].map(({ id, created }) => {
       const model = this.#entries.get(id)?.model
       return { id, created, contextSize: model?.config && model.contextSize }
     })
@@ -77,15 +97,16 @@ export class ModelPool {
 
   /** Ids of the models whose isolated engine has crashed too often and is not started any more. */
   get down(): readonly string[] {
-    return [...this.#entries.values()]
-      .filter(({ model }) => model?.engine?.state === 'down')
-      .map(({ id }) => id)
+    const down = [...this.#entries.values()].filter((entry) => engineOf(entry)?.state === 'down')
+    return down.map(({ id }) => id)
   }
 
   /** How often the isolated engines of models were started anew. */
   *restarts(): Iterable<{ readonly id: string; readonly restarts: number }> {
-    for (const { id, model } of this.#entries.values())
-      if (model?.engine) yield { id, restarts: model.engine.restarts }
+    for (const entry of this.#entries.values()) {
+      const engine = engineOf(entry)
+      if (engine) yield { id: entry.id, restarts: engine.restarts }
+    }
   }
 
   /** What the loaded models are doing. */
@@ -102,6 +123,7 @@ export class ModelPool {
     const places = (entry.model?.parallel ?? 1) + this.#options.maxQueue
     if (entry.asked > 0 && entry.asked + count > places)
       throw tooMany(`Too many requests wait for "${entry.id}"; try again later.`, 1)
+    this.#revive(entry)
     entry.asked += count
     let isAdmitted = false
     let isReleased = false
@@ -124,6 +146,16 @@ export class ModelPool {
     }
   }
 
+  /** An engine that has crashed too often gets another chance, in time. */
+  #revive(entry: Entry): void {
+    const engine = engineOf(entry)
+    if (engine?.state !== 'down') return
+    const { own, given } = this.#options.engineRetry
+    const left = engine.lastCrash!.time.getTime() + (entry.isGiven ? given : own) - Date.now()
+    if (left > 0) throw engineDown(left / 1000)
+    engine.reset()
+  }
+
   /** Closes what it has opened; models that were given stay open. */
   async close(): Promise<void> {
     this.#isClosed = true
@@ -138,11 +170,28 @@ export class ModelPool {
     const known = given ?? this.#entries.get(id ?? '') ?? this.#entries.get(withoutExtension(id ?? ''))
     if (known?.isGiven) return known
     const found = await this.#files()
-    const file = id === undefined ? found[0] : found.find((one) => one.id === withoutExtension(id))
+    const file =
+      id === undefined ? await this.#first(found) : found.find((one) => one.id === withoutExtension(id))
     if (!file) throw await this.#unknown(id)
     const entry = this.#entries.get(file.id) ?? newEntry(file.id, file.created)
     this.#entries.set(file.id, entry)
     return entry
+  }
+
+  async #first(found: readonly Found[]): Promise<Found | undefined> {
+    for (const file of found) if (await this.#isModel(file)) return file
+    return found[0] // opening it tells what is wrong
+  }
+
+  #isModel({ id, path, changed }: Found): Promise<boolean> {
+    const known = this.#looked.get(id)
+    if (known?.changed === changed) return known.isModel
+    const isModel = GPT4All.describeModel(path).then(
+      () => true,
+      () => false,
+    )
+    this.#looked.set(id, { changed, isModel })
+    return isModel
   }
 
   async #unknown(id: string | undefined): Promise<ApiError> {
@@ -153,7 +202,7 @@ export class ModelPool {
   }
 
   /** The models of the folder, not below it, and nothing that a link there leads to elsewhere. */
-  async #files(): Promise<{ readonly id: string; readonly created: number }[]> {
+  async #files(): Promise<Found[]> {
     const { modelPath } = this.#options
     if (modelPath === undefined) return []
     const root = await realpath(modelPath).catch(() => undefined)
@@ -162,9 +211,11 @@ export class ModelPool {
     const files = await Promise.all(
       names.map(async (name) => {
         const path = await realpath(join(root, name)).catch(() => undefined)
-        const about = path?.startsWith(root + sep) ? await stat(path) : undefined
+        if (!path?.startsWith(root + sep)) return []
+        const about = await stat(path).catch(() => undefined) // gone meanwhile
         if (!about?.isFile()) return []
-        return [{ id: withoutExtension(name), created: Math.floor(about.mtimeMs / 1000) }]
+        const changed = about.mtimeMs
+        return [{ id: withoutExtension(name), created: Math.floor(changed / 1000), path, changed }]
       }),
     )
     return files.flat()
@@ -229,9 +280,11 @@ export class ModelPool {
   async #load(entry: Entry): Promise<GPT4All> {
     const { modelPath, modelOptions, logPrompts } = this.#options
     const { logger } = modelOptions
+    entry.engine ??= ownEngine(modelOptions)
     try {
       entry.model = await GPT4All.load(`${entry.id}.gguf`, {
         ...modelOptions,
+        ...(entry.engine && { isolated: entry.engine }),
         modelPath: modelPath!,
         allowDownload: false,
         logger: logger && !logPrompts ? withoutPrompts(logger) : logger,
@@ -269,6 +322,11 @@ export class ModelPool {
       const model = await opening?.catch(() => undefined)
       if (entry.model === model) entry.model = undefined
       await model?.close()
+      // One that is down stays known, and stays down.
+      if (entry.engine?.state !== 'down') {
+        await entry.engine?.close()
+        entry.engine = undefined
+      }
       await before // one that was loaded earlier may still be at it
       if (entry.closing === closing) entry.closing = undefined
     }
@@ -276,6 +334,14 @@ export class ModelPool {
     entry.closing = closing
     await closing
   }
+}
+
+const engineOf = ({ engine, model }: Entry) => engine ?? model?.engine
+
+/** An engine for one model, where it is to be isolated: its crashes count together, however often it is opened. */
+function ownEngine({ isolated, rpcServers = [] }: ModelOptions): IsolatedEngine | undefined {
+  if (isolated instanceof IsolatedEngine || (!isolated && rpcServers.length === 0)) return undefined
+  return new IsolatedEngine(typeof isolated === 'object' ? (isolated as IsolatedEngineOptions) : {})
 }
 
 /** A request that waits for room. */
@@ -299,6 +365,7 @@ function newEntry(id: string, created: number): Entry {
     created,
     isGiven: false,
     model: undefined,
+    engine: undefined,
     opening: undefined,
     closing: undefined,
     giveUp: new AbortController(),

@@ -25,6 +25,11 @@ export type ServerOptions = {
   readonly maxModels?: number | undefined
   /** After so long without a request a model from `modelPath` is unloaded, ms, 0 or more, or `Infinity`. @default 300000 */
   readonly idleTimeout?: number | undefined
+  /**
+   * After so long an isolated engine that has crashed too often, and is not started any more, may start again, ms, 0 or more, or
+   * `Infinity`. @default 60000; models that are given are left to their owner
+   */
+  readonly engineRetry?: number | undefined
   /** What requests must bring as `Authorization: Bearer <key>`; several for several clients. @default none: nobody is asked */
   readonly apiKey?: string | readonly string[] | undefined
   /** Let `listen()` take any host without an `apiKey`: everybody who reaches it may use it. @default false */
@@ -66,13 +71,15 @@ export type ServerOptions = {
 /** Two frames of a display, ms. */
 export const DEFAULT_STREAM_INTERVAL = 32
 
-type Apart = 'modelPath' | 'modelOptions' | 'apiKey' | 'logger' | 'defaults'
+type Apart = 'engineRetry' | 'modelPath' | 'modelOptions' | 'apiKey' | 'logger' | 'defaults'
 
 export type ResolvedServerOptions = {
   readonly [Name in Exclude<keyof ServerOptions, Apart>]-?: Exclude<ServerOptions[Name], undefined>
 } & {
   readonly modelPath: string | undefined
   readonly modelOptions: ModelOptions
+  /** Of models of the folder, and of those that are given. */
+  readonly engineRetry: { readonly own: number; readonly given: number }
   readonly apiKeys: readonly string[]
   readonly defaults: SamplingDefaults
   readonly logger: Logger | undefined
@@ -83,6 +90,7 @@ const KNOWN: Readonly<Record<keyof ServerOptions, true>> = {
   modelOptions: true,
   maxModels: true,
   idleTimeout: true,
+  engineRetry: true,
   apiKey: true,
   allowAnyone: true,
   allowedHosts: true,
@@ -150,12 +158,16 @@ export function resolveServerOptions(options: ServerOptions = {}): ResolvedServe
     logger: logger && harmless(logger),
     apiKeys,
     allowedHosts: named('allowedHosts', options.allowedHosts),
-    corsOrigins: named('corsOrigins', options.corsOrigins),
+    corsOrigins: origins(named('corsOrigins', options.corsOrigins)),
     allowAnyone: flag('allowAnyone', false),
     page: flag('page', true),
     logPrompts: flag('logPrompts', false),
     maxModels: number('maxModels', 2, 1),
     idleTimeout: number('idleTimeout', 300_000, 0, true),
+    engineRetry: {
+      own: number('engineRetry', 60_000, 0, true),
+      given: number('engineRetry', Number.POSITIVE_INFINITY, 0, true),
+    },
     maxBodyBytes: number('maxBodyBytes', 4 * 2 ** 20, 1),
     maxMessages: number('maxMessages', 1000, 1),
     maxChoices: number('maxChoices', 16, 1),
@@ -181,6 +193,13 @@ function harmless(logger: Logger): Logger {
 function named(name: string, value: readonly string[] | '*' = []): readonly string[] | '*' {
   const names = value === '*' ? [value] : texts(name, value).map((text) => text.toLowerCase())
   return names.includes('*') ? '*' : names
+}
+
+function origins(value: readonly string[] | '*'): readonly string[] | '*' {
+  for (const origin of value === '*' ? [] : value)
+    if (origin !== 'null' && (!URL.canParse(origin) || new URL(origin).origin !== origin))
+      throw optionError('corsOrigins', 'origins such as https://app.example', origin)
+  return value
 }
 
 function texts(name: string, value: unknown): readonly string[] {

@@ -23,13 +23,14 @@ const flag = v.nullish(v.boolean('must be true or false'))
 const text = v.string('must be a string')
 
 const MOST_STOPS = 16
+const STOPS = `must be a non-empty string, or up to ${MOST_STOPS} of them`
 const stop = v.nullish(
   v.union(
     [
-      v.pipe(text, v.nonEmpty('must not be empty')),
-      v.pipe(v.array(v.pipe(text, v.nonEmpty())), v.maxLength(MOST_STOPS)),
+      v.pipe(text, v.nonEmpty(STOPS)),
+      v.pipe(v.array(v.pipe(text, v.nonEmpty(STOPS))), v.maxLength(MOST_STOPS, STOPS)),
     ],
-    `must be a non-empty string, or up to ${MOST_STOPS} of them`,
+    STOPS,
   ),
 )
 const MOST_BIASES = 1024

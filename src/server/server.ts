@@ -168,7 +168,10 @@ export class ModelServer {
     app.get('/health', (c) => {
       const { loaded, down } = pool
       if (down.length === 0) return c.json({ status: 'ok', ...named({ loaded }) })
-      return c.json({ status: 'engine_down', ...named({ loaded, down }) }, 503)
+      const isAnyUp = loaded.some((id) => !down.includes(id))
+      return isAnyUp
+        ? c.json({ status: 'degraded', ...named({ loaded, down }) })
+        : c.json({ status: 'engine_down', ...named({ loaded, down }) }, 503)
     })
     app.get('/metrics', () => this.#metrics.toResponse())
     app.get('/v1/models', async (c) => c.json({ object: 'list', data: (await pool.list()).map(modelObject) }))

@@ -41,15 +41,17 @@ describe('a crash of its process', () => {
     },
   )
 
-  test('is told to onCrash, before the calls that it rejects, and with what a slow reader left running', async () => {
+  test('is told to onCrash, once the calls are rejected, and with what a slow reader left running', async () => {
     const heard: EngineCrashedError[] = []
     const model = await open({ isolated: { onCrash: (crash) => heard.push(crash) } })
     const pieces = model.generate('Once upon a time', ENDLESS)[Symbol.asyncIterator]()
     await pieces.next()
-    const rejected = failure(model.countTokens(LONG)).then((error) => expect(heard).toEqual([error]))
+    const rejected = failure(model.countTokens(LONG))
     kill(model)
-    await rejected
-    expect(heard[0]?.running).toEqual(expect.arrayContaining([expect.stringContaining('generation')]))
+    const error = await rejected
+    expect(heard).toEqual([])
+    await vi.waitFor(() => expect(heard).toEqual([error]))
+    expect(error.running).toEqual(expect.arrayContaining([expect.stringContaining('generation')]))
     await model.countTokens('Hello')
     kill(model)
     await vi.waitFor(() => expect(heard).toHaveLength(2), { timeout: 5000 })
@@ -76,6 +78,15 @@ describe('a crash of its process', () => {
     }
     expect(crashes).toBeGreaterThan(0)
     expect(readdirSync(folder).filter((name) => !/^conversation-\d$/.test(name))).toEqual([])
+  })
+
+  test('keeps its error where onCrash closes the model', async () => {
+    const model: GPT4All = await open({ isolated: { onCrash: () => void model.close() } })
+    const generation = failure(model.generate('Once upon a time', ENDLESS))
+    await vi.waitFor(() => expect(model.activity.running).toBe(1))
+    kill(model)
+    expect((await generation).isDown).toBe(false)
+    await expect(model.generate('Once')).rejects.toMatchObject({ code: 'ERR_CLOSED' })
   })
 
   test('while it loads rejects the opening; the next attempt opens', async () => {
@@ -143,6 +154,7 @@ describe('a crash of its process', () => {
     kill(model)
     await vi.waitFor(() => expect(model.engine?.state).toBe('down'), { timeout: 5000 })
     const error = await failure(model.generate(QUESTION))
+    expect(error.isDown).toBe(true)
     expect(error.message).toMatch(/crashed 2 times .*maxRestarts 1.*SIGKILL/)
   })
 })
@@ -173,6 +185,26 @@ describe('an IsolatedEngine', () => {
     await engine.close()
     expect(await closed).toBe('ERR_CLOSED')
     await expect(two.countTokens('What?')).rejects.toMatchObject({ code: 'ERR_CLOSED' })
+  })
+
+  test('a process that hangs is ended by close(): a crash to its other models, no crash where there are none', async () => {
+    const crashes: string[] = []
+    const engine = new IsolatedEngine({ onCrash: ({ message }) => crashes.push(message) })
+    owners.push(engine)
+    const one = await open({ isolated: engine })
+    const two = await open({ isolated: engine })
+    const generation = failure(two.generate('Once', ENDLESS))
+    await vi.waitFor(() => expect(two.activity.running).toBe(1))
+    process.kill(engine.pid!, 'SIGSTOP')
+    await one.close()
+    expect((await generation).message).toMatch(
+      /^The engine's process has not closed a model within 5 s and was ended during/,
+    )
+    await vi.waitFor(() => expect(crashes).toHaveLength(1))
+    expect(await answer(two)).toBe('Paris.')
+    process.kill(engine.pid!, 'SIGSTOP')
+    await two.close()
+    expect(crashes).toHaveLength(1)
   })
 
   test('50 conversations at once, and more, do not mix', async () => {

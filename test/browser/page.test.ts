@@ -163,6 +163,46 @@ describe('the chat page', () => {
     problems.splice(0) // the browser notes that a request has failed
   })
 
+  test('keeps what there is where it cannot be asked again', async () => {
+    await ask('What is the capital of France?')
+    await isIdle()
+    const before = await answers().allTextContents()
+    await page.getByLabel('Your message').fill('a draft')
+    await page.route('**/v1/chat/completions', (route) =>
+      route.fulfill({ status: 503, json: { error: { message: 'Busy.' } } }),
+    )
+    await page.getByRole('button', { name: 'Again' }).click()
+    await expect.poll(() => page.getByRole('alert').textContent()).toBe('Busy.')
+    await isIdle()
+    await page.getByRole('button', { name: 'Edit' }).click()
+    await page.getByLabel('Edit your message').fill('What is the capital of Italy?')
+    await page.getByRole('button', { name: 'Resend' }).click()
+    await isIdle()
+    expect(await answers().allTextContents()).toEqual(before)
+    expect(await page.getByLabel('Your message').inputValue()).toBe('a draft')
+    await page.keyboard.press('Enter') // in the box: a new question, which comes back
+    await isIdle()
+    expect(await page.getByLabel('Your message').inputValue()).toBe('a draft')
+    expect(await answers().allTextContents()).toEqual(before)
+    problems.splice(0)
+  })
+
+  test('tells where an answer is cut off: by a limit, or with its connection', async () => {
+    await page.getByText('Settings').click()
+    await page.getByLabel('Most tokens').fill('3')
+    await ask('Count from 1 to 20.')
+    await isIdle()
+    expect(await page.getByRole('alert').textContent()).toContain('cut off')
+    const piece = { choices: [{ delta: { content: 'half an ans' } }] }
+    await page.route('**/v1/chat/completions', (route) =>
+      route.fulfill({ contentType: 'text/event-stream', body: `data: ${JSON.stringify(piece)}\n\n` }),
+    )
+    await ask('And?')
+    await isIdle()
+    expect(await page.getByRole('alert').textContent()).toContain('connection ended')
+    expect(await answers().last().textContent()).toBe('half an ans')
+  })
+
   test('shows markup that a model writes as text', async () => {
     const text = '<img src=x onerror=alert(1)> `a < b` ```js\nlet x\n```'
     await page.evaluate(`fill(document.getElementById('problem'), ${JSON.stringify(text)})`)

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { GPT4All } from '../../src/index.ts'
 import { home, run, start } from '../support/cli.ts'
 import { EMBEDDED } from '../support/models.ts'
 import { json } from '../support/server.ts'
@@ -34,9 +35,46 @@ describe('gpt4all-ts models', () => {
     const here = ['models', 'info', 'below/tiny.gguf', '--json']
     const { architecture, memory } = JSON.parse((await run(here, '', {}, folder)).stdout)
     expect([architecture, memory.trainedContextSize]).toEqual(['llama', 2048])
-    const removed = await run(['models', 'remove', 'below/tiny.gguf'], '', {}, folder)
-    expect(removed.stdout).toContain('is deleted')
-    expect(existsSync(join(folder, 'below', 'tiny.gguf'))).toBe(false)
+  })
+
+  test('removes nothing outside of the folder, nothing that is no model, and nothing unasked', async () => {
+    const [inside, outside] = [join(home, 'inside'), join(home, 'outside.gguf')]
+    await mkdir(join(inside, 'below'), { recursive: true })
+    for (const place of [outside, join(inside, 'below', 'a.gguf'), join(inside, 'a.gguf')])
+      await copyFile(EMBEDDED, place)
+    await writeFile(join(inside, 'notes.txt'), 'mine')
+    const remove = (name: string, ...more: string[]) =>
+      run(['models', 'remove', name, '--model-path', inside, ...more], '', {}, inside)
+    for (const name of ['../outside', '../outside.gguf', outside, 'below/a.gguf', 'notes.txt', './notes.txt'])
+      expect(await remove(name, '--yes'), name).toMatchObject({ code: 3, stdout: '' })
+    const unasked = await remove('a')
+    expect([unasked.code, unasked.stderr]).toEqual([2, expect.stringContaining('--yes')])
+    expect(existsSync(join(inside, 'a.gguf'))).toBe(true)
+    expect((await remove('./a.gguf', '--yes')).stdout).toContain('is deleted')
+    expect(existsSync(join(inside, 'a.gguf'))).toBe(false)
+  })
+
+  test('removes all parts of a split model', async () => {
+    const parts = [1, 2].map((part) => join(folder, `big-0000${part}-of-00002.gguf`))
+    await mkdir(folder, { recursive: true })
+    for (const part of parts) await copyFile(EMBEDDED, part)
+    const removed = await run(['models', 'remove', 'big', '--yes', '--model-path', folder])
+    expect(removed.stdout.trim().split('\n')).toHaveLength(2)
+    expect(parts.filter(existsSync)).toEqual([])
+  })
+
+  test('marks what cannot be used; others are taken where none is named', async () => {
+    const mixed = join(home, 'mixed')
+    await mkdir(mixed)
+    await writeFile(join(mixed, 'a.gguf'), 'no model')
+    await copyFile(EMBEDDED, join(mixed, 'b.gguf'))
+    const { stdout } = await run(['models', 'list', '--local', '--model-path', mixed])
+    expect(stdout).toMatch(/^ {2}a\.gguf .*cannot be used/m)
+    expect(stdout).toMatch(/^ {2}b\.gguf +[\d.]+ MB$/m)
+    const answered = await run(['generate', '--model-path', mixed, '-n', '2', 'Hello'])
+    expect({ code: answered.code, stderr: answered.stderr }).toEqual({ code: 0, stderr: '' })
+    const nowhere = await run(['models', 'list', '--local', '--model-path', join(home, 'nowhere')])
+    expect([nowhere.code, nowhere.stderr]).toEqual([2, expect.stringContaining('nowhere')])
   })
 
   test('tells what one is, and removes it', async () => {
@@ -44,7 +82,7 @@ describe('gpt4all-ts models', () => {
     await copyFile(EMBEDDED, join(folder, 'gone.gguf'))
     const { stdout } = await run(['models', 'info', 'gone', '--model-path', folder, '--n-ctx', '512'])
     expect(stdout).toMatch(/^cache +.* for 512 tokens of context$/m)
-    expect((await run(['models', 'remove', 'gone', '--model-path', folder])).code).toBe(0)
+    expect((await run(['models', 'remove', 'gone', '--yes', '--model-path', folder])).code).toBe(0)
     const missing = await run(['models', 'info', 'gone', '--model-path', folder])
     expect(missing.code).toBe(3)
     expect(missing.stderr).toContain('models list')
@@ -188,6 +226,10 @@ describe('gpt4all-ts chat', () => {
     expect(messages).toMatchObject([{ role: 'user', content: 'My name is Ada.' }, { role: 'assistant' }])
     expect((await chat(['What is my name?'], '--load', file)).stdout).toContain('Ada')
     expect((await chat([`/load ${file}`, 'What is my name?'])).stdout).toContain('Ada')
+    const model = await GPT4All.load(EMBEDDED, { nThreads: 1 })
+    await model.chatSession({ messages }).save(file, { state: true })
+    await model.close()
+    expect((await chat(['What is my name?'], '--load', file)).stdout).toContain('Ada')
   })
 
   test('knows its other commands, and says so on stderr', async () => {

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -53,28 +54,66 @@ test('a model whose isolated engine has crashed too often makes /health say so, 
     await crash('idle')
     expect(await json(get('/health'))).toEqual({ status: 'ok', loaded: ['tiny'] })
     await model.countTokens('Hello')
-    expect(await (await get('/metrics')).text()).toMatch(/^gpt4all_engine_restarts\{model="tiny"\} 1$/m)
+    expect(await (await get('/metrics')).text()).toMatch(/^gpt4all_engine_restarts_total\{model="tiny"\} 1$/m)
     await crash('down')
     const health = await get('/health')
     expect(health.status).toBe(503)
     expect(await json(health)).toEqual({ status: 'engine_down', loaded: ['tiny'], down: ['tiny'] })
+    const body = JSON.stringify({ prompt: 'Hello', max_tokens: 2 })
+    const ask = () => server.fetch(new Request('http://localhost/v1/completions', { method: 'POST', body }))
+    const refused = await ask()
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, null])
+    expect((await json(refused)).error.code).toBe('engine_down')
+    model.engine!.reset()
+    expect((await ask()).status).toBe(200)
     await server.close()
   } finally {
     await model.close()
   }
 })
 
+test('crashes while a model is opened count too; after engineRetry it is tried again', async () => {
+  const pids: number[] = []
+  const isolated = { maxRestarts: 1 }
+  const { ask, get } = open({ modelOptions: { nThreads: 1, isolated }, engineRetry: 3000 })
+  const before = new Set(children())
+  const crash = async () => {
+    const answered = ask('a', 'Hello', { max_tokens: 10_000 })
+    const [pid] = await vi.waitFor(() => {
+      const made = children().filter((one) => !before.has(one) && !pids.includes(one))
+      expect(made).toHaveLength(1)
+      return made
+    })
+    pids.push(pid!)
+    process.kill(pid!, 'SIGKILL')
+    return json(answered)
+  }
+  for (let i = 0; i < 2; i++) expect((await crash()).error.code).toBe('engine_crashed')
+  const refused = await ask('a')
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([
+    503,
+    expect.stringMatching(/^[123]$/),
+  ])
+  expect((await json(refused)).error.code).toBe('engine_down')
+  expect(await json(get('/health'))).toEqual({ status: 'engine_down', loaded: [], down: ['a'] })
+  expect((await ask('b')).status).toBe(200)
+  expect(await json(get('/health'))).toEqual({ status: 'degraded', loaded: ['b'], down: ['a'] })
+  await vi.waitFor(async () => expect((await ask('a')).status).toBe(200), { timeout: 30_000 })
+})
+
+/** Processes of isolated engines that this one has started. */
+function children(): number[] {
+  const { stdout } = spawnSync('pgrep', ['-P', String(process.pid), '-f', 'engine-host'], {
+    encoding: 'utf8',
+  })
+  return stdout.split('\n').filter(Boolean).map(Number)
+}
+
 describe('models of a folder', () => {
   test('are listed without being loaded; what lies below it, or is led to elsewhere, is not', async () => {
     const { get, loaded } = open()
     const { data } = await json(get('/v1/models'))
-    expect(data.map(({ id }: { id: string }) => id)).toEqual([
-      'a',
-      'b',
-      'broken',
-      'c',
-      'split-00001-of-00002',
-    ])
+    expect(data.map(({ id }: { id: string }) => id)).toEqual(['a', 'b', 'c', 'split-00001-of-00002'])
     expect(data[0].context_length).toBeNull()
     expect(await loaded()).toEqual([])
   })
@@ -113,7 +152,7 @@ describe('models of a folder', () => {
     const answer = await ask('broken')
     expect(answer.status).toBe(500)
     const { error } = await json(answer)
-    expect(error.code).toBe('ERR_NOT_GGUF')
+    expect(error.code).toBe('model_unusable')
     expect(error.message).not.toContain(folder)
     expect((await ask('a')).status).toBe(200)
   })
