@@ -1,4 +1,4 @@
-import { isGPT4AllError } from '../index.ts'
+import { type EngineCrashedError, isGPT4AllError } from '../index.ts'
 
 type ErrorType =
   | 'invalid_request_error'
@@ -67,13 +67,13 @@ export function tooMany(message: string, retryAfterSeconds: number): ApiError {
   return new ApiError(429, message, { code: 'queue_full', headers })
 }
 
-/** It may start again after so long, `Infinity` where it may not. */
-export function engineDown(seconds: number): ApiError {
+/** It may start again after so long, `Infinity` where that is not known. */
+export function engineDown(seconds: number, cause?: unknown): ApiError {
   const message =
     "The model's process has crashed too often and is not started for now. The server's log tells more."
   const headers: Record<string, string> =
     seconds === Number.POSITIVE_INFINITY ? {} : { 'retry-after': String(Math.ceil(seconds)) }
-  return new ApiError(503, message, { code: 'engine_down', headers })
+  return new ApiError(503, message, { code: 'engine_down', headers, cause })
 }
 
 /** The library's options that go by another name in requests. */
@@ -114,6 +114,7 @@ export function toApiError(error: unknown): ApiError {
     case 'ERR_CLOSED':
       return new ApiError(503, 'The model was closed.', { code: 'model_closed', cause })
     case 'ERR_ENGINE_CRASHED':
+      if ((error as EngineCrashedError).isDown) return engineDown(Number.POSITIVE_INFINITY, cause)
       return new ApiError(
         503,
         "The model's process has crashed; the next request starts it anew. The server's log tells more.",

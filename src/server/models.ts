@@ -1,5 +1,3 @@
-import { readdir, realpath, stat } from 'node:fs/promises'
-import { join, sep } from 'node:path'
 import {
   GPT4All,
   IsolatedEngine,
@@ -8,6 +6,7 @@ import {
   type ModelOptions,
 } from '../index.ts'
 import { ApiError, engineDown, tooMany } from './errors.ts'
+import { ModelFolder, withoutExtension } from './model-folder.ts'
 import type { ResolvedServerOptions } from './options.ts'
 
 /** A model that clients may name. */
@@ -42,15 +41,6 @@ type Entry = {
   idleTimer: NodeJS.Timeout | undefined
 }
 
-/** A file of the folder. */
-type Found = {
-  readonly id: string
-  readonly created: number
-  readonly path: string
-  /** ms since 1970 */
-  readonly changed: number
-}
-
 type PoolOptions = Pick<
   ResolvedServerOptions,
   'modelPath' | 'modelOptions' | 'maxModels' | 'idleTimeout' | 'engineRetry' | 'maxQueue' | 'logPrompts'
@@ -59,22 +49,18 @@ type PoolOptions = Pick<
 /** The longest that a timer takes. */
 const MOST_MS = 2 ** 31 - 1
 
-const GGUF = /\.gguf$/
-/** Of a split model the first file stands for all. */
-const LATER_PART = /-(?!00001)\d{5}-of-\d{5}\.gguf$/
-
 /** The models of a server: those it was given, and those of its folder, loaded on demand and unloaded when nobody asks. */
 export class ModelPool {
   readonly #options: PoolOptions
+  readonly #folder: ModelFolder
   readonly #entries = new Map<string, Entry>()
-  /** Which files are models, by their headers, as long as they do not change. */
-  readonly #looked = new Map<string, { readonly changed: number; readonly isModel: Promise<boolean> }>()
   /** Who waits for room, in the order in which they came. */
   readonly #line: Place[] = []
   #isClosed = false
 
   constructor(given: ReadonlyMap<string, GPT4All>, options: PoolOptions) {
     this.#options = options
+    this.#folder = new ModelFolder(options.modelPath)
     const created = Math.floor(Date.now() / 1000)
     for (const [id, model] of given) this.#entries.set(id, { ...newEntry(id, created), isGiven: true, model })
   }
@@ -82,9 +68,8 @@ export class ModelPool {
   /** Those given first, then those of the folder by name, without files that are no models, or damaged. */
   async list(): Promise<readonly ServedModel[]> {
     const given = [...this.#entries.values()].filter(({ isGiven }) => isGiven)
-    const found = (await this.#files()).filter(({ id }) => !given.some((entry) => entry.id === id))
-    const areModels = await Promise.all(found.map((file) => this.#isModel(file)))
-    return [...given, ...found.filter((_, i) => areModels[i])].map(({ id, created }) => {
+    const found = (await this.#folder.models()).filter(({ id }) => !given.some((entry) => entry.id === id))
+    return [...given, ...found].map(({ id, created }) => {
       const model = this.#entries.get(id)?.model
       return { id, created, contextSize: model?.config && model.contextSize }
     })
@@ -169,29 +154,11 @@ export class ModelPool {
     const given = id === undefined ? [...this.#entries.values()].find(({ isGiven }) => isGiven) : undefined
     const known = given ?? this.#entries.get(id ?? '') ?? this.#entries.get(withoutExtension(id ?? ''))
     if (known?.isGiven) return known
-    const found = await this.#files()
-    const file =
-      id === undefined ? await this.#first(found) : found.find((one) => one.id === withoutExtension(id))
+    const file = id === undefined ? await this.#folder.first() : await this.#folder.find(id)
     if (!file) throw await this.#unknown(id)
     const entry = this.#entries.get(file.id) ?? newEntry(file.id, file.created)
     this.#entries.set(file.id, entry)
     return entry
-  }
-
-  async #first(found: readonly Found[]): Promise<Found | undefined> {
-    for (const file of found) if (await this.#isModel(file)) return file
-    return found[0] // opening it tells what is wrong
-  }
-
-  #isModel({ id, path, changed }: Found): Promise<boolean> {
-    const known = this.#looked.get(id)
-    if (known?.changed === changed) return known.isModel
-    const isModel = GPT4All.describeModel(path).then(
-      () => true,
-      () => false,
-    )
-    this.#looked.set(id, { changed, isModel })
-    return isModel
   }
 
   async #unknown(id: string | undefined): Promise<ApiError> {
@@ -199,26 +166,6 @@ export class ModelPool {
     const there = ids.length === 0 ? 'There are no models here.' : `There are ${ids.slice(0, 20).join(', ')}.`
     const message = id === undefined ? there : `There is no model "${id.slice(0, 200)}". ${there}`
     return new ApiError(404, message, { code: 'model_not_found', param: 'model' })
-  }
-
-  /** The models of the folder, not below it, and nothing that a link there leads to elsewhere. */
-  async #files(): Promise<Found[]> {
-    const { modelPath } = this.#options
-    if (modelPath === undefined) return []
-    const root = await realpath(modelPath).catch(() => undefined)
-    if (root === undefined) return []
-    const names = (await readdir(root)).filter((name) => GGUF.test(name) && !LATER_PART.test(name)).sort()
-    const files = await Promise.all(
-      names.map(async (name) => {
-        const path = await realpath(join(root, name)).catch(() => undefined)
-        if (!path?.startsWith(root + sep)) return []
-        const about = await stat(path).catch(() => undefined) // gone meanwhile
-        if (!about?.isFile()) return []
-        const changed = about.mtimeMs
-        return [{ id: withoutExtension(name), created: Math.floor(changed / 1000), path, changed }]
-      }),
-    )
-    return files.flat()
   }
 
   /**
@@ -375,8 +322,6 @@ function newEntry(id: string, created: number): Entry {
     idleTimer: undefined,
   }
 }
-
-const withoutExtension = (name: string) => name.replace(GGUF, '')
 
 /** The library tells prompts at level `info`. */
 function withoutPrompts(logger: Logger): Logger {
