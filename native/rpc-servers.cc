@@ -3,6 +3,7 @@
 #include <mutex>
 
 #include "args.h"
+#include "rpc-turn.h"
 
 namespace gpt4all {
 
@@ -42,6 +43,7 @@ Napi::Value AddRpcServer(const Napi::CallbackInfo& info) {
     bool known = false;
     for (ggml_backend_reg_t other : servers) known = known || other == server;
     if (!known) servers.push_back(server);
+    knows_rpc_servers = true;
   }
   Napi::Array names = Napi::Array::New(env);
   for (ggml_backend_dev_t device : DevicesOf(server)) {

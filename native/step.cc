@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "error.h"
+#include "rpc-turn.h"
 
 namespace gpt4all {
 
@@ -31,7 +32,10 @@ void DropFrom(llama_context* context, const StepEntry& entry) {
 }
 
 void Decode(llama_context* context, const Batch& batch) {
-  const int32_t status = llama_decode(context, batch.get());
+  const int32_t status = [&] {
+    const std::unique_lock<std::mutex> turn = RpcTurn();
+    return llama_decode(context, batch.get());
+  }();
   switch (status) {
     case 0:
       return;

@@ -1,0 +1,19 @@
+// ggml's RPC client notes for each device, without a lock, which graph the server knows already: of contexts
+// on threads of their own, one would have the graph of another computed. Source:
+// ggml_backend_rpc_graph_compute.
+#pragma once
+
+#include <atomic>
+#include <mutex>
+
+namespace gpt4all {
+
+inline std::atomic<bool> knows_rpc_servers{false};
+inline std::mutex rpc_turn;
+
+// Held while a graph is handed to the devices; where this process knows no server, nothing is.
+inline std::unique_lock<std::mutex> RpcTurn() {
+  return knows_rpc_servers ? std::unique_lock<std::mutex>(rpc_turn) : std::unique_lock<std::mutex>();
+}
+
+}  // namespace gpt4all
