@@ -44,17 +44,26 @@ export async function usable(modelPath: string | undefined): Promise<readonly Lo
   return fine.length > 0 ? fine : models.slice(0, 1)
 }
 
-/** The files of a model that lies in the folder itself, by its name, with or without extension, or by its path; all parts of a split one. */
+/** A part of a split model: its name, and in how many parts. */
+const PART = /-\d{5}(-of-\d{5})\.gguf$/
+
+/**
+ * The files of a model that lies in the folder itself, by its name, with or without extension, or by its path: one, or all parts of
+ * a split one where no file has that very name.
+ */
 export async function filesOf(name: string, modelPath = defaultModelPath()): Promise<readonly LocalModel[]> {
   const local = await localModels(modelPath)
   const asked = /[\\/]/.test(name) ? resolve(name) : resolve(modelPath, name)
-  const whole = (path: string) => path.replace(/\.(gguf|bin)$/, '')
-  const modelOf = (path: string) => whole(path).replace(/-\d{5}-of-\d{5}$/, '')
-  const found = local.find(({ path }) => path === asked || whole(path) === asked || modelOf(path) === asked)
+  const whole = [asked, `${asked}.gguf`, `${asked}.bin`]
+    .map((file) => local.find(({ path }) => path === file))
+    .find((one) => one !== undefined)
+  const found = whole ?? local.find(({ path }) => PART.test(path) && path.replace(PART, '') === asked)
   if (!found)
     throw new ModelError('ERR_MODEL_NOT_FOUND', `There is no model "${name}" in ${modelPath}.`, name)
-  const isPart = modelOf(found.path) !== whole(found.path)
-  return isPart ? local.filter(({ path }) => modelOf(path) === modelOf(found.path)) : [found]
+  const withoutNumber = (path: string) => path.replace(PART, '$1')
+  const isTogether = ({ path }: LocalModel) =>
+    PART.test(path) && withoutNumber(path) === withoutNumber(found.path)
+  return PART.test(found.path) ? local.filter(isTogether) : [found]
 }
 
 /** The embedded model of this package: src/cli and dist lie at different depths. */

@@ -195,9 +195,12 @@ function named(name: string, value: readonly string[] | '*' = []): readonly stri
   return names.includes('*') ? '*' : names
 }
 
+/** Of extensions and desktop programs too: `chrome-extension://...`, `tauri://localhost`. */
+const ORIGIN = /^[a-z][a-z\d+.-]*:\/\/[^/]+$/
+
 function origins(value: readonly string[] | '*'): readonly string[] | '*' {
   for (const origin of value === '*' ? [] : value)
-    if (origin !== 'null' && (!URL.canParse(origin) || new URL(origin).origin !== origin))
+    if (origin !== 'null' && !ORIGIN.test(origin))
       throw optionError('corsOrigins', 'origins such as https://app.example', origin)
   return value
 }

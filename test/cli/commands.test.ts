@@ -58,9 +58,14 @@ describe('gpt4all-ts models', () => {
     const parts = [1, 2].map((part) => join(folder, `big-0000${part}-of-00002.gguf`))
     await mkdir(folder, { recursive: true })
     for (const part of parts) await copyFile(EMBEDDED, part)
-    const removed = await run(['models', 'remove', 'big', '--yes', '--model-path', folder])
+    const others = ['big.gguf', 'bigger-00001-of-00002.gguf'].map((name) => join(folder, name))
+    for (const other of others) await copyFile(EMBEDDED, other)
+    const remove = (name: string) => run(['models', 'remove', name, '--yes', '--model-path', folder])
+    expect((await remove('big')).stdout).toBe(`${others[0]} is deleted\n`)
+    expect([...parts, ...others].filter(existsSync)).toEqual([...parts, others[1]])
+    const removed = await remove('big')
     expect(removed.stdout.trim().split('\n')).toHaveLength(2)
-    expect(parts.filter(existsSync)).toEqual([])
+    expect([...parts, ...others].filter(existsSync)).toEqual([others[1]])
   })
 
   test('marks what cannot be used; others are taken where none is named', async () => {

@@ -250,6 +250,8 @@ describe('createServer()', () => {
     [{}, { modelPath: '.', apiKey: '' }, 'apiKey'],
     [{}, { modelPath: '.', apiKey: [] }, 'apiKey'],
     [{}, { modelPath: '.', corsOrigins: 'https://app.example' }, 'corsOrigins'],
+    [{}, { modelPath: '.', corsOrigins: ['app.example'] }, 'corsOrigins'],
+    [{}, { modelPath: '.', corsOrigins: ['https://app.example/'] }, 'corsOrigins'],
     [{}, { modelPath: '.', page: 'yes' }, 'page'],
     [{}, { modelPath: '.', apikey: 'x' }, 'apikey'],
     [{}, { modelPath: '.', defaults: { temp: 'hot' } }, 'temp'],
@@ -260,5 +262,10 @@ describe('createServer()', () => {
     expect(() => createServer(models as never, options as never)).toThrow(
       expect.objectContaining({ code: 'ERR_OPTION', option }),
     )
+  })
+
+  test('origins of extensions and desktop programs are origins', () => {
+    const corsOrigins = ['https://app.example:8443', 'tauri://localhost', 'chrome-extension://abcdef', 'null']
+    expect(() => createServer({}, { modelPath: '.', corsOrigins })).not.toThrow()
   })
 })
