@@ -6,8 +6,8 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"  // theirs: statics in headers
 #endif
-#include "../vendor/llama.cpp/common/chat.h"
-#include "../vendor/llama.cpp/common/log.h"
+#include "common/chat.h"
+#include "common/log.h"
 #if defined(__GNUC__)
 #pragma GCC diagnostic pop
 #endif

@@ -8,7 +8,7 @@ import { inRoot } from './paths.mjs'
 import { ask, which } from './process.mjs'
 import { contentHash } from './tree.mjs'
 
-const SOURCES = ['native', 'CMakeLists.txt']
+const SOURCES = ['native', 'vendor/patches', 'CMakeLists.txt']
 // Headers that are compiled in, and the tool that writes part of CMake's command line.
 const PACKAGES = ['node-addon-api', 'node-api-headers', 'cmake-js']
 

@@ -22,6 +22,7 @@ import { availableParallelism, totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
 import { compilers, keyOf, keyParts } from './addon-key.mjs'
 import { withLock } from './lock.mjs'
+import { patchVendor } from './patches.mjs'
 import { cacheDir, inRoot } from './paths.mjs'
 import { run } from './process.mjs'
 import { main, Stop, step } from './steps.mjs'
@@ -65,7 +66,7 @@ export async function buildAddon(room = addonRoom(), report = () => {}) {
     writeStamp(room, key)
     return `the same build, from ${cacheDir.startsWith(inRoot()) ? '.cache' : cacheDir}`
   }
-  await compile(room, report)
+  await compile(room, vendor, report)
   place(room.file, cached)
   writeFileSync(join(dirname(cached), 'key.json'), `${JSON.stringify(parts, null, 2)}\n`)
   prune(join(cacheDir, 'addon'), key)
@@ -107,8 +108,9 @@ function prune(folder, current) {
 
 // --- the build ---------------------------------------------------------------------------------------------
 
-async function compile(room, report) {
+async function compile(room, vendor, report) {
   checkTools()
+  await patchVendor(vendor)
   mkdirSync(room.folder, { recursive: true })
   const configure = needsConfigure(room)
   const log = createWriteStream(room.log)
@@ -148,6 +150,7 @@ const optionsFile = (room) => join(room.folder, 'gpt4all-options.txt')
 
 function checkTools() {
   need('cmake', 'CMake (3.21 or newer)', ['cmake'])
+  need('git', 'git', ['git']) // for the patches
   if (process.platform === 'win32') return // cmake-js finds Visual Studio and says so where it does not
   need('c++', 'A C++ compiler', compilers())
   need('ninja', 'Ninja or Make', ['ninja', 'ninja-build', 'make'])
@@ -166,7 +169,7 @@ async function cmakeJs(room, args, log, onLine = () => {}) {
         CMAKE_BUILD_PARALLEL_LEVEL: process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(jobs()),
         // llama.cpp writes the commit of the repository it lies in into the build; without this it would take
         // ours for its own and relink after each commit.
-        GIT_CEILING_DIRECTORIES: inRoot('vendor'),
+        GIT_CEILING_DIRECTORIES: inRoot('.cache'),
       },
       onLine: (line) => {
         log.write(`${line}\n`)
