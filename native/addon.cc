@@ -14,6 +14,7 @@
 #include "rpc-servers.h"
 #include "sampler.h"
 #include "string-scan.h"
+#include "text-finder.h"
 
 namespace gpt4all {
 
@@ -109,6 +110,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("Sampler", Sampler::Init(env));
   exports.Set("ChatTemplate", ChatTemplate::Init(env));
   exports.Set("StringScan", StringScan::Init(env));
+  exports.Set("TextFinder", TextFinder::Init(env));
   return exports;
 }
 

@@ -1,11 +1,12 @@
 #include "model.h"
 
-#include <optional>
+#include <string>
+#include <system_error>
 #include <utility>
 
 #include "args.h"
 #include "loader.h"
-#include "vocabulary.h"
+#include "tokenizer.h"
 
 namespace gpt4all {
 
@@ -13,15 +14,17 @@ namespace gpt4all {
 const napi_type_tag Model::kTag = {0x6b0f1c52a7d94e18, 0x9d3a5e7f10c4b286};
 
 Napi::Object Model::Init(Napi::Env env) {
-  const Napi::Function constructor = DefineClass(env, "Model",
-                                                 {
-                                                     InstanceMethod<&Model::Tokenize>("tokenize"),
-                                                     InstanceMethod<&Model::TokenizeAsync>("tokenizeAsync"),
-                                                     InstanceMethod<&Model::Detokenize>("detokenize"),
-                                                     InstanceMethod<&Model::TokenBytes>("tokenBytes"),
-                                                     InstanceMethod<&Model::ChatTemplate>("chatTemplate"),
-                                                     InstanceMethod<&Model::Close>("close"),
-                                                 });
+  const Napi::Function constructor =
+      DefineClass(env, "Model",
+                  {
+                      InstanceMethod<&Model::Tokenize>("tokenize"),
+                      InstanceMethod<&Model::TokenizePieces>("tokenizePieces"),
+                      InstanceMethod<&Model::Detokenize>("detokenize"),
+                      InstanceMethod<&Model::DetokenizeAsync>("detokenizeAsync"),
+                      InstanceMethod<&Model::TokenBytes>("tokenBytes"),
+                      InstanceMethod<&Model::ChatTemplate>("chatTemplate"),
+                      InstanceMethod<&Model::Close>("close"),
+                  });
   const auto reference = std::make_shared<Napi::FunctionReference>(Napi::Persistent(constructor));
   reference->SuppressDestruct();
   Napi::Object exported = Napi::Object::New(env);
@@ -43,7 +46,7 @@ Model::Model(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Model>(info) {
   weights_ = *info[0].As<Napi::External<std::shared_ptr<Weights>>>().Data();
   // A property of its own, not an accessor: Node does not check what an accessor is called on.
   info.This().As<Napi::Object>().DefineProperty(
-      Napi::PropertyDescriptor::Value("info", DescribeModel(info.Env(), *weights_), napi_enumerable));
+      Napi::PropertyDescriptor::Value("info", ToObject(info.Env(), *weights_), napi_enumerable));
 }
 
 std::shared_ptr<Weights> Model::Open(Napi::Env env) const {
@@ -63,52 +66,48 @@ Napi::Value Model::Tokenize(const Napi::CallbackInfo& info) {
 }
 
 namespace {
-class TokenizeWorker : public Napi::AsyncWorker {
- public:
-  TokenizeWorker(Napi::Env env, std::shared_ptr<Weights> weights, std::string text, bool add, bool parse)
-      : Napi::AsyncWorker(env),
-        deferred_(Napi::Promise::Deferred::New(env)),
-        weights_(std::move(weights)),
-        text_(std::move(text)),
-        add_special_(add),
-        parse_special_(parse) {}
 
-  Napi::Promise promise() const { return deferred_.Promise(); }
+// Texts and tokens up to this many bytes go to the quick thread: some 10 ms of work.
+constexpr size_t kQuick = 64 * 1024;
 
- private:
-  void Execute() override {
-    try {
-      tokens_ = gpt4all::Tokenize(weights_->vocab(), text_, add_special_, parse_special_);
-    } catch (const Failure& failure) {
-      failure_ = failure;
-    }
+TextPieces ReadPieces(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!info[0].IsArray()) throw BadArgument(env, "pieces", "an array");
+  const auto given = info[0].As<Napi::Array>();
+  TextPieces pieces{{}, Boolean(info[1], "begins"), Boolean(info[2], "addSpecial"), Text(info[3], "anchor")};
+  for (uint32_t i = 0; i < given.Length(); i++) {
+    const Napi::HandleScope scope(env);
+    const Napi::Object piece = Object(given.Get(i), "pieces");
+    pieces.pieces.push_back(
+        {Text(piece.Get("text"), "text"), Boolean(piece.Get("parseSpecial"), "parseSpecial")});
   }
-  void OnOK() override {
-    if (failure_) {
-      deferred_.Reject(ToJs(Env(), *failure_).Value());
-    } else {
-      deferred_.Resolve(ToArray(Env(), tokens_));
-    }
-  }
-  void OnError(const Napi::Error& error) override {
-    deferred_.Reject(MakeError(Env(), "ERR_MEMORY", error.Message()).Value());
-  }
+  return pieces;
+}
 
-  const Napi::Promise::Deferred deferred_;
-  const std::shared_ptr<Weights> weights_;
-  const std::string text_;
-  const bool add_special_, parse_special_;
-  std::vector<llama_token> tokens_;
-  std::optional<Failure> failure_;
-};
 }  // namespace
 
-Napi::Value Model::TokenizeAsync(const Napi::CallbackInfo& info) {
+Napi::Value Model::Submit(const Napi::CallbackInfo& info, size_t size, Worker::Work work) {
+  const Napi::Env env = info.Env();
+  std::unique_ptr<Worker>& worker = size <= kQuick ? quick_ : patient_;
+  try {
+    if (!worker) worker = std::make_unique<Worker>(Environment::Of(env), size > kQuick);
+  } catch (const std::system_error& error) {
+    throw MakeError(env, "ERR_MEMORY", std::string("no thread for tokenizing: ") + error.what());
+  }
+  return worker->Submit(env, info.This().As<Napi::Object>(), std::move(work));
+}
+
+Napi::Value Model::TokenizePieces(const Napi::CallbackInfo& info) {
   const auto weights = Open(info.Env());
-  auto* worker = new TokenizeWorker(info.Env(), weights, Text(info[0], "text"),
-                                    Boolean(info[1], "addSpecial"), Boolean(info[2], "parseSpecial"));
-  worker->Queue();  // deletes itself when done
-  return worker->promise();
+  const auto pieces = std::make_shared<const TextPieces>(ReadPieces(info));
+  size_t size = 0;
+  for (const TextPiece& piece : pieces->pieces) size += piece.text.size() + pieces->anchor.size();
+  return Submit(info, size, [weights, pieces]() -> std::function<Napi::Value(Napi::Env)> {
+    const LogScope scope(weights->log);
+    return [tokens = gpt4all::Tokenize(weights->vocab(), *pieces)](Napi::Env env) {
+      return ToArray(env, tokens);
+    };
+  });
 }
 
 Napi::Value Model::Detokenize(const Napi::CallbackInfo& info) {
@@ -118,6 +117,19 @@ Napi::Value Model::Detokenize(const Napi::CallbackInfo& info) {
   const bool special = Boolean(info[1], "special");
   return Translated(env,
                     [&] { return ToBytes(env, gpt4all::Detokenize(weights->vocab(), tokens, special)); });
+}
+
+Napi::Value Model::DetokenizeAsync(const Napi::CallbackInfo& info) {
+  const auto weights = Open(info.Env());
+  const auto tokens =
+      std::make_shared<const std::vector<llama_token>>(Tokens(info[0], "tokens", weights->vocab_size()));
+  const bool special = Boolean(info[1], "special");
+  return Submit(info, tokens->size() * sizeof(llama_token),
+                [weights, tokens, special]() -> std::function<Napi::Value(Napi::Env)> {
+                  return [text = gpt4all::Detokenize(weights->vocab(), *tokens, special)](Napi::Env env) {
+                    return ToBytes(env, text);
+                  };
+                });
 }
 
 Napi::Value Model::TokenBytes(const Napi::CallbackInfo& info) {
@@ -135,6 +147,8 @@ Napi::Value Model::ChatTemplate(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Model::Close(const Napi::CallbackInfo& info) {
+  for (Worker* worker : {quick_.get(), patient_.get()})
+    if (worker != nullptr) worker->Stop();
   weights_.reset();
   return info.Env().Undefined();
 }

@@ -11,6 +11,8 @@
 #include "llama.h"
 #include "log.h"
 #include "shared-weights.h"
+#include "vocabulary.h"
+#include "worker.h"
 
 namespace gpt4all {
 
@@ -23,6 +25,7 @@ struct Weights {
         shared(acquired.shared),
         vocab_only(vocab_only),
         log(std::move(log)),
+        description(Describe(model)),
         held_(std::move(acquired.weights)) {}
   Weights(const Weights&) = delete;
   Weights& operator=(const Weights&) = delete;
@@ -35,6 +38,7 @@ struct Weights {
   const bool shared;  // another owner had loaded it
   const bool vocab_only;
   const std::shared_ptr<LogSink> log;
+  const ModelDescription description;
 
  private:
   const std::shared_ptr<const SharedWeights> held_;
@@ -53,13 +57,18 @@ class Model : public Napi::ObjectWrap<Model> {
  private:
   static Napi::Value Load(const Napi::CallbackInfo& info);
   Napi::Value Tokenize(const Napi::CallbackInfo& info);
-  Napi::Value TokenizeAsync(const Napi::CallbackInfo& info);
+  Napi::Value TokenizePieces(const Napi::CallbackInfo& info);
   Napi::Value Detokenize(const Napi::CallbackInfo& info);
+  Napi::Value DetokenizeAsync(const Napi::CallbackInfo& info);
   Napi::Value TokenBytes(const Napi::CallbackInfo& info);
   Napi::Value ChatTemplate(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
 
+  // On the thread for what takes long, or on the other, which nothing of that holds up.
+  Napi::Value Submit(const Napi::CallbackInfo& info, size_t size, Worker::Work work);
+
   std::shared_ptr<Weights> weights_;
+  std::unique_ptr<Worker> quick_, patient_;  // each made when there is something to do
 };
 
 }  // namespace gpt4all

@@ -31,7 +31,7 @@ class Pattern {
 
   struct Class {
     bool negated = false;
-    uint64_t low[2] = {0, 0};                            // characters below 128
+    uint64_t low[2] = {0, 0};                           // characters below 128
     std::vector<std::pair<char32_t, char32_t>> ranges;  // all others, both ends included
 
     void Add(char32_t first, char32_t last);
@@ -53,6 +53,7 @@ class Pattern {
 
 }  // namespace gpt4all
 
-// Called by llama.cpp (vendor/patches/0001-...): `offsets` are the lengths of the pieces that `text` is in already; each is cut.
+// Called by llama.cpp (vendor/patches/0001-...): `offsets` are the lengths of the pieces that `text` is in
+// already; each is cut.
 std::vector<size_t> gpt4all_regex_split(const std::u32string& text, const std::u32string& regex,
                                         const std::vector<size_t>& offsets);

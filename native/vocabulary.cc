@@ -1,83 +1,12 @@
 #include "vocabulary.h"
 
 #include <algorithm>
-#include <climits>
 #include <cstring>
-#include <stdexcept>
+#include <utility>
 
-#include "error.h"
 #include "model.h"
 
 namespace gpt4all {
-
-namespace {
-
-// llama.cpp looks bytes up that some vocabularies have no token for, with at().
-template <typename Work>
-auto WithinVocabulary(Work&& work) {
-  try {
-    return work();
-  } catch (const std::out_of_range&) {
-    throw Failure("ERR_DECODE", "the vocabulary has no token for some bytes of the text");
-  }
-}
-
-}  // namespace
-
-std::vector<llama_token> Tokenize(const llama_vocab* vocab, const std::string& text, bool add_special,
-                                  bool parse_special) {
-  if (text.size() > INT32_MAX / 2) throw Failure("ERR_ARGUMENT", "text of more than 1 GiB");
-  const auto length = static_cast<int32_t>(text.size());
-  std::vector<llama_token> tokens(text.size() + 4);  // at most one token per byte, and the special ones
-  const auto fill = [&] {
-    return WithinVocabulary([&] {
-      return llama_tokenize(vocab, text.data(), length, tokens.data(), static_cast<int32_t>(tokens.size()),
-                            add_special, parse_special);
-    });
-  };
-  int32_t count = fill();
-  if (count < 0 && count != INT32_MIN) {  // -count are needed
-    tokens.resize(static_cast<size_t>(-count));
-    count = fill();
-  }
-  if (count < 0) throw Failure("ERR_ARGUMENT", "llama.cpp could not tokenize the text");
-  tokens.resize(static_cast<size_t>(count));
-  return tokens;
-}
-
-std::string Detokenize(const llama_vocab* vocab, const std::vector<llama_token>& tokens, bool special) {
-  const auto count = static_cast<int32_t>(tokens.size());
-  std::string text(std::max<size_t>(16, tokens.size() * 4), '\0');
-  const auto fill = [&] {
-    return WithinVocabulary([&] {
-      return llama_detokenize(vocab, tokens.data(), count, text.data(), static_cast<int32_t>(text.size()),
-                              false, special);
-    });
-  };
-  int32_t length = fill();
-  if (length < 0) {
-    text.resize(static_cast<size_t>(-length));
-    length = fill();
-  }
-  text.resize(static_cast<size_t>(std::max(0, length)));
-  return text;
-}
-
-std::string TokenBytes(const llama_vocab* vocab, llama_token token, bool special) {
-  std::string piece(32, '\0');
-  const auto fill = [&] {
-    return WithinVocabulary([&] {
-      return llama_token_to_piece(vocab, token, piece.data(), static_cast<int32_t>(piece.size()), 0, special);
-    });
-  };
-  int32_t length = fill();
-  if (length < 0) {
-    piece.resize(static_cast<size_t>(-length));
-    length = fill();
-  }
-  piece.resize(static_cast<size_t>(std::max(0, length)));
-  return piece;
-}
 
 Napi::Int32Array ToArray(Napi::Env env, const std::vector<llama_token>& tokens) {
   auto array = Napi::Int32Array::New(env, tokens.size());
@@ -93,8 +22,11 @@ Napi::Value ToBytes(Napi::Env env, const std::string& bytes) {
 
 namespace {
 
+// llama.cpp walks from the first key to the one asked for.
+constexpr int32_t kMostMetadata = 4096;
+
 // The GGUF's scalar keys and values. llama.cpp's getters return the full length whatever the buffer holds.
-Napi::Object DescribeMetadata(Napi::Env env, const llama_model* model) {
+std::vector<std::pair<std::string, std::string>> DescribeMetadata(const llama_model* model) {
   const auto read = [](auto getter) {
     std::string text(256, '\0');
     int32_t length = getter(text.data(), text.size());
@@ -105,45 +37,82 @@ Napi::Object DescribeMetadata(Napi::Env env, const llama_model* model) {
     text.resize(static_cast<size_t>(std::max(0, length)));
     return text;
   };
-  Napi::Object metadata = Napi::Object::New(env);
-  const int32_t count = llama_model_meta_count(model);
+  std::vector<std::pair<std::string, std::string>> metadata;
+  const int32_t count = std::min(llama_model_meta_count(model), kMostMetadata);
   for (int32_t i = 0; i < count; i++) {
-    const auto key = read(
-        [&](char* buffer, size_t size) { return llama_model_meta_key_by_index(model, i, buffer, size); });
-    const auto value = read(
-        [&](char* buffer, size_t size) { return llama_model_meta_val_str_by_index(model, i, buffer, size); });
-    metadata.Set(key, value);
+    metadata.emplace_back(read([&](char* buffer, size_t size) {
+                            return llama_model_meta_key_by_index(model, i, buffer, size);
+                          }),
+                          read([&](char* buffer, size_t size) {
+                            return llama_model_meta_val_str_by_index(model, i, buffer, size);
+                          }));
   }
   return metadata;
 }
 
+// GPT-2's byte-level vocabularies and SentencePiece's with bytes to fall back on lose nothing of a text, and
+// take no more of it for a token than the token says. Others leave out what they do not know, or white space.
+bool TokensCoverText(const llama_model* model, const llama_vocab* vocab) {
+  const auto type = llama_vocab_type(vocab);
+  if (type != LLAMA_VOCAB_TYPE_SPM && type != LLAMA_VOCAB_TYPE_BPE) return false;
+  char name[16] = "";
+  llama_model_meta_val_str(model, "tokenizer.ggml.model", name, sizeof name);
+  return std::string(name) != "hybriddna" && std::string(name) != "whitespace";
+}
+
 }  // namespace
 
-Napi::Object DescribeModel(Napi::Env env, const Weights& weights) {
-  const llama_model* model = weights.model;
-  const llama_vocab* vocab = weights.vocab();
-  const int32_t vocab_size = weights.vocab_size();
-  std::vector<llama_token> end_tokens;
-  Napi::Array control_texts = Napi::Array::New(env), defined_texts = Napi::Array::New(env);
-  for (llama_token token = 0; token < vocab_size; token++) {
-    if (llama_vocab_is_eog(vocab, token)) end_tokens.push_back(token);
+ModelDescription Describe(const llama_model* model) {
+  const llama_vocab* vocab = llama_model_get_vocab(model);
+  ModelDescription described;
+  bool strips = false;
+  size_t longest = 0;
+  for (llama_token token = 0; token < llama_vocab_n_tokens(vocab); token++) {
+    if (llama_vocab_is_eog(vocab, token)) described.end_tokens.push_back(token);
     const int attributes = llama_vocab_get_attr(vocab, token);
+    const std::string text = llama_vocab_get_text(vocab, token);
+    longest = std::max(longest, text.size());
     // llama_tokenize() finds those in a text only with parse_special, user-defined ones always.
     const bool control = (attributes & (LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_UNKNOWN)) != 0;
     if (!control && (attributes & LLAMA_TOKEN_ATTR_USER_DEFINED) == 0) continue;
-    Napi::Array& texts = control ? control_texts : defined_texts;
-    texts.Set(texts.Length(), Napi::String::New(env, llama_vocab_get_text(vocab, token)));
+    strips = strips || (attributes & (LLAMA_TOKEN_ATTR_LSTRIP | LLAMA_TOKEN_ATTR_RSTRIP)) != 0;
+    (control ? described.control_texts : described.defined_texts).push_back(text);
   }
+  if (TokensCoverText(model, vocab)) described.longest_token = static_cast<uint32_t>(longest);
+  described.strips_white_space = strips;
   char description[128] = "";
   llama_model_desc(model, description, sizeof description);
+  described.name = description;
+  described.metadata = DescribeMetadata(model);
+  return described;
+}
+
+namespace {
+
+Napi::Array ToArray(Napi::Env env, const std::vector<std::string>& texts) {
+  Napi::Array array = Napi::Array::New(env, texts.size());
+  for (uint32_t i = 0; i < texts.size(); i++) array.Set(i, texts[i]);
+  return array;
+}
+
+}  // namespace
+
+Napi::Object ToObject(Napi::Env env, const Weights& weights) {
+  const llama_model* model = weights.model;
+  const llama_vocab* vocab = weights.vocab();
+  const ModelDescription& described = weights.description;
+  Napi::Object metadata = Napi::Object::New(env);
+  for (const auto& [key, value] : described.metadata) metadata.Set(key, value);
 
   Napi::Object info = Napi::Object::New(env);
   info.Set("shared", weights.shared);
-  info.Set("description", description);
+  info.Set("description", described.name);
   info.Set("sizeBytes", static_cast<double>(llama_model_size(model)));
   info.Set("parameters", static_cast<double>(llama_model_n_params(model)));
   info.Set("trainedContextSize", llama_model_n_ctx_train(model));
-  info.Set("vocabSize", vocab_size);
+  info.Set("vocabSize", weights.vocab_size());
+  info.Set("longestToken", described.longest_token);
+  info.Set("stripsWhiteSpace", described.strips_white_space);
   info.Set("layers", llama_model_n_layer(model));
   info.Set("hasEncoder", llama_model_has_encoder(model));
   info.Set("hasDecoder", llama_model_has_decoder(model));
@@ -155,10 +124,10 @@ Napi::Object DescribeModel(Napi::Env env, const Weights& weights) {
   info.Set("eos", llama_vocab_eos(vocab));
   info.Set("eot", llama_vocab_eot(vocab));
   info.Set("addsBos", llama_vocab_get_add_bos(vocab));
-  info.Set("endTokens", ToArray(env, end_tokens));
-  info.Set("controlTexts", control_texts);
-  info.Set("definedTexts", defined_texts);
-  info.Set("metadata", DescribeMetadata(env, model));
+  info.Set("endTokens", ToArray(env, described.end_tokens));
+  info.Set("controlTexts", ToArray(env, described.control_texts));
+  info.Set("definedTexts", ToArray(env, described.defined_texts));
+  info.Set("metadata", metadata);
   return info;
 }
 

@@ -1,9 +1,11 @@
-// Text to tokens and back, and what a model says of itself.
+// What a model says of itself, and tokens and bytes as JavaScript gets them.
 #pragma once
 
 #include <napi.h>
 
+#include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "llama.h"
@@ -12,17 +14,23 @@ namespace gpt4all {
 
 struct Weights;
 
-// Any thread: llama.cpp's vocabulary is read-only after loading. Throws Failure.
-std::vector<llama_token> Tokenize(const llama_vocab* vocab, const std::string& text, bool add_special,
-                                  bool parse_special);
-std::string Detokenize(const llama_vocab* vocab, const std::vector<llama_token>& tokens, bool special);
-// Raw bytes; a token may hold a part of a UTF-8 character.
-std::string TokenBytes(const llama_vocab* vocab, llama_token token, bool special);
+// What takes long to find out: it is done where the model is loaded.
+struct ModelDescription {
+  std::string name;
+  std::vector<llama_token> end_tokens;
+  std::vector<std::string> control_texts, defined_texts;
+  std::vector<std::pair<std::string, std::string>> metadata;  // the first 4,096
+  // Bytes of a text that one token spells at most; 0 where a token may stand for any number of them.
+  uint32_t longest_token = 0;
+  bool strips_white_space = false;  // some tokens take the white space around them
+};
+
+ModelDescription Describe(const llama_model* model);
 
 Napi::Int32Array ToArray(Napi::Env env, const std::vector<llama_token>& tokens);
 Napi::Value ToBytes(Napi::Env env, const std::string& bytes);
 
 // NativeModelInfo of src/native/types.ts
-Napi::Object DescribeModel(Napi::Env env, const Weights& weights);
+Napi::Object ToObject(Napi::Env env, const Weights& weights);
 
 }  // namespace gpt4all

@@ -75,7 +75,7 @@ export class LocalConversation implements Conversation {
   ): AsyncGenerator<Spoken, void, void> {
     const history = this.#history
     const prepare: Prepare = async () => {
-      const prompt = await history.prompt(request)
+      const prompt = await history.prompt({ ...request, signal })
       if (!signal.aborted) this.#prompt = prompt
       const wantsDefaults = defaultStops ?? this.#host.format.kind === 'pattern'
       return {

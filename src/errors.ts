@@ -61,17 +61,17 @@ export class ModelError extends GPT4AllError {
 
 /** `ERR_CONTEXT_OVERFLOW`: the prompt does not fit in the context. Thrown before anything is evaluated. */
 export class ContextOverflowError extends GPT4AllError {
-  /** Tokens of the prompt. */
+  /** Tokens of the prompt; at least so many where its length alone tells that it cannot fit. */
   readonly promptTokens: number
   /** Tokens the context holds, prompt and answer together (`nCtx`). */
   readonly contextSize: number
   /** The most prompt tokens that are accepted: `contextSize - 4`, as in the Python package. */
   readonly maxPromptTokens: number
 
-  constructor(promptTokens: number, contextSize: number, maxPromptTokens: number) {
+  constructor(promptTokens: number, contextSize: number, maxPromptTokens: number, isEstimated = false) {
     super(
       'ERR_CONTEXT_OVERFLOW',
-      `The prompt has ${promptTokens} tokens; a context of ${contextSize} (nCtx) takes at most ${maxPromptTokens}. ` +
+      `The prompt has ${isEstimated ? 'at least ' : ''}${promptTokens} tokens; a context of ${contextSize} (nCtx) takes at most ${maxPromptTokens}. ` +
         'Shorten the prompt or open the model with a larger nCtx.',
     )
     this.promptTokens = promptTokens

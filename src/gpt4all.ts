@@ -94,7 +94,7 @@ export class GPT4All extends ModelFiles {
   }
 
   /**
-   * Generates text that continues `prompt`. Await it for the text, iterate it for the pieces, or ask for its
+   * Generates text that continues `prompt`, or token ids, which are evaluated as they are. Await it for the text, iterate it for the pieces, or ask for its
    * `result`. Special tokens written in the prompt (`<|im_start|>`) are read as such, since templates are written by
    * hand here; `renderPrompt()` writes them for you. Inside `withChatSession()` it is that session's `generate()`.
    *
@@ -102,17 +102,23 @@ export class GPT4All extends ModelFiles {
    * `ContextOverflowError` when the prompt has more than `contextSize - 4` tokens, `signal.reason` when aborted,
    * `ERR_CLOSED` when the model is closed, and whatever `open()` throws.
    */
-  generate(prompt: string, options?: ChatGenerateOptions): Generation {
+  generate(prompt: string | readonly number[], options?: ChatGenerateOptions): Generation {
     const session = this.currentChatSession
-    if (session) return session.generate(prompt, options)
-    if (typeof prompt !== 'string')
-      throw optionError('prompt', 'a string (messages go to chatSession() or renderPrompt())', prompt)
+    if (session) return session.generate(prompt as string, options) // which refuses token ids
+    const isText = typeof prompt === 'string'
+    if (!isText && !(Array.isArray(prompt) && prompt.every(Number.isInteger)))
+      throw optionError(
+        'prompt',
+        'a string or an array of token ids (messages go to chatSession() or renderPrompt())',
+        prompt,
+      )
+    const given = isText ? prompt : [...prompt] // as they are now
     const resolved = resolveGenerateOptions(options)
     const open = () => this.#open()
     async function* run(record: RunRecord, signal: AbortSignal) {
       const opened = await open()
       signal.throwIfAborted()
-      yield* opened.generate(prompt, resolved, record, signal)
+      yield* opened.generate(given, resolved, record, signal)
     }
     return this.#start(run, resolved)
   }

@@ -24,10 +24,15 @@ import { candidates, type LoadedWeights, type OpenedModel, openModel } from './m
 import { withProgressBar } from './models/progress-bar.ts'
 import { type RpcServersInUse, useRpcServers } from './models/rpc-servers.ts'
 import { loadBinding } from './native/binding.ts'
-import { decode, encode, pieceReader } from './native/tokenizer.ts'
+import { checkTokens, decode, encode, leastTokens, pieceReader } from './native/tokenizer.ts'
 import type { NativeBinding, NativeModel } from './native/types.ts'
 import type { ConversationOptions, ModelConfig, ModelFacts, OpenModel } from './open-model.ts'
-import { checkPromptLength, type ResolvedModelOptions, type ResolvedTokenizeOptions } from './options.ts'
+import {
+  checkPromptLength,
+  checkPromptText,
+  type ResolvedModelOptions,
+  type ResolvedTokenizeOptions,
+} from './options.ts'
 import { startEngine, threadChoice } from './start-engine.ts'
 
 type Started = { readonly engine: Engine; readonly formats: PromptFormats }
@@ -192,17 +197,28 @@ export class LoadedModel implements OpenModel {
   }
 
   generate(
-    prompt: string,
+    prompt: string | readonly number[],
     options: ResolvedGenerateOptions,
     record: RunRecord,
     signal: AbortSignal,
   ): AsyncGenerator<Spoken, void, void> {
     const prepare: Prepare = async () => {
-      const tokens = await encode(this.#native, prompt, true, true)
+      const tokens = await this.#tokensOf(prompt, signal)
       checkPromptLength(tokens.length, this.#options.nCtx)
-      return { tokens, text: prompt, stop: options.stop }
+      const text = typeof prompt === 'string' ? prompt : await decode(this.#native, prompt)
+      return { tokens, text, stop: options.stop }
     }
     return this.#run(prepare, options, record, signal)
+  }
+
+  async #tokensOf(prompt: string | readonly number[], signal: AbortSignal) {
+    if (typeof prompt === 'string') {
+      // What cannot fit is not worth being tokenized.
+      checkPromptLength(leastTokens(this.#native.info, prompt), this.#options.nCtx, true)
+      return encode(this.#native, prompt, true, true, signal)
+    }
+    checkTokens('prompt', prompt, this.#native.info)
+    return prompt
   }
 
   get #native(): NativeModel {
@@ -222,6 +238,7 @@ export class LoadedModel implements OpenModel {
     record.promptTokens = prompt.tokens.length
     record.dropped = prompt.dropped ?? []
     if (prompt.full) return
+    checkPromptText(prompt.tokens.length)
     record.onPrompt?.()
     checkBias(native, options)
     const sequence = this.#model.started.engine.sequence({

@@ -57,9 +57,9 @@ export interface OpenModel {
     template: TemplateOptions,
     enableThinking: boolean,
   ): Promise<string>
-  /** Evaluates `prompt`, special tokens and all, and yields what the model writes. */
+  /** Evaluates `prompt`, special tokens and all, or tokens as they are, and yields what the model writes. */
   generate(
-    prompt: string,
+    prompt: string | readonly number[],
     options: ResolvedGenerateOptions,
     record: RunRecord,
     signal: AbortSignal,
@@ -79,7 +79,7 @@ export type ConversationOptions = Pick<ResolvedChatOptions, 'template' | 'overfl
 }
 
 /** @internal A turn: what its prompt asks for, and what ends the answer. */
-export type Turn = Request & {
+export type Turn = Omit<Request, 'signal'> & {
   readonly stop: readonly string[]
   /** The session's word on GPT4All's stop strings. */
   readonly defaultStops: ChatSessionOptions['defaultStops']

@@ -137,11 +137,16 @@ export const MAX_CONTEXT = 2 ** 24
 /** Cells a prompt must leave free for the answer. Source: the Python package refuses longer prompts. */
 export const RESERVED_TOKENS = 4
 
-export function checkPromptLength(promptTokens: number, contextSize: number): void {
+/** `isEstimated`: it has at least so many tokens. */
+export function checkPromptLength(promptTokens: number, contextSize: number, isEstimated = false): void {
+  const most = contextSize - RESERVED_TOKENS
+  if (promptTokens > most) throw new ContextOverflowError(promptTokens, contextSize, most, isEstimated)
+}
+
+/** A prompt of nothing, such as a template that leaves out what is said. */
+export function checkPromptText(promptTokens: number): void {
   if (promptTokens === 0)
     throw optionError('prompt', 'text (this model adds no start token to an empty one)', '')
-  const most = contextSize - RESERVED_TOKENS
-  if (promptTokens > most) throw new ContextOverflowError(promptTokens, contextSize, most)
 }
 
 export type ResolvedModelOptions = ResolvedComputeOptions &

@@ -1,11 +1,10 @@
-import { setImmediate as nextTurnOfLoop } from 'node:timers/promises'
 import type { ReplyFormat } from '../engine/reply.ts'
 import { ContextOverflowError } from '../errors.ts'
-import { encode, encodeMore } from '../native/tokenizer.ts'
+import { encodePieces, leastTokens, type TextPiece } from '../native/tokenizer.ts'
 import type { NativeModel } from '../native/types.ts'
 import { type Begun, beginAnswer, mayThink, replyFormat } from './begun.ts'
 import { checkKept, firstKept, leftOut, nextTurn } from './overflow.ts'
-import { controlPattern, Protection, structuralTexts } from './protect.ts'
+import { type ControlTexts, controlTexts, Protection, structuralTexts } from './protect.ts'
 import { type Cut, type Part, TokenRecord } from './record.ts'
 import type { SavedChat } from './saved-file.ts'
 import {
@@ -33,11 +32,15 @@ export type Request = {
   readonly enableThinking: boolean
   /** Tokens the answer may have. */
   readonly maxTokens: number
+  readonly signal?: AbortSignal | undefined
 }
 
 /** A prompt, ready to be evaluated. */
 export type Prompt = {
   readonly record: TokenRecord
+  /** Tokens of the prompt; at least so many where it cannot fit, and has no `record` for that. */
+  readonly length: number
+  readonly isEstimated: boolean
   /** As the model reads it. */
   readonly text: string
   /** Messages left out because the conversation has outgrown the context. */
@@ -66,9 +69,7 @@ type HistoryShape = {
   readonly deterministic: boolean
 }
 
-/** Pieces that are tokenized at once, before the event loop goes on: a text may consist of nothing but control tokens. */
-const BREATH = 100
-
+const NO_RECORD = new TokenRecord('', [], [])
 const NOTHING: Begun = { content: '', reasoning: '' }
 
 /** Of what fits, the share that is left after dropping: the next few turns then need no dropping. */
@@ -84,9 +85,9 @@ export class History {
   readonly #shape: HistoryShape
   /** Texts that are tokens with a meaning of their own, for this vocabulary and this template. */
   readonly #structural: readonly string[]
-  #control: RegExp | undefined
+  #control: ControlTexts | undefined
   #reasoningTags = ''
-  #record = new TokenRecord('', [], [])
+  #record = NO_RECORD
   /** Messages behind the system's that are left out, from the oldest on. */
   #skipped = 0
 
@@ -95,7 +96,7 @@ export class History {
     this.#format = format
     this.#shape = shape
     this.#structural = structuralTexts(model.info, format.source)
-    this.#control = controlPattern(this.#structural)
+    this.#control = controlTexts(this.#structural)
   }
 
   /** The messages are no longer those of before, with some behind them: nothing is left out any more. */
@@ -118,15 +119,15 @@ export class History {
   /** @throws {ContextOverflowError} when it does not fit and nothing (more) may be left out */
   async prompt(request: Request): Promise<Prompt> {
     const prompt = await this.#fit(request)
-    const { length } = prompt.record.tokens
+    const { length, isEstimated } = prompt
     if (length <= this.#most || prompt.full) return prompt
-    throw new ContextOverflowError(length, this.#shape.contextSize, this.#most)
+    throw new ContextOverflowError(length, this.#shape.contextSize, this.#most, isEstimated)
   }
 
   /** Tokens of the prompt for the answer to `messages`, all of them, however many fit. */
   async countTokens(messages: readonly ChatMessage[], enableThinking: boolean): Promise<number> {
     const request = { messages, begun: NOTHING, enableThinking, maxTokens: 0 }
-    return (await this.#render(request, [])).record.tokens.length
+    return (await this.#render(request, [], true)).length
   }
 
   /**
@@ -156,15 +157,15 @@ export class History {
   async #fit(request: Request): Promise<Prompt> {
     const { overflow } = this.#shape
     if (overflow === 'drop-oldest') return this.#dropOldest(request)
-    const whole = await this.#render(request, [])
-    if (overflow === 'error' || whole.record.tokens.length <= this.#most) return whole
+    const whole = await this.#render(request, [], overflow === 'stop')
+    if (overflow === 'error' || whole.length <= this.#most) return whole
     const { messages } = request
     if (overflow === 'stop') {
       const system = messages[0]?.role === 'system' ? 1 : 0
       const kept = [...messages.slice(0, system), ...messages.slice(-1)]
       const alone = await this.#render({ ...request, messages: kept }, [])
       // A message that does not even fit alone is no matter of a long conversation.
-      return alone.record.tokens.length <= this.#most ? { ...whole, full: true } : alone
+      return alone.length <= this.#most ? { ...whole, full: true } : alone
     }
     const kept = checkKept(await overflow(messages.map((message) => ({ ...message }))))
     return this.#render({ ...request, messages: kept }, leftOut(messages, kept))
@@ -183,7 +184,7 @@ export class History {
     for (;;) {
       const kept = [...messages.slice(0, system), ...messages.slice(first)]
       const prompt = await this.#render({ ...request, messages: kept }, messages.slice(system, first))
-      const { length } = prompt.record.tokens
+      const { length } = prompt
       if (length <= goal || nextTurn(messages, first) >= messages.length) {
         const skipped = first - system
         return { ...prompt, skipped, moved: skipped > before }
@@ -193,9 +194,11 @@ export class History {
     }
   }
 
-  async #render(request: Request, dropped: readonly ChatMessage[]): Promise<Prompt> {
-    const { messages, begun } = request
+  // `counts`: all tokens are counted, however many there are.
+  async #render(request: Request, dropped: readonly ChatMessage[], counts = false): Promise<Prompt> {
+    const { messages, begun, signal } = request
     const contents = [...messages, begun].flatMap(({ content, reasoning }) => [content, reasoning ?? ''])
+    contents.push(this.#format.source)
     let protection = new Protection(this.#control, contents)
     let rendered = this.#renderWith(protection, request)
     if (this.#learnTags(rendered)) {
@@ -205,9 +208,15 @@ export class History {
     const beginning = beginAnswer(rendered, begun, (content) => protection.protect(content))
     const whole = rendered.text + beginning
     const asked = rendered.text.length - rendered.generationPrompt.length
+    const text = protection.plain(whole)
+    const least = counts ? 0 : leastTokens(this.#model.info, text)
+    const isEstimated = least > this.#most
+    const record = isEstimated ? NO_RECORD : await this.#tokenize(whole, protection, asked, signal)
     return {
-      record: await this.#tokenize(whole, protection, asked),
-      text: protection.plain(whole),
+      record,
+      length: isEstimated ? least : record.tokens.length,
+      isEstimated,
+      text,
       dropped,
       moved: false,
       full: false,
@@ -230,13 +239,18 @@ export class History {
     const known = tags.join('\n')
     if (known === this.#reasoningTags || known === '') return false
     this.#reasoningTags = known
-    this.#control = controlPattern([...this.#structural, ...tags])
+    this.#control = controlTexts([...this.#structural, ...tags])
     return true
   }
 
   // `asked` is where the text that asks for the answer begins: a template may write something else there once the
   // answer has been given.
-  async #tokenize(rendered: string, protection: Protection, asked: number): Promise<TokenRecord> {
+  async #tokenize(
+    rendered: string,
+    protection: Protection,
+    asked: number,
+    signal: AbortSignal | undefined,
+  ): Promise<TokenRecord> {
     const tokens: number[] = []
     const cuts: Cut[] = []
     let chars = 0
@@ -248,9 +262,9 @@ export class History {
         for (const token of part.tokens) tokens.push(token)
       } else {
         const split = asked > chars && asked < end && this.#isSafe(rendered, asked) ? asked : end
-        await this.#encode(rendered.slice(chars, split), protection, tokens)
+        await this.#encode(protection.pieces(rendered.slice(chars, split)), tokens, signal)
         if (split < end) cuts.push({ chars: split, tokens: tokens.length })
-        await this.#encode(rendered.slice(split, end), protection, tokens)
+        await this.#encode(protection.pieces(rendered.slice(split, end)), tokens, signal)
       }
       chars = end
       if (chars > 0 && chars < rendered.length) cuts.push({ chars, tokens: tokens.length })
@@ -258,15 +272,14 @@ export class History {
     return new TokenRecord(rendered, tokens, cuts)
   }
 
-  async #encode(text: string, protection: Protection, tokens: number[]): Promise<void> {
-    for (const [i, piece] of protection.pieces(text).entries()) {
-      if (i % BREATH === BREATH - 1) await nextTurnOfLoop()
-      const added =
-        tokens.length === 0
-          ? await encode(this.#model, piece, true, true)
-          : await encodeMore(this.#model, piece)
-      for (const token of added) tokens.push(token)
-    }
+  async #encode(
+    pieces: readonly TextPiece[],
+    tokens: number[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    if (pieces.length === 0) return
+    for (const token of await encodePieces(this.#model, pieces, tokens.length === 0, signal))
+      tokens.push(token)
   }
 
   // Before a token of its own the text may be cut: nothing merges with it.

@@ -138,7 +138,7 @@ export class RemoteModel implements OpenModel {
   }
 
   async *generate(
-    prompt: string,
+    prompt: string | readonly number[],
     options: ResolvedGenerateOptions,
     record: RunRecord,
     signal: AbortSignal,

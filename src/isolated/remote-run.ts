@@ -117,7 +117,7 @@ const localTime = (epoch: number | undefined) => epoch && epoch - performance.ti
 
 /** What is to be generated: the part of `RunRequest` that differs. */
 type Asked =
-  | { readonly model: number; readonly prompt: string }
+  | { readonly model: number; readonly prompt: string | readonly number[] }
   | { readonly conversation: number; readonly turn: Turn }
 
 /** Runs a generation in `process`. */

@@ -33,7 +33,7 @@ export type RunRequest = {
   /** Somebody listens to `gpt4all-ts:prompt`. */
   readonly tellsPrompt: boolean
 } & (
-  | { readonly model: number; readonly prompt: string }
+  | { readonly model: number; readonly prompt: string | readonly number[] }
   | { readonly conversation: number; readonly turn: Turn }
 )
 

@@ -35,6 +35,10 @@ export type NativeModelInfo = {
   /** Context length the model was trained with, tokens (llama_model_n_ctx_train) */
   readonly trainedContextSize: number
   readonly vocabSize: number
+  /** Bytes of a text that one token spells at most; 0 where a token may stand for any number of them */
+  readonly longestToken: number
+  /** Some special tokens take the white space around them as well (LLAMA_TOKEN_ATTR_LSTRIP, _RSTRIP) */
+  readonly stripsWhiteSpace: boolean
   readonly layers: number
   readonly hasEncoder: boolean
   readonly hasDecoder: boolean
@@ -55,7 +59,7 @@ export type NativeModelInfo = {
   readonly controlTexts: readonly string[]
   /** Texts that `tokenize` always reads as one token, whoever wrote them (user-defined tokens) */
   readonly definedTexts: readonly string[]
-  /** The GGUF's scalar metadata as text (llama_model_meta_key_by_index, llama_model_meta_val_str_by_index) */
+  /** The GGUF's scalar metadata as text, the first 4,096 (llama_model_meta_key_by_index, llama_model_meta_val_str_by_index) */
   readonly metadata: Readonly<Record<string, string>>
 }
 
@@ -65,14 +69,37 @@ export type NativeModelLoad = {
   cancel(): void
 }
 
+/** Work on a thread of the addon's own. */
+export type NativeJob<T> = {
+  readonly promise: Promise<T>
+  /** It rejects with `ERR_ABORTED`, within a few milliseconds, unless it is done. */
+  cancel(): void
+}
+
+export type NativeTextPiece = {
+  readonly text: string
+  /** Read the text of control tokens as these tokens. */
+  readonly parseSpecial: boolean
+}
+
 export interface NativeModel {
   readonly info: NativeModelInfo
   // llama_tokenize, on the calling thread: for short texts
   tokenize(text: string, addSpecial: boolean, parseSpecial: boolean): Int32Array
-  // llama_tokenize, in libuv's pool: for texts long enough to be felt
-  tokenizeAsync(text: string, addSpecial: boolean, parseSpecial: boolean): Promise<Int32Array>
+  /**
+   * llama_tokenize of each piece, on a thread of the model's own. All but the first one, and that one unless it `begins` the
+   * text, are tokenized behind `anchor`, whose tokens are left out. Rejects with `ERR_CLOSED` when the model is closed.
+   */
+  tokenizePieces(
+    pieces: readonly NativeTextPiece[],
+    begins: boolean,
+    addSpecial: boolean,
+    anchor: string,
+  ): NativeJob<Int32Array>
   // llama_detokenize; UTF-8 bytes, special tokens written out when `special`
   detokenize(tokens: Int32Array, special: boolean): Uint8Array
+  // the same on a thread of the model's own
+  detokenizeAsync(tokens: Int32Array, special: boolean): NativeJob<Uint8Array>
   // llama_token_to_piece; raw bytes, empty for control tokens unless `special`
   tokenBytes(token: number, special: boolean): Uint8Array
   // llama_model_chat_template
@@ -275,12 +302,21 @@ export type NativeBinding = {
     model: NativeModel | undefined,
     source: string | undefined,
   ) => NativeChatTemplate
+  readonly TextFinder: new (texts: readonly string[]) => NativeTextFinder
   /** `distinct`: no two strings are equal up to their first zero byte, empty ones aside; `pairs`: a space behind the first byte. */
   readonly StringScan: new (
     rule: 'distinct' | 'pairs',
     count: number,
     maxBytes: number,
   ) => NativeStringScan
+}
+
+/** A set of texts that are looked for in others, all in one pass; places are UTF-16 units. */
+export interface NativeTextFinder {
+  /** Where any of the texts begins, ascending. */
+  places(text: string): Uint32Array
+  /** Which of the texts occur, by their index, ascending. */
+  occurring(text: string): Uint32Array
 }
 
 /** Checks the strings of one GGUF array (length in 64 bits, then bytes), window by window, on the calling thread. */

@@ -32,8 +32,9 @@ export async function completions(
   const { id, model, release } = await pool.use(asked.model ?? undefined, count, exchange.signal)
   exchange.uses(id, release)
   exchange.notePrompt(asked.prompt)
-  const texts = await Promise.all(given.map((prompt) => textOf(model, prompt)))
-  const prompts = texts.flatMap((text) => Array.from({ length: each }, () => text))
+  for (const prompt of given) checkTokens(prompt, model)
+  const prompts = given.flatMap((prompt) => Array.from({ length: each }, () => prompt))
+  const echoed = asked.echo ? await Promise.all(prompts.map((prompt) => textOf(model, prompt))) : []
   const maxTokens = asked.max_tokens ?? options.defaults.maxTokens ?? DEFAULT_MAX_TOKENS
   const generations = prompts.map((prompt, choice) =>
     model.generate(prompt, {
@@ -42,7 +43,7 @@ export async function completions(
       signal: exchange.signal,
     }),
   )
-  return answer(generations, formatOf(asked.echo ? prompts : []), exchange, {
+  return answer(generations, formatOf(echoed), exchange, {
     model: id,
     streams: asked.stream ?? false,
     tellsUsage: asked.stream_options?.include_usage ?? false,
@@ -60,15 +61,18 @@ function promptsOf(prompt: CompletionRequest['prompt']): readonly Prompt[] {
     : (prompt as (string | number[])[])
 }
 
-async function textOf(model: GPT4All, prompt: Prompt): Promise<string> {
-  if (typeof prompt === 'string') return prompt
+function checkTokens(prompt: Prompt, model: GPT4All): void {
+  if (typeof prompt === 'string') return
   const size = model.config?.vocabularySize ?? 0
   if (prompt.some((token) => token >= size))
     throw badParameter(
       'prompt',
       `"prompt" has token ids that this model does not know: it has ${size} tokens.`,
     )
-  return model.detokenize(prompt)
+}
+
+async function textOf(model: GPT4All, prompt: Prompt): Promise<string> {
+  return typeof prompt === 'string' ? prompt : model.detokenize(prompt)
 }
 
 /** `echoed` are the prompts to begin the texts with; none where they are not wanted. */

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { encode, encodeMore } from '../../src/native/tokenizer.ts'
+import { encode, encodePieces } from '../../src/native/tokenizer.ts'
 import type { NativeModel } from '../../src/native/types.ts'
 import { VENDOR_MODELS } from '../support/models.ts'
 import { openModel } from '../support/native-models.ts'
@@ -57,7 +57,7 @@ describe('a text that stands behind another', () => {
         Buffer.concat([...tokens].map((token) => vocabulary.tokenBytes(token, true))).toString()
       const first = await encode(vocabulary, 'Say something.', false, true)
       for (const suffix of SUFFIXES) {
-        const more = await encodeMore(vocabulary, suffix)
+        const more = await encodePieces(vocabulary, [{ text: suffix, isLiteral: false }], false)
         const whole = await encode(vocabulary, `Say something.${suffix}`, false, true)
         expect(textOf(Int32Array.of(...first, ...more))).toBe(textOf(whole))
       }
@@ -89,12 +89,15 @@ describe('the embedded model', () => {
     expect(decode(model.detokenize(model.tokenize(text, false, false), true))).toBe(text)
   })
 
-  test.each(TEXTS)('tokenizeAsync() gives what tokenize() gives: %j', async (text) => {
+  const tokenize = (text: string, addSpecial = false, parseSpecial = false) =>
+    model.tokenizePieces([{ text, parseSpecial }], true, addSpecial, '').promise
+
+  test.each(TEXTS)('the thread gives what tokenize() gives: %j', async (text) => {
     for (const [add, parse] of [
       [false, false],
       [true, true],
     ] as const) {
-      expect(await model.tokenizeAsync(text, add, parse)).toEqual(model.tokenize(text, add, parse))
+      expect(await tokenize(text, add, parse)).toEqual(model.tokenize(text, add, parse))
     }
   })
 
@@ -124,26 +127,58 @@ describe('the embedded model', () => {
 
   test('a megabyte of text comes back', async () => {
     const text = 'One day a small dog went to the river; 我想 😀.\n'.repeat(20_000)
-    const ids = await model.tokenizeAsync(text, false, false)
+    const ids = await tokenize(text)
     expect(decode(model.detokenize(ids, true))).toBe(text)
   })
 
   test('a long run of one letter comes back', async () => {
     const text = 'a'.repeat(100_000)
-    expect(decode(model.detokenize(await model.tokenizeAsync(text, false, false), true))).toBe(text)
+    expect(decode(model.detokenize(await tokenize(text), true))).toBe(text)
   })
 
-  test('many texts at once in the pool', async () => {
+  test('many texts at once on the thread', async () => {
     const texts = Array.from({ length: 50 }, (_, i) => `text ${i} `.repeat(i))
-    const all = await Promise.all(texts.map((text) => model.tokenizeAsync(text, false, false)))
+    const all = await Promise.all(texts.map((text) => tokenize(text)))
     expect(all).toEqual(texts.map((text) => model.tokenize(text, false, false)))
   })
 
-  test('closing does not disturb a text under way', async () => {
+  test('closing the model gives up a text under way, with ERR_CLOSED', async () => {
     const closing = await openModel()
-    const under = closing.tokenizeAsync('a dog and a fish '.repeat(5000), false, false)
+    const text = 'a dog and a fish '.repeat(200_000)
+    const jobs = [text, 'short'].map((one) =>
+      closing.tokenizePieces([{ text: one, parseSpecial: false }], true, false, ''),
+    )
     closing.close()
-    expect((await under).length).toBeGreaterThan(5000)
+    const [long] = await Promise.allSettled(jobs.map(({ promise }) => promise))
+    expect(long).toMatchObject({ status: 'rejected', reason: { code: 'ERR_CLOSED' } })
+  })
+
+  test('a text under way is given up where nobody wants it, and the next one is not', async () => {
+    const text = 'a dog and a fish '.repeat(200_000)
+    const given = new AbortController()
+    const under = encode(model, text, false, false, given.signal)
+    const next = encode(model, text, false, false)
+    given.abort(new Error('no longer'))
+    await expect(under).rejects.toThrow('no longer')
+    expect((await next).length).toBeGreaterThan(200_000)
+  })
+
+  test('pieces are tokenized each by itself, literal ones without control tokens', async () => {
+    const pieces = ['Hello <|im_end|>', '<|im_end|>', ' there'].map((text, i) => ({
+      text,
+      isLiteral: i === 1,
+    }))
+    const alone = pieces.flatMap(({ text, isLiteral }) => [...model.tokenize(text, false, !isLiteral)])
+    expect([...(await encodePieces(model, pieces, false))]).toEqual(alone)
+    const many = Array.from({ length: 1000 }, () => pieces).flat()
+    expect([...(await encodePieces(model, many, false))]).toEqual(Array(1000).fill(alone).flat())
+  })
+
+  test('long lists of tokens are written out on the thread, and give what short ones give', async () => {
+    const ids = model.tokenize('One day a small dog went to the river.', false, false)
+    const many = Int32Array.from({ length: ids.length * 5000 }, (_, i) => ids[i % ids.length]!)
+    const text = decode(await model.detokenizeAsync(many, true).promise)
+    expect(text).toBe(decode(model.detokenize(ids, true)).repeat(5000))
   })
 
   test('wrong arguments throw ERR_ARGUMENT', () => {
@@ -151,12 +186,15 @@ describe('the embedded model', () => {
     const bad: [string, unknown[]][] = [
       ...[undefined, null, 3, {}, [], 1n, Symbol('one')].flatMap((text): [string, unknown[]][] => [
         ['tokenize', [text, false, false]],
-        ['tokenizeAsync', [text, false, false]],
+        ['tokenizePieces', [[{ text, parseSpecial: false }], true, true, '']],
+        ['tokenizePieces', [[{ text: 'x', parseSpecial: false }], true, true, text]],
       ]),
       ['tokenize', ['x']],
       ['tokenize', ['x', 0, false]],
       ['tokenize', ['x', false, 'no']],
-      ['tokenizeAsync', ['x', false]],
+      ['tokenizePieces', [[{ text: 'x', parseSpecial: 1 }], true, true, '']],
+      ['tokenizePieces', ['x', true, true, '']],
+      ['detokenizeAsync', [[1], true]],
       ...[undefined, null, [1], new Uint32Array(1), new Float32Array(1), Int32Array.of(-1)].map(
         (ids): [string, unknown[]] => ['detokenize', [ids, true]],
       ),

@@ -1,0 +1,102 @@
+#include "text-finder.h"
+
+#include <algorithm>
+
+#include "args.h"
+
+namespace gpt4all {
+
+TextSet::TextSet(std::vector<std::u16string> texts) : begins_(65536) {
+  for (uint32_t i = 0; i < texts.size(); i++) {
+    if (texts[i].empty()) continue;
+    begins_[texts[i][0]] = true;
+    texts_.emplace_back(std::move(texts[i]), i);
+  }
+  std::sort(texts_.begin(), texts_.end());
+}
+
+template <typename Found>
+void TextSet::At(const std::u16string& in, size_t at, Found&& found) const {
+  if (texts_.empty() || !begins_[in[at]]) return;
+  // Those whose first `n` units stand at `at`; in their order the one that is no longer comes first.
+  auto first = texts_.begin(), last = texts_.end();
+  for (size_t n = 0; at + n < in.size(); n++) {
+    const char16_t unit = in[at + n];
+    first =
+        std::lower_bound(first, last, unit, [n](const auto& text, char16_t u) { return text.first[n] < u; });
+    last =
+        std::upper_bound(first, last, unit, [n](char16_t u, const auto& text) { return u < text.first[n]; });
+    for (; first != last && first->first.size() == n + 1; ++first)
+      if (!found(first->second)) return;
+    if (first == last) return;
+  }
+}
+
+std::vector<uint32_t> TextSet::Places(const std::u16string& in) const {
+  std::vector<uint32_t> places;
+  for (size_t at = 0; at < in.size(); at++) {
+    At(in, at, [&](uint32_t) {
+      places.push_back(static_cast<uint32_t>(at));
+      return false;
+    });
+  }
+  return places;
+}
+
+std::vector<uint32_t> TextSet::Occurring(const std::u16string& in) const {
+  std::vector<uint32_t> found;
+  std::vector<bool> known;
+  for (size_t at = 0; at < in.size(); at++) {
+    At(in, at, [&](uint32_t index) {
+      if (known.size() <= index) known.resize(index + 1);
+      if (!known[index]) found.push_back(index);
+      known[index] = true;
+      return true;
+    });
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+namespace {
+
+std::u16string Units(const Napi::Value& value, const char* name) {
+  if (!value.IsString()) throw BadArgument(value.Env(), name, "a string");
+  return value.As<Napi::String>().Utf16Value();
+}
+
+Napi::Value ToArray(Napi::Env env, const std::vector<uint32_t>& numbers) {
+  auto array = Napi::Uint32Array::New(env, numbers.size());
+  std::copy(numbers.begin(), numbers.end(), array.Data());
+  return array;
+}
+
+}  // namespace
+
+Napi::Function TextFinder::Init(Napi::Env env) {
+  return DefineClass(
+      env, "TextFinder",
+      {InstanceMethod<&TextFinder::Places>("places"), InstanceMethod<&TextFinder::Occurring>("occurring")});
+}
+
+TextFinder::TextFinder(const Napi::CallbackInfo& info) : Napi::ObjectWrap<TextFinder>(info) {
+  const Napi::Env env = info.Env();
+  if (!info[0].IsArray()) throw BadArgument(env, "texts", "an array");
+  const auto given = info[0].As<Napi::Array>();
+  std::vector<std::u16string> texts;
+  for (uint32_t i = 0; i < given.Length(); i++) {
+    const Napi::HandleScope scope(env);
+    texts.push_back(Units(given.Get(i), "texts"));
+  }
+  texts_ = TextSet(std::move(texts));
+}
+
+Napi::Value TextFinder::Places(const Napi::CallbackInfo& info) {
+  return ToArray(info.Env(), texts_.Places(Units(info[0], "text")));
+}
+
+Napi::Value TextFinder::Occurring(const Napi::CallbackInfo& info) {
+  return ToArray(info.Env(), texts_.Occurring(Units(info[0], "text")));
+}
+
+}  // namespace gpt4all
