@@ -1,10 +1,12 @@
 // Builds llama.cpp's own `llama-bench`, `llama-batched-bench` and `llama-completion` from vendor/llama.cpp: what
 // `npm run bench` measures us against, and what test/golden/greedy-smollm2.json was recorded with; and
 // `llama-quantize`, which makes the files it measures with. Or `llama-server`, for bench/server-parity.mjs, or
-// `ggml-rpc-server`, which takes a part of a model (docs/isolation.md).
+// `ggml-rpc-server`, which takes a part of a model (docs/isolation.md), or `llama-tokenize`, which test/golden/pretokenizers.json
+// was recorded with.
 //
 //   npm run bench:tools
 //   npm run bench:tools -- server
+//   npm run bench:tools -- tokenize
 //   npm run build:rpc-server
 //
 // They are built as upstream builds them (Release, OpenMP, this CPU's features), not as our addon is: a ratio to a
@@ -39,6 +41,7 @@ const SETS = {
     options: OPTIONS,
   },
   server: { targets: ['llama-server'], options: [...OPTIONS, '-DLLAMA_BUILD_SERVER=ON'] }, // the last one counts
+  tokenize: { targets: ['llama-tokenize'], options: OPTIONS },
   rpc: { targets: ['ggml-rpc-server'], options: [...OPTIONS, '-DGGML_RPC=ON', '-DGGML_RPC_RDMA=OFF'] },
 }
 
@@ -67,6 +70,7 @@ export async function llamaToolsRoom(set = 'bench') {
     quantize: at('llama-quantize'),
     server: at('llama-server'),
     rpcServer: at('ggml-rpc-server'),
+    tokenize: at('llama-tokenize'),
   }
 }
 
