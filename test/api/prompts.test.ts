@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { GPT4All } from '../../src/index.ts'
+import { type ContextOverflowError, GPT4All } from '../../src/index.ts'
 import { EMBEDDED } from '../support/models.ts'
 
 const GREEDY = { temp: 0, maxTokens: 8 } as const
@@ -58,7 +58,7 @@ describe('a text that cannot fit', () => {
   const huge = 'word '.repeat(1_000_000)
 
   test('is refused by its length, which tells how many tokens it has at least', async () => {
-    const failure = await model.generate(huge).then(null, (error) => error)
+    const failure: ContextOverflowError = await model.generate(huge).then(null, (error) => error)
     expect(failure).toMatchObject({ code: 'ERR_CONTEXT_OVERFLOW', contextSize: 256, maxPromptTokens: 252 })
     expect(failure.message).toContain('at least')
     expect(failure.promptTokens).toBeLessThan((await model.tokenize(huge)).length)

@@ -67,7 +67,7 @@ test.runIf(hasLlamaTokenize).each(names)('%s gives the ids of llama-tokenize', a
   writeFileSync(path, withPretokenizer(name))
   const model = await binding.Model.load(path, { ...LOAD, vocabOnly: true }).promise
   for (const { kind, text: long } of kinds(name === 'superbpe' ? 10_000 : COMPARED)) {
-    const valid = long.toWellFormed()
+    const valid = Buffer.from(long).toString()
     const ours = model.tokenizePieces([{ text: valid, parseSpecial: false }], true, false, '')
     expect(
       Buffer.from((await ours.promise).buffer).equals(

@@ -36,7 +36,7 @@ test.each(['tekken', 'gpt-4o', 'llama4', 'deepseek-v3', 'falcon', 'viking', 'sup
       const long = run(text, 60_000)
       const ids = model.tokenizePieces([{ text: long, parseSpecial: false }], true, false, '')
       const said = Buffer.from(model.detokenize(await ids.promise, true)).toString()
-      expect(said === long.toWellFormed(), kind).toBe(true)
+      expect(said === Buffer.from(long).toString(), kind).toBe(true)
     }
     model.close()
   },
