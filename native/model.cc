@@ -18,9 +18,10 @@ Napi::Object Model::Init(Napi::Env env) {
       DefineClass(env, "Model",
                   {
                       InstanceMethod<&Model::Tokenize>("tokenize"),
-                      InstanceMethod<&Model::TokenizePieces>("tokenizePieces"),
+                      InstanceMethod<&Model::TokenizeMarked>("tokenizeMarked"),
+                      InstanceMethod<&Model::TokenizeLater>("tokenizeLater"),
                       InstanceMethod<&Model::Detokenize>("detokenize"),
-                      InstanceMethod<&Model::DetokenizeAsync>("detokenizeAsync"),
+                      InstanceMethod<&Model::DetokenizeLater>("detokenizeLater"),
                       InstanceMethod<&Model::TokenBytes>("tokenBytes"),
                       InstanceMethod<&Model::ChatTemplate>("chatTemplate"),
                       InstanceMethod<&Model::Close>("close"),
@@ -70,18 +71,18 @@ namespace {
 // Texts and tokens up to this many bytes go to the quick thread: some 10 ms of work.
 constexpr size_t kQuick = 64 * 1024;
 
-TextPieces ReadPieces(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  if (!info[0].IsArray()) throw BadArgument(env, "pieces", "an array");
-  const auto given = info[0].As<Napi::Array>();
-  TextPieces pieces{{}, Boolean(info[1], "begins"), Boolean(info[2], "addSpecial"), Text(info[3], "anchor")};
-  for (uint32_t i = 0; i < given.Length(); i++) {
-    const Napi::HandleScope scope(env);
-    const Napi::Object piece = Object(given.Get(i), "pieces");
-    pieces.pieces.push_back(
-        {Text(piece.Get("text"), "text"), Boolean(piece.Get("parseSpecial"), "parseSpecial")});
-  }
-  return pieces;
+MarkedText ReadMarked(const Napi::Value& value) {
+  const Napi::Object given = Object(value, "text");
+  const auto text = [&given](const char* name) { return Text(given.Get(name), name); };
+  const auto boolean = [&given](const char* name) { return Boolean(given.Get(name), name); };
+  return {text("text"),
+          text("cut"),
+          text("open"),
+          text("close"),
+          boolean("begins"),
+          boolean("addSpecial"),
+          boolean("parseSpecial"),
+          text("anchor")};
 }
 
 }  // namespace
@@ -97,16 +98,22 @@ Napi::Value Model::Submit(const Napi::CallbackInfo& info, size_t size, Worker::W
   return worker->Submit(env, info.This().As<Napi::Object>(), std::move(work));
 }
 
-Napi::Value Model::TokenizePieces(const Napi::CallbackInfo& info) {
+Napi::Value Model::TokenizeMarked(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto weights = Open(env);
+  const MarkedText marked = ReadMarked(info[0]);
+  return Translated(env, [&] {
+    return ToArray(env, gpt4all::Tokenize(weights->vocab(), weights->description.byte_tokens, marked));
+  });
+}
+
+Napi::Value Model::TokenizeLater(const Napi::CallbackInfo& info) {
   const auto weights = Open(info.Env());
-  const auto pieces = std::make_shared<const TextPieces>(ReadPieces(info));
-  size_t size = 0;
-  for (const TextPiece& piece : pieces->pieces) size += piece.text.size() + pieces->anchor.size();
-  return Submit(info, size, [weights, pieces]() -> std::function<Napi::Value(Napi::Env)> {
+  const auto marked = std::make_shared<const MarkedText>(ReadMarked(info[0]));
+  return Submit(info, marked->text.size(), [weights, marked]() -> std::function<Napi::Value(Napi::Env)> {
     const LogScope scope(weights->log);
-    return [tokens = gpt4all::Tokenize(weights->vocab(), *pieces)](Napi::Env env) {
-      return ToArray(env, tokens);
-    };
+    return [tokens = gpt4all::Tokenize(weights->vocab(), weights->description.byte_tokens, *marked)](
+               Napi::Env env) { return ToArray(env, tokens); };
   });
 }
 
@@ -119,7 +126,7 @@ Napi::Value Model::Detokenize(const Napi::CallbackInfo& info) {
                     [&] { return ToBytes(env, gpt4all::Detokenize(weights->vocab(), tokens, special)); });
 }
 
-Napi::Value Model::DetokenizeAsync(const Napi::CallbackInfo& info) {
+Napi::Value Model::DetokenizeLater(const Napi::CallbackInfo& info) {
   const auto weights = Open(info.Env());
   const auto tokens =
       std::make_shared<const std::vector<llama_token>>(Tokens(info[0], "tokens", weights->vocab_size()));

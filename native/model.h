@@ -57,9 +57,10 @@ class Model : public Napi::ObjectWrap<Model> {
  private:
   static Napi::Value Load(const Napi::CallbackInfo& info);
   Napi::Value Tokenize(const Napi::CallbackInfo& info);
-  Napi::Value TokenizePieces(const Napi::CallbackInfo& info);
+  Napi::Value TokenizeMarked(const Napi::CallbackInfo& info);
+  Napi::Value TokenizeLater(const Napi::CallbackInfo& info);
   Napi::Value Detokenize(const Napi::CallbackInfo& info);
-  Napi::Value DetokenizeAsync(const Napi::CallbackInfo& info);
+  Napi::Value DetokenizeLater(const Napi::CallbackInfo& info);
   Napi::Value TokenBytes(const Napi::CallbackInfo& info);
   Napi::Value ChatTemplate(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);

@@ -6,10 +6,11 @@
 
 namespace gpt4all {
 
-TextSet::TextSet(std::vector<std::u16string> texts) : begins_(65536) {
+TextSet::TextSet(std::vector<std::u16string> texts) : sizes_(texts.size()), begins_(65536) {
   for (uint32_t i = 0; i < texts.size(); i++) {
     if (texts[i].empty()) continue;
     begins_[texts[i][0]] = true;
+    sizes_[i] = texts[i].size();
     texts_.emplace_back(std::move(texts[i]), i);
   }
   std::sort(texts_.begin(), texts_.end());
@@ -32,15 +33,25 @@ void TextSet::At(const std::u16string& in, size_t at, Found&& found) const {
   }
 }
 
-std::vector<uint32_t> TextSet::Places(const std::u16string& in) const {
-  std::vector<uint32_t> places;
-  for (size_t at = 0; at < in.size(); at++) {
-    At(in, at, [&](uint32_t) {
-      places.push_back(static_cast<uint32_t>(at));
+std::u16string TextSet::Marked(const std::u16string& in, const std::u16string& cut,
+                               const std::u16string& open, const std::u16string& close) const {
+  std::u16string marked;
+  marked.reserve(in.size());
+  for (size_t at = 0; at < in.size();) {
+    const bool pair = at + 1 < in.size() && (in[at] & 0xfc00) == 0xd800 && (in[at + 1] & 0xfc00) == 0xdc00;
+    const size_t size = pair ? 2 : 1;
+    bool begins = false, single = false;
+    At(in, at, [&](uint32_t index) {
+      begins = true;
+      single = sizes_[index] <= size;
       return false;
     });
+    if (single) marked += open;
+    marked.append(in, at, size);
+    if (begins) marked += single ? close : cut;
+    at += size;
   }
-  return places;
+  return marked;
 }
 
 std::vector<uint32_t> TextSet::Occurring(const std::u16string& in) const {
@@ -76,7 +87,7 @@ Napi::Value ToArray(Napi::Env env, const std::vector<uint32_t>& numbers) {
 Napi::Function TextFinder::Init(Napi::Env env) {
   return DefineClass(
       env, "TextFinder",
-      {InstanceMethod<&TextFinder::Places>("places"), InstanceMethod<&TextFinder::Occurring>("occurring")});
+      {InstanceMethod<&TextFinder::Marked>("marked"), InstanceMethod<&TextFinder::Occurring>("occurring")});
 }
 
 TextFinder::TextFinder(const Napi::CallbackInfo& info) : Napi::ObjectWrap<TextFinder>(info) {
@@ -91,8 +102,9 @@ TextFinder::TextFinder(const Napi::CallbackInfo& info) : Napi::ObjectWrap<TextFi
   texts_ = TextSet(std::move(texts));
 }
 
-Napi::Value TextFinder::Places(const Napi::CallbackInfo& info) {
-  return ToArray(info.Env(), texts_.Places(Units(info[0], "text")));
+Napi::Value TextFinder::Marked(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), texts_.Marked(Units(info[0], "text"), Units(info[1], "cut"),
+                                                     Units(info[2], "open"), Units(info[3], "close")));
 }
 
 Napi::Value TextFinder::Occurring(const Napi::CallbackInfo& info) {

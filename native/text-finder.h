@@ -16,8 +16,10 @@ class TextSet {
   TextSet() = default;
   explicit TextSet(std::vector<std::u16string> texts);
 
-  // Where texts begin, ascending, each place once.
-  std::vector<uint32_t> Places(const std::u16string& in) const;
+  // The text with each place marked where one of the texts begins: `cut` behind its first character, or that
+  // character between `open` and `close` where it is one of the texts as a whole.
+  std::u16string Marked(const std::u16string& in, const std::u16string& cut, const std::u16string& open,
+                        const std::u16string& close) const;
   // Which of the texts occur at all, by their index, ascending.
   std::vector<uint32_t> Occurring(const std::u16string& in) const;
 
@@ -28,7 +30,8 @@ class TextSet {
 
   // In the order of the texts, without empty ones; `second` is the index.
   std::vector<std::pair<std::u16string, uint32_t>> texts_;
-  std::vector<bool> begins_;  // by UTF-16 unit: whether a text begins with it
+  std::vector<size_t> sizes_;  // by the index
+  std::vector<bool> begins_;   // by UTF-16 unit: whether a text begins with it
 };
 
 // NativeTextFinder of src/native/types.ts
@@ -39,7 +42,7 @@ class TextFinder : public Napi::ObjectWrap<TextFinder> {
   explicit TextFinder(const Napi::CallbackInfo& info);
 
  private:
-  Napi::Value Places(const Napi::CallbackInfo& info);
+  Napi::Value Marked(const Napi::CallbackInfo& info);
   Napi::Value Occurring(const Napi::CallbackInfo& info);
 
   TextSet texts_;

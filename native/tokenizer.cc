@@ -4,6 +4,7 @@
 #include <climits>
 #include <cstdlib>
 #include <stdexcept>
+#include <utility>
 
 #include "checkpoint.h"
 #include "error.h"
@@ -54,20 +55,80 @@ std::vector<llama_token> Tokenize(const llama_vocab* vocab, const std::string& t
   return tokens;
 }
 
-std::vector<llama_token> Tokenize(const llama_vocab* vocab, const TextPieces& pieces) {
-  std::vector<llama_token> tokens;
-  for (size_t i = 0; i < pieces.pieces.size(); i++) {
-    Checkpoint();
-    const auto& [text, parse_special] = pieces.pieces[i];
-    const bool begins = i == 0 && pieces.begins;
-    const std::string& anchor = begins ? std::string() : pieces.anchor;
-    const size_t known = anchor.empty() ? 0 : Tokenize(vocab, anchor, false, parse_special).size();
-    const std::vector<llama_token> added =
-        Tokenize(vocab, anchor + text, begins && pieces.add_special, parse_special);
-    if (added.size() > known)
-      tokens.insert(tokens.end(), added.begin() + static_cast<ptrdiff_t>(known), added.end());
+namespace {
+
+// Calls `take` with each piece of the text that is not empty, and whether it is a single character between
+// `open` and `close`.
+template <typename Take>
+void ForEachPiece(const MarkedText& marked, Take&& take) {
+  const std::string& text = marked.text;
+  const std::string* const marks[] = {&marked.cut, &marked.open, &marked.close};
+  size_t next[3];
+  for (size_t i = 0; i < 3; i++) next[i] = marks[i]->empty() ? std::string::npos : text.find(*marks[i]);
+  const auto is_single = [](const std::string& piece) {
+    const auto begins = [](char byte) { return (byte & 0xc0) != 0x80; };  // a character, in UTF-8
+    return piece.size() <= 4 && std::count_if(piece.begin(), piece.end(), begins) == 1;
+  };
+  bool opened = false;
+  for (size_t begin = 0;;) {
+    const size_t nearest = static_cast<size_t>(std::min_element(next, next + 3) - next);
+    const std::string piece = text.substr(begin, next[nearest] - begin);
+    if (!piece.empty()) take(piece, opened && marks[nearest] == &marked.close && is_single(piece));
+    if (next[nearest] == std::string::npos) return;
+    opened = marks[nearest] == &marked.open;
+    begin = next[nearest] + marks[nearest]->size();
+    next[nearest] = text.find(*marks[nearest], begin);
   }
-  return tokens;
+}
+
+// A vocabulary looks its tokens up by their text, also where it parses no special ones. A character that is a
+// control token there is spelled by its bytes, or left out where these are no tokens.
+std::vector<llama_token> WithoutControl(const llama_vocab* vocab, const ByteTokens& bytes,
+                                        const std::string& character, std::vector<llama_token>&& tokens) {
+  const bool has_control = std::any_of(tokens.begin(), tokens.end(), [vocab](llama_token token) {
+    return (llama_vocab_get_attr(vocab, token) & (LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_UNKNOWN)) != 0;
+  });
+  if (!has_control) return std::move(tokens);
+  std::vector<llama_token> spelled;
+  for (const char byte : character) spelled.push_back(bytes[static_cast<uint8_t>(byte)]);
+  return std::count(spelled.begin(), spelled.end(), -1) == 0 ? spelled : std::vector<llama_token>();
+}
+
+}  // namespace
+
+ByteTokens FindByteTokens(const llama_vocab* vocab) {
+  ByteTokens bytes;
+  bytes.fill(-1);
+  for (llama_token token = 0; token < llama_vocab_n_tokens(vocab); token++) {
+    if ((llama_vocab_get_attr(vocab, token) & LLAMA_TOKEN_ATTR_BYTE) == 0) continue;
+    const std::string byte = TokenBytes(vocab, token, true);
+    if (byte.size() == 1) bytes[static_cast<uint8_t>(byte[0])] = token;
+  }
+  return bytes;
+}
+
+std::vector<llama_token> Tokenize(const llama_vocab* vocab, const ByteTokens& bytes,
+                                  const MarkedText& marked) {
+  std::vector<llama_token> tokens;
+  bool begins = marked.begins;
+  const size_t known = marked.anchor.empty() ? 0 : Tokenize(vocab, marked.anchor, false, false).size();
+  ForEachPiece(marked, [&](const std::string& piece, bool literal) {
+    Checkpoint();
+    if (begins && literal) {
+      tokens = Tokenize(vocab, std::string(), marked.add_special, false);
+      begins = false;
+    }
+    const bool parse = marked.parse_special && !literal;
+    auto added = begins ? Tokenize(vocab, piece, marked.add_special, parse)
+                        : Tokenize(vocab, marked.anchor + piece, false, parse);
+    const size_t skipped = begins ? 0 : std::min(known, added.size());
+    added.erase(added.begin(), added.begin() + static_cast<ptrdiff_t>(skipped));
+    if (literal) added = WithoutControl(vocab, bytes, piece, std::move(added));
+    tokens.insert(tokens.end(), added.begin(), added.end());
+    begins = false;
+  });
+  // A text of nothing has start and end tokens as well.
+  return begins ? Tokenize(vocab, std::string(), marked.add_special, false) : tokens;
 }
 
 std::string Detokenize(const llama_vocab* vocab, const std::vector<llama_token>& tokens, bool special) {

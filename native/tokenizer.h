@@ -1,6 +1,7 @@
 // Text to tokens and back, as llama.cpp's vocabularies do it. Any thread: they are read-only after loading.
 #pragma once
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -11,21 +12,25 @@ namespace gpt4all {
 std::vector<llama_token> Tokenize(const llama_vocab* vocab, const std::string& text, bool add_special,
                                   bool parse_special);
 
-struct TextPiece {
-  std::string text;
-  bool parse_special;
-};
+// The tokens that stand for single bytes, where the vocabulary has such; else -1.
+using ByteTokens = std::array<llama_token, 256>;
 
-// A text in pieces, each tokenized by itself. Of what begins a text the vocabulary may take a space for a
-// part: pieces that stand behind others are tokenized behind `anchor`, whose tokens are left out.
-struct TextPieces {
-  std::vector<TextPiece> pieces;
-  bool begins;       // whether the first piece begins the text
-  bool add_special;  // whether it gets the vocabulary's own start and end tokens then
+ByteTokens FindByteTokens(const llama_vocab* vocab);
+
+// A text that marks cut into pieces, each tokenized by itself.
+struct MarkedText {
+  std::string text;
+  std::string cut, open, close;  // the marks; empty = none
+  bool begins;                   // whether its first piece begins a text, or stands behind one
+  bool add_special;              // whether that piece gets the vocabulary's own start and end tokens then
+  bool parse_special;            // but a single character between `open` and `close` is no control token
+  // Of what begins a text the vocabulary may take a space for a part: pieces that stand behind others are
+  // tokenized behind this, whose tokens are left out.
   std::string anchor;
 };
 
-std::vector<llama_token> Tokenize(const llama_vocab* vocab, const TextPieces& pieces);
+std::vector<llama_token> Tokenize(const llama_vocab* vocab, const ByteTokens& bytes,
+                                  const MarkedText& marked);
 
 std::string Detokenize(const llama_vocab* vocab, const std::vector<llama_token>& tokens, bool special);
 

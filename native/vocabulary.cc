@@ -80,6 +80,7 @@ ModelDescription Describe(const llama_model* model) {
   }
   if (TokensCoverText(model, vocab)) described.longest_token = static_cast<uint32_t>(longest);
   described.strips_white_space = strips;
+  described.byte_tokens = FindByteTokens(vocab);
   char description[128] = "";
   llama_model_desc(model, description, sizeof description);
   described.name = description;

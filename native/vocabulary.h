@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "llama.h"
+#include "tokenizer.h"
 
 namespace gpt4all {
 
@@ -22,6 +23,7 @@ struct ModelDescription {
   std::vector<std::pair<std::string, std::string>> metadata;  // the first 4,096
   // Bytes of a text that one token spells at most; 0 where a token may stand for any number of them.
   uint32_t longest_token = 0;
+  ByteTokens byte_tokens;
   bool strips_white_space = false;  // some tokens take the white space around them
 };
 

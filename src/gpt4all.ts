@@ -201,7 +201,8 @@ export class GPT4All extends ModelFiles {
 
   /** Tokens that `generate(text)` would evaluate, the model's own start token included. */
   async countTokens(text: string): Promise<number> {
-    return (await this.tokenize(text, { addSpecial: true, parseSpecial: true })).length
+    if (typeof text !== 'string') throw optionError('text', 'a string', text)
+    return (await this.#open()).countTokens(text)
   }
 
   /** Its file's name, without folder and `.gguf`. */

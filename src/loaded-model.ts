@@ -171,7 +171,14 @@ export class LoadedModel implements OpenModel {
   }
 
   async tokenize(text: string, { addSpecial, parseSpecial }: ResolvedTokenizeOptions): Promise<number[]> {
-    return Array.from(await encode(this.#native, text, addSpecial, parseSpecial))
+    const tokens = await encode(this.#native, text, addSpecial, parseSpecial)
+    const list = new Array<number>(tokens.length) // Array.from() takes three times as long
+    for (let i = 0; i < tokens.length; i++) list[i] = tokens[i]!
+    return list
+  }
+
+  async countTokens(text: string): Promise<number> {
+    return (await encode(this.#native, text, true, true)).length
   }
 
   async detokenize(tokens: readonly number[]): Promise<string> {

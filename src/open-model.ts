@@ -51,6 +51,8 @@ export interface OpenModel {
   readonly activity: Activity
   tokenize(text: string, options: ResolvedTokenizeOptions): Promise<number[]>
   detokenize(tokens: readonly number[]): Promise<string>
+  /** Tokens of `text` as a prompt. */
+  countTokens(text: string): Promise<number>
   /** The prompt that asks for the answer to `messages`. */
   renderPrompt(
     messages: readonly ChatMessage[],

@@ -1,10 +1,10 @@
 import type { ReplyFormat } from '../engine/reply.ts'
 import { ContextOverflowError } from '../errors.ts'
-import { encodePieces, leastTokens, type TextPiece } from '../native/tokenizer.ts'
-import type { NativeModel } from '../native/types.ts'
+import { encodePrompt, leastTokens } from '../native/tokenizer.ts'
+import type { NativeModel, NativeTextFinder } from '../native/types.ts'
 import { type Begun, beginAnswer, mayThink, replyFormat } from './begun.ts'
 import { checkKept, firstKept, leftOut, nextTurn } from './overflow.ts'
-import { type ControlTexts, controlTexts, Protection, structuralTexts } from './protect.ts'
+import { controlFinder, Protection, structuralTexts } from './protect.ts'
 import { type Cut, type Part, TokenRecord } from './record.ts'
 import type { SavedChat } from './saved-file.ts'
 import {
@@ -85,7 +85,7 @@ export class History {
   readonly #shape: HistoryShape
   /** Texts that are tokens with a meaning of their own, for this vocabulary and this template. */
   readonly #structural: readonly string[]
-  #control: ControlTexts | undefined
+  #control: NativeTextFinder | undefined
   #reasoningTags = ''
   #record = NO_RECORD
   /** Messages behind the system's that are left out, from the oldest on. */
@@ -96,7 +96,7 @@ export class History {
     this.#format = format
     this.#shape = shape
     this.#structural = structuralTexts(model.info, format.source)
-    this.#control = controlTexts(this.#structural)
+    this.#control = controlFinder(this.#structural)
   }
 
   /** The messages are no longer those of before, with some behind them: nothing is left out any more. */
@@ -239,7 +239,7 @@ export class History {
     const known = tags.join('\n')
     if (known === this.#reasoningTags || known === '') return false
     this.#reasoningTags = known
-    this.#control = controlTexts([...this.#structural, ...tags])
+    this.#control = controlFinder([...this.#structural, ...tags])
     return true
   }
 
@@ -262,9 +262,9 @@ export class History {
         for (const token of part.tokens) tokens.push(token)
       } else {
         const split = asked > chars && asked < end && this.#isSafe(rendered, asked) ? asked : end
-        await this.#encode(protection.pieces(rendered.slice(chars, split)), tokens, signal)
+        await this.#encode(rendered.slice(chars, split), protection, tokens, signal)
         if (split < end) cuts.push({ chars: split, tokens: tokens.length })
-        await this.#encode(protection.pieces(rendered.slice(split, end)), tokens, signal)
+        await this.#encode(rendered.slice(split, end), protection, tokens, signal)
       }
       chars = end
       if (chars > 0 && chars < rendered.length) cuts.push({ chars, tokens: tokens.length })
@@ -273,12 +273,13 @@ export class History {
   }
 
   async #encode(
-    pieces: readonly TextPiece[],
+    text: string,
+    { marks }: Protection,
     tokens: number[],
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    if (pieces.length === 0) return
-    for (const token of await encodePieces(this.#model, pieces, tokens.length === 0, signal))
+    if (text === '') return
+    for (const token of await encodePrompt(this.#model, text, marks, tokens.length === 0, signal))
       tokens.push(token)
   }
 

@@ -73,6 +73,7 @@ export class Host {
     setThreads: (model, threads) => this.#models.get(model)?.setThreads(threads),
     tokenize: (model, text, options) => this.#model(model).tokenize(text, options),
     detokenize: (model, tokens) => this.#model(model).detokenize(tokens),
+    countTextTokens: (model, text) => this.#model(model).countTokens(text),
     renderPrompt: (model, messages, template, enableThinking) =>
       this.#model(model).renderPrompt(messages, template, enableThinking),
     openConversation: async (model, conversation, { overflow, ...options }) => {

@@ -121,6 +121,11 @@ export class RemoteModel implements OpenModel {
     return process.ask('tokenizing', (host) => host.tokenize(id, text, options))
   }
 
+  async countTokens(text: string): Promise<number> {
+    const { process, id } = await this.use()
+    return process.ask('tokenizing', (host) => host.countTextTokens(id, text))
+  }
+
   async detokenize(tokens: readonly number[]): Promise<string> {
     const { process, id } = await this.use()
     return process.ask('detokenizing', (host) => host.detokenize(id, tokens))

@@ -84,6 +84,7 @@ export type HostFunctions = {
   setThreads(model: number, threads: ResolvedThreads): void
   tokenize(model: number, text: string, options: ResolvedTokenizeOptions): Promise<number[]>
   detokenize(model: number, tokens: readonly number[]): Promise<string>
+  countTextTokens(model: number, text: string): Promise<number>
   renderPrompt(
     model: number,
     messages: readonly ChatMessage[],

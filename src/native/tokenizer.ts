@@ -1,20 +1,16 @@
 import { optionError } from '../errors.ts'
 import { translateFailure } from './failures.ts'
-import type { NativeJob, NativeModel, NativeModelInfo } from './types.ts'
+import type { NativeJob, NativeMarkedText, NativeModel, NativeModelInfo } from './types.ts'
 
 /** Texts up to this length, in UTF-16 units, are tokenized at once: it takes less than a millisecond. */
 const SHORT = 8192
-/** The same of pieces of a text, and of token ids. */
-const FEW = 64
 
 const ANCHOR = '\n'
 
-/** A piece of a text that is tokenized by itself. */
-export type TextPiece = {
-  readonly text: string
-  /** What looks like a control token in it is text. */
-  readonly isLiteral: boolean
-}
+/** Marks that cut a text into pieces, which are tokenized apart; a character between `open` and `close` is no control token. */
+export type Marks = { readonly cut: string; readonly open: string; readonly close: string }
+
+const NO_MARKS: Marks = { cut: '', open: '', close: '' }
 
 /** The token ids of one text, without ever holding the event loop for long. */
 export async function encode(
@@ -24,50 +20,36 @@ export async function encode(
   parseSpecial: boolean,
   signal?: AbortSignal,
 ): Promise<Int32Array> {
-  return tokenizing(async () =>
-    text.length <= SHORT
-      ? model.tokenize(text, addSpecial, parseSpecial)
-      : await settled(model.tokenizePieces([{ text, parseSpecial }], true, addSpecial, ''), signal),
-  )
+  return tokenize(model, { text, ...NO_MARKS, begins: true, addSpecial, parseSpecial, anchor: '' }, signal)
 }
 
 /**
- * The token ids of a prompt's pieces, control tokens parsed but in literal ones. The first piece `begins` the prompt, or
- * stands behind more of it, as all others do. SentencePiece vocabularies put a space before whatever they tokenize: a
- * line feed, which merges with nothing there, takes that upon itself.
+ * The token ids of a prompt, control tokens parsed; or of what stands behind one, if it does not `begin` it. SentencePiece
+ * vocabularies put a space before whatever they tokenize: a line feed, which merges with nothing there, takes that upon itself.
  */
-export async function encodePieces(
+export async function encodePrompt(
   model: NativeModel,
-  pieces: readonly TextPiece[],
+  text: string,
+  marks: Marks,
   begins: boolean,
   signal?: AbortSignal,
 ): Promise<Int32Array> {
   const anchor = putsSpaces(model.info) ? ANCHOR : ''
-  const length = pieces.reduce((sum, { text }) => sum + text.length, 0)
-  const [only] = pieces
-  return tokenizing(async () => {
-    if (length <= SHORT && only && pieces.length === 1 && (begins || anchor === ''))
-      return model.tokenize(only.text, begins, !only.isLiteral)
-    if (length <= SHORT && pieces.length <= FEW) return encodeNow(model, pieces, begins, anchor)
-    const parsed = pieces.map(({ text, isLiteral }) => ({ text, parseSpecial: !isLiteral }))
-    return settled(model.tokenizePieces(parsed, begins, true, anchor), signal)
-  })
+  return tokenize(model, { text, ...marks, begins, addSpecial: true, parseSpecial: true, anchor }, signal)
 }
 
-function encodeNow(
+async function tokenize(
   model: NativeModel,
-  pieces: readonly TextPiece[],
-  begins: boolean,
-  anchor: string,
-): Int32Array {
-  const known = anchor === '' ? 0 : model.tokenize(anchor, false, true).length
-  return Int32Array.from(
-    pieces.flatMap(({ text, isLiteral }, i) =>
-      i === 0 && begins
-        ? [...model.tokenize(text, true, !isLiteral)]
-        : [...model.tokenize(anchor + text, false, !isLiteral).subarray(known)],
-    ),
-  )
+  text: NativeMarkedText,
+  signal: AbortSignal | undefined,
+): Promise<Int32Array> {
+  try {
+    return text.text.length <= SHORT
+      ? model.tokenizeMarked(text)
+      : await settled(model.tokenizeLater(text), signal)
+  } catch (error) {
+    throw translateFailure(error, 'Tokenizing')
+  }
 }
 
 function putsSpaces({ metadata }: NativeModelInfo): boolean {
@@ -95,7 +77,7 @@ export async function decode(model: NativeModel, tokens: readonly number[]): Pro
   const ids = Int32Array.from(tokens)
   try {
     const bytes =
-      ids.length <= SHORT ? model.detokenize(ids, true) : await model.detokenizeAsync(ids, true).promise
+      ids.length <= SHORT ? model.detokenize(ids, true) : await model.detokenizeLater(ids, true).promise
     return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
   } catch (error) {
     throw translateFailure(error, 'Detokenizing')
@@ -123,14 +105,6 @@ export function pieceReader(model: NativeModel): (token: number) => Uint8Array {
       known.set(token, bytes)
     }
     return bytes
-  }
-}
-
-async function tokenizing<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    throw translateFailure(error, 'Tokenizing')
   }
 }
 

@@ -76,30 +76,34 @@ export type NativeJob<T> = {
   cancel(): void
 }
 
-export type NativeTextPiece = {
+/** A text that marks cut into pieces, each tokenized by itself. Empty marks = none. */
+export type NativeMarkedText = {
   readonly text: string
-  /** Read the text of control tokens as these tokens. */
+  readonly cut: string
+  readonly open: string
+  readonly close: string
+  /** The first piece begins a text; else it stands behind one. */
+  readonly begins: boolean
+  /** That piece gets the vocabulary's own start and end tokens then. */
+  readonly addSpecial: boolean
+  /** Read the text of control tokens as these tokens, but for a single character between `open` and `close`. */
   readonly parseSpecial: boolean
+  /** What pieces that stand behind others are tokenized behind; its tokens are left out. */
+  readonly anchor: string
 }
 
 export interface NativeModel {
   readonly info: NativeModelInfo
   // llama_tokenize, on the calling thread: for short texts
   tokenize(text: string, addSpecial: boolean, parseSpecial: boolean): Int32Array
-  /**
-   * llama_tokenize of each piece, on a thread of the model's own. All but the first one, and that one unless it `begins` the
-   * text, are tokenized behind `anchor`, whose tokens are left out. Rejects with `ERR_CLOSED` when the model is closed.
-   */
-  tokenizePieces(
-    pieces: readonly NativeTextPiece[],
-    begins: boolean,
-    addSpecial: boolean,
-    anchor: string,
-  ): NativeJob<Int32Array>
+  // llama_tokenize of each piece
+  tokenizeMarked(text: NativeMarkedText): Int32Array
+  // the same on a thread of the model's own; rejects with `ERR_CLOSED` when the model is closed
+  tokenizeLater(text: NativeMarkedText): NativeJob<Int32Array>
   // llama_detokenize; UTF-8 bytes, special tokens written out when `special`
   detokenize(tokens: Int32Array, special: boolean): Uint8Array
   // the same on a thread of the model's own
-  detokenizeAsync(tokens: Int32Array, special: boolean): NativeJob<Uint8Array>
+  detokenizeLater(tokens: Int32Array, special: boolean): NativeJob<Uint8Array>
   // llama_token_to_piece; raw bytes, empty for control tokens unless `special`
   tokenBytes(token: number, special: boolean): Uint8Array
   // llama_model_chat_template
@@ -311,10 +315,13 @@ export type NativeBinding = {
   ) => NativeStringScan
 }
 
-/** A set of texts that are looked for in others, all in one pass; places are UTF-16 units. */
+/** A set of texts that are looked for in others, all in one pass. */
 export interface NativeTextFinder {
-  /** Where any of the texts begins, ascending. */
-  places(text: string): Uint32Array
+  /**
+   * `text` with a mark at each place where one of the texts begins: `cut` behind its first character, or that character
+   * between `open` and `close` where it is one of the texts as a whole.
+   */
+  marked(text: string, cut: string, open: string, close: string): string
   /** Which of the texts occur, by their index, ascending. */
   occurring(text: string): Uint32Array
 }

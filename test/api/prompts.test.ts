@@ -58,7 +58,7 @@ describe('a text that cannot fit', () => {
   const huge = 'word '.repeat(1_000_000)
 
   test('is refused by its length, which tells how many tokens it has at least', async () => {
-    const failure: ContextOverflowError = await model.generate(huge).then(null, (error) => error)
+    const failure = (await model.generate(huge).catch((error: unknown) => error)) as ContextOverflowError
     expect(failure).toMatchObject({ code: 'ERR_CONTEXT_OVERFLOW', contextSize: 256, maxPromptTokens: 252 })
     expect(failure.message).toContain('at least')
     expect(failure.promptTokens).toBeLessThan((await model.tokenize(huge)).length)

@@ -5,10 +5,19 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, expect, test } from 'vitest'
 import { hasLlamaTokenize, llamaTokenize } from '../support/llama-tokenize.ts'
-import { binding, LOAD } from '../support/native-models.ts'
-import { mixed, pretokenizers, RUNS, run, withPretokenizer } from '../support/pretokenizers.ts'
+import { binding, LOAD, plain } from '../support/native-models.ts'
+import {
+  digest,
+  mixed,
+  pretokenizers,
+  RUNS,
+  run,
+  SHORT_TEXTS,
+  withPretokenizer,
+} from '../support/pretokenizers.ts'
 
-/** `npm run campaign:pretokenizers -- --count 90`: a megabyte of each kind of run, for so many of llama.cpp's ways to cut texts. */
+/** `npm run campaign:pretokenizers -- --count 90`: a megabyte of each kind of run, for so many of llama.cpp's ways to cut texts. Where
+ * `npm run bench:tools -- tokenize` was run, the ids are compared with llama-tokenize's. */
 
 const COUNT = Number(process.env.CAMPAIGN_COUNT ?? 9)
 const LONG = 1_000_000
@@ -36,6 +45,7 @@ const texts = join(folder, 'texts.json')
 writeFileSync(texts, JSON.stringify(bytes(LONG)))
 const all = pretokenizers()
 const names = all.filter((_, i) => i % Math.max(1, Math.floor(all.length / COUNT)) === 0).slice(0, COUNT)
+const golden: Record<string, string> = {}
 let slowest = 0
 
 type Line = Record<'tokenize' | 'chat' | 'served', { outcome: unknown; ms: number }> & { kind: string }
@@ -68,7 +78,7 @@ test.runIf(hasLlamaTokenize).each(names)('%s gives the ids of llama-tokenize', a
   const model = await binding.Model.load(path, { ...LOAD, vocabOnly: true }).promise
   for (const { kind, text: long } of kinds(name === 'superbpe' ? 10_000 : COMPARED)) {
     const valid = Buffer.from(long).toString()
-    const ours = model.tokenizePieces([{ text: valid, parseSpecial: false }], true, false, '')
+    const ours = model.tokenizeLater(plain(valid))
     expect(
       Buffer.from((await ours.promise).buffer).equals(
         Buffer.from(Int32Array.from(await llamaTokenize(path, valid)).buffer),
@@ -76,5 +86,16 @@ test.runIf(hasLlamaTokenize).each(names)('%s gives the ids of llama-tokenize', a
       kind,
     ).toBe(true)
   }
+  const ids: number[] = []
+  for (const short of SHORT_TEXTS) ids.push(...(await llamaTokenize(path, short)), -1)
+  golden[name] = digest(ids)
   model.close()
+})
+
+// With --all, and a count of all of them, test/golden/pretokenizers.json is recorded.
+test.runIf(hasLlamaTokenize && process.env.CAMPAIGN_ALL && COUNT >= all.length)('recorded', () => {
+  writeFileSync(
+    join(import.meta.dirname, '../golden/pretokenizers.json'),
+    `${JSON.stringify(golden, null, 2)}\n`,
+  )
 })

@@ -11,6 +11,7 @@ import {
   openContext,
   openModel,
   openTiny,
+  plain,
   SHAPE,
   step,
   tokens,
@@ -647,7 +648,7 @@ describe('close()', () => {
     short.close()
     short.close()
     expect(() => short.tokenize('x', false, false)).toThrow(code('ERR_CLOSED'))
-    expect(() => short.tokenizePieces([], true, true, '')).toThrow(code('ERR_CLOSED'))
+    expect(() => short.tokenizeLater(plain('x'))).toThrow(code('ERR_CLOSED'))
     expect(() => short.detokenize(prompt, false)).toThrow(code('ERR_CLOSED'))
     expect(() => short.tokenBytes(1, false)).toThrow(code('ERR_CLOSED'))
     expect(() => short.chatTemplate()).toThrow(code('ERR_CLOSED'))

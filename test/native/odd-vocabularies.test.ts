@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { controlTexts, Protection, structuralTexts } from '../../src/chat/protect.ts'
+import { controlFinder, Protection, structuralTexts } from '../../src/chat/protect.ts'
 import type { NativeModel } from '../../src/native/types.ts'
 import { GgufWriter } from '../support/gguf-writer.ts'
 import { folder, openModel } from '../support/native-models.ts'
@@ -52,7 +52,7 @@ test('more text than llama.cpp can count is refused before it is written out', a
   const [id] = model.tokenize('y'.repeat(1000), false, true)
   const many = new Int32Array(2_200_000).fill(id!)
   expect(() => model.detokenize(many, true)).toThrow(expect.objectContaining({ code: 'ERR_ARGUMENT' }))
-  await expect(model.detokenizeAsync(many, true).promise).rejects.toMatchObject({ code: 'ERR_ARGUMENT' })
+  await expect(model.detokenizeLater(many, true).promise).rejects.toMatchObject({ code: 'ERR_ARGUMENT' })
 })
 
 test('of thousands of metadata keys the first 4,096 are told', async () => {
@@ -71,10 +71,7 @@ test('200,000 control tokens are all kept out of what users write', async () => 
   const texts = structuralTexts(model.info, '{{ messages }}')
   expect(texts).toHaveLength(200_000)
   const text = `a ${tokens[7]} b ${tokens[199_999]}`
-  const protection = new Protection(controlTexts(texts), [text])
-  expect(protection.pieces(protection.protect(text)).map((piece) => piece.text)).toEqual([
-    'a <',
-    '|7|> b <',
-    '|199999|>',
-  ])
+  const protection = new Protection(controlFinder(texts), [text])
+  const { cut } = protection.marks
+  expect(protection.protect(text)).toBe(`a <${cut}|7|> b <${cut}|199999|>`)
 })

@@ -1,10 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { folder, openModel } from '../support/native-models.ts'
+import { folder, openModel, plain } from '../support/native-models.ts'
 import { digest, pretokenizers, RUNS, run, SHORT_TEXTS, withPretokenizer } from '../support/pretokenizers.ts'
 
-/** What llama-tokenize made of the same texts, with a stack without limit: `node test/golden/pretokenizers.mjs`. */
+/** What llama-tokenize made of the same texts, with a stack without limit: `npm run campaign:pretokenizers -- --count 90 --all`. */
 const GOLDEN = JSON.parse(
   readFileSync(join(import.meta.dirname, '../golden/pretokenizers.json'), 'utf8'),
 ) as Record<string, string>
@@ -34,7 +34,7 @@ test.each(['tekken', 'gpt-4o', 'llama4', 'deepseek-v3', 'falcon', 'viking', 'sup
     const model = await open(name)
     for (const [kind, text] of Object.entries(RUNS)) {
       const long = run(text, 60_000)
-      const ids = model.tokenizePieces([{ text: long, parseSpecial: false }], true, false, '')
+      const ids = model.tokenizeLater(plain(long))
       const said = Buffer.from(model.detokenize(await ids.promise, true)).toString()
       expect(said === Buffer.from(long).toString(), kind).toBe(true)
     }

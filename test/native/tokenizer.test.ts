@@ -1,12 +1,15 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { encode, encodePieces } from '../../src/native/tokenizer.ts'
+import { encode, encodePrompt } from '../../src/native/tokenizer.ts'
 import type { NativeModel } from '../../src/native/types.ts'
 import { VENDOR_MODELS } from '../support/models.ts'
-import { openModel } from '../support/native-models.ts'
+import { folder, openModel, plain } from '../support/native-models.ts'
+import { vocabularyWith } from '../support/tiny-models.ts'
 
 const decode = (bytes: Uint8Array) => new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
+
+const MARKS = { cut: '\uE000', open: '\uE001', close: '\uE002' }
 
 describe("llama.cpp's expected tokenizations", () => {
   const vocabularies = readdirSync(VENDOR_MODELS).filter(
@@ -57,7 +60,7 @@ describe('a text that stands behind another', () => {
         Buffer.concat([...tokens].map((token) => vocabulary.tokenBytes(token, true))).toString()
       const first = await encode(vocabulary, 'Say something.', false, true)
       for (const suffix of SUFFIXES) {
-        const more = await encodePieces(vocabulary, [{ text: suffix, isLiteral: false }], false)
+        const more = await encodePrompt(vocabulary, suffix, MARKS, false)
         const whole = await encode(vocabulary, `Say something.${suffix}`, false, true)
         expect(textOf(Int32Array.of(...first, ...more))).toBe(textOf(whole))
       }
@@ -90,7 +93,7 @@ describe('the embedded model', () => {
   })
 
   const tokenize = (text: string, addSpecial = false, parseSpecial = false) =>
-    model.tokenizePieces([{ text, parseSpecial }], true, addSpecial, '').promise
+    model.tokenizeLater(plain(text, addSpecial, parseSpecial)).promise
 
   test.each(TEXTS)('the thread gives what tokenize() gives: %j', async (text) => {
     for (const [add, parse] of [
@@ -145,9 +148,7 @@ describe('the embedded model', () => {
   test('closing the model gives up a text under way, with ERR_CLOSED', async () => {
     const closing = await openModel()
     const text = 'a dog and a fish '.repeat(200_000)
-    const jobs = [text, 'short'].map((one) =>
-      closing.tokenizePieces([{ text: one, parseSpecial: false }], true, false, ''),
-    )
+    const jobs = [text, 'short'].map((one) => closing.tokenizeLater(plain(one)))
     closing.close()
     const [long] = await Promise.allSettled(jobs.map(({ promise }) => promise))
     expect(long).toMatchObject({ status: 'rejected', reason: { code: 'ERR_CLOSED' } })
@@ -163,21 +164,47 @@ describe('the embedded model', () => {
     expect((await next).length).toBeGreaterThan(200_000)
   })
 
-  test('pieces are tokenized each by itself, literal ones without control tokens', async () => {
-    const pieces = ['Hello <|im_end|>', '<|im_end|>', ' there'].map((text, i) => ({
-      text,
-      isLiteral: i === 1,
-    }))
-    const alone = pieces.flatMap(({ text, isLiteral }) => [...model.tokenize(text, false, !isLiteral)])
-    expect([...(await encodePieces(model, pieces, false))]).toEqual(alone)
-    const many = Array.from({ length: 1000 }, () => pieces).flat()
-    expect([...(await encodePieces(model, many, false))]).toEqual(Array(1000).fill(alone).flat())
+  test('marks cut a text into pieces that are tokenized apart, a single character between two of them as text', async () => {
+    const { cut, open, close } = MARKS
+    const text = `Hello <${cut}|im_end|>${cut}<|im_end|>${open}e${close} there${open}${close}`
+    const alone = ['Hello <', '|im_end|>', '<|im_end|>', 'e', ' there'].flatMap((piece) => [
+      ...model.tokenize(piece, false, true),
+    ])
+    expect([...(await encodePrompt(model, text, MARKS, false))]).toEqual(alone)
+    expect([...(await encodePrompt(model, text.repeat(1000), MARKS, false))]).toEqual(
+      Array(1000).fill(alone).flat(),
+    )
+  })
+
+  test('a control token of one character is that only where the template wrote it', async () => {
+    const path = join(folder, 'single.gguf')
+    writeFileSync(path, vocabularyWith(['§', '😈'], 'control'))
+    const single = await openModel(path, true)
+    const { open, close } = MARKS
+    for (const character of ['§', '😈']) {
+      const [id, ...more] = single.tokenize(character, false, true)
+      expect(more).toEqual([])
+      const ids = await encodePrompt(
+        single,
+        `${character}a${open}${character}${close}${character}`,
+        MARKS,
+        false,
+      )
+      expect([...ids].filter((one) => one === id)).toHaveLength(2)
+    }
+  })
+
+  test('a text of nothing has start tokens alone', async () => {
+    const spm = await openModel(join(VENDOR_MODELS, 'ggml-vocab-llama-spm.gguf'), true)
+    expect([...spm.tokenizeMarked(plain('', true))]).toEqual([...spm.tokenize('', true, true)])
+    expect([...spm.tokenizeMarked({ ...plain('', true), begins: false })]).toEqual([])
+    spm.close()
   })
 
   test('long lists of tokens are written out on the thread, and give what short ones give', async () => {
     const ids = model.tokenize('One day a small dog went to the river.', false, false)
     const many = Int32Array.from({ length: ids.length * 5000 }, (_, i) => ids[i % ids.length]!)
-    const text = decode(await model.detokenizeAsync(many, true).promise)
+    const text = decode(await model.detokenizeLater(many, true).promise)
     expect(text).toBe(decode(model.detokenize(ids, true)).repeat(5000))
   })
 
@@ -186,15 +213,15 @@ describe('the embedded model', () => {
     const bad: [string, unknown[]][] = [
       ...[undefined, null, 3, {}, [], 1n, Symbol('one')].flatMap((text): [string, unknown[]][] => [
         ['tokenize', [text, false, false]],
-        ['tokenizePieces', [[{ text, parseSpecial: false }], true, true, '']],
-        ['tokenizePieces', [[{ text: 'x', parseSpecial: false }], true, true, text]],
+        ['tokenizeLater', [{ ...plain('x'), text }]],
+        ['tokenizeMarked', [{ ...plain('x'), anchor: text }]],
       ]),
       ['tokenize', ['x']],
       ['tokenize', ['x', 0, false]],
       ['tokenize', ['x', false, 'no']],
-      ['tokenizePieces', [[{ text: 'x', parseSpecial: 1 }], true, true, '']],
-      ['tokenizePieces', ['x', true, true, '']],
-      ['detokenizeAsync', [[1], true]],
+      ['tokenizeLater', [{ ...plain('x'), parseSpecial: 1 }]],
+      ['tokenizeMarked', ['x']],
+      ['detokenizeLater', [[1], true]],
       ...[undefined, null, [1], new Uint32Array(1), new Float32Array(1), Int32Array.of(-1)].map(
         (ids): [string, unknown[]] => ['detokenize', [ids, true]],
       ),

@@ -7,6 +7,7 @@ import type {
   NativeContext,
   NativeContextParams,
   NativeEvalEntry,
+  NativeMarkedText,
   NativeModel,
   NativeSampler,
   NativeSamplerParams,
@@ -117,3 +118,9 @@ export async function continueGreedily(
   }
   return said
 }
+
+/** A text without marks, as the threads of a model take it. */
+export const plain = (text: string, addSpecial = false, parseSpecial = false): NativeMarkedText => ({
+  ...{ text, addSpecial, parseSpecial },
+  ...{ cut: '', open: '', close: '', begins: true, anchor: '' },
+})
