@@ -1,0 +1,174 @@
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs'
+import { type FileHandle, open, stat } from 'node:fs/promises'
+
+/**
+ * For a path that may have become a named pipe since it was looked at: opening waits for no writer, and no terminal becomes
+ * ours. Windows knows neither flag.
+ */
+export const AT_ONCE = (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0)
+const FLAGS = constants.O_RDONLY | AT_ONCE
+const BIG = { bigint: true } as const
+/** The system takes no more than 2 GiB. */
+const MOST_AT_ONCE = 2 ** 30
+
+/**
+ * Makes the error of a file that cannot be read. `why` goes on behind its path: `is a named pipe, not a file`. `cause` is what
+ * the system said, where it was asked.
+ */
+export type Refuse = (why: string, cause?: NodeJS.ErrnoException) => Error
+
+/**
+ * A file whose path comes from elsewhere, open for reading. A named pipe would wait for its writer, a device never ends: what
+ * lies at the path is asked for before it is opened, and again afterwards, since it may have been replaced meanwhile.
+ */
+export class RegularFile {
+  /** When it was opened. */
+  readonly bytes: number
+  /** Another once it is replaced, or written to: see `identityOf()`. */
+  readonly identity: string
+  readonly #handle: FileHandle
+  readonly #refuse: Refuse
+
+  private constructor(handle: FileHandle, found: BigIntStats, refuse: Refuse) {
+    this.#handle = handle
+    this.bytes = Number(found.size)
+    this.identity = identityIn(found)
+    this.#refuse = refuse
+  }
+
+  /** Whoever asks closes it. Everything that fails, also later, is an error of `refuse`. */
+  static async open(path: string, refuse: Refuse): Promise<RegularFile> {
+    let handle: FileHandle | undefined
+    try {
+      check(await stat(path, BIG))
+      handle = await open(path, FLAGS)
+      return new RegularFile(handle, check(await handle.stat(BIG)), refuse)
+    } catch (error) {
+      await handle?.close()
+      throw refused(error, refuse)
+    }
+  }
+
+  /** As `FileHandle.read()`. */
+  async read(
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ readonly bytesRead: number }> {
+    try {
+      return await this.#handle.read(buffer, offset, length, position)
+    } catch (error) {
+      throw refused(error, this.#refuse)
+    }
+  }
+
+  /** Fills `buffer` from `position` on; resolves with how many bytes there were. */
+  async fill(buffer: Uint8Array, position: number): Promise<number> {
+    for (let length = 0; ; ) {
+      const wanted = Math.min(buffer.length - length, MOST_AT_ONCE)
+      if (wanted === 0) return length
+      const { bytesRead } = await this.read(buffer, length, wanted, position + length)
+      if (bytesRead === 0) return length
+      length += bytesRead
+    }
+  }
+
+  /** All of it; refused where it has more than `most` bytes. */
+  async readAll(most: number): Promise<Buffer> {
+    if (this.bytes > most) throw this.#refuse(`is longer than ${most} bytes`)
+    const all = Buffer.allocUnsafe(this.bytes)
+    return all.subarray(0, await this.fill(all, 0))
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close()
+  }
+}
+
+/** The text of a whole file of at most `most` bytes. */
+export async function readText(path: string, most: number, refuse: Refuse): Promise<string> {
+  const file = await RegularFile.open(path, refuse)
+  try {
+    return (await file.readAll(most)).toString('utf8')
+  } finally {
+    await file.close()
+  }
+}
+
+/** As `RegularFile`, where nobody can wait: `use` gets a function that reads on into a buffer. */
+export function withFileSync<T>(path: string, refuse: Refuse, use: (read: (into: Buffer) => number) => T): T {
+  const refusing = <R>(work: () => R): R => {
+    try {
+      return work()
+    } catch (error) {
+      throw refused(error, refuse)
+    }
+  }
+  const descriptor = refusing(() => {
+    check(statSync(path, BIG))
+    return openSync(path, FLAGS)
+  })
+  try {
+    refusing(() => check(fstatSync(descriptor, BIG)))
+    return use((into) => refusing(() => readSync(descriptor, into, 0, into.length, null)))
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** What tells the file at `path` from one that lay there before, and from itself before it was written to. */
+export async function identityOf(path: string, refuse: Refuse): Promise<string> {
+  try {
+    return identityIn(check(await stat(path, BIG)))
+  } catch (error) {
+    throw refused(error, refuse)
+  }
+}
+
+/** @throws what `refuse` makes, where `path` is no file that could be read, as far as can be told without opening it */
+export async function assertRegular(path: string, refuse: Refuse): Promise<void> {
+  await identityOf(path, refuse)
+}
+
+// The time of the last change too: whoever writes can set that of the last write back.
+function identityIn({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return [dev, ino, size, mtimeNs, ctimeNs].join(' ')
+}
+
+/** What a path leads to that is no file. */
+class NoFile extends Error {}
+
+function check<S extends Pick<BigIntStats, keyof typeof KINDS | 'isFile'>>(found: S): S {
+  if (found.isFile()) return found
+  const kind = Object.entries(KINDS).find(([is]) => found[is as keyof typeof KINDS]())?.[1]
+  throw new NoFile(`is ${kind ?? 'something else'}, not a file`)
+}
+
+const KINDS = {
+  isDirectory: 'a directory',
+  isFIFO: 'a named pipe',
+  isSocket: 'a socket',
+  isCharacterDevice: 'a device',
+  isBlockDevice: 'a device',
+} as const
+
+/** What the system's codes mean for a file that is to be read. */
+const READ_FAILURES: Readonly<Record<string, string>> = {
+  ENOENT: 'it is not there',
+  ENOTDIR: 'its folder is a file',
+  EACCES: 'there is no permission to read it',
+  EPERM: 'there is no permission to read it',
+  ELOOP: 'its links lead in a circle',
+  ENAMETOOLONG: 'its name is too long',
+  EISDIR: 'it is a directory',
+  EIO: 'the disk cannot read it',
+}
+
+function refused(error: unknown, refuse: Refuse): Error {
+  if (error instanceof NoFile) return refuse(error.message)
+  const cause = error as NodeJS.ErrnoException
+  const { code = '', message } = cause
+  const meaning = READ_FAILURES[code]
+  return refuse(`cannot be read: ${meaning === undefined ? message : `${meaning} (${code})`}`, cause)
+}
