@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto'
-import { readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as v from 'valibot'
 import { cacheFolder, makeCacheFolder } from '../cache-folder.ts'
 import { DownloadError, GPT4AllError, ModelError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
+import { readText } from '../regular-file.ts'
+import { writeWhole } from '../whole-file.ts'
 import { checkUrl, shown } from './address.ts'
+import { AddressGuard } from './address-guard.ts'
 import { wrongWithName } from './file-names.ts'
 import { backoff, get, PATIENCE, type Patience, refusal, soundEtag } from './http.ts'
 
@@ -105,7 +107,9 @@ export function parseCatalog(json: string, from: string): LoneEntry[] {
   try {
     content = JSON.parse(json.replace(/^\uFEFF/, ''))
   } catch (error) {
-    throw noCatalog(from, (error as Error).message, error)
+    // What the error says has a piece of the text in it, and that may be another server's.
+    const at = /at position \d+/.exec((error as Error).message)?.[0]
+    throw noCatalog(from, at === undefined ? 'it is no JSON' : `it is no JSON ${at}`)
   }
   // In a list nothing but the name tells whose entry it is.
   const results = Array.isArray(content)
@@ -115,30 +119,21 @@ export function parseCatalog(json: string, from: string): LoneEntry[] {
   const wrong = results.find((result) => !result.success)
   if (entries.length > 0 || !wrong?.issues) return entries
   const [issue] = wrong.issues
-  throw noCatalog(from, `${v.getDotPath(issue) ?? 'an entry'}: ${issue.message}`, undefined)
+  const why = issue.kind === 'schema' ? `is not ${issue.expected ?? 'what it should be'}` : issue.message
+  throw noCatalog(from, `${v.getDotPath(issue) ?? 'an entry'} ${why}`)
 }
 
-function noCatalog(from: string, why: string, cause: unknown): ModelError {
-  return new ModelError('ERR_MODEL_CONFIG', `${from} is no catalog of models: ${why}`, from, { cause })
+function noCatalog(from: string, why: string): ModelError {
+  return new ModelError('ERR_MODEL_CONFIG', `${from} is no catalog of models: ${why}`, from)
 }
 
 const MOST_BYTES = 16 * 2 ** 20
 
 /** The list in a file. @throws {ModelError} `ERR_MODEL_CONFIG` */
 export async function readCatalog(file: string): Promise<LoneEntry[]> {
-  let json: string
-  try {
-    // A pipe would never end, a device neither.
-    const { size, isFile } = await stat(file).then((found) => ({ size: found.size, isFile: found.isFile() }))
-    if (!isFile) throw new Error('it is no file')
-    if (size > MOST_BYTES) throw new Error('it is too long')
-    json = await readFile(file, 'utf8')
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    const why = `${file} cannot be read: ${code ?? message}`
-    throw new ModelError('ERR_MODEL_CONFIG', why, file, { cause: error })
-  }
-  return parseCatalog(json, file)
+  const refuse = (why: string, cause?: unknown) =>
+    new ModelError('ERR_MODEL_CONFIG', `${file} ${why}`, file, { cause })
+  return parseCatalog(await readText(file, MOST_BYTES, refuse), file)
 }
 
 /** GPT4All's own list, and where files without an address of their own lie. Source: the Python package. */
@@ -171,10 +166,18 @@ export function catalogUrl(): string {
   return mirrored('models3.json') ?? CATALOG_URL
 }
 
-/** Where the file of `entry` is fetched from. */
-export function fileUrl({ filename, url }: CatalogEntry): string {
-  return mirrored(filename) ?? url ?? new URL(encodeURIComponent(filename), FILES_URL).href
+/** Where the file of `entry` is fetched from. Catalogs may name other servers than their own, but none that is near. */
+export function fileAddress({ filename, url: named }: CatalogEntry): {
+  readonly url: string
+  readonly guard: AddressGuard
+} {
+  const own = mirrored(filename)
+  const url = own ?? named ?? FILES_URL + encodeURIComponent(filename)
+  const isOurs = own !== undefined || hostOf(url) === hostOf(CATALOG_URL)
+  return { url, guard: new AddressGuard(isOurs ? undefined : 'the catalog') }
 }
+
+const hostOf = (url: string) => (URL.canParse(url) ? new URL(url).host : undefined)
 
 export type CatalogRequest = {
   readonly url: string
@@ -221,7 +224,7 @@ function list(json: string, from: string): CatalogEntry[] {
 /** Those that say which file they mean. @throws {ModelError} `ERR_MODEL_CONFIG` where none of them does */
 export function named(entries: readonly LoneEntry[], from: string): CatalogEntry[] {
   const those = entries.filter((entry): entry is CatalogEntry => entry.filename !== undefined)
-  if (those.length === 0 && entries.length > 0) throw noCatalog(from, 'it names no file', undefined)
+  if (those.length === 0 && entries.length > 0) throw noCatalog(from, 'it names no file')
   return those
 }
 
@@ -233,9 +236,10 @@ async function askAgain(request: CatalogRequest, kept: Kept | undefined): Promis
   const limit = limitMs === undefined ? undefined : AbortSignal.timeout(limitMs)
   const signal = limit ? AbortSignal.any([request.signal, limit]) : request.signal
   const attempts = kept ? 1 : Math.min(MOST_ATTEMPTS, patience.attempts)
+  const guard = new AddressGuard()
   for (let failures = 1; ; failures++) {
     try {
-      return await ask({ ...request, signal }, kept)
+      return await ask({ ...request, signal, guard }, kept)
     } catch (error) {
       request.signal.throwIfAborted()
       if (limit?.aborted) {
@@ -250,11 +254,11 @@ async function askAgain(request: CatalogRequest, kept: Kept | undefined): Promis
 }
 
 async function ask(
-  { url, signal, patience = PATIENCE }: CatalogRequest,
+  { url, signal, guard, patience = PATIENCE }: CatalogRequest & { readonly guard: AddressGuard },
   kept: Kept | undefined,
 ): Promise<Kept> {
   const headers = kept?.etag ? { 'if-none-match': kept.etag } : {}
-  const answer = await get(url, { headers, signal, patience })
+  const answer = await get(url, { headers, signal, patience, guard })
   if (answer.status === 304 && kept) {
     answer.close()
     return kept
@@ -283,7 +287,9 @@ async function ask(
 
 async function readKept(file: string): Promise<Kept | undefined> {
   try {
-    const { etag, json } = JSON.parse(await readFile(file, 'utf8')) as Kept
+    // Its text is written as JSON, so each character of the list takes six at most.
+    const text = await readText(file, 6 * MOST_BYTES, (why) => new Error(why))
+    const { etag, json } = JSON.parse(text) as Kept
     return typeof json === 'string' ? { etag: soundEtag(etag), json } : undefined
   } catch {
     return undefined // none, or cut short
@@ -291,8 +297,5 @@ async function readKept(file: string): Promise<Kept | undefined> {
 }
 
 async function keep(name: string, kept: Kept): Promise<void> {
-  const file = join(await makeCacheFolder('catalogs'), name)
-  const making = `${file}.${process.pid}`
-  await writeFile(making, JSON.stringify(kept))
-  await rename(making, file)
+  await writeWhole(join(await makeCacheFolder('catalogs'), name), [JSON.stringify(kept)])
 }

@@ -1,8 +1,9 @@
-import type { Socket } from 'node:net'
+import type { LookupFunction, Socket } from 'node:net'
 import { getProxyForUrl } from 'proxy-from-env'
 import type { buildConnector, Client } from 'undici'
 import { DownloadError } from '../errors.ts'
 import { basicAuth, checkUrl, shown } from './address.ts'
+import type { AddressGuard } from './address-guard.ts'
 import { ReadBuffers } from './read-buffers.ts'
 
 type Undici = Pick<typeof import('undici'), 'Client' | 'buildConnector'>
@@ -20,12 +21,20 @@ export type Connection = {
   readonly buffers: ReadBuffers
 }
 
+/** How to go there. */
+type Way = {
+  readonly signal: AbortSignal
+  readonly stallMs: number
+  readonly guard: AddressGuard
+}
+
 /**
  * A connection to the server of `url`, through the proxy that the environment names for it: over a tunnel where it is
  * https, so that the proxy sees nothing of it; else the proxy is asked for the address.
- * @throws {DownloadError} `ERR_DOWNLOAD` when the environment names something else than an http or https proxy
+ * @throws {DownloadError} `ERR_DOWNLOAD` when the environment names something else than an http or https proxy, or the guard
+ * refuses
  */
-export function connect(undici: Undici, url: URL, signal: AbortSignal, stallMs: number): Connection {
+export function connect(undici: Undici, url: URL, { signal, stallMs, guard }: Way): Connection {
   const buffers = new ReadBuffers()
   const timeouts = { headersTimeout: stallMs, bodyTimeout: stallMs }
   const straight = intoBuffers(undici, buffers, stallMs)
@@ -34,8 +43,11 @@ export function connect(undici: Undici, url: URL, signal: AbortSignal, stallMs: 
   const { origin } = url
   const path = `${url.pathname}${url.search}`
   const proxy = proxyFor(url)
-  if (proxy === undefined)
-    return { client: open(origin, straight), origin, path, headers: {}, proxy, buffers }
+  guard.enter(url, proxy !== undefined)
+  if (proxy === undefined) {
+    const client = open(origin, guarded(intoBuffers(undici, buffers, stallMs, guard.lookup(url)), url, guard))
+    return { client, origin, path, headers: {}, proxy, buffers }
+  }
   const authorization = basicAuth(proxy)
   const headers = authorization === undefined ? {} : { 'proxy-authorization': authorization }
   const at = shown(proxy.origin)
@@ -64,8 +76,28 @@ export function connect(undici: Undici, url: URL, signal: AbortSignal, stallMs: 
   return { client: open(origin, tunnelled), origin, path, headers: {}, proxy: at, buffers }
 }
 
+/** What is connected to is what the guard has looked at, whatever a name means the next time. */
+function guarded(connect: buildConnector.connector, url: URL, guard: AddressGuard): buildConnector.connector {
+  return (options, callback) =>
+    connect(options, (...[error, socket]: Parameters<buildConnector.Callback>) => {
+      if (!socket) return callback(error, null)
+      try {
+        guard.reached(url, socket.remoteAddress)
+      } catch (refusal) {
+        socket.destroy()
+        return callback(refusal as Error, null)
+      }
+      callback(null, socket)
+    })
+}
+
 /** Connects as undici does, but the socket reads into `buffers`. */
-function intoBuffers(undici: Undici, buffers: ReadBuffers, timeout: number): buildConnector.connector {
+function intoBuffers(
+  undici: Undici,
+  buffers: ReadBuffers,
+  timeout: number,
+  lookup?: LookupFunction,
+): buildConnector.connector {
   return (options, callback) => {
     let socket: Socket | undefined
     const onread = {
@@ -78,7 +110,7 @@ function intoBuffers(undici: Undici, buffers: ReadBuffers, timeout: number): bui
       socket = connected
       callback(null, connected)
     }
-    undici.buildConnector({ timeout, onread } as buildConnector.BuildOptions)(options, made)
+    undici.buildConnector({ timeout, onread, lookup } as buildConnector.BuildOptions)(options, made)
   }
 }
 

@@ -5,6 +5,7 @@ import { makeFolder } from '../cache-folder.ts'
 import { DownloadError, GPT4AllError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { shown } from './address.ts'
+import { AddressGuard } from './address-guard.ts'
 import type { Checksum } from './checksum.ts'
 import { isFull, WRITE_FAILURES } from './disk-space.ts'
 import { withFileLock } from './file-lock.ts'
@@ -24,6 +25,8 @@ export type DownloadRequest = {
   readonly onProgress: ((progress: Progress) => void) | undefined
   readonly logger: Logger
   readonly patience?: Patience
+  /** Where it may lead. @default wherever the user names, who named `url` */
+  readonly guard?: AddressGuard
   /** Also where `target` is there: it is replaced once the new file is verified. */
   readonly force?: boolean
   /** Done once the file is verified, before it has its name. */
@@ -67,6 +70,7 @@ export async function download(request: DownloadRequest): Promise<void> {
 class Download {
   readonly #request: DownloadRequest
   readonly #patience: Patience
+  readonly #guard: AddressGuard
   readonly #url: string
   readonly #meter: Meter
   #size: number | undefined
@@ -75,6 +79,7 @@ class Download {
   constructor(request: DownloadRequest) {
     this.#request = request
     this.#patience = request.patience ?? PATIENCE
+    this.#guard = request.guard ?? new AddressGuard()
     this.#url = shown(request.url)
     this.#size = request.size
     this.#meter = new Meter('download', request.onProgress)
@@ -154,7 +159,7 @@ class Download {
     const headers: Record<string, string> = { 'accept-encoding': 'identity' }
     if (part.length > 0) headers.range = `bytes=${part.length}-`
     if (part.length > 0 && this.#etag) headers['if-range'] = this.#etag
-    const answer = await get(url, { headers, signal, patience: this.#patience })
+    const answer = await get(url, { headers, signal, patience: this.#patience, guard: this.#guard })
     try {
       await this.#accept(answer, part)
       await this.#checkSpace(part)
@@ -184,7 +189,7 @@ class Download {
     if (error) throw error
     const encoding = header('content-encoding')
     if (encoding !== undefined && encoding !== 'identity')
-      throw this.#failure(answer, `sends the file compressed (${encoding})`, false)
+      throw this.#failure(answer, 'sends the file compressed', false)
     const etag = strongEtag(header('etag'))
     if (status === 206) {
       const total = this.#totalOf(answer, etag, part.length)
@@ -203,9 +208,11 @@ class Download {
     if (isClosed && this.#size === undefined && !this.#request.checksum)
       throw this.#failure(answer, 'does not tell where the file ends', false)
     if (length === undefined) return
-    if (this.#size !== undefined && Number(length) !== this.#size)
-      throw this.#failure(answer, `has ${length} bytes instead of ${this.#size}`, false)
-    this.#size = Number(length)
+    const size = Number(length)
+    if (!Number.isSafeInteger(size)) throw this.#failure(answer, 'tells a length that no file has', false)
+    if (this.#size !== undefined && size !== this.#size)
+      throw this.#failure(answer, `has ${size} bytes instead of ${this.#size}`, false)
+    this.#size = size
   }
 
   /** The length of the whole file that `answer` has the rest of; `undefined` where it is of another, or no such rest. */
@@ -213,6 +220,7 @@ class Download {
     const range = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(header('content-range') ?? '')
     const total = Number(range?.[3])
     if (!range || Number(range[1]) !== from || (this.#size ?? total) !== total) return undefined
+    if (!Number.isSafeInteger(total)) return undefined
     const isUnknown = etag === undefined && this.#request.checksum !== undefined // that will tell
     return this.#etag === undefined || isUnknown || etag === this.#etag ? total : undefined
   }
@@ -254,12 +262,10 @@ function strongEtag(etag: string | undefined): string | undefined {
 }
 
 async function isThere(path: string): Promise<boolean> {
-  try {
-    if (!(await stat(path)).isDirectory()) return true
-  } catch {
-    return false
-  }
-  throw Object.assign(new Error('it is a folder'), { code: 'EISDIR' })
+  const found = await stat(path).catch(() => undefined)
+  if (!found || found.isFile()) return found !== undefined
+  const code = found.isDirectory() ? 'EISDIR' : 'ENOFILE'
+  throw Object.assign(new Error('what has that name is no file'), { code })
 }
 
 function localFailure(error: unknown, { target, url }: DownloadRequest): unknown {

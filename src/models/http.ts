@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import { DownloadError } from '../errors.ts'
 import { basicAuth, checkUrl, shown } from './address.ts'
+import type { AddressGuard } from './address-guard.ts'
 import { type Connection, connect, proxyRefusal } from './connection.ts'
 import type { ReadBuffers } from './read-buffers.ts'
 
@@ -46,21 +47,23 @@ type Request = {
   readonly headers?: Readonly<Record<string, string>>
   readonly signal: AbortSignal
   readonly patience: Patience
+  readonly guard: AddressGuard
 }
 
 /**
  * GET, through the proxy that the environment names (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), with the user and the
- * password in the address. Follows redirects, but never from https to http, and tells no other host who the user is.
+ * password in the address. Follows redirects, but never from https to http, nor where `guard` refuses, and tells no other host
+ * who the user is.
  * Rejects with `signal.reason` when aborted.
  * @throws {DownloadError} `ERR_DOWNLOAD` when the server cannot be reached, is silent, or redirects in circles
  */
-export async function get(url: string, { headers = {}, signal, patience }: Request): Promise<Answer> {
+export async function get(url: string, { headers = {}, signal, patience, guard }: Request): Promise<Answer> {
   signal.throwIfAborted()
   // Loaded when it is needed: a model on the disk needs no network.
   const undici = await import('undici')
   let at = checkUrl(url)
   for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
-    const connection = connect(undici, at, signal, patience.stallMs)
+    const connection = connect(undici, at, { signal, stallMs: patience.stallMs, guard })
     const answer = await ask(connection, at, headers, signal)
     const location = REDIRECTS.includes(answer.status) ? answer.header('location') : undefined
     if (location === undefined) return answer
@@ -74,7 +77,11 @@ export async function get(url: string, { headers = {}, signal, patience }: Reque
 }
 
 function follow(from: URL, location: string): URL {
-  const to = checkUrl(location, from)
+  if (!URL.canParse(location, from.href) || !/^https?:$/.test(new URL(location, from).protocol)) {
+    const message = `${from.host} redirects to what is no http or https address`
+    throw new DownloadError(message, { url: shown(from), retry: false })
+  }
+  const to = new URL(location, from)
   if (from.protocol === 'https:' && to.protocol !== 'https:') {
     const message = `${from.host} redirects from https to ${to.protocol}//${to.host}, which is refused`
     throw new DownloadError(message, { url: shown(from), retry: false })
@@ -178,7 +185,9 @@ async function drain(
 function failure(error: unknown, at: URL, proxy: string | undefined, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason
   if (error instanceof DownloadError) return error
-  const { code, message } = (error ?? {}) as { code?: string; message?: string }
+  const { code, message, data } = (error ?? {}) as { code?: string; message?: string; data?: string }
+  // What cannot be understood of an answer: whoever prints the error is to see nothing of it.
+  if (data !== undefined) Object.assign(error as Error, { data: undefined })
   const why =
     (message?.includes(code ?? '') ? message : [code, message].filter(Boolean).join(' ')) ||
     'the connection was closed'

@@ -3,7 +3,8 @@ import { basename, dirname, join } from 'node:path'
 import { DownloadError, ModelError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { shown } from './address.ts'
-import { type CatalogEntry, catalogUrl, fetchCatalog, fileUrl } from './catalog.ts'
+import { AddressGuard } from './address-guard.ts'
+import { type CatalogEntry, catalogUrl, fetchCatalog, fileAddress } from './catalog.ts'
 import { keepEntry } from './catalog-entry.ts'
 import { checksumOf } from './checksum.ts'
 import { download } from './download.ts'
@@ -113,11 +114,13 @@ export async function downloadEntry(
   request: Omit<ObtainRequest, 'allowDownload'>,
 ): Promise<string> {
   const target = join(folder, entry.filename)
-  const url = ownUrl ?? fileUrl(entry)
+  const { url, guard } =
+    ownUrl === undefined ? fileAddress(entry) : { url: ownUrl, guard: new AddressGuard() }
   const { signal, logger, onProgress, patience, force = false } = request
   logger.info(`downloading ${shown(url)} to ${target}`)
   await download({
     url,
+    guard,
     target,
     size: entry.filesize,
     checksum: checksumOf(entry),

@@ -1,4 +1,6 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import dns from 'node:dns'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -37,6 +39,7 @@ beforeEach(() => {
 })
 afterEach(async () => {
   vi.unstubAllEnvs()
+  vi.restoreAllMocks()
   rmSync(folder, { recursive: true, force: true })
   await proxy?.close()
   proxy = undefined
@@ -178,6 +181,83 @@ describe('an address of its own', () => {
       const moved = server.host('moved', { bytes, faults: [], location })
       await download(`moved-${location.length}`, { url: withSecret(moved) })
     }
+  })
+})
+
+describe('a server of the internet', () => {
+  const INSIDE = Buffer.from('secret of this machine')
+  /** A proxy that knows one host of the internet, which moves all that is asked of it to `location`. */
+  async function internet(location: string) {
+    const url = server.host('moves', { bytes, faults: [], location })
+    proxy = await ForwardProxy.start({ hosts: { 'models.example': new URL(url).host } })
+    vi.stubEnv('HTTP_PROXY', `http://${proxy.host}`)
+    return 'http://models.example/moves'
+  }
+  /** What the system says that a name means. */
+  function meaning(name: string, address: string) {
+    const lookup = dns.lookup as (...args: unknown[]) => void
+    vi.spyOn(dns, 'lookup').mockImplementation(((
+      asked: string,
+      options: object,
+      done: (...told: unknown[]) => void,
+    ) => (asked === name ? done(null, [{ address, family: 4 }]) : lookup(asked, options, done))) as never)
+  }
+  const inside = () => other.host('inside', { bytes: INSIDE, faults: [] })
+  const port = () => new URL(inside()).port
+
+  test.each([
+    ['127.0.0.1', (at: string) => `http://127.0.0.1:${at}/inside`],
+    ['a name of this machine', (at: string) => `http://any.localhost.:${at}/inside`],
+    ['a number', (at: string) => `http://2130706433:${at}/inside`],
+    ['hexadecimal digits', (at: string) => `http://0x7f.0.0.0x1:${at}/inside`],
+    ['no number at all', (at: string) => `http://0:${at}/inside`],
+    ['IPv6', (at: string) => `http://[::1]:${at}/inside`],
+    ['IPv4 in IPv6', (at: string) => `http://[::ffff:127.0.0.1]:${at}/inside`],
+    ['a link-local address', () => 'http://169.254.169.254/latest/meta-data/'],
+    ['a private network', () => 'http://192.168.0.1/'],
+    ['a file', () => 'file:///etc/passwd'],
+    ['something else', () => 'gopher://127.0.0.1:70/x'],
+    ['a path that is no address', () => 'http://'],
+  ])('that moves a file to %s is refused, through a proxy and without one', async (_, locationOf) => {
+    const url = await internet(locationOf(port()))
+    for (const noProxy of ['', '127.0.0.1,localhost,::1,0.0.0.0']) {
+      vi.stubEnv('NO_PROXY', noProxy)
+      for (const ask of [() => download('moved', { url }), () => GPT4All.listModels({ url, logger })])
+        expect(await failureOf(ask())).toMatchObject({ name: 'DownloadError', code: 'ERR_DOWNLOAD' })
+    }
+    expect(other.requests).toEqual([])
+    expect(existsSync(join(folder, '.cache', 'gpt4all', 'moved.gguf'))).toBe(false)
+  })
+
+  test('may move it within the internet', async () => {
+    const url = await internet('http://models.example/moved')
+    server.host('moved', { bytes, faults: ['reset at 50 %'] })
+    expect(readFileSync(await download('moved', { url, md5sum: md5(bytes) })).equals(bytes)).toBe(true)
+  })
+
+  test('that the user names may mean this machine by its name, and lead there', async () => {
+    meaning('models.example', '127.0.0.1')
+    const there = other.host('there', { bytes, faults: [] })
+    const url = server.host('named', { bytes, faults: [], location: there })
+    const path = await download('named', { url: url.replace('127.0.0.1', 'models.example') })
+    expect(readFileSync(path).equals(bytes)).toBe(true)
+  })
+
+  test('is what a catalog may name, but no place on this machine, whatever form it has', async () => {
+    const list = (url: string) => Buffer.from(JSON.stringify([{ filename: 'known.gguf', url }]))
+    const kept = join(folder, '.cache', 'gpt4all-ts', 'catalogs')
+    mkdirSync(kept, { recursive: true })
+    vi.stubEnv('HTTPS_PROXY', 'http://127.0.0.1:1') // GPT4All's own is out of reach: the copy is used
+    const catalog = createHash('sha256').update('https://gpt4all.io/models/models3.json').digest('hex')
+    meaning('models.example', '127.0.0.1')
+    for (const host of ['127.0.0.1', 'localhost', '2130706433', '[::ffff:127.0.0.1]', 'models.example']) {
+      const json = list(`http://${host}:${port()}/inside`).toString()
+      writeFileSync(join(kept, `${catalog}.json`), JSON.stringify({ json }))
+      const error = await failureOf(download('known'))
+      expect(error).toMatchObject({ name: 'DownloadError', code: 'ERR_DOWNLOAD' })
+      expect(error.message).toContain('the catalog must not lead')
+    }
+    expect(other.requests).toEqual([])
   })
 })
 

@@ -7,6 +7,8 @@ type ProxyOptions = {
   readonly credentials?: string
   /** Refuses everything with this status. */
   readonly status?: number
+  /** Where hosts of the internet are: name, and address with port. */
+  readonly hosts?: Readonly<Record<string, string>>
 }
 
 /** A proxy on the loopback: tunnels for https, asks for the address where it is http. */
@@ -50,7 +52,9 @@ export class ForwardProxy {
     const status = this.#refuses(asked)
     if (status !== undefined) return void response.writeHead(status).end()
     const { 'proxy-authorization': _, ...headers } = asked.headers
-    const onward = request(asked.url ?? '', { headers }, (answer) => {
+    const url = new URL(asked.url ?? '')
+    url.host = this.#options.hosts?.[url.host] ?? url.host
+    const onward = request(url, { headers }, (answer) => {
       response.writeHead(answer.statusCode ?? 500, answer.headers)
       pipeline(answer, response, () => {})
     })

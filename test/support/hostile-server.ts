@@ -26,11 +26,51 @@ export const FAULTS = [
   '416',
   '429',
   '503',
+  'no HTTP',
+  'two lengths',
+  'negative length',
+  'endless length',
+  'no chunks',
+  'huge headers',
+  'flood of 103',
+  'false ETag',
+  'range unasked for',
+  'range beyond numbers',
+  'answers twice',
+  '302 to a file',
+  '302 to nowhere',
+  '302 without a word',
 ] as const
 export type Fault = (typeof FAULTS)[number]
 
 /** Those after which no later answer can help. */
-export const FATAL: readonly Fault[] = ['long', 'wrong hash', 'gzip', '302 loop', '404', '401']
+export const FATAL: readonly Fault[] = [
+  'long',
+  'wrong hash',
+  'gzip',
+  '302 loop',
+  '404',
+  '401',
+  '302 to a file',
+  '302 to nowhere',
+  '302 without a word',
+  'endless length',
+]
+
+/** Answers that are none, as they go over the wire. */
+const RAW: Partial<Record<Fault, string>> = {
+  'no HTTP': 'SSH-2.0-OpenSSH_9.6\r\n',
+  'two lengths': 'HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello!',
+  'endless length': 'HTTP/1.1 200 OK\r\ncontent-length: 9007199254740993\r\n\r\nhello',
+  'negative length': 'HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\nhello',
+  'no chunks':
+    'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffffff\r\nhello\r\n0\r\n\r\n',
+  'huge headers': `HTTP/1.1 200 OK\r\nx: ${'x'.repeat(2 ** 20)}\r\ncontent-length: 0\r\n\r\n`,
+}
+const LOCATIONS: Partial<Record<Fault, string>> = {
+  '302 to a file': 'file:///etc/passwd',
+  '302 to nowhere': 'http://',
+}
 
 export const md5 = (bytes: Uint8Array) => createHash('md5').update(bytes).digest('hex')
 
@@ -123,6 +163,9 @@ export class HostileServer {
       const end = share < 0.5 ? () => request.socket.resetAndDestroy() : () => request.socket.destroySoon()
       response.write(rest.subarray(0, Math.floor(rest.length * share)), end)
     }
+    if (fault && RAW[fault] !== undefined) return void request.socket.end(RAW[fault])
+    const location302 = fault && LOCATIONS[fault]
+    if (location302 !== undefined) return void response.writeHead(302, { location: location302 }).end()
     switch (fault) {
       case 'reset at 10 %':
       case 'reset at 50 %':
@@ -148,6 +191,27 @@ export class HostileServer {
         return void response.writeHead(302, { location: `${path}?moved` }).end()
       case '429':
         return void response.writeHead(429, { 'retry-after': '0' }).end()
+      case 'flood of 103':
+        for (let i = 0; i < 1000; i++) response.writeEarlyHints({ link: '</x>; rel=preload' })
+        return void response.writeHead(usable ? 206 : 200, headers).end(rest)
+      case 'false ETag':
+        return void response.writeHead(usable ? 206 : 200, { ...headers, etag: '"\u00ff"; x="y' }).end(rest)
+      case 'range unasked for':
+        return void response
+          .writeHead(206, { ...headers, 'content-range': `bytes 7-${bytes.length - 1}/${bytes.length}` })
+          .end(bytes.subarray(7))
+      case 'range beyond numbers':
+        return void response
+          .writeHead(206, {
+            ...headers,
+            'content-range': `bytes ${from}-${'9'.repeat(400)}/${'9'.repeat(400)}`,
+          })
+          .end(rest)
+      case 'answers twice':
+        response.writeHead(usable ? 206 : 200, headers).end(rest, () => request.socket.write(RAW['no HTTP']!))
+        return
+      case '302 without a word':
+        return void response.writeHead(302).end()
       case '404':
       case '401':
       case '416':

@@ -1,0 +1,67 @@
+import { BlockList, isIP } from 'node:net'
+
+/** How near to this machine an address is: 0 is the internet, and the nearer, the fewer may send us there. */
+export type Nearness = 0 | 1 | 2 | 3
+
+/** What the numbers mean, for messages. */
+export const PLACES: Readonly<Record<Nearness, string>> = {
+  0: 'the internet',
+  1: 'a private network',
+  2: 'the local link, or a group of machines',
+  3: 'this machine',
+}
+
+/** Blocks of IPv4, and of IPv6, that are not the internet's. Source: IANA's registries of special-purpose addresses. */
+const BLOCKS: Readonly<
+  Record<1 | 2 | 3, { readonly v4: readonly string[]; readonly v6: readonly string[] }>
+> = {
+  1: {
+    v4: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', '192.0.0.0/24', '198.18.0.0/15'],
+    v6: ['fc00::/7', 'fec0::/10', '64:ff9b:1::/48', '2001::/32', '5f00::/16'],
+  },
+  // Link-local addresses answer for the machines of clouds; 240.0.0.0/4 has the broadcast in it.
+  2: { v4: ['169.254.0.0/16', '224.0.0.0/4', '240.0.0.0/4'], v6: ['fe80::/10', 'ff00::/8', '100::/64'] },
+  3: { v4: ['127.0.0.0/8', '0.0.0.0/8'], v6: ['::1/128', '::/128'] },
+}
+
+/** IPv6 addresses that mean one of IPv4: mapped, compatible, translated, and NAT64. */
+const EMBEDDING = ['::ffff:', '::', '::ffff:0:', '64:ff9b::'] as const
+
+const LISTS = ([3, 2, 1] as const).map((nearness) => ({ nearness, list: listOf(BLOCKS[nearness]) }))
+
+function listOf({ v4, v6 }: (typeof BLOCKS)[1]): BlockList {
+  const list = new BlockList()
+  for (const block of v4) {
+    const [address, bits] = parts(block)
+    list.addSubnet(address, bits, 'ipv4')
+    for (const prefix of EMBEDDING) list.addSubnet(prefix + address, 96 + bits, 'ipv6')
+    const hex = address.split('.').map((byte) => Number(byte).toString(16).padStart(2, '0'))
+    list.addSubnet(`2002:${hex[0]}${hex[1]}:${hex[2]}${hex[3]}::`, 16 + bits, 'ipv6') // 6to4
+  }
+  for (const block of v6) list.addSubnet(...parts(block), 'ipv6')
+  return list
+}
+
+function parts(block: string): [address: string, bits: number] {
+  const [address = '', bits] = block.split('/')
+  return [address, Number(bits)]
+}
+
+/** Of an IP address, with or without the zone behind it. */
+export function nearnessOf(address: string): Nearness {
+  const plain = address.replace(/%.*$/, '')
+  const version = isIP(plain)
+  if (version === 0) return 0
+  const family = version === 6 ? 'ipv6' : 'ipv4'
+  return LISTS.find(({ list }) => list.check(plain, family))?.nearness ?? 0
+}
+
+/**
+ * Of the host in an address, which `URL` has written out (`0x7f.1` is `127.0.0.1` there); `undefined` where only the system
+ * knows what a name means.
+ */
+export function nearnessOfHost({ hostname }: URL): Nearness | undefined {
+  const host = hostname.replace(/^\[|\]$/g, '')
+  if (isIP(host) !== 0) return nearnessOf(host)
+  return /(^|\.)localhost\.?$/i.test(host) ? 3 : undefined
+}
