@@ -1,3 +1,4 @@
+import { lstat, rmdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../logger.ts'
 
@@ -9,8 +10,9 @@ type LockOptions = { readonly signal: AbortSignal; readonly staleMs: number; rea
 
 /**
  * Runs `work` while no other process does so for the same `path`. The lock is a folder `path.lock`, renewed while it is
- * held: that of a killed process is taken over after `staleMs`. A holder that stood still for too long (a sleeping laptop) has lost
- * it: the signal that `work` gets tells.
+ * held: that of a killed process is taken over after `staleMs`, by its date, or by ours where that lies in the future. A holder
+ * that stood still for too long (a sleeping laptop) has lost it: the signal that `work` gets tells. Rejects with `ELOCK` where
+ * what has the lock's name is none.
  */
 export async function withFileLock<T>(
   path: string,
@@ -38,8 +40,10 @@ async function take(
   // Alone with SIGXFSZ it would end the process, where the write of too long a file is to fail.
   if (!process.listeners('SIGXFSZ').includes(ignore)) process.on('SIGXFSZ', ignore)
   const { lock } = await import('proper-lockfile')
+  const seen = new Seen(`${path}.lock`, staleMs)
   for (let attempts = 0; ; attempts++) {
     signal.throwIfAborted()
+    await seen.look()
     try {
       return await lock(path, { realpath: false, stale: staleMs, onCompromised })
     } catch (error) {
@@ -48,4 +52,43 @@ async function take(
     if (attempts === 0) logger.info(`waiting for another process that works on ${path}, or has died`)
     await sleep(LOOK_MS, undefined, { signal }).catch(() => signal.throwIfAborted())
   }
+}
+
+/**
+ * Somebody's lock, as long as we wait for it. Its date alone does not tell that its holder is dead: where clocks differ, or somebody
+ * has dated it so, it lies in the future. But a living holder renews it twice in `staleMs`, whatever the date.
+ */
+class Seen {
+  readonly #path: string
+  readonly #staleMs: number
+  #known = ''
+  #since = 0
+
+  constructor(path: string, staleMs: number) {
+    this.#path = path
+    this.#staleMs = staleMs
+  }
+
+  /** Removes it where it has not been renewed for `staleMs`. */
+  async look(): Promise<void> {
+    const known = await this.#ask()
+    const now = performance.now()
+    if (known !== this.#known) this.#since = now
+    this.#known = known
+    if (known === '' || now - this.#since <= this.#staleMs) return
+    // Another one that waits may have been faster: then this is the lock of that one.
+    if ((await this.#ask()) === known) await rmdir(this.#path).catch(unlessGone)
+  }
+
+  async #ask(): Promise<string> {
+    const found = await lstat(this.#path, { bigint: true }).catch(unlessGone)
+    if (!found) return ''
+    if (found.isDirectory()) return `${found.ino} ${found.mtimeNs}`
+    const message = `${this.#path} is no lock; delete it`
+    throw Object.assign(new Error(message), { code: 'ELOCK', syscall: 'lock' })
+  }
+}
+
+function unlessGone(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error
 }

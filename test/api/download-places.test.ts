@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -99,6 +100,47 @@ describe('the lock of a download', () => {
       expect(readdirSync(folder)).toEqual(['model.gguf'])
     },
   )
+
+  test('that is dated in the future is taken over once nobody has renewed it for as long as a dead one’s', async () => {
+    const lock = join(folder, 'model.gguf.lock')
+    mkdirSync(lock)
+    const date = new Date(Date.now() + 365 * 86_400_000)
+    utimesSync(lock, date, date)
+    await download(requestOf(hosted()))
+    expect(readFileSync(join(folder, 'model.gguf')).equals(bytes)).toBe(true)
+    expect(readdirSync(folder)).toEqual(['model.gguf'])
+  })
+
+  test('that is renewed is waited for, whatever its date', async () => {
+    const lock = join(folder, 'model.gguf.lock')
+    mkdirSync(lock)
+    let renewed = 0
+    const holder = setInterval(() => {
+      if (++renewed === 6) rmSync(lock, { recursive: true })
+      if (renewed > 5) return
+      const date = new Date(Date.now() + 3_600_000 + renewed)
+      utimesSync(lock, date, date)
+      expect(server.requests).toEqual([])
+    }, patience.staleMs / 3)
+    await download(requestOf(hosted())).finally(() => clearInterval(holder))
+    expect(renewed).toBeGreaterThanOrEqual(6)
+    expect(readdirSync(folder)).toEqual(['model.gguf'])
+  })
+
+  test.each([
+    ['a file', (path: string) => writeFileSync(path, '')],
+    ['a folder with something in it', (path: string) => mkdirSync(join(path, 'below'), { recursive: true })],
+  ])('that is none, but %s, is a typed error which names it', async (_, place) => {
+    const lock = join(folder, 'model.gguf.lock')
+    place(lock)
+    utimesSync(lock, 0, 0)
+    await expect(download(requestOf(hosted()))).rejects.toMatchObject({
+      name: 'DownloadError',
+      code: 'ERR_DOWNLOAD',
+      message: expect.stringContaining(lock) as unknown,
+    })
+    expect(server.requests).toEqual([])
+  })
 
   test('of another process is waited for, until an abort', async () => {
     const other = await holder()
