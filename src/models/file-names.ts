@@ -1,5 +1,13 @@
-/** Windows takes these for devices, whatever extension follows. */
-const DEVICES = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\.|$)/i
+/** Windows takes these for devices, whatever extension follows, and does not see spaces in front of that. */
+const DEVICES = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(\.|$)/i
+/**
+ * A colon names a stream beside the file there (`model.gguf:hidden`), or a drive; the others no file at all. Windows leaves out
+ * dots and spaces at the end, so that another file is meant.
+ */
+const RESERVED = /[<>:"|?*]/
+const CUT_OFF = /[. ]$/
+/** Half a pair of UTF-16 is written as something else; what turns the direction of writing hides the name's real end. */
+const MISLEADING = /[\p{Cs}\u200e\u200f\u202a-\u202e\u2066-\u2069]/u
 /** File systems take 255 bytes; a download adds endings of its own. */
 const MOST_BYTES = 240
 
@@ -7,6 +15,9 @@ const MOST_BYTES = 240
 export function wrongWithName(name: string): string | undefined {
   if (name === '' || name === '.' || name === '..' || /[\\/\p{Cc}]/u.test(name)) return 'is no file name'
   if (DEVICES.test(name)) return 'is the name of a device on Windows'
+  if (RESERVED.test(name)) return 'has one of <>:"|?* in it, which no file name has on Windows'
+  if (CUT_OFF.test(name)) return 'ends in a dot or a space, which Windows leaves out'
+  if (MISLEADING.test(name)) return 'has characters in it that make it look like another'
   if (Buffer.byteLength(name) > MOST_BYTES) return `is longer than ${MOST_BYTES} bytes`
   return undefined
 }

@@ -3,6 +3,7 @@ import { homedir, tmpdir } from 'node:os'
 import { join, relative, resolve, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { parseCatalog } from '../../src/models/catalog.ts'
 import { defaultModelPath, findOnDisk, locateModel } from '../../src/models/locate.ts'
 import { seeded } from '../support/gguf-writer.ts'
 
@@ -63,7 +64,7 @@ describe('with modelPath', () => {
   })
 
   test('names that only begin with dots are names', () => {
-    for (const name of ['..model', '...', '.hidden', '..a/model']) {
+    for (const name of ['..model', '.hidden', '..a/model']) {
       expect(located(name, folder).startsWith(folder + sep)).toBe(true)
     }
   })
@@ -117,6 +118,31 @@ test('a name that is a device on Windows, or too long for a file, is refused on 
     expect(() => located(`a/${name}`, folder), name).toThrow(optionError)
   }
   for (const name of ['con-model', 'nullable.gguf', 'common', 'x'.repeat(200)]) located(name, folder)
+})
+
+test.each([
+  ['a stream beside a file on Windows', ['x.gguf:ads', 'x.gguf:ads:$DATA', ':x', 'x:', 'a/x.gguf:ads']],
+  ['a drive, or a share', ['C:', 'C:model', 'c:/model.gguf', 'C:\\model', '\\\\host\\share', '\\\\?\\C:\\x']],
+  ['what no file on Windows has', ['a<b', 'a>b', 'a"b', 'a|b', 'a?', '*', '*.gguf']],
+  [
+    'what ends in dots or spaces, which Windows leaves out',
+    ['x.', 'x ', 'x.gguf.', '. .', '...', 'a./x', 'a /x'],
+  ],
+  [
+    'a device, in any of its forms',
+    ['con', 'Nul.gguf', 'nul .gguf', 'COM1.Q4_0.gguf', 'lpt².bin', 'conout$', 'aux/x'],
+  ],
+  ['what looks like another', ['x\u202egguf.exe', 'a\u2066b', '\ud800.gguf', 'x\udc00']],
+  ['what a terminal obeys', ['x\u001b[2J', 'x\n', '\u009b31m', '\u007f']],
+])('a name that is %s is refused on every system', (_, names) => {
+  for (const name of names) expect(() => located(name, folder), JSON.stringify(name)).toThrow(optionError)
+  for (const name of names.filter((name) => !/[\\/]/.test(name))) {
+    expect(() => located(name, undefined), JSON.stringify(name)).toThrow(optionError)
+    const json = JSON.stringify([{ filename: name }])
+    expect(() => parseCatalog(json, 'list'), JSON.stringify(name)).toThrow(
+      expect.objectContaining({ code: 'ERR_MODEL_CONFIG' }),
+    )
+  }
 })
 
 test('no made-up name leads out of its folder: each lies within, or is refused', () => {
