@@ -1,6 +1,9 @@
 import { createHash, type Hash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, lstat, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { type FileHandle, lstat, open, rename, rm, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { AT_ONCE, readText } from '../regular-file.ts'
+import { writeWhole } from '../whole-file.ts'
 import { type Checksum, hashFile } from './checksum.ts'
 import { missingSpace } from './disk-space.ts'
 import type { Progress } from './progress.ts'
@@ -19,7 +22,11 @@ export type PartNote = {
 const SYNC_EVERY = 64 * 2 ** 20
 
 /** Whoever follows a link writes to another file; Windows does not know the flag. */
-const NO_LINK = constants.O_NOFOLLOW ?? 0
+const FLAGS = constants.O_RDWR | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0) | AT_ONCE
+const NEW = FLAGS | constants.O_CREAT | constants.O_EXCL
+
+/** A note has an address, an ETag and two numbers. */
+const MOST_NOTE = 2 ** 20
 
 /** After so long without a write another process may have taken our place: less than the age of the youngest stale lock. */
 const STOOD_STILL_MS = 1000
@@ -45,9 +52,8 @@ export class PartFile {
   }
 
   static async open(target: string, algorithm: Checksum['algorithm'] | undefined): Promise<PartFile> {
-    for (const path of [`${target}.part`, `${target}.part.json`]) await removeLink(path)
-    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | NO_LINK
-    return new PartFile(target, algorithm, await open(`${target}.part`, flags))
+    const path = `${target}.part`
+    return new PartFile(target, algorithm, (await openOwn(path)) ?? (await open(path, NEW)))
   }
 
   /** Bytes of it that are written, and are in the checksum. */
@@ -60,15 +66,17 @@ export class PartFile {
     const { size } = await this.#file.stat()
     if (size === 0) return undefined
     try {
-      return JSON.parse(await readFile(this.#notePath, 'utf8')) as PartNote
+      const note: unknown = JSON.parse(await readText(this.#notePath, MOST_NOTE, (why) => new Error(why)))
+      return isNote(note) ? note : undefined
     } catch {
       return undefined // none, or cut short
     }
   }
 
-  writeNote(note: PartNote): Promise<void> {
-    const flag = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | NO_LINK
-    return writeFile(this.#notePath, JSON.stringify(note), { flag })
+  async writeNote(note: PartNote): Promise<void> {
+    const there = await lstat(this.#notePath).catch(() => undefined)
+    if (there && !there.isFile() && !there.isDirectory()) await rm(this.#notePath)
+    await writeWhole(this.#notePath, [JSON.stringify(note)])
   }
 
   /** Goes on behind the bytes that lie there. */
@@ -76,9 +84,8 @@ export class PartFile {
     readonly signal: AbortSignal
     readonly onProgress: ((progress: Progress) => void) | undefined
   }): Promise<void> {
-    this.#length = this.#hash
-      ? await hashFile(this.#file, this.#hash, reading)
-      : (await this.#file.stat()).size
+    const { size } = await this.#file.stat()
+    this.#length = this.#hash ? await hashFile(this.#file, size, this.#hash, reading) : size
   }
 
   async restart(): Promise<void> {
@@ -157,9 +164,36 @@ export class PartFile {
   }
 }
 
-async function removeLink(path: string): Promise<void> {
+/**
+ * What an earlier download of ours has left at `path`, open. Another name for a file that lies elsewhere, somebody else's file,
+ * and what is no file at all are taken away, so that nothing is written there; `undefined` where there is nothing (any more).
+ */
+async function openOwn(path: string): Promise<FileHandle | undefined> {
   const found = await lstat(path).catch(() => undefined)
-  if (found?.isSymbolicLink()) await rm(path)
+  if (!found) return undefined
+  if (found.isFile() || found.isDirectory()) {
+    const file = await open(path, FLAGS).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EACCES') throw error // such as that it is a folder
+    })
+    if (file && (await isOwn(file, path))) return file
+    await file?.close()
+  }
+  await rm(path)
+  return undefined
+}
+
+/** A single name, and an owner who may do with the folder as they like: others could write to it later. */
+async function isOwn(file: FileHandle, path: string): Promise<boolean> {
+  const [found, folder] = await Promise.all([file.stat(), stat(dirname(path))])
+  return found.isFile() && found.nlink === 1 && [process.geteuid?.(), folder.uid].includes(found.uid)
+}
+
+/** What another program left there may be anything. */
+function isNote(note: unknown): note is PartNote {
+  if (typeof note !== 'object' || note === null) return false
+  const { url, etag, size, digest } = note as Record<keyof PartNote, unknown>
+  const areTexts = [url, etag, digest].every((text) => text === undefined || typeof text === 'string')
+  return areTexts && (size === undefined || Number.isSafeInteger(size))
 }
 
 export function lengthOf(pieces: readonly Uint8Array[]): number {

@@ -1,4 +1,6 @@
 import {
+  chownSync,
+  linkSync,
   lstatSync,
   mkdtempSync,
   readdirSync,
@@ -11,7 +13,9 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { inspect } from 'node:util'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { fetchCatalog } from '../../src/models/catalog.ts'
 import { type DownloadRequest, download } from '../../src/models/download.ts'
 import { downloadEntry } from '../../src/models/obtain.ts'
 import { fileBytes, md5 } from '../support/hostile-server.ts'
@@ -27,6 +31,7 @@ beforeEach(() => {
   lines.length = 0
 })
 afterEach(() => {
+  vi.unstubAllEnvs()
   server?.closeAllConnections()
   server?.close()
   rmSync(folder, { recursive: true, force: true })
@@ -140,25 +145,96 @@ test('what does not fit on the disk is told in GiB, and leaves no part behind', 
   expect(readdirSync(folder)).toEqual([])
 })
 
-test.skipIf(process.platform === 'win32')(
-  'links in place of the part and its note are not followed',
-  async () => {
-    const bytes = fileBytes(6, 1000)
-    const { url } = await answering((_, response) => response.end(bytes))
-    const victim = join(folder, 'victim')
-    writeFileSync(victim, 'mine')
-    for (const ending of ['.part', '.part.json']) symlinkSync(victim, `${target()}${ending}`)
-    await run(url)
-    expect(readFileSync(victim, 'utf8')).toBe('mine')
-    expect(lstatSync(target()).isSymbolicLink()).toBe(false)
-    expect(readFileSync(target()).equals(bytes)).toBe(true)
-    expect(readdirSync(folder).sort()).toEqual(['model.gguf', 'victim'])
-  },
-)
+test.skipIf(process.platform === 'win32').each([
+  ['symbolic links', symlinkSync],
+  ['hard links', linkSync],
+])('%s in place of the part and its note are not written through', async (_, linkTo) => {
+  const bytes = fileBytes(6, 1000)
+  const { url, ranges } = await answering((_, response) => response.end(bytes))
+  const victim = join(folder, 'victim')
+  writeFileSync(victim, 'mine')
+  for (const ending of ['.part', '.part.json']) linkTo(victim, `${target()}${ending}`)
+  await run(url)
+  expect(ranges).toEqual([undefined])
+  expect(lstatSync(victim).nlink).toBe(1)
+  expect(readFileSync(victim, 'utf8')).toBe('mine')
+  expect(lstatSync(target()).isSymbolicLink()).toBe(false)
+  expect(readFileSync(target()).equals(bytes)).toBe(true)
+  expect(readdirSync(folder).sort()).toEqual(['model.gguf', 'victim'])
+})
+
+test.skipIf(process.geteuid?.() !== 0)("somebody else's part is not gone on with", async () => {
+  const bytes = fileBytes(8, 1000)
+  const digest = md5(bytes)
+  const { url, ranges } = await answering((request, response) => {
+    const from = Number(/\d+/.exec(request.headers.range ?? '0')?.[0])
+    const range = `bytes ${from}-999/1000`
+    response.writeHead(from > 0 ? 206 : 200, { ...(from > 0 && { 'content-range': range }) })
+    response.end(bytes.subarray(from))
+  })
+  for (const owner of [process.geteuid?.() ?? 0, 65_534]) {
+    writeFileSync(`${target()}.part`, bytes.subarray(0, 400))
+    writeFileSync(`${target()}.part.json`, JSON.stringify({ url, digest }))
+    chownSync(`${target()}.part`, owner, owner)
+    await run(url, { checksum: { algorithm: 'md5', digest } })
+    expect(lstatSync(target()).uid).toBe(process.geteuid?.())
+    rmSync(target())
+  }
+  expect(ranges).toEqual(['bytes=400-', undefined])
+})
+
+test('nothing of an answer is in what is said of it', async () => {
+  const SECRET = 'sesame'
+  const json = (list: unknown) => JSON.stringify(list)
+  const bodies = [
+    SECRET,
+    `<html>${SECRET}`,
+    `{"${SECRET}`,
+    `{"a": ${SECRET}}`,
+    json([{ filename: 7, name: SECRET }]),
+    json([{ filename: SECRET, embeddingModel: SECRET }]),
+    json([{ filename: `${SECRET}/x` }]),
+    json([{ filename: 'x', md5sum: SECRET }]),
+    json([{ filename: 'x', filesize: { SECRET } }]),
+    json(SECRET),
+    `GGU${SECRET}`,
+  ]
+  const answers: RequestListener[] = [
+    ...bodies.map(
+      (body): RequestListener =>
+        (_, response) =>
+          void response.end(body),
+    ),
+    ({ socket }) => void socket.end(`${SECRET}-2.0-OpenSSH\r\n`),
+    ({ socket }) => void socket.end(`HTTP/1.1 200 ${SECRET}\r\n${SECRET}\r\n\r\n`),
+    ({ socket }) => void socket.end(`HTTP/1.1 200 OK\r\ncontent-length: ${SECRET}\r\n\r\n`),
+    (_, response) => void response.writeHead(500, SECRET, { [SECRET]: SECRET }).end(SECRET),
+    (_, response) => void response.writeHead(200, { 'content-encoding': SECRET }).end(SECRET),
+    (_, response) => void response.writeHead(302, { location: `gopher://${SECRET}` }).end(SECRET),
+    (_, response) => void response.writeHead(302, { location: `http://[${SECRET}` }).end(SECRET),
+  ]
+  for (const answer of answers) {
+    const { url } = await answering(answer)
+    const once = { ...patience, attempts: 1 }
+    const request = { signal: new AbortController().signal, logger, onProgress: undefined, patience: once }
+    const asks = {
+      ERR_DOWNLOAD: () => downloadEntry({ filename: 'model.gguf' }, folder, url, request),
+      'ERR_DOWNLOAD or ERR_MODEL_CONFIG': () => fetchCatalog({ ...request, url }),
+    }
+    for (const [codes, ask] of Object.entries(asks)) {
+      const error = await ask().catch((reason: unknown) => reason)
+      expect(codes, `answer ${answers.indexOf(answer)}`).toContain((error as { code?: string }).code)
+      expect(inspect(error, { depth: 12, showHidden: true, maxStringLength: null })).not.toContain(SECRET)
+    }
+    server?.closeAllConnections()
+    server?.close()
+  }
+})
 
 test('an own file in the place of the entry is kept, an entry of the same file gives way to that of a catalog', async () => {
   const bytes = Buffer.concat([Buffer.from('GGUF'), fileBytes(7, 1000)])
   const { url } = await answering((_, response) => response.end(bytes))
+  vi.stubEnv('GPT4ALL_MODELS_URL', url.replace('/model', ''))
   const entry = { filename: 'model.gguf', md5sum: md5(bytes), url }
   const request = { signal: new AbortController().signal, logger, onProgress: undefined }
   const keptAfter = async (before: unknown, ownUrl: string | undefined) => {
