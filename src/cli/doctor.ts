@@ -3,7 +3,8 @@ import { availableParallelism, cpus, freemem, totalmem } from 'node:os'
 import { dirname } from 'node:path'
 import type { Command } from 'commander'
 import { defaultModelPath, GPT4All } from '../index.ts'
-import { localModels, placeOf } from './models-folder.ts'
+import { risksOf } from './file-risks.ts'
+import { filesOf, localModels, placeOf } from './models-folder.ts'
 import type { Context } from './program.ts'
 import { paint, size, table } from './terminal.ts'
 
@@ -17,7 +18,10 @@ export function addDoctor(program: Command, { terminal }: Context): void {
     .description(
       'Looks at this machine and this installation, and tells what is missing. Ends with 1 where something is.',
     )
-    .option('-m, --model <name>', 'tell what would be downloaded for this model, and whether it fits')
+    .option(
+      '-m, --model <name>',
+      'tell what would be downloaded for this model, whether it fits, and what may happen to its file',
+    )
     .option('--model-path <folder>', 'folder of the models (default: ~/.cache/gpt4all)')
     .option('--json', 'as JSON')
     .action(async (values) => {
@@ -91,6 +95,15 @@ async function freeBytes(path: string): Promise<number> {
   }
 }
 
+async function aboutFile(path: string): Promise<Finding> {
+  const files = await filesOf(path, dirname(path)).catch(() => [{ path }]) // it may have any name
+  const risks = (await Promise.all(files.map((file) => risksOf(file.path)))).flat()
+  if (risks.length === 0) return fine('its file', 'nothing seen that would change it while it is open')
+  const seen = [...new Set(risks.map(({ text }) => text))].join('; ')
+  const found = `${seen}. Cut or overwritten while it is open, it ends the program: replace files by renaming, or use --isolated.`
+  return (risks.some(({ isWrong }) => isWrong) ? wrong : fine)('its file', found)
+}
+
 type Asked = { readonly model?: string; readonly modelPath?: string }
 
 async function aboutModel({ model, modelPath }: Asked): Promise<Finding[]> {
@@ -99,7 +112,8 @@ async function aboutModel({ model, modelPath }: Asked): Promise<Finding[]> {
   try {
     const { total, available, fits } = await GPT4All.estimateMemory(name, { modelPath: folder })
     const found = `is on the disk; needs ${size(total)} of ${size(available)}`
-    return [(fits ? fine : wrong)(name, found)]
+    const { path } = await GPT4All.describeModel(name, { modelPath: folder })
+    return [(fits ? fine : wrong)(name, found), await aboutFile(path)]
   } catch (error) {
     const known = await GPT4All.listModels().catch((reason: Error) => reason)
     if (known instanceof Error)

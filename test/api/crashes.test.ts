@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, rmSync, watch } from 'node:fs'
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, truncateSync, watch } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test, vi } from 'vitest'
@@ -38,6 +38,31 @@ describe('a crash of its process', () => {
       expect(generation.partial.text).not.toBe('')
       expect(await answer(model)).toBe('Paris.')
       expect(model.engine).toMatchObject({ restarts: 1, state: 'running', lastCrash: { signal } })
+    },
+  )
+
+  test.skipIf(process.platform !== 'linux').each([
+    ['cut', (path: string) => truncateSync(path, 1000)],
+    ['written over in place', (path: string) => copyFileSync('package.json', path)],
+  ])(
+    'as its file is %s while it is open is a typed error, and goes on with a whole one',
+    async (_, change) => {
+      const own = mkdtempSync(join(tmpdir(), 'gpt4all-changing-'))
+      const path = join(own, 'changing.gguf')
+      copyFileSync(EMBEDDED, path)
+      const model = await GPT4All.load(path, { isolated: true, nThreads: 1 })
+      change(path)
+      const error = await failure(model.generate('The capital of France is', { maxTokens: 4 }).result)
+      expect(error).toMatchObject({
+        name: 'EngineCrashedError',
+        code: 'ERR_ENGINE_CRASHED',
+        signal: 'SIGBUS',
+      })
+      await expect(model.generate('Hi').result).rejects.toMatchObject({ name: 'ModelError', path })
+      copyFileSync(EMBEDDED, path)
+      expect(await model.generate('The capital of France is', { temp: 0, maxTokens: 4 })).toContain('Paris')
+      await model.close()
+      rmSync(own, { recursive: true })
     },
   )
 

@@ -1,0 +1,80 @@
+import type { Stats } from 'node:fs'
+import { realpath, stat, statfs } from 'node:fs/promises'
+import { dirname } from 'node:path'
+
+/** What may happen to a model's file while it is open. */
+export type Risk = { readonly text: string; readonly isWrong: boolean }
+
+const FRESH_MS = 60_000
+/** An entry is kept just before its model gets its name. */
+const LATER_MS = 2000
+const WRITABLE = 0o002
+const STICKY = 0o1000
+
+/**
+ * What can be seen of that: who may write to it, where it lies, and whether it has changed since it was downloaded. An open
+ * model's file is mapped: where it is cut, the system ends the process that reads on.
+ */
+export async function risksOf(path: string): Promise<readonly Risk[]> {
+  const real = await realpath(path)
+  const [file, folder, entry] = await Promise.all([
+    stat(real),
+    stat(dirname(real)),
+    stat(`${path}.json`).catch(() => undefined), // where it was downloaded by us
+  ])
+  const { type } = await statfs(real)
+  const [by, at, since] = [writers(file, folder), placeRisk(real, type), changes(file, entry)]
+  return [...by, ...(at === undefined ? [] : [{ text: at, isWrong: false }]), ...since]
+}
+
+function writers(file: Stats, folder: Stats): readonly Risk[] {
+  const own = process.geteuid?.()
+  if (own === undefined) return [] // Windows, whose permissions these are not
+  const risks: Risk[] = []
+  if (file.mode & WRITABLE) risks.push({ text: 'everybody may write to it', isWrong: true })
+  if (folder.mode & WRITABLE && !(folder.mode & STICKY))
+    risks.push({
+      text: 'everybody may put another in its place, as all may write to its folder',
+      isWrong: true,
+    })
+  if (file.uid !== own && file.uid !== 0) risks.push({ text: 'it belongs to another user', isWrong: false })
+  return risks
+}
+
+function changes({ mtimeMs }: Stats, entry: Stats | undefined): readonly Risk[] {
+  const risks: Risk[] = []
+  if (entry && mtimeMs - entry.mtimeMs > LATER_MS)
+    risks.push({
+      text: 'it was written to after it was downloaded (`gpt4all-ts models verify` tells whether it is whole)',
+      isWrong: false,
+    })
+  if (Date.now() - mtimeMs < FRESH_MS)
+    risks.push({ text: 'it was written to within the last minute, and may be still', isWrong: false })
+  return risks
+}
+
+/** Systems of files by their numbers in Linux (statfs(2)), of which others than this machine have a say. */
+const ELSEWHERE: Readonly<Record<number, string>> = {
+  [0x6969]: 'a network disk (NFS)',
+  [0x517b]: 'a network disk (SMB)',
+  [0xff534d42]: 'a network disk (SMB)',
+  [0xfe534d42]: 'a network disk (SMB)',
+  [0x01021997]: 'a disk of the host (9p)',
+  [0x00c36400]: 'a network disk (Ceph)',
+  [0x5346414f]: 'a network disk (AFS)',
+  [0x0bd00bd0]: 'a network disk (Lustre)',
+  [0x65735546]: 'what a program shows as a disk (FUSE)',
+  [0x4d44]: 'a removable disk (FAT)',
+  [0x2011bab0]: 'a removable disk (exFAT)',
+}
+/** Where desktops put disks that come and go. */
+const COMING_AND_GOING = /^\/(run\/)?(media|Volumes)\//
+const WINDOWS_SHARE = /^\\\\(?![?.]\\(?!UNC\\))/
+
+/** What the place of a file says of it, `type` being `statfs()`'s; `undefined` where nothing. */
+export function placeRisk(path: string, type: number, platform = process.platform): string | undefined {
+  const kind = platform === 'linux' ? ELSEWHERE[type] : undefined
+  if (kind !== undefined) return `it lies on ${kind}`
+  if (platform === 'win32') return WINDOWS_SHARE.test(path) ? 'it lies on a network disk' : undefined
+  return COMING_AND_GOING.test(path) ? 'it lies on a disk that may be taken away' : undefined
+}
