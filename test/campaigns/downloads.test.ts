@@ -5,23 +5,35 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { isGPT4AllError } from '../../src/index.ts'
-import { download } from '../../src/models/download.ts'
+import { type DownloadRequest, download } from '../../src/models/download.ts'
+import { ForwardProxy } from '../support/forward-proxy.ts'
 import { seeded } from '../support/gguf-writer.ts'
 import { FAULTS, type Fault, fileBytes, HostileServer, md5 } from '../support/hostile-server.ts'
+import { ASTRAY, PLACES, withPlace } from './hostile-places.ts'
 
 // `npm run campaign:downloads -- --count 200 --seed 1` sets these.
 const count = Number(process.env.CAMPAIGN_COUNT ?? 60)
 const seed = Number(process.env.CAMPAIGN_SEED ?? 1)
 
 const LENGTH = 2_500_000
+const NOTHING = { bytes: Buffer.alloc(0), faults: [] }
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 const child = fileURLToPath(new URL('download-child.mjs', import.meta.url))
 
 let server: HostileServer
+let proxy: ForwardProxy
 beforeAll(async () => {
   server = await HostileServer.start()
+  proxy = await ForwardProxy.start({
+    hosts: { 'models.example': new URL(server.host('moves', NOTHING)).host },
+  })
+  vi.stubEnv('HTTP_PROXY', `http://${proxy.host}`)
+  vi.stubEnv('NO_PROXY', '127.0.0.1,localhost')
 })
-afterAll(() => server.close())
+afterAll(async () => {
+  vi.unstubAllEnvs()
+  await Promise.all([server.close(), proxy.close()])
+})
 
 /** A download in a process of its own; resolves with what it says at its end. */
 function inChild(
@@ -50,11 +62,15 @@ const KINDS = [
   'killed',
   'two processes',
   'disk full',
+  'hostile place',
+  'hostile place',
+  'led astray',
 ] as const
 /** Those that a process with the usual patience gets over in a second. */
 const QUICK = FAULTS.filter((fault) => !['stall', 'silence'].includes(fault))
 const PATIENCE = { stallMs: 250, retryMs: 2, attempts: 4, staleMs: 2000 }
 const TYPED = ['done', 'ERR_DOWNLOAD', 'ERR_CHECKSUM', 'ERR_DISK_SPACE']
+const told = [() => 'done', (error: unknown) => (isGPT4AllError(error) ? error.code : String(error))] as const
 /** A download here takes about as long. */
 const LIFE_MS = 120
 
@@ -77,24 +93,23 @@ test(`${count} downloads from a hostile server (seed ${seed}): each is whole, or
       killed: () => (random() < 0.5 ? ['stall', ...some(FAULTS, 2)] : some(QUICK, 2)),
       'two processes': () => some(QUICK, 1),
       'disk full': () => [],
+      'hostile place': () => some(QUICK, 1),
+      'led astray': () => [],
     }
     const planned = faults[kind]()
     const url = server.host(`run-${run}`, { bytes, faults: planned })
     const size = random() < 0.5 ? LENGTH : undefined
-    const here = () =>
-      download({
-        url,
-        target,
-        size,
-        checksum: { algorithm: 'md5', digest: sum },
-        signal: new AbortController().signal,
-        onProgress: undefined,
-        logger: silent,
-        patience: PATIENCE,
-      }).then(
-        () => 'done',
-        (error: unknown) => (isGPT4AllError(error) ? error.code : String(error)),
-      )
+    const request: DownloadRequest = {
+      url,
+      target,
+      size,
+      checksum: { algorithm: 'md5', digest: sum },
+      signal: new AbortController().signal,
+      onProgress: undefined,
+      logger: silent,
+      patience: PATIENCE,
+    }
+    const here = () => download(request).then(...told)
     const what = () => `run ${run}, seed ${seed}: ${kind} ${planned.join(', ')}`
     const asked = () => server.requests.filter(({ path }) => path === `/run-${run}`)
     const expectWholeOrNothing = () => {
@@ -127,16 +142,29 @@ test(`${count} downloads from a hostile server (seed ${seed}): each is whole, or
       outcome = await here()
       expect(asked().at(-1)?.range, what()).toMatch(/^bytes=[1-9]/)
       expect(outcome, what()).toBe('done')
+    } else if (kind === 'hostile place') {
+      const place = pick(PLACES)
+      const placed = await withPlace(place, target, join(folder, 'victim'), here)
+      expect(placed.isHarmless, `${what()} ${place.what}`).toBe(true)
+      outcome = placed.outcome
+      tell(`${place.what.replace(/ as .*/, '')}: ${outcome}`)
+    } else if (kind === 'led astray') {
+      const location = pick(ASTRAY(new URL(url).port))
+      server.host('moves', { bytes, faults: [], location })
+      const before = server.requests.length
+      outcome = await download({ ...request, url: 'http://models.example/moves' }).then(...told)
+      const paths = server.requests.slice(before).map(({ path }) => path)
+      expect([location, outcome, ...paths], what()).toEqual([location, 'ERR_DOWNLOAD', '/moves'])
     } else {
       outcome = await here()
     }
     expect(TYPED, what()).toContain(outcome)
-    expect(existsSync(target), what()).toBe(outcome === 'done')
-    expectWholeOrNothing()
-    expect(
-      readdirSync(folder).filter((name) => name.endsWith('.lock')),
-      what(),
-    ).toEqual([])
+    if (kind !== 'hostile place') {
+      expect(existsSync(target), what()).toBe(outcome === 'done')
+      expectWholeOrNothing()
+      const locks = readdirSync(folder).filter((name) => name.endsWith('.lock'))
+      expect(locks, what()).toEqual([])
+    }
     for (const { fault } of asked()) if (fault) tell(`fault: ${fault}`)
     tell(`${kind}: ${outcome}`)
     rmSync(folder, { recursive: true })
