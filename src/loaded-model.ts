@@ -19,6 +19,7 @@ import { loadDraft } from './models/draft.ts'
 import { asGguf } from './models/ggml/convert.ts'
 import { type Identity, identify } from './models/identity.ts'
 import type { ModelLocation } from './models/locate.ts'
+import { mostStateBytes } from './models/memory.ts'
 import { obtainModel } from './models/obtain.ts'
 import { candidates, type LoadedWeights, type OpenedModel, openModel } from './models/open.ts'
 import { withProgressBar } from './models/progress-bar.ts'
@@ -162,6 +163,7 @@ export class LoadedModel implements OpenModel {
         this.#identity ??= identify(this.#model, this.#options, this.#binding.llamaVersion)
         return this.#identity
       },
+      mostStateBytes: mostStateBytes(this.#model.header, this.#options),
     }
   }
 

@@ -1,11 +1,12 @@
-import { createHash, randomUUID } from 'node:crypto'
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import { open, rename, rm } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
 import { SessionFileError } from '../errors.ts'
+import { RegularFile, withFileSync } from '../regular-file.ts'
+import { besides, writeWhole } from '../whole-file.ts'
 import { type ChatMessage, checkMessages } from './template.ts'
 
 // A line of JSON, to be read by anyone, and behind it the bytes of the cache, where they were wanted.
 const FORMAT = 'gpt4all-ts session'
+const BEGINNING = `{"format":"${FORMAT}"`
 const VERSION = 1
 const LINE_FEED = 0x0a
 const CHUNK = 2 ** 16
@@ -51,9 +52,6 @@ export function headOf(chat: SavedChat): Buffer {
   return Buffer.from(`${JSON.stringify({ format: FORMAT, version: VERSION, sha256, chat })}\n`)
 }
 
-/** A name that nothing has, in the folder of `file`. */
-export const besides = (file: string): string => `${file}.${randomUUID()}`
-
 /** Writes it beside `file` first, as `making`, so that there is never half of it. */
 export async function writeSaved(
   file: string,
@@ -62,17 +60,8 @@ export async function writeSaved(
   making = besides(file),
 ): Promise<void> {
   try {
-    const handle = await open(making, 'wx')
-    try {
-      await handle.writeFile(head)
-      if (state) await handle.writeFile(state)
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-    await rename(making, file)
+    await writeWhole(file, state ? [head, state] : [head], { isSynced: true, making })
   } catch (error) {
-    await rm(making, { force: true })
     throw new SessionFileError(`${file} cannot be written: ${(error as Error).message}`, file, {
       cause: error,
     })
@@ -95,16 +84,22 @@ export function readSaved(file: string): { readonly chat: SavedChat; readonly st
   return { chat: saved.chat as SavedChat, stateAt: line.length + 1 }
 }
 
-/** The bytes of the cache; `undefined` where they are not all there. */
-export async function readState(file: string, at: number, bytes: number): Promise<Uint8Array | undefined> {
+/** The bytes of the cache; `undefined` where they are not all there, or more than `most`. */
+export async function readState(
+  file: string,
+  at: number,
+  bytes: number,
+  most: number,
+): Promise<Uint8Array | undefined> {
+  if (bytes > most) return undefined
   try {
-    const handle = await open(file)
+    const saved = await RegularFile.open(file, unreadable(file))
     try {
-      if ((await handle.stat()).size !== at + bytes) return undefined
-      const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafeSlow(bytes), 0, bytes, at)
-      return bytesRead === bytes ? buffer : undefined
+      if (saved.bytes !== at + bytes) return undefined
+      const state = Buffer.allocUnsafeSlow(bytes)
+      return (await saved.fill(state, at)) === bytes ? state : undefined
     } finally {
-      await handle.close()
+      await saved.close()
     }
   } catch {
     return undefined // gone meanwhile
@@ -112,29 +107,30 @@ export async function readState(file: string, at: number, bytes: number): Promis
 }
 
 function readLine(file: string): Buffer {
-  let descriptor: number
-  try {
-    descriptor = openSync(file, 'r')
-  } catch (error) {
-    throw new SessionFileError(`${file} cannot be read: ${(error as Error).message}`, file, { cause: error })
-  }
-  try {
-    if (!fstatSync(descriptor).isFile()) throw new SessionFileError(`${file} is no file.`, file)
+  return withFileSync(file, unreadable(file), (read) => {
     const chunks: Buffer[] = []
-    for (let read = 0; read < MOST_JSON; ) {
+    for (let length = 0; length < MOST_JSON; ) {
       const chunk = Buffer.allocUnsafe(CHUNK)
-      const piece = chunk.subarray(0, readSync(descriptor, chunk, 0, CHUNK, null))
+      const piece = chunk.subarray(0, read(chunk))
+      if (length === 0 && !mayBegin(piece)) throw notSaved(file)
       const end = piece.indexOf(LINE_FEED)
       chunks.push(end < 0 ? piece : piece.subarray(0, end))
       if (end >= 0) return Buffer.concat(chunks)
       if (piece.length === 0) break
-      read += piece.length
+      length += piece.length
     }
     throw damaged(file, 'it is cut off')
-  } finally {
-    closeSync(descriptor)
-  }
+  })
 }
+
+/** Whether a file that begins so may be one of ours, whole or cut off: others are not read to their end. */
+function mayBegin(piece: Buffer): boolean {
+  const beginning = piece.toString('latin1', 0, BEGINNING.length)
+  return BEGINNING.startsWith(beginning)
+}
+
+const unreadable = (file: string) => (why: string, cause?: NodeJS.ErrnoException) =>
+  new SessionFileError(`${file} ${why}.`, file, { cause })
 
 type Envelope = { format?: unknown; version?: unknown; sha256?: unknown; chat?: unknown }
 

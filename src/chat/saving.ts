@@ -30,6 +30,8 @@ export type Keeper = {
   stateOf(conversation: object, tokens: readonly number[]): Promise<SavedState | undefined>
   offer(conversation: object, state: SavedState): void
   identity(): Promise<Identity>
+  /** More than the cache can hold of one conversation. */
+  readonly mostStateBytes: number
 }
 
 /** The end of the conversation and all that only its session knows. */
@@ -84,7 +86,7 @@ export async function bringBack(
     return true
   }
   const { bytes, tokens, inSlices } = chat.state
-  const state = await readState(file, stateAt, bytes)
+  const state = await readState(file, stateAt, bytes, keeper.mostStateBytes)
   if (state) keeper.offer(history, { tokens, inSlices, bytes: state })
   else logger.warn(`${file} is damaged, but for its messages: ${anew}`)
   return true

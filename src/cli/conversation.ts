@@ -1,4 +1,3 @@
-import { readFile, writeFile } from 'node:fs/promises'
 import type {
   ChatMessage,
   ChatSession,
@@ -7,6 +6,8 @@ import type {
   GenerationResult,
   GPT4All,
 } from '../index.ts'
+import { RegularFile } from '../regular-file.ts'
+import { writeWhole } from '../whole-file.ts'
 import { table } from './terminal.ts'
 
 const HELP: readonly (readonly [string, string])[] = [
@@ -129,7 +130,7 @@ export class Conversation {
   async #save(file: string): Promise<string> {
     if (file === '') return 'Into which file? /save <file>'
     const { messages } = this.#session
-    await writeFile(file, `${JSON.stringify({ model: this.name, messages }, undefined, 2)}\n`)
+    await writeWhole(file, [`${JSON.stringify({ model: this.name, messages }, undefined, 2)}\n`])
     return `${counted(messages)} written to ${file}.`
   }
 
@@ -152,10 +153,28 @@ const counted = ({ length }: readonly ChatMessage[]) => `${length} ${length === 
 /** The beginning of what the library itself saves. */
 const OF_LIBRARY = '{"format":"gpt4all-ts session"'
 
+/** Longer than any conversation. */
+const MOST_BYTES = 2 ** 28
+
+/** The text of a file; `undefined` where the library reads it itself, as it has bytes of a cache in it. */
+async function conversationIn(path: string): Promise<string | undefined> {
+  const file = await RegularFile.open(path, (why, cause) =>
+    cause?.code === 'ENOENT' ? cause : new Error(`${path} ${why}.`),
+  )
+  try {
+    const beginning = Buffer.alloc(OF_LIBRARY.length)
+    await file.fill(beginning, 0)
+    if (beginning.toString() === OF_LIBRARY) return undefined
+    return (await file.readAll(MOST_BYTES)).toString('utf8')
+  } finally {
+    await file.close()
+  }
+}
+
 /** From what `/save`, the chat page or `session.save()` has written, or a list of messages. */
 async function restored(model: GPT4All, file: string): Promise<ChatSession> {
-  const text = await readFile(file, 'utf8')
-  if (text.startsWith(OF_LIBRARY)) return model.chatSession({ restore: file })
+  const text = await conversationIn(file)
+  if (text === undefined) return model.chatSession({ restore: file })
   let saved: { messages?: unknown } | unknown[] | null
   try {
     saved = JSON.parse(text)

@@ -1,19 +1,24 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { defaultModelPath, ModelError } from '../index.ts'
+import { readText } from '../regular-file.ts'
+import { writeWhole } from '../whole-file.ts'
 import { embeddedModel, usable } from './models-folder.ts'
 
 /** What the command line remembers from one time to the next. */
 type Remembered = { readonly model?: string; readonly inputs?: readonly string[] }
+
+const MOST_BYTES = 16 * 2 ** 20
 
 const file = () =>
   join(process.env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'gpt4all-ts', 'cli.json')
 
 export async function remembered(): Promise<Remembered> {
   try {
-    const found = JSON.parse(await readFile(file(), 'utf8')) as Remembered
+    const text = await readText(file(), MOST_BYTES, (why) => new Error(why))
+    const found = JSON.parse(text) as Remembered
     return typeof found === 'object' && found !== null ? found : {}
   } catch {
     return {} // the first time, or it was damaged
@@ -25,7 +30,7 @@ export async function remember(what: Remembered): Promise<void> {
   const all = { ...(await remembered()), ...what }
   try {
     await mkdir(dirname(file()), { recursive: true })
-    await writeFile(file(), JSON.stringify(all), { mode: 0o600 })
+    await writeWhole(file(), [JSON.stringify(all)], { mode: 0o600 })
   } catch {}
 }
 

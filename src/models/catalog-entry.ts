@@ -1,7 +1,8 @@
-import { rm, stat, writeFile } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { ModelError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
+import { writeWhole } from '../whole-file.ts'
 import { catalogUrl, fetchCatalog, type LoneEntry, readCatalog } from './catalog.ts'
 import { PATIENCE, type Patience } from './http.ts'
 import { successorOf } from './successors.ts'
@@ -41,8 +42,8 @@ export async function keptEntry(modelFile: string): Promise<LoneEntry | undefine
 export async function keepEntry(modelFile: string, entry: LoneEntry, mayReplace: boolean): Promise<void> {
   const file = entryFile(modelFile)
   const before = mayReplace ? await readCatalog(file).catch(() => []) : []
-  if (before.length === 1 && before[0]?.filename === entry.filename) await rm(file)
-  await writeFile(file, `${JSON.stringify(entry, null, 2)}\n`, { flag: 'wx' }).catch(
+  const replaces = before.length === 1 && before[0]?.filename === entry.filename
+  await writeWhole(file, [`${JSON.stringify(entry, null, 2)}\n`], { replaces }).catch(
     (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error
     },

@@ -1,8 +1,9 @@
 import { createHash, type Hash } from 'node:crypto'
-import { type FileHandle, open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { ModelError } from '../errors.ts'
+import type { RegularFile } from '../regular-file.ts'
 import type { CatalogEntry } from './catalog.ts'
-import { assertFile } from './locate.ts'
+import { openFile } from './gguf/bytes.ts'
 import { Meter, type Progress } from './progress.ts'
 
 /** What tells a file from every other; `digest` is hexadecimal, in lower case. */
@@ -24,13 +25,13 @@ type Reading = {
   readonly onProgress: ((progress: Progress) => void) | undefined
 }
 
-/** Adds the whole file to `hash`; resolves with its length. Progress is of the phase `verify`. */
+/** Adds the whole file, of `size` bytes, to `hash`; resolves with its length. Progress is of the phase `verify`. */
 export async function hashFile(
-  file: FileHandle,
+  file: Pick<FileHandle | RegularFile, 'read'>,
+  size: number,
   hash: Hash,
   { signal, onProgress }: Reading,
 ): Promise<number> {
-  const { size } = await file.stat()
   const meter = new Meter('verify', onProgress)
   const block = Buffer.allocUnsafeSlow(BLOCK) // one for all: they would wait for the garbage collector
   for (let bytes = 0; ; ) {
@@ -45,17 +46,13 @@ export async function hashFile(
 
 /**
  * Reads the whole file and compares it with `checksum`.
- * @throws {ModelError} `ERR_CHECKSUM` when it is another file, `ERR_MODEL_UNREADABLE`
+ * @throws {ModelError} `ERR_CHECKSUM` when it is another file, `ERR_MODEL_UNREADABLE`, `ERR_MODEL_NOT_FOUND`
  */
 export async function verifyFile(path: string, checksum: Checksum, reading: Reading): Promise<void> {
   const hash = createHash(checksum.algorithm)
-  await assertFile(path)
-  const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
-    const why = `${path} cannot be read: ${error.code ?? error.message}.`
-    throw new ModelError('ERR_MODEL_UNREADABLE', why, path, { cause: error })
-  })
+  const file = await openFile(path)
   try {
-    await hashFile(file, hash, reading)
+    await hashFile(file, file.bytes, hash, reading)
   } finally {
     await file.close()
   }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { open } from 'node:fs/promises'
+import { openFile } from './gguf/bytes.ts'
 
 const WINDOW = 2 ** 16
 const WINDOWS = 64
@@ -13,15 +13,15 @@ export async function fingerprintOf(files: readonly { readonly path: string; rea
   const window = Buffer.allocUnsafe(WINDOW)
   for (const { path, bytes } of files) {
     hash.update(`${bytes};`)
-    const handle = await open(path)
+    const file = await openFile(path)
     try {
       const last = Math.max(0, bytes - WINDOW)
       for (let i = 0; i < WINDOWS; i++) {
-        const { bytesRead } = await handle.read(window, 0, WINDOW, Math.floor((last * i) / (WINDOWS - 1)))
+        const { bytesRead } = await file.read(window, 0, WINDOW, Math.floor((last * i) / (WINDOWS - 1)))
         hash.update(window.subarray(0, bytesRead))
       }
     } finally {
-      await handle.close()
+      await file.close()
     }
   }
   return hash.digest('hex')

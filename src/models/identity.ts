@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { stat } from 'node:fs/promises'
 import type { ResolvedModelOptions } from '../options.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import type { LoadedWeights } from './open.ts'
@@ -18,13 +17,12 @@ export async function identify(
   llamaVersion: string,
 ): Promise<Identity> {
   const modelHash = await fingerprintOf(header.files)
-  const sizes = adapters.map(async (path) => ({ path, bytes: (await stat(path)).size }))
   const parts = [
     modelHash,
     llamaVersion,
     keyType,
     valueType,
-    await fingerprintOf(await Promise.all(sizes)),
+    await fingerprintOf(adapters),
     lora.map(({ scale }) => scale),
     deterministic && nThreads, // which promises the same text bit by bit
   ]

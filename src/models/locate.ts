@@ -1,8 +1,9 @@
-import { access, readdir, stat } from 'node:fs/promises'
+import { access, readdir } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ModelError, optionError } from '../errors.ts'
+import { assertRegular } from '../regular-file.ts'
 import { convertedFile, wrongWithName } from './file-names.ts'
 
 /** The folder that the GPT4All Python package and this library share: `~/.cache/gpt4all`. */
@@ -30,8 +31,8 @@ export type ModelLocation = {
  * plain name lies in the default folder, and anything with a separator is a path of its own. `.gguf` is appended
  * unless the name ends in `.gguf` or `.bin`, as in Python. A leading `~/` is the home folder; a `file:` URL is
  * its path.
- * @throws {TypeError} `ERR_OPTION` when the name is empty, holds a NUL, is a web address, leaves `modelPath`, is longer
- * than 240 bytes, or is a device on Windows (`con`, `nul.gguf`); the error names `option`
+ * @throws {TypeError} `ERR_OPTION` when the name is empty, holds a NUL, is a web address, leaves `modelPath`, or could not be
+ * the name of a file on every system (longer than 240 bytes, `con`, `nul.gguf`, `model.gguf:hidden`); the error names `option`
  */
 export function locateModel(name: string, modelPath: string | undefined, option = 'name'): ModelLocation {
   if (typeof name !== 'string' || name === '' || name.includes('\0')) {
@@ -120,13 +121,12 @@ async function splitModel(path: string): Promise<string | undefined> {
   return first !== undefined && more.length === 0 ? join(dirname(path), first) : undefined
 }
 
-/** @throws {ModelError} `ERR_MODEL_UNREADABLE` when `path` is a folder, or cannot be looked at */
+/** @throws {ModelError} `ERR_MODEL_UNREADABLE` when `path` is no file, or cannot be looked at */
 export async function assertFile(path: string): Promise<void> {
-  const why = await stat(path).then(
-    (found) => (found.isDirectory() ? 'is a directory, not a model file' : undefined),
-    (error: NodeJS.ErrnoException) => `cannot be read: ${error.code ?? error.message}`,
+  await assertRegular(
+    path,
+    (why, cause) => new ModelError('ERR_MODEL_UNREADABLE', `${path} ${why}.`, path, { cause }),
   )
-  if (why) throw new ModelError('ERR_MODEL_UNREADABLE', `${path} ${why}.`, path)
 }
 
 /** The error for a model that is not there, with what to do about it. */

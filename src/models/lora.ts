@@ -1,10 +1,10 @@
 import { ModelError } from '../errors.ts'
 import type { ResolvedModelOptions } from '../options.ts'
 import { damaged } from './gguf/bytes.ts'
-import type { GgufHeader, GgufTensor } from './gguf/header.ts'
+import { asModelFile, type GgufHeader, type GgufTensor, type ModelFile } from './gguf/header.ts'
 import { type GgufFile, readGgufFile } from './gguf/reader.ts'
 import { text, unsupported } from './gguf/rules.ts'
-import { assertFile, findOnDisk, locateModel, missing } from './locate.ts'
+import { findOnDisk, locateModel, missing } from './locate.ts'
 
 /** Those that convert_lora_to_gguf.py writes: with other ones ggml may abort. */
 const TENSOR_TYPES = ['F32', 'F16', 'BF16', 'Q8_0']
@@ -19,17 +19,17 @@ export async function findAdapters(
   { lora, modelPath }: ResolvedModelOptions,
   model: GgufHeader,
   signal: AbortSignal,
-): Promise<readonly string[]> {
-  const paths: string[] = []
+): Promise<readonly ModelFile[]> {
+  const files: ModelFile[] = []
   for (const adapter of lora) {
     const location = locateModel(adapter.path, modelPath)
     const path = await findOnDisk(location)
     if (path === undefined) throw missing(location, 'LoRA adapters are not downloaded: give the path of one.')
-    await assertFile(path)
-    checkAdapter(await readGgufFile(path, () => undefined, signal), model)
-    paths.push(path)
+    const file = await readGgufFile(path, () => undefined, signal)
+    checkAdapter(file, model)
+    files.push(asModelFile(file))
   }
-  return paths
+  return files
 }
 
 function checkAdapter(adapter: GgufFile, model: GgufHeader): void {

@@ -117,6 +117,14 @@ export function checkMemory(
     logger.warn(`${need}, and ${gibibytes(free)} are free: other programs may have to give way`)
 }
 
+/** What no saved state of one sequence comes near: four times its part of the cache, which is an estimate, and 256 MiB. */
+export function mostStateBytes(
+  header: GgufHeader,
+  options: CacheOptions & { readonly nCtx: number },
+): number {
+  return 4 * planMemory(header, options.nCtx, { cache: options }).kvCache + 2 ** 28
+}
+
 /** The most sequences that are worth their memory unasked. */
 const MOST_UNASKED = 8
 

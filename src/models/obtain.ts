@@ -139,9 +139,10 @@ export async function downloadEntry(
 
 /** What no checksum vouches for must at least begin like a model: many a link leads to a web page. */
 async function assertModel(path: string, url: string): Promise<void> {
-  const { handle } = await openFile(path)
+  const file = await openFile(path)
   try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(512), 0, 512, 0)
+    const buffer = Buffer.alloc(512)
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, 0)
     const magic = buffer.toString('latin1', 0, 4)
     if (magic === 'GGUF' || isOldMagic(magic)) return
     const what = looksLike(buffer.subarray(0, bytesRead))
@@ -150,6 +151,6 @@ async function assertModel(path: string, url: string): Promise<void> {
       retry: false,
     })
   } finally {
-    await handle.close()
+    await file.close()
   }
 }

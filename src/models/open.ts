@@ -4,7 +4,7 @@ import type { ResolvedModelOptions } from '../options.ts'
 import { findEntry, type TemplateEntry } from './catalog-entry.ts'
 import { type Candidate, choose, type Device, findCandidates, label, presentDevices } from './devices.ts'
 import { originalFile } from './ggml/metadata.ts'
-import { assertGeneratesText, type GgufHeader, readGguf } from './gguf/header.ts'
+import { assertGeneratesText, type GgufHeader, type ModelFile, readGguf } from './gguf/header.ts'
 import { checkCache } from './kv-cache.ts'
 import { isLoaded, load } from './load.ts'
 import { findAdapters } from './lora.ts'
@@ -22,8 +22,8 @@ export type LoadedWeights = {
   readonly entry: TemplateEntry | undefined
   /** The GPUs it was given; empty = it computes on the CPU. */
   readonly gpus: readonly Device[]
-  /** Files of its LoRA adapters. */
-  readonly adapters: readonly string[]
+  /** Its LoRA adapters. */
+  readonly adapters: readonly ModelFile[]
 }
 
 export type OpenedModel<Started> = LoadedWeights & {

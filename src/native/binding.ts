@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { GPT4AllError } from '../errors.ts'
@@ -76,7 +76,9 @@ function noPackage(platform: string) {
 /** Inside an Electron archive a `.node` cannot be loaded: packagers put it beside the archive. */
 function loadFile(path: string): unknown {
   const file = path.replace(/([\\/]app\.asar)(?=[\\/])/, '$1.unpacked')
-  if (!existsSync(file)) throw new Error('no such file')
+  const found = statSync(file, { throwIfNoEntry: false })
+  if (!found) throw new Error('no such file')
+  if (!found.isFile()) throw new Error('it is no file')
   return createRequire(file)(file)
 }
 

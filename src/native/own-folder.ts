@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { withFileSync } from '../regular-file.ts'
 
 /** The folder of our own package.json above `from`: src/native and dist lie at different depths. */
 export function ownFolder(from: string): string | undefined {
@@ -9,9 +9,21 @@ export function ownFolder(from: string): string | undefined {
   }
 }
 
+/** Ours is shorter. */
+const MOST_BYTES = 2 ** 16
+
+// Folders above may belong to anybody.
 function isOurs(path: string): boolean {
   try {
-    return (JSON.parse(readFileSync(path, 'utf8')) as { name?: unknown }).name === 'gpt4all-ts'
+    const text = withFileSync(
+      path,
+      (why) => new Error(why),
+      (read) => {
+        const bytes = Buffer.alloc(MOST_BYTES)
+        return bytes.toString('utf8', 0, read(bytes))
+      },
+    )
+    return (JSON.parse(text) as { name?: unknown }).name === 'gpt4all-ts'
   } catch {
     return false
   }

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { renameSync, rmSync, statSync, utimesSync } from 'node:fs'
 import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -48,6 +48,23 @@ describe('a model', () => {
     expect(lines.filter((line) => /^(warn|error)/.test(line))).toEqual([])
     await model.close()
     await other.close()
+  })
+
+  test.each([
+    ['another file takes its place', (path: string) => renameSync(path.replace('.gguf', '.other'), path)],
+    ['it is written to', (path: string) => utimesSync(path, 1, 1)],
+    ['it is gone', (path: string) => rmSync(path)],
+  ])('is refused where %s while it is opened', async (_, change) => {
+    const path = await made('changing.gguf', await readFile(EMBEDDED))
+    await made('changing.other', await readFile(EMBEDDED))
+    let isChanged = false
+    const onProgress = () => {
+      if (!isChanged) change(path)
+      isChanged = true
+    }
+    const error = await failure(GPT4All.load(path, { nThreads: 1, onProgress }))
+    expect(error).toMatchObject({ name: 'ModelError', path })
+    expect(error.code).toMatch(/^ERR_MODEL_(UNREADABLE|NOT_FOUND)$/)
   })
 
   test('is found by name within modelPath, ".gguf" added', async () => {

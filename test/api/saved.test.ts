@@ -1,7 +1,8 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
+import { headOf, readSaved } from '../../src/chat/saved-file.ts'
 import { type ChatSession, GPT4All, type ModelOptions } from '../../src/index.ts'
 import { EMBEDDED } from '../support/models.ts'
 
@@ -184,6 +185,34 @@ describe('a file that is no saved session', () => {
     expect(() => model.chatSession({ restore: file })).toThrow(
       expect.objectContaining({ ...refused, path: file }),
     )
+  })
+
+  test('is refused at its first bytes, however long it is', async () => {
+    const model = await open()
+    const file = newFile()
+    for (const beginning of ['', '{"messages":', 'GGUF']) {
+      writeFileSync(file, beginning)
+      truncateSync(file, 2 ** 40)
+      expect(() => model.chatSession({ restore: file })).toThrow(expect.objectContaining(refused))
+    }
+  })
+
+  test('but claims more of the cache than the model has, is evaluated anew, without that', async () => {
+    const file = newFile()
+    const lines: string[] = []
+    const warn = (line: string) => void lines.push(line)
+    const model = await open({ logger: { debug() {}, info() {}, warn, error() {} } })
+    await (await talk(model)).save(file, { state: true })
+    const { chat, stateAt } = readSaved(file)
+    const bytes = 2 ** 37
+    writeFileSync(file, headOf({ ...chat, state: { ...chat.state!, bytes } }))
+    truncateSync(file, stateAt + bytes + 100)
+    truncateSync(file, readSaved(file).stateAt + bytes)
+    const before = process.memoryUsage.rss()
+    const restored = model.chatSession({ restore: file })
+    expect((await next(restored)).text).not.toBe('')
+    expect(lines).toEqual([expect.stringContaining('evaluated anew')])
+    expect(process.memoryUsage.rss() - before).toBeLessThan(2 ** 29)
   })
 
   test('is refused where it is a folder; and nothing is written where one is', async () => {

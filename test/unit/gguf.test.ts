@@ -53,7 +53,7 @@ describe('readGguf() of a whole file', () => {
     const header = await readGguf(save(bytes))
     expect(header).toMatchObject({ version: 3, architecture: 'llama', tokenCount: TINY_VOCABULARY })
     expect(header.fileBytes).toBe(bytes.length)
-    expect(header.files).toEqual([{ path: header.path, bytes: bytes.length }])
+    expect(header.files).toMatchObject([{ path: header.path, bytes: bytes.length }])
     expect(header.metadata.get('llama.block_count')).toEqual({ type: 'u32', value: 2 })
     expect(header.metadata.get('tokenizer.ggml.tokens')).toMatchObject({
       of: 'string',
@@ -166,7 +166,7 @@ describe('readGguf() of something else', () => {
 
   test.each<[string, Buffer | string, RegExp]>([
     ['nothing', '', /empty \(0 bytes\)/],
-    ['noise', 'hello world', /begins with "hell"/],
+    ['noise', 'hello world', /nor any other/],
     ['an old ggml file', Buffer.from('tjgg\x01\0\0\0'), /old ggml file/],
     ['a zip', 'PK\x03\x04....', /PyTorch/],
     ['safetensors', Buffer.from('\x40\0\0\0\0\0\0\0{"a":{}}'), /safetensors/],

@@ -3,6 +3,7 @@ import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promis
 import { basename, dirname, join } from 'node:path'
 import { ModelError } from '../../errors.ts'
 import type { Logger } from '../../logger.ts'
+import type { RegularFile } from '../../regular-file.ts'
 import { isFull, missingSpace, WRITE_FAILURES } from '../disk-space.ts'
 import { withFileLock } from '../file-lock.ts'
 import { convertedFile } from '../file-names.ts'
@@ -48,12 +49,13 @@ export async function asGguf(path: string, request: ConvertRequest): Promise<str
 }
 
 async function isOldFile(path: string): Promise<boolean> {
-  const { handle } = await openFile(path)
+  const file = await openFile(path)
   try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(4), 0, 4, 0)
+    const buffer = Buffer.alloc(4)
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, 0)
     return bytesRead === 4 && isOldMagic(buffer.toString('latin1'))
   } finally {
-    await handle.close()
+    await file.close()
   }
 }
 
@@ -87,8 +89,9 @@ function translated(error: unknown, path: string): unknown {
   const options = { cause: error }
   if (isFull(error))
     return new ModelError('ERR_DISK_SPACE', `${path} cannot be converted: the disk is full.`, path, options)
-  const { code = '' } = (error ?? {}) as NodeJS.ErrnoException
-  const reason = code === 'ENOENT' ? 'another process took its work over' : WRITE_FAILURES[code]
+  const { code = '', syscall, message: said } = (error ?? {}) as NodeJS.ErrnoException
+  const meaning = code === 'ENOENT' ? 'another process took its work over' : WRITE_FAILURES[code]
+  const reason = meaning ?? (syscall && said)
   if (reason === undefined) return error
   const message = `${path} is older than GGUF and must be converted once, but ${reason} (${code}).`
   return new ModelError('ERR_MODEL_UNREADABLE', message, path, options)
@@ -110,7 +113,7 @@ async function convert(path: string, target: string, request: ConvertRequest): P
   const part = `${target}.${randomUUID()}${PART}`
   const meter = new Meter('convert', onProgress)
   try {
-    const from = await open(path, 'r')
+    const from = await openFile(path)
     try {
       const to = await open(part, 'wx')
       try {
@@ -163,14 +166,14 @@ const dataBytes = ({ tensors }: GgmlFile) => tensors.reduce((sum, { bytes }) => 
 const CHUNK = 4 * 2 ** 20
 
 class Copier {
-  readonly #from: FileHandle
+  readonly #from: RegularFile
   readonly #to: FileHandle
   readonly #path: string
   readonly #tell: (done: number) => void
   readonly #buffer = Buffer.allocUnsafe(CHUNK)
   #done = 0
 
-  constructor(from: FileHandle, to: FileHandle, path: string, tell: (done: number) => void) {
+  constructor(from: RegularFile, to: FileHandle, path: string, tell: (done: number) => void) {
     this.#from = from
     this.#to = to
     this.#path = path

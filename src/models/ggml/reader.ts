@@ -76,9 +76,10 @@ const NUMBERS = 7
  * @throws {ModelError} `ERR_MODEL_UNSUPPORTED` for what cannot be converted exactly, `ERR_MODEL_DAMAGED`
  */
 export async function readGgml(path: string, signal: AbortSignal): Promise<GgmlFile> {
-  const { handle, fileBytes } = await openFile(path)
+  const file = await openFile(path)
   try {
-    const bytes = new ByteReader(handle, path, fileBytes, signal)
+    const { bytes: fileBytes } = file
+    const bytes = new ByteReader(file, path, signal)
     await bytes.need(4, 'its first bytes')
     const magic = bytes.latin1(4)
     const { name: format, scores, aligned, generation } = await readFormat(bytes, magic)
@@ -104,7 +105,7 @@ export async function readGgml(path: string, signal: AbortSignal): Promise<GgmlF
       tensors,
     }
   } finally {
-    await handle.close()
+    await file.close()
   }
 }
 

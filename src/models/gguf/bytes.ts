@@ -1,5 +1,5 @@
-import { type FileHandle, open, stat } from 'node:fs/promises'
 import { ModelError } from '../../errors.ts'
+import { type Refuse, RegularFile } from '../../regular-file.ts'
 import { isOldMagic } from '../old-magics.ts'
 
 const CHUNK_BYTES = 1024 * 1024
@@ -15,26 +15,16 @@ export function damaged(path: string, detail: string): ModelError {
   )
 }
 
-/** Opens a model file; whoever asks closes the handle. */
-export async function openFile(path: string): Promise<{ handle: FileHandle; fileBytes: number }> {
-  let handle: FileHandle | undefined
-  try {
-    // Asked before opening: opening a named pipe would wait for its writer.
-    const info = await stat(path)
-    if (info.isDirectory())
-      throw new ModelError('ERR_MODEL_UNREADABLE', `${path} is a directory, not a model file.`, path)
-    if (!info.isFile()) throw new ModelError('ERR_MODEL_UNREADABLE', `${path} is not a regular file.`, path)
-    handle = await open(path, 'r')
-    return { handle, fileBytes: (await handle.stat()).size }
-  } catch (cause) {
-    await handle?.close()
-    if (cause instanceof ModelError) throw cause
-    const { code, message } = cause as NodeJS.ErrnoException
-    if (code === 'ENOENT' || code === 'ENOTDIR')
-      throw new ModelError('ERR_MODEL_NOT_FOUND', `There is no model file at ${path}.`, path, { cause })
-    throw new ModelError('ERR_MODEL_UNREADABLE', `${path} cannot be read: ${message}.`, path, { cause })
-  }
-}
+/** For `RegularFile`: a model file that cannot be read. */
+export const unreadable =
+  (path: string): Refuse =>
+  (why, cause) =>
+    cause?.code === 'ENOENT' || cause?.code === 'ENOTDIR'
+      ? new ModelError('ERR_MODEL_NOT_FOUND', `There is no model file at ${path}.`, path, { cause })
+      : new ModelError('ERR_MODEL_UNREADABLE', `${path} ${why}.`, path, { cause })
+
+/** Opens a model file; whoever asks closes it. What fails later is a `ModelError` too. */
+export const openFile = (path: string): Promise<RegularFile> => RegularFile.open(path, unreadable(path))
 
 /** A window that slides over the file: never more of it in memory than one chunk or one long value. */
 export class ByteReader {
@@ -44,15 +34,15 @@ export class ByteReader {
   bytes = Buffer.allocUnsafe(CHUNK_BYTES)
   at = 0
   end = 0
-  readonly #handle: FileHandle
+  readonly #file: RegularFile
   readonly #signal: AbortSignal | undefined
   /** Position in the file of `bytes[0]`. */
   #base = 0
 
-  constructor(handle: FileHandle, path: string, fileBytes: number, signal: AbortSignal | undefined) {
-    this.#handle = handle
+  constructor(file: RegularFile, path: string, signal: AbortSignal | undefined) {
+    this.#file = file
     this.path = path
-    this.fileBytes = fileBytes
+    this.fileBytes = file.bytes
     this.#signal = signal
   }
 
@@ -86,7 +76,7 @@ export class ByteReader {
     }
     this.at = 0
     while (!this.has(count)) {
-      const { bytesRead } = await this.#handle.read(
+      const { bytesRead } = await this.#file.read(
         this.bytes,
         this.end,
         this.bytes.length - this.end,
@@ -195,7 +185,7 @@ export function looksLike(head: Buffer): string {
     return ' but a git-lfs pointer: run "git lfs pull" or download the file itself'
   if (/^\s*(<!doctype html|<html|<\?xml)/i.test(text)) return ' but a web page: the download went wrong'
   if (/^\s*\{/.test(text)) return ' but JSON: the download went wrong'
-  return ` (it begins with ${JSON.stringify(magic)})`
+  return ', nor any other that is known here'
 }
 
 /** llama.cpp compares names up to their first zero byte, so one with more behind it would pass for another. */

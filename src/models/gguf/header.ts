@@ -10,11 +10,14 @@ export { assertGeneratesText, describeKind, type ModelKind } from './kind.ts'
 export type { GgufList, GgufScalar, GgufValue, GgufValueType } from './reader.ts'
 export type { GgufTensor } from './tensors.ts'
 
+/** A file as it was when it was checked: `identity` is another once it is replaced, or written to. */
+export type ModelFile = { readonly path: string; readonly bytes: number; readonly identity: string }
+
 /** What a GGUF file says about the model inside, checked. */
 export type GgufHeader = {
   readonly path: string
   /** All files of the model, this one first: more than one where it is split. */
-  readonly files: readonly { readonly path: string; readonly bytes: number }[]
+  readonly files: readonly ModelFile[]
   /** Bytes of all files. */
   readonly fileBytes: number
   /** 2 or 3 */
@@ -57,7 +60,7 @@ export async function readGguf(path: string, options: ReadGgufOptions = {}): Pro
   if (!vocabOnly) checkModel(model, tokenCount)
   return {
     path,
-    files: files.map((file) => ({ path: file.path, bytes: file.fileBytes })),
+    files: files.map(asModelFile),
     fileBytes: files.reduce((sum, file) => sum + file.fileBytes, 0),
     version: main.version,
     architecture,
@@ -68,6 +71,12 @@ export async function readGguf(path: string, options: ReadGgufOptions = {}): Pro
     tokenCount,
   }
 }
+
+export const asModelFile = ({ path, fileBytes, identity }: GgufFile): ModelFile => ({
+  path,
+  bytes: fileBytes,
+  identity,
+})
 
 /** The other files of a split model, named `<prefix>-00002-of-00003.gguf` like the first; none where it is whole. */
 async function readSisters(main: GgufFile, signal: AbortSignal | undefined): Promise<GgufFile[]> {

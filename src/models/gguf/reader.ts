@@ -43,6 +43,8 @@ export type GgufValue =
 export type GgufFile = {
   readonly path: string
   readonly fileBytes: number
+  /** See `RegularFile`. */
+  readonly identity: string
   readonly version: number
   readonly metadata: ReadonlyMap<string, GgufValue>
   readonly tensors: readonly GgufTensor[]
@@ -66,9 +68,10 @@ const MAX_TENSORS = 65_536
 /** Opens and parses one GGUF file up to its tensor data, checking everything that needs no knowledge of models. */
 export async function readGgufFile(path: string, scanFor: ScanFor, signal?: AbortSignal): Promise<GgufFile> {
   signal?.throwIfAborted()
-  const { handle, fileBytes } = await openFile(path)
+  const file = await openFile(path)
   try {
-    const bytes = new ByteReader(handle, path, fileBytes, signal)
+    const { bytes: fileBytes, identity } = file
+    const bytes = new ByteReader(file, path, signal)
     const version = await readMagic(bytes)
     const [tensorCount, keyCount] = await readCounts(bytes)
     const metadata = await readMetadata(bytes, keyCount, scanFor)
@@ -76,9 +79,9 @@ export async function readGgufFile(path: string, scanFor: ScanFor, signal?: Abor
     const alignment = alignmentOf(path, metadata)
     const dataOffset = Math.ceil(bytes.offset / alignment) * alignment
     const tensors = placeTensors(path, fileBytes, infos, dataOffset, alignment)
-    return { path, fileBytes, version, metadata, tensors, dataOffset }
+    return { path, fileBytes, identity, version, metadata, tensors, dataOffset }
   } finally {
-    await handle.close()
+    await file.close()
   }
 }
 
