@@ -36,6 +36,10 @@ export class RegularFile {
     this.#refuse = refuse
   }
 
+  get descriptor(): number {
+    return this.#handle.fd
+  }
+
   /** Whoever asks closes it. Everything that fails, also later, is an error of `refuse`. */
   static async open(path: string, refuse: Refuse): Promise<RegularFile> {
     let handle: FileHandle | undefined

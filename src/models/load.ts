@@ -1,12 +1,10 @@
-import { ModelError } from '../errors.ts'
 import { isSilent, LOG_LEVELS, type Logger } from '../logger.ts'
-import { translateLoadFailure } from '../native/failures.ts'
+import { nativeCode, translateLoadFailure } from '../native/failures.ts'
 import type { NativeBinding, NativeLog, NativeModel, NativeModelParams } from '../native/types.ts'
 import type { ResolvedModelOptions } from '../options.ts'
-import { identityOf } from '../regular-file.ts'
 import type { Device } from './devices.ts'
-import { unreadable } from './gguf/bytes.ts'
 import type { GgufHeader, ModelFile } from './gguf/header.ts'
+import { HeldFiles } from './held-files.ts'
 import { Meter } from './progress.ts'
 
 /**
@@ -15,20 +13,36 @@ import { Meter } from './progress.ts'
  */
 export async function load(
   binding: NativeBinding,
-  { path, fileBytes, files }: GgufHeader,
+  header: GgufHeader,
   options: ResolvedModelOptions,
   gpus: readonly Device[],
   adapters: readonly ModelFile[],
   signal: AbortSignal,
 ): Promise<NativeModel> {
-  const checked = [...files, ...adapters]
-  await assertUnchanged(checked)
-  signal.throwIfAborted()
-  const log = nativeLog(options.logger)
-  const params = { ...weightsParams(options, gpus, adapters), ...(log && { log }) }
+  const held = await HeldFiles.open(header.files, adapters)
+  try {
+    signal.throwIfAborted()
+    return await loadHeld(binding, header, held, options, gpus, adapters, signal)
+  } finally {
+    await held.close()
+  }
+}
+
+async function loadHeld(
+  binding: NativeBinding,
+  { path, fileBytes }: GgufHeader,
+  held: HeldFiles,
+  options: ResolvedModelOptions,
+  gpus: readonly Device[],
+  adapters: readonly ModelFile[],
+  signal: AbortSignal,
+): Promise<NativeModel> {
+  const log = nativeLog(options.logger, held)
+  const names = adapters.map((adapter) => held.nameOf(adapter.path))
+  const params = { ...weightsParams(options, gpus, names), ...(log && { log }) }
   const meter = new Meter('load', options.onProgress)
   let thrown: { error: unknown } | undefined
-  const loading = binding.Model.load(path, params, (fraction) => {
+  const loading = binding.Model.load(held.nameOf(path), params, (fraction) => {
     try {
       if (!thrown) meter.tell(Math.round(fraction * fileBytes), fileBytes)
     } catch (error) {
@@ -42,7 +56,7 @@ export async function load(
     const model = await loading.promise
     try {
       if (thrown) throw thrown.error
-      await assertUnchanged(checked)
+      await held.assertUnchanged()
       return model
     } catch (error) {
       model.close()
@@ -51,7 +65,9 @@ export async function load(
   } catch (error) {
     signal.throwIfAborted()
     if (thrown) throw thrown.error
-    await assertUnchanged(checked) // which tells more
+    await held.assertUnchanged() // which tells more
+    if (nativeCode(error) !== undefined)
+      Object.assign(error as Error, { message: held.told((error as Error).message) })
     throw translateLoadFailure(error, path)
   } finally {
     signal.removeEventListener('abort', cancel)
@@ -66,35 +82,33 @@ export function isLoaded(
   gpus: readonly Device[],
   adapters: readonly ModelFile[],
 ): boolean {
-  return binding.Model.isLoaded(path, weightsParams(options, gpus, adapters))
-}
-
-// llama.cpp opens them by their names: another file by then, or other bytes in it, nobody has checked.
-async function assertUnchanged(files: readonly ModelFile[]): Promise<void> {
-  for (const { path, identity } of files) {
-    if ((await identityOf(path, unreadable(path))) === identity) continue
-    const message = `${path} changed while it was opened. Open it again once nothing writes to it.`
-    throw new ModelError('ERR_MODEL_UNREADABLE', message, path)
-  }
+  return binding.Model.isLoaded(
+    path,
+    weightsParams(
+      options,
+      gpus,
+      adapters.map((adapter) => adapter.path),
+    ),
+  )
 }
 
 function weightsParams(
   { ngl, tensorSplit }: ResolvedModelOptions,
   gpus: readonly Device[],
-  adapters: readonly ModelFile[],
+  adapters: readonly string[],
 ): NativeModelParams {
   return {
     vocabOnly: false,
     gpuLayers: gpus.length > 0 ? ngl : 0,
     devices: gpus.map((gpu) => gpu.name),
-    adapters: adapters.map((adapter) => adapter.path),
+    adapters,
     tensorSplit: gpus.length > 1 ? tensorSplit : [],
   }
 }
 
 /** llama.cpp's lines for `logger`; nothing at all where nobody listens, so that no line is ever made. */
-function nativeLog(logger: Logger): NativeLog | undefined {
+function nativeLog(logger: Logger, held: HeldFiles): NativeLog | undefined {
   if (LOG_LEVELS.every((level) => isSilent(logger, level))) return undefined
   // llama.cpp's information is for those who look into it; ours at this level is the final prompt.
-  return (level, line) => logger[level === 'info' ? 'debug' : level](line)
+  return (level, line) => logger[level === 'info' ? 'debug' : level](held.told(line))
 }

@@ -1,5 +1,13 @@
 import { execFileSync, spawn } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -7,6 +15,8 @@ import { GPT4All, isGPT4AllError } from '../../src/index.ts'
 import { download } from '../../src/models/download.ts'
 import { asGguf } from '../../src/models/ggml/convert.ts'
 import { createServer } from '../../src/server/index.ts'
+import { writeAdapter } from '../support/adapter.ts'
+import { GgufWriter } from '../support/gguf-writer.ts'
 import { fileBytes, HostileServer, md5 } from '../support/hostile-server.ts'
 import { EMBEDDED } from '../support/models.ts'
 import { NO_FILES } from '../support/no-files.ts'
@@ -210,12 +220,15 @@ const DOORS: Readonly<Record<string, Door>> = {
 /** As `sh` would: exchanges file and pipe under one name, until the pipe to it closes. */
 const EXCHANGE = `
 const { linkSync, renameSync } = require('node:fs')
-const [, path, ...others] = process.argv
+const [, path, most, ...others] = process.argv
 let turns = 0
 const exchange = () => {
-  linkSync(others[turns++ % others.length], path + '.next')
+  const other = turns++ % 2
+  linkSync(others[other], path + '.next')
   renameSync(path + '.next', path)
-  if (turns < 1e6) setImmediate(exchange)
+  if (turns > 1e6) return
+  if (most === '0') setImmediate(exchange)
+  else setTimeout(exchange, other === 0 ? Math.random() * Number(most) : 1)
 }
 process.stdin.once('end', () => process.exit()).resume()
 exchange()
@@ -237,6 +250,25 @@ describe.skipIf(process.platform === 'win32').each(Object.entries(NO_FILES))('%s
   })
 })
 
+const MOST_RUNS = 2000
+
+/**
+ * What comes of `work` while `file` and a pipe lie at `path` in turns, the file for `most` ms at most: `runs` times, and on until it
+ * has met both.
+ */
+async function whileExchanged(path: string, most: number, runs: number, work: () => Promise<unknown>) {
+  execFileSync('mkfifo', [at('pipe')])
+  const args = ['-e', EXCHANGE, path, String(most), at('file'), at('pipe')]
+  const exchanging = spawn(process.execPath, args, { stdio: ['pipe', 'inherit', 'inherit'] })
+  const ended = new Promise((resolve) => exchanging.once('close', resolve))
+  await vi.waitFor(() => expect(existsSync(path)).toBe(true))
+  const told = new Set<string>()
+  for (let run = 0; run < runs || (told.size < 2 && run < MOST_RUNS); run++) told.add(await outcome(work()))
+  exchanging.stdin?.end()
+  await ended
+  return told
+}
+
 describe.skipIf(process.platform === 'win32')('a file that is exchanged for a pipe, again and again', () => {
   test.each<[string, string, (file: string) => unknown]>([
     ['describeModel()', 'x.gguf', (file) => copyFileSync(EMBEDDED, file)],
@@ -246,19 +278,44 @@ describe.skipIf(process.platform === 'win32')('a file that is exchanged for a pi
     ['a session that is restored', 'x.json', (file) => model.chatSession().save(file)],
   ])('as %s holds nobody up', async (name, fileName, make) => {
     const { enter, codes } = DOORS[name]!
-    const path = at(fileName)
     await make(at('file'))
-    execFileSync('mkfifo', [at('pipe')])
-    const exchanging = spawn(process.execPath, ['-e', EXCHANGE, path, at('file'), at('pipe')], {
-      stdio: ['pipe', 'inherit', 'inherit'],
-    })
-    const ended = new Promise((resolve) => exchanging.once('close', resolve))
-    await vi.waitFor(() => expect(existsSync(path)).toBe(true))
-    const told = new Set<string>()
-    for (let run = 0; run < 300; run++) told.add(await outcome((async () => enter(path))()))
-    exchanging.stdin?.end()
-    await ended
+    const told = await whileExchanged(at(fileName), 0, 300, async () => enter(at(fileName)))
     for (const code of told) expect([...codes, 'done']).toContain(code)
-    expect(told.size).toBeGreaterThan(1) // it met both
+    expect(told.size).toBeGreaterThan(1)
+  })
+
+  // Elsewhere llama.cpp opens paths.
+  test.skipIf(process.platform !== 'linux').each<[string, () => Buffer | Promise<Buffer>]>([
+    ['a model', () => readFileSync(EMBEDDED)],
+    ['a draft model', () => readFileSync(EMBEDDED)],
+    ['a LoRA adapter', async () => (await writeAdapter()).bytes()],
+    [
+      'the second file of a split model',
+      () => partOf(new GgufWriter().tensor('output_norm.weight', [32]), 1),
+    ],
+  ])('as %s holds no loading thread up', async (name, bytesOf) => {
+    writeFileSync(at('file'), await bytesOf())
+    writeFileSync(
+      at('x-00001-of-00002.gguf'),
+      partOf(TINY_MODELS.llama().removeTensor('output_norm.weight'), 0),
+    )
+    const door = DOORS[name]!
+    const path = at(String(door.name))
+    const enter =
+      name === 'the second file of a split model'
+        ? () => loaded(at('x-00001-of-00002.gguf'))
+        : () => door.enter(path)
+    const told = await whileExchanged(path, 40, 60, enter)
+    for (const code of told) expect([...NO_MODEL, 'done']).toContain(code)
+    expect(told).toContain('done')
   })
 })
+
+function partOf(file: GgufWriter, no: number): Buffer {
+  const tensors = 20 // of the whole model
+  return file
+    .set('split.no', 'u16', no)
+    .set('split.count', 'u16', 2)
+    .set('split.tensors.count', 'i32', tensors)
+    .bytes()
+}

@@ -67,6 +67,13 @@ describe('a model', () => {
     expect(error.code).toMatch(/^ERR_MODEL_(UNREADABLE|NOT_FOUND)$/)
   })
 
+  test("is called by its path in llama.cpp's lines, whatever it was opened by", async () => {
+    const { lines, logger } = recorder()
+    await (await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 256, logger })).close()
+    expect(lines.join('\n')).toContain(EMBEDDED)
+    expect(lines.join('\n')).not.toContain('/proc/self')
+  })
+
   test('is found by name within modelPath, ".gguf" added', async () => {
     await made('small.gguf', await readFile(EMBEDDED))
     const model = await GPT4All.load('small', { modelPath: folder, nThreads: 1 })
