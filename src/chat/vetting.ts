@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { stat, writeFile } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cacheFolder, makeCacheFolder } from '../cache-folder.ts'
 import { TemplateError } from '../errors.ts'
@@ -8,6 +8,7 @@ import type { Logger } from '../logger.ts'
 import { canStart, environmentOf } from '../native/own-node.ts'
 import type { NativeBinding } from '../native/types.ts'
 import { Queue } from '../queue.ts'
+import { writeWhole } from '../whole-file.ts'
 import { KNOWN_TEMPLATES } from './known-templates.ts'
 
 /** What a template may take to render a few short conversations: time of the processor, since a machine may be busy. */
@@ -111,7 +112,7 @@ async function vet(key: string, source: string, binding: NativeBinding, logger: 
     leave()
   }
   await makeCacheFolder('templates')
-    .then((templates) => writeFile(join(templates, key), ''))
+    .then((templates) => writeWhole(join(templates, key), ['']))
     .catch((error: Error) => logger.debug(`a vetted chat template is not remembered: ${error.message}`))
 }
 
