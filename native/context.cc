@@ -236,10 +236,7 @@ Napi::Value Context::Save(const Napi::CallbackInfo& info) {
 
 Napi::Value Context::Restore(const Napi::CallbackInfo& info) {
   const llama_seq_id sequence = Sequence(info[0]);
-  if (!info[1].IsTypedArray() || info[1].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
-    throw BadArgument(info.Env(), "state", "a Uint8Array");
-  }
-  const auto given = info[1].As<Napi::Uint8Array>();
+  const Napi::Uint8Array given = Bytes(info[1], "state");
   std::string state(given.Data(), given.Data() + given.ElementLength());
   return Promised(info.Env(), [sequence, state = std::move(state)](Session& session) mutable {
     RestoreState(session.context, sequence, state, session.states_are_plain);
