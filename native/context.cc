@@ -6,6 +6,7 @@
 
 #include "args.h"
 #include "entries.h"
+#include "hand-over.h"
 #include "shape.h"
 #include "state.h"
 #include "vocabulary.h"
@@ -66,7 +67,7 @@ Napi::Value Create(const Napi::CallbackInfo& info,
         made->memory_bytes =
             EstimateMemory(llama_get_model(session.context), made->inference->shape, made->cells);
         return [made = std::move(*cell), deferred, constructor](Napi::Env env) {
-          deferred.Resolve(constructor->New({Napi::External<Made>::New(env, made.get())}));
+          Fulfil(env, deferred, [&] { return HandOver<Made>::Construct(*constructor, *made); });
         };
       },
       [cell, deferred](Napi::Env env, const Failure& failure) {
@@ -104,10 +105,9 @@ Napi::Object Context::Init(Napi::Env env) {
 
 Context::Context(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Context>(info) {
   const Napi::Env env = info.Env();
-  if (info.Length() != 1 || !info[0].IsExternal())
-    throw BadArgument(env, "Context", "made by Context.create()");
+  const Made* made = HandOver<Made>::Take();
+  if (made == nullptr) throw BadArgument(env, "Context", "made by Context.create()");
   info.This().As<Napi::Object>().TypeTag(&kTag);
-  const Made* made = info[0].As<Napi::External<Made>>().Data();
   inference_ = made->inference;
   shape_ = made->inference->shape;
   shape_.context_size = made->cells;
@@ -170,7 +170,7 @@ Napi::Value Context::Promised(Napi::Env env,
       [this, deferred, work = std::move(work)](Session& session) -> Environment::Task {
         return [this, deferred, value = work(session)](Napi::Env env) {
           Unref();
-          deferred.Resolve(value(env));
+          Fulfil(env, deferred, [&] { return value(env); });
         };
       },
       [this, deferred](Napi::Env env, const Failure& failure) {
@@ -238,10 +238,11 @@ Napi::Value Context::Restore(const Napi::CallbackInfo& info) {
   const llama_seq_id sequence = Sequence(info[0]);
   const Napi::Uint8Array given = Bytes(info[1], "state");
   std::string state(given.Data(), given.Data() + given.ElementLength());
-  return Promised(info.Env(), [sequence, state = std::move(state)](Session& session) mutable {
-    RestoreState(session.context, sequence, state, session.states_are_plain);
-    return [](Napi::Env env) { return env.Undefined(); };
-  });
+  return Promised(info.Env(), Inference::Kind::kUpkeep,
+                  [sequence, state = std::move(state)](Session& session) mutable {
+                    RestoreState(session.context, sequence, state, session.states_are_plain);
+                    return [](Napi::Env env) { return env.Undefined(); };
+                  });
 }
 
 Napi::Value Context::SetThreads(const Napi::CallbackInfo& info) {
