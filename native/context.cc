@@ -57,6 +57,7 @@ Napi::Value Create(const Napi::CallbackInfo& info,
       new Made{StartThread(env, weights, shape), weights->vocab_size(), 0, false, 0});
   const std::shared_ptr<Inference> inference = (*cell)->inference;
   inference->Submit(
+      Inference::Kind::kUpkeep,
       [cell, deferred, constructor](Session& session) -> Environment::Task {
         Made* made = cell->get();
         llama_memory_t memory = llama_get_memory(session.context);
@@ -146,7 +147,7 @@ Napi::Value Context::Eval(const Napi::CallbackInfo& info) {
   Open(env);
   const auto entries = std::make_shared<std::vector<StepEntry>>(ReadEntries(info[0], shape_, vocab_size_));
   const Run run = ReadRun(info[1], *entries, shape_);
-  return Promised(env, [this, entries, run](Session& session) {
+  return Promised(env, Inference::Kind::kStep, [this, entries, run](Session& session) {
     inference_->TellCrowdedRun();
     auto results = std::make_shared<std::vector<StepResult>>(
         RunSteps(session.context, *session.batch, *entries, run, [this] { return inference_->GoesOn(); }));
@@ -161,12 +162,13 @@ Napi::Value Context::EndRun(const Napi::CallbackInfo& info) {
 
 // Work on the inference thread that ends in a promise: it returns a function that makes the value. The
 // context is held meanwhile: collected under a step, it would abort it.
-Napi::Value Context::Promised(Napi::Env env,
+Napi::Value Context::Promised(Napi::Env env, Inference::Kind kind,
                               std::function<std::function<Napi::Value(Napi::Env)>(Session&)> work) {
   const auto deferred = Napi::Promise::Deferred::New(env);
   Inference& inference = Open(env);
   Ref();
   inference.Submit(
+      kind,
       [this, deferred, work = std::move(work)](Session& session) -> Environment::Task {
         return [this, deferred, value = work(session)](Napi::Env env) {
           Unref();
@@ -183,7 +185,7 @@ Napi::Value Context::Promised(Napi::Env env,
 Napi::Value Context::Remove(const Napi::CallbackInfo& info) {
   const llama_seq_id sequence = Sequence(info[0]);
   const int32_t from = Integer(info[1], "from", 0, INT32_MAX), to = Integer(info[2], "to", -1, INT32_MAX);
-  return Promised(info.Env(), [=](Session& session) {
+  return Promised(info.Env(), Inference::Kind::kUpkeep, [=](Session& session) {
     const bool removed = llama_memory_seq_rm(llama_get_memory(session.context), sequence, from, to);
     return [removed](Napi::Env env) { return Napi::Boolean::New(env, removed); };
   });
@@ -191,7 +193,7 @@ Napi::Value Context::Remove(const Napi::CallbackInfo& info) {
 
 Napi::Value Context::Copy(const Napi::CallbackInfo& info) {
   const llama_seq_id from = Sequence(info[0]), to = Sequence(info[1]);
-  return Promised(info.Env(), [=](Session& session) {
+  return Promised(info.Env(), Inference::Kind::kUpkeep, [=](Session& session) {
     // Not llama_memory_seq_cp: between streams it copies with the next decode, over whatever came there
     // since.
     if (from != to) CopyState(session.context, from, to);
@@ -202,7 +204,7 @@ Napi::Value Context::Copy(const Napi::CallbackInfo& info) {
 Napi::Value Context::Shift(const Napi::CallbackInfo& info) {
   const llama_seq_id sequence = Sequence(info[0]);
   const int32_t from = Integer(info[1], "from", 0, INT32_MAX), to = Integer(info[2], "to", from, INT32_MAX);
-  return Promised(info.Env(), [=, key_type = shape_.key_type](Session& session) {
+  return Promised(info.Env(), Inference::Kind::kUpkeep, [=, key_type = shape_.key_type](Session& session) {
     llama_memory_t memory = llama_get_memory(session.context);
     const bool can = CanShift(session.context, key_type) && llama_memory_seq_rm(memory, sequence, from, to);
     if (can) llama_memory_seq_add(memory, sequence, to, -1, from - to);
@@ -212,7 +214,7 @@ Napi::Value Context::Shift(const Napi::CallbackInfo& info) {
 
 Napi::Value Context::Positions(const Napi::CallbackInfo& info) {
   const llama_seq_id sequence = Sequence(info[0]);
-  return Promised(info.Env(), [=](Session& session) {
+  return Promised(info.Env(), Inference::Kind::kUpkeep, [=](Session& session) {
     llama_memory_t memory = llama_get_memory(session.context);
     const llama_pos min = llama_memory_seq_pos_min(memory, sequence);
     const llama_pos max = llama_memory_seq_pos_max(memory, sequence);
@@ -227,7 +229,7 @@ Napi::Value Context::Positions(const Napi::CallbackInfo& info) {
 
 Napi::Value Context::Save(const Napi::CallbackInfo& info) {
   const llama_seq_id sequence = Sequence(info[0]);
-  return Promised(info.Env(), [=](Session& session) {
+  return Promised(info.Env(), Inference::Kind::kUpkeep, [=](Session& session) {
     return [state = SaveState(session.context, sequence, session.states_are_plain)](Napi::Env env) {
       return ToBytes(env, state);
     };

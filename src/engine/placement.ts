@@ -1,5 +1,6 @@
 import type { Logger } from '../logger.ts'
 import type { NativeContext } from '../native/types.ts'
+import { ReadLock } from './read-lock.ts'
 import type { Sequence } from './sequence.ts'
 import { wholeSlices } from './slices.ts'
 import { commonPrefix, findGap, LEAST_REUSED, type Slot, type Slots } from './slots.ts'
@@ -14,6 +15,9 @@ export type PlacementShape = {
   readonly logger: Logger
 }
 
+/** Something that is brought into a slot, and whether it came. */
+type Preparation = { readonly slot: Slot<Sequence>; readonly done: Promise<boolean> }
+
 /**
  * Finds a slot for a sequence, and brings into it what is known of its tokens: what the slot holds itself, a longer beginning
  * that another slot holds, or the state of a conversation that lost its slot. The context does what is
@@ -24,12 +28,14 @@ export class Placement {
   readonly #slots: Slots<Sequence>
   readonly #states: StateCache
   readonly #shape: PlacementShape
-  #preparing: Promise<boolean>[] = []
+  #preparing: Preparation[] = []
   /** Of those who ask, how many wait until what they begin with is evaluated for another. */
   #heldBack = 0
   /** States that came from outside, each for its conversation until that goes on. */
   readonly #offered = new WeakMap<object, SavedState>()
   readonly #saving = new Set<Promise<void>>()
+  /** What slots hold is read for who asks, or is on its way into another context. */
+  readonly #held = new ReadLock()
   /** Slots whose keys are moved by the next step that is evaluated, not before. */
   readonly #shifting = new Set<Slot<Sequence>>()
 
@@ -41,7 +47,11 @@ export class Placement {
   }
 
   /** Goes on with another, empty context of more sequences, into which it brings what the slots hold, where it can. */
-  async moveTo(context: NativeContext): Promise<void> {
+  moveTo(context: NativeContext): Promise<void> {
+    return this.#held.change(() => this.#move(context))
+  }
+
+  async #move(context: NativeContext): Promise<void> {
     const past = this.#context
     this.#context = context
     for (const slot of this.#slots.all) {
@@ -53,7 +63,7 @@ export class Placement {
           .then((bytes) => context.restore(slot.id, bytes))
           .then(
             () => true,
-            () => false,
+            (error: Error) => this.#isLost('is not moved', error),
           ))
       if (!moved) slot.keep(0)
     }
@@ -97,11 +107,12 @@ export class Placement {
     return this.#preparing.length > 0
   }
 
-  /** Whether all that was asked of the context since the last call went well, once it is done. */
-  async prepared(): Promise<boolean> {
+  /** Once all is done that was asked of the context since the last call: the slots that do not hold what they were meant to. */
+  async unprepared(): Promise<Slot<Sequence>[]> {
     const preparing = this.#preparing
     this.#preparing = []
-    return (await Promise.all(preparing)).every(Boolean)
+    const came = await Promise.all(preparing.map(({ done }) => done))
+    return preparing.filter((_, i) => !came[i]).map(({ slot }) => slot)
   }
 
   /** A step was evaluated: nothing waits for one any more. */
@@ -119,7 +130,7 @@ export class Placement {
     const gap = findGap(slot.tokens, tokens)
     if (!gap) return
     this.#shape.logger.debug(`moving cached tokens from position ${gap.to} to ${gap.from}`)
-    this.#preparing.push(this.#context.shift(slot.id, gap.from, gap.to).catch(() => false))
+    this.#ask(slot, this.#context.shift(slot.id, gap.from, gap.to))
     this.#shifting.add(slot)
     slot.tokens.splice(gap.from, gap.to - gap.from)
   }
@@ -183,7 +194,7 @@ export class Placement {
     const [tokens, { inSlices }] = [[...slot.tokens], slot]
     const saving = this.#context.save(slot.id).then(
       (bytes) => this.#states.add({ tokens, inSlices, bytes }),
-      (error: Error) => this.#shape.logger.debug(`a conversation is not kept: ${error.message}`),
+      (error: Error) => void this.#isLost('is not kept', error),
     )
     this.#saving.add(saving)
     void saving.then(() => this.#saving.delete(saving))
@@ -214,6 +225,14 @@ export class Placement {
     isBusy: (slot: Slot<Sequence>) => boolean,
   ): Promise<SavedState | undefined> {
     if (!this.#shape.keepsAll) return undefined
+    return this.#held.read(() => this.#read(conversation, tokens, isBusy))
+  }
+
+  async #read(
+    conversation: object,
+    tokens: readonly number[],
+    isBusy: (slot: Slot<Sequence>) => boolean,
+  ): Promise<SavedState | undefined> {
     const slot = this.#slots.all.find((one) => one.conversation?.deref() === conversation)
     if (slot) await this.#context.positions(slot.id) // behind its last step, which may have been given up
     if (slot?.conversation?.deref() === conversation && !isBusy(slot) && !this.#shifting.has(slot)) {
@@ -235,29 +254,35 @@ export class Placement {
     this.#shape.logger.debug(`bringing back a conversation of ${state.tokens.length} tokens`)
     // Who shares only the beginning leaves it to whom it belongs to.
     if (isWhole) this.#states.remove(state)
-    this.#ask(this.#context.restore(slot.id, state.bytes))
+    this.#ask(
+      slot,
+      this.#context.restore(slot.id, state.bytes).then(() => true),
+    )
     slot.hold(state.tokens, state.inSlices)
   }
 
   #copy(from: Slot<Sequence>, to: Slot<Sequence>): void {
     this.#shape.logger.debug(`copying ${from.tokens.length} cached tokens of another conversation`)
-    this.#ask(this.#context.copy(from.id, to.id))
+    this.#ask(
+      to,
+      this.#context.copy(from.id, to.id).then(() => true),
+    )
     to.hold(from.tokens, from.inSlices)
   }
 
-  #ask(done: Promise<void>): void {
-    this.#preparing.push(
-      done.then(
-        () => true,
-        (error: Error & { readonly code?: string }) => {
-          const level = error.code === 'ERR_STATE' ? 'warn' : 'debug'
-          this.#shape.logger[level](
-            `what was cached is not used, the prompt is evaluated anew: ${error.message}`,
-          )
-          return false
-        },
-      ),
-    )
+  #ask(slot: Slot<Sequence>, asked: Promise<boolean>): void {
+    const done = asked.catch((error: Error & { readonly code?: string }) => {
+      const level = error.code === 'ERR_STATE' ? 'warn' : 'debug'
+      this.#shape.logger[level](`what was cached is not used, the prompt is evaluated anew: ${error.message}`)
+      return false
+    })
+    this.#preparing.push({ slot, done })
+  }
+
+  // It is evaluated anew. Only memory that is used up and a context that is closed can be the reason.
+  #isLost(what: string, { message }: Error): false {
+    this.#shape.logger.debug(`the cache of a conversation ${what}: ${message}`)
+    return false
   }
 
   /** Asks the context what a slot holds: a part of a failed step may have reached it. */
