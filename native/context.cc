@@ -230,7 +230,7 @@ Napi::Value Context::Positions(const Napi::CallbackInfo& info) {
 Napi::Value Context::Save(const Napi::CallbackInfo& info) {
   const llama_seq_id sequence = Sequence(info[0]);
   return Promised(info.Env(), Inference::Kind::kUpkeep, [=](Session& session) {
-    return [state = SaveState(session.context, sequence, session.states_are_plain)](Napi::Env env) {
+    return [state = SaveState(session.context, sequence, *session.state_layout)](Napi::Env env) {
       return ToBytes(env, state);
     };
   });
@@ -242,7 +242,7 @@ Napi::Value Context::Restore(const Napi::CallbackInfo& info) {
   std::string state(given.Data(), given.Data() + given.ElementLength());
   return Promised(info.Env(), Inference::Kind::kUpkeep,
                   [sequence, state = std::move(state)](Session& session) mutable {
-                    RestoreState(session.context, sequence, state, session.states_are_plain);
+                    RestoreState(session.context, sequence, state, *session.state_layout);
                     return [](Napi::Env env) { return env.Undefined(); };
                   });
 }

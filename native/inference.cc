@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "state.h"
-
 namespace gpt4all {
 
 Session::Session(const Weights& weights, const ContextShape& shape, ggml_abort_callback abort,
@@ -33,7 +31,7 @@ Session::Session(const Weights& weights, const ContextShape& shape, ggml_abort_c
   if (!adapters.empty()) llama_set_adapters_lora(context, adapters.data(), adapters.size(), scales.data());
   batch = std::make_unique<Batch>(static_cast<int32_t>(shape.batch_size));
   poll_ = shape.poll;
-  states_are_plain = StatesArePlain(context);
+  state_layout = std::make_unique<StateLayout>(context);
 }
 
 Session::~Session() {

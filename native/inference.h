@@ -17,6 +17,7 @@
 #include "error.h"
 #include "llama.h"
 #include "model.h"
+#include "state-layout.h"
 #include "step.h"
 
 namespace gpt4all {
@@ -131,8 +132,7 @@ class Session {
   void SetThreads(const ThreadPlan& plan);
 
   llama_context* context = nullptr;
-  // See state.h.
-  bool states_are_plain = false;
+  std::unique_ptr<StateLayout> state_layout;
   std::unique_ptr<Batch> batch;
 
  private:
