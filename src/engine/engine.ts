@@ -306,8 +306,9 @@ export class Engine {
     let results: NativeEvalResult[]
     try {
       // What was not brought in as it was meant to be is evaluated.
-      const unprepared = this.#placement.isPreparing ? await this.#placement.unprepared() : []
-      if (unprepared.length > 0) return await this.#placement.forget(unprepared)
+      const { preparations } = this.#placement
+      const failed = preparations.isEmpty ? [] : await preparations.failed()
+      if (failed.length > 0) return await this.#placement.forget(failed)
       if (!work.some(({ ask }) => this.#asks.includes(ask))) return // all of them have gone meanwhile
       const waiting = waitingFor(this.#slots, this.#asks).length
       const run =

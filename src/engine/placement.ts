@@ -1,5 +1,6 @@
 import type { Logger } from '../logger.ts'
 import type { NativeContext } from '../native/types.ts'
+import { Preparations } from './preparations.ts'
 import { ReadLock } from './read-lock.ts'
 import type { Sequence } from './sequence.ts'
 import { wholeSlices } from './slices.ts'
@@ -15,20 +16,18 @@ export type PlacementShape = {
   readonly logger: Logger
 }
 
-/** Something that is brought into a slot, and whether it came. */
-type Preparation = { readonly slot: Slot<Sequence>; readonly done: Promise<boolean> }
-
 /**
  * Finds a slot for a sequence, and brings into it what is known of its tokens: what the slot holds itself, a longer beginning
  * that another slot holds, or the state of a conversation that lost its slot. The context does what is
  * asked of it in order, so all of it is done before the step that follows.
  */
 export class Placement {
+  /** What was asked of the context for the next step. */
+  readonly preparations: Preparations
   #context: NativeContext
   readonly #slots: Slots<Sequence>
   readonly #states: StateCache
   readonly #shape: PlacementShape
-  #preparing: Preparation[] = []
   /** Of those who ask, how many wait until what they begin with is evaluated for another. */
   #heldBack = 0
   /** States that came from outside, each for its conversation until that goes on. */
@@ -44,6 +43,7 @@ export class Placement {
     this.#slots = slots
     this.#states = states
     this.#shape = shape
+    this.preparations = new Preparations(shape.logger)
   }
 
   /** Goes on with another, empty context of more sequences, into which it brings what the slots hold, where it can. */
@@ -103,18 +103,6 @@ export class Placement {
     this.#heldBack = 0
   }
 
-  get isPreparing(): boolean {
-    return this.#preparing.length > 0
-  }
-
-  /** Once all is done that was asked of the context since the last call: the slots that do not hold what they were meant to. */
-  async unprepared(): Promise<Slot<Sequence>[]> {
-    const preparing = this.#preparing
-    this.#preparing = []
-    const came = await Promise.all(preparing.map(({ done }) => done))
-    return preparing.filter((_, i) => !came[i]).map(({ slot }) => slot)
-  }
-
   /** A step was evaluated: nothing waits for one any more. */
   evaluated(): void {
     this.#shifting.clear()
@@ -130,7 +118,7 @@ export class Placement {
     const gap = findGap(slot.tokens, tokens)
     if (!gap) return
     this.#shape.logger.debug(`moving cached tokens from position ${gap.to} to ${gap.from}`)
-    this.#ask(slot, this.#context.shift(slot.id, gap.from, gap.to))
+    this.preparations.add(slot, this.#context.shift(slot.id, gap.from, gap.to))
     this.#shifting.add(slot)
     slot.tokens.splice(gap.from, gap.to - gap.from)
   }
@@ -254,29 +242,24 @@ export class Placement {
     this.#shape.logger.debug(`bringing back a conversation of ${state.tokens.length} tokens`)
     // Who shares only the beginning leaves it to whom it belongs to.
     if (isWhole) this.#states.remove(state)
-    this.#ask(
-      slot,
-      this.#context.restore(slot.id, state.bytes).then(() => true),
-    )
+    this.preparations.add(slot, this.#restored(slot.id, state))
     slot.hold(state.tokens, state.inSlices)
+  }
+
+  // What is more than its tokens the next step drops.
+  async #restored(id: number, { bytes, tokens }: SavedState): Promise<boolean> {
+    const context = this.#context
+    await context.restore(id, bytes)
+    return (await context.positions(id)).max >= tokens.length - 1
   }
 
   #copy(from: Slot<Sequence>, to: Slot<Sequence>): void {
     this.#shape.logger.debug(`copying ${from.tokens.length} cached tokens of another conversation`)
-    this.#ask(
+    this.preparations.add(
       to,
       this.#context.copy(from.id, to.id).then(() => true),
     )
     to.hold(from.tokens, from.inSlices)
-  }
-
-  #ask(slot: Slot<Sequence>, asked: Promise<boolean>): void {
-    const done = asked.catch((error: Error & { readonly code?: string }) => {
-      const level = error.code === 'ERR_STATE' ? 'warn' : 'debug'
-      this.#shape.logger[level](`what was cached is not used, the prompt is evaluated anew: ${error.message}`)
-      return false
-    })
-    this.#preparing.push({ slot, done })
   }
 
   // It is evaluated anew. Only memory that is used up and a context that is closed can be the reason.
