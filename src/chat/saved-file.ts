@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
+import { setImmediate as nextTurnOfLoop } from 'node:timers/promises'
 import { SessionFileError } from '../errors.ts'
 import { type ChatMessage, checkMessages } from './template.ts'
 
@@ -10,7 +11,11 @@ const VERSION = 1
 const LINE_FEED = 0x0a
 const CHUNK = 2 ** 16
 /** Longer than any conversation: what has no line feed by then is another kind of file. */
-const MOST_JSON = 2 ** 28
+const MOST_JSON = 2 ** 26
+/** Objects and arrays in it: parsed, each takes fifty times the byte that it may be written with. */
+const MOST_PARTS = 2 ** 20
+/** Of a state, hashed before the event loop goes on. */
+const PIECE = 2 ** 22
 
 /** A conversation as it lies in a file. */
 export type SavedChat = {
@@ -40,15 +45,38 @@ export type SavedRecord = {
 /** The bytes behind the JSON: what the cache holds of `tokens`. */
 type SavedStateInfo = {
   readonly bytes: number
+  readonly sha256: string
   readonly tokens: readonly number[]
   /** See `Slot.inSlices`. */
   readonly inSlices: number
 }
 
-/** The first line of the file. */
-export function headOf(chat: SavedChat): Buffer {
+/** What a file holds, as it was read. */
+export type SavedFile = {
+  readonly chat: SavedChat
+  /** Of `chat`. */
+  readonly sha256: string
+  /** Of `sha256`, by who has saved it; whatever the file says. */
+  readonly signature: unknown
+  /** Where the state begins. */
+  readonly stateAt: number
+}
+
+/** The first line of the file; `sign` is how the hash of `chat` is signed. */
+export async function headOf(chat: SavedChat, sign: (sha256: string) => Promise<string>): Promise<Buffer> {
   const sha256 = hashOf(JSON.stringify(chat))
-  return Buffer.from(`${JSON.stringify({ format: FORMAT, version: VERSION, sha256, chat })}\n`)
+  const signature = await sign(sha256)
+  return Buffer.from(`${JSON.stringify({ format: FORMAT, version: VERSION, sha256, signature, chat })}\n`)
+}
+
+/** The hash of a state, which may be large. */
+export async function hashOfState(bytes: Uint8Array): Promise<string> {
+  const hash = createHash('sha256')
+  for (let at = 0; at < bytes.length; at += PIECE) {
+    hash.update(bytes.subarray(at, at + PIECE))
+    await nextTurnOfLoop()
+  }
+  return hash.digest('hex')
 }
 
 /** A name that nothing has, in the folder of `file`. */
@@ -62,6 +90,7 @@ export async function writeSaved(
   making = besides(file),
 ): Promise<void> {
   try {
+    if (head.length > MOST_JSON) throw new Error('it would be longer than what can be read again')
     const handle = await open(making, 'wx')
     try {
       await handle.writeFile(head)
@@ -80,29 +109,40 @@ export async function writeSaved(
 }
 
 /** The conversation in `file`. Of its JSON only: `readState()` reads the rest. @throws {SessionFileError} */
-export function readSaved(file: string): { readonly chat: SavedChat; readonly stateAt: number } {
+export function readSaved(file: string): SavedFile {
   const line = readLine(file)
-  const saved = parse(file, line)
-  if (saved.format !== FORMAT) throw notSaved(file)
-  if (saved.version !== VERSION)
+  const { format, version, sha256, signature, chat } = parse(file, line)
+  if (format !== FORMAT) throw notSaved(file)
+  if (version !== VERSION) {
+    const told = typeof version === 'number' ? `version ${version}` : 'no known version'
     throw new SessionFileError(
-      `${file} is of version ${saved.version} of the format; this library reads version ${VERSION}.`,
+      `${file} is of ${told} of the format; this library reads version ${VERSION}.`,
       file,
     )
-  if (saved.sha256 !== hashOf(JSON.stringify(saved.chat) ?? ''))
-    throw damaged(file, 'its checksum is another')
-  check(file, saved.chat as SavedChat)
-  return { chat: saved.chat as SavedChat, stateAt: line.length + 1 }
+  }
+  if (typeof sha256 !== 'string' || sha256 !== hashAgain(chat)) throw damaged(file, 'its checksum is another')
+  check(file, chat as SavedChat)
+  return { chat: chat as SavedChat, sha256, signature, stateAt: line.length + 1 }
 }
 
-/** The bytes of the cache; `undefined` where they are not all there. */
-export async function readState(file: string, at: number, bytes: number): Promise<Uint8Array | undefined> {
+/** The bytes of the cache; `undefined` where they are not all there, or others. For files of this user only. */
+export async function readState(
+  file: string,
+  at: number,
+  { bytes, sha256 }: SavedStateInfo,
+): Promise<Uint8Array | undefined> {
   try {
     const handle = await open(file)
     try {
       if ((await handle.stat()).size !== at + bytes) return undefined
-      const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafeSlow(bytes), 0, bytes, at)
-      return bytesRead === bytes ? buffer : undefined
+      const state = Buffer.allocUnsafeSlow(bytes)
+      for (let read = 0; read < bytes; ) {
+        const most = Math.min(PIECE, bytes - read)
+        const { bytesRead } = await handle.read(state, read, most, at + read)
+        if (bytesRead === 0) return undefined
+        read += bytesRead
+      }
+      return (await hashOfState(state)) === sha256 ? state : undefined
     } finally {
       await handle.close()
     }
@@ -136,7 +176,13 @@ function readLine(file: string): Buffer {
   }
 }
 
-type Envelope = { format?: unknown; version?: unknown; sha256?: unknown; chat?: unknown }
+type Envelope = {
+  readonly format?: unknown
+  readonly version?: unknown
+  readonly sha256?: unknown
+  readonly signature?: unknown
+  readonly chat?: unknown
+}
 
 function notSaved(file: string, cause?: unknown): SessionFileError {
   const message = `${file} is no session that save() has written. Messages in other files are given as "messages".`
@@ -144,12 +190,26 @@ function notSaved(file: string, cause?: unknown): SessionFileError {
 }
 
 function parse(file: string, line: Buffer): Envelope {
+  if (partsOf(line) > MOST_PARTS) throw damaged(file, 'it has more parts than any conversation')
   try {
     const saved: unknown = JSON.parse(line.toString())
     return typeof saved === 'object' && saved !== null ? saved : {}
   } catch (error) {
     throw notSaved(file, error)
   }
+}
+
+/** Objects and arrays in a line of JSON. */
+function partsOf(line: Buffer): number {
+  let parts = 0
+  for (let at = 0, isText = false; at < line.length; at++) {
+    const byte = line[at]
+    if (byte === 0x22) isText = !isText
+    else if (isText)
+      at += byte === 0x5c ? 1 : 0 // what a backslash stands before is text too
+    else if (byte === 0x7b || byte === 0x5b) parts++
+  }
+  return parts
 }
 
 // A checksum is no proof that we wrote it.
@@ -175,7 +235,11 @@ function check(file: string, chat: SavedChat): void {
       ) &&
       (lastAnswer === undefined ||
         (typeof lastAnswer.raw === 'string' && typeof lastAnswer.enableThinking === 'boolean')) &&
-      (state === undefined || (isCount(state.bytes) && areCounts(state.tokens) && isCount(state.inSlices)))
+      (state === undefined ||
+        (isCount(state.bytes) &&
+          typeof state.sha256 === 'string' &&
+          areCounts(state.tokens) &&
+          isCount(state.inSlices)))
     if (isFine) return
   } catch (error) {
     throw damaged(file, (error as Error).message)
@@ -185,6 +249,15 @@ function check(file: string, chat: SavedChat): void {
 
 function damaged(file: string, reason: string): SessionFileError {
   return new SessionFileError(`${file} is damaged: ${reason}.`, file)
+}
+
+/** Of what was parsed; `undefined` where that cannot be written again: it is nested too deep. */
+function hashAgain(chat: unknown): string | undefined {
+  try {
+    return hashOf(JSON.stringify(chat) ?? '')
+  } catch {
+    return undefined
+  }
 }
 
 function hashOf(text: string): string {
