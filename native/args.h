@@ -58,13 +58,46 @@ inline Napi::Function Function(const Napi::Value& value, const char* name) {
   return value.As<Napi::Function>();
 }
 
-// Token ids are copied: the JavaScript array may change or be detached while the step runs.
-inline std::vector<int32_t> Tokens(const Napi::Value& value, const char* name, int32_t vocab_size) {
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) {
-    throw BadArgument(value.Env(), name, "an Int32Array");
+// Calls `read` with each element of an array of no more than `most`. The length is asked for once: what
+// getters do to the array meanwhile makes it no longer.
+template <typename Read>
+void ForEach(const Napi::Value& value, const char* name, size_t most, Read&& read) {
+  if (!value.IsArray()) throw BadArgument(value.Env(), name, "an array");
+  const auto array = value.As<Napi::Array>();
+  const uint32_t length = array.Length();
+  if (length > most) throw BadArgument(value.Env(), name, "shorter");
+  for (uint32_t i = 0; i < length; i++) {
+    const Napi::HandleScope scope(value.Env());
+    read(array.Get(i));
   }
-  const auto array = value.As<Napi::Int32Array>();
-  std::vector<int32_t> tokens(array.Data(), array.Data() + array.ElementLength());
+}
+
+inline bool IsTyped(const Napi::Value& value, napi_typedarray_type type) {
+  return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == type;
+}
+
+// What a typed array of no more than `most` elements holds, copied: JavaScript, another thread's too, may
+// change or detach it while it is used.
+template <typename Array>
+auto Copied(const Array& array, const char* name, size_t most) {
+  if (array.ElementLength() > most) throw BadArgument(array.Env(), name, "shorter");
+  return std::vector(array.Data(), array.Data() + array.ElementLength());
+}
+
+inline std::vector<float> Floats(const Napi::Value& value, const char* name, size_t most) {
+  if (!IsTyped(value, napi_float32_array)) throw BadArgument(value.Env(), name, "a Float32Array");
+  return Copied(value.As<Napi::Float32Array>(), name, most);
+}
+
+inline Napi::Uint8Array Bytes(const Napi::Value& value, const char* name) {
+  if (!IsTyped(value, napi_uint8_array)) throw BadArgument(value.Env(), name, "a Uint8Array");
+  return value.As<Napi::Uint8Array>();
+}
+
+inline std::vector<int32_t> Tokens(const Napi::Value& value, const char* name, int32_t vocab_size,
+                                   size_t most = INT32_MAX) {
+  if (!IsTyped(value, napi_int32_array)) throw BadArgument(value.Env(), name, "an Int32Array");
+  const std::vector<int32_t> tokens = Copied(value.As<Napi::Int32Array>(), name, most);
   for (const int32_t token : tokens) {
     if (token < 0 || token >= vocab_size)
       throw BadArgument(value.Env(), name, "token ids of this vocabulary");

@@ -30,15 +30,13 @@ Napi::Function MakeParser(Napi::Env env, std::shared_ptr<const ReplyGrammar> gra
 }
 
 std::vector<ChatMessage> ReadMessages(const Napi::Value& value) {
-  if (!value.IsArray()) throw BadArgument(value.Env(), "messages", "an array");
   std::vector<ChatMessage> messages;
-  const auto array = value.As<Napi::Array>();
-  for (uint32_t i = 0; i < array.Length(); i++) {
-    const Napi::Object message = Object(array.Get(i), "messages");
+  ForEach(value, "messages", UINT32_MAX, [&](const Napi::Value& given) {
+    const Napi::Object message = Object(given, "messages");
     const Napi::Value reasoning = message.Get("reasoning");
     messages.push_back({Text(message.Get("role"), "role"), Text(message.Get("content"), "content"),
                         reasoning.IsUndefined() ? std::string() : Text(reasoning, "reasoning")});
-  }
+  });
   return messages;
 }
 

@@ -6,6 +6,7 @@
 
 #include "args.h"
 #include "entries.h"
+#include "hand-over.h"
 #include "shape.h"
 #include "state.h"
 #include "vocabulary.h"
@@ -56,6 +57,7 @@ Napi::Value Create(const Napi::CallbackInfo& info,
       new Made{StartThread(env, weights, shape), weights->vocab_size(), 0, false, 0});
   const std::shared_ptr<Inference> inference = (*cell)->inference;
   inference->Submit(
+      Inference::Kind::kUpkeep,
       [cell, deferred, constructor](Session& session) -> Environment::Task {
         Made* made = cell->get();
         llama_memory_t memory = llama_get_memory(session.context);
@@ -66,7 +68,7 @@ Napi::Value Create(const Napi::CallbackInfo& info,
         made->memory_bytes =
             EstimateMemory(llama_get_model(session.context), made->inference->shape, made->cells);
         return [made = std::move(*cell), deferred, constructor](Napi::Env env) {
-          deferred.Resolve(constructor->New({Napi::External<Made>::New(env, made.get())}));
+          Fulfil(env, deferred, [&] { return HandOver<Made>::Construct(*constructor, *made); });
         };
       },
       [cell, deferred](Napi::Env env, const Failure& failure) {
@@ -104,10 +106,9 @@ Napi::Object Context::Init(Napi::Env env) {
 
 Context::Context(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Context>(info) {
   const Napi::Env env = info.Env();
-  if (info.Length() != 1 || !info[0].IsExternal())
-    throw BadArgument(env, "Context", "made by Context.create()");
+  const Made* made = HandOver<Made>::Take();
+  if (made == nullptr) throw BadArgument(env, "Context", "made by Context.create()");
   info.This().As<Napi::Object>().TypeTag(&kTag);
-  const Made* made = info[0].As<Napi::External<Made>>().Data();
   inference_ = made->inference;
   shape_ = made->inference->shape;
   shape_.context_size = made->cells;
@@ -146,7 +147,7 @@ Napi::Value Context::Eval(const Napi::CallbackInfo& info) {
   Open(env);
   const auto entries = std::make_shared<std::vector<StepEntry>>(ReadEntries(info[0], shape_, vocab_size_));
   const Run run = ReadRun(info[1], *entries, shape_);
-  return Promised(env, [this, entries, run](Session& session) {
+  return Promised(env, Inference::Kind::kStep, [this, entries, run](Session& session) {
     inference_->TellCrowdedRun();
     auto results = std::make_shared<std::vector<StepResult>>(
         RunSteps(session.context, *session.batch, *entries, run, [this] { return inference_->GoesOn(); }));
@@ -161,16 +162,17 @@ Napi::Value Context::EndRun(const Napi::CallbackInfo& info) {
 
 // Work on the inference thread that ends in a promise: it returns a function that makes the value. The
 // context is held meanwhile: collected under a step, it would abort it.
-Napi::Value Context::Promised(Napi::Env env,
+Napi::Value Context::Promised(Napi::Env env, Inference::Kind kind,
                               std::function<std::function<Napi::Value(Napi::Env)>(Session&)> work) {
   const auto deferred = Napi::Promise::Deferred::New(env);
   Inference& inference = Open(env);
   Ref();
   inference.Submit(
+      kind,
       [this, deferred, work = std::move(work)](Session& session) -> Environment::Task {
         return [this, deferred, value = work(session)](Napi::Env env) {
           Unref();
-          deferred.Resolve(value(env));
+          Fulfil(env, deferred, [&] { return value(env); });
         };
       },
       [this, deferred](Napi::Env env, const Failure& failure) {
@@ -183,7 +185,7 @@ Napi::Value Context::Promised(Napi::Env env,
 Napi::Value Context::Remove(const Napi::CallbackInfo& info) {
   const llama_seq_id sequence = Sequence(info[0]);
   const int32_t from = Integer(info[1], "from", 0, INT32_MAX), to = Integer(info[2], "to", -1, INT32_MAX);
-  return Promised(info.Env(), [=](Session& session) {
+  return Promised(info.Env(), Inference::Kind::kUpkeep, [=](Session& session) {
     const bool removed = llama_memory_seq_rm(llama_get_memory(session.context), sequence, from, to);
     return [removed](Napi::Env env) { return Napi::Boolean::New(env, removed); };
   });
@@ -191,7 +193,7 @@ Napi::Value Context::Remove(const Napi::CallbackInfo& info) {
 
 Napi::Value Context::Copy(const Napi::CallbackInfo& info) {
   const llama_seq_id from = Sequence(info[0]), to = Sequence(info[1]);
-  return Promised(info.Env(), [=](Session& session) {
+  return Promised(info.Env(), Inference::Kind::kUpkeep, [=](Session& session) {
     // Not llama_memory_seq_cp: between streams it copies with the next decode, over whatever came there
     // since.
     if (from != to) CopyState(session.context, from, to);
@@ -202,7 +204,7 @@ Napi::Value Context::Copy(const Napi::CallbackInfo& info) {
 Napi::Value Context::Shift(const Napi::CallbackInfo& info) {
   const llama_seq_id sequence = Sequence(info[0]);
   const int32_t from = Integer(info[1], "from", 0, INT32_MAX), to = Integer(info[2], "to", from, INT32_MAX);
-  return Promised(info.Env(), [=, key_type = shape_.key_type](Session& session) {
+  return Promised(info.Env(), Inference::Kind::kUpkeep, [=, key_type = shape_.key_type](Session& session) {
     llama_memory_t memory = llama_get_memory(session.context);
     const bool can = CanShift(session.context, key_type) && llama_memory_seq_rm(memory, sequence, from, to);
     if (can) llama_memory_seq_add(memory, sequence, to, -1, from - to);
@@ -212,7 +214,7 @@ Napi::Value Context::Shift(const Napi::CallbackInfo& info) {
 
 Napi::Value Context::Positions(const Napi::CallbackInfo& info) {
   const llama_seq_id sequence = Sequence(info[0]);
-  return Promised(info.Env(), [=](Session& session) {
+  return Promised(info.Env(), Inference::Kind::kUpkeep, [=](Session& session) {
     llama_memory_t memory = llama_get_memory(session.context);
     const llama_pos min = llama_memory_seq_pos_min(memory, sequence);
     const llama_pos max = llama_memory_seq_pos_max(memory, sequence);
@@ -227,8 +229,8 @@ Napi::Value Context::Positions(const Napi::CallbackInfo& info) {
 
 Napi::Value Context::Save(const Napi::CallbackInfo& info) {
   const llama_seq_id sequence = Sequence(info[0]);
-  return Promised(info.Env(), [=](Session& session) {
-    return [state = SaveState(session.context, sequence, session.states_are_plain)](Napi::Env env) {
+  return Promised(info.Env(), Inference::Kind::kUpkeep, [=](Session& session) {
+    return [state = SaveState(session.context, sequence, *session.state_layout)](Napi::Env env) {
       return ToBytes(env, state);
     };
   });
@@ -236,15 +238,13 @@ Napi::Value Context::Save(const Napi::CallbackInfo& info) {
 
 Napi::Value Context::Restore(const Napi::CallbackInfo& info) {
   const llama_seq_id sequence = Sequence(info[0]);
-  if (!info[1].IsTypedArray() || info[1].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
-    throw BadArgument(info.Env(), "state", "a Uint8Array");
-  }
-  const auto given = info[1].As<Napi::Uint8Array>();
+  const Napi::Uint8Array given = Bytes(info[1], "state");
   std::string state(given.Data(), given.Data() + given.ElementLength());
-  return Promised(info.Env(), [sequence, state = std::move(state)](Session& session) mutable {
-    RestoreState(session.context, sequence, state, session.states_are_plain);
-    return [](Napi::Env env) { return env.Undefined(); };
-  });
+  return Promised(info.Env(), Inference::Kind::kUpkeep,
+                  [sequence, state = std::move(state)](Session& session) mutable {
+                    RestoreState(session.context, sequence, state, *session.state_layout);
+                    return [](Napi::Env env) { return env.Undefined(); };
+                  });
 }
 
 Napi::Value Context::SetThreads(const Napi::CallbackInfo& info) {

@@ -33,7 +33,8 @@ class Context : public Napi::ObjectWrap<Context> {
   // The thread, or ERR_CLOSED.
   Inference& Open(Napi::Env env) const;
   llama_seq_id Sequence(const Napi::Value& value) const;
-  Napi::Value Promised(Napi::Env env, std::function<std::function<Napi::Value(Napi::Env)>(Session&)> work);
+  Napi::Value Promised(Napi::Env env, Inference::Kind kind,
+                       std::function<std::function<Napi::Value(Napi::Env)>(Session&)> work);
 
   // Shared with the closing thread's last task, which frees it after the promise of close() is settled.
   std::shared_ptr<Inference> inference_;

@@ -15,13 +15,11 @@ void ReadOutputs(const Napi::Object& object, int32_t vocab_size, StepEntry& entr
   if (outputs.IsUndefined()) {
     if (entry.sampling && count > 0) entry.outputs.push_back(count - 1);
   } else {
-    if (!outputs.IsArray()) throw BadArgument(object.Env(), "outputs", "an array");
-    const auto list = outputs.As<Napi::Array>();
     int32_t from = 0;
-    for (uint32_t i = 0; i < list.Length(); i++) {
-      entry.outputs.push_back(Integer(list.Get(i), "outputs", from, count - 1));
+    ForEach(outputs, "outputs", entry.tokens.size(), [&](const Napi::Value& output) {
+      entry.outputs.push_back(Integer(output, "outputs", from, count - 1));
       from = entry.outputs.back() + 1;  // ascending
-    }
+    });
   }
   const Napi::Value logits = object.Get("logits");
   if (!logits.IsUndefined()) entry.logits = Boolean(logits, "logits");
@@ -35,7 +33,7 @@ StepEntry ReadEntry(const Napi::Value& value, const ContextShape& shape, int32_t
   entry.sequence = Integer(object.Get("sequence"), "sequence", 0, static_cast<int32_t>(shape.sequences) - 1);
   entry.position =
       Integer(object.Get("position"), "position", 0, static_cast<int32_t>(shape.context_size) - 1);
-  entry.tokens = Tokens(object.Get("tokens"), "tokens", vocab_size);
+  entry.tokens = Tokens(object.Get("tokens"), "tokens", vocab_size, shape.batch_size);
   const Napi::Value sampler = object.Get("sampler");
   if (!sampler.IsUndefined()) {
     entry.sampling = Handle<Sampler>(sampler, "sampler")->shared();
@@ -97,10 +95,9 @@ Napi::Object ToObject(Napi::Env env, const StepResult& result, const StepEntry& 
 }  // namespace
 
 std::vector<StepEntry> ReadEntries(const Napi::Value& value, const ContextShape& shape, int32_t vocab_size) {
-  if (!value.IsArray()) throw BadArgument(value.Env(), "entries", "an array");
-  const auto list = value.As<Napi::Array>();
   std::vector<StepEntry> entries;
-  for (uint32_t i = 0; i < list.Length(); i++) entries.push_back(ReadEntry(list.Get(i), shape, vocab_size));
+  ForEach(value, "entries", shape.sequences,
+          [&](const Napi::Value& entry) { entries.push_back(ReadEntry(entry, shape, vocab_size)); });
   CheckStep(value.Env(), entries, shape);
   return entries;
 }

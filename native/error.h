@@ -1,22 +1,16 @@
-// Failures. Code that runs off the JavaScript thread throws Failure; ToJs() makes the JavaScript error of it
-// on the JavaScript thread. Every error that leaves the addon carries a `code` (see src/native/types.ts).
+// JavaScript errors. Code that runs off the JavaScript thread throws Failure; ToJs() makes the JavaScript
+// error of it on the JavaScript thread. Every error that leaves the addon carries a `code` (see
+// src/native/types.ts).
 #pragma once
 
 #include <napi.h>
 
-#include <stdexcept>
+#include <new>
 #include <string>
 
+#include "failure.h"
+
 namespace gpt4all {
-
-class Failure : public std::runtime_error {
- public:
-  Failure(const char* code, const std::string& message) : std::runtime_error(message), code_(code) {}
-  const char* code() const { return code_; }
-
- private:
-  const char* code_;  // a string literal
-};
 
 inline Napi::Error MakeError(Napi::Env env, const char* code, const std::string& message) {
   Napi::Error error = Napi::Error::New(env, message);
@@ -35,6 +29,21 @@ auto Translated(Napi::Env env, Work&& work) {
     return work();
   } catch (const Failure& failure) {
     throw ToJs(env, failure);
+  }
+}
+
+// Settles `deferred` with what `make` makes. Where that throws, for want of memory or in JavaScript's own
+// setters, the promise rejects: nobody else would hear of it.
+template <typename Make>
+void Fulfil(Napi::Env env, const Napi::Promise::Deferred& deferred, Make&& make) {
+  try {
+    deferred.Resolve(make());
+  } catch (const Failure& failure) {
+    deferred.Reject(ToJs(env, failure).Value());
+  } catch (const Napi::Error& error) {
+    deferred.Reject(error.Value());
+  } catch (const std::bad_alloc&) {
+    deferred.Reject(MakeError(env, "ERR_MEMORY", "not enough memory").Value());
   }
 }
 

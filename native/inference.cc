@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "state.h"
-
 namespace gpt4all {
 
 Session::Session(const Weights& weights, const ContextShape& shape, ggml_abort_callback abort,
@@ -33,7 +31,7 @@ Session::Session(const Weights& weights, const ContextShape& shape, ggml_abort_c
   if (!adapters.empty()) llama_set_adapters_lora(context, adapters.data(), adapters.size(), scales.data());
   batch = std::make_unique<Batch>(static_cast<int32_t>(shape.batch_size));
   poll_ = shape.poll;
-  states_are_plain = StatesArePlain(context);
+  state_layout = std::make_unique<StateLayout>(context);
 }
 
 Session::~Session() {
@@ -77,12 +75,12 @@ Inference::~Inference() {
   environment_->Remove(this);
 }
 
-void Inference::Submit(Work work, OnFailure on_failure) {
+void Inference::Submit(Kind kind, Work work, OnFailure on_failure) {
   environment_->Hold();
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (state_ == State::kServing) {
-      queue_.push_back({++last_serial_, std::move(work), std::move(on_failure)});
+      queue_.push_back({kind, ++last_serial_, std::move(work), std::move(on_failure)});
       wake_.notify_one();
       return;
     }
@@ -186,8 +184,10 @@ void Inference::Execute(Command& command, std::unique_ptr<Session>& session, Log
   Environment::Task deliver;
   try {
     if (closing_) throw Failure("ERR_CLOSED", "The context is closed.");
-    if (Aborted(command.serial)) throw Failure("ERR_ABORTED", "the step was aborted");
-    running_ = command.serial;
+    if (command.kind == Kind::kStep) {
+      if (Aborted(command.serial)) throw Failure("ERR_ABORTED", "the step was aborted");
+      running_ = command.serial;
+    }
     if (!session) {
       auto opened = std::make_unique<Session>(*weights_, shape, &Inference::AbortCallback, this);
       if (opened->context == nullptr) {
@@ -216,7 +216,7 @@ void Inference::Execute(Command& command, std::unique_ptr<Session>& session, Log
       on_failure(env, Failure("ERR_DECODE", what));
     };
   }
-  running_ = 0;
+  running_ = kNoStep;
   Answer(std::move(deliver));
 }
 

@@ -17,6 +17,7 @@
 #include "error.h"
 #include "llama.h"
 #include "model.h"
+#include "state-layout.h"
 #include "step.h"
 
 namespace gpt4all {
@@ -57,9 +58,14 @@ class Inference : public Stoppable {
             const ContextShape& shape);
   ~Inference() override;
 
+  // What a command is: an abort gives up steps. All else that the context is asked for belongs to
+  // conversations that nobody has given up, and takes less time than what an abort may cost them.
+  enum class Kind { kStep, kUpkeep };
+
   // JavaScript thread. The first command opens the llama_context.
-  void Submit(Work work, OnFailure on_failure);
+  void Submit(Kind kind, Work work, OnFailure on_failure);
   void SetThreads(ThreadPlan plan) { threads_ = plan; }
+  // Gives up the steps that were asked for so far.
   void Abort();
   // A run of steps under way, or in the queue, ends with the step that it is at.
   void EndRun();
@@ -76,6 +82,7 @@ class Inference : public Stoppable {
 
  private:
   struct Command {
+    Kind kind;
     uint64_t serial;
     Work work;
     OnFailure on_failure;
@@ -89,6 +96,8 @@ class Inference : public Stoppable {
   void Execute(Command& command, std::unique_ptr<Session>& session, LogScope& log);
   Failure WhyAborted(const Failure& failure, uint64_t serial) const;
   bool Aborted(uint64_t serial) const { return closing_ || serial <= abort_up_to_; }
+  // So many steps will never be asked for.
+  static constexpr uint64_t kNoStep = UINT64_MAX;
   static bool AbortCallback(void* inference);
 
   const std::shared_ptr<Environment> environment_;
@@ -101,14 +110,14 @@ class Inference : public Stoppable {
   std::atomic<bool> closing_{false};
   std::atomic<uint64_t> abort_up_to_{0};
   std::atomic<uint64_t> end_runs_up_to_{0};
-  std::atomic<uint64_t> running_{0};  // serial of the command under way
-  std::atomic<ThreadPlan> threads_;   // as last asked for
-  CrowdingWatch crowding_;            // the thread's, as is
-  int32_t watched_threads_ = 0;       // the thread's; 0 = not watched
-  LogScope* log_ = nullptr;           // the thread's
-  bool crowded_run_ = false;          // the last run was cut for that; untold yet
-  bool crowded_ = false;              // why the step under way was given up
-  uint64_t last_serial_ = 0;          // JavaScript thread's
+  std::atomic<uint64_t> running_{kNoStep};  // serial of the step under way
+  std::atomic<ThreadPlan> threads_;         // as last asked for
+  CrowdingWatch crowding_;                  // the thread's, as is
+  int32_t watched_threads_ = 0;             // the thread's; 0 = not watched
+  LogScope* log_ = nullptr;                 // the thread's
+  bool crowded_run_ = false;                // the last run was cut for that; untold yet
+  bool crowded_ = false;                    // why the step under way was given up
+  uint64_t last_serial_ = 0;                // JavaScript thread's
   std::mutex join_;
   std::thread thread_;
 };
@@ -123,8 +132,7 @@ class Session {
   void SetThreads(const ThreadPlan& plan);
 
   llama_context* context = nullptr;
-  // See state.h.
-  bool states_are_plain = false;
+  std::unique_ptr<StateLayout> state_layout;
   std::unique_ptr<Batch> batch;
 
  private:

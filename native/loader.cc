@@ -150,7 +150,7 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
     if (failure) {
       deferred_.Reject(ToJs(env, *failure).Value());
     } else {
-      deferred_.Resolve(wrap_(env, weights));
+      Fulfil(env, deferred_, [&] { return wrap_(weights); });
     }
   }
 
@@ -173,14 +173,12 @@ ggml_backend_dev_t FindDevice(const std::string& name) {
 }
 
 std::vector<ggml_backend_dev_t> FindDevices(const Napi::Value& value) {
-  if (!value.IsArray()) throw BadArgument(value.Env(), "devices", "an array");
   std::vector<ggml_backend_dev_t> devices;
-  const auto names = value.As<Napi::Array>();
-  for (uint32_t i = 0; i < names.Length(); i++) {
-    ggml_backend_dev_t device = FindDevice(Text(names.Get(i), "devices"));
+  ForEach(value, "devices", llama_max_devices(), [&](const Napi::Value& name) {
+    ggml_backend_dev_t device = FindDevice(Text(name, "devices"));
     if (device == nullptr) throw BadArgument(value.Env(), "devices", "names from devices()");
     devices.push_back(device);
-  }
+  });
   return devices;
 }
 
@@ -190,24 +188,21 @@ std::string ReadPath(const Napi::Value& value, const char* name) {
   return path;
 }
 
+// Nobody has so many; an array can be of four billion.
+constexpr size_t kMostAdapters = 1024;
+
 std::vector<std::string> ReadAdapters(const Napi::Value& value) {
-  if (!value.IsArray()) throw BadArgument(value.Env(), "adapters", "an array");
   std::vector<std::string> paths;
-  const auto given = value.As<Napi::Array>();
-  for (uint32_t i = 0; i < given.Length(); i++) paths.push_back(ReadPath(given.Get(i), "adapters"));
+  ForEach(value, "adapters", kMostAdapters,
+          [&](const Napi::Value& path) { paths.push_back(ReadPath(path, "adapters")); });
   return paths;
 }
 
 std::vector<float> ReadShares(const Napi::Value& value) {
-  if (!value.IsArray()) throw BadArgument(value.Env(), "tensorSplit", "an array");
   std::vector<float> shares;
-  const auto given = value.As<Napi::Array>();
-  if (given.Length() > llama_max_devices()) {
-    throw BadArgument(value.Env(), "tensorSplit", "no longer than devices can be");
-  }
-  for (uint32_t i = 0; i < given.Length(); i++) {
-    shares.push_back(static_cast<float>(Number(given.Get(i), "tensorSplit", 0, FLT_MAX)));
-  }
+  ForEach(value, "tensorSplit", llama_max_devices(), [&](const Napi::Value& share) {
+    shares.push_back(static_cast<float>(Number(share, "tensorSplit", 0, FLT_MAX)));
+  });
   return shares;
 }
 

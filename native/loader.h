@@ -10,7 +10,7 @@ namespace gpt4all {
 
 struct Weights;
 
-using WrapWeights = std::function<Napi::Value(Napi::Env, std::shared_ptr<Weights>)>;
+using WrapWeights = std::function<Napi::Value(std::shared_ptr<Weights>)>;
 
 // Model.load(path, params, onProgress?) -> NativeModelLoad of src/native/types.ts
 Napi::Value StartLoad(const Napi::CallbackInfo& info, WrapWeights wrap);

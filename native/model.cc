@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "args.h"
+#include "hand-over.h"
 #include "loader.h"
 #include "tokenizer.h"
 
@@ -30,8 +31,8 @@ Napi::Object Model::Init(Napi::Env env) {
   reference->SuppressDestruct();
   Napi::Object exported = Napi::Object::New(env);
   exported.Set("load", Napi::Function::New(env, [reference](const Napi::CallbackInfo& info) {
-                 return StartLoad(info, [reference](Napi::Env env, std::shared_ptr<Weights> weights) {
-                   return reference->New({Napi::External<std::shared_ptr<Weights>>::New(env, &weights)});
+                 return StartLoad(info, [reference](std::shared_ptr<Weights> weights) {
+                   return HandOver<std::shared_ptr<Weights>>::Construct(*reference, weights);
                  });
                }));
   exported.Set("isLoaded", Napi::Function::New(env, IsLoaded));
@@ -40,11 +41,10 @@ Napi::Object Model::Init(Napi::Env env) {
 
 // Only the loader makes models: a plain `new` from JavaScript has no weights to give.
 Model::Model(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Model>(info) {
-  if (info.Length() != 1 || !info[0].IsExternal()) {
-    throw BadArgument(info.Env(), "Model", "made by Model.load()");
-  }
+  std::shared_ptr<Weights>* weights = HandOver<std::shared_ptr<Weights>>::Take();
+  if (weights == nullptr) throw BadArgument(info.Env(), "Model", "made by Model.load()");
   info.This().As<Napi::Object>().TypeTag(&kTag);
-  weights_ = *info[0].As<Napi::External<std::shared_ptr<Weights>>>().Data();
+  weights_ = *weights;
   // A property of its own, not an accessor: Node does not check what an accessor is called on.
   info.This().As<Napi::Object>().DefineProperty(
       Napi::PropertyDescriptor::Value("info", ToObject(info.Env(), *weights_), napi_enumerable));

@@ -14,12 +14,8 @@ namespace {
 // Two arrays of one length: tokens, none of them twice, and what their logits gain.
 std::vector<std::pair<int32_t, float>> ReadBias(const Napi::Object& given, int32_t vocab_size) {
   const std::vector<int32_t> tokens = Tokens(given.Get("biasedTokens"), "biasedTokens", vocab_size);
-  const Napi::Value biases = given.Get("biases");
-  if (!biases.IsTypedArray() || biases.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array) {
-    throw BadArgument(given.Env(), "biases", "a Float32Array");
-  }
-  const auto values = biases.As<Napi::Float32Array>();
-  if (values.ElementLength() != tokens.size()) {
+  const std::vector<float> values = Floats(given.Get("biases"), "biases", tokens.size());
+  if (values.size() != tokens.size()) {
     throw BadArgument(given.Env(), "biases", "as long as biasedTokens");
   }
   std::vector<std::pair<int32_t, float>> bias;
@@ -70,15 +66,10 @@ Sampler::Sampler(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Sampler>(inf
 
 Napi::Value Sampler::Sample(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  if (!info[0].IsTypedArray() || info[0].As<Napi::TypedArray>().TypedArrayType() != napi_float32_array) {
-    throw BadArgument(env, "logits", "a Float32Array");
-  }
-  const auto given = info[0].As<Napi::Float32Array>();
   const std::lock_guard<std::mutex> lock(shared_->mutex);
-  if (given.ElementLength() != static_cast<size_t>(shared_->sampling.vocab_size())) {
-    throw BadArgument(env, "logits", "as long as the vocabulary");
-  }
-  std::vector<float> logits(given.Data(), given.Data() + given.ElementLength());
+  const auto vocab_size = static_cast<size_t>(shared_->sampling.vocab_size());
+  std::vector<float> logits = Floats(info[0], "logits", vocab_size);
+  if (logits.size() != vocab_size) throw BadArgument(env, "logits", "as long as the vocabulary");
   const int32_t token = shared_->sampling.Draw(logits.data());
   if (token < 0) throw MakeError(env, "ERR_DECODE", "no logit is a finite number");
   return Napi::Number::New(env, token);

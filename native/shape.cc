@@ -1,25 +1,14 @@
 #include "shape.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <string>
 
 #include "args.h"
+#include "metadata.h"
 
 namespace gpt4all {
 
 namespace {
-
-// A number of the model's metadata, or `otherwise`.
-double Meta(const llama_model* model, const char* name, double otherwise) {
-  char architecture[64], value[64];
-  if (llama_model_meta_val_str(model, "general.architecture", architecture, sizeof architecture) < 0)
-    return otherwise;
-  const std::string key = std::string(architecture) + "." + name;
-  if (llama_model_meta_val_str(model, key.c_str(), value, sizeof value) < 0) return otherwise;
-  const double number = std::strtod(value, nullptr);
-  return number > 0 ? number : otherwise;
-}
 
 llama_flash_attn_type ReadFlashAttention(const Napi::Value& value) {
   const std::string text = Text(value, "flashAttention");
@@ -39,13 +28,12 @@ ggml_type ReadCacheType(const Napi::Value& value, const char* name) {
 }
 
 std::vector<float> ReadScales(const Napi::Value& value, size_t count) {
-  if (!value.IsArray() || value.As<Napi::Array>().Length() != count) {
-    throw BadArgument(value.Env(), "adapterScales", "an array with a number for each adapter of the model");
-  }
   std::vector<float> scales;
-  for (uint32_t i = 0; i < count; i++) {
-    scales.push_back(
-        static_cast<float>(Number(value.As<Napi::Array>().Get(i), "adapterScales", -3.4e38, 3.4e38)));
+  ForEach(value, "adapterScales", count, [&](const Napi::Value& scale) {
+    scales.push_back(static_cast<float>(Number(scale, "adapterScales", -3.4e38, 3.4e38)));
+  });
+  if (scales.size() != count) {
+    throw BadArgument(value.Env(), "adapterScales", "an array with a number for each adapter of the model");
   }
   return scales;
 }
@@ -59,8 +47,8 @@ double BytesPerNumber(ggml_type type) {
 int64_t EstimateMemory(const llama_model* model, const ContextShape& shape, uint32_t cells) {
   const double heads = std::max(1, llama_model_n_head(model));
   const double embedding = llama_model_n_embd(model);
-  const double key = Meta(model, "attention.key_length", embedding / heads);
-  const double value = Meta(model, "attention.value_length", embedding / heads);
+  const double key = MetaNumber(model, "attention.key_length", embedding / heads);
+  const double value = MetaNumber(model, "attention.value_length", embedding / heads);
   const double per_head = key * BytesPerNumber(shape.key_type) + value * BytesPerNumber(shape.value_type);
   const double per_cell = llama_model_n_layer(model) * llama_model_n_head_kv(model) * per_head;
   const double vocab = llama_vocab_n_tokens(llama_model_get_vocab(model));

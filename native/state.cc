@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "error.h"
+#include "failure.h"
 
 namespace gpt4all {
 
@@ -16,8 +16,7 @@ uint8_t* Bytes(std::string& text) {
   return reinterpret_cast<uint8_t*>(text.data());
 }
 
-// FNV-1a, eight bytes at a time. llama.cpp believes what a state says of itself: a damaged one makes it
-// allocate without bound, or fills the cache with positions that no step fits.
+// FNV-1a, eight bytes at a time: against accidents. Whoever means it writes the right one.
 uint64_t Checksum(const char* bytes, size_t size) {
   uint64_t hash = 14695981039346656037u ^ size;
   for (size_t i = 0; i < size; i += sizeof hash) {
@@ -62,47 +61,47 @@ void AddStreams(std::string& state, uint32_t streams) {
   state.resize(state.size() + (streams - 1) * sizeof(uint32_t), '\0');
 }
 
+void Empty(llama_context* context, llama_seq_id sequence) {
+  llama_memory_seq_rm(llama_get_memory(context), sequence, -1, -1);
+}
+
 std::string Save(llama_context* context, llama_seq_id sequence) {
-  const size_t most = llama_state_seq_get_size(context, sequence);
-  std::string state(kChecksumSize + most, '\0');
-  state.resize(kChecksumSize +
-               llama_state_seq_get_data(context, Bytes(state) + kChecksumSize, most, sequence));
+  const size_t size = llama_state_seq_get_size(context, sequence);
+  std::string state(kChecksumSize + size, '\0');
+  const size_t written = llama_state_seq_get_data(context, Bytes(state) + kChecksumSize, size, sequence);
+  if (size == 0 || written != size) throw Failure("ERR_STATE", "llama.cpp could not save the state");
   return state;
 }
 
 void Restore(llama_context* context, llama_seq_id sequence, std::string& state) {
   const size_t size = state.size() - kChecksumSize;
-  llama_memory_seq_rm(llama_get_memory(context), sequence, -1, -1);
-  if (llama_state_seq_set_data(context, Bytes(state) + kChecksumSize, size, sequence) != 0) return;
-  llama_memory_seq_rm(llama_get_memory(context), sequence, -1, -1);
+  Empty(context, sequence);
+  if (llama_state_seq_set_data(context, Bytes(state) + kChecksumSize, size, sequence) == size) return;
+  Empty(context, sequence);
   throw Failure("ERR_STATE", "the saved state does not fit this context");
 }
 
 }  // namespace
 
-bool StatesArePlain(llama_context* context) {
-  const llama_model* model = llama_get_model(context);
-  if (llama_model_is_recurrent(model) || llama_model_is_hybrid(model) || llama_model_n_swa(model) > 0)
-    return false;
-  const size_t counts = llama_n_seq_max(context) * sizeof(uint32_t);
-  return llama_state_seq_get_size(context, 0) == kFirstAt - kChecksumSize + counts;
-}
-
-std::string SaveState(llama_context* context, llama_seq_id sequence, bool is_plain) {
+std::string SaveState(llama_context* context, llama_seq_id sequence, const StateLayout& layout) {
   std::string state = Save(context, sequence);
-  if (is_plain && state.size() > kFirstAt) KeepOneStream(state);
+  if (layout.is_plain() && state.size() > kFirstAt) KeepOneStream(state);
   const uint64_t checksum = Checksum(state.data() + kChecksumSize, state.size() - kChecksumSize);
   std::memcpy(state.data(), &checksum, kChecksumSize);
   return state;
 }
 
-void RestoreState(llama_context* context, llama_seq_id sequence, std::string& state, bool is_plain) {
+void RestoreState(llama_context* context, llama_seq_id sequence, std::string& state,
+                  const StateLayout& layout) {
+  Empty(context, sequence);
   if (state.size() <= kChecksumSize) throw Failure("ERR_STATE", "the saved state is cut off");
   uint64_t checksum;
   std::memcpy(&checksum, state.data(), kChecksumSize);
   if (checksum != Checksum(state.data() + kChecksumSize, state.size() - kChecksumSize))
     throw Failure("ERR_STATE", "the saved state is damaged");
-  if (is_plain) AddStreams(state, llama_n_seq_max(context));
+  if (layout.is_plain()) AddStreams(state, llama_n_seq_max(context));
+  if (!layout.Fits(Bytes(state) + kChecksumSize, state.size() - kChecksumSize))
+    throw Failure("ERR_STATE", "the saved state does not fit this context");
   Restore(context, sequence, state);
 }
 

@@ -4,19 +4,18 @@
 #include <string>
 
 #include "llama.h"
+#include "state-layout.h"
 
 namespace gpt4all {
 
-// Whether a state is that of one KV cache, and nothing behind it; `context` is new, and empty.
-bool StatesArePlain(llama_context* context);
-
 // A plain one is for any context of this model with the same kind of cache, however many sequences it has,
-// else for one of as many.
-std::string SaveState(llama_context* context, llama_seq_id sequence, bool is_plain);
+// else for one of as many. Throws Failure (ERR_STATE).
+std::string SaveState(llama_context* context, llama_seq_id sequence, const StateLayout& layout);
 
-// Throws Failure (ERR_STATE) and leaves the sequence empty when the bytes are damaged or do not fit. `state`
-// is changed.
-void RestoreState(llama_context* context, llama_seq_id sequence, std::string& state, bool is_plain);
+// Throws Failure (ERR_STATE) and leaves the sequence empty when the bytes are damaged or do not fit, whoever
+// made them. `state` is changed.
+void RestoreState(llama_context* context, llama_seq_id sequence, std::string& state,
+                  const StateLayout& layout);
 
 // Within a context.
 void CopyState(llama_context* context, llama_seq_id from, llama_seq_id to);

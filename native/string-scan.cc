@@ -1,8 +1,6 @@
 #include "string-scan.h"
 
-#include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <string>
 
 #include "args.h"
@@ -12,31 +10,6 @@ namespace gpt4all {
 namespace {
 
 constexpr double kMaxExact = 9007199254740992;  // 2^53: numbers of JavaScript are exact up to here
-constexpr size_t kLengthBytes = 8;
-
-// GGUF is little-endian, as is every platform that this is built for.
-uint64_t ReadU64(const uint8_t* bytes) {
-  uint64_t value;
-  std::memcpy(&value, bytes, sizeof(value));
-  return value;
-}
-
-// The end of splitmix64; a bijection, so strings of the same length up to 8 bytes never share a fingerprint.
-uint64_t Mix(uint64_t x) {
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-  return x ^ (x >> 31);
-}
-
-uint64_t Fingerprint(const uint8_t* bytes, size_t length) {
-  uint64_t hash = Mix(length);
-  size_t at = 0;
-  for (; at + 8 <= length; at += 8) hash = Mix(hash ^ ReadU64(bytes + at));
-  uint64_t rest = 0;
-  std::memcpy(&rest, bytes + at, length - at);
-  hash = Mix(hash ^ rest);
-  return hash == 0 ? 1 : hash;
-}
 
 uint64_t Count(const Napi::Value& value, const char* name) {
   const double number = Number(value, name, 0, kMaxExact);
@@ -46,33 +19,6 @@ uint64_t Count(const Napi::Value& value, const char* name) {
 
 }  // namespace
 
-void Fingerprints::Reserve(size_t more) {
-  size_t size = std::max<size_t>(slots_.size(), 64);
-  while (4 * (used_ + more) > 3 * size) size *= 2;
-  if (size == slots_.size()) return;
-  std::vector<uint64_t> before(size);
-  slots_.swap(before);
-  for (const uint64_t fingerprint : before) {
-    if (fingerprint != 0) Slot(fingerprint) = fingerprint;
-  }
-}
-
-bool Fingerprints::Add(const uint8_t* bytes, size_t length) {
-  const uint64_t fingerprint = Fingerprint(bytes, length);
-  uint64_t& slot = Slot(fingerprint);
-  if (slot == fingerprint) return false;
-  slot = fingerprint;
-  used_++;
-  return true;
-}
-
-uint64_t& Fingerprints::Slot(uint64_t fingerprint) {
-  const size_t mask = slots_.size() - 1;
-  size_t at = static_cast<size_t>(fingerprint) & mask;
-  while (slots_[at] != 0 && slots_[at] != fingerprint) at = (at + 1) & mask;
-  return slots_[at];
-}
-
 Napi::Function StringScan::Init(Napi::Env env) {
   return DefineClass(env, "StringScan", {InstanceMethod<&StringScan::Scan>("scan")});
 }
@@ -81,48 +27,19 @@ StringScan::StringScan(const Napi::CallbackInfo& info) : Napi::ObjectWrap<String
   const std::string rule = Text(info[0], "rule");
   if (rule != "distinct" && rule != "pairs")
     throw BadArgument(info.Env(), "rule", "\"distinct\" or \"pairs\"");
-  pairs_ = rule == "pairs";
-  count_ = Count(info[1], "count");
-  max_bytes_ = Count(info[2], "maxBytes");
-}
-
-const char* StringScan::Problem(const uint8_t* bytes, size_t length) {
-  if (length > max_bytes_) return "long";
-  if (pairs_) {
-    const bool pair = length > 1 && std::memchr(bytes + 1, ' ', length - 1) != nullptr;
-    return pair ? nullptr : "single";
-  }
-  // llama.cpp ends a token at its first zero byte, and gives empty ones names of their own.
-  const void* zero = length > 0 ? std::memchr(bytes, 0, length) : nullptr;
-  if (zero != nullptr) length = static_cast<const uint8_t*>(zero) - bytes;
-  return length == 0 || seen_.Add(bytes, length) ? nullptr : "repeated";
+  rules_.emplace(rule == "pairs" ? StringRules::Rule::kPairs : StringRules::Rule::kDistinct,
+                 Count(info[1], "count"), Count(info[2], "maxBytes"));
 }
 
 Napi::Value StringScan::Scan(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  if (!info[0].IsTypedArray() || info[0].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
-    throw BadArgument(env, "window", "a Uint8Array");
-  }
-  const auto window = info[0].As<Napi::Uint8Array>();
-  const uint8_t* bytes = window.Data();
-  const size_t end = window.ByteLength();
-  size_t at = 0;
-  const char* problem = nullptr;
-  // For what the window may hold, not for what the file claims.
-  if (!pairs_) seen_.Reserve(static_cast<size_t>(std::min<uint64_t>(count_ - index_, end / kLengthBytes)));
-  while (index_ < count_ && end - at >= kLengthBytes) {
-    const uint64_t length = ReadU64(bytes + at);
-    if (length > end - at - kLengthBytes) break;
-    problem = Problem(bytes + at + kLengthBytes, static_cast<size_t>(length));
-    if (problem != nullptr) break;
-    at += kLengthBytes + static_cast<size_t>(length);
-    index_++;
-  }
-  Napi::Object scanned = Napi::Object::New(env);
-  scanned.Set("index", static_cast<double>(index_));
-  scanned.Set("bytes", static_cast<double>(at));
-  if (problem != nullptr) scanned.Set("problem", problem);
-  return scanned;
+  const Napi::Uint8Array window = Bytes(info[0], "window");
+  const StringRules::Scanned scanned = rules_->Scan(window.Data(), window.ByteLength());
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("index", static_cast<double>(rules_->index()));
+  result.Set("bytes", static_cast<double>(scanned.bytes));
+  if (scanned.problem != nullptr) result.Set("problem", scanned.problem);
+  return result;
 }
 
 }  // namespace gpt4all

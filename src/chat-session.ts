@@ -10,7 +10,7 @@ import {
   splitChatOptions,
   type TurnOptions,
 } from './chat/options.ts'
-import { readSaved } from './chat/saved-file.ts'
+import { readSaved, type SavedFile } from './chat/saved-file.ts'
 import { checkSaveOptions, type SavedSession, type SaveOptions } from './chat/saving.ts'
 import { type ChatMessage, checkMessages, withSystem } from './chat/template.ts'
 import type { Spoken } from './engine/reply.ts'
@@ -43,7 +43,7 @@ type LastAnswer = {
   readonly enableThinking: boolean
 }
 
-type Restored = ReturnType<typeof readSaved> & { readonly file: string }
+type Restored = SavedFile & { readonly file: string }
 
 /**
  * A conversation with a model. Each `generate()` is a turn: message and answer join `messages` when the answer ends,
@@ -140,9 +140,10 @@ export class ChatSession {
 
   /**
    * Writes the conversation into `file`, behind the turns that were begun: `chatSession({ restore: file })` goes on
-   * with it, also in another process. JSON, with `state` followed by what the cache holds. There is never half a file.
+   * with it, also in another process of this user on this machine; elsewhere it takes the messages and evaluates them anew.
+   * JSON, with `state` followed by what the cache holds. There is never half a file.
    *
-   * @throws {SessionFileError} `ERR_SESSION_FILE` where it cannot be written
+   * @throws {SessionFileError} `ERR_SESSION_FILE` where it cannot be written, or is longer than 64 MiB beside the state
    */
   async save(file: string, options?: SaveOptions): Promise<SavedSession> {
     if (typeof file !== 'string' || file === '') throw optionError('file', 'the path of a file', file)

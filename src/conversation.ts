@@ -107,7 +107,8 @@ export class LocalConversation implements Conversation {
     options: SaveOptions,
     making?: string,
   ): Promise<SavedSession> {
-    const { head, state, saved } = await collect(said, this.#history, this.#host.keeper, options)
+    const { keeper, logger } = this.#host
+    const { head, state, saved } = await collect(said, this.#history, keeper, options, logger)
     if (file !== undefined) await writeSaved(file, head, state, making)
     return saved
   }

@@ -160,7 +160,10 @@ export class LoadedModel implements OpenModel {
       stateOf: (conversation, tokens) => engine.stateOf(conversation, tokens),
       offer: (conversation, state) => engine.offer(conversation, state),
       identity: () => {
-        this.#identity ??= identify(this.#model, this.#options, this.#binding.llamaVersion)
+        this.#identity ??= identify(this.#model, this.#options, this.#binding.llamaVersion).catch((error) => {
+          this.#identity = undefined // its files may come back
+          throw error
+        })
         return this.#identity
       },
       mostStateBytes: mostStateBytes(this.#model.header, this.#options),

@@ -1,6 +1,6 @@
 import type { Request } from './chat/history.ts'
 import type { ChatSessionOptions, ResolvedChatOptions } from './chat/options.ts'
-import type { readSaved } from './chat/saved-file.ts'
+import type { SavedFile } from './chat/saved-file.ts'
 import type { Said, SavedSession, SaveOptions } from './chat/saving.ts'
 import type { ChatMessage, TemplateOptions } from './chat/template.ts'
 import type { ResolvedThreads } from './compute-options.ts'
@@ -77,7 +77,7 @@ export interface OpenModel {
 /** @internal */
 export type ConversationOptions = Pick<ResolvedChatOptions, 'template' | 'overflow' | 'reasoning'> & {
   /** The file to go on with, as far as it has been read. */
-  readonly restore: (ReturnType<typeof readSaved> & { readonly file: string }) | undefined
+  readonly restore: (SavedFile & { readonly file: string }) | undefined
 }
 
 /** @internal A turn: what its prompt asks for, and what ends the answer. */

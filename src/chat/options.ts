@@ -31,7 +31,8 @@ export type ChatSessionOptions = TemplateOptions & {
   readonly messages?: readonly ChatMessage[] | undefined
   /**
    * A file that `session.save()` has written: the conversation goes on where it was, in place of `messages` and
-   * `systemPrompt`. With another model, or where its cache does not fit, it is evaluated anew.
+   * `systemPrompt`. With another model, where its cache does not fit, or where another user or machine has saved it, its messages
+   * are evaluated anew.
    * @default none. A file that is damaged, or none, throws `ERR_SESSION_FILE`
    */
   readonly restore?: string | undefined

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { setImmediate as nextTurnOfLoop } from 'node:timers/promises'
 import { SessionFileError } from '../errors.ts'
 import { RegularFile, withFileSync } from '../regular-file.ts'
 import { besides, writeWhole } from '../whole-file.ts'
@@ -11,7 +12,11 @@ const VERSION = 1
 const LINE_FEED = 0x0a
 const CHUNK = 2 ** 16
 /** Longer than any conversation: what has no line feed by then is another kind of file. */
-const MOST_JSON = 2 ** 28
+const MOST_JSON = 2 ** 26
+/** Objects and arrays in it: parsed, each takes fifty times the byte that it may be written with. */
+const MOST_PARTS = 2 ** 20
+/** Of a state, hashed before the event loop goes on. */
+const PIECE = 2 ** 22
 
 /** A conversation as it lies in a file. */
 export type SavedChat = {
@@ -41,15 +46,38 @@ export type SavedRecord = {
 /** The bytes behind the JSON: what the cache holds of `tokens`. */
 type SavedStateInfo = {
   readonly bytes: number
+  readonly sha256: string
   readonly tokens: readonly number[]
   /** See `Slot.inSlices`. */
   readonly inSlices: number
 }
 
-/** The first line of the file. */
-export function headOf(chat: SavedChat): Buffer {
+/** What a file holds, as it was read. */
+export type SavedFile = {
+  readonly chat: SavedChat
+  /** Of `chat`. */
+  readonly sha256: string
+  /** Of `sha256`, by who has saved it; whatever the file says. */
+  readonly signature: unknown
+  /** Where the state begins. */
+  readonly stateAt: number
+}
+
+/** The first line of the file; `sign` is how the hash of `chat` is signed. */
+export async function headOf(chat: SavedChat, sign: (sha256: string) => Promise<string>): Promise<Buffer> {
   const sha256 = hashOf(JSON.stringify(chat))
-  return Buffer.from(`${JSON.stringify({ format: FORMAT, version: VERSION, sha256, chat })}\n`)
+  const signature = await sign(sha256)
+  return Buffer.from(`${JSON.stringify({ format: FORMAT, version: VERSION, sha256, signature, chat })}\n`)
+}
+
+/** The hash of a state, which may be large. */
+export async function hashOfState(bytes: Uint8Array): Promise<string> {
+  const hash = createHash('sha256')
+  for (let at = 0; at < bytes.length; at += PIECE) {
+    hash.update(bytes.subarray(at, at + PIECE))
+    await nextTurnOfLoop()
+  }
+  return hash.digest('hex')
 }
 
 /** Writes it beside `file` first, as `making`, so that there is never half of it. */
@@ -60,6 +88,7 @@ export async function writeSaved(
   making = besides(file),
 ): Promise<void> {
   try {
+    if (head.length > MOST_JSON) throw new Error('it would be longer than what can be read again')
     await writeWhole(file, state ? [head, state] : [head], { isSynced: true, making })
   } catch (error) {
     throw new SessionFileError(`${file} cannot be written: ${(error as Error).message}`, file, {
@@ -69,26 +98,30 @@ export async function writeSaved(
 }
 
 /** The conversation in `file`. Of its JSON only: `readState()` reads the rest. @throws {SessionFileError} */
-export function readSaved(file: string): { readonly chat: SavedChat; readonly stateAt: number } {
+export function readSaved(file: string): SavedFile {
   const line = readLine(file)
-  const saved = parse(file, line)
-  if (saved.format !== FORMAT) throw notSaved(file)
-  if (saved.version !== VERSION)
+  const { format, version, sha256, signature, chat } = parse(file, line)
+  if (format !== FORMAT) throw notSaved(file)
+  if (version !== VERSION) {
+    const told = typeof version === 'number' ? `version ${version}` : 'no known version'
     throw new SessionFileError(
-      `${file} is of version ${saved.version} of the format; this library reads version ${VERSION}.`,
+      `${file} is of ${told} of the format; this library reads version ${VERSION}.`,
       file,
     )
-  if (saved.sha256 !== hashOf(JSON.stringify(saved.chat) ?? ''))
-    throw damaged(file, 'its checksum is another')
-  check(file, saved.chat as SavedChat)
-  return { chat: saved.chat as SavedChat, stateAt: line.length + 1 }
+  }
+  if (typeof sha256 !== 'string' || sha256 !== hashAgain(chat)) throw damaged(file, 'its checksum is another')
+  check(file, chat as SavedChat)
+  return { chat: chat as SavedChat, sha256, signature, stateAt: line.length + 1 }
 }
 
-/** The bytes of the cache; `undefined` where they are not all there, or more than `most`. */
+/**
+ * The bytes of the cache; `undefined` where they are not all there, or others, or more than `most`. For files of this user
+ * only.
+ */
 export async function readState(
   file: string,
   at: number,
-  bytes: number,
+  { bytes, sha256 }: SavedStateInfo,
   most: number,
 ): Promise<Uint8Array | undefined> {
   if (bytes > most) return undefined
@@ -97,7 +130,8 @@ export async function readState(
     try {
       if (saved.bytes !== at + bytes) return undefined
       const state = Buffer.allocUnsafeSlow(bytes)
-      return (await saved.fill(state, at)) === bytes ? state : undefined
+      if ((await saved.fill(state, at)) !== bytes) return undefined
+      return (await hashOfState(state)) === sha256 ? state : undefined
     } finally {
       await saved.close()
     }
@@ -132,7 +166,13 @@ function mayBegin(piece: Buffer): boolean {
 const unreadable = (file: string) => (why: string, cause?: NodeJS.ErrnoException) =>
   new SessionFileError(`${file} ${why}.`, file, { cause })
 
-type Envelope = { format?: unknown; version?: unknown; sha256?: unknown; chat?: unknown }
+type Envelope = {
+  readonly format?: unknown
+  readonly version?: unknown
+  readonly sha256?: unknown
+  readonly signature?: unknown
+  readonly chat?: unknown
+}
 
 function notSaved(file: string, cause?: unknown): SessionFileError {
   const message = `${file} is no session that save() has written. Messages in other files are given as "messages".`
@@ -140,12 +180,26 @@ function notSaved(file: string, cause?: unknown): SessionFileError {
 }
 
 function parse(file: string, line: Buffer): Envelope {
+  if (partsOf(line) > MOST_PARTS) throw damaged(file, 'it has more parts than any conversation')
   try {
     const saved: unknown = JSON.parse(line.toString())
     return typeof saved === 'object' && saved !== null ? saved : {}
   } catch (error) {
     throw notSaved(file, error)
   }
+}
+
+/** Objects and arrays in a line of JSON. */
+function partsOf(line: Buffer): number {
+  let parts = 0
+  for (let at = 0, isText = false; at < line.length; at++) {
+    const byte = line[at]
+    if (byte === 0x22) isText = !isText
+    else if (isText)
+      at += byte === 0x5c ? 1 : 0 // what a backslash stands before is text too
+    else if (byte === 0x7b || byte === 0x5b) parts++
+  }
+  return parts
 }
 
 // A checksum is no proof that we wrote it.
@@ -171,7 +225,11 @@ function check(file: string, chat: SavedChat): void {
       ) &&
       (lastAnswer === undefined ||
         (typeof lastAnswer.raw === 'string' && typeof lastAnswer.enableThinking === 'boolean')) &&
-      (state === undefined || (isCount(state.bytes) && areCounts(state.tokens) && isCount(state.inSlices)))
+      (state === undefined ||
+        (isCount(state.bytes) &&
+          typeof state.sha256 === 'string' &&
+          areCounts(state.tokens) &&
+          isCount(state.inSlices)))
     if (isFine) return
   } catch (error) {
     throw damaged(file, (error as Error).message)
@@ -181,6 +239,15 @@ function check(file: string, chat: SavedChat): void {
 
 function damaged(file: string, reason: string): SessionFileError {
   return new SessionFileError(`${file} is damaged: ${reason}.`, file)
+}
+
+/** Of what was parsed; `undefined` where that cannot be written again: it is nested too deep. */
+function hashAgain(chat: unknown): string | undefined {
+  try {
+    return hashOf(JSON.stringify(chat) ?? '')
+  } catch {
+    return undefined
+  }
 }
 
 function hashOf(text: string): string {

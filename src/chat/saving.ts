@@ -3,7 +3,8 @@ import type { SavedState } from '../engine/state-cache.ts'
 import type { Logger } from '../logger.ts'
 import type { Identity } from '../models/identity.ts'
 import type { History } from './history.ts'
-import { headOf, type readSaved, readState, type SavedChat } from './saved-file.ts'
+import { hashOfState, headOf, readState, type SavedChat, type SavedFile } from './saved-file.ts'
+import { isSigned, sign } from './session-key.ts'
 
 /** Options of `session.save(file, options)` and `session.savedSize(options)`. */
 export type SaveOptions = {
@@ -43,12 +44,19 @@ export async function collect(
   history: History,
   keeper: Keeper,
   { state: withState }: SaveOptions,
+  logger: Logger,
 ): Promise<{ readonly head: Buffer; readonly state: Uint8Array | undefined; readonly saved: SavedSession }> {
   const { record, skipped } = history.saved
   const state = withState ? await keeper.stateOf(history, record.tokens) : undefined
-  const info = state && { bytes: state.bytes.length, tokens: state.tokens, inSlices: state.inSlices }
+  const info = state && {
+    bytes: state.bytes.length,
+    sha256: await hashOfState(state.bytes),
+    tokens: state.tokens,
+    inSlices: state.inSlices,
+  }
   const { modelHash, cacheHash } = await keeper.identity()
-  const head = headOf({ ...said, modelHash, cacheHash, skipped, record, state: info })
+  const chat = { ...said, modelHash, cacheHash, skipped, record, state: info }
+  const head = await headOf(chat, (sha256) => sign(sha256, logger))
   const stateBytes = state?.bytes.length ?? 0
   const stateTokens = state?.tokens.length ?? 0
   const saved = { bytes: head.length + stateBytes, stateBytes, stateTokens, messages: said.messages.length }
@@ -63,18 +71,27 @@ export function checkSaveOptions(options: SaveOptions = {}): SaveOptions {
 }
 
 /**
- * Brings what a file knows beside the messages into `history` and the cache, as far as it fits this model. True where the
+ * Brings what a file knows beside the messages into `history` and the cache, as far as it fits this model and this user has
+ * saved it: a stranger's tokens need not be those of his messages, and a stranger's state may hold anything. True where the
  * model is the one that wrote the conversation.
  */
 export async function bringBack(
   file: string,
-  { chat, stateAt }: ReturnType<typeof readSaved>,
+  { chat, sha256, signature, stateAt }: SavedFile,
   history: History,
   keeper: Keeper,
   logger: Logger,
 ): Promise<boolean> {
-  const { modelHash, cacheHash } = await keeper.identity()
   const anew = 'the conversation is evaluated anew'
+  if (!(await isSigned(sha256, signature, logger))) {
+    logger.info(`${file} was not saved by this user on this machine: ${anew}`)
+    return false
+  }
+  const identity = await keeper
+    .identity()
+    .catch((error: Error) => void logger.warn(`${error.message}: ${anew}`))
+  if (!identity) return false
+  const { modelHash, cacheHash } = identity
   if (chat.modelHash !== modelHash) {
     logger.info(`${file} was saved with another model, "${chat.model}": ${anew}`)
     return false
@@ -85,9 +102,9 @@ export async function bringBack(
     logger.info(`${file} was saved with other options of the model, or another version: ${anew}`)
     return true
   }
-  const { bytes, tokens, inSlices } = chat.state
-  const state = await readState(file, stateAt, bytes, keeper.mostStateBytes)
-  if (state) keeper.offer(history, { tokens, inSlices, bytes: state })
+  const { tokens, inSlices } = chat.state
+  const bytes = await readState(file, stateAt, chat.state, keeper.mostStateBytes)
+  if (bytes) keeper.offer(history, { tokens, inSlices, bytes })
   else logger.warn(`${file} is damaged, but for its messages: ${anew}`)
   return true
 }

@@ -109,10 +109,14 @@ export class Engine {
     return { running, queued: waitingFor(this.#slots, this.#asks).length }
   }
 
-  /** See `Placement`. */
-  stateOf(conversation: object, tokens: readonly number[]): Promise<SavedState | undefined> {
+  /** See `Placement`. Other conversations' aborts are no matter to it. */
+  async stateOf(conversation: object, tokens: readonly number[]): Promise<SavedState | undefined> {
     const isBusy = (slot: Slot<Sequence>) => this.#stepping.some((work) => work.slot === slot)
-    return this.#placement.stateOf(conversation, tokens, isBusy)
+    try {
+      return await this.#placement.stateOf(conversation, tokens, isBusy)
+    } catch (error) {
+      throw translateFailure(error, 'The model')
+    }
   }
 
   /** See `Placement`. */
@@ -302,8 +306,9 @@ export class Engine {
     let results: NativeEvalResult[]
     try {
       // What was not brought in as it was meant to be is evaluated.
-      if (this.#placement.isPreparing && !(await this.#placement.prepared()))
-        return await this.#placement.forget(work.map(({ slot }) => slot))
+      const { preparations } = this.#placement
+      const failed = preparations.isEmpty ? [] : await preparations.failed()
+      if (failed.length > 0) return await this.#placement.forget(failed)
       if (!work.some(({ ask }) => this.#asks.includes(ask))) return // all of them have gone meanwhile
       const waiting = waitingFor(this.#slots, this.#asks).length
       const run =

@@ -1,5 +1,7 @@
 import type { Logger } from '../logger.ts'
 import type { NativeContext } from '../native/types.ts'
+import { Preparations } from './preparations.ts'
+import { ReadLock } from './read-lock.ts'
 import type { Sequence } from './sequence.ts'
 import { wholeSlices } from './slices.ts'
 import { commonPrefix, findGap, LEAST_REUSED, type Slot, type Slots } from './slots.ts'
@@ -20,16 +22,19 @@ export type PlacementShape = {
  * asked of it in order, so all of it is done before the step that follows.
  */
 export class Placement {
+  /** What was asked of the context for the next step. */
+  readonly preparations: Preparations
   #context: NativeContext
   readonly #slots: Slots<Sequence>
   readonly #states: StateCache
   readonly #shape: PlacementShape
-  #preparing: Promise<boolean>[] = []
   /** Of those who ask, how many wait until what they begin with is evaluated for another. */
   #heldBack = 0
   /** States that came from outside, each for its conversation until that goes on. */
   readonly #offered = new WeakMap<object, SavedState>()
   readonly #saving = new Set<Promise<void>>()
+  /** What slots hold is read for who asks, or is on its way into another context. */
+  readonly #held = new ReadLock()
   /** Slots whose keys are moved by the next step that is evaluated, not before. */
   readonly #shifting = new Set<Slot<Sequence>>()
 
@@ -38,10 +43,15 @@ export class Placement {
     this.#slots = slots
     this.#states = states
     this.#shape = shape
+    this.preparations = new Preparations(shape.logger)
   }
 
   /** Goes on with another, empty context of more sequences, into which it brings what the slots hold, where it can. */
-  async moveTo(context: NativeContext): Promise<void> {
+  moveTo(context: NativeContext): Promise<void> {
+    return this.#held.change(() => this.#move(context))
+  }
+
+  async #move(context: NativeContext): Promise<void> {
     const past = this.#context
     this.#context = context
     for (const slot of this.#slots.all) {
@@ -53,7 +63,7 @@ export class Placement {
           .then((bytes) => context.restore(slot.id, bytes))
           .then(
             () => true,
-            () => false,
+            (error: Error) => this.#isLost('is not moved', error),
           ))
       if (!moved) slot.keep(0)
     }
@@ -93,17 +103,6 @@ export class Placement {
     this.#heldBack = 0
   }
 
-  get isPreparing(): boolean {
-    return this.#preparing.length > 0
-  }
-
-  /** Whether all that was asked of the context since the last call went well, once it is done. */
-  async prepared(): Promise<boolean> {
-    const preparing = this.#preparing
-    this.#preparing = []
-    return (await Promise.all(preparing)).every(Boolean)
-  }
-
   /** A step was evaluated: nothing waits for one any more. */
   evaluated(): void {
     this.#shifting.clear()
@@ -119,7 +118,7 @@ export class Placement {
     const gap = findGap(slot.tokens, tokens)
     if (!gap) return
     this.#shape.logger.debug(`moving cached tokens from position ${gap.to} to ${gap.from}`)
-    this.#preparing.push(this.#context.shift(slot.id, gap.from, gap.to).catch(() => false))
+    this.preparations.add(slot, this.#context.shift(slot.id, gap.from, gap.to))
     this.#shifting.add(slot)
     slot.tokens.splice(gap.from, gap.to - gap.from)
   }
@@ -183,7 +182,7 @@ export class Placement {
     const [tokens, { inSlices }] = [[...slot.tokens], slot]
     const saving = this.#context.save(slot.id).then(
       (bytes) => this.#states.add({ tokens, inSlices, bytes }),
-      (error: Error) => this.#shape.logger.debug(`a conversation is not kept: ${error.message}`),
+      (error: Error) => void this.#isLost('is not kept', error),
     )
     this.#saving.add(saving)
     void saving.then(() => this.#saving.delete(saving))
@@ -214,6 +213,14 @@ export class Placement {
     isBusy: (slot: Slot<Sequence>) => boolean,
   ): Promise<SavedState | undefined> {
     if (!this.#shape.keepsAll) return undefined
+    return this.#held.read(() => this.#read(conversation, tokens, isBusy))
+  }
+
+  async #read(
+    conversation: object,
+    tokens: readonly number[],
+    isBusy: (slot: Slot<Sequence>) => boolean,
+  ): Promise<SavedState | undefined> {
     const slot = this.#slots.all.find((one) => one.conversation?.deref() === conversation)
     if (slot) await this.#context.positions(slot.id) // behind its last step, which may have been given up
     if (slot?.conversation?.deref() === conversation && !isBusy(slot) && !this.#shifting.has(slot)) {
@@ -235,29 +242,30 @@ export class Placement {
     this.#shape.logger.debug(`bringing back a conversation of ${state.tokens.length} tokens`)
     // Who shares only the beginning leaves it to whom it belongs to.
     if (isWhole) this.#states.remove(state)
-    this.#ask(this.#context.restore(slot.id, state.bytes))
+    this.preparations.add(slot, this.#restored(slot.id, state))
     slot.hold(state.tokens, state.inSlices)
+  }
+
+  // What is more than its tokens the next step drops.
+  async #restored(id: number, { bytes, tokens }: SavedState): Promise<boolean> {
+    const context = this.#context
+    await context.restore(id, bytes)
+    return (await context.positions(id)).max >= tokens.length - 1
   }
 
   #copy(from: Slot<Sequence>, to: Slot<Sequence>): void {
     this.#shape.logger.debug(`copying ${from.tokens.length} cached tokens of another conversation`)
-    this.#ask(this.#context.copy(from.id, to.id))
+    this.preparations.add(
+      to,
+      this.#context.copy(from.id, to.id).then(() => true),
+    )
     to.hold(from.tokens, from.inSlices)
   }
 
-  #ask(done: Promise<void>): void {
-    this.#preparing.push(
-      done.then(
-        () => true,
-        (error: Error & { readonly code?: string }) => {
-          const level = error.code === 'ERR_STATE' ? 'warn' : 'debug'
-          this.#shape.logger[level](
-            `what was cached is not used, the prompt is evaluated anew: ${error.message}`,
-          )
-          return false
-        },
-      ),
-    )
+  // It is evaluated anew. Only memory that is used up and a context that is closed can be the reason.
+  #isLost(what: string, { message }: Error): false {
+    this.#shape.logger.debug(`the cache of a conversation ${what}: ${message}`)
+    return false
   }
 
   /** Asks the context what a slot holds: a part of a failed step may have reached it. */

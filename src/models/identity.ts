@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { ModelError } from '../errors.ts'
 import type { ResolvedModelOptions } from '../options.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import type { LoadedWeights } from './open.ts'
@@ -11,7 +12,22 @@ export type Identity = {
   readonly cacheHash: string
 }
 
+/** @throws {ModelError} `ERR_MODEL_UNREADABLE` where its files are gone */
 export async function identify(
+  weights: LoadedWeights,
+  options: ResolvedModelOptions,
+  llamaVersion: string,
+): Promise<Identity> {
+  try {
+    return await hashesOf(weights, options, llamaVersion)
+  } catch (error) {
+    const { path } = weights.header
+    const message = `${path} cannot be told from other models any more: ${(error as Error).message}`
+    throw new ModelError('ERR_MODEL_UNREADABLE', message, path, { cause: error })
+  }
+}
+
+async function hashesOf(
   { header, adapters }: LoadedWeights,
   { keyType, valueType, lora, deterministic, nThreads }: ResolvedModelOptions,
   llamaVersion: string,

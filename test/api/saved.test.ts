@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { headOf, readSaved } from '../../src/chat/saved-file.ts'
+import { sign } from '../../src/chat/session-key.ts'
 import { type ChatSession, GPT4All, type ModelOptions } from '../../src/index.ts'
 import { EMBEDDED } from '../support/models.ts'
 
@@ -130,7 +131,7 @@ describe('a saved session', () => {
     const restored = (await open({ logger })).chatSession({ restore: file })
     const fresh = (await open()).chatSession({ messages: restored.messages })
     expect(await next(restored)).toEqual(await next(fresh))
-    expect(lines).toEqual([expect.stringMatching(/evaluated anew: .*damaged/)])
+    expect(lines).toEqual([expect.stringMatching(/is damaged.*evaluated anew/)])
   })
 
   test('knows how its last answer was written, so that continue() goes on with it', async () => {
@@ -201,11 +202,15 @@ describe('a file that is no saved session', () => {
     const file = newFile()
     const lines: string[] = []
     const warn = (line: string) => void lines.push(line)
-    const model = await open({ logger: { debug() {}, info() {}, warn, error() {} } })
+    const logger = { debug() {}, info() {}, warn, error() {} }
+    const model = await open({ logger })
     await (await talk(model)).save(file, { state: true })
     const { chat, stateAt } = readSaved(file)
     const bytes = 2 ** 37
-    writeFileSync(file, headOf({ ...chat, state: { ...chat.state!, bytes } }))
+    writeFileSync(
+      file,
+      await headOf({ ...chat, state: { ...chat.state!, bytes } }, (sha256) => sign(sha256, logger)),
+    )
     truncateSync(file, stateAt + bytes + 100)
     truncateSync(file, readSaved(file).stateAt + bytes)
     const before = process.memoryUsage.rss()

@@ -1,11 +1,12 @@
-import { createHash } from 'node:crypto'
+import { createHash, createHmac } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { GPT4All, SessionFileError } from '../../src/index.ts'
 import { seeded } from '../support/gguf-writer.ts'
 import { EMBEDDED } from '../support/models.ts'
+import { withBytes, words } from '../support/states.ts'
 
 // `npm run campaign:sessions -- --count 500 --seed 1` sets these.
 const count = Number(process.env.CAMPAIGN_COUNT ?? 100)
@@ -17,7 +18,36 @@ const NEXT = 'And of Spain?'
 
 /** Everything but the messages: who writes other messages into a file with the right checksum gets what he wrote. */
 const FIELDS = ['model', 'modelHash', 'cacheHash', 'ownSystem', 'skipped', 'lastAnswer', 'record', 'state']
+const WORDS = [
+  0,
+  1,
+  2,
+  3,
+  4,
+  16,
+  255,
+  511,
+  512,
+  513,
+  2 ** 16,
+  2 ** 24,
+  2 ** 31 - 1,
+  2 ** 31,
+  2 ** 32 - 1,
+  0x7f800000,
+  0x7c007c00,
+]
 const VALUES = [null, -1, 0.5, 2 ** 31, 1e300, '', 'x', [], {}, [[]], [-1], [2 ** 40], true]
+
+const home = mkdtempSync(join(tmpdir(), 'gpt4all-home-'))
+beforeAll(() => {
+  vi.stubEnv('HOME', home)
+  vi.stubEnv('USERPROFILE', home)
+})
+afterAll(() => {
+  vi.unstubAllEnvs()
+  rmSync(home, { recursive: true, force: true })
+})
 
 type Random = () => number
 const pick = <T>(random: Random, list: readonly T[]): T => list[Math.floor(random() * list.length)]!
@@ -44,6 +74,10 @@ const DAMAGES: Readonly<Record<string, (file: Buffer, random: Random, head: numb
     copy.copyWithin(to, from, from + Math.floor(random() * 5000))
     return copy
   },
+  'a crafted state, every checksum right': crafted,
+  'a crafted state, signed as well': (file, random, head) => signed(crafted(file, random, head)),
+  'another value, signed as well': (file, random, head) =>
+    signed(DAMAGES['another value, with its checksum']!(file, random, head)),
   'another value, with its checksum': (file, random, head) => {
     const saved = JSON.parse(file.subarray(0, head).toString())
     const { chat } = saved
@@ -57,13 +91,36 @@ const DAMAGES: Readonly<Record<string, (file: Buffer, random: Random, head: numb
   },
 }
 
+/** Words of it, where its structure is mostly, with the checksums that a stranger can make. */
+function crafted(file: Buffer, random: Random, head: number): Buffer {
+  const saved = JSON.parse(file.subarray(0, head).toString())
+  let state = file.subarray(head)
+  const most = random() < 0.8 ? 512 : state.length - 8
+  for (let i = 0; i <= random() * 4; i++) {
+    const at = 8 + 4 * Math.floor((random() * most) / 4)
+    state = Buffer.from(withBytes(state, at, words(pick(random, WORDS) >>> 0)))
+  }
+  saved.chat.state.sha256 = createHash('sha256').update(state).digest('hex')
+  saved.sha256 = createHash('sha256').update(JSON.stringify(saved.chat)).digest('hex')
+  return Buffer.concat([Buffer.from(`${JSON.stringify(saved)}\n`), state])
+}
+
+/** As if a stranger had this user's key. */
+function signed(file: Buffer): Buffer {
+  const end = file.indexOf('\n') + 1
+  const saved = JSON.parse(file.subarray(0, end).toString())
+  const key = readFileSync(join(home, '.cache', 'gpt4all-ts', 'sessions', 'key'))
+  saved.signature = createHmac('sha256', key).update(saved.sha256).digest('hex')
+  return Buffer.concat([Buffer.from(`${JSON.stringify(saved)}\n`), file.subarray(end)])
+}
+
 function flip(file: Buffer, at: number, random: Random): Buffer {
   const copy = Buffer.from(file)
   copy[at] = copy[at]! ^ (1 << Math.floor(random() * 8))
   return copy
 }
 
-test(`${count} damaged session files (seed ${seed}): a typed error, or the same text`, {
+test(`${count} damaged and crafted session files (seed ${seed}): a typed error, or the same text`, {
   timeout: 600_000,
 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'gpt4all-sessions-'))
@@ -89,13 +146,15 @@ test(`${count} damaged session files (seed ${seed}): a typed error, or the same 
         try {
           const restored = model.chatSession({ restore: path })
           expect(restored.messages, `${i}: ${kind}`).toEqual(messages)
-          // A record that is another one, checksum and all, may be as wrong as it likes; it must end.
+          // A record or a state that is another one, signed and all, may be as wrong as it likes; it must end.
           const text = await restored.generate(NEXT, GREEDY)
-          if (!kind.startsWith('another value')) expect(text, `${i}: ${kind}`).toBe(expected)
+          if (!kind.endsWith('signed as well')) expect(text, `${i}: ${kind}`).toBe(expected)
         } catch (error) {
           if (!(error instanceof SessionFileError)) throw error
           outcome = 'is refused'
         }
+        // Nothing of it is left in the model.
+        if (i % 10 === 0) expect(await session.regenerate(GREEDY), `behind ${i}: ${kind}`).toBe(expected)
         const told = `${kind}: ${outcome}`
         outcomes.set(told, (outcomes.get(told) ?? 0) + 1)
         rmSync(path)

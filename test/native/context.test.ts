@@ -484,7 +484,7 @@ describe('the cache', () => {
     expect(await context.positions(1)).toEqual({ min: -1, max: -1 })
   })
 
-  test('a damaged state is refused with ERR_STATE, and no sequence is touched', async () => {
+  test('a damaged state is refused with ERR_STATE and leaves its sequence empty, but no other', async () => {
     const fresh = await continueGreedily(context, model, prompt)
     await step(context, { sequence: 0, position: 0, tokens: prompt })
     const state = await context.save(0)
@@ -504,8 +504,9 @@ describe('the cache', () => {
       }),
     ]
     const position = prompt.length - 1
-    for (const [i, bytes] of damaged.entries()) {
-      await expect(context.restore(i % 2, bytes)).rejects.toThrow(code('ERR_STATE'))
+    for (const bytes of damaged) {
+      await step(context, { sequence: 1, position: 0, tokens: prompt })
+      await expect(context.restore(1, bytes)).rejects.toThrow(code('ERR_STATE'))
       expect(await context.positions(0)).toEqual({ min: 0, max: position })
       expect(await context.positions(1)).toEqual({ min: -1, max: -1 })
     }
@@ -573,6 +574,38 @@ describe('abort()', () => {
       late.map(() => 'ERR_ABORTED'),
     )
     expect((await after).tokens).toHaveLength(1)
+  })
+
+  test('gives up steps only: what else was asked of the context is done', async () => {
+    const where = await openContext(model, { sequences: 6, batchSize: 512, microBatchSize: 512 })
+    const fresh = await continueGreedily(where, model, prompt)
+    await step(where, { sequence: 0, position: 0, tokens: prompt })
+    const state = await where.save(0)
+    const position = prompt.length - 1
+    for (let round = 0; round < 20; round++) {
+      const given = where.eval([{ sequence: 5, position: 0, tokens: long(500) }]).then(
+        () => 'done',
+        (error) => error.code,
+      )
+      const asked = Promise.all([
+        where.save(0),
+        where.copy(0, 1),
+        where.restore(2, state),
+        where.positions(0),
+        where.remove(1, 0, -1),
+        where.copy(0, 1),
+        where.shift(3, 0, 1),
+      ])
+      await turns(round)
+      where.abort()
+      expect(await given).toMatch(/^(done|ERR_ABORTED)$/)
+      const held = { min: 0, max: position }
+      expect(await asked).toEqual([state, undefined, undefined, held, true, undefined, true])
+      for (const sequence of [1, 2]) expect(await where.positions(sequence)).toEqual(held)
+    }
+    for (const sequence of [0, 1, 2])
+      expect(await continueGreedily(where, model, prompt.subarray(-1), { sequence, position })).toEqual(fresh)
+    await where.close()
   })
 
   test('with nothing under way does nothing', async () => {
