@@ -9,7 +9,7 @@ const EMBEDDED = fileURLToPath(new URL('../../../models/gpt4all-ts-tiny-chat.Q8_
 // Without its end tokens, <|im_end|> and <|endoftext|>, the model goes on.
 const logitBias = { 2: Number.NEGATIVE_INFINITY, 0: Number.NEGATIVE_INFINITY }
 const ENDLESS = { temp: 0, repeatPenalty: 1, maxTokens: Number.POSITIVE_INFINITY, logitBias }
-const LONG = 'a fish and a dog. '.repeat(700)
+const LONG = 'a fish and a dog. '.repeat(600) // 3,601 tokens
 /** An `AbortError` has a number for a code. */
 const nameOf = ({ code, name }) => (typeof code === 'string' ? code : name)
 const QUESTION = ['The capital of France is', { maxTokens: 5, temp: 0 }]
