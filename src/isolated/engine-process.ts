@@ -237,7 +237,7 @@ export class EngineProcess {
     let rest = ''
     child.stderr?.on('data', (data) => {
       const lines = (rest + data).split('\n')
-      rest = lines.pop() ?? ''
+      rest = (lines.pop() ?? '').slice(0, LONGEST_LINE) // of a line without an end
       for (const line of lines) this.#remember(line, true)
     })
     child.stderr?.on('error', () => {})
