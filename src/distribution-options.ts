@@ -16,6 +16,11 @@ export type IsolatedEngineOptions = {
    * throws is an uncaught exception, as of any listener. @default none
    */
   readonly onCrash?: ((crash: EngineCrashedError) => void) | undefined
+  /**
+   * Environment variables for its process, beside what it gets of the program's: what Node.js, the loader, drivers and downloads
+   * need (`docs/isolation.md`). @default none
+   */
+  readonly env?: Readonly<Record<string, string>> | undefined
 }
 
 /** What models need to know of an `IsolatedEngine`. */
@@ -88,12 +93,22 @@ export function rpcServer(name: string, value: unknown): string {
 
 export function resolveEngineOptions(options: IsolatedEngineOptions = {}) {
   checkObject('options', options)
-  checkKnown(options, { maxRestarts: true, restartWindow: true, onCrash: true })
+  checkKnown(options, { maxRestarts: true, restartWindow: true, onCrash: true, env: true })
   return {
     maxRestarts: limit('maxRestarts', options.maxRestarts) ?? 5,
     restartWindow: number('restartWindow', options.restartWindow, 1, LONGEST_WINDOW) ?? 60_000,
     onCrash: callable('onCrash', options.onCrash),
+    env: variables(options.env),
   }
+}
+
+function variables(value: unknown = {}): Readonly<Record<string, string>> {
+  checkObject('env', value)
+  const isText = (text: unknown) => typeof text === 'string' && !text.includes('\0')
+  for (const [name, text] of Object.entries(value as object))
+    if (!isText(name) || name === '' || name.includes('=') || !isText(text))
+      throw optionError('env', 'an object of texts by the names of variables', value)
+  return { ...(value as Record<string, string>) }
 }
 
 function servers(value: unknown): readonly string[] {

@@ -1,5 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import { optionError } from './errors.ts'
+import { printable } from './printable.ts'
 
 /** Where log lines go: `console`, a pino or winston logger, or anything with these four methods. */
 export type Logger = {
@@ -27,7 +28,7 @@ export function writeLinesTo(write: ((line: string) => void) | undefined): void 
 /** A logger that writes lines of at least `level` to stderr (never stdout: that belongs to the program). */
 function stderrLogger(level: LogLevel): Logger {
   const levels = LOG_LEVELS.slice(LOG_LEVELS.indexOf(level))
-  return loggerOf(levels, (name, message) => writeLine(`gpt4all ${name}: ${message}\n`))
+  return loggerOf(levels, (name, message) => writeLine(`gpt4all ${name}: ${printable(message)}\n`))
 }
 
 /**

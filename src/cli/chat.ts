@@ -10,7 +10,7 @@ import { Highlighter } from './markdown.ts'
 import { named } from './models-folder.ts'
 import type { Context } from './program.ts'
 import { remember, remembered, rememberModel } from './remembered.ts'
-import { paint } from './terminal.ts'
+import { paint, type Terminal } from './terminal.ts'
 
 const EXAMPLES = `
 Examples:
@@ -46,13 +46,7 @@ export function addChat(program: Command, { terminal }: Context): void {
     const input = new Input(inputs)
     try {
       if (values.load) note(await conversation.load(values.load))
-      note(
-        paint(
-          'dim',
-          `${conversation.name}. /help tells what else can be said; Ctrl-D leaves.`,
-          process.stderr,
-        ),
-      )
+      note(paint('dim', `${conversation.name}. /help tells what else can be said; Ctrl-D leaves.`))
       await talk(conversation, input, { note, write })
     } finally {
       input.close()
@@ -62,7 +56,7 @@ export function addChat(program: Command, { terminal }: Context): void {
   })
 }
 
-type Output = { readonly note: (text: string) => void; readonly write: (text: string) => Promise<void> }
+type Output = Pick<Terminal, 'note' | 'write'>
 
 async function talk(conversation: Conversation, input: Input, { note, write }: Output): Promise<void> {
   for (let said = await input.next(); said !== undefined; said = await input.next()) {
@@ -73,7 +67,7 @@ async function talk(conversation: Conversation, input: Input, { note, write }: O
       else if (command === 'exit' || command === 'quit') return
       else note(await conversation.command(command, rest.trim()))
     } catch (error) {
-      note(`${paint('red', 'error:', process.stderr)} ${tell(error).message}`)
+      note(paint('red', 'error:'), ` ${tell(error).message}`)
     }
   }
 }
@@ -93,11 +87,11 @@ async function answer(
       const thinks = channel === 'reasoning'
       if (isThinking && !thinks) await write('\n\n')
       isThinking = thinks
-      await write(thinks ? paint('dim', text) : highlighter.push(text))
+      await write(...(thinks ? [paint('dim', text)] : highlighter.push(text)))
     }
   } finally {
     release()
-    await write(`${highlighter.end()}\n`)
+    await write(...highlighter.end(), '\n')
   }
   conversation.noteResult(await generation.result)
 }

@@ -1,5 +1,5 @@
 import { isCancel, select } from '@clack/prompts'
-import { GPT4All } from '../index.ts'
+import { GPT4All, printableLine } from '../index.ts'
 import { Interrupted } from './failure.ts'
 import { embeddedModel, usable } from './models-folder.ts'
 import { modelUsedLast, noModel } from './remembered.ts'
@@ -21,7 +21,7 @@ export async function choose(modelPath: string | undefined, note: (text: string)
   }
   const offered = local.length > 0 ? [] : await smallOnes(note)
   const options = [
-    ...local.map(({ name, bytes }) => ({ value: name, label: name, hint: size(bytes) })),
+    ...local.map(({ name, bytes }) => ({ value: name, label: printableLine(name), hint: size(bytes) })),
     ...offered,
     {
       value: embeddedModel(),
@@ -45,7 +45,7 @@ async function smallOnes(note: (text: string) => void) {
     .slice(0, MOST_OFFERED)
     .map(({ filename, filesize, name }) => ({
       value: filename,
-      label: name ?? filename,
+      label: printableLine(name ?? filename),
       hint: `a download of ${size(filesize ?? 0)}`,
     }))
 }

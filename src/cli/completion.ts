@@ -18,7 +18,7 @@ export function addCompletion(program: Command, { terminal }: Context): void {
       const write = Object.hasOwn(SCRIPTS, shell) ? SCRIPTS[shell] : undefined
       if (!write)
         throw new UsageError(`There are scripts for ${Object.keys(SCRIPTS).join(', ')}, not for ${shell}.`)
-      terminal().result(write(program))
+      terminal().data(write(program))
     })
 }
 

@@ -34,8 +34,9 @@ export function addDoctor(program: Command, { terminal }: Context): void {
       ]
       if (values.json) result(JSON.stringify(findings, undefined, 2))
       else {
-        const mark = (isFine: boolean) => (isFine ? paint('green', 'ok  ') : paint('red', 'no  '))
-        result(table(findings.map(({ what, found, isFine }) => [mark(isFine) + what, found])))
+        const lines = table(findings.map(({ what, found }) => [what, found])).split('\n')
+        for (const [i, { isFine }] of findings.entries())
+          result(isFine ? paint('green', 'ok') : paint('red', 'no'), `  ${lines[i]}`)
       }
       if (findings.some(({ isFine }) => !isFine)) process.exitCode = 1
     })

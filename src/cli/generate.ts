@@ -10,6 +10,8 @@ import { rememberModel, usualModel } from './remembered.ts'
 
 /** The last word where the rest comes through an input that is no pipe of a shell. */
 const STDIN = '-'
+/** More than any context holds, bytes. */
+const MOST_INPUT = 64 * 2 ** 20
 
 const EXAMPLES = `
 Examples:
@@ -35,7 +37,7 @@ export function addGenerate(program: Command, { terminal }: Context): void {
     .addHelpText('after', EXAMPLES)
   withFlags(withFlags(command, GENERATE_FLAGS), MODEL_FLAGS)
   command.action(async (words: string[], values) => {
-    const { write, result, progress } = terminal()
+    const { write, result, data, progress } = terminal()
     const signal = signalOf()
     if (values.raw && values.system !== undefined)
       throw new UsageError('--system does not go with --raw, which uses no template.')
@@ -51,7 +53,7 @@ export function addGenerate(program: Command, { terminal }: Context): void {
     if (streams) for await (const piece of generation) await write(piece)
     const made = await generation.result
     if (values.json) result(JSON.stringify({ model: model.name, ...made }, undefined, 2))
-    else result(streams ? '' : made.text)
+    else data(streams ? '' : made.text)
     await model.close()
   })
 }
@@ -77,7 +79,13 @@ function isPiped(): boolean {
 
 async function readAll(): Promise<string> {
   if (process.stdin.isTTY) return ''
-  const chunks: Buffer[] = []
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
-  return Buffer.concat(chunks).toString().replace(/\n$/, '')
+  // Whatever the pieces in which it comes; of its memory the system gives what is written.
+  const whole = Buffer.allocUnsafeSlow(MOST_INPUT)
+  let length = 0
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    if (length + chunk.length > MOST_INPUT)
+      throw new UsageError(`What comes through the pipe has more than ${MOST_INPUT / 2 ** 20} MiB.`)
+    length += chunk.copy(whole, length)
+  }
+  return whole.toString('utf8', 0, length).replace(/\n$/, '')
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
+import { inspect } from 'node:util'
 import { Interrupted, tell } from './failure.ts'
 import { makeProgram } from './program.ts'
-import { paint } from './terminal.ts'
+import { paint, tell as tellLine } from './terminal.ts'
 
 async function main(): Promise<void> {
   const program = makeProgram()
@@ -13,9 +14,9 @@ async function main(): Promise<void> {
     await program.parseAsync()
   } catch (error) {
     const { code, message, hint } = tell(error)
-    if (message) process.stderr.write(`${paint('red', 'error:', process.stderr)} ${message}\n`)
-    if (hint) process.stderr.write(`${hint}\n`)
-    if (program.opts().verbose && !(error instanceof Interrupted)) console.error(error)
+    if (message) tellLine(paint('red', 'error:'), ` ${message}`)
+    if (hint) tellLine(hint)
+    if (program.opts().verbose && !(error instanceof Interrupted)) tellLine(inspect(error))
     process.exitCode = code
   }
 }

@@ -1,6 +1,6 @@
 import { createInterface, type Interface } from 'node:readline'
 import { EXIT } from './failure.ts'
-import { paint } from './terminal.ts'
+import { paint, shown } from './terminal.ts'
 
 const PROMPT = '> '
 const MORE = '. '
@@ -124,7 +124,7 @@ export class Input {
 
   #prompt(text: string): void {
     if (!this.#isTerminal || this.#read.length > 0) return
-    this.#lines.setPrompt(paint('cyan', text))
+    this.#lines.setPrompt(shown([paint('cyan', text)], process.stdout))
     this.#lines.prompt()
   }
 
@@ -154,7 +154,7 @@ export class Input {
       this.#lines.close()
     } else {
       this.#isLeaving = true
-      process.stdout.write(`\n${paint('dim', '(Ctrl-C again leaves)')}\n`)
+      process.stdout.write(shown(['\n', paint('dim', '(Ctrl-C again leaves)'), '\n'], process.stdout))
       this.#lines.write(null, { ctrl: true, name: 'u' })
       this.#lines.prompt()
     }

@@ -1,4 +1,4 @@
-import { paint } from './terminal.ts'
+import { type Piece, paint } from './terminal.ts'
 
 type Style = 'cyan' | 'bold' | undefined
 
@@ -12,7 +12,6 @@ const TOKENS = /\n|`+|\*\*|\*|[^\n`*]+/g
 
 /** Colours the Markdown of an answer as it comes: code, bold text, headings. Of the text itself nothing changes. */
 export class Highlighter {
-  readonly #stream: NodeJS.WriteStream
   #held = ''
   #line = ''
   #isFenced = false
@@ -20,18 +19,14 @@ export class Highlighter {
   #ofLine: Style
   #ofPart: Style
 
-  constructor(stream: NodeJS.WriteStream = process.stdout) {
-    this.#stream = stream
-  }
-
-  push(text: string): string {
+  push(text: string): Piece[] {
     const all = this.#held + text
     this.#held = this.#unclear(all)
     return this.#paint(all.slice(0, all.length - this.#held.length))
   }
 
   /** What it still has. */
-  end(): string {
+  end(): Piece[] {
     const rest = this.#held
     this.#held = ''
     return this.#paint(rest)
@@ -47,12 +42,12 @@ export class Highlighter {
     return mark.startsWith('#') && said !== '' ? '' : mark
   }
 
-  #paint(text: string): string {
+  #paint(text: string): Piece[] {
     const tokens = text.match(TOKENS) ?? []
-    return tokens.map((token, i) => this.#token(token, tokens[i + 1], tokens[i + 2])).join('')
+    return tokens.map((token, i) => this.#token(token, tokens[i + 1], tokens[i + 2]))
   }
 
-  #token(token: string, next: string | undefined, afterNext: string | undefined): string {
+  #token(token: string, next: string | undefined, afterNext: string | undefined): Piece {
     if (token === '\n') {
       this.#line = ''
       this.#ofLine = this.#isFenced ? 'cyan' : undefined
@@ -71,7 +66,7 @@ export class Highlighter {
     const mark = this.#markOf(token, next)
     const style = this.#ofLine ?? mark ?? this.#ofPart
     if (mark) this.#ofPart = this.#ofPart === mark ? undefined : mark
-    return style ? paint(style, token, this.#stream) : token
+    return style ? paint(style, token) : token
   }
 
   /** What begins or ends with it; two stars before a space begin nothing. */

@@ -3,7 +3,14 @@ import { rm } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { confirm } from '@clack/prompts'
 import { type Command, Option } from 'commander'
-import { type CatalogEntry, DEFAULTS, defaultModelPath, GPT4All, type MemoryPlan } from '../index.ts'
+import {
+  type CatalogEntry,
+  DEFAULTS,
+  defaultModelPath,
+  GPT4All,
+  type MemoryPlan,
+  printableLine,
+} from '../index.ts'
 import { EXIT, Interrupted, refuseWords, UsageError } from './failure.ts'
 import { number } from './flags.ts'
 import { signalOf } from './interrupt.ts'
@@ -77,7 +84,7 @@ export function addModels(program: Command, { terminal }: Context): void {
       ])
       result(rows.length > 0 ? table(rows) : '  none')
       if (remote.length === 0) return
-      result(`\n${paint('bold', 'To download:')}`)
+      result('\n', paint('bold', 'To download:'))
       result(
         table(
           remote.map(({ filename, filesize, ramrequired, name }) => [
@@ -99,13 +106,13 @@ export function addModels(program: Command, { terminal }: Context): void {
     .option('--md5sum <hex>', 'the same, as GPT4All tells it')
     .option('-f, --force', 'download it again where it is there already')
     .action(async (name: string, values) => {
-      const { result, progress } = terminal()
+      const { data, progress } = terminal()
       const { modelPath, url, sha256sum, md5sum, force } = values
       if (url !== undefined && !URL.canParse(url)) throw new UsageError(`"${url}" is no address for --url`)
       const options = { modelPath, url, sha256sum, md5sum, force, ...progress, signal: signalOf() }
       await GPT4All.downloadModel(name, options)
       const { path } = await GPT4All.retrieveModel(name, { modelPath, allowDownload: false, ...progress })
-      result(path)
+      data(path)
     })
 
   models
@@ -159,7 +166,7 @@ export function addModels(program: Command, { terminal }: Context): void {
     .description('Converts a .bin file of the time before GGUF, and tells where the result lies.')
     .addOption(modelPath())
     .action(async (name: string, values) => {
-      const { result, note, progress } = terminal()
+      const { data, note, progress } = terminal()
       const place = placeOf(name, values.modelPath)
       const options = {
         modelPath: place.modelPath,
@@ -170,7 +177,7 @@ export function addModels(program: Command, { terminal }: Context): void {
       const { path } = await GPT4All.retrieveModel(place.name, options)
       if (basename(path).replace(/\.gguf$/, '') === basename(place.name).replace(/\.gguf$/, ''))
         note('It is a GGUF file already: there is nothing to convert.')
-      result(path)
+      data(path)
     })
 
   models
@@ -185,7 +192,10 @@ export function addModels(program: Command, { terminal }: Context): void {
       if (!values.yes) {
         if (process.stdin.isTTY !== true)
           throw new UsageError(`this would delete ${paths.join(', ')}; --yes does`)
-        const sure = await confirm({ message: `Delete ${paths.join(', ')}?`, initialValue: false })
+        const sure = await confirm({
+          message: `Delete ${paths.map(printableLine).join(', ')}?`,
+          initialValue: false,
+        })
         if (sure !== true) throw new Interrupted('kept')
       }
       for (const path of paths) {

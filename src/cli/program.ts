@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { VERSION } from '../index.ts'
+import { printable, VERSION } from '../index.ts'
 import { addBench } from './bench.ts'
 import { addChat } from './chat.ts'
 import { addCompletion } from './completion.ts'
@@ -27,6 +27,8 @@ export function makeProgram(): Command {
     .option('--verbose', 'tell what is going on, and where an error comes from', false)
     .addHelpText('after', ENDS)
     .exitOverride()
+    // What it tells of arguments may quote them.
+    .configureOutput({ writeErr: (text) => void process.stderr.write(printable(text)) })
     .showHelpAfterError('`--help` tells the options.')
   for (const add of [addChat, addGenerate, addModels, addServe, addBench, addDoctor, addCompletion])
     add(program, context)

@@ -62,6 +62,8 @@ export function addServe(program: Command, { terminal }: Context): void {
       number,
     )
     .option('--max-queue <count>', 'generations that may wait (default: 100)', number)
+    .option('--body-memory <MiB>', 'memory for the bodies of requests under way (default: 256)', number)
+    .option('--body-timeout <seconds>', 'until a body must have come in (default: 60)', number)
     .option('--max-models <count>', 'models loaded at a time (default: 2)', number)
     .option('--idle-timeout <seconds>', 'until an unused model is unloaded (default: 300)', number)
     .option('--stream-interval <ms>', 'how long pieces of a stream may be kept back (default: 32)', number)
@@ -82,6 +84,7 @@ export function addServe(program: Command, { terminal }: Context): void {
     if (!model && (await localModels(modelPath)).length === 0)
       warnings.warn(`there is no model in ${modelPath} yet: \`gpt4all-ts models download\` gets one`)
     const requests: Logger = { ...warnings, info: note }
+    const scaled = (value: number | undefined, unit: number) => value && Math.round(value * unit)
     const { maxQueue, maxModels, streamInterval, allowedHosts, corsOrigins, allowAnyone, logPrompts, page } =
       values
     const server = createServer(model, {
@@ -89,7 +92,9 @@ export function addServe(program: Command, { terminal }: Context): void {
       ...{ maxQueue, maxModels, streamInterval, allowedHosts, corsOrigins, allowAnyone, logPrompts, page },
       apiKey: values.apiKey ?? (process.env.GPT4ALL_API_KEY || undefined),
       engineRetry: ENGINE_RETRY_MS,
-      idleTimeout: idleTimeout === undefined ? undefined : 1000 * idleTimeout,
+      idleTimeout: scaled(idleTimeout, 1000),
+      bodyMemory: scaled(values.bodyMemory, 2 ** 20),
+      bodyTimeout: scaled(values.bodyTimeout, 1000),
       defaults: valuesOf(values, DEFAULT_FLAGS),
       logger: quiet ? warnings : requests,
     })

@@ -1,15 +1,22 @@
 import { styleText } from 'node:util'
-import type { Logger, Progress } from '../index.ts'
+import { type Logger, type Progress, printable, printableLine } from '../index.ts'
+
+/** Text in a colour or another style. */
+type Painted = { readonly style: Parameters<typeof styleText>[0]; readonly text: string }
+/** Text of anybody's: what a terminal would obey in it is made harmless where it is written. */
+export type Piece = string | Painted
 
 /** Where a command writes: results to stdout, all else to stderr. */
 export type Terminal = {
   readonly quiet: boolean
-  /** A result; a line feed follows. */
-  result(text?: string): void
-  /** Text of a result as it comes. */
-  write(text: string): Promise<void>
+  /** A result for people, or as JSON; a line feed follows. */
+  result(...pieces: readonly Piece[]): void
+  /** A result for programs, byte by byte where stdout is no terminal; a line feed follows. */
+  data(text: string): void
+  /** Text of such a result as it comes. */
+  write(...pieces: readonly Piece[]): Promise<void>
   /** What is going on; not with `--quiet`. */
-  note(text: string): void
+  note(...pieces: readonly Piece[]): void
   readonly logger: Logger
   /** Options that show progress: bars on a terminal, lines elsewhere. */
   readonly progress: {
@@ -26,24 +33,26 @@ export function openTerminal({
   readonly quiet: boolean
   readonly verbose: boolean
 }): Terminal {
-  const note = (text: string) => {
-    if (!quiet) process.stderr.write(`${text}\n`)
+  const { stdout } = process
+  const note = (...pieces: readonly Piece[]) => {
+    if (!quiet) tell(...pieces)
   }
   const nothing = () => {}
   const logger: Logger = {
     debug: nothing,
     info: verbose ? note : nothing,
     warn: (line) => note(`warning: ${line}`),
-    error: (line) => void process.stderr.write(`error: ${line}\n`),
+    error: (line) => tell(`error: ${line}`),
   }
   const bars = !quiet && process.stderr.isTTY === true
   return {
     quiet,
-    result: (text = '') => void process.stdout.write(`${text}\n`),
-    write: (text) =>
+    result: (...pieces) => void stdout.write(`${shown(pieces, stdout)}\n`),
+    data: (text) => void stdout.write(`${exact([text])}\n`),
+    write: (...pieces) =>
       new Promise((resolve) => {
-        if (process.stdout.write(text)) resolve()
-        else process.stdout.once('drain', resolve)
+        if (stdout.write(exact(pieces))) resolve()
+        else stdout.once('drain', resolve)
       }),
     note,
     logger,
@@ -67,20 +76,36 @@ export function size(bytes: number): string {
   return bytes >= 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${Math.ceil(bytes / 1000)} kB`
 }
 
-/** Colours where stderr or stdout is a terminal, and `NO_COLOR` is not set. */
-export function paint(
-  style: Parameters<typeof styleText>[0],
-  text: string,
-  stream: NodeJS.WriteStream = process.stdout,
-): string {
+/** A line to stderr, whatever was asked for. */
+export function tell(...pieces: readonly Piece[]): void {
+  process.stderr.write(`${shown(pieces, process.stderr)}\n`)
+}
+
+export const paint = (style: Painted['style'], text: string): Painted => ({ style, text })
+
+/** As it is written to `stream`: with colours where that is a terminal and `NO_COLOR` is not set. */
+export function shown(pieces: readonly Piece[], stream: NodeJS.WriteStream, clean = printable): string {
   const coloured = stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb'
-  return coloured ? styleText(style, text, { validateStream: false }) : text
+  return pieces
+    .map((piece) => {
+      if (typeof piece === 'string') return clean(piece)
+      const text = clean(piece.text)
+      return coloured ? styleText(piece.style, text, { validateStream: false }) : text
+    })
+    .join('')
+}
+
+/** For stdout: programs get every byte. */
+function exact(pieces: readonly Piece[]): string {
+  const { stdout } = process
+  return stdout.isTTY === true ? shown(pieces, stdout) : shown(pieces, stdout, (text) => text)
 }
 
 /** Rows with their columns under each other. */
 export function table(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]?.map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0))) ?? []
-  return rows
+  const cells = rows.map((row) => row.map(printableLine))
+  const widths = cells[0]?.map((_, i) => Math.max(...cells.map((row) => row[i]?.length ?? 0))) ?? []
+  return cells
     .map((row) =>
       row
         .map((cell, i) => cell.padEnd(widths[i]!))

@@ -5,7 +5,7 @@ import type { Activity } from '../engine/engine.ts'
 import type { EngineCrashedError } from '../errors.ts'
 import { type Logger, publishPrompt } from '../logger.ts'
 import type { Progress } from '../models/progress.ts'
-import { environmentOf } from '../native/own-node.ts'
+import { environmentOf } from '../native/child-environment.ts'
 import { crashOf, type End } from './crash.ts'
 import { hostFile } from './host-file.ts'
 import { Outbox } from './outbox.ts'
@@ -58,10 +58,14 @@ export class EngineProcess {
   #nextId = 0
 
   /** `onCrash` hears of an end that nobody asked for, before any of those whom it concerns. */
-  constructor(cwd: string, onCrash: (crash: EngineCrashedError) => void) {
+  constructor(
+    cwd: string,
+    env: Readonly<Record<string, string>>,
+    onCrash: (crash: EngineCrashedError) => void,
+  ) {
     this.#child = fork(hostFile(), [], {
       cwd,
-      env: { ...environmentOf('engine'), GGML_NO_BACKTRACE: '1' },
+      env: environmentOf('engine', { GGML_NO_BACKTRACE: '1', ...env }),
       execArgv: [],
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -237,7 +241,7 @@ export class EngineProcess {
     let rest = ''
     child.stderr?.on('data', (data) => {
       const lines = (rest + data).split('\n')
-      rest = lines.pop() ?? ''
+      rest = (lines.pop() ?? '').slice(0, LONGEST_LINE) // of a line without an end
       for (const line of lines) this.#remember(line, true)
     })
     child.stderr?.on('error', () => {})

@@ -37,6 +37,7 @@ export class IsolatedEngine implements EngineHandle {
   readonly #maxRestarts: number
   readonly #restartWindow: number
   readonly #onCrash: IsolatedEngineOptions['onCrash']
+  readonly #env: Readonly<Record<string, string>>
   readonly #crashes: number[] = []
   #process: EngineProcess | undefined
   #lastCrash: EngineCrashedError | undefined
@@ -47,10 +48,11 @@ export class IsolatedEngine implements EngineHandle {
 
   /** No process is started before a model needs one. @throws {TypeError | RangeError} `ERR_OPTION` */
   constructor(options?: IsolatedEngineOptions) {
-    const { maxRestarts, restartWindow, onCrash } = resolveEngineOptions(options)
+    const { maxRestarts, restartWindow, onCrash, env } = resolveEngineOptions(options)
     this.#maxRestarts = maxRestarts
     this.#restartWindow = restartWindow
     this.#onCrash = onCrash
+    this.#env = env
   }
 
   /** Of the process that runs; `undefined` where none does. */
@@ -85,7 +87,7 @@ export class IsolatedEngine implements EngineHandle {
     if (this.#down) throw this.#down
     if (this.#process) this.#restarts++
     this.#cwd ??= process.cwd()
-    this.#process = new EngineProcess(this.#cwd, listenerOf(new WeakRef(this)))
+    this.#process = new EngineProcess(this.#cwd, this.#env, listenerOf(new WeakRef(this)))
     abandoned.register(this, this.#process, this)
     return this.#process
   }

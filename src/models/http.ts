@@ -26,6 +26,9 @@ const UNTRUSTED = /CERT|UNABLE_TO_VERIFY/
 /** Bytes of a body that may gather while those before them are consumed. */
 const HIGH_WATER = 2 ** 20
 const MOST_WAIT_MS = 60_000
+/** A chunk for each byte would cost a thousand times what the bytes do: so many of fewer bytes than that, on average, are refused. */
+const MOST_TINY = 50_000
+const TINY_BYTES = 64
 
 /** What a server answered. The body must be `read()` to its end, or `close()`d. */
 export type Answer = {
@@ -137,6 +140,7 @@ async function ask(
 
 /** What became of the body, told apart from what its reader throws. */
 class BodyFailure extends Error {}
+class TinyPieces extends Error {}
 
 async function drain(
   body: Readable,
@@ -145,6 +149,7 @@ async function drain(
 ): Promise<void> {
   let pieces: Uint8Array[] = []
   let bytes = 0
+  const all = { pieces: 0, bytes: 0 }
   let isWhole = false
   let isClosed = body.closed
   let error: unknown = body.errored
@@ -162,7 +167,11 @@ async function drain(
   body.on('data', (piece: Uint8Array) => {
     pieces.push(piece)
     bytes += piece.length
+    all.pieces++
+    all.bytes += piece.length
     if (bytes >= HIGH_WATER) body.pause()
+    if (all.pieces > MOST_TINY && all.bytes < TINY_BYTES * all.pieces)
+      body.destroy(new TinyPieces('it comes in pieces of a few bytes'))
     wake()
   })
   while (pieces.length > 0 || !isClosed) {
@@ -196,7 +205,7 @@ function failure(error: unknown, at: URL, proxy: string | undefined, signal: Abo
   const advice = isUntrusted ? ' (NODE_EXTRA_CA_CERTS names a file of certificates to trust)' : ''
   return new DownloadError(`${at.host} cannot be read${way}: ${why}${advice}`, {
     url: shown(at),
-    retry: !isUntrusted,
+    retry: !isUntrusted && !(error instanceof TinyPieces),
     cause: error,
   })
 }

@@ -1,5 +1,6 @@
 import type { MultiBar, SingleBar } from 'cli-progress'
 import { writeLinesTo } from '../logger.ts'
+import { printableLine } from '../printable.ts'
 import type { Progress } from './progress.ts'
 
 type OnProgress = (progress: Progress) => void
@@ -44,7 +45,7 @@ export async function withProgressBar<T>(
     bars.update()
   })
   try {
-    return await work(barsOf(bars, title))
+    return await work(barsOf(bars, printableLine(title)))
   } finally {
     if (--shown.count === 0) {
       writeLinesTo(undefined)

@@ -7,7 +7,7 @@ import type {
   TokenProbability,
 } from '../index.ts'
 import { type AnswerFormat, answer, finishReasonOf } from './answer.ts'
-import { readJson } from './body.ts'
+import type { Bodies } from './body.ts'
 import { badParameter } from './errors.ts'
 import type { Exchange } from './exchange.ts'
 import type { ModelPool } from './models.ts'
@@ -20,10 +20,12 @@ export async function chatCompletions(
   request: Request,
   exchange: Exchange,
   pool: ModelPool,
+  bodies: Bodies,
   options: ResolvedServerOptions,
 ): Promise<Response> {
-  const chat = readChatRequest(await readJson(request, options.maxBodyBytes))
-  const messages = messagesOf(chat, options.maxMessages)
+  pool.refuseAny()
+  const chat = await bodies.read(request, exchange, (body) => readChatRequest(body, options.maxMessages))
+  const messages = messagesOf(chat)
   const count = countOf(chat.n, 1, options.maxChoices)
   const logprobs = logprobsOf(chat)
   const { id, model, release } = await pool.use(chat.model ?? undefined, count, exchange.signal)
@@ -62,12 +64,7 @@ function speak(
   return messages.at(-1)?.role === 'user' ? session.regenerate(sampling) : session.continue(sampling)
 }
 
-function messagesOf({ messages }: ChatRequest, most: number): readonly ChatMessage[] {
-  if (messages.length > most)
-    throw badParameter(
-      'messages',
-      `"messages" has ${messages.length} messages; ${most} are accepted at most.`,
-    )
+function messagesOf({ messages }: ChatRequest): readonly ChatMessage[] {
   const last = messages.at(-1)!.role
   if (last !== 'user' && last !== 'assistant')
     throw badParameter(

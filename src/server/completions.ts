@@ -1,6 +1,6 @@
 import type { GenerationResult, GPT4All, TokenLogprob, TokenProbability } from '../index.ts'
 import { type AnswerFormat, answer, finishReasonOf } from './answer.ts'
-import { readJson } from './body.ts'
+import type { Bodies } from './body.ts'
 import { countOf } from './chat.ts'
 import { badParameter } from './errors.ts'
 import type { Exchange } from './exchange.ts'
@@ -17,9 +17,13 @@ export async function completions(
   request: Request,
   exchange: Exchange,
   pool: ModelPool,
+  bodies: Bodies,
   options: ResolvedServerOptions,
 ): Promise<Response> {
-  const asked = readCompletionRequest(await readJson(request, options.maxBodyBytes))
+  pool.refuseAny()
+  const asked = await bodies.read(request, exchange, (body) =>
+    readCompletionRequest(body, options.maxChoices),
+  )
   if (asked.echo && typeof asked.logprobs === 'number')
     throw badParameter(
       'echo',

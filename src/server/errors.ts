@@ -62,9 +62,9 @@ export function badParameter(param: string, message: string, code?: string): Api
   return new ApiError(400, message, { param, ...(code !== undefined && { code }) })
 }
 
-export function tooMany(message: string, retryAfterSeconds: number): ApiError {
+export function tooMany(message: string, retryAfterSeconds: number, code = 'queue_full'): ApiError {
   const headers = { 'retry-after': String(retryAfterSeconds) }
-  return new ApiError(429, message, { code: 'queue_full', headers })
+  return new ApiError(429, message, { code, headers })
 }
 
 /** It may start again after so long, `Infinity` where that is not known. */

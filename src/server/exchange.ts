@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import type { Generation, GenerationResult, Logger, Usage } from '../index.ts'
+import type { Pieces } from './body-pieces.ts'
 import type { ApiError } from './errors.ts'
 import type { Metrics } from './metrics.ts'
 import { isParameter } from './schema.ts'
@@ -23,6 +24,8 @@ export class Exchange {
   readonly id: string
   /** Aborts when the client goes away, or the server gives up. */
   readonly signal: AbortSignal
+  /** Its body. */
+  readonly pieces: Pieces
   readonly #giveUp = new AbortController()
   readonly #request: Request
   readonly #path: string
@@ -33,19 +36,20 @@ export class Exchange {
   #prompts: readonly GenerationResult[] = []
   #generations: readonly Generation[] = []
   #choicesPerPrompt = 1
-  #release = () => {}
+  readonly #atEnd: (() => void)[] = []
   #isStreaming = false
   #isOver = false
   #hasLeft = false
-  #onEnd = () => {}
+  #resolveEnded = () => {}
   /** Resolves when it is over. */
   readonly ended = new Promise<void>((resolve) => {
-    this.#onEnd = resolve
+    this.#resolveEnded = resolve
   })
 
-  constructor(request: Request, path: string, sinks: Sinks) {
+  constructor(request: Request, pieces: Pieces, path: string, sinks: Sinks) {
     const given = request.headers.get('x-request-id') ?? ''
     this.id = /^[\w.:-]{1,100}$/.test(given) ? given : `req_${randomUUID().replaceAll('-', '')}`
+    this.pieces = pieces
     this.#request = request
     this.#path = path
     this.#sinks = sinks
@@ -67,7 +71,13 @@ export class Exchange {
   /** `release` is called when it is over. */
   uses(model: string, release: () => void): void {
     this.#notes.model = model
-    this.#release = release
+    this.onEnd(release)
+  }
+
+  /** `act` is called when it is over; at once where it is. */
+  onEnd(act: () => void): void {
+    if (this.#isOver) act()
+    else this.#atEnd.push(act)
   }
 
   notePrompt(prompt: unknown): void {
@@ -120,7 +130,7 @@ export class Exchange {
   end(status: number, error?: ApiError): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#release()
+    for (const act of this.#atEnd) act()
     const { method } = this.#request
     const seconds = (performance.now() - this.#startedAt) / 1000
     // Nobody is there to hear the answer.
@@ -138,7 +148,7 @@ export class Exchange {
       ...(this.#results.length > 0 ? totals(this.#results, this.#prompts) : this.#noteGivenUp()),
       ...(error && shown !== 499 && this.#told(error)),
     })
-    this.#onEnd()
+    this.#resolveEnded()
     if (shown < 500) logger?.info(line)
     else logger?.error(line)
     if (shown >= 500 && error?.cause instanceof Error) logger?.error(`${this.id}: ${error.cause.stack}`)

@@ -1,21 +1,37 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { ApiError } from './errors.ts'
 import { refuseGarbage } from './garbage.ts'
+import { PacedSocket } from './paced-socket.ts'
 
-/** The HTTP server of Node.js around a `fetch`. */
+/** Answers a request, whose body is read from `incoming`. */
+export type Answering = (request: Request, incoming: IncomingMessage) => Promise<Response>
+
+type ListenerOptions = { readonly port: number; readonly host: string; readonly bodyTimeout: number }
+
+/** The HTTP server of Node.js around what answers. */
 export class Listener {
   readonly #server: Server
   readonly #listening: Promise<void>
 
-  constructor(fetch: (request: Request) => Promise<Response>, port: number, host: string) {
+  constructor(answer: Answering, { port, host, bodyTimeout }: ListenerOptions) {
     // What makes no `Request` at all, by its headers.
     const errorHandler = () => new ApiError(400, 'This is no proper HTTP request.').toResponse()
     this.#server = createServer(
       { requireHostHeader: false }, // refused by us, in our form
-      getRequestListener(fetch, { overrideGlobalObjects: false, errorHandler }),
+      getRequestListener((request, { incoming }) => answer(request, incoming as IncomingMessage), {
+        overrideGlobalObjects: false,
+        errorHandler,
+      }),
     )
+    // For what nobody reads; a body that is read has a timer of its own.
+    const { headersTimeout } = this.#server
+    this.#server.requestTimeout = bodyTimeout === Number.POSITIVE_INFINITY ? 0 : headersTimeout + bodyTimeout
+    for (const parse of this.#server.listeners('connection')) {
+      this.#server.removeListener('connection', parse as () => void)
+      this.#server.on('connection', (socket) => parse.call(this.#server, new PacedSocket(socket)))
+    }
     this.#server.on('clientError', refuseGarbage)
     this.#server.on('checkExpectation', (_, response) => {
       const { status, body } = new ApiError(417, 'This server expects nothing of its requests.')

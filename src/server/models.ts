@@ -105,10 +105,10 @@ export class ModelPool {
    */
   async use(id: string | undefined, count: number, signal: AbortSignal): Promise<Lease> {
     const entry = await this.#find(id)
-    const places = (entry.model?.parallel ?? 1) + this.#options.maxQueue
-    if (entry.asked > 0 && entry.asked + count > places)
-      throw tooMany(`Too many requests wait for "${entry.id}"; try again later.`, 1)
-    this.#revive(entry)
+    const refusal = this.#refusal(entry, count)
+    if (refusal) throw refusal
+    const engine = engineOf(entry)
+    if (engine?.state === 'down') engine.reset()
     entry.asked += count
     let isAdmitted = false
     let isReleased = false
@@ -131,14 +131,23 @@ export class ModelPool {
     }
   }
 
+  /** Throws what a request would get whichever model it named: then its body needs not be read. */
+  refuseAny(): void {
+    if (this.#options.modelPath !== undefined && !this.#isLineFull) return
+    const refusals = Array.from(this.#entries.values(), (entry) => this.#refusal(entry, 1))
+    if (refusals[0] && !refusals.includes(undefined)) throw refusals[0]
+  }
+
   /** An engine that has crashed too often gets another chance, in time. */
-  #revive(entry: Entry): void {
+  #refusal(entry: Entry, count: number): ApiError | undefined {
+    const places = (entry.model?.parallel ?? 1) + this.#options.maxQueue
+    if (entry.asked > 0 && entry.asked + count > places)
+      return tooMany(`Too many requests wait for "${entry.id}"; try again later.`, 1)
     const engine = engineOf(entry)
-    if (engine?.state !== 'down') return
+    if (engine?.state !== 'down') return undefined
     const { own, given } = this.#options.engineRetry
     const left = engine.lastCrash!.time.getTime() + (entry.isGiven ? given : own) - Date.now()
-    if (left > 0) throw engineDown(left / 1000)
-    engine.reset()
+    return left > 0 ? engineDown(left / 1000) : undefined
   }
 
   /** Closes what it has opened; models that were given stay open. */
@@ -204,9 +213,12 @@ export class ModelPool {
     }
   }
 
+  get #isLineFull(): boolean {
+    return this.#line.length >= Math.max(1, this.#options.maxQueue)
+  }
+
   #enter(place: Place): void {
-    if (this.#line.length >= Math.max(1, this.#options.maxQueue))
-      throw tooMany('All models that may be loaded are busy; try again later.', 5)
+    if (this.#isLineFull) throw tooMany('All models that may be loaded are busy; try again later.', 5)
     this.#line.push(place)
   }
 

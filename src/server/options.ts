@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs'
 import { type GenerateOptions, GPT4All, type Logger, type ModelOptions, optionError } from '../index.ts'
+import { MEMORY_PER_BODY, MEMORY_PER_BYTE } from './body-room.ts'
 
 /** Sampling that requests may leave out; the library's defaults where neither says anything. */
 export type SamplingDefaults = Pick<
@@ -43,6 +44,14 @@ export type ServerOptions = {
   readonly corsOrigins?: readonly string[] | '*' | undefined
   /** Bytes of a request, 1 or more. @default 4 MiB */
   readonly maxBodyBytes?: number | undefined
+  /**
+   * Memory that the bodies of all requests under way may take until they are answered, bytes: 4 for each byte, and 64 KiB for each
+   * body. At least enough for one body of `maxBodyBytes`. What does not fit takes the room of a body that comes too slowly, or gets
+   * 429. @default 256 MiB, or that
+   */
+  readonly bodyMemory?: number | undefined
+  /** A body that has not come in whole after so long gets 408, ms, 1 or more, or `Infinity`. @default 60000 */
+  readonly bodyTimeout?: number | undefined
   /** Messages of a chat, 1 or more. @default 1000 */
   readonly maxMessages?: number | undefined
   /** Choices of one request (`n`, times the prompts), 1 or more. @default 16 */
@@ -96,6 +105,8 @@ const KNOWN: Readonly<Record<keyof ServerOptions, true>> = {
   allowedHosts: true,
   corsOrigins: true,
   maxBodyBytes: true,
+  bodyMemory: true,
+  bodyTimeout: true,
   maxMessages: true,
   maxChoices: true,
   maxTokens: true,
@@ -149,6 +160,8 @@ export function resolveServerOptions(options: ServerOptions = {}): ResolvedServe
     throw optionError('modelPath', 'a non-empty string', modelPath)
   if (modelPath !== undefined && statSync(modelPath, { throwIfNoEntry: false })?.isDirectory() === false)
     throw optionError('modelPath', 'a folder', modelPath)
+  const maxBodyBytes = number('maxBodyBytes', 4 * 2 ** 20, 1)
+  const largest = MEMORY_PER_BODY + MEMORY_PER_BYTE * maxBodyBytes
   const apiKeys = apiKey === undefined ? [] : texts('apiKey', typeof apiKey === 'string' ? [apiKey] : apiKey)
   if (apiKey !== undefined && apiKeys.length === 0) throw optionError('apiKey', 'at least one key', apiKey)
   return {
@@ -168,7 +181,9 @@ export function resolveServerOptions(options: ServerOptions = {}): ResolvedServe
       own: number('engineRetry', 60_000, 0, true),
       given: number('engineRetry', Number.POSITIVE_INFINITY, 0, true),
     },
-    maxBodyBytes: number('maxBodyBytes', 4 * 2 ** 20, 1),
+    maxBodyBytes,
+    bodyMemory: number('bodyMemory', Math.max(256 * 2 ** 20, largest), largest),
+    bodyTimeout: number('bodyTimeout', 60_000, 1, true),
     maxMessages: number('maxMessages', 1000, 1),
     maxChoices: number('maxChoices', 16, 1),
     maxTokens: number('maxTokens', Number.POSITIVE_INFINITY, 1, true),

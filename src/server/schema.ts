@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { badParameter } from './errors.ts'
+import { type ApiError, badParameter } from './errors.ts'
 
 const number = (min: number, max: number) =>
   v.nullish(
@@ -34,20 +34,18 @@ const stop = v.nullish(
   ),
 )
 const MOST_BIASES = 1024
+const BIAS = 'must be an object: token ids, and numbers from -100 to 100'
 const logitBias = v.nullish(
   v.pipe(
-    v.custom<object>(
-      (value) => !Array.isArray(value),
-      'must be an object: token ids, and numbers from -100 to 100',
+    v.custom<object>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), BIAS),
+    v.check(
+      (bias) => Object.keys(bias).length <= MOST_BIASES,
+      `must have no more than ${MOST_BIASES} tokens`,
     ),
     v.record(
       v.pipe(v.string(), v.regex(/^\d{1,10}$/, 'must have token ids as its keys')),
       v.pipe(v.number('must have numbers from -100 to 100'), v.minValue(-100), v.maxValue(100)),
-      'must be an object: token ids, and numbers from -100 to 100',
-    ),
-    v.check(
-      (bias) => Object.keys(bias).length <= MOST_BIASES,
-      `must have no more than ${MOST_BIASES} tokens`,
+      BIAS,
     ),
   ),
 )
@@ -114,7 +112,11 @@ const chatSchema = v.strictObject({
   ),
 })
 
-const tokenIds = v.pipe(v.array(v.pipe(v.number(), v.safeInteger(), v.minValue(0))), v.minLength(1))
+// By hand: there may be two hundred thousand of them.
+const tokenIds = v.custom<readonly number[]>(
+  (value) =>
+    Array.isArray(value) && value.length > 0 && value.every((id) => Number.isSafeInteger(id) && id >= 0),
+)
 const completionSchema = v.strictObject({
   ...SAMPLING,
   ...WITHOUT_EFFECT,
@@ -152,27 +154,52 @@ const MISSING: Readonly<Record<string, (value: unknown) => boolean>> = {
   best_of: (value) => value === 1,
 }
 
-export function readChatRequest(body: Readonly<Record<string, unknown>>): ChatRequest {
-  const known = withoutMissing(body)
-  if (Array.isArray(known.messages)) known.messages.forEach(checkSupported)
+/** @throws {ApiError} 400 for what is none, or has more than `maxMessages` */
+export function readChatRequest(body: Readonly<Record<string, unknown>>, maxMessages: number): ChatRequest {
+  const known = knownOf(chatSchema.entries, body)
+  const { messages } = known
+  if (Array.isArray(messages)) {
+    checkCount('messages', messages, maxMessages)
+    messages.forEach(checkSupported)
+  }
   return parse(chatSchema, known)
 }
 
-export function readCompletionRequest(body: Readonly<Record<string, unknown>>): CompletionRequest {
-  return parse(completionSchema, withoutMissing(body))
+/** @throws {ApiError} 400 for what is none, or has more than `maxPrompts` */
+export function readCompletionRequest(
+  body: Readonly<Record<string, unknown>>,
+  maxPrompts: number,
+): CompletionRequest {
+  const known = knownOf(completionSchema.entries, body)
+  const { prompt } = known
+  if (Array.isArray(prompt) && typeof prompt[0] !== 'number') checkCount('prompt', prompt, maxPrompts)
+  return parse(completionSchema, known)
 }
 
-function withoutMissing(body: Readonly<Record<string, unknown>>): Record<string, unknown> {
+/** Before anything in it is looked at: there may be more than can be checked in passing. */
+function checkCount(param: string, { length }: readonly unknown[], most: number): void {
+  if (length > most)
+    throw badParameter(param, `"${param}" has ${length} entries; ${most} are accepted at most.`)
+}
+
+/** The fields that `entries` know, without those of `MISSING`. */
+function knownOf(entries: object, body: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const known: Record<string, unknown> = {}
-  if (Object.hasOwn(body, '__proto__'))
-    throw badParameter('__proto__', 'Unknown parameter: "__proto__".', 'unknown_parameter')
-  for (const [name, value] of Object.entries(body)) {
+  for (const name of Object.keys(body)) {
+    const value = body[name]
     const asksForNothing = Object.hasOwn(MISSING, name) ? MISSING[name] : undefined
-    if (!asksForNothing) known[name] = value
-    else if (value !== null && !asksForNothing(value))
+    if (asksForNothing) {
+      if (value === null || asksForNothing(value)) continue
       throw badParameter(name, `"${name}" is not supported by this server yet.`, 'unsupported_parameter')
+    }
+    if (!Object.hasOwn(entries, name)) throw unknownParameter(name.slice(0, MOST_TOLD))
+    known[name] = value
   }
   return known
+}
+
+function unknownParameter(param: string): ApiError {
+  return badParameter(param, `Unknown parameter: "${param}".`, 'unknown_parameter')
 }
 
 /** Names what a message wants that is not there yet, before the schema calls it unknown. */
@@ -196,12 +223,14 @@ function parse<const S extends v.GenericSchema>(schema: S, value: unknown): v.In
   if (result.success) return result.output
   const [issue] = result.issues
   const param = pathOf(issue) || 'body'
-  if (issue.expected === 'never')
-    throw badParameter(param, `Unknown parameter: "${param}".`, 'unknown_parameter')
+  if (issue.expected === 'never') throw unknownParameter(param)
   const isMissing = issue.received === 'undefined'
   const problem = isMissing ? 'is required' : isOurs(issue.message) ? issue.message : 'is not valid'
   throw badParameter(param, `"${param}" ${problem}.`)
 }
+
+/** Of a name, which is the client's. */
+const MOST_TOLD = 200
 
 const isOurs = (message: string) => /^(must|may) /.test(message)
 
@@ -210,5 +239,5 @@ function pathOf(issue: v.BaseIssue<unknown>): string {
   return keys
     .map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i > 0 ? '.' : ''}${String(key)}`))
     .join('')
-    .slice(0, 200)
+    .slice(0, MOST_TOLD)
 }

@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Hono } from 'hono'
 import { GPT4All, optionError } from '../index.ts'
+import { Bodies } from './body.ts'
+import { type Pieces, piecesOfIncoming, piecesOfRequest } from './body-pieces.ts'
 import { chatCompletions } from './chat.ts'
 import { completions } from './completions.ts'
 import { ApiError, toApiError } from './errors.ts'
 import { Exchange } from './exchange.ts'
 import { checkKey, checkSource, corsHeaders, isLoopback, preflight } from './guard.ts'
-import { Listener } from './listener.ts'
+import { type Answering, Listener } from './listener.ts'
 import { Metrics } from './metrics.ts'
 import { ModelPool, type ServedModel } from './models.ts'
 import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from './options.ts'
@@ -41,6 +43,7 @@ export class ModelServer {
   readonly #options: ResolvedServerOptions
   readonly #pool: ModelPool
   readonly #metrics: Metrics
+  readonly #bodies: Bodies
   readonly #app = new Hono<Env>()
   readonly #exchanges = new Set<Exchange>()
   #listener: Listener | undefined
@@ -53,11 +56,14 @@ export class ModelServer {
       throw optionError('models', 'a model, or a folder of models (option modelPath)', undefined)
     this.#pool = new ModelPool(models, this.#options)
     this.#metrics = new Metrics(this.#pool)
+    this.#bodies = new Bodies(this.#options)
     this.#route()
   }
 
   /** Answers one request: for Hono's `mount()`, Next.js' route handlers ... */
-  readonly fetch = async (request: Request): Promise<Response> => {
+  readonly fetch = (request: Request): Promise<Response> => this.#exchange(request, piecesOfRequest(request))
+
+  async #exchange(request: Request, pieces: Pieces): Promise<Response> {
     const pathname = pathOf(request)
     const known = Object.hasOwn(PATHS, pathname)
       ? pathname
@@ -65,7 +71,7 @@ export class ModelServer {
         ? '/v1/models/{id}'
         : 'other'
     const { logger, logPrompts } = this.#options
-    const exchange = new Exchange(request, known, { logger, logPrompts, metrics: this.#metrics })
+    const exchange = new Exchange(request, pieces, known, { logger, logPrompts, metrics: this.#metrics })
     this.#exchanges.add(exchange)
     void exchange.ended.then(() => this.#exchanges.delete(exchange))
     const response = await this.#answer(request, pathname, exchange)
@@ -84,14 +90,15 @@ export class ModelServer {
     readonly url: string
     readonly port: number
   }> {
-    const { apiKeys, allowAnyone } = this.#options
+    const { apiKeys, allowAnyone, bodyTimeout } = this.#options
     if (!isLoopback(host) && apiKeys.length === 0 && !allowAnyone)
       throw optionError('host', 'an address of this machine only, without "apiKey" or "allowAnyone"', host)
     if (!Number.isInteger(port) || port < 0 || port > 65535)
       throw optionError('port', 'an integer from 0 to 65535', port)
     if (this.#closed) throw new Error('The server is closed.')
     if (this.#listener) throw new Error('The server listens already.')
-    const listener = new Listener(this.fetch, port, host)
+    const answer: Answering = (request, incoming) => this.#exchange(request, piecesOfIncoming(incoming))
+    const listener = new Listener(answer, { port, host, bodyTimeout })
     this.#listener = listener
     return listener.address().catch((error) => {
       this.#listener = undefined // the port may be free the next time
@@ -186,8 +193,10 @@ export class ModelServer {
         })
       return c.json(modelObject(model))
     })
-    app.post('/v1/chat/completions', (c) => chatCompletions(c.req.raw, c.env.exchange, pool, options))
-    app.post('/v1/completions', (c) => completions(c.req.raw, c.env.exchange, pool, options))
+    app.post('/v1/chat/completions', (c) =>
+      chatCompletions(c.req.raw, c.env.exchange, pool, this.#bodies, options),
+    )
+    app.post('/v1/completions', (c) => completions(c.req.raw, c.env.exchange, pool, this.#bodies, options))
     if (options.page) app.get('/', () => pageResponse())
   }
 }

@@ -49,6 +49,20 @@ describe('a catalog', () => {
     expect(asked).toBe(4)
   })
 
+  test('that comes in a chunk for each byte, and is long, is refused at once', async () => {
+    let asked = 0
+    const url = await mirror((_, response) => {
+      asked++
+      response.socket?.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n')
+      response.socket?.end(`${'1\r\n \r\n'.repeat(200_000)}0\r\n\r\n`)
+    })
+    await expect(GPT4All.listModels({ url, logger })).rejects.toMatchObject({
+      code: 'ERR_DOWNLOAD',
+      message: expect.stringContaining('pieces of a few bytes'),
+    })
+    expect(asked).toBe(1)
+  })
+
   test('that stays away is an error after three attempts, at once after an abort', async () => {
     let asked = 0
     const controller = new AbortController()

@@ -42,6 +42,11 @@ describe('gpt4all-ts generate', () => {
     expect(tokens(`echo hello hello hello | ${words}`)).toBeGreaterThan(tokens(`${words} < /dev/null`))
   })
 
+  test('refuses a pipe that brings more than any context holds, before it fills the memory', async () => {
+    const { code, stderr } = await run(['generate', '-m', EMBEDDED, 'x', '-'], ' '.repeat(2 ** 26 + 1))
+    expect([code, stderr]).toEqual([2, expect.stringContaining('more than 64 MiB')])
+  })
+
   test('tells all of it as JSON', async () => {
     const { stdout } = await generate(['--json', 'Count from 1 to 5.'])
     expect(JSON.parse(stdout)).toMatchObject({

@@ -1,6 +1,7 @@
 import { stripVTControlCharacters } from 'node:util'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { Highlighter } from '../../src/cli/markdown.ts'
+import { shown } from '../../src/cli/terminal.ts'
 
 const TEXT = `# A heading
 Text with \`code\`, **bold**, 2 * 3 * 4, \`a ** b\` and a \`lonely mark.
@@ -25,10 +26,10 @@ const ESC = '\u001b'
 const terminal = { isTTY: true } as NodeJS.WriteStream
 /** Given in pieces of `size` characters. */
 function highlight(text: string, size: number, stream = terminal): string {
-  const highlighter = new Highlighter(stream)
+  const highlighter = new Highlighter()
   let out = ''
-  for (let i = 0; i < text.length; i += size) out += highlighter.push(text.slice(i, i + size))
-  return out + highlighter.end()
+  for (let i = 0; i < text.length; i += size) out += shown(highlighter.push(text.slice(i, i + size)), stream)
+  return out + shown(highlighter.end(), stream)
 }
 
 const CODE_OR_CHARACTER = new RegExp(`${ESC}\\[(\\d+)m|[^]`, 'g')

@@ -6,7 +6,7 @@ const src = join(import.meta.dirname, '..', '..', 'src')
 
 /** Floors of the house, lowest first: a file imports from its own floor and those below. */
 const FLOORS = [
-  /^(aborts|errors|logger|queue|checks|cache-folder|regular-file|whole-file|options|compute-options|distribution-options|generate-options|version)\.ts$/,
+  /^(aborts|errors|logger|queue|checks|cache-folder|regular-file|whole-file|options|compute-options|distribution-options|generate-options|printable|version)\.ts$/,
   /^(native|models|engine|chat)\//,
   /^isolated\/|^(gpt4all|open-model|conversation|generation|generation-result|generation-run|chat-session|loaded-model|start-engine|model-files|model-files-options|embed4all)\.ts$/,
   /^index\.ts$/,

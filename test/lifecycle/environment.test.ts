@@ -1,0 +1,120 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { GPT4All, IsolatedEngine } from '../../src/index.ts'
+import { environmentOf } from '../../src/native/child-environment.ts'
+import { open, owners } from '../support/isolated.ts'
+import { EMBEDDED } from '../support/models.ts'
+
+const SECRETS = [
+  'OPENAI_API_KEY',
+  'GPT4ALL_API_KEY',
+  'NVIDIA_API_KEY',
+  'LLAMA_API_KEY',
+  'CUDA_ACCESS_TOKEN',
+  'AMD_CLIENT_SECRET',
+  'LD_PASSWORD',
+  'HF_TOKEN',
+  'AWS_SECRET_ACCESS_KEY',
+  'DATABASE_URL',
+  'NPM_TOKEN',
+  'npm_config__auth',
+  'GITHUB_TOKEN',
+  'NODE_AUTH_TOKEN',
+  'SSH_AUTH_SOCK',
+  'PRIVATE',
+  'NODE_OPTIONS',
+]
+const NEEDED = [
+  'LD_LIBRARY_PATH',
+  'TMPDIR',
+  'LC_ALL',
+  'XDG_CACHE_HOME',
+  'CUDA_VISIBLE_DEVICES',
+  'GGML_VK_VISIBLE_DEVICES',
+  'OMP_NUM_THREADS',
+  'UV_THREADPOOL_SIZE',
+  'GPT4ALL_LOG',
+]
+const FOR_DOWNLOADS = ['HTTPS_PROXY', 'http_proxy', 'no_proxy', 'NODE_EXTRA_CA_CERTS', 'GPT4ALL_MODELS_URL']
+
+beforeEach(() => {
+  for (const name of SECRETS) vi.stubEnv(name, 'hunter2')
+  for (const name of [...NEEDED, ...FOR_DOWNLOADS]) vi.stubEnv(name, 'wanted')
+})
+afterEach(() => {
+  vi.unstubAllEnvs()
+})
+
+describe('the environment of children', () => {
+  test('of both kinds has what they need, and no secret, whatever it is called', () => {
+    for (const role of ['vetting', 'engine'] as const) {
+      const env = environmentOf(role)
+      expect(Object.keys(env)).toEqual(expect.arrayContaining([...NEEDED, 'PATH']))
+      expect(Object.values(env)).not.toContain('hunter2')
+      expect(FOR_DOWNLOADS.every((name) => name in env)).toBe(role === 'engine')
+      expect(env).toMatchObject({ GPT4ALL_CHILD: role, ELECTRON_RUN_AS_NODE: '1', NODE_OPTIONS: '' })
+    }
+    vi.stubEnv('https_PROXY', 'any case')
+    expect(environmentOf('engine')).toHaveProperty('https_PROXY', 'any case')
+  })
+
+  // What has really arrived, where the system tells.
+  const hasProc = existsSync('/proc/self/environ')
+  const environmentIn = (pid: number) => textOf(`/proc/${pid}/environ`).split('\0')
+
+  test.skipIf(!hasProc)('of an isolated engine is so, and what it is given comes on top', async () => {
+    for (const name of ['GPT4ALL_LOG', 'LD_LIBRARY_PATH', 'UV_THREADPOOL_SIZE', 'OMP_NUM_THREADS'])
+      vi.stubEnv(name, '1')
+    const engine = new IsolatedEngine({ env: { PRIVATE: 'for it', LC_ALL: 'C' } })
+    owners.unshift(engine)
+    const model = await open({ isolated: engine })
+    const env = environmentIn(engine.pid!)
+    expect(env.join()).not.toContain('hunter2')
+    for (const name of FOR_DOWNLOADS) expect(env).toContain(`${name}=wanted`)
+    expect(env).toEqual(expect.arrayContaining(['PRIVATE=for it', 'LC_ALL=C', 'GPT4ALL_CHILD=engine']))
+    await model.close()
+  })
+
+  test.skipIf(!hasProc)('of the child that tries a template is so, without the proxies', async () => {
+    vi.stubEnv('LD_LIBRARY_PATH', '/nowhere')
+    const model = new GPT4All(EMBEDDED, { nThreads: 1 })
+    owners.unshift(model)
+    const endless = '{% for i in range(1000000000) %}{% for j in range(1000000000) %}{% endfor %}{% endfor %}'
+    const chatTemplate = `${endless}{# ${Math.random()} #}`
+    const rendering = model.renderPrompt([{ role: 'user', content: 'Hi' }], { chatTemplate })
+    const refused = expect(rendering).rejects.toMatchObject({ code: 'ERR_TEMPLATE' })
+    const isTrying = (env: readonly string[]) => env.includes('GPT4ALL_CHILD=vetting')
+    const child = await vi.waitUntil(() => childrenOf(process.pid).map(environmentIn).find(isTrying))
+    expect(child.join()).not.toContain('hunter2')
+    for (const name of FOR_DOWNLOADS) expect(child).not.toContain(`${name}=wanted`)
+    expect(child).toEqual(expect.arrayContaining(['LD_LIBRARY_PATH=/nowhere', 'CUDA_VISIBLE_DEVICES=wanted']))
+    await refused
+  })
+
+  test.each([
+    { env: 'PATH' },
+    { env: { A: 1 } },
+    { env: { 'A=B': 'c' } },
+    { env: { A: 'b\0c' } },
+    { env: null },
+  ])('is checked: %o', (options) => {
+    expect(() => new IsolatedEngine(options as object)).toThrow(
+      expect.objectContaining({ code: 'ERR_OPTION', option: 'env' }),
+    )
+  })
+})
+
+/** Empty where the process has gone. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+function childrenOf(pid: number): readonly number[] {
+  return readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+    textOf(`/proc/${pid}/task/${task}/children`).split(' ').filter(Boolean).map(Number),
+  )
+}
