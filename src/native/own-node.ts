@@ -1,6 +1,9 @@
 /** Child processes of ours run on the same Node.js as the program. */
 
-export type ChildRole = 'vetting' | 'engine'
+/** Of children in which something is tried that they may die of. */
+export type TrialRole = 'vetting'
+
+export type ChildRole = TrialRole | 'engine'
 
 /** Tells a child what it is for. */
 export const CHILD_ROLE = 'GPT4ALL_CHILD'
