@@ -96,6 +96,7 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
     llama_model_params params = llama_model_default_params();
     params.vocab_only = request.vocab_only;
     params.n_gpu_layers = request.gpu_layers;
+    params.use_extra_bufts = request.repack;
     params.devices = devices.data();
     // One for each device that llama.cpp may know, whether or not it is there.
     std::vector<float> shares = request.tensor_split;
@@ -215,6 +216,8 @@ WeightsRequest ReadRequest(const Napi::CallbackInfo& info) {
   request.devices = FindDevices(params.Get("devices"));
   request.adapters = ReadAdapters(params.Get("adapters"));
   request.tensor_split = ReadShares(params.Get("tensorSplit"));
+  const Napi::Value repack = params.Get("repack");
+  if (!repack.IsUndefined()) request.repack = Boolean(repack, "repack");
   return request;
 }
 

@@ -49,6 +49,7 @@ std::string KeyOf(const WeightsRequest& request) {
   std::string key = ModelIdentity(request.path);
   if (key.empty()) return key;
   key += request.vocab_only ? "\nvocabulary" : "\nlayers " + std::to_string(request.gpu_layers);
+  if (!request.repack) key += "\nas they are";
   for (const ggml_backend_dev_t device : request.devices) {
     key += "\ndevice ";
     key += ggml_backend_dev_name(device);

@@ -30,6 +30,7 @@ struct WeightsRequest {
   int32_t gpu_layers = 0;
   std::vector<ggml_backend_dev_t> devices;
   std::vector<float> tensor_split;  // proportions, one a device; empty = by free memory
+  bool repack = true;               // copy weights into the layout that the CPU computes with fastest
 };
 
 struct AcquiredWeights {

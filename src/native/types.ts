@@ -20,6 +20,8 @@ export type NativeModelParams = {
   readonly adapters: readonly string[]
   /** Proportions of the layers, one a device (llama_model_params.tensor_split); empty = by free memory. */
   readonly tensorSplit: readonly number[]
+  /** False: all weights stay as the file has them, mapped: slower, and no memory of their own (use_extra_bufts). */
+  readonly repack?: boolean
   readonly log?: NativeLog
 }
 
