@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
+#include <type_traits>
 #include <utility>
 
 #include "metadata.h"
@@ -10,43 +12,51 @@ namespace gpt4all {
 
 namespace {
 
+// Whether they are no larger than `most`, a number of the same type without its sign: as bits, infinities and
+// what is no number are larger than all others.
 template <typename Number>
-bool AreFinite(const uint8_t* bytes, uint64_t size, Number infinity) {
+bool AreWithin(const uint8_t* bytes, uint64_t size, Number most) {
+  constexpr Number kUnsigned = std::numeric_limits<std::make_signed_t<Number>>::max();
   bool found = false;
-  for (uint64_t at = 0; at + sizeof infinity <= size; at += sizeof infinity) {
+  for (uint64_t at = 0; at + sizeof most <= size; at += sizeof most) {
     Number number;
     std::memcpy(&number, bytes + at, sizeof number);
-    found |= (number & infinity) == infinity;
+    found |= static_cast<Number>(number & kUnsigned) > most;
   }
   return !found;
 }
 
+// What a cache of halves can hold, and hence all others.
+constexpr uint16_t kMostHalf = 0x7bff;  // 65504
+constexpr uint16_t kMostBrain = 0x477f;
+constexpr uint32_t kMostFloat = 0x477fe000;
+
 // A block begins with its scale, or with its scale and its offset.
-bool AreBlocksFinite(const uint8_t* bytes, uint64_t size, size_t block, size_t numbers) {
+bool AreBlocksWithin(const uint8_t* bytes, uint64_t size, size_t block, size_t numbers) {
   for (uint64_t at = 0; at + block <= size; at += block) {
-    if (!AreFinite(bytes + at, numbers * sizeof(uint16_t), uint16_t{0x7c00})) return false;
+    if (!AreWithin(bytes + at, numbers * sizeof kMostHalf, kMostHalf)) return false;
   }
   return true;
 }
 
-// One that is infinite or NaN stays in the cache when its sequence is long gone, and spoils whoever comes
-// there next.
-bool AreFinite(int32_t type, const uint8_t* bytes, uint64_t size) {
+// One that is infinite or no number, or becomes so in the next product, stays in the cache when its sequence
+// is long gone, and spoils whoever comes there next.
+bool AreSound(int32_t type, const uint8_t* bytes, uint64_t size) {
   switch (type) {
     case GGML_TYPE_F32:
-      return AreFinite(bytes, size, uint32_t{0x7f800000});
+      return AreWithin(bytes, size, kMostFloat);
     case GGML_TYPE_BF16:
-      return AreFinite(bytes, size, uint16_t{0x7f80});
+      return AreWithin(bytes, size, kMostBrain);
     case GGML_TYPE_F16:
-      return AreFinite(bytes, size, uint16_t{0x7c00});
+      return AreWithin(bytes, size, kMostHalf);
     case GGML_TYPE_Q4_1:
     case GGML_TYPE_Q5_1:
-      return AreBlocksFinite(bytes, size, ggml_type_size(static_cast<ggml_type>(type)), 2);
+      return AreBlocksWithin(bytes, size, ggml_type_size(static_cast<ggml_type>(type)), 2);
     case GGML_TYPE_Q8_0:
     case GGML_TYPE_Q5_0:
     case GGML_TYPE_Q4_0:
     case GGML_TYPE_IQ4_NL:
-      return AreBlocksFinite(bytes, size, ggml_type_size(static_cast<ggml_type>(type)), 1);
+      return AreBlocksWithin(bytes, size, ggml_type_size(static_cast<ggml_type>(type)), 1);
     default:
       return false;  // no type of a cache
   }
@@ -88,7 +98,7 @@ class StateLayout::Reader {
 
   bool ReadRows(int32_t type, uint64_t row, uint64_t count) {
     if (row == 0) return true;
-    if (count > left_ / row || !AreFinite(type, bytes_, row * count)) return false;
+    if (count > left_ / row || !AreSound(type, bytes_, row * count)) return false;
     Skip(row * count);
     return true;
   }

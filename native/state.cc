@@ -86,9 +86,13 @@ void Restore(llama_context* context, llama_seq_id sequence, std::string& state) 
 std::string SaveState(llama_context* context, llama_seq_id sequence, const StateLayout& layout) {
   std::string state = Save(context, sequence);
   if (layout.is_plain() && state.size() > kFirstAt) KeepOneStream(state);
+  SealState(state);
+  return state;
+}
+
+void SealState(std::string& state) {
   const uint64_t checksum = Checksum(state.data() + kChecksumSize, state.size() - kChecksumSize);
   std::memcpy(state.data(), &checksum, kChecksumSize);
-  return state;
 }
 
 void RestoreState(llama_context* context, llama_seq_id sequence, std::string& state,

@@ -17,6 +17,9 @@ std::string SaveState(llama_context* context, llama_seq_id sequence, const State
 void RestoreState(llama_context* context, llama_seq_id sequence, std::string& state,
                   const StateLayout& layout);
 
+// Writes the checksum of a state into its first bytes.
+void SealState(std::string& state);
+
 // Within a context.
 void CopyState(llama_context* context, llama_seq_id from, llama_seq_id to);
 

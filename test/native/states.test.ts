@@ -96,13 +96,13 @@ describe('a crafted state, its checksum right', () => {
   )
 
   test.each([
-    ['f32', [0x7f800000, 0xff800000, 0x7fc00000, 0x7fffffff]],
+    ['f32', [0x7f800000, 0xff800000, 0x7fc00000, 0x7fffffff, 0x7149f2ca, 0xf149f2ca, 0x47800000]],
     ['f16', [0x7c00, 0xfc00, 0x7e00, 0x7fff]],
-    ['bf16', [0x7f80, 0xff80, 0x7fc0, 0xffff]],
+    ['bf16', [0x7f80, 0xff80, 0x7fc0, 0xffff, 0x714a, 0xf14a]],
     ['q8_0', [0x7c00, 0xfc00, 0x7e00, 0x7fff]], // of a block's scale
     ['q5_1', [0x7c00, 0xfc00, 0x7e00, 0x7fff]],
     ['iq4_nl', [0x7c00, 0xfc00, 0x7e00, 0x7fff]],
-  ] as const)('brings no number in that is infinite or none: %s', async (type, numbers) => {
+  ] as const)('brings no number in that is infinite, too large or none: %s', async (type, numbers) => {
     const model = await openModel()
     const context = await openContext(model, { sequences: 2, keyType: type })
     await step(context, { sequence: 0, position: 0, tokens: TEXT })
