@@ -23,6 +23,15 @@ const PACKAGES = {
     winget:
       'Microsoft.VisualStudio.2022.BuildTools --override "--wait --passive --add Microsoft.VisualStudio.Workload.VCTools --includeRecommended"',
   },
+  clang: {
+    apt: 'clang libclang-rt-dev',
+    dnf: 'clang compiler-rt',
+    pacman: 'clang compiler-rt',
+    apk: 'clang compiler-rt',
+    zypper: 'clang',
+    brew: 'llvm',
+    winget: 'LLVM.LLVM',
+  },
   ninja: {
     apt: 'ninja-build',
     dnf: 'ninja-build',
