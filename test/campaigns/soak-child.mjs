@@ -129,7 +129,7 @@ async function job() {
   done[told] = (done[told] ?? 0) + 1
 }
 
-/** What a process occupies; its children's states beside. */
+/** What a process occupies; `own` is the memory that belongs to no file, which the system cannot take back. */
 function occupied(pid) {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   const field = (name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1])
@@ -140,7 +140,12 @@ function occupied(pid) {
       return [] // the folder itself
     }
   })
-  return { rss: field('VmRSS') * 1024, handles: files.length, threads: field('Threads') }
+  return {
+    rss: field('VmRSS') * 1024,
+    own: field('RssAnon') * 1024,
+    handles: files.length,
+    threads: field('Threads'),
+  }
 }
 
 /** Of this process: those that run, and those that nobody has waited for. */
