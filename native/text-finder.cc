@@ -91,14 +91,9 @@ Napi::Function TextFinder::Init(Napi::Env env) {
 }
 
 TextFinder::TextFinder(const Napi::CallbackInfo& info) : Napi::ObjectWrap<TextFinder>(info) {
-  const Napi::Env env = info.Env();
-  if (!info[0].IsArray()) throw BadArgument(env, "texts", "an array");
-  const auto given = info[0].As<Napi::Array>();
   std::vector<std::u16string> texts;
-  for (uint32_t i = 0; i < given.Length(); i++) {
-    const Napi::HandleScope scope(env);
-    texts.push_back(Units(given.Get(i), "texts"));
-  }
+  ForEach(info[0], "texts", UINT32_MAX,
+          [&](const Napi::Value& text) { texts.push_back(Units(text, "texts")); });
   texts_ = TextSet(std::move(texts));
 }
 
