@@ -2,8 +2,8 @@ import { ModelError } from '../errors.ts'
 import type { ResolvedModelOptions } from '../options.ts'
 import { damaged } from './gguf/bytes.ts'
 import { asModelFile, type GgufHeader, type GgufTensor, type ModelFile } from './gguf/header.ts'
+import { text, unsupported } from './gguf/model.ts'
 import { type GgufFile, readGgufFile } from './gguf/reader.ts'
-import { text, unsupported } from './gguf/rules.ts'
 import { findOnDisk, locateModel, missing } from './locate.ts'
 
 /** Those that convert_lora_to_gguf.py writes: with other ones ggml may abort. */

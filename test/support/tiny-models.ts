@@ -53,7 +53,7 @@ export function vocabularyWith(texts: readonly string[], kind: keyof typeof KIND
 }
 
 /** SentencePiece: three special tokens, every byte, the letters, and more tokens of their own. */
-function sentencePiece(
+export function sentencePiece(
   file: GgufWriter,
   more: readonly string[] = [],
   kind: number = KINDS.control,

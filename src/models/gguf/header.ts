@@ -1,8 +1,9 @@
 import { basename, dirname, join } from 'node:path'
 import { ModelError } from '../../errors.ts'
+import { architectureOf } from './architecture.ts'
 import { damaged } from './bytes.ts'
 import { type GgufFile, type GgufValue, readGgufFile } from './reader.ts'
-import { architectureOf, checkModel } from './rules.ts'
+import { checkModel } from './rules.ts'
 import type { GgufTensor } from './tensors.ts'
 import { checkVocabulary, vocabularyScan } from './vocabulary.ts'
 

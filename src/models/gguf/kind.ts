@@ -1,4 +1,4 @@
-import { type Metadata, unsupported } from './rules.ts'
+import { type Metadata, unsupported } from './model.ts'
 
 /** What this library does with a kind of model, before llama.cpp has looked at it. */
 export type ModelKind = {

@@ -1,8 +1,8 @@
 import { loadBinding } from '../../native/binding.ts'
 import type { NativeScanned } from '../../native/types.ts'
 import { damaged, MAX_STRING_BYTES } from './bytes.ts'
+import { type Model, number, text, unsupported } from './model.ts'
 import type { StringScan } from './reader.ts'
-import { type Model, number, text, unsupported } from './rules.ts'
 
 const MAX_TOKENS = 2 ** 21
 /** The longest real ones are runs of some 100 spaces or dashes; llama.cpp is busy for minutes with long ones. */
