@@ -87,6 +87,13 @@ export type ModelOptions = ComputeOptions &
      */
     readonly deterministic?: boolean | undefined
     /**
+     * Open a file that is not known yet in a child process first, LoRA adapters and the `draftModel` too: where llama.cpp would end
+     * the program with a crash or a loop without end, opening rejects with `ERR_MODEL_DAMAGED`. It doubles the time of a first
+     * opening, no later one's: what opened is remembered in `~/.cache/gpt4all-ts` until the file is another. Not needed for
+     * files of your own, nor done in an isolated engine, which may crash. @default true
+     */
+    readonly tryFirst?: boolean | undefined
+    /**
      * A file with GPT4All's catalog entry for this model, or a list that has it: its templates are used unless a
      * session brings its own. @default an entry kept beside the model, or in a `models3.json`, `models2.json` or
      * `models.json` beside it. Source: `modelConfigFile` of the gpt4all package for Node.js
@@ -161,6 +168,7 @@ export type ResolvedModelOptions = ResolvedComputeOptions &
     readonly cacheMemory: number
     readonly draftModel: string | undefined
     readonly deterministic: boolean
+    readonly tryFirst: boolean
     readonly modelConfigFile: string | undefined
     readonly logger: Logger
     readonly allowDownload: boolean
@@ -195,6 +203,7 @@ export function resolveModelOptions(options: ModelOptions = {}): ResolvedModelOp
     cacheMemory: limit('cacheMemory', options.cacheMemory) ?? DEFAULTS.cacheMemory,
     draftModel: string('draftModel', options.draftModel),
     deterministic,
+    tryFirst: boolean('tryFirst', options.tryFirst) ?? true,
     modelConfigFile: string('modelConfigFile', options.modelConfigFile),
     logger,
     verbose,
@@ -250,6 +259,7 @@ const MODEL_OPTIONS: Readonly<Record<keyof ModelOptions, true>> = {
   cacheMemory: true,
   draftModel: true,
   deterministic: true,
+  tryFirst: true,
   modelConfigFile: true,
   verbose: true,
   logger: true,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { TemplateError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
-import { inChild, type TrialEnd, Trials } from '../native/trial.ts'
+import { inChild, NoVerdict, type TrialEnd, Trials } from '../native/trial.ts'
 import type { NativeBinding } from '../native/types.ts'
 import { KNOWN_TEMPLATES } from './known-templates.ts'
 
@@ -43,6 +43,7 @@ export async function vetTemplate(source: string, binding: NativeBinding, logger
     const trial = { role: 'vetting', program: PROGRAM, input: source, ...LIMITS, signal } as const
     const failure = failureOf(await inChild(trial, binding))
     if (failure) throw new TemplateError(`The chat template cannot be used: ${failure}.`)
+    return true
   }
   await trials.pass(keyOf(source, binding), attempt, logger)
 }
@@ -58,6 +59,7 @@ const keyOf = (source: string, binding: NativeBinding) => hash(`${binding.llamaV
 function failureOf({ end, status }: TrialEnd): string | undefined {
   if (end === 'time') return `rendering takes more than ${LIMITS.limitMs / 1000} s`
   if (end === 'memory') return `rendering takes more than ${LIMITS.limitBytes / 2 ** 20} MiB`
+  if (end === 'killed') throw new NoVerdict('it was killed')
   if (end === 'crash') return `rendering it crashes the engine with ${status} (perhaps a macro calls itself)`
   return undefined
 }

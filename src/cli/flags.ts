@@ -137,6 +137,10 @@ export const MODEL_FLAGS: Readonly<Record<string, Flag>> = {
     read: (text) => list(text).map(number),
   },
   allowDownload: { flag: '--no-allow-download', about: 'use what lies on the disk, or fail' },
+  tryFirst: {
+    flag: '--no-try-first',
+    about: 'do not open a new file in a child process first, which damage may end',
+  },
 }
 
 /** Adds the flags to a command. */

@@ -6,6 +6,7 @@ import { assertGeneratesText, readGguf } from './gguf/header.ts'
 import { isLoaded, load } from './load.ts'
 import { checkMemory, planMemory } from './memory.ts'
 import { checkPositions } from './positions.ts'
+import { tryOpening } from './trial.ts'
 
 /** Sizes of vocabularies may differ by this much: files pad them. Source: llama.cpp's common/speculative.cpp */
 const MOST_PADDING = 128
@@ -29,6 +30,7 @@ export async function loadDraft(
   checkMemory(path, options.nCtx, plan, options.logger, {
     weightsLoaded: isLoaded(binding, path, options, gpus, []),
   })
+  if (options.tryFirst) await tryOpening(binding, header, [], options.logger, signal).opens
   const draft = await load(binding, header, options, gpus, [], signal)
   const reason = whyNot(draft, target)
   if (reason === undefined) return draft

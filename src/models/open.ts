@@ -11,6 +11,7 @@ import { findAdapters } from './lora.ts'
 import { checkMemory, gibibytes, planMemory } from './memory.ts'
 import { metaNumber } from './memory-shape.ts'
 import { checkPositions } from './positions.ts'
+import { tryOpening } from './trial.ts'
 
 /** What there is once the weights are loaded. */
 export type LoadedWeights = {
@@ -129,8 +130,11 @@ async function openOn<Started>(
     weightsLoaded: isLoaded(binding, header.path, options, gpus, adapters),
     sequences,
   })
+  const trial = options.tryFirst ? tryOpening(binding, header, adapters, logger, signal) : undefined
+  await trial?.loads
   const native = await load(binding, header, options, gpus, adapters, signal)
   try {
+    await trial?.opens
     const { hasEncoder, hasDecoder, isDiffusion } = native.info
     if (hasEncoder || !hasDecoder || isDiffusion) {
       const message = `${header.path} (${header.architecture}) is no model that writes text token by token, so it cannot be used here.`

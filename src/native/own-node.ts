@@ -1,7 +1,7 @@
 /** Child processes of ours run on the same Node.js as the program. */
 
 /** Of children in which something is tried that they may die of. */
-export type TrialRole = 'vetting'
+export type TrialRole = 'vetting' | 'opening'
 
 export type ChildRole = TrialRole | 'engine'
 
@@ -14,7 +14,10 @@ export const CHILD_ROLE = 'GPT4ALL_CHILD'
  */
 export function canStart(role: ChildRole): boolean {
   const own = process.env[CHILD_ROLE]
-  if (own === role || own === 'vetting' || 'pkg' in process) return false
+  if (own === role || own === 'vetting' || own === 'opening' || 'pkg' in process) return false
   const sea = process.getBuiltinModule?.('node:sea')
   return !sea?.isSea()
 }
+
+/** Whether this process is an isolated engine. */
+export const isEngine = () => process.env[CHILD_ROLE] === ('engine' satisfies ChildRole)

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { stat } from 'node:fs/promises'
+import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { abortOf } from '../aborts.ts'
 import { cacheFolder, makeCacheFolder } from '../cache-folder.ts'
@@ -14,8 +14,8 @@ import type { NativeBinding } from './types.ts'
 export type Trial = {
   readonly role: TrialRole
   /**
-   * JavaScript (CommonJS) of a function `(binding, input, step) => void | Promise<void>`; `step(name)` tells what comes next.
-   * A text, since a bundled program has no file of ours to run.
+   * JavaScript (CommonJS) of a function `(binding, input, step) => unknown`: `step(name)` tells what comes next, and what it
+   * returns, or a promise of it, may be a word. A text, since a bundled program has no file of ours to run.
    */
   readonly program: string
   readonly input: string
@@ -26,30 +26,31 @@ export type Trial = {
   /** After this long there is something else wrong: no verdict. */
   readonly giveUpMs: number
   readonly signal?: AbortSignal
+  readonly onStep?: (name: string) => void
 }
 
 export type TrialEnd = {
-  /** `crash` also where the program threw. */
-  readonly end: 'well' | 'time' | 'memory' | 'crash'
+  /** `killed`: from outside, as by a system that has no more memory. */
+  readonly end: 'well' | 'time' | 'memory' | 'crash' | 'killed'
   /** The signal or the exit code. */
   readonly status: NodeJS.Signals | number | null
   /** The last step that it told of. */
   readonly step: string | undefined
+  /** The word that it returned. */
+  readonly word: string | undefined
   /** What it wrote last on stderr. */
   readonly lastWords: string
 }
 
-/** No verdict: the child could not be started, or ended for a reason that is not its program's. */
-class NoVerdict extends Error {}
+/** The child could not be started, or ended for a reason that is not what it tried; or its program threw. */
+export class NoVerdict extends Error {}
 
 /** Runs the program, and beside it a thread that ends it where it takes too much, or its parent is gone. */
 const CHILD = `
 const { readFileSync, writeSync } = require('node:fs')
 const tell = (line) => writeSync(1, line + '\\n')
-const binding = require(require('node:url').fileURLToPath(process.argv[1]))
-const input = readFileSync(0, 'utf8')
 const watch = \`
-  const { parentPort, workerData: { bytes, ms, parent } } = require('node:worker_threads')
+  const { bytes, ms, parent } = require('node:worker_threads').workerData
   const end = (why) => { require('node:fs').writeSync(1, why + '\\\\n'); process.kill(process.pid, 'SIGKILL') }
   const since = process.cpuUsage()
   setInterval(() => {
@@ -58,22 +59,29 @@ const watch = \`
     if ((user + system) / 1000 > ms) end('end time')
     if (process.ppid !== parent) end('end orphan')
   }, 10)
-  parentPort.postMessage('watching')
 \`
 const [, , limitBytes, limitMs, program] = process.argv
 const workerData = { bytes: process.memoryUsage.rss() + Number(limitBytes), ms: Number(limitMs), parent: process.ppid }
-new (require('node:worker_threads').Worker)(watch, { eval: true, workerData }).once('message', async () => {
-  tell('ready')
-  await eval(program)(binding, input, (name) => tell('step ' + name))
+new (require('node:worker_threads').Worker)(watch, { eval: true, workerData })
+const binding = require(require('node:url').fileURLToPath(process.argv[1]))
+const input = readFileSync(0, 'utf8')
+tell('ready')
+void (async () => {
+  try {
+    const word = await eval(program)(binding, input, (name) => tell('step ' + name))
+    tell('done ' + (word ?? ''))
+  } catch (error) {
+    tell('failed ' + String(error).split('\\n')[0])
+  }
   process.exit(0)
-})
+})()
 `
 
 const LAST_WORDS = 2000
 
 /** Rejects where it cannot be found out how it ends, and with the signal's reason once that aborts. */
 export function inChild(trial: Trial, { file }: NativeBinding): Promise<TrialEnd> {
-  const { role, program, input, limitBytes, limitMs, giveUpMs, signal } = trial
+  const { role, program, input, limitBytes, limitMs, giveUpMs, signal, onStep } = trial
   signal?.throwIfAborted()
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ['-e', CHILD, file, String(limitBytes), String(limitMs), program], {
@@ -83,40 +91,54 @@ export function inChild(trial: Trial, { file }: NativeBinding): Promise<TrialEnd
     })
     let said = ''
     let lastWords = ''
+    const last = (what: string) => new RegExp(`^.*\\n${what} ([^\\n]*)\\n`, 's').exec(said)?.[1]
+    const tell = (end: TrialEnd['end'], status: TrialEnd['status']) =>
+      resolve({ end, status, step: last('step'), word: last('done') || undefined, lastWords })
     child.stdout.on('data', (data) => {
       said += data
+      const step = last('step')
+      if (step !== undefined) onStep?.(step)
+      if (last('done') !== undefined) tell('well', 0) // its own end takes a while
     })
     child.stderr.on('data', (data) => {
       lastWords = (lastWords + data).slice(-LAST_WORDS)
     })
-    const kill = () => child.kill('SIGKILL')
-    const timer = setTimeout(kill, giveUpMs)
-    signal?.addEventListener('abort', kill, { once: true })
+    let isGivenUp = false
+    const giveUp = () => {
+      isGivenUp = true
+      child.kill('SIGKILL')
+    }
+    const timer = setTimeout(giveUp, giveUpMs)
+    signal?.addEventListener('abort', giveUp, { once: true })
     child.stdin.on('error', () => {}) // it died before it read everything
     child.stdin.end(input)
     child.once('error', (error) => reject(new NoVerdict(error.message)))
     child.once('close', (code, by) => {
       clearTimeout(timer)
-      signal?.removeEventListener('abort', kill)
+      signal?.removeEventListener('abort', giveUp)
       if (signal?.aborted) return reject(signal.reason)
-      const lines = said.split('\n')
-      const why = lines.find((line) => line.startsWith('end '))?.slice('end '.length)
-      const step = lines.findLast((line) => line.startsWith('step '))?.slice('step '.length)
-      const tell = (end: TrialEnd['end']) => resolve({ end, status: by ?? code, step, lastWords })
-      if (why === 'time' || why === 'memory') tell(why)
-      else if (lines[0] === 'ready' && why === undefined && code === 0) tell('well')
-      else if (lines[0] === 'ready' && why === undefined && by !== 'SIGKILL') tell('crash')
-      else reject(new NoVerdict(`it ended with ${by ?? code}${said === '' ? ' while it started' : ''}`))
+      const why = last('end')
+      if (why === 'time' || why === 'memory') tell(why, by)
+      else if (!said.startsWith('ready') || isGivenUp || why !== undefined)
+        reject(new NoVerdict(`it ended with ${by ?? code}${said === '' ? ' while it started' : ''}`))
+      else if (last('failed') !== undefined) reject(new NoVerdict(last('failed')))
+      else tell(by === 'SIGKILL' ? 'killed' : 'crash', by ?? code)
     })
   })
 }
 
+/** True where it has passed, false where nothing is known of it; throws what is wrong with it. */
+type Try = (signal: AbortSignal) => Promise<boolean>
+
 /** What is tried under one key, and who waits for it. */
 type Attempt = {
-  readonly passed: Promise<void>
+  readonly passed: Promise<boolean>
   readonly abort: AbortController
   waiting: number
 }
+
+/** Of one kind: beyond it those that passed longest ago are tried again. */
+const MOST_REMEMBERED = 4096
 
 /** What has passed its trial, of one kind: each is tried once, and then remembered on disk. */
 export class Trials {
@@ -146,54 +168,61 @@ export class Trials {
    * Resolves once what `key` stands for has passed, which `attempt` finds out for all who ask meanwhile, or cannot be tried
    * here, which is logged. Rejects with what `attempt` throws about it: the next one to ask tries it again.
    */
-  async pass(
-    key: string,
-    attempt: (signal: AbortSignal) => Promise<void>,
-    logger: Logger,
-    signal?: AbortSignal,
-  ): Promise<void> {
+  async pass(key: string, attempt: Try, logger: Logger, signal?: AbortSignal): Promise<void> {
     const shared = this.#attempts.get(key) ?? this.#begin(key, attempt, logger)
     shared.waiting++
     try {
       await (signal ? Promise.race([shared.passed, abortOf(signal)]) : shared.passed)
     } finally {
-      // Does nothing to one that has ended.
-      if (--shared.waiting === 0) shared.abort.abort()
+      if (--shared.waiting === 0) shared.abort.abort() // which does nothing once it is over
     }
   }
 
-  #begin(key: string, attempt: (signal: AbortSignal) => Promise<void>, logger: Logger): Attempt {
+  #begin(key: string, attempt: Try, logger: Logger): Attempt {
     const abort = new AbortController()
     const shared = { passed: this.#try(key, attempt, logger, abort.signal), abort, waiting: 0 }
     const forget = () => {
       if (this.#attempts.get(key) === shared) this.#attempts.delete(key)
     }
     this.#attempts.set(key, shared)
-    shared.passed.then(() => abort.signal.removeEventListener('abort', forget), forget)
     abort.signal.addEventListener('abort', forget)
+    shared.passed.then((isKnown) => {
+      abort.signal.removeEventListener('abort', forget)
+      if (!isKnown) forget()
+    }, forget)
     return shared
   }
 
-  async #try(
-    key: string,
-    attempt: (signal: AbortSignal) => Promise<void>,
-    logger: Logger,
-    signal: AbortSignal,
-  ): Promise<void> {
-    if (await this.isRemembered(key)) return
-    if (!canStart(this.#role))
-      return logger.debug(`${this.#what} is not tried first: this program is its own Node.js`)
+  async #try(key: string, attempt: Try, logger: Logger, signal: AbortSignal): Promise<boolean> {
+    if (await this.isRemembered(key)) return true
+    if (!canStart(this.#role)) {
+      logger.debug(`${this.#what} is not tried first: this program is its own Node.js`)
+      return true
+    }
     const leave = await this.#line.enter()
     try {
-      await attempt(signal)
+      if (!(await attempt(signal))) return false
     } catch (error) {
       if (!(error instanceof NoVerdict)) throw error
-      return logger.warn(`${this.#what} could not be tried in a child process: ${error.message}`)
+      logger.warn(`${this.#what} could not be tried in a child process: ${error.message}`)
+      return true
     } finally {
       leave()
     }
-    await makeCacheFolder(this.#folder)
-      .then((folder) => writeWhole(join(folder, key), ['']))
-      .catch((error: Error) => logger.debug(`${this.#what} that passed is not remembered: ${error.message}`))
+    await this.#remember(key).catch((error: Error) =>
+      logger.debug(`${this.#what} that passed is not remembered: ${error.message}`),
+    )
+    return true
+  }
+
+  async #remember(key: string): Promise<void> {
+    const folder = await makeCacheFolder(this.#folder)
+    const names = await readdir(folder)
+    if (names.length >= MOST_REMEMBERED) {
+      const ages = names.map(async (name) => ({ name, time: (await stat(join(folder, name))).mtimeMs }))
+      const oldest = (await Promise.all(ages)).sort((one, other) => one.time - other.time)
+      for (const { name } of oldest.slice(0, MOST_REMEMBERED / 2)) await rm(join(folder, name))
+    }
+    await writeWhole(join(folder, key), [''])
   }
 }

@@ -147,6 +147,7 @@ describe('every other option', () => {
     ['allowDownload', [true, false], [1, 'yes', null]],
     ['device', ['cpu', 'gpu', 'NVIDIA', ['cuda', 'cpu'], []], ['', ' ', [''], ['cpu', 3], 3, null, {}]],
     ['strictDevice', [true, false], [1, 'yes', null]],
+    ['tryFirst', [true, false], [1, 'yes', null]],
     ['verbose', [false], [1, null]],
     ['logger', [quiet, console], [{}, null, 'x', { debug() {} }]],
     ['onProgress', [() => {}], [3, null, {}]],
