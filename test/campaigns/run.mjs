@@ -1,4 +1,4 @@
-// npm run campaign:damaged-gguf -- --count 1000 --seed 1 [--first 0] [--all]
+// npm run campaign:damaged-gguf -- --count 1000 --seed 1 [--first 0] [--all] [--untried]
 // npm run campaign:downloads -- --count 200 --seed 1
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -15,6 +15,7 @@ const {
     seed: text('1'),
     first: text('0'),
     all: { type: 'boolean', default: false },
+    untried: { type: 'boolean', default: false },
   },
 })
 const env = {
@@ -23,6 +24,7 @@ const env = {
   CAMPAIGN_SEED: values.seed,
   CAMPAIGN_FIRST: values.first,
   ...(values.all && { CAMPAIGN_ALL: '1' }),
+  ...(values.untried && { CAMPAIGN_UNTRIED: '1' }),
 }
 // Sets everything up first, so that it is today's library that is tried.
 const program = fileURLToPath(new URL('../../scripts/test.mjs', import.meta.url))
