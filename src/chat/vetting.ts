@@ -12,7 +12,8 @@ const LIMITS = { limitMs: 2000, limitBytes: 512 * 2 ** 20, giveUpMs: 60_000 }
  * llama.cpp's Jinja engine is fast, but a macro that calls itself overflows the stack and an endless loop never
  * returns: no exception tells of either. So a template that is not known is tried in a child process first.
  */
-const PROGRAM = `({ ChatTemplate }, source) => {
+const PROGRAM = `({ ChatTemplate }, source, watch) => {
+  watch()
   const say = (role, content, reasoning) => ({ role, content, reasoning })
   const long = Array.from({ length: 12 }, (_, i) => say(i % 2 ? 'assistant' : 'user', 'word '.repeat(i * 8)))
   const chats = [

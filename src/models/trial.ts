@@ -8,27 +8,29 @@ import type { NativeBinding } from '../native/types.ts'
 import { VERSION } from '../version.ts'
 import type { GgufHeader, ModelFile } from './gguf/header.ts'
 
-/** The step that begins once it is loaded and its vocabulary is read. */
-const AFTER_LOADING = 'making a context'
+/** The step that begins once it is loaded. */
+const AFTER_LOADING = 'reading its vocabulary'
 
 /**
  * What header checks do not find llama.cpp may answer with `abort()`, a crash or a loop that never ends, in whoever loads the
  * file. So a file that is not known is opened in a child process first, with all that reads what it says: the weights stay
  * mapped, so that they take no memory that the opening after it would not take as well.
  */
-const PROGRAM = `async ({ Model, Context, Sampler }, input, step) => {
+const PROGRAM = `async ({ Model, Context, Sampler }, input, watch, step) => {
   const { path, adapters } = JSON.parse(input)
   const refusal = (error) => { if (error.code === undefined) throw error }
   const attempt = (work) => { try { return work() } catch (error) { return refusal(error) } }
 
   step('loading it')
   const params = { vocabOnly: false, gpuLayers: 0, devices: [], adapters, tensorSplit: [], repack: false }
-  const model = await Model.load(path, params).promise.catch(refusal)
+  const loading = Model.load(path, params)
+  watch() // while it loads, on a thread of its own
+  const model = await loading.promise.catch(refusal)
   if (!model) return 'refused'
   const { hasEncoder, hasDecoder, isDiffusion, vocabSize } = model.info
   if (hasEncoder || !hasDecoder || isDiffusion) return 'refused'
 
-  step('reading its vocabulary')
+  step('${AFTER_LOADING}')
   const ids = [0, vocabSize - 1]
   for (const text of ['Hello, world!', ' a\\n\\n  b', '\\u00e9\\u4e16\\ud83d\\ude42 12345', '<|im_start|></s>\\u0000']) {
     for (const parseSpecial of [false, true]) {
@@ -41,7 +43,7 @@ const PROGRAM = `async ({ Model, Context, Sampler }, input, step) => {
   }
   attempt(() => model.detokenize(Int32Array.from({ length: vocabSize }, (_, id) => id), true))
 
-  step('${AFTER_LOADING}')
+  step('making a context')
   const shape = {
     contextSize: 64, sequences: 2, batchSize: 32, microBatchSize: 32, maxOutputs: 8, threads: 1, batchThreads: 1, poll: 0,
     flashAttention: 'auto', keyType: 'f16', valueType: 'f16', adapterScales: adapters.map(() => 1),
@@ -69,8 +71,9 @@ const PROGRAM = `async ({ Model, Context, Sampler }, input, step) => {
 }`
 
 /** Of the processor's time: many times what an opening takes on a slow machine. */
-const LEAST_MS = 3000
+const LEAST_MS = 5000
 const MS_PER_BYTE = 60_000 / 2 ** 30
+const MS_PER_TOKEN = 0.02
 /** What a context of a few tokens takes, generously. */
 const LEAST_BYTES = 2 ** 30
 
@@ -117,7 +120,7 @@ export function tryOpening(
 
 async function pass(
   binding: NativeBinding,
-  { path, files, fileBytes }: GgufHeader,
+  { path, files, fileBytes, tokenCount }: GgufHeader,
   adapters: readonly ModelFile[],
   logger: Logger,
   signal: AbortSignal,
@@ -129,7 +132,7 @@ async function pass(
   const attempt = async (given: AbortSignal) => {
     if (adapters.length === 0 && (await isOwn(path, fileBytes))) return true
     logger.debug(`${path} is not known yet: it is opened in a child process first`)
-    const limitMs = Math.ceil(LEAST_MS + fileBytes * MS_PER_BYTE)
+    const limitMs = Math.ceil(LEAST_MS + fileBytes * MS_PER_BYTE + tokenCount * MS_PER_TOKEN)
     const trial = {
       role: 'opening',
       program: PROGRAM,
@@ -160,7 +163,7 @@ function failure(
     )
   const said = /^.*(?:GGML_ASSERT|terminate called|what\(\)|fatal|error).*$/im.exec(lastWords)?.[0]
   const how = {
-    crash: `crashes with ${status}${said === undefined ? '' : ` (${said.trim()})`}`,
+    crash: `crashes with ${status}${said === undefined ? '' : ` (${said.trim().slice(0, 300)})`}`,
     time: `takes more than ${Math.ceil(limitMs / 1000)} s`,
     memory: `takes more than ${Math.round(limitBytes / 2 ** 20)} MiB of memory`,
     well: '',

@@ -14,14 +14,15 @@ import type { NativeBinding } from './types.ts'
 export type Trial = {
   readonly role: TrialRole
   /**
-   * JavaScript (CommonJS) of a function `(binding, input, step) => unknown`: `step(name)` tells what comes next, and what it
-   * returns, or a promise of it, may be a word. A text, since a bundled program has no file of ours to run.
+   * JavaScript (CommonJS) of a function `(binding, input, watch, step) => unknown`: `watch()` begins to look at what it takes,
+   * `step(name)` tells what comes next, and what it returns, or a promise of it, may be a word. A text, since a bundled program has
+   * no file of ours to run.
    */
   readonly program: string
   readonly input: string
   /** Time of the processor, since a machine may be busy. */
   readonly limitMs: number
-  /** Beyond what it takes when it begins. */
+  /** Beyond what it takes when the watch begins. */
   readonly limitBytes: number
   /** After this long there is something else wrong: no verdict. */
   readonly giveUpMs: number
@@ -45,11 +46,11 @@ export type TrialEnd = {
 /** The child could not be started, or ended for a reason that is not what it tried; or its program threw. */
 export class NoVerdict extends Error {}
 
-/** Runs the program, and beside it a thread that ends it where it takes too much, or its parent is gone. */
+/** Runs the program; the watch is a thread that ends it where it takes too much, or its parent is gone. */
 const CHILD = `
 const { readFileSync, writeSync } = require('node:fs')
 const tell = (line) => writeSync(1, line + '\\n')
-const watch = \`
+const watching = \`
   const { bytes, ms, parent } = require('node:worker_threads').workerData
   const end = (why) => { require('node:fs').writeSync(1, why + '\\\\n'); process.kill(process.pid, 'SIGKILL') }
   const since = process.cpuUsage()
@@ -61,14 +62,17 @@ const watch = \`
   }, 10)
 \`
 const [, , limitBytes, limitMs, program] = process.argv
-const workerData = { bytes: process.memoryUsage.rss() + Number(limitBytes), ms: Number(limitMs), parent: process.ppid }
-new (require('node:worker_threads').Worker)(watch, { eval: true, workerData })
+const parent = process.ppid
+const watch = () => {
+  const workerData = { bytes: process.memoryUsage.rss() + Number(limitBytes), ms: Number(limitMs), parent }
+  new (require('node:worker_threads').Worker)(watching, { eval: true, workerData })
+}
 const binding = require(require('node:url').fileURLToPath(process.argv[1]))
 const input = readFileSync(0, 'utf8')
 tell('ready')
 void (async () => {
   try {
-    const word = await eval(program)(binding, input, (name) => tell('step ' + name))
+    const word = await eval(program)(binding, input, watch, (name) => tell('step ' + name))
     tell('done ' + (word ?? ''))
   } catch (error) {
     tell('failed ' + String(error).split('\\n')[0])

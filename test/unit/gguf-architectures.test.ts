@@ -126,6 +126,7 @@ describe('readGguf() refuses a model', () => {
       /output_group_count" is 0/,
     ],
     ['hrm_text', 'no cycles', u32('hrm.l_cycles', 0), /hrm.l_cycles" is 0/],
+    ['hrm_text', 'more cycles than layers', u32('hrm.l_cycles', 7), /hrm.l_cycles" is 7/],
     ['minimax-m3', 'blocks of no size', u32('attention.indexer.block_size', 0), /block_size" is 0/],
   ])('of %s with %s', async (name, _, change, mentions) => {
     const error: unknown = await read(change(architectureModel(name), name)).catch(

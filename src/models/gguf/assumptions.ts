@@ -41,7 +41,17 @@ const ASSUMPTIONS: Readonly<Record<string, readonly Assumption[]>> = {
   'ernie4_5-moe': [positive('interleave_moe_layer_step', 0)],
   'glm-dsa': [indexer],
   grovemoe: [positive('experts_per_group')],
-  hrm_text: [positive('hrm.layers_per_stack'), positive('hrm.h_cycles'), positive('hrm.l_cycles')],
+  hrm_text: [
+    positive('hrm.layers_per_stack'),
+    positive('hrm.h_cycles'),
+    {
+      key: 'hrm.l_cycles',
+      byDefault: undefined,
+      // Each cycle has layers of its own in the cache.
+      holds: (cycles, get) =>
+        cycles > 0 && get('block_count') === get('hrm.layers_per_stack') * get('hrm.h_cycles') * (cycles + 1),
+    },
+  ],
   lfm2: [{ key: 'shortconv.l_cache', byDefault: undefined, holds: (length) => length > 1 }],
   lfm2moe: [{ key: 'shortconv.l_cache', byDefault: undefined, holds: (length) => length > 1 }],
   'minimax-m3': [positive('attention.indexer.block_size')],
