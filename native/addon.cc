@@ -4,6 +4,7 @@
 
 #include "chat-template.h"
 #include "chat.h"
+#include "child-process.h"
 #include "context.h"
 #include "environment.h"
 #include "llama.h"
@@ -103,6 +104,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("devices", Napi::Function::New<Devices>(env, "devices"));
   exports.Set("addRpcServer", Napi::Function::New<AddRpcServer>(env, "addRpcServer"));
   exports.Set("endWithParent", Napi::Function::New<EndWithParent>(env, "endWithParent"));
+  exports.Set("startChild", Napi::Function::New<StartChild>(env, "startChild"));
+  exports.Set("holdChild", Napi::Function::New<HoldChild>(env, "holdChild"));
+  exports.Set("dropChild", Napi::Function::New<DropChild>(env, "dropChild"));
   exports.Set("kernels", Napi::Function::New<KernelNames>(env, "kernels"));
   exports.Set("useKernels", Napi::Function::New<UseKernelsOf>(env, "useKernels"));
   exports.Set("Model", Model::Init(env));

@@ -2,10 +2,10 @@
 
 #include <cstdlib>
 #include <exception>
-#include <set>
 #include <utility>
 #include <vector>
 
+#include "child-process.h"
 #include "error.h"
 
 namespace gpt4all {
@@ -93,6 +93,7 @@ Environment::~Environment() = default;
 
 void Environment::Close() {
   for (Stoppable* stoppable : Running(this)) stoppable->Stop();
+  for (const int pid : children_) EndChild(pid);
   const std::lock_guard<std::mutex> lock(mutex_);
   napi_release_threadsafe_function(function_, napi_tsfn_abort);
   function_ = nullptr;
@@ -111,6 +112,14 @@ void Environment::Hold() {
 
 void Environment::Drop() {
   if (--held_ == 0 && function_ != nullptr) napi_unref_threadsafe_function(env_, function_);
+}
+
+void Environment::HoldChild(int pid) {
+  children_.insert(pid);
+}
+
+void Environment::DropChild(int pid) {
+  children_.erase(pid);
 }
 
 void Environment::Add(Stoppable* stoppable) {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 
 namespace gpt4all {
 
@@ -38,6 +39,11 @@ class Environment {
   void Hold();
   void Drop();
 
+  // JavaScript thread: a child process that ends with this environment, until it is dropped. See
+  // child-process.h.
+  void HoldChild(int pid);
+  void DropChild(int pid);
+
   // A thread to stop when the environment or the process ends. Kept alive by the caller until Remove().
   void Add(Stoppable* stoppable);
   void Remove(Stoppable* stoppable);
@@ -51,6 +57,7 @@ class Environment {
   std::mutex mutex_;  // guards function_ against Post() from other threads while the environment closes
   napi_threadsafe_function function_ = nullptr;
   int held_ = 0;
+  std::set<int> children_;
 };
 
 }  // namespace gpt4all

@@ -83,8 +83,8 @@ function loadFile(path: string): unknown {
 }
 
 function checkBinding(binding: unknown): NativeBinding {
-  const { Model, Context, Sampler, ChatTemplate, StringScan, backends, endWithParent } = (binding ??
-    {}) as Partial<NativeBinding>
+  const { Model, Context, Sampler, ChatTemplate, StringScan, backends, endWithParent, startChild } =
+    (binding ?? {}) as Partial<NativeBinding>
   const fits =
     typeof Model?.load === 'function' &&
     typeof Context?.create === 'function' &&
@@ -92,7 +92,8 @@ function checkBinding(binding: unknown): NativeBinding {
     typeof ChatTemplate === 'function' &&
     typeof StringScan === 'function' &&
     typeof backends === 'function' &&
-    typeof endWithParent === 'function'
+    typeof endWithParent === 'function' &&
+    typeof startChild === 'function'
   if (!fits) throw new Error('it was built for another version of gpt4all-ts')
   return binding as NativeBinding
 }

@@ -1,4 +1,6 @@
 /** Child processes of ours run on the same Node.js as the program. */
+import type { ChildProcess } from 'node:child_process'
+import type { NativeBinding } from './types.ts'
 
 /** Of children in which something is tried that they may die of. */
 export type TrialRole = 'vetting' | 'opening'
@@ -21,3 +23,16 @@ export function canStart(role: ChildRole): boolean {
 
 /** Whether this process is an isolated engine. */
 export const isEngine = () => process.env[CHILD_ROLE] === ('engine' satisfies ChildRole)
+
+/** Starts a child that ends with this thread, also where that is terminated, and leaves nothing in the table of processes. */
+export function startWithThread<Child extends ChildProcess>(
+  binding: NativeBinding,
+  start: () => Child,
+): Child {
+  const child = binding.startChild(start)
+  const { pid } = child
+  if (pid === undefined) return child
+  binding.holdChild(pid)
+  child.once('exit', () => binding.dropChild(pid))
+  return child
+}

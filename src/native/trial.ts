@@ -7,7 +7,7 @@ import type { Logger } from '../logger.ts'
 import { Queue } from '../queue.ts'
 import { writeWhole } from '../whole-file.ts'
 import { environmentOf } from './child-environment.ts'
-import { canStart, type TrialRole } from './own-node.ts'
+import { canStart, startWithThread, type TrialRole } from './own-node.ts'
 import type { NativeBinding } from './types.ts'
 
 /** What a child process is to try, which it may die of. */
@@ -84,15 +84,15 @@ void (async () => {
 const LAST_WORDS = 2000
 
 /** Rejects where it cannot be found out how it ends, and with the signal's reason once that aborts. */
-export function inChild(trial: Trial, { file }: NativeBinding): Promise<TrialEnd> {
+export function inChild(trial: Trial, binding: NativeBinding): Promise<TrialEnd> {
   const { role, program, input, limitBytes, limitMs, giveUpMs, signal, onStep } = trial
   signal?.throwIfAborted()
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['-e', CHILD, file, String(limitBytes), String(limitMs), program], {
-      stdio: ['pipe', 'pipe', 'pipe'],
-      env: environmentOf(role, { GGML_NO_BACKTRACE: '1' }),
-      windowsHide: true,
-    })
+    const args = ['-e', CHILD, binding.file, String(limitBytes), String(limitMs), program]
+    const env = environmentOf(role, { GGML_NO_BACKTRACE: '1' })
+    const child = startWithThread(binding, () =>
+      spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'pipe'], env, windowsHide: true }),
+    )
     let said = ''
     let lastWords = ''
     const last = (what: string) => new RegExp(`^.*\\n${what} ([^\\n]*)\\n`, 's').exec(said)?.[1]

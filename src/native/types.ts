@@ -285,6 +285,11 @@ export type NativeBinding = {
   addRpcServer(endpoint: string): string[]
   // native/parent-process.cc: the system ends this process with the thread that started it
   endWithParent(): void
+  // native/child-process.cc: the child that `start` starts ends with this thread, until it is dropped because it has ended. Where the
+  // system does not tell (Linux does), it must be held as well
+  startChild<T>(start: () => T): T
+  holdChild(pid: number): void
+  dropChild(pid: number): void
   // native/matmul.cc: who can compute products on this CPU, the fastest last: `ggml`, `avx2`, `vnni`
   kernels(): string[]
   // Who does, the last of them at first; `false` for another name. For tests and benchmarks, not while contexts compute

@@ -50,6 +50,14 @@ describe('worker threads', () => {
     expect({ code, signal, messages }).toEqual({ code: 0, signal: null, messages: [workerCode] })
   })
 
+  test.skipIf(process.platform !== 'linux')(
+    'terminate() while a child tries a chat template ends the child too, and leaves no zombie',
+    async () => {
+      const { code, messages } = await runChild('workers.mjs', ['children', '5'])
+      expect({ code, messages }).toEqual({ code: 0, messages: [{ seen: 5, left: 0 }] })
+    },
+  )
+
   test('process.exit() of the main thread while threads wait for one load', async () => {
     for (let i = 0; i < 5; i++) {
       expect(await runChild('workers.mjs', ['leaveLoading'])).toMatchObject({

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 
 const FITTING =
-  'module.exports = { Model: { load() {} }, Context: { create() {} }, Sampler: class {}, ChatTemplate: class {}, StringScan: class {}, backends() {}, endWithParent() {} }'
+  'module.exports = { Model: { load() {} }, Context: { create() {} }, Sampler: class {}, ChatTemplate: class {}, StringScan: class {}, backends() {}, endWithParent() {}, startChild() {} }'
 
 let folder: string
 

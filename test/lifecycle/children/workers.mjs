@@ -1,5 +1,6 @@
 // Worker threads with a model each: node workers.mjs <what>
 import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 
@@ -46,6 +47,14 @@ const WORK = {
     parentPort.postMessage('failing')
     for (;;) await Promise.allSettled([1, 2, 3].map(() => model.generate('word '.repeat(5000))))
   },
+  vet: async () => {
+    const model = await open()
+    const endless = '{% for i in range(1000000000) %}{% for j in range(1000000000) %}{% endfor %}{% endfor %}'
+    for (let i = 0; ; i++)
+      await model
+        .renderPrompt([{ role: 'user', content: 'Hi' }], { chatTemplate: endless + i })
+        .catch(() => {})
+  },
   exit: async () => {
     const model = await open()
     for await (const _ of model.generate('Once upon a time', endless)) process.exit(3)
@@ -55,6 +64,16 @@ const WORK = {
     for await (const _ of model.generate('Once upon a time', endless)) throw new Error('thrown by the test')
   },
 }
+
+/** Of this process, those that nobody has waited for included (Linux). */
+const children = () =>
+  readdirSync('/proc/self/task').flatMap((task) => {
+    try {
+      return readFileSync(`/proc/self/task/${task}/children`, 'utf8').split(' ').filter(Boolean)
+    } catch {
+      return [] // the thread has ended meanwhile
+    }
+  })
 
 const worker = (what) => new Worker(new URL(import.meta.url), { workerData: what })
 
@@ -108,6 +127,17 @@ const MAIN = {
     await Promise.all(both.map((one) => once(one, 'message')))
     for (let i = 0; i < 3; i++) open().catch(() => {})
     setImmediate(() => process.exit(5))
+  },
+  // Workers end while a child of theirs tries a template.
+  children: async (rounds) => {
+    const seen = new Set()
+    for (let round = 0; round < rounds; round++) {
+      const one = worker('vet')
+      while (children().length === 0) await new Promise((resolve) => setImmediate(resolve))
+      for (const pid of children()) seen.add(pid)
+      await one.terminate()
+    }
+    process.send({ seen: seen.size, left: children().length })
   },
   three: async () => {
     const texts = await Promise.all([1, 2, 3].map(async () => (await once(worker('answer'), 'message'))[0]))
