@@ -92,11 +92,14 @@ export function mixed(length: number, seed: number): string {
   return Buffer.from(text.slice(0, length)).toString()
 }
 
-/** What test/golden/pretokenizers.json was recorded with. */
-export const SHORT_TEXTS = [
+const SHORT_TEXTS = [
   ...Object.values(RUNS).map((text) => run(text, 300)),
   ...Array.from({ length: 20 }, (_, seed) => mixed(300, seed)),
 ]
+
+/** What test/golden/pretokenizers.json was recorded with. At a space in a word of `whitespace` llama.cpp aborts. */
+export const shortTexts = (name: string) =>
+  name === 'whitespace' ? SHORT_TEXTS.map((text) => text.replaceAll(' ', '')) : SHORT_TEXTS
 
 export const digest = (ids: Iterable<number>) =>
   createHash('sha256').update(Array.from(ids).join(' ')).digest('hex').slice(0, 16)
