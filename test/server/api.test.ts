@@ -1,4 +1,8 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { EMBEDDED } from '../support/models.ts'
 import { eventsOf, type Json, json, type Running, serve } from '../support/server.ts'
 
 const GREEDY = { temperature: 0, repeat_penalty: 1 }
@@ -370,4 +374,24 @@ describe('the other paths', () => {
     const strange = await running.get('/health', { 'x-request-id': 'a b"c' })
     expect(strange.headers.get('x-request-id')).toMatch(/^req_[0-9a-f]{32}$/)
   })
+})
+
+test('a prompt that is empty once it is rendered is refused, in whichever path it comes', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'gpt4all-empty-'))
+  const modelConfigFile = join(folder, 'config.json')
+  await writeFile(modelConfigFile, JSON.stringify([{ filename: basename(EMBEDDED), promptTemplate: '{0}' }]))
+  const bare = await serve({}, { modelConfigFile })
+  const empty = [{ role: 'user', content: '' }]
+  for (const stream of [true, false]) {
+    for (const [path, body] of [
+      ['/v1/chat/completions', { messages: empty, stream }],
+      ['/v1/completions', { prompt: '', stream }],
+    ] as const) {
+      const response = await bare.post(path, body)
+      expect(response.status).toBe(400)
+      expect((await json(response)).error).toMatchObject({ type: 'invalid_request_error', param: 'prompt' })
+    }
+  }
+  await bare.close()
+  await rm(folder, { recursive: true })
 })
