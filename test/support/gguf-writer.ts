@@ -160,6 +160,7 @@ export function tensorData(
   if (constant === 0) return data
   const draw = () => constant ?? (random() - 0.5) * 0.4
   if (type === 'F32') for (let i = 0; i < elements; i++) data.writeFloatLE(draw(), i * 4)
+  else if (type === 'I32') for (let i = 0; i < elements; i++) data.writeInt32LE(constant ?? 0, i * 4)
   else if (type === 'F16') for (let i = 0; i < elements; i++) data.writeUInt16LE(half(draw()), i * 2)
   else {
     const isScale = (at: number) => scales.some((scale) => at >= scale && at < scale + 2)

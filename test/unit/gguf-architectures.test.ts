@@ -120,6 +120,13 @@ describe('readGguf() refuses a model', () => {
     ['rwkv7', 'the wrong shift', u32('token_shift_count', 1), /token_shift_count" is 1, and must be 2/],
     ['rwkv6', 'heads that do not divide it', u32('wkv.head_size', 48), /cannot be divided into heads of 48/],
     [
+      'dots3note',
+      'no layer without a window',
+      u32s('attention.sliding_window_pattern', [1, 1]),
+      /gives all layers the sliding window/,
+    ],
+    ['deepseek4', 'no shared head', without('attention.head_count_kv'), /head_count_kv" is 0/],
+    [
       'deepseek4',
       'no groups of its output',
       u32('attention.output_group_count', 0),
@@ -138,5 +145,21 @@ describe('readGguf() refuses a model', () => {
   test.each(['ffn_up_exps.scale', 'attn_q.scale'])('whose %s is no F32', async (name) => {
     const file = architectureModel('qwen3moe').tensor(`blk.0.${name}`, [2], 'I32')
     await expect(read(file)).rejects.toMatchObject({ code: 'ERR_MODEL_DAMAGED' })
+  })
+
+  test('whose table of experts is none, or names one that is not there', async () => {
+    const table = 'blk.0.ffn_gate_tid2eid.weight'
+    const withTable = (type: 'I32' | 'F32', expert: number) =>
+      read(architectureModel('deepseek4').tensor(table, [2, 286], type, expert))
+    await expect(withTable('I32', 1)).resolves.toMatchObject({ architecture: 'deepseek4' })
+    for (const [type, expert, mentions] of [
+      ['I32', 2, /names expert 2, of 2/],
+      ['I32', -1, /names expert -1, of 2/],
+      ['F32', 1, /can only be I32/],
+    ] as const)
+      await expect(withTable(type, expert)).rejects.toMatchObject({
+        code: 'ERR_MODEL_DAMAGED',
+        message: expect.stringMatching(mentions),
+      })
   })
 })

@@ -35,6 +35,7 @@ const ASSUMPTIONS: Readonly<Record<string, readonly Assumption[]>> = {
       byDefault: undefined,
       holds: (groups, get) => groups > 0 && get('attention.head_count') % groups === 0,
     },
+    { key: 'attention.head_count_kv', byDefault: 0, holds: (heads) => heads === 1 },
     { key: 'hyper_connection.count', byDefault: undefined, holds: (count) => count === 4 },
   ],
   dots3note: [indexer],

@@ -4,6 +4,7 @@ import { architectureOf } from './architecture.ts'
 import { damaged } from './bytes.ts'
 import { type GgufFile, type GgufValue, readGgufFile } from './reader.ts'
 import { checkModel } from './rules.ts'
+import { checkTables } from './tables.ts'
 import type { GgufTensor } from './tensors.ts'
 import { checkVocabulary, vocabularyScan } from './vocabulary.ts'
 
@@ -58,7 +59,10 @@ export async function readGguf(path: string, options: ReadGgufOptions = {}): Pro
   const architecture = architectureOf(path, main.metadata)
   const model = { path, architecture, metadata: main.metadata, tensors }
   const tokenCount = checkVocabulary(model)
-  if (!vocabOnly) checkModel(model, tokenCount)
+  if (!vocabOnly) {
+    checkModel(model, tokenCount)
+    for (const file of files) await checkTables(model, file, signal)
+  }
   return {
     path,
     files: files.map(asModelFile),

@@ -20,7 +20,10 @@ export function checkWindows(model: Model): void {
   const window = number(model, `${model.architecture}.attention.sliding_window`) ?? 0
   const pattern = numbers(model, key)
   if (window === 0 || pattern === undefined) return
-  const none =
-    model.metadata.get(key)?.type === 'array' ? pattern.every((layer) => layer === 0) : pattern[0] === 1
+  const isOfLayers = model.metadata.get(key)?.type === 'array'
+  const none = isOfLayers ? pattern.every((layer) => layer === 0) : pattern[0] === 1
   if (none) throw damaged(model.path, `"${key}" gives no layer the sliding window`)
+  // Its layers without one have a memory of their own, which is asserted to be there.
+  if (model.architecture === 'dots3note' && isOfLayers && pattern.every((layer) => layer !== 0))
+    throw damaged(model.path, `"${key}" gives all layers the sliding window`)
 }

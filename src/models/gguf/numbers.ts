@@ -43,6 +43,7 @@ const NUMBER_RULES: readonly NumberRule[] = [
   { key: 'wkv.head_size', min: 1, max: 2 ** 16 }, // a divisor
   { key: 'token_shift_count', min: 1, max: 16 },
   { key: 'shortconv.l_cache', min: 1, max: 2 ** 10 },
+  { key: 'adapters.router_gain', min: -1e6, max: 1e6 }, // NaN is no number of an adapter
   { key: 'kda.head_dim', min: 1, max: 2 ** 16 },
 ]
 
