@@ -30,7 +30,9 @@ export async function loadDraft(
   checkMemory(path, options.nCtx, plan, options.logger, {
     weightsLoaded: isLoaded(binding, path, options, gpus, []),
   })
-  if (options.tryFirst) await tryOpening(binding, header, [], options.logger, signal).opens
+  const { flashAttention, logger } = options
+  const cache = { keyType: 'f16', valueType: 'f16', flashAttention, logger } as const // as openDrafter() makes it
+  if (options.tryFirst) await tryOpening(binding, header, [], cache, signal).opens
   const draft = await load(binding, header, options, gpus, [], signal)
   const reason = whyNot(draft, target)
   if (reason === undefined) return draft

@@ -130,7 +130,7 @@ async function openOn<Started>(
     weightsLoaded: isLoaded(binding, header.path, options, gpus, adapters),
     sequences,
   })
-  const trial = options.tryFirst ? tryOpening(binding, header, adapters, logger, signal) : undefined
+  const trial = options.tryFirst ? tryOpening(binding, header, adapters, options, signal) : undefined
   await trial?.loads
   const native = await load(binding, header, options, gpus, adapters, signal)
   try {

@@ -7,9 +7,13 @@ import { inChild, type TrialEnd, Trials } from '../native/trial.ts'
 import type { NativeBinding } from '../native/types.ts'
 import { VERSION } from '../version.ts'
 import type { GgufHeader, ModelFile } from './gguf/header.ts'
+import type { CacheOptions } from './memory.ts'
 
 /** The step that begins once it is loaded. */
 const AFTER_LOADING = 'reading its vocabulary'
+
+/** Of a prompt, about: small models get longer ones. */
+const MULTIPLICATIONS = 5e8
 
 /**
  * What header checks do not find llama.cpp may answer with `abort()`, a crash or a loop that never ends, in whoever loads the
@@ -17,7 +21,7 @@ const AFTER_LOADING = 'reading its vocabulary'
  * mapped, so that they take no memory that the opening after it would not take as well.
  */
 const PROGRAM = `async ({ Model, Context, Sampler }, input, watch, step) => {
-  const { path, adapters } = JSON.parse(input)
+  const { path, adapters, cache } = JSON.parse(input)
   const refusal = (error) => { if (error.code === undefined) throw error }
   const attempt = (work) => { try { return work() } catch (error) { return refusal(error) } }
 
@@ -44,9 +48,10 @@ const PROGRAM = `async ({ Model, Context, Sampler }, input, watch, step) => {
   attempt(() => model.detokenize(Int32Array.from({ length: vocabSize }, (_, id) => id), true))
 
   step('making a context')
+  const contextSize = Math.max(8, Math.min(512, model.info.trainedContextSize))
   const shape = {
-    contextSize: 64, sequences: 2, batchSize: 32, microBatchSize: 32, maxOutputs: 8, threads: 1, batchThreads: 1, poll: 0,
-    flashAttention: 'auto', keyType: 'f16', valueType: 'f16', adapterScales: adapters.map(() => 1),
+    contextSize, sequences: 2, batchSize: contextSize, microBatchSize: contextSize, maxOutputs: 8, threads: 1, batchThreads: 1,
+    poll: 0, ...cache, adapterScales: adapters.map(() => 1),
   }
   const context = await Context.create(model, shape).catch(refusal)
   if (!context) return 'refused'
@@ -57,13 +62,20 @@ const PROGRAM = `async ({ Model, Context, Sampler }, input, watch, step) => {
     frequencyPenalty: 0, biasedTokens: new Int32Array(), biases: new Float32Array(), seed: 1,
   }
   const sampler = new Sampler(vocabSize, sampling)
-  const tokens = Int32Array.from(ids.slice(0, 4))
+  const count = Math.min(contextSize / 2, Math.max(3, Math.floor(${MULTIPLICATIONS} / 2 / model.info.sizeBytes)))
+  const tokens = Int32Array.from({ length: count }, (_, i) => ids[i % ids.length])
   const entry = (sequence, position, tokens) => ({ sequence, position, tokens, sampler })
-  const steps = [[entry(0, 0, tokens)], [entry(0, tokens.length, tokens.subarray(0, 1)), entry(1, 0, tokens.subarray(0, 1))]]
-  for (const entries of steps) {
-    const computed = await context.eval(entries).catch(refusal)
-    if (!computed) return 'refused'
-  }
+  if (!(await context.eval([entry(0, 0, tokens), entry(1, 0, tokens)]).catch(refusal))) return 'refused'
+
+  step('keeping what it has computed')
+  await context.restore(1, await context.save(0)).catch(refusal)
+  await context.remove(1, 0, -1).catch(refusal)
+  await context.copy(0, 1).catch(refusal)
+  if (context.info.canShift) await context.shift(0, 1, 2).catch(refusal)
+
+  step('going on')
+  const { max } = await context.positions(0)
+  await context.eval([entry(0, max + 1, tokens.subarray(0, 1))]).catch(refusal)
 
   step('closing it')
   await context.close()
@@ -82,6 +94,9 @@ const OWN_MODELS = ['d21ab2ee7ef6b88c05d71a327fae3fe3cfa6cb00992223ae6d110a9f553
 const LARGEST_OWN = 4 * 2 ** 20
 
 const trials = new Trials('opening', 'opened', 'a model')
+
+/** With which it is tried: graphs and caches are others with these. */
+type TrialOptions = CacheOptions & { readonly logger: Logger }
 
 /** What is known of a file that is being tried. `opens` must be waited for, or caught. */
 export type OpeningTrial = {
@@ -103,7 +118,7 @@ export function tryOpening(
   binding: NativeBinding,
   header: GgufHeader,
   adapters: readonly ModelFile[],
-  logger: Logger,
+  options: TrialOptions,
   signal: AbortSignal,
 ): OpeningTrial {
   if (isEngine()) return KNOWN // it may die of the file itself: that is what it is for
@@ -111,7 +126,7 @@ export function tryOpening(
   const loaded = new Promise<void>((resolve) => {
     pastLoading = resolve
   })
-  const opens = pass(binding, header, adapters, logger, signal, (step) => {
+  const opens = pass(binding, header, adapters, options, signal, (step) => {
     if (step === AFTER_LOADING) pastLoading()
   })
   opens.catch(() => {}) // who loads meanwhile hears of it later
@@ -122,13 +137,14 @@ async function pass(
   binding: NativeBinding,
   { path, files, fileBytes, tokenCount }: GgufHeader,
   adapters: readonly ModelFile[],
-  logger: Logger,
+  { keyType, valueType, flashAttention, logger }: TrialOptions,
   signal: AbortSignal,
   onStep: (step: string) => void,
 ): Promise<void> {
   const all = [...files, ...adapters]
+  const cache = { keyType, valueType, flashAttention }
   const { llamaVersion, systemInfo } = binding
-  const key = hash(JSON.stringify([VERSION, llamaVersion, systemInfo, all.map(({ identity }) => identity)]))
+  const known = [VERSION, llamaVersion, systemInfo, cache, all.map(({ identity }) => identity)]
   const attempt = async (given: AbortSignal) => {
     if (adapters.length === 0 && (await isOwn(path, fileBytes))) return true
     logger.debug(`${path} is not known yet: it is opened in a child process first`)
@@ -136,7 +152,7 @@ async function pass(
     const trial = {
       role: 'opening',
       program: PROGRAM,
-      input: JSON.stringify({ path, adapters: adapters.map((adapter) => adapter.path) }),
+      input: JSON.stringify({ path, adapters: adapters.map((adapter) => adapter.path), cache }),
       limitMs,
       limitBytes: LEAST_BYTES + 2 * all.reduce((sum, { bytes }) => sum + bytes, 0),
       giveUpMs: 60_000 + 10 * limitMs,
@@ -147,7 +163,7 @@ async function pass(
     if (end.end !== 'well') throw failure(path, end, trial)
     return end.word === undefined
   }
-  await trials.pass(key, attempt, logger, signal)
+  await trials.pass(hash(JSON.stringify(known)), attempt, logger, signal)
 }
 
 type Limits = { readonly limitMs: number; readonly limitBytes: number }
