@@ -74,11 +74,16 @@ for (let byte = 0, others = 0; byte < 256; byte++) {
 }
 
 function unusedMarks(texts: readonly string[]): Marks {
-  const used = new Set(texts.flatMap((text) => text.match(/[\ue000-\uf8ff]/g) ?? []))
+  const used = new Set<number>()
+  for (const text of texts.filter((one) => /[\ue000-\uf8ff]/.test(one))) {
+    for (let i = 0; i < text.length; i++) {
+      const unit = text.charCodeAt(i)
+      if (unit >= FIRST_MARK && unit <= LAST_MARK) used.add(unit)
+    }
+  }
   const marks: string[] = []
   for (let code = FIRST_MARK; code <= LAST_MARK && marks.length < 3; code++) {
-    const mark = String.fromCharCode(code)
-    if (!used.has(mark)) marks.push(mark)
+    if (!used.has(code)) marks.push(String.fromCharCode(code))
   }
   while (marks.length < 3) {
     const mark = Array.from({ length: 8 }, () => String.fromCharCode(randomInt(FIRST_MARK, LAST_MARK + 1)))
