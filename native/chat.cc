@@ -1,5 +1,5 @@
-// The only file that includes llama.cpp's common/: its Jinja engine and the parsers it derives from
-// templates.
+// The only file that includes llama.cpp's common/, but for native/jinja/engine.cc: what it finds out about
+// templates, and the parsers that it derives from them.
 #include "chat.h"
 
 #if defined(__GNUC__)
@@ -15,6 +15,9 @@
 #include <algorithm>
 
 #include "error.h"
+#include "jinja/limits.h"
+#include "jinja/parser.h"
+#include "stack.h"
 
 namespace gpt4all {
 
@@ -24,74 +27,56 @@ std::string Place(const std::string& source, size_t position) {
   const auto begin = source.begin(), at = begin + static_cast<ptrdiff_t>(std::min(position, source.size()));
   const auto line_begin = std::find(std::make_reverse_iterator(at), source.rend(), '\n').base();
   return "line " + std::to_string(std::count(begin, at, '\n') + 1) + ", column " +
-         std::to_string(at - line_begin + 1);
+         std::to_string(at - line_begin + 1) + ": ";
 }
 
-// Their errors end in a drawing of the place; only the words before it are kept.
-std::string FirstLine(const std::string& text) {
-  const std::string line = text.substr(0, text.find('\n'));
-  for (const char* prefix : {"lexer: ", "parser: Parser Error: ", "parser: "}) {
-    if (line.rfind(prefix, 0) == 0) return line.substr(std::string(prefix).size());
-  }
-  return line;
+// What one call may cost: less than 2 s, and more for what is written into long conversations.
+// docs/decisions.md tells what templates need.
+jinja::Limits LimitsFor(size_t input_bytes) {
+  const auto input = static_cast<uint64_t>(input_bytes);
+  jinja::Limits limits;
+  limits.steps = 40'000'000 + 4 * input;
+  limits.bytes = (64 << 20) + 32 * input;
+  limits.output = (4 << 20) + 8 * input;
+  limits.stack = StackToUse();
+  return limits;
 }
 
-// The lexer's errors show up to 80 characters around the place, line feeds as arrows, and a caret under it.
-size_t ShownPosition(const std::string& source, const std::string& error) {
-  const size_t shown = error.find("\n...");
-  const size_t caret = error.rfind('^');
-  const size_t caret_line = error.rfind('\n');
-  if (shown == std::string::npos || caret == std::string::npos || caret_line <= shown) return source.size();
-  std::string excerpt = error.substr(shown + 4, caret_line - shown - 7);
-  for (size_t at; (at = excerpt.find("↵")) != std::string::npos;)
-    excerpt.replace(at, std::string("↵").size(), "\n");
-  const size_t start = source.find(excerpt);
-  return start == std::string::npos ? source.size() : start + (caret - caret_line - 4);
-}
-
-std::string ParseError(const jinja::lexer_result& lexed, size_t count) {
+// Throws Failure where a limit was exceeded, whatever became of the exception that told so.
+void CheckLimits(jinja::Budget& budget) {
+  if (budget.exceeded() == jinja::Excess::kNone) return;
   try {
-    jinja::parse_from_tokens(
-        {{lexed.tokens.begin(), lexed.tokens.begin() + static_cast<ptrdiff_t>(count)}, lexed.source});
-    return "";
-  } catch (const std::exception& error) {
-    return error.what();
+    budget.Exceed(budget.exceeded());
+  } catch (const jinja::LimitExceeded& exceeded) {
+    throw Failure("ERR_TEMPLATE", exceeded.what());
   }
 }
 
-// common_chat_templates_init() slices the parser's errors. Not all of them tell a place either: the parser
-// reads from left to right, so the shortest beginning that fails in the same way ends there.
+// `work()` within its limits. Errors other than those at a place of the template become Failures.
+template <typename Work>
+auto Limited(size_t input_bytes, const Work& work) {
+  jinja::Budget budget(LimitsFor(input_bytes));
+  try {
+    auto result = work();
+    CheckLimits(budget);
+    return result;
+  } catch (const Failure&) {
+    throw;
+  } catch (const jinja::RenderError&) {
+    CheckLimits(budget);
+    throw;
+  } catch (const std::exception& error) {
+    CheckLimits(budget);
+    throw Failure("ERR_TEMPLATE", error.what());
+  }
+}
+
 void CheckSyntax(const std::string& source) {
-  jinja::lexer_result lexed;
   try {
-    lexed = jinja::lexer().tokenize(source);
-  } catch (const std::exception& error) {
-    throw Failure("ERR_TEMPLATE",
-                  Place(source, ShownPosition(source, error.what())) + ": " + FirstLine(error.what()));
+    jinja::Parse(source);
+  } catch (const jinja::SyntaxError& error) {
+    throw Failure("ERR_TEMPLATE", Place(jinja::NormalizeNewlines(source), error.position) + error.what());
   }
-  const std::string whole = ParseError(lexed, lexed.tokens.size());
-  if (whole.empty()) return;
-  size_t passes = 0, fails = lexed.tokens.size();
-  while (passes + 1 < fails) {
-    const size_t middle = passes + (fails - passes) / 2;
-    (ParseError(lexed, middle) == whole ? fails : passes) = middle;
-  }
-  const size_t position = lexed.tokens.empty() ? 0 : lexed.tokens[fails - 1].pos;
-  throw Failure("ERR_TEMPLATE", Place(lexed.source, position) + ": " + FirstLine(whole));
-}
-
-// "... While executing CallExpression at line 3, column 5 in source: ... Error: Jinja Exception: no system
-// role"
-Failure RenderFailure(const std::string& text) {
-  const size_t place = text.rfind(" at line "), place_end = text.find(" in source:", place);
-  const size_t reason = text.rfind("Error: ");
-  if (place == std::string::npos || place_end == std::string::npos || reason == std::string::npos) {
-    return Failure("ERR_TEMPLATE", text);
-  }
-  std::string words = text.substr(reason + 7);
-  const std::string raised = "Jinja Exception: ";
-  if (words.rfind(raised, 0) == 0) words = words.substr(raised.size());
-  return Failure("ERR_TEMPLATE", text.substr(place + 4, place_end - place - 4) + ": " + words);
 }
 
 // Ways to ask for an answer: thinking or not, rarely more.
@@ -201,18 +186,59 @@ struct ChatFormat::Parsed {
     }
     return *is_plain;
   }
+
+  RenderedChat Render(const RenderRequest& request) {
+    common_chat_templates_inputs inputs = ToInputs(request);
+    if (IsPlain()) {
+      inputs.force_pure_content = true;
+      const common_chat_params made = common_chat_templates_apply(templates.get(), inputs);
+      if (const RenderedChat* known = Find(request, made.generation_prompt)) {
+        RenderedChat rendered = *known;
+        rendered.prompt = made.prompt;
+        return rendered;
+      }
+      inputs.force_pure_content = false;
+    }
+    RenderedChat rendered = Analyse(templates.get(), inputs);
+    if (analyses.size() < kMostAnalyses) analyses.push_back({request.enable_thinking, rendered});
+    return rendered;
+  }
+
+ private:
+  // What is known of answers to prompts with this end, perhaps from a short conversation that asks for it;
+  // null where there is none.
+  const RenderedChat* Find(const RenderRequest& request, const std::string& generation_prompt) {
+    const auto find = [&]() -> const RenderedChat* {
+      for (const Analysis& known : analyses) {
+        const bool fits = known.made.generation_prompt == generation_prompt;
+        if (fits && known.enable_thinking == request.enable_thinking) return &known.made;
+      }
+      return nullptr;
+    };
+    if (const RenderedChat* known = find()) return known;
+    if (analyses.size() >= kMostAnalyses) return nullptr;
+    const RenderRequest question{{{"user", "a", ""}},
+                                 request.add_generation_prompt,
+                                 request.enable_thinking,
+                                 request.preserve_reasoning};
+    try {
+      analyses.push_back({request.enable_thinking, Analyse(templates.get(), ToInputs(question))});
+    } catch (const std::exception&) {
+      return nullptr;  // it does not like that one
+    }
+    return find();
+  }
 };
 
 ChatFormat::ChatFormat(const llama_model* model, const std::string& source) {
   const char* own = source.empty() ? llama_model_chat_template(model, nullptr) : source.c_str();
   if (own == nullptr) throw Failure("ERR_TEMPLATE", "the model has no template of its own");
   if (source.find('\0') != std::string::npos) throw Failure("ERR_TEMPLATE", "it holds a NUL");
-  CheckSyntax(own);
-  try {
-    parsed_ = std::make_unique<Parsed>(Parsed{common_chat_templates_init(model, own, "<s>", "</s>"), {}, {}});
-  } catch (const std::exception& error) {
-    throw Failure("ERR_TEMPLATE", error.what());
-  }
+  const std::string text = own;
+  parsed_ = Limited(text.size(), [&] {
+    CheckSyntax(text);
+    return std::make_unique<Parsed>(Parsed{common_chat_templates_init(model, text, "<s>", "</s>"), {}, {}});
+  });
 }
 
 ChatFormat::~ChatFormat() = default;
@@ -222,27 +248,15 @@ void ChatFormat::InstallLog() {
 }
 
 RenderedChat ChatFormat::Render(const RenderRequest& request) {
-  common_chat_templates_inputs inputs = ToInputs(request);
-  const common_chat_templates* templates = parsed_->templates.get();
+  size_t input_bytes = 0;
+  for (const ChatMessage& message : request.messages) {
+    input_bytes += message.role.size() + message.content.size() + message.reasoning.size();
+  }
   try {
-    if (parsed_->IsPlain()) {
-      inputs.force_pure_content = true;
-      const common_chat_params made = common_chat_templates_apply(templates, inputs);
-      for (const Analysis& known : parsed_->analyses) {
-        if (known.enable_thinking != request.enable_thinking) continue;
-        if (known.made.generation_prompt != made.generation_prompt) continue;
-        RenderedChat rendered = known.made;
-        rendered.prompt = made.prompt;
-        return rendered;
-      }
-      inputs.force_pure_content = false;
-    }
-    RenderedChat rendered = Analyse(templates, inputs);
-    if (parsed_->analyses.size() < kMostAnalyses)
-      parsed_->analyses.push_back({request.enable_thinking, rendered});
-    return rendered;
-  } catch (const std::exception& error) {
-    throw RenderFailure(error.what());
+    return Limited(input_bytes, [&] { return parsed_->Render(request); });
+  } catch (const jinja::RenderError& error) {
+    const std::string source = common_chat_templates_source(parsed_->templates.get(), "");
+    throw Failure("ERR_TEMPLATE", Place(source, error.position) + error.what());
   }
 }
 

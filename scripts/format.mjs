@@ -28,7 +28,8 @@ async function formatNative(check) {
     )
     return 0
   }
-  const files = readdirSync(inRoot('native')).filter((name) => /\.(cc|h)$/.test(name))
+  const all = readdirSync(inRoot('native'), { recursive: true })
+  const files = all.filter((name) => /\.(cc|h)$/.test(name))
   const mode = check ? ['--dry-run', '--Werror'] : ['-i']
   const { code } = await run(program, [...mode, ...files], { cwd: inRoot('native'), inherit: true })
   return code

@@ -11,7 +11,6 @@ import {
   render,
   type TemplateOptions,
 } from './template.ts'
-import { vetTemplate } from './vetting.ts'
 
 /** What there is to choose a format from. */
 export type FormatSources = {
@@ -39,7 +38,7 @@ export async function chooseFormat(options: TemplateOptions, sources: FormatSour
   return pattern(DEFAULT_PROMPT_TEMPLATE)
 }
 
-/** A filter that GPT4All's own engine knows and llama.cpp's does not. */
+/** A filter that GPT4All's own engine knows and Jinja2 does not. */
 const FOREIGN = 'regex_replace'
 
 // Some of GPT4All's templates use that filter, and one (WizardLM's) never looks at the messages: such a template gives
@@ -52,7 +51,7 @@ async function formatOf(
   const { chatTemplate, systemMessage, promptTemplate, systemPrompt, isNamed } = entry
   if (chatTemplate !== undefined) {
     try {
-      const format = await jinja(chatTemplate, sources)
+      const format = jinja(chatTemplate, sources)
       const { text } = render(format, SAMPLE, AS_IT_IS)
       if (!SAMPLE.every(({ content }) => text.includes(content)))
         throw new TemplateError('It leaves out what is said.')
@@ -91,8 +90,7 @@ function pattern(template: string): PromptFormat {
   return { kind: 'pattern', source: template, ...parsePattern(template) }
 }
 
-async function jinja(source: string, { binding, model, logger }: FormatSources): Promise<PromptFormat> {
-  await vetTemplate(source, binding, logger)
+function jinja(source: string, { binding, model }: FormatSources): PromptFormat {
   try {
     return { kind: 'jinja', source, template: new binding.ChatTemplate(model, source) }
   } catch (error) {

@@ -1,7 +1,6 @@
 import type { TemplateEntry } from '../models/catalog-entry.ts'
 import { AS_IT_IS, chooseFormat, type FormatSources, SAMPLE } from './format.ts'
 import { type PromptFormat, render, type TemplateOptions } from './template.ts'
-import { isVetted } from './vetting.ts'
 
 /** Formats that are kept; a program uses one or two. */
 const MOST_FORMATS = 16
@@ -34,10 +33,10 @@ export class PromptFormats {
 
   /** Makes the format that chats use by default, and a prompt with it, if it is the model's own and nothing has to be found out for it. */
   async warmUp(): Promise<void> {
-    const { entry, model, binding } = this.#sources
+    const { entry, model } = this.#sources
     const own = entry ? undefined : model.chatTemplate()
     try {
-      if (own === undefined || !(await isVetted(own, binding))) return
+      if (own === undefined) return
       // The first prompt takes ten times as long as the next: llama.cpp's engine and JavaScript's calls are cold.
       render(await this.get({}), SAMPLE, AS_IT_IS)
     } catch {} // whoever asks for a prompt is told

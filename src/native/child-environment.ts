@@ -28,7 +28,6 @@ const NETWORK = `
 const SECRET = /KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH/
 
 const NEEDED: Readonly<Record<ChildRole, readonly string[]>> = {
-  vetting: namesOf(SYSTEM, COMPUTE),
   opening: namesOf(SYSTEM, COMPUTE),
   engine: namesOf(SYSTEM, COMPUTE, NETWORK),
 }

@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process'
 import type { NativeBinding } from './types.ts'
 
 /** Of children in which something is tried that they may die of. */
-export type TrialRole = 'vetting' | 'opening'
+export type TrialRole = 'opening'
 
 export type ChildRole = TrialRole | 'engine'
 
@@ -16,7 +16,7 @@ export const CHILD_ROLE = 'GPT4ALL_CHILD'
  */
 export function canStart(role: ChildRole): boolean {
   const own = process.env[CHILD_ROLE]
-  if (own === role || own === 'vetting' || own === 'opening' || 'pkg' in process) return false
+  if (own === role || own === 'opening' || 'pkg' in process) return false
   const sea = process.getBuiltinModule?.('node:sea')
   return !sea?.isSea()
 }

@@ -30,15 +30,15 @@ describe('ChatTemplate', () => {
 
   test.each([
     ['one\n{% if %}', 'line 2, column 7: '],
-    ['{% for x in y %}\n\nfoo', 'line 1, column 15: '],
+    ['{% for x in y %}\n\nfoo', 'line 2, column 1: Expected {% endfor'],
     ['a\nb\n{{ 1 +* 2 }}', 'line 3, column 7: '],
-    ['a\n{{ "x\\q" }}', 'line 2, column 8: unknown escape character \\q'],
-    ['\n\n{# never closed', 'line 3, column 14: missing end of comment tag'],
-    [`${'ä\n'.repeat(40)}{{ "\\q" }}`, 'line 41, column 7: unknown escape'],
+    ['a\n{{ "x\\N{DASH}" }}', 'line 2, column 6: this escape is not implemented'],
+    ['\n\n{# never closed', 'line 3, column 1: missing end of comment tag'],
+    [`${'ä\n'.repeat(40)}{{ "\\x4" }}`, 'line 41, column 5: this escape is no character'],
     ['\n{% endfor %}', 'line 2, column 4: Unknown statement: endfor'],
     ["\n{{ raise_exception('no system') }}", 'line 2, column 19: no system'],
-    ['{{ x | nofilter }}', "line 1, column 6: Unknown (built-in) filter 'nofilter'"],
-    ["{{ 'a' | regex_replace('x', 'y') }}", "line 1, column 8: Unknown (built-in) filter 'regex_replace'"],
+    ['{{ x | nofilter }}', "line 1, column 8: No filter named 'nofilter'"],
+    ["{{ 'a' | regex_replace('x', 'y') }}", "line 1, column 10: No filter named 'regex_replace'"],
     ['{% for x in 3 %}{% endfor %}', 'line 1, column 4: '],
   ])('%j fails at its place', (source, reason) => {
     expect(() => renderWith(source)).toThrow(

@@ -1,0 +1,43 @@
+// The arguments of a function, method, filter or test.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "values.h"
+
+namespace jinja {
+
+class Context;
+
+using Functions = std::map<std::string, Function>;
+
+class Arguments {
+ public:
+  // `context` is the outermost, which lasts as long as any value.
+  Arguments(Context& context, std::string name) : context(context), name(std::move(name)) {}
+
+  void Add(const ValuePtr& value) { all.push_back(value); }
+
+  // The arguments in the order of `names`, null where they are left out, of which the first `required` must
+  // not be. A name behind "/" can be used for a keyword argument, every name where there is no "/".
+  std::vector<ValuePtr> Bind(const std::vector<std::string>& names, size_t required = 1) const;
+
+  Context& context;
+  const std::string name;
+  std::vector<ValuePtr> all;  // keyword arguments among them
+};
+
+inline bool IsGiven(const ValuePtr& value) {
+  return value && !value->IsNone();
+}
+
+inline bool IsTrue(const ValuePtr& value) {
+  return value && value->IsTrue();
+}
+
+// A function that says that it is not implemented.
+ValuePtr RefuseToCall(const Arguments& arguments);
+
+}  // namespace jinja

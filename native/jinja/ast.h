@@ -1,0 +1,61 @@
+// A template's text as a tree. The tree does not change once it is made: several threads may render it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "context.h"
+
+namespace jinja {
+
+// Part of a template. Its doing is counted and guarded, and errors tell its place.
+struct Node {
+  virtual ~Node() = default;
+
+  // Adds what it writes. What is written before a break or continue stays.
+  void Render(Context& context, std::string& out) const;
+  virtual void ForEachChild(const std::function<void(const Node&)>& visit) const = 0;
+
+  size_t position = 0;  // in the source
+  size_t depth = 1;     // nodes within one another, this one among them
+
+ protected:
+  virtual void DoRender(Context& context, std::string& out) const = 0;
+};
+
+using NodePtr = std::unique_ptr<Node>;
+using Body = std::vector<NodePtr>;
+
+void RenderBody(const Body& body, Context& context, std::string& out);
+
+struct Expression : Node {
+  ValuePtr Evaluate(Context& context) const;
+
+ protected:
+  virtual ValuePtr DoEvaluate(Context& context) const = 0;
+  void DoRender(Context& context, std::string& out) const override;
+};
+
+using ExpressionPtr = std::unique_ptr<Expression>;
+using Expressions = std::vector<ExpressionPtr>;
+
+// Visits those that are there.
+template <typename... Parts>
+void VisitAll(const std::function<void(const Node&)>& visit, const Parts&... parts) {
+  const auto one = [&visit](const auto& part) {
+    if (part) visit(*part);
+  };
+  (one(parts), ...);
+}
+
+template <typename T>
+void VisitEach(const std::function<void(const Node&)>& visit, const std::vector<std::unique_ptr<T>>& parts) {
+  for (const auto& part : parts) VisitAll(visit, part);
+}
+
+using Visitor = std::function<void(const Node&)>;
+
+}  // namespace jinja

@@ -1,0 +1,89 @@
+// Filters that take filters and tests, and the one that chooses a default.
+#include "filters.h"
+#include "operations.h"
+
+namespace jinja {
+
+namespace {
+
+ValuePtr Default(const Arguments& arguments) {
+  const auto given = arguments.Bind({"value", "default_value", "boolean"});
+  const bool is_missing = given[0]->IsUndefined() || (IsTrue(given[2]) && !given[0]->IsTrue());
+  if (!is_missing) return given[0];
+  return given[1] ? given[1] : Make<StringValue>("");
+}
+
+// For what is called with each item before the arguments behind the first `skipped` ones.
+Arguments ForItem(const Arguments& arguments, const std::string& name, const ValuePtr& item, size_t skipped) {
+  Arguments rest(arguments.context, name);
+  rest.Add(item);
+  for (size_t i = skipped; i < arguments.all.size(); i++) rest.Add(arguments.all[i]);
+  return rest;
+}
+
+const Function& FindByName(const Arguments& arguments, size_t place, const Functions& known) {
+  const bool has_name = place < arguments.all.size() && Is<StringValue>(arguments.all[place]);
+  const auto found = has_name ? known.find(arguments.all[place]->text) : known.end();
+  if (found == known.end()) throw TemplateError(arguments.name + ": no such filter or test");
+  return found->second;
+}
+
+ValuePtr Map(const Arguments& arguments) {
+  if (arguments.all.empty()) throw TemplateError("map() misses an argument");
+  const ValuePtr sequence = arguments.all[0];
+  const auto map = [arguments, sequence] {
+    std::vector<ValuePtr> mapped;
+    if (!sequence->IsTrue()) return mapped;
+    if (arguments.all.size() > 1 && Is<KeywordValue>(arguments.all[1])) {
+      const auto given = arguments.Bind({"seq", "attribute", "default"}, 2);
+      for (const ValuePtr& item : Iterate(sequence)) {
+        mapped.push_back(PickAttribute(item, given[1], given[2]));
+      }
+      return mapped;
+    }
+    const Function& filter = FindByName(arguments, 1, Filters());
+    const std::string& name = arguments.all[1]->text;
+    for (const ValuePtr& item : Iterate(sequence))
+      mapped.push_back(filter(ForItem(arguments, name, item, 2)));
+    return mapped;
+  };
+  return Make<IteratorValue>(arguments.all, map, true);
+}
+
+Function Selects(bool wanted, bool by_attribute) {
+  return [wanted, by_attribute](const Arguments& arguments) -> ValuePtr {
+    const size_t place = by_attribute ? 2 : 1;
+    if (arguments.all.size() < place) throw TemplateError(arguments.name + "() misses an argument");
+    const ValuePtr sequence = arguments.all[0];
+    return Make<IteratorValue>(arguments.all, [wanted, by_attribute, place, arguments, sequence] {
+      std::vector<ValuePtr> selected;
+      if (!sequence->IsTrue()) return selected;
+      const bool has_test = arguments.all.size() > place;
+      const Function* test = has_test ? &FindByName(arguments, place, Tests()) : nullptr;
+      const std::string name = has_test ? arguments.all[place]->text : "";
+      const ValuePtr attribute = by_attribute ? arguments.all[1] : nullptr;
+      for (const ValuePtr& item : Iterate(sequence)) {
+        const ValuePtr tested = PickAttribute(item, attribute);
+        const ValuePtr result = has_test ? (*test)(ForItem(arguments, name, tested, place + 1)) : tested;
+        if (result->IsTrue() == wanted) selected.push_back(item);
+      }
+      return selected;
+    });
+  };
+}
+
+}  // namespace
+
+Functions ChoosingFilters() {
+  return {
+      {"d", Default},
+      {"default", Default},
+      {"map", Map},
+      {"reject", Selects(false, false)},
+      {"rejectattr", Selects(false, true)},
+      {"select", Selects(true, false)},
+      {"selectattr", Selects(true, true)},
+  };
+}
+
+}  // namespace jinja

@@ -1,0 +1,56 @@
+#include "context.h"
+
+#include <utility>
+
+#include "values.h"
+
+namespace jinja {
+
+namespace {
+
+ValuePtr Undefined(const std::string& name) {
+  return Make<UndefinedValue>("'" + name + "' is undefined");
+}
+
+}  // namespace
+
+Context::Context() : outermost_(this), scope_(std::make_shared<Scope>()), time_(std::time(nullptr)) {
+}
+
+Context::Context(const Context& parent, std::shared_ptr<Scope> around, const HiddenNames& hidden)
+    : outermost_(parent.outermost_),
+      scope_(std::make_shared<Scope>()),
+      collects_stats_(parent.collects_stats_),
+      time_(parent.time_) {
+  Spend(4);
+  scope_->around = std::move(around);
+  for (const std::string& name : hidden) Set(name, Undefined(name));
+}
+
+// What is kept may hold others that are: all are emptied before any ends.
+Context::~Context() {
+  std::vector<ValuePtr> parts;
+  for (const ValuePtr& value : kept_) value->TakeParts(parts);
+}
+
+ValuePtr Context::Find(const std::string& name) const {
+  for (const Scope* scope = scope_.get(); scope != nullptr; scope = scope->around.get()) {
+    const auto found = scope->variables.find(name);
+    if (found != scope->variables.end()) return found->second;
+  }
+  return nullptr;
+}
+
+ValuePtr Context::Get(const std::string& name) const {
+  const ValuePtr found = Find(name);
+  return found ? found : Undefined(name);
+}
+
+void Context::Keep(const ValuePtr& value) {
+  if (value->is_kept) return;
+  Spend(1);
+  value->is_kept = true;
+  kept_.push_back(value);
+}
+
+}  // namespace jinja

@@ -1,0 +1,35 @@
+// How templates fail.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace jinja {
+
+// What Jinja2 would not do either.
+class TemplateError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// What Jinja2 does and this engine does not: it says so instead of doing something else.
+class NotImplemented : public TemplateError {
+ public:
+  explicit NotImplemented(const std::string& what) : TemplateError(what + " is not implemented") {}
+};
+
+// An error in a template's text, at a place of it.
+class SyntaxError : public TemplateError {
+ public:
+  SyntaxError(const std::string& what, size_t position) : TemplateError(what), position(position) {}
+  const size_t position;
+};
+
+// An error where a template is rendered, at a place of its text.
+class RenderError : public TemplateError {
+ public:
+  RenderError(const std::string& what, size_t position) : TemplateError(what), position(position) {}
+  const size_t position;
+};
+
+}  // namespace jinja

@@ -1,0 +1,16 @@
+// Texts with places to fill in.
+#pragma once
+
+#include <string>
+
+#include "arguments.h"
+
+namespace jinja {
+
+// `format % arguments`
+std::string FormatPercent(const StringValue& format, const ValuePtr& arguments);
+
+// format.format(...): the arguments behind the first, which is the format, by place or name.
+std::string FormatBraces(const Arguments& arguments);
+
+}  // namespace jinja

@@ -1,0 +1,95 @@
+#include "globals.h"
+
+#include <ctime>
+#include <utility>
+
+#include "context.h"
+#include "operations.h"
+
+namespace jinja {
+
+namespace {
+
+ValuePtr RaiseException(const Arguments& arguments) {
+  throw TemplateError(arguments.Bind({"message"})[0]->ToText());
+}
+
+// What dict() and namespace() are made of.
+void Fill(DictValue& dict, const Arguments& arguments) {
+  for (const ValuePtr& argument : arguments.all) {
+    if (const auto* keyword = As<KeywordValue>(argument)) {
+      dict.Insert(keyword->name, keyword->value);
+      continue;
+    }
+    if (!argument->IsMapping() || !dict.pairs.empty()) {
+      throw NotImplemented(arguments.name + "() of " + argument->TypeName());
+    }
+    for (const Pair& pair : argument->pairs) dict.Insert(pair.first, pair.second);
+  }
+}
+
+ValuePtr MakeNamespace(const Arguments& arguments) {
+  const auto made = Make<NamespaceValue>();
+  arguments.context.Keep(made);
+  Fill(*made, arguments);
+  return made;
+}
+
+ValuePtr MakeDict(const Arguments& arguments) {
+  const auto made = Make<DictValue>();
+  Fill(*made, arguments);
+  return made;
+}
+
+ValuePtr MakeRange(const Arguments& arguments) {
+  const auto given = arguments.Bind({"/", "start", "stop", "step"});
+  const int64_t first = ToIndex(given[0]), step = given[2] ? ToIndex(given[2]) : 1;
+  return given[1] ? Make<RangeValue>(first, ToIndex(given[1]), step) : Make<RangeValue>(0, first, 1);
+}
+
+// Gives nothing at first, and then always what is between.
+ValuePtr MakeJoiner(const Arguments& arguments) {
+  const ValuePtr between = arguments.Bind({"sep"}, 0)[0];
+  const auto was_used = std::make_shared<bool>(false);
+  const auto join = [between, was_used](const Arguments& inner) -> ValuePtr {
+    inner.Bind({}, 0);
+    if (!std::exchange(*was_used, true)) return Make<StringValue>("");
+    return between ? between : Make<StringValue>(", ");
+  };
+  const auto made = Make<FunctionValue>("joiner", join);
+  if (between) made->depth = Value::Deeper(*between);
+  return made;
+}
+
+ValuePtr FormatTime(const Arguments& arguments) {
+  const ValuePtr format = arguments.Bind({"format"})[0];
+  if (!Is<StringValue>(format)) throw TemplateError("strftime() argument 1 must be str");
+  // What it gives may be empty, which could not be told from a buffer that is too short.
+  const std::string ended = format->text + ".";
+  EnsureRoom(ended.size() * 32);
+  SpendOnReading(ended.size() * 32);
+  std::string written(ended.size() * 32 + 256, '\0');
+  const std::time_t time = arguments.context.time();
+  std::tm now = {};
+#ifdef _WIN32
+  localtime_s(&now, &time);
+#else
+  localtime_r(&time, &now);
+#endif
+  const size_t length = std::strftime(written.data(), written.size(), ended.c_str(), &now);
+  if (length == 0) throw TemplateError("strftime_now: failed to format time");
+  return Make<StringValue>(written.substr(0, length - 1));
+}
+
+}  // namespace
+
+const Functions& Globals() {
+  static const Functions globals = {
+      {"cycler", RefuseToCall}, {"dict", MakeDict},           {"joiner", MakeJoiner},
+      {"lipsum", RefuseToCall}, {"namespace", MakeNamespace}, {"raise_exception", RaiseException},
+      {"range", MakeRange},     {"strftime_now", FormatTime},
+  };
+  return globals;
+}
+
+}  // namespace jinja

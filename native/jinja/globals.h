@@ -1,0 +1,10 @@
+// The functions that every template has.
+#pragma once
+
+#include "arguments.h"
+
+namespace jinja {
+
+const Functions& Globals();
+
+}  // namespace jinja

@@ -1,0 +1,137 @@
+#include "json.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "operations.h"
+#include "text.h"
+#include "utf8.h"
+#include "values.h"
+
+namespace jinja {
+
+namespace {
+
+void AppendUtf16(std::string& out, char32_t unit) {
+  char written[16];
+  std::snprintf(written, sizeof(written), "\\u%04x", static_cast<unsigned>(unit));
+  out += written;
+}
+
+void AppendCharacter(std::string& out, char32_t code, bool ensure_ascii) {
+  static const std::string special = "\"\\\b\f\n\r\t", letters = "\"\\bfnrt";
+  const size_t known = code < 0x80 ? special.find(static_cast<char>(code)) : std::string::npos;
+  if (known != std::string::npos) {
+    out += {'\\', letters[known]};
+  } else if (code >= 0x20 && (!ensure_ascii || code < 0x7f)) {
+    AppendUtf8(out, code);
+  } else if (code < 0x10000) {
+    AppendUtf16(out, code);
+  } else {
+    AppendUtf16(out, 0xd800 + ((code - 0x10000) >> 10));
+    AppendUtf16(out, 0xdc00 + ((code - 0x10000) & 0x3ff));
+  }
+}
+
+std::string NumberToJson(const Value& value) {
+  if (value.IsInteger() || std::isfinite(value.real)) return value.ToText();
+  return std::isnan(value.real) ? "NaN" : value.real < 0 ? "-Infinity" : "Infinity";
+}
+
+// Of what has no parts; false for what has some.
+bool PlainToJson(const Value& value, std::string& out) {
+  if (value.IsNone()) {
+    out = "null";
+  } else if ((value.kinds & kBool) != 0) {
+    out = value.IsTrue() ? "true" : "false";
+  } else if (value.IsNumber()) {
+    out = NumberToJson(value);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+class Writer {
+ public:
+  Writer(std::string& out, const JsonFormat& format) : out_(out), format_(format) {}
+
+  void Write(const ValuePtr& value, size_t level) {
+    const DepthGuard guard;
+    Spend(2);
+    std::string plain;
+    if (PlainToJson(*value, plain)) {
+      AppendText(out_, plain);
+    } else if (Is<StringValue>(value)) {
+      WriteText(value->text);
+    } else if (Is<ListValue>(value) || (Is<IteratorValue>(value) && As<IteratorValue>(value)->has_json)) {
+      const std::vector<ValuePtr> items = Iterate(value);
+      WriteAll('[', ']', items.size(), level, [&](size_t i) { Write(items[i], level + 1); });
+    } else if (value->IsMapping()) {
+      WriteDict(*value, level);
+    } else {
+      throw TemplateError(std::string("Object of type ") + value->TypeName() + " is not JSON serializable");
+    }
+  }
+
+ private:
+  void WriteText(const std::string& text) {
+    SpendOnReading(4 * text.size());
+    out_ += '"';
+    for (const char32_t code : DecodeUtf8(text)) AppendCharacter(out_, code, format_.ensure_ascii);
+    out_ += '"';
+    EnsureRoom(out_.size());
+  }
+
+  void WriteDict(const Value& dict, size_t level) {
+    std::vector<Pair> pairs = dict.pairs;
+    if (format_.sort_keys) {
+      std::stable_sort(pairs.begin(), pairs.end(),
+                       [](const Pair& a, const Pair& b) { return IsLess(a.first, b.first); });
+    }
+    WriteAll('{', '}', pairs.size(), level, [&](size_t i) {
+      std::string key;
+      if (Is<StringValue>(pairs[i].first)) {
+        key = pairs[i].first->text;
+      } else if (!PlainToJson(*pairs[i].first, key)) {
+        throw TemplateError(std::string("keys must be str, int, float, bool or None, not ") +
+                            pairs[i].first->TypeName());
+      }
+      WriteText(key);
+      AppendText(out_, format_.key_separator);
+      Write(pairs[i].second, level + 1);
+    });
+  }
+
+  template <typename WriteItem>
+  void WriteAll(char open, char close, size_t count, size_t level, const WriteItem& write) {
+    out_ += open;
+    for (size_t i = 0; i < count; i++) {
+      if (i > 0) AppendText(out_, format_.item_separator);
+      NewLine(level + 1);
+      write(i);
+    }
+    if (count > 0) NewLine(level);
+    out_ += close;
+  }
+
+  void NewLine(size_t level) {
+    if (!format_.multiline) return;
+    out_ += '\n';
+    for (size_t i = 0; i < level; i++) AppendText(out_, format_.indent);
+  }
+
+  std::string& out_;
+  const JsonFormat& format_;
+};
+
+}  // namespace
+
+std::string ToJson(const ValuePtr& value, const JsonFormat& format) {
+  std::string out;
+  Writer(out, format).Write(value, 0);
+  return out;
+}
+
+}  // namespace jinja

@@ -1,0 +1,91 @@
+// What templates may cost. They come from strangers, and what they cost may depend on the data that they are
+// given: so everything whose cost does is counted while it happens. What goes beyond a limit ends with a
+// LimitExceeded, and so does everything after it within the same budget: llama.cpp, which passes over some
+// exceptions, gets no further either.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <stdexcept>
+
+namespace jinja {
+
+struct Limits {
+  // One node of a template that is evaluated, a few for a value that is made, one for each 32 bytes that are
+  // read and each 128 that are copied: each some 20 ns of work.
+  uint64_t steps = UINT64_MAX;
+  // What values hold at once.
+  uint64_t bytes = UINT64_MAX;
+  // One text that a template writes.
+  uint64_t output = UINT64_MAX;
+  // Bytes of the stack, from where the budget begins.
+  size_t stack = SIZE_MAX;
+  // Asked every few thousand steps, about ten times in a millisecond.
+  std::function<bool()> is_aborted;
+};
+
+enum class Excess { kNone, kSteps, kBytes, kOutput, kDepth, kAborted };
+
+class LimitExceeded : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// What its thread may spend while it lives; what lies around it pays as well.
+class Budget {
+ public:
+  explicit Budget(Limits limits);
+  ~Budget();
+  Budget(const Budget&) = delete;
+  Budget& operator=(const Budget&) = delete;
+
+  Excess exceeded() const { return exceeded_; }
+  uint64_t steps() const { return steps_; }
+
+  // Null where nothing is limited.
+  static Budget* Current();
+
+  void Spend(uint64_t steps);
+  void EnsureRoom(uint64_t bytes);
+  void EnsureOutput(uint64_t bytes);
+  void EnsureStack();
+  void Hold(uint64_t bytes);
+  void Release(uint64_t bytes);
+  [[noreturn]] void Exceed(Excess what);
+
+ private:
+  void Look();
+
+  const Limits limits_;
+  Budget* const outer_;
+  const char* const stack_begin_;
+  Excess exceeded_ = Excess::kNone;
+  uint64_t steps_ = 0, next_look_ = 0, held_ = 0;
+};
+
+// Each of these throws LimitExceeded where the thread's budget does not suffice.
+void Spend(uint64_t steps);
+void SpendOnReading(uint64_t bytes);
+void SpendOnCopying(uint64_t bytes);
+void SpendOnItems(uint64_t count);  // copied from a list
+void EnsureRoom(uint64_t bytes);    // that so many bytes can be held beside what values hold
+
+// Values, nodes of templates and calls lie within one another only so deep that the stack has room for them,
+// and for whoever follows them to their end.
+constexpr size_t kMaxValueDepth = 100;
+constexpr size_t kMaxNodeDepth = 200;
+constexpr size_t kMaxCalls = 2000;
+
+[[noreturn]] void ThrowTooDeep();
+
+// Counts what is under way within one another on this thread.
+class DepthGuard {
+ public:
+  DepthGuard();
+  ~DepthGuard();
+  DepthGuard(const DepthGuard&) = delete;
+  DepthGuard& operator=(const DepthGuard&) = delete;
+};
+
+}  // namespace jinja

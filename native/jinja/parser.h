@@ -1,0 +1,24 @@
+// Makes a tree of a template's tokens.
+#pragma once
+
+#include <string>
+
+#include "lexer.h"
+#include "statements.h"
+
+namespace jinja {
+
+struct Program {
+  std::string source;  // with its ends of lines normalized: positions are places in it
+  Body body;
+  HiddenNames hidden;
+};
+
+// May throw SyntaxError.
+Program Parse(const std::string& source);
+
+// Finds out what is hidden in each scope, and refuses names of filters and tests that are none. May throw
+// SyntaxError.
+void ResolveNames(Program& program);
+
+}  // namespace jinja

@@ -1,0 +1,190 @@
+#include "limits.h"
+#include "loop.h"
+#include "operations.h"
+#include "statements.h"
+#include "text.h"
+
+namespace jinja {
+
+namespace {
+
+// How break and continue get to their loop.
+struct LoopExit {
+  bool ends;
+};
+
+std::string TextOf(const Body& body, Context& context) {
+  std::string text;
+  RenderBody(body, context, text);
+  return text;
+}
+
+}  // namespace
+
+void RenderBody(const Body& body, Context& context, std::string& out) {
+  for (const NodePtr& node : body) node->Render(context, out);
+}
+
+void Assign(Context& context, const Target& target, const ValuePtr& value) {
+  if (target.form == Target::Form::kName) return context.Set(target.name, value);
+  if (target.form == Target::Form::kAttribute) {
+    const ValuePtr object = context.Get(target.name);
+    if (!Is<NamespaceValue>(object)) throw TemplateError("cannot assign attribute on non-namespace object");
+    return As<NamespaceValue>(object)->Insert(target.attribute, value);
+  }
+  const std::vector<ValuePtr> items = Iterate(value);
+  if (items.size() != target.targets.size()) {
+    throw TemplateError(items.size() < target.targets.size() ? "not enough values to unpack"
+                                                             : "too many values to unpack");
+  }
+  for (size_t i = 0; i < items.size(); i++) Assign(context, target.targets[i], items[i]);
+}
+
+void If::DoRender(Context& context, std::string& out) const {
+  RenderBody(test->Evaluate(context)->IsTrue() ? body : otherwise, context, out);
+}
+
+ValuePtr For::MakeLoop(Context& context, const std::vector<ValuePtr>& items) const {
+  auto fetch = [this, &context, &items, place = size_t(0)]() mutable -> ValuePtr {
+    while (place < items.size()) {
+      const ValuePtr& item = items[place++];
+      if (!test) return item;
+      Context scope(context, {});
+      Assign(scope, target, item);
+      if (test->Evaluate(scope)->IsTrue()) return item;
+    }
+    return nullptr;
+  };
+  return Make<LoopValue>(std::move(fetch), test ? -1 : static_cast<int64_t>(items.size()));
+}
+
+void For::DoRender(Context& context, std::string& out) const {
+  const ValuePtr all = iterable->Evaluate(context);
+  if (context.collects_stats()) {
+    all->MarkUsed("array_access");
+    if (all->IsMapping()) all->MarkUsed("object_access");
+  }
+  const std::vector<ValuePtr> items = Iterate(all);
+  const ValuePtr loop = MakeLoop(context, items);
+  // A template may keep `loop` beyond this.
+  const std::shared_ptr<void> finish(nullptr, [&loop](void*) { As<LoopValue>(loop)->Finish(); });
+  bool none_completed = true;
+  while (const ValuePtr item = As<LoopValue>(loop)->Next()) {
+    Context scope(context, hidden);
+    scope.Set("loop", loop);
+    Assign(scope, target, item);
+    try {
+      RenderBody(body, scope, out);
+      none_completed = false;
+    } catch (const LoopExit& exit) {
+      if (exit.ends) break;
+    }
+  }
+  if (!none_completed) return;
+  Context scope(context, otherwise_hidden);
+  RenderBody(otherwise, scope, out);
+}
+
+void Leave::DoRender(Context&, std::string&) const {
+  throw LoopExit{ends};
+}
+
+void Set::DoRender(Context& context, std::string&) const {
+  Assign(context, target, value->Evaluate(context));
+}
+
+void Block::ForEachChild(const Visitor& visit) const {
+  VisitEach(visit, values);
+  for (const NamedCall& filter : filters) filter.arguments.ForEachChild(visit);
+  VisitEach(visit, body);
+}
+
+void Block::DoRender(Context& context, std::string& out) const {
+  Context scope(context, hidden);
+  for (size_t i = 0; i < assignees.size(); i++) Assign(scope, assignees[i], values[i]->Evaluate(context));
+  if (filters.empty() && target.empty()) return RenderBody(body, scope, out);
+  ValuePtr text = Make<StringValue>(TextOf(body, scope));
+  for (const NamedCall& filter : filters) text = ApplyFilter(context, filter, text);
+  if (target.empty()) {
+    AppendText(out, text->ToText());
+  } else {
+    Assign(context, target[0], text);
+  }
+}
+
+void Procedure::ForEachChild(const Visitor& visit) const {
+  VisitEach(visit, defaults);
+  VisitEach(visit, body);
+}
+
+// The variables around are held weakly, since the function may be one of them.
+ValuePtr Procedure::MakeFunction(const std::string& name, const Context& context) const {
+  const std::weak_ptr<Scope> around = context.scope();
+  return Make<FunctionValue>(name, [this, name, around](const Arguments& arguments) -> ValuePtr {
+    std::shared_ptr<Scope> scope = around.lock();
+    if (!scope) throw NotImplemented("calling the macro '" + name + "' where its surroundings are gone");
+    Context inner(arguments.context, std::move(scope), hidden);
+    Bind(name, arguments, inner);
+    return Make<StringValue>(TextOf(body, inner));
+  });
+}
+
+void Procedure::Bind(const std::string& name, const Arguments& arguments, Context& context) const {
+  std::vector<ValuePtr> places;
+  std::vector<const KeywordValue*> keywords;
+  for (const ValuePtr& argument : arguments.all) {
+    if (const auto* keyword = As<KeywordValue>(argument)) {
+      keywords.push_back(keyword);
+    } else {
+      places.push_back(argument);
+    }
+  }
+  const auto take = [&](const std::string& wanted) -> ValuePtr {
+    for (auto at = keywords.begin(); at != keywords.end(); ++at) {
+      if ((*at)->name != wanted) continue;
+      const ValuePtr value = (*at)->value;
+      keywords.erase(at);
+      return value;
+    }
+    return nullptr;
+  };
+  for (size_t i = 0; i < parameters.size(); i++) {
+    const std::string& parameter = parameters[i];
+    const ValuePtr value = i < places.size() ? places[i] : take(parameter);
+    context.Set(parameter,
+                value ? value : Make<UndefinedValue>("parameter '" + parameter + "' was not provided"));
+    // A default may look at the parameters before it.
+    if (!value && defaults[i]) context.Set(parameter, defaults[i]->Evaluate(context));
+  }
+  if (uses_caller) {
+    const ValuePtr caller = take("caller");
+    context.Set("caller", caller ? caller : Make<UndefinedValue>("No caller defined"));
+  }
+  if (uses_kwargs) {
+    const auto rest = Make<DictValue>();
+    for (const KeywordValue* keyword : keywords) rest->Insert(keyword->name, keyword->value);
+    context.Set("kwargs", rest);
+  } else if (!keywords.empty()) {
+    throw TemplateError("macro '" + name + "' takes no keyword argument '" + keywords[0]->name + "'");
+  }
+  const size_t used = std::min(parameters.size(), places.size());
+  if (uses_varargs) {
+    const std::vector<ValuePtr> rest(places.begin() + static_cast<ptrdiff_t>(used), places.end());
+    context.Set("varargs", Make<TupleValue>(rest));
+  } else if (used < places.size()) {
+    throw TemplateError("macro '" + name + "' takes not more than " + std::to_string(used) + " argument(s)");
+  }
+}
+
+void Macro::DoRender(Context& context, std::string&) const {
+  context.Set(name, procedure.MakeFunction(name, context));
+}
+
+void CallBlock::DoRender(Context& context, std::string& out) const {
+  const ValuePtr function = caller.MakeFunction("caller", context);
+  const ValuePtr result =
+      static_cast<const Call&>(*call).CallWith(context, Make<KeywordValue>("caller", function));
+  AppendText(out, result->ToText());
+}
+
+}  // namespace jinja

@@ -1,0 +1,109 @@
+// What Python's repr() writes.
+#include <cstdio>
+
+#include "characters.h"
+#include "numbers.h"
+#include "text.h"
+#include "utf8.h"
+#include "values.h"
+
+namespace jinja {
+
+namespace {
+
+void AppendEscape(std::string& out, const char* prefix, char32_t code, int digits) {
+  char written[16];
+  std::snprintf(written, sizeof(written), "%s%0*x", prefix, digits, static_cast<unsigned>(code));
+  out += written;
+}
+
+void AppendCharacter(std::string& out, char32_t code, char quote) {
+  if (code == '\\' || code == static_cast<char32_t>(quote)) {
+    out += {'\\', static_cast<char>(code)};
+  } else if (code == '\n') {
+    out += "\\n";
+  } else if (code == '\r') {
+    out += "\\r";
+  } else if (code == '\t') {
+    out += "\\t";
+  } else if (IsPrintable(code)) {
+    AppendUtf8(out, code);
+  } else if (code < 0x100) {
+    AppendEscape(out, "\\x", code, 2);
+  } else if (code < 0x10000) {
+    AppendEscape(out, "\\u", code, 4);
+  } else {
+    AppendEscape(out, "\\U", code, 8);
+  }
+}
+
+std::string ReprOf(const Value& value) {
+  const DepthGuard guard;
+  Spend(2);
+  return value.ToRepr();
+}
+
+std::string ReprOfItems(const std::string& open, const std::vector<ValuePtr>& items, const char* close) {
+  std::string out = open;
+  for (size_t i = 0; i < items.size(); i++) {
+    if (i > 0) out += ", ";
+    AppendText(out, ReprOf(*items[i]));
+  }
+  return out + close;
+}
+
+std::string ReprOfPairs(const char* open, const std::vector<Pair>& pairs, const char* close) {
+  std::string out = open;
+  for (size_t i = 0; i < pairs.size(); i++) {
+    if (i > 0) out += ", ";
+    AppendText(out, ReprOf(*pairs[i].first));
+    out += ": ";
+    AppendText(out, ReprOf(*pairs[i].second));
+  }
+  return out + close;
+}
+
+}  // namespace
+
+std::string FloatValue::ToRepr() const {
+  return FloatToText(real);
+}
+
+std::string StringValue::ToRepr() const {
+  const bool has_single = text.find('\'') != std::string::npos,
+             has_double = text.find('"') != std::string::npos;
+  const char quote = has_single && !has_double ? '"' : '\'';
+  std::string out(1, quote);
+  SpendOnReading(4 * text.size());
+  for (const char32_t code : DecodeUtf8(text)) AppendCharacter(out, code, quote);
+  out += quote;
+  EnsureRoom(out.size());
+  return is_markup ? "Markup(" + out + ")" : out;
+}
+
+std::string ListValue::ToRepr() const {
+  return ReprOfItems("[", items, "]");
+}
+
+std::string TupleValue::ToRepr() const {
+  return ReprOfItems("(", items, items.size() == 1 ? ",)" : ")");
+}
+
+std::string DictValue::ToRepr() const {
+  return ReprOfPairs("{", pairs, "}");
+}
+
+std::string NamespaceValue::ToRepr() const {
+  return ReprOfPairs("<Namespace {", pairs, "}>");
+}
+
+std::string ViewValue::ToRepr() const {
+  return ReprOfItems(TypeName() + std::string("(["), items, "])");
+}
+
+std::string RangeValue::ToRepr() const {
+  const std::string by = step == 1 ? "" : ", " + std::to_string(step);
+  return "range(" + std::to_string(start) + ", " + std::to_string(stop) + by + ")";
+}
+
+}  // namespace jinja

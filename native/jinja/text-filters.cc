@@ -1,0 +1,207 @@
+#include <algorithm>
+
+#include "characters.h"
+#include "context.h"
+#include "filters.h"
+#include "formatting.h"
+#include "json.h"
+#include "operations.h"
+#include "text.h"
+#include "utf8.h"
+
+namespace jinja {
+
+namespace {
+
+bool IsMarkup(const ValuePtr& value) {
+  const auto* text = As<StringValue>(value);
+  return text != nullptr && text->is_markup;
+}
+
+// Gives a text made of the input's.
+template <typename Change>
+Function Changes(Change change, bool keeps_markup) {
+  return [change, keeps_markup](const Arguments& arguments) -> ValuePtr {
+    const ValuePtr input = arguments.Bind({"s"})[0];
+    return Make<StringValue>(change(input->ToText()), keeps_markup && IsMarkup(input));
+  };
+}
+
+// Words begin behind white space, a hyphen or an opening bracket.
+std::string TitleWords(const std::string& text) {
+  std::string out, word;
+  SpendOnReading(32 * text.size());
+  const auto end_word = [&] {
+    if (word.empty()) return;
+    const size_t size = CharacterSize(word, 0);
+    out += ToUpper(word.substr(0, size)) + ToLower(word.substr(size));
+    word.clear();
+  };
+  for (const char32_t code : DecodeUtf8(text)) {
+    const bool is_between = IsSpace(code) || std::u32string_view(U"-({[<").find(code) != std::string::npos;
+    if (is_between) end_word();
+    AppendUtf8(is_between ? out : word, code);
+  }
+  end_word();
+  return out;
+}
+
+ValuePtr Trim(const Arguments& arguments) {
+  const auto given = arguments.Bind({"value", "chars"});
+  const std::string text = given[0]->ToText();
+  if (IsGiven(given[1]) && !Is<StringValue>(given[1])) throw TemplateError("strip arg must be None or str");
+  const std::string_view stripped =
+      IsGiven(given[1]) ? Strip(text, Side::kBoth, given[1]->text) : Strip(text, Side::kBoth);
+  return Make<StringValue>(std::string(stripped), IsMarkup(given[0]));
+}
+
+ValuePtr Replace(const Arguments& arguments) {
+  const auto given = arguments.Bind({"s", "old", "new", "count"}, 3);
+  const int64_t most = IsGiven(given[3]) ? ToIndex(given[3]) : -1;
+  return Make<StringValue>(ReplaceText(given[0]->ToText(), given[1]->ToText(), given[2]->ToText(), most));
+}
+
+// So many spaces, or the text that is given instead.
+std::string Margin(const ValuePtr& width) {
+  return Is<StringValue>(width) ? width->text : PadText("", ToIndex(width), " ", false, true);
+}
+
+ValuePtr Indent(const Arguments& arguments) {
+  const auto given = arguments.Bind({"s", "width", "first", "blank"});
+  if (!Is<StringValue>(given[0]) || IsMarkup(given[0])) {
+    throw NotImplemented(std::string("the filter indent with ") + given[0]->TypeName());
+  }
+  const std::string margin = given[1] ? Margin(given[1]) : "    ", text = given[0]->text + "\n";
+  std::string out = IsTrue(given[2]) ? margin : "";
+  const std::vector<std::string_view> lines = SplitLines(text, false);
+  for (size_t i = 0; i < lines.size(); i++) {
+    if (i > 0) out += '\n';
+    if (i > 0 && (!lines[i].empty() || IsTrue(given[3]))) AppendText(out, margin);
+    AppendText(out, lines[i]);
+  }
+  return Make<StringValue>(std::move(out));
+}
+
+ValuePtr Center(const Arguments& arguments) {
+  const auto given = arguments.Bind({"value", "width"});
+  const int64_t width = given[1] ? ToIndex(given[1]) : 80;
+  return Make<StringValue>(PadText(given[0]->ToText(), width, " ", true, true));
+}
+
+ValuePtr Truncate(const Arguments& arguments) {
+  const auto given = arguments.Bind({"s", "length", "killwords", "end", "leeway"});
+  if (!Is<StringValue>(given[0])) {
+    throw NotImplemented(std::string("the filter truncate with ") + given[0]->TypeName());
+  }
+  const int64_t length = given[1] ? ToIndex(given[1]) : 255,
+                leeway = IsGiven(given[4]) ? ToIndex(given[4]) : 5;
+  const std::u32string codes = DecodeUtf8(given[0]->text);
+  const std::u32string end = DecodeUtf8(given[3] ? given[3]->ToText() : "...");
+  if (length < static_cast<int64_t>(end.size()) || leeway < 0) {
+    throw TemplateError("truncate: expected a length of at least the end's, and a leeway of at least 0");
+  }
+  if (static_cast<int64_t>(codes.size()) - leeway <= length) return given[0];
+  std::u32string kept = codes.substr(0, static_cast<size_t>(length) - end.size());
+  if (!IsTrue(given[2])) kept = kept.substr(0, kept.rfind(U' '));
+  return Make<StringValue>(EncodeUtf8(kept + end));
+}
+
+ValuePtr CountWords(const Arguments& arguments) {
+  const std::string text = arguments.Bind({"s"})[0]->ToText();
+  if (!IsAscii(text)) throw NotImplemented("the filter wordcount beyond ASCII");
+  int64_t count = 0;
+  bool within = false;
+  SpendOnReading(4 * text.size());
+  for (const char c : text) {
+    const bool is_word =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+    if (is_word && !within) count++;
+    within = is_word;
+  }
+  return Make<IntValue>(count);
+}
+
+ValuePtr Format(const Arguments& arguments) {
+  if (arguments.all.empty()) throw TemplateError("format() misses an argument");
+  std::vector<ValuePtr> places;
+  const auto names = Make<DictValue>();
+  for (size_t i = 1; i < arguments.all.size(); i++) {
+    const ValuePtr& argument = arguments.all[i];
+    if (const auto* keyword = As<KeywordValue>(argument)) {
+      names->Insert(keyword->name, keyword->value);
+    } else {
+      places.push_back(argument);
+    }
+  }
+  if (!places.empty() && names->IsTrue()) {
+    throw TemplateError("can't handle positional and keyword arguments at the same time");
+  }
+  const ValuePtr filled = names->IsTrue() ? ValuePtr(names) : Make<TupleValue>(std::move(places));
+  const StringValue format(arguments.all[0]->ToText(), IsMarkup(arguments.all[0]));
+  return Make<StringValue>(FormatPercent(format, filled));
+}
+
+ValuePtr ToString(const Arguments& arguments) {
+  const ValuePtr input = arguments.Bind({"s"})[0];
+  if (arguments.context.collects_stats()) input->MarkAllUsed();
+  return Is<StringValue>(input) ? input : Make<StringValue>(input->ToText());
+}
+
+ValuePtr Escape(const Arguments& arguments) {
+  const ValuePtr input = arguments.Bind({"s"})[0];
+  return IsMarkup(input) ? input : Make<StringValue>(EscapeHtml(input->ToText()), true);
+}
+
+ValuePtr WriteJson(const Arguments& arguments) {
+  const auto given = arguments.Bind({"x", "ensure_ascii", "indent", "separators", "sort_keys"});
+  if (arguments.context.collects_stats()) given[0]->MarkAllUsed();
+  JsonFormat format;
+  format.ensure_ascii = IsTrue(given[1]);
+  format.sort_keys = IsTrue(given[4]);
+  if (IsGiven(given[2])) {
+    format.multiline = true;
+    format.item_separator = ",";
+    format.indent = Margin(given[2]);
+  }
+  if (IsGiven(given[3])) {
+    const std::vector<ValuePtr> separators = Iterate(given[3]);
+    if (separators.size() != 2 || !Is<StringValue>(separators[0]) || !Is<StringValue>(separators[1])) {
+      throw TemplateError("tojson: separators must be two strings");
+    }
+    format.item_separator = separators[0]->text;
+    format.key_separator = separators[1]->text;
+  }
+  return Make<StringValue>(ToJson(given[0], format));
+}
+
+}  // namespace
+
+Functions TextFilters() {
+  return {
+      {"capitalize", Changes(ToCapitalized, true)},
+      {"center", Center},
+      {"e", Escape},
+      {"escape", Escape},
+      {"forceescape",
+       [](const Arguments& arguments) -> ValuePtr {
+         return Make<StringValue>(EscapeHtml(arguments.Bind({"value"})[0]->ToText()), true);
+       }},
+      {"format", Format},
+      {"indent", Indent},
+      {"lower", Changes(ToLower, true)},
+      {"replace", Replace},
+      {"safe",
+       [](const Arguments& arguments) -> ValuePtr {
+         return Make<StringValue>(arguments.Bind({"value"})[0]->ToText(), true);
+       }},
+      {"string", ToString},
+      {"title", Changes(TitleWords, false)},
+      {"tojson", WriteJson},
+      {"trim", Trim},
+      {"truncate", Truncate},
+      {"upper", Changes(ToUpper, true)},
+      {"wordcount", CountWords},
+  };
+}
+
+}  // namespace jinja

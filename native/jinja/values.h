@@ -1,0 +1,252 @@
+// Each kind of value. What is long of them is in values.cc, repr.cc and containers.cc.
+#pragma once
+
+#include <functional>
+#include <unordered_map>
+
+#include "value.h"
+
+namespace jinja {
+
+class Arguments;
+
+class IntValue : public Value {
+ public:
+  static constexpr uint32_t kKinds = kInt;
+  explicit IntValue(int64_t value) : Value(kKinds) {
+    integer = value;
+    real = static_cast<double>(value);
+  }
+  const char* TypeName() const override { return "int"; }
+  bool IsTrue() const override { return integer != 0; }
+  std::string ToRepr() const override { return std::to_string(integer); }
+  bool IsHashable() const override { return true; }
+  size_t Hash() const override { return std::hash<int64_t>()(integer); }
+};
+
+class BoolValue : public Value {
+ public:
+  static constexpr uint32_t kKinds = kBool;
+  explicit BoolValue(bool value) : Value(kKinds) {
+    integer = value ? 1 : 0;
+    real = value ? 1 : 0;
+  }
+  const char* TypeName() const override { return "bool"; }
+  bool IsTrue() const override { return integer != 0; }
+  std::string ToRepr() const override { return integer != 0 ? "True" : "False"; }
+  bool IsHashable() const override { return true; }
+  size_t Hash() const override { return std::hash<int64_t>()(integer); }
+};
+
+class FloatValue : public Value {
+ public:
+  static constexpr uint32_t kKinds = kFloat;
+  explicit FloatValue(double value);
+  const char* TypeName() const override { return "float"; }
+  bool IsTrue() const override { return real != 0; }
+  std::string ToRepr() const override;
+  bool IsHashable() const override { return true; }
+  size_t Hash() const override;
+};
+
+class NoneValue : public Value {
+ public:
+  static constexpr uint32_t kKinds = kNone;
+  NoneValue() : Value(kKinds) {}
+  const char* TypeName() const override { return "None"; }
+  bool IsTrue() const override { return false; }
+  std::string ToRepr() const override { return "None"; }
+  bool IsHashable() const override { return true; }
+
+ protected:
+  bool EqualsSame(const Value&) const override { return true; }
+};
+
+class UndefinedValue : public Value {
+ public:
+  static constexpr uint32_t kKinds = kUndefined;
+  // `hint` is what is said of it where it is used.
+  explicit UndefinedValue(std::string hint) : Value(kKinds), hint(std::move(hint)) {}
+  const char* TypeName() const override { return "undefined"; }
+  bool IsTrue() const override { return false; }
+  std::string ToText() const override { return ""; }
+  std::string ToRepr() const override { return "Undefined"; }
+  bool IsHashable() const override { return true; }
+
+  const std::string hint;
+
+ protected:
+  bool EqualsSame(const Value&) const override { return true; }
+};
+
+class StringValue : public Value {
+ public:
+  static constexpr uint32_t kKinds = kString;
+  // `is_markup`: what the filters safe and escape give, which escapes what is added to it.
+  explicit StringValue(std::string value, bool is_markup = false) : Value(kKinds), is_markup(is_markup) {
+    text = std::move(value);
+  }
+  const char* TypeName() const override { return "str"; }
+  bool IsTrue() const override { return !text.empty(); }
+  std::string ToText() const override { return text; }
+  std::string ToRepr() const override;
+  bool IsHashable() const override { return true; }
+  size_t Hash() const override;
+
+  const bool is_markup;
+
+ protected:
+  bool EqualsSame(const Value& other) const override;
+};
+
+class ListValue : public Value {
+ public:
+  static constexpr uint32_t kKinds = kList;
+  explicit ListValue(std::vector<ValuePtr> values = {}, uint32_t kinds = kKinds) : Value(kinds) {
+    items = std::move(values);
+  }
+  const char* TypeName() const override { return "list"; }
+  bool IsTrue() const override { return !items.empty(); }
+  std::string ToRepr() const override;
+
+  void Append(const ValuePtr& value);
+
+ protected:
+  bool EqualsSame(const Value& other) const override;
+};
+
+class TupleValue : public ListValue {
+ public:
+  static constexpr uint32_t kKinds = kList | kTuple;
+  explicit TupleValue(std::vector<ValuePtr> values = {}) : ListValue(std::move(values), kKinds) {}
+  explicit TupleValue(const Pair& pair) : TupleValue(std::vector<ValuePtr>{pair.first, pair.second}) {}
+  const char* TypeName() const override { return "tuple"; }
+  std::string ToRepr() const override;
+  bool IsHashable() const override;
+  size_t Hash() const override;
+};
+
+// A list or a tuple, as `like` is.
+ValuePtr MakeLike(const Value& like, std::vector<ValuePtr> items);
+
+class DictValue : public Value {
+ public:
+  static constexpr uint32_t kKinds = kDict;
+  explicit DictValue(uint32_t kinds = kKinds) : Value(kinds) {}
+  const char* TypeName() const override { return "dict"; }
+  bool IsTrue() const override { return !pairs.empty(); }
+  std::string ToRepr() const override;
+  void TakeParts(std::vector<ValuePtr>& parts) override;
+
+  void Insert(const ValuePtr& key, const ValuePtr& value);
+  void Insert(std::string key, const ValuePtr& value) { Insert(Make<StringValue>(std::move(key)), value); }
+  // Null where there is none.
+  ValuePtr Find(const ValuePtr& key) const;
+
+ protected:
+  bool EqualsSame(const Value& other) const override;
+
+ private:
+  std::unordered_map<ValuePtr, size_t, ValueHash, ValueEquality> places_;  // in `pairs`
+};
+
+// What namespace() makes: its attributes can be set.
+class NamespaceValue : public DictValue {
+ public:
+  static constexpr uint32_t kKinds = kDict | kNamespace;
+  NamespaceValue() : DictValue(kKinds) {}
+  const char* TypeName() const override { return "Namespace"; }
+  bool IsTrue() const override { return true; }
+  std::string ToRepr() const override;
+
+ protected:
+  bool EqualsSame(const Value& other) const override { return this == &other; }
+};
+
+// dict.keys(), dict.values() and dict.items(): what is in them, but no list.
+class ViewValue : public Value {
+ public:
+  static constexpr uint32_t kKinds = kView;
+  ViewValue(const char* name, std::vector<ValuePtr> values) : Value(kKinds), name_(name) {
+    items = std::move(values);
+  }
+  const char* TypeName() const override { return name_; }
+  bool IsTrue() const override { return !items.empty(); }
+  std::string ToRepr() const override;
+
+ private:
+  const char* const name_;
+};
+
+// range(): a sequence of integers, but no list.
+class RangeValue : public Value {
+ public:
+  static constexpr uint32_t kKinds = kRange;
+  RangeValue(int64_t start, int64_t stop, int64_t step);
+  const char* TypeName() const override { return "range"; }
+  bool IsTrue() const override { return !items.empty(); }
+  std::string ToRepr() const override;
+
+  const int64_t start, stop, step;
+
+ protected:
+  bool EqualsSame(const Value& other) const override;
+};
+
+// What filters such as map and select give: made when it is read, which can be done once.
+class IteratorValue : public Value {
+ public:
+  static constexpr uint32_t kKinds = kIterator;
+  using Source = std::function<std::vector<ValuePtr>()>;
+  // `from` is what it is made of. `has_json`: Python has no JSON for it, but templates made for llama.cpp
+  // rely on one.
+  IteratorValue(const std::vector<ValuePtr>& from, Source make, bool has_json = false);
+  const char* TypeName() const override { return "generator"; }
+
+  std::vector<ValuePtr> TakeAll();
+  // Null where there is none any more.
+  ValuePtr TakeNext();
+
+  const bool has_json;
+
+ private:
+  void Fill();
+
+  Source make_;
+  size_t next_ = 0;
+};
+
+using Function = std::function<ValuePtr(const Arguments&)>;
+
+class FunctionValue : public Value {
+ public:
+  static constexpr uint32_t kKinds = kFunction;
+  FunctionValue(std::string name, Function function)
+      : Value(kKinds), name(std::move(name)), function(std::move(function)) {}
+  // The method of a value.
+  FunctionValue(std::string name, Function function, const ValuePtr& self)
+      : FunctionValue(std::move(name), std::move(function)) {
+    this->self = self;
+    depth = Deeper(*self);
+  }
+  const char* TypeName() const override { return "function"; }
+
+  const std::string name;
+  const Function function;
+  ValuePtr self;
+};
+
+// name=value, among the arguments of a call.
+class KeywordValue : public Value {
+ public:
+  static constexpr uint32_t kKinds = kKeyword;
+  KeywordValue(std::string name, const ValuePtr& value) : Value(kKinds), name(std::move(name)), value(value) {
+    depth = Deeper(*value);
+  }
+  const char* TypeName() const override { return "keyword argument"; }
+
+  const std::string name;
+  const ValuePtr value;
+};
+
+}  // namespace jinja

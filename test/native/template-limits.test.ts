@@ -1,0 +1,148 @@
+import { describe, expect, test } from 'vitest'
+import type { NativeChatMessage } from '../../src/native/types.ts'
+import { binding } from '../support/native-models.ts'
+
+function render(source: string, messages: NativeChatMessage[]): string {
+  const template = new binding.ChatTemplate(undefined, source)
+  return template.render({ messages, addGenerationPrompt: true, enableThinking: true }).prompt
+}
+
+const say = (content: string): NativeChatMessage[] => [{ role: 'user', content }]
+/** Does nothing of the kind unless a message has that word. */
+const whenAsked = (body: string) =>
+  `{% if 'boom' in messages[0].content %}${body}{% endif %}{{ messages[0].content }}`
+
+const STEPS = /too many steps/
+const MEMORY = /too much memory|too long/
+const DEPTH = /nested too deeply|calls itself/
+
+const doubling = (set: string) =>
+  `{% set ns = namespace(s=messages[0].content, l=[1]) %}{% for i in range(90) %}${set}{% endfor %}`
+const nested = (inner: string) =>
+  `{% for i in range(99999) %}{% for j in range(99999) %}${inner}{% endfor %}{% endfor %}`
+
+describe('a template whose cost depends on a message', () => {
+  test.each([
+    ['calls itself', '{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}', DEPTH],
+    [
+      'calls another that calls it',
+      '{% macro f() %}{{ g() }}{% endmacro %}{% macro g() %}{{ f() }}{% endmacro %}{{ f() }}',
+      DEPTH,
+    ],
+    [
+      'calls itself as a caller',
+      '{% macro f() %}{% call f() %}{{ caller() }}{% endcall %}{% endmacro %}{{ f() }}',
+      DEPTH,
+    ],
+    [
+      'calls itself twice',
+      '{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}',
+      STEPS,
+    ],
+    ['loops in loops', nested(''), STEPS],
+    ['writes in loops', nested('text'), MEMORY],
+    ['looks for text in loops', nested("{{ 'b' in messages[0].content * 1000 }}"), /./],
+    ['doubles a text', doubling('{% set ns.s = ns.s ~ ns.s %}'), MEMORY],
+    ['doubles a list', doubling('{% set ns.l = ns.l + ns.l %}'), /./],
+    [
+      'prints a list that is twice in itself',
+      `${doubling('{% set ns.l = [ns.l, ns.l] %}')}{{ ns.l }}`,
+      STEPS,
+    ],
+    ['writes JSON of one', `${doubling('{% set ns.l = [ns.l, ns.l] %}')}{{ ns.l|tojson }}`, STEPS],
+    [
+      'compares two of them',
+      `${doubling('{% set ns.l = [ns.l, ns.l] %}')}{% set a = ns.l %}${doubling('{% set ns.l = [ns.l, ns.l] %}')}{{ a == ns.l }}`,
+      STEPS,
+    ],
+    ['has one as a key', `${doubling('{% set ns.l = (ns.l, ns.l) %}')}{{ {(ns.l, 1): 1} }}`, /./],
+    [
+      'nests a list',
+      '{% set ns = namespace(l=[]) %}{% for i in range(99999) %}{% set ns.l = [ns.l] %}{% endfor %}',
+      DEPTH,
+    ],
+    [
+      'nests iterators',
+      "{% set ns = namespace(l=[1]) %}{% for i in range(99999) %}{% set ns.l = ns.l|map('string') %}{% endfor %}",
+      DEPTH,
+    ],
+    ['prints what is part of itself', '{% set ns = namespace() %}{% set ns.a = [ns] %}{{ ns }}', DEPTH],
+    [
+      'writes JSON of what is part of itself',
+      '{% set l = [] %}{% set _ = l.append(l) %}{{ l|tojson }}',
+      DEPTH,
+    ],
+    ['repeats a text', "{{ 'ab' * 1000000000000 }}", MEMORY],
+    ['repeats a list', '{{ [1] * 1000000000 }}', MEMORY],
+    ['pads', "{{ 'a'.center(1000000000000) }}", MEMORY],
+    ['indents', '{{ [1]|tojson(indent=1000000000000) }}', MEMORY],
+    ['replaces', "{{ ('a' * 100000).replace('a', 'b' * 100000)|length }}", MEMORY],
+    ['joins', "{{ range(99999)|join('b' * 100000)|length }}", MEMORY],
+    [
+      'looks for a text that nearly is there everywhere',
+      "{{ ('a' * 500000 ~ 'b') in 'a' * 1000000 }}",
+      STEPS,
+    ],
+  ])('and that %s then is refused, and the process lives', (_, body, reason) => {
+    const source = whenAsked(body)
+    expect(render(source, say('Hi'))).toBe('Hi')
+    expect(() => render(source, say('boom'))).toThrow(
+      expect.objectContaining({ code: 'ERR_TEMPLATE', message: expect.stringMatching(reason) }),
+    )
+    expect(render(source, say('Hi'))).toBe('Hi')
+  })
+
+  test('or on how many there are, is refused where they are too many', () => {
+    const source =
+      '{% for a in messages %}{% for b in messages %}{% for c in messages %}{{ a.content ~ b.content ~ c.content }}{% endfor %}{% endfor %}{% endfor %}'
+    expect(render(source, [...say('a'), ...say('b')])).toHaveLength(24)
+    const many = Array.from({ length: 600 }, () => say('a')[0]!)
+    expect(() => render(source, many)).toThrow(expect.objectContaining({ code: 'ERR_TEMPLATE' }))
+  })
+
+  test('ends well where it keeps what is part of itself, or very many within one another', () => {
+    const chain =
+      '{% set ns = namespace(n=none) %}{% for i in range(20000) %}{% set ns.n = namespace(n=ns.n) %}{% endfor %}ok'
+    const lists =
+      '{% set ns = namespace(p=[]) %}{% for i in range(20000) %}{% set b = [] %}{% set a = [b] %}{% set _ = b.append(ns.p) %}{% set ns.p = a %}{% endfor %}ok'
+    for (const body of [chain, lists, '{% set ns = namespace() %}{% set ns.a = [ns] %}ok'])
+      expect(render(whenAsked(body), say('boom'))).toBe('okboom')
+  })
+})
+
+describe('a template', () => {
+  const many = 50_000
+  test.each([
+    ['brackets', `{{ ${'('.repeat(many)}1${')'.repeat(many)} }}`],
+    ['lists', `{{ ${'['.repeat(many)}${']'.repeat(many)} }}`],
+    ['negations', `{{ ${'not '.repeat(many)}1 }}`],
+    ['signs', `{{ ${'-'.repeat(many)}1 }}`],
+    ['sums', `{{ ${'1 + '.repeat(many)}1 }}`],
+    ['filters', `{{ 1${'|string'.repeat(many)} }}`],
+    ['attributes', `{{ x${'.a'.repeat(many)} }}`],
+    ['calls', `{{ x${'()'.repeat(many)} }}`],
+    ['choices', `{{ ${'1 if x else '.repeat(many)}1 }}`],
+    ['branches', `{% if x %}${'{% elif x %}'.repeat(many)}{% endif %}`],
+    ['statements', '{% if x %}'.repeat(many)],
+    ['targets', `{% set ${'('.repeat(many)}a${')'.repeat(many)} = 1 %}`],
+  ])('of %s within one another is refused', (_, source) => {
+    expect(() => render(source, say('Hi'))).toThrow(expect.objectContaining({ code: 'ERR_TEMPLATE' }))
+  })
+
+  test('with a megabyte of anything is read in time', () => {
+    for (const text of ['\r\n', '{ ', '{# #}', 'a', '😀'])
+      expect(() => render(text.repeat(1_000_000 / text.length), say('Hi'))).not.toThrow()
+  })
+
+  test('renders a thousand messages with a megabyte in them', () => {
+    const source =
+      "{% for m in messages %}{{ '<|' + m.role + '|>\\n' + m.content|trim + '<|end|>\\n' }}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    const messages = Array.from({ length: 1000 }, (_, i) => ({
+      role: i % 2 ? 'assistant' : 'user',
+      content: `${'words '.repeat(170)}${i}`,
+    }))
+    const prompt = render(source, messages)
+    expect(prompt.length).toBeGreaterThan(1_000_000)
+    expect(prompt.endsWith('<|assistant|>')).toBe(true)
+  })
+})
