@@ -51,7 +51,7 @@ describe('worker threads', () => {
   })
 
   test.skipIf(process.platform !== 'linux')(
-    'terminate() while a child tries a chat template ends the child too, and leaves no zombie',
+    'terminate() while a child tries a model file ends the child too, and leaves no zombie',
     async () => {
       const { code, messages } = await runChild('workers.mjs', ['children', '5'])
       expect({ code, messages }).toEqual({ code: 0, messages: [{ seen: 5, left: 0 }] })

@@ -1,6 +1,7 @@
 // Worker threads with a model each: node workers.mjs <what>
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 
@@ -47,13 +48,17 @@ const WORK = {
     parentPort.postMessage('failing')
     for (;;) await Promise.allSettled([1, 2, 3].map(() => model.generate('word '.repeat(5000))))
   },
-  vet: async () => {
-    const model = await open()
-    const endless = '{% for i in range(1000000000) %}{% for j in range(1000000000) %}{% endfor %}{% endfor %}'
-    for (let i = 0; ; i++)
-      await model
-        .renderPrompt([{ role: 'user', content: 'Hi' }], { chatTemplate: endless + i })
-        .catch(() => {})
+  // Files that are not known yet, so that a child opens each first.
+  tryFiles: async () => {
+    const model = readFileSync(join(root, 'models', 'gpt4all-ts-tiny-chat.Q8_0.gguf'))
+    const folder = mkdtempSync(join(tmpdir(), 'gpt4all-tried-'))
+    process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+    for (let i = 0; ; i++) {
+      const path = join(folder, `${i}.gguf`)
+      model.writeUInt8(i % 256, model.length - 1)
+      writeFileSync(path, model)
+      await (await GPT4All.load(path, { nThreads: 1 })).close()
+    }
   },
   exit: async () => {
     const model = await open()
@@ -128,11 +133,11 @@ const MAIN = {
     for (let i = 0; i < 3; i++) open().catch(() => {})
     setImmediate(() => process.exit(5))
   },
-  // Workers end while a child of theirs tries a template.
+  // Workers end while a child of theirs tries a model.
   children: async (rounds) => {
     const seen = new Set()
     for (let round = 0; round < rounds; round++) {
-      const one = worker('vet')
+      const one = worker('tryFiles')
       while (children().length === 0) await new Promise((resolve) => setImmediate(resolve))
       for (const pid of children()) seen.add(pid)
       await one.terminate()
