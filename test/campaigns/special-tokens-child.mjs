@@ -5,7 +5,7 @@ import { GPT4All } from '../../dist/index.js'
 const [, , path, attack] = process.argv
 const { text, ids } = JSON.parse(readFileSync(attack, 'utf8'))
 // So large that nothing is refused for its length.
-const model = await GPT4All.load(path, { nCtx: 2 ** 19, nThreads: 1, parallel: 2 })
+const model = await GPT4All.load(path, { nCtx: 2 ** 19, nThreads: 1, parallel: 2, tryFirst: false })
 
 async function firstToken() {
   const since = performance.now()
