@@ -1,5 +1,6 @@
 #include "chat-template.h"
 
+#include <system_error>
 #include <utility>
 
 #include "args.h"
@@ -40,10 +41,40 @@ std::vector<ChatMessage> ReadMessages(const Napi::Value& value) {
   return messages;
 }
 
+RenderRequest ReadRequest(const Napi::Value& value) {
+  const Napi::Object params = Object(value, "params");
+  RenderRequest request{ReadMessages(params.Get("messages")),
+                        Boolean(params.Get("addGenerationPrompt"), "addGenerationPrompt"),
+                        Boolean(params.Get("enableThinking"), "enableThinking"), std::nullopt};
+  const Napi::Value preserve = params.Get("preserveReasoning");
+  if (!preserve.IsUndefined()) request.preserve_reasoning = Boolean(preserve, "preserveReasoning");
+  return request;
+}
+
+Napi::Value ToJs(Napi::Env env, const RenderedChat& made) {
+  Napi::Object rendered = Napi::Object::New(env);
+  rendered.Set("prompt", made.prompt);
+  rendered.Set("generationPrompt", made.generation_prompt);
+  rendered.Set("supportsThinking", made.supports_thinking);
+  rendered.Set("splitsReply", made.splits_reply);
+  rendered.Set("thinkingStart", made.thinking_start);
+  rendered.Set("thinkingEnds", ToArray(env, made.thinking_ends));
+  rendered.Set("preservedTexts", ToArray(env, made.preserved_texts));
+  rendered.Set("stops", ToArray(env, made.stops));
+  rendered.Set("parseReply", MakeParser(env, made.grammar));
+  return rendered;
+}
+
 }  // namespace
 
 Napi::Function ChatTemplate::Init(Napi::Env env) {
-  return DefineClass(env, "ChatTemplate", {InstanceMethod<&ChatTemplate::Render>("render")});
+  return DefineClass(env, "ChatTemplate",
+                     {
+                         InstanceMethod<&ChatTemplate::Open>("open"),
+                         InstanceMethod<&ChatTemplate::OpenLater>("openLater"),
+                         InstanceMethod<&ChatTemplate::Render>("render"),
+                         InstanceMethod<&ChatTemplate::RenderLater>("renderLater"),
+                     });
 }
 
 ChatTemplate::ChatTemplate(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ChatTemplate>(info) {
@@ -52,37 +83,57 @@ ChatTemplate::ChatTemplate(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Ch
   if (!info[0].IsUndefined()) weights = Handle<Model>(info[0], "model")->Open(env);
   const std::string source = info[1].IsUndefined() ? std::string() : Text(info[1], "source");
   if (!weights && source.empty()) throw BadArgument(env, "source", "a template, where there is no model");
-  if (weights) log_ = weights->log;
+  std::shared_ptr<const llama_model> model;
+  if (weights) {
+    log_ = weights->log;
+    model = {weights, weights->model};
+  }
   Translated(env, [&] {
-    const LogScope scope(log_);
-    format_ = std::make_unique<ChatFormat>(weights ? weights->model : nullptr, source);
+    format_ = std::make_shared<ChatFormat>(std::move(model), source);
     return env.Undefined();
   });
 }
 
-Napi::Value ChatTemplate::Render(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const Napi::Object params = Object(info[0], "params");
-  RenderRequest request{ReadMessages(params.Get("messages")),
-                        Boolean(params.Get("addGenerationPrompt"), "addGenerationPrompt"),
-                        Boolean(params.Get("enableThinking"), "enableThinking"), std::nullopt};
-  const Napi::Value preserve = params.Get("preserveReasoning");
-  if (!preserve.IsUndefined()) request.preserve_reasoning = Boolean(preserve, "preserveReasoning");
-  return Translated(env, [&]() -> Napi::Value {
+Napi::Value ChatTemplate::Open(const Napi::CallbackInfo& info) {
+  return Translated(info.Env(), [&] {
     const LogScope scope(log_);
-    RenderedChat made = format_->Render(request);
-    Napi::Object rendered = Napi::Object::New(env);
-    rendered.Set("prompt", made.prompt);
-    rendered.Set("generationPrompt", made.generation_prompt);
-    rendered.Set("supportsThinking", made.supports_thinking);
-    rendered.Set("splitsReply", made.splits_reply);
-    rendered.Set("thinkingStart", made.thinking_start);
-    rendered.Set("thinkingEnds", ToArray(env, made.thinking_ends));
-    rendered.Set("preservedTexts", ToArray(env, made.preserved_texts));
-    rendered.Set("stops", ToArray(env, made.stops));
-    rendered.Set("parseReply", MakeParser(env, std::move(made.grammar)));
-    return rendered;
+    format_->Open(Effort::kQuick);
+    return info.Env().Undefined();
   });
+}
+
+Napi::Value ChatTemplate::OpenLater(const Napi::CallbackInfo& info) {
+  return Submit(info, [format = format_, log = log_]() -> std::function<Napi::Value(Napi::Env)> {
+    const LogScope scope(log);
+    format->Open(Effort::kWhole);
+    return [](Napi::Env env) { return env.Undefined(); };
+  });
+}
+
+Napi::Value ChatTemplate::Render(const Napi::CallbackInfo& info) {
+  const RenderRequest request = ReadRequest(info[0]);
+  return Translated(info.Env(), [&] {
+    const LogScope scope(log_);
+    return ToJs(info.Env(), format_->Render(request, Effort::kQuick));
+  });
+}
+
+Napi::Value ChatTemplate::RenderLater(const Napi::CallbackInfo& info) {
+  const auto request = std::make_shared<const RenderRequest>(ReadRequest(info[0]));
+  return Submit(info, [format = format_, log = log_, request]() -> std::function<Napi::Value(Napi::Env)> {
+    const LogScope scope(log);
+    return [made = format->Render(*request, Effort::kWhole)](Napi::Env env) { return ToJs(env, made); };
+  });
+}
+
+Napi::Value ChatTemplate::Submit(const Napi::CallbackInfo& info, Worker::Work work) {
+  const Napi::Env env = info.Env();
+  try {
+    if (!worker_) worker_ = std::make_unique<Worker>(Environment::Of(env), false);
+  } catch (const std::system_error& error) {
+    throw MakeError(env, "ERR_MEMORY", std::string("no thread for rendering: ") + error.what());
+  }
+  return worker_->Submit(env, info.This().As<Napi::Object>(), std::move(work));
 }
 
 }  // namespace gpt4all

@@ -1,4 +1,5 @@
-// ChatTemplate: a Jinja template, parsed once. What it renders brings a function that splits the answer.
+// ChatTemplate: a Jinja template, parsed once. What it renders brings a function that splits the answer. What
+// is quick is done at once, the rest on a thread of its own.
 #pragma once
 
 #include <napi.h>
@@ -7,6 +8,7 @@
 
 #include "chat.h"
 #include "log.h"
+#include "worker.h"
 
 namespace gpt4all {
 
@@ -17,11 +19,16 @@ class ChatTemplate : public Napi::ObjectWrap<ChatTemplate> {
   explicit ChatTemplate(const Napi::CallbackInfo& info);
 
  private:
+  Napi::Value Open(const Napi::CallbackInfo& info);
+  Napi::Value OpenLater(const Napi::CallbackInfo& info);
   Napi::Value Render(const Napi::CallbackInfo& info);
+  Napi::Value RenderLater(const Napi::CallbackInfo& info);
+  Napi::Value Submit(const Napi::CallbackInfo& info, Worker::Work work);
 
   // The template reads the model's vocabulary only while it is parsed, but logs to the model's logger.
   std::shared_ptr<LogSink> log_;
-  std::unique_ptr<ChatFormat> format_;
+  std::shared_ptr<ChatFormat> format_;
+  std::unique_ptr<Worker> worker_;
 };
 
 }  // namespace gpt4all

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 
+#include "checkpoint.h"
 #include "error.h"
 #include "jinja/limits.h"
 #include "jinja/parser.h"
@@ -30,43 +31,64 @@ std::string Place(const std::string& source, size_t position) {
          std::to_string(at - line_begin + 1) + ": ";
 }
 
-// What one call may cost: less than 2 s, and more for what is written into long conversations.
-// docs/decisions.md tells what templates need.
-jinja::Limits LimitsFor(size_t input_bytes) {
-  const auto input = static_cast<uint64_t>(input_bytes);
+// What is rendered.
+struct Extent {
+  uint64_t bytes = 0, messages = 0;
+};
+
+// What one call may cost: less than a second, and more for long conversations. docs/decisions.md tells what
+// templates need.
+jinja::Limits LimitsFor(Effort effort, const Extent& input) {
+  const bool is_quick = effort == Effort::kQuick;
   jinja::Limits limits;
-  limits.steps = 40'000'000 + 4 * input;
-  limits.bytes = (64 << 20) + 32 * input;
-  limits.output = (4 << 20) + 8 * input;
+  limits.steps = is_quick ? 500'000 : 20'000'000 + 4 * input.bytes + 20'000 * input.messages;
+  limits.bytes = is_quick ? 8 << 20 : (64 << 20) + 32 * input.bytes;
+  limits.output = is_quick ? 2 << 20 : (4 << 20) + 8 * input.bytes;
   limits.stack = StackToUse();
+  limits.is_aborted = [] {
+    try {
+      Checkpoint();
+      return false;
+    } catch (const Failure&) {
+      return true;
+    }
+  };
   return limits;
 }
 
 // Throws Failure where a limit was exceeded, whatever became of the exception that told so.
-void CheckLimits(jinja::Budget& budget) {
+void CheckLimits(jinja::Budget& budget, Effort effort) {
   if (budget.exceeded() == jinja::Excess::kNone) return;
+  Checkpoint();
   try {
     budget.Exceed(budget.exceeded());
   } catch (const jinja::LimitExceeded& exceeded) {
-    throw Failure("ERR_TEMPLATE", exceeded.what());
+    throw Failure(effort == Effort::kQuick ? "ERR_EFFORT" : "ERR_TEMPLATE", exceeded.what());
   }
+}
+
+// What llama.cpp found out beyond a limit, it found out from an exception: that tells nothing about the
+// template.
+void EnsureWithinLimits() {
+  jinja::Budget* budget = jinja::Budget::Current();
+  if (budget->exceeded() != jinja::Excess::kNone) budget->Exceed(budget->exceeded());
 }
 
 // `work()` within its limits. Errors other than those at a place of the template become Failures.
 template <typename Work>
-auto Limited(size_t input_bytes, const Work& work) {
-  jinja::Budget budget(LimitsFor(input_bytes));
+auto Limited(Effort effort, const Extent& input, const Work& work) {
+  jinja::Budget budget(LimitsFor(effort, input));
   try {
     auto result = work();
-    CheckLimits(budget);
+    CheckLimits(budget, effort);
     return result;
   } catch (const Failure&) {
     throw;
   } catch (const jinja::RenderError&) {
-    CheckLimits(budget);
+    CheckLimits(budget, effort);
     throw;
   } catch (const std::exception& error) {
-    CheckLimits(budget);
+    CheckLimits(budget, effort);
     throw Failure("ERR_TEMPLATE", error.what());
   }
 }
@@ -81,6 +103,11 @@ void CheckSyntax(const std::string& source) {
 
 // Ways to ask for an answer: thinking or not, rarely more.
 constexpr size_t kMostAnalyses = 8;
+
+// What tells an answer's parts apart.
+constexpr size_t kMostGrammarBytes = 256 << 10;
+
+constexpr size_t kMostQuickBytes = 256 << 10, kMostQuickMessages = 256;
 
 class PegGrammar : public ReplyGrammar {
  public:
@@ -100,6 +127,10 @@ class PegGrammar : public ReplyGrammar {
   }
 
   ParsedReply Parse(const std::string& output, bool partial) const override {
+    jinja::Limits limits;
+    limits.steps = 1'000'000 + 4 * output.size();
+    limits.stack = 256 << 10;  // to ask how much there is takes longer than most answers
+    const jinja::Budget budget(std::move(limits));
     try {
       const common_chat_msg message = common_chat_parse(output, partial, params_);
       return {message.reasoning_content, message.content};
@@ -137,18 +168,27 @@ common_chat_templates_inputs ToInputs(const RenderRequest& request) {
   return inputs;
 }
 
-// The analysis fails on templates that write the messages out as JSON, for one: such answers have no parts.
-common_chat_params Apply(const common_chat_templates* templates, common_chat_templates_inputs inputs) {
+// The analysis fails on templates that write the messages out as JSON, for one, and costs too much where they
+// write very much: such answers have no parts.
+common_chat_params Apply(const common_chat_templates* templates, common_chat_templates_inputs inputs,
+                         Effort effort) {
   try {
-    return common_chat_templates_apply(templates, inputs);
+    std::optional<jinja::Budget> share;
+    if (effort == Effort::kWhole) share.emplace(jinja::Budget::Current()->Half());
+    common_chat_params made = common_chat_templates_apply(templates, inputs);
+    EnsureWithinLimits();  // llama.cpp passes over what tells of them
+    if (made.parser.size() > kMostGrammarBytes)
+      throw Failure("ERR_TEMPLATE", "its answers are too intricate");
+    return made;
   } catch (const std::exception&) {
     inputs.force_pure_content = true;
     return common_chat_templates_apply(templates, inputs);  // throws again where the template itself fails
   }
 }
 
-RenderedChat Analyse(const common_chat_templates* templates, const common_chat_templates_inputs& inputs) {
-  const common_chat_params made = Apply(templates, inputs);
+RenderedChat Analyse(const common_chat_templates* templates, const common_chat_templates_inputs& inputs,
+                     Effort effort) {
+  const common_chat_params made = Apply(templates, inputs, effort);
   const auto grammar = std::make_shared<PegGrammar>(made);
   return {made.prompt,
           made.generation_prompt,
@@ -163,82 +203,98 @@ RenderedChat Analyse(const common_chat_templates* templates, const common_chat_t
 
 }  // namespace
 
-struct ChatFormat::Parsed {
-  common_chat_templates_ptr templates;
-  std::optional<bool> is_plain;
-  std::vector<Analysis> analyses;
+class ChatFormat::Parsed {
+ public:
+  explicit Parsed(common_chat_templates_ptr templates) : templates_(std::move(templates)) {}
 
-  // Whether llama.cpp renders it as it stands: for some templates it changes the messages first.
-  bool IsPlain() {
-    if (!is_plain) {
-      common_chat_templates_inputs inputs =
-          ToInputs({{{"system", "a", ""}, {"user", "b", ""}, {"assistant", "c", "d"}, {"user", "e", ""}},
-                    true,
-                    true,
-                    std::nullopt});
-      try {
-        const std::string whole = Apply(templates.get(), inputs).prompt;
-        inputs.force_pure_content = true;
-        is_plain = common_chat_templates_apply(templates.get(), inputs).prompt == whole;
-      } catch (const std::exception&) {
-        is_plain = false;  // it does not like these messages
-      }
-    }
-    return *is_plain;
-  }
-
-  RenderedChat Render(const RenderRequest& request) {
+  RenderedChat Render(const RenderRequest& request, Effort effort) {
     common_chat_templates_inputs inputs = ToInputs(request);
-    if (IsPlain()) {
+    if (IsPlain(effort)) {
       inputs.force_pure_content = true;
-      const common_chat_params made = common_chat_templates_apply(templates.get(), inputs);
-      if (const RenderedChat* known = Find(request, made.generation_prompt)) {
-        RenderedChat rendered = *known;
-        rendered.prompt = made.prompt;
-        return rendered;
+      const common_chat_params made = common_chat_templates_apply(templates_.get(), inputs);
+      if (auto known = FindOrAnalyse(request, made.generation_prompt, effort)) {
+        known->prompt = made.prompt;
+        return *known;
       }
       inputs.force_pure_content = false;
     }
-    RenderedChat rendered = Analyse(templates.get(), inputs);
-    if (analyses.size() < kMostAnalyses) analyses.push_back({request.enable_thinking, rendered});
+    RenderedChat rendered = Analyse(templates_.get(), inputs, effort);
+    Remember({request.enable_thinking, rendered});
     return rendered;
   }
 
+  std::string source() const { return common_chat_templates_source(templates_.get(), ""); }
+
  private:
-  // What is known of answers to prompts with this end, perhaps from a short conversation that asks for it;
-  // null where there is none.
-  const RenderedChat* Find(const RenderRequest& request, const std::string& generation_prompt) {
-    const auto find = [&]() -> const RenderedChat* {
-      for (const Analysis& known : analyses) {
-        const bool fits = known.made.generation_prompt == generation_prompt;
-        if (fits && known.enable_thinking == request.enable_thinking) return &known.made;
-      }
-      return nullptr;
-    };
-    if (const RenderedChat* known = find()) return known;
-    if (analyses.size() >= kMostAnalyses) return nullptr;
-    const RenderRequest question{{{"user", "a", ""}},
-                                 request.add_generation_prompt,
-                                 request.enable_thinking,
-                                 request.preserve_reasoning};
-    try {
-      analyses.push_back({request.enable_thinking, Analyse(templates.get(), ToInputs(question))});
-    } catch (const std::exception&) {
-      return nullptr;  // it does not like that one
+  // Whether llama.cpp renders it as it stands: for some templates it changes the messages first.
+  bool IsPlain(Effort effort) {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (is_plain_) return *is_plain_;
     }
-    return find();
+    const std::vector<ChatMessage> all{
+        {"system", "a", ""}, {"user", "b", ""}, {"assistant", "c", "d"}, {"user", "e", ""}};
+    common_chat_templates_inputs inputs = ToInputs({all, true, true, std::nullopt});
+    bool is_plain = false;
+    try {
+      const std::string whole = Apply(templates_.get(), inputs, effort).prompt;
+      inputs.force_pure_content = true;
+      is_plain = common_chat_templates_apply(templates_.get(), inputs).prompt == whole;
+    } catch (const std::exception&) {
+      // it does not like these messages
+    }
+    EnsureWithinLimits();
+    const std::lock_guard<std::mutex> lock(mutex_);
+    is_plain_ = is_plain;
+    return is_plain;
   }
+
+  // What is known of answers to prompts with this end.
+  std::optional<RenderedChat> Find(const RenderRequest& request, const std::string& generation_prompt) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (const Analysis& known : analyses_) {
+      const bool fits = known.made.generation_prompt == generation_prompt;
+      if (fits && known.enable_thinking == request.enable_thinking) return known.made;
+    }
+    return std::nullopt;
+  }
+
+  // The same, perhaps from a short conversation, which costs less than the one at hand.
+  std::optional<RenderedChat> FindOrAnalyse(const RenderRequest& request,
+                                            const std::string& generation_prompt, Effort effort) {
+    if (auto known = Find(request, generation_prompt)) return known;
+    const std::vector<ChatMessage> question{{"user", "a", ""}};
+    try {
+      const RenderRequest asked{question, request.add_generation_prompt, request.enable_thinking,
+                                request.preserve_reasoning};
+      Remember({request.enable_thinking, Analyse(templates_.get(), ToInputs(asked), effort)});
+    } catch (const std::exception&) {
+      EnsureWithinLimits();
+      return std::nullopt;  // it does not like that one
+    }
+    return Find(request, generation_prompt);
+  }
+
+  void Remember(Analysis analysis) {
+    EnsureWithinLimits();
+    analysis.made.prompt.clear();
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (analyses_.size() < kMostAnalyses) analyses_.push_back(std::move(analysis));
+  }
+
+  const common_chat_templates_ptr templates_;
+  std::mutex mutex_;  // guards the rest
+  std::optional<bool> is_plain_;
+  std::vector<Analysis> analyses_;
 };
 
-ChatFormat::ChatFormat(const llama_model* model, const std::string& source) {
-  const char* own = source.empty() ? llama_model_chat_template(model, nullptr) : source.c_str();
+ChatFormat::ChatFormat(std::shared_ptr<const llama_model> model, std::string source)
+    : model_(model), has_model_(model != nullptr), source_(std::move(source)) {
+  if (source_.find('\0') != std::string::npos) throw Failure("ERR_TEMPLATE", "it holds a NUL");
+  if (!source_.empty()) return;
+  const char* own = llama_model_chat_template(model.get(), nullptr);
   if (own == nullptr) throw Failure("ERR_TEMPLATE", "the model has no template of its own");
-  if (source.find('\0') != std::string::npos) throw Failure("ERR_TEMPLATE", "it holds a NUL");
-  const std::string text = own;
-  parsed_ = Limited(text.size(), [&] {
-    CheckSyntax(text);
-    return std::make_unique<Parsed>(Parsed{common_chat_templates_init(model, text, "<s>", "</s>"), {}, {}});
-  });
+  source_ = own;
 }
 
 ChatFormat::~ChatFormat() = default;
@@ -247,16 +303,35 @@ void ChatFormat::InstallLog() {
   common_log_set_verbosity_thold(-1);
 }
 
-RenderedChat ChatFormat::Render(const RenderRequest& request) {
-  size_t input_bytes = 0;
-  for (const ChatMessage& message : request.messages) {
-    input_bytes += message.role.size() + message.content.size() + message.reasoning.size();
+void ChatFormat::Open(Effort effort) {
+  std::unique_lock<std::mutex> lock(opening_, std::defer_lock);
+  if (effort == Effort::kWhole) {
+    lock.lock();
+  } else if (!lock.try_lock()) {
+    throw Failure("ERR_EFFORT", "another thread opens it");
   }
+  if (parsed_) return;
+  const std::shared_ptr<const llama_model> model = model_.lock();
+  if (has_model_ && !model) throw Failure("ERR_CLOSED", "The model is closed.");
+  parsed_ = Limited(effort, {source_.size(), 0}, [&] {
+    CheckSyntax(source_);
+    return std::make_unique<Parsed>(common_chat_templates_init(model.get(), source_, "<s>", "</s>"));
+  });
+}
+
+RenderedChat ChatFormat::Render(const RenderRequest& request, Effort effort) {
+  Open(effort);
+  Extent input{0, request.messages.size()};
+  for (const ChatMessage& message : request.messages) {
+    input.bytes += message.role.size() + message.content.size() + message.reasoning.size();
+  }
+  // What llama.cpp does with messages costs as well, and is not counted.
+  const bool is_long = input.bytes > kMostQuickBytes || input.messages > kMostQuickMessages;
+  if (effort == Effort::kQuick && is_long) throw Failure("ERR_EFFORT", "it is a long conversation");
   try {
-    return Limited(input_bytes, [&] { return parsed_->Render(request); });
+    return Limited(effort, input, [&] { return parsed_->Render(request, effort); });
   } catch (const jinja::RenderError& error) {
-    const std::string source = common_chat_templates_source(parsed_->templates.get(), "");
-    throw Failure("ERR_TEMPLATE", Place(source, error.position) + error.what());
+    throw Failure("ERR_TEMPLATE", Place(parsed_->source(), error.position) + error.what());
   }
 }
 

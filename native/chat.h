@@ -1,8 +1,9 @@
-// Chat templates in llama.cpp's own engine: messages to a prompt, and the model's output back to reasoning
-// and answer. Everything that llama.cpp's common/ is needed for, and nothing of N-API.
+// Chat templates: messages to a prompt, and the model's output back to reasoning and answer. Everything that
+// llama.cpp's common/ is needed for, and nothing of N-API.
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -54,21 +55,38 @@ struct RenderedChat {
   std::shared_ptr<const ReplyGrammar> grammar;
 };
 
+// Templates come from strangers, and what they cost may depend on the messages.
+enum class Effort {
+  kQuick,  // some 10 ms, for the JavaScript thread
+  kWhole,  // some seconds, which whoever waits for it can interrupt (see checkpoint.h)
+};
+
+// Several threads may use one.
 class ChatFormat {
  public:
-  // `source` is Jinja; empty = the model's own. Without a model the start and end tokens are "<s>" and
-  // "</s>". Throws Failure (ERR_TEMPLATE) that tells the line.
-  ChatFormat(const llama_model* model, const std::string& source);
+  // `source` is Jinja; empty = the model's own. Without a model (null) the start and end tokens are "<s>" and
+  // "</s>". Throws Failure (ERR_TEMPLATE) where there is no template.
+  ChatFormat(std::shared_ptr<const llama_model> model, std::string source);
   ~ChatFormat();
 
-  // Throws Failure (ERR_TEMPLATE).
-  RenderedChat Render(const RenderRequest& request);
+  // Parses the template unless that is done. Throws Failure: ERR_TEMPLATE, which tells the line; ERR_EFFORT
+  // where a quick effort is not enough; ERR_CLOSED where the model is closed.
+  void Open(Effort effort);
+
+  // Opens it as well, and throws the same.
+  RenderedChat Render(const RenderRequest& request, Effort effort);
 
   // Silences common's logger, which would print to stdout. Once per process.
   static void InstallLog();
 
  private:
-  struct Parsed;
+  class Parsed;
+
+  // Held weakly: closing a model frees it.
+  const std::weak_ptr<const llama_model> model_;
+  const bool has_model_;
+  std::string source_;
+  std::mutex opening_;  // guards parsed_ until it is there
   std::unique_ptr<Parsed> parsed_;
 };
 

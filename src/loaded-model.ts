@@ -107,7 +107,7 @@ export class LoadedModel implements OpenModel {
           startEngine(binding, native, header, options, async () =>
             !draftPath ? undefined : loadDraft(binding, draftPath, native, options, gpus, signal),
           ),
-          formats.warmUp(),
+          formats.warmUp(signal),
         ])
         return { engine, formats }
       }
@@ -197,7 +197,8 @@ export class LoadedModel implements OpenModel {
   ): Promise<string> {
     const format = await this.#model.started.formats.get(template)
     const wrap = (content: string) => content
-    return render(format, withSystem(messages, format), { wrap, enableThinking, reasoning: undefined }).text
+    const options = { wrap, enableThinking, reasoning: undefined }
+    return (await render(format, withSystem(messages, format), options, this.#closing.signal)).text
   }
 
   async conversation(options: ConversationOptions): Promise<LocalConversation> {

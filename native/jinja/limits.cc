@@ -58,6 +58,13 @@ Budget* Budget::Current() {
   return current_budget;
 }
 
+Limits Budget::Half() const {
+  Limits half = limits_;
+  half.steps = (limits_.steps - std::min(limits_.steps, steps_)) / 2;
+  half.bytes = limits_.bytes - std::min(limits_.bytes, held_);
+  return half;
+}
+
 void Budget::Exceed(Excess what) {
   if (exceeded_ == Excess::kNone) exceeded_ = what;
   next_look_ = 0;  // whatever follows fails too

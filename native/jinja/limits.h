@@ -46,6 +46,9 @@ class Budget {
   // Null where nothing is limited.
   static Budget* Current();
 
+  // For a part of the work that may fail: the other half of what is left then is for the rest.
+  Limits Half() const;
+
   void Spend(uint64_t steps);
   void EnsureRoom(uint64_t bytes);
   void EnsureOutput(uint64_t bytes);

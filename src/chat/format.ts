@@ -2,10 +2,11 @@ import { TemplateError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { TemplateEntry } from '../models/catalog-entry.ts'
 import { translateFailure } from '../native/failures.ts'
-import type { NativeBinding, NativeModel } from '../native/types.ts'
+import type { NativeBinding, NativeChatTemplate, NativeModel } from '../native/types.ts'
 import {
   type ChatMessage,
   DEFAULT_PROMPT_TEMPLATE,
+  openTemplate,
   type PromptFormat,
   parsePattern,
   render,
@@ -51,8 +52,8 @@ async function formatOf(
   const { chatTemplate, systemMessage, promptTemplate, systemPrompt, isNamed } = entry
   if (chatTemplate !== undefined) {
     try {
-      const format = jinja(chatTemplate, sources)
-      const { text } = render(format, SAMPLE, AS_IT_IS)
+      const format = await jinja(chatTemplate, sources)
+      const { text } = await render(format, SAMPLE, AS_IT_IS)
       if (!SAMPLE.every(({ content }) => text.includes(content)))
         throw new TemplateError('It leaves out what is said.')
       return { ...format, systemPrompt: systemMessage }
@@ -90,10 +91,13 @@ function pattern(template: string): PromptFormat {
   return { kind: 'pattern', source: template, ...parsePattern(template) }
 }
 
-function jinja(source: string, { binding, model }: FormatSources): PromptFormat {
+async function jinja(source: string, { binding, model }: FormatSources): Promise<PromptFormat> {
+  let template: NativeChatTemplate
   try {
-    return { kind: 'jinja', source, template: new binding.ChatTemplate(model, source) }
+    template = new binding.ChatTemplate(model, source)
   } catch (error) {
     throw translateFailure(error, 'The model')
   }
+  await openTemplate(template)
+  return { kind: 'jinja', source, template }
 }

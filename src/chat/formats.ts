@@ -1,3 +1,4 @@
+import { abortOf } from '../aborts.ts'
 import type { TemplateEntry } from '../models/catalog-entry.ts'
 import { AS_IT_IS, chooseFormat, type FormatSources, SAMPLE } from './format.ts'
 import { type PromptFormat, render, type TemplateOptions } from './template.ts'
@@ -32,13 +33,14 @@ export class PromptFormats {
   }
 
   /** Makes the format that chats use by default, and a prompt with it, if it is the model's own and nothing has to be found out for it. */
-  async warmUp(): Promise<void> {
+  async warmUp(signal: AbortSignal): Promise<void> {
     const { entry, model } = this.#sources
     const own = entry ? undefined : model.chatTemplate()
     try {
       if (own === undefined) return
       // The first prompt takes ten times as long as the next: llama.cpp's engine and JavaScript's calls are cold.
-      render(await this.get({}), SAMPLE, AS_IT_IS)
+      const format = await Promise.race([this.get({}), abortOf(signal)])
+      await render(format, SAMPLE, AS_IT_IS, signal)
     } catch {} // whoever asks for a prompt is told
   }
 

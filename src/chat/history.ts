@@ -200,10 +200,10 @@ export class History {
     const contents = [...messages, begun].flatMap(({ content, reasoning }) => [content, reasoning ?? ''])
     contents.push(this.#format.source)
     let protection = new Protection(this.#control, contents)
-    let rendered = this.#renderWith(protection, request)
+    let rendered = await this.#renderWith(protection, request)
     if (this.#learnTags(rendered)) {
       protection = new Protection(this.#control, contents)
-      rendered = this.#renderWith(protection, request)
+      rendered = await this.#renderWith(protection, request)
     }
     const beginning = beginAnswer(rendered, begun, (content) => protection.protect(content))
     const whole = rendered.text + beginning
@@ -227,10 +227,14 @@ export class History {
     }
   }
 
-  #renderWith(protection: Protection, { messages, begun, enableThinking }: Request): Rendered {
+  #renderWith(
+    protection: Protection,
+    { messages, begun, enableThinking, signal }: Request,
+  ): Promise<Rendered> {
     const thinks = enableThinking && mayThink(begun)
     const wrap = (content: string) => protection.protect(content)
-    return render(this.#format, messages, { wrap, reasoning: this.#shape.reasoning, enableThinking: thinks })
+    const options = { wrap, reasoning: this.#shape.reasoning, enableThinking: thinks }
+    return render(this.#format, messages, options, signal)
   }
 
   // The tags around reasoning are known once something was rendered; whoever writes them writes text.

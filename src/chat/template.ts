@@ -1,6 +1,7 @@
 import { optionError } from '../errors.ts'
-import { translateFailure } from '../native/failures.ts'
-import type { NativeChatTemplate, NativeRenderedChat } from '../native/types.ts'
+import { nativeCode, translateFailure } from '../native/failures.ts'
+import { settled } from '../native/job.ts'
+import type { NativeChatTemplate, NativeJob, NativeRenderedChat } from '../native/types.ts'
 
 /** One message of a conversation. */
 export type ChatMessage = {
@@ -77,34 +78,68 @@ export function parsePattern(template: string): Pattern {
 }
 
 /**
- * The prompt that asks the model for its next message. The raw system text of the `{0}` and `%1` forms is not wrapped.
- * @throws {TemplateError} `ERR_TEMPLATE` when a Jinja template fails on these messages
+ * Reads a Jinja template.
+ * @throws {TemplateError} `ERR_TEMPLATE` when it is none
  */
-export function render(
+export function openTemplate(template: NativeChatTemplate): Promise<void> {
+  return quickly(
+    () => template.open(),
+    () => template.openLater(),
+    undefined,
+  )
+}
+
+/**
+ * The prompt that asks the model for its next message. The raw system text of the `{0}` and `%1` forms is not wrapped.
+ * What takes long can be given up by `signal`, and does not hold the event loop.
+ * @throws {TemplateError} `ERR_TEMPLATE` when a Jinja template fails on these messages, or costs too much
+ */
+export async function render(
   format: PromptFormat,
   messages: readonly ChatMessage[],
   { wrap, enableThinking, reasoning }: RenderOptions,
-): Rendered {
+  signal?: AbortSignal,
+): Promise<Rendered> {
   if (format.kind === 'pattern') {
     const text = renderPattern(format, messages, wrap)
     return { text, generationPrompt: '', reply: undefined, stops: [] }
   }
   const strips = reasoning === 'strip'
+  const params = {
+    messages: messages.map((message) => ({
+      role: message.role,
+      content: wrap(message.content),
+      ...(message.reasoning && !strips && { reasoning: wrap(message.reasoning) }),
+    })),
+    addGenerationPrompt: true,
+    enableThinking,
+    ...(reasoning && { preserveReasoning: reasoning === 'keep' }),
+  }
+  const { template } = format
+  const rendered = await quickly(
+    () => template.render(params),
+    () => template.renderLater(params),
+    signal,
+  )
+  const { prompt, generationPrompt, splitsReply, stops } = rendered
+  return { text: prompt, generationPrompt, reply: splitsReply ? rendered : undefined, stops }
+}
+
+/** What is quick is done at once, the rest on a thread of the addon's own. */
+async function quickly<T>(
+  now: () => T,
+  later: () => NativeJob<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
   try {
-    const rendered = format.template.render({
-      messages: messages.map((message) => ({
-        role: message.role,
-        content: wrap(message.content),
-        ...(message.reasoning && !strips && { reasoning: wrap(message.reasoning) }),
-      })),
-      addGenerationPrompt: true,
-      enableThinking,
-      ...(reasoning && { preserveReasoning: reasoning === 'keep' }),
-    })
-    const { prompt, generationPrompt, splitsReply, stops } = rendered
-    return { text: prompt, generationPrompt, reply: splitsReply ? rendered : undefined, stops }
+    return now()
   } catch (error) {
-    throw translateFailure(error, 'The model')
+    if (nativeCode(error) !== 'ERR_EFFORT') throw translateFailure(error, 'The model')
+  }
+  try {
+    return await settled(later(), signal)
+  } catch (error) {
+    throw translateFailure(error, 'Rendering')
   }
 }
 

@@ -1,6 +1,7 @@
 import { optionError } from '../errors.ts'
 import { translateFailure } from './failures.ts'
-import type { NativeJob, NativeMarkedText, NativeModel, NativeModelInfo } from './types.ts'
+import { settled } from './job.ts'
+import type { NativeMarkedText, NativeModel, NativeModelInfo } from './types.ts'
 
 /** Texts up to this length, in UTF-16 units, are tokenized at once: it takes less than a millisecond. */
 const SHORT = 8192
@@ -105,19 +106,5 @@ export function pieceReader(model: NativeModel): (token: number) => Uint8Array {
       known.set(token, bytes)
     }
     return bytes
-  }
-}
-
-/** What becomes of a job; it is given up, with the signal's reason, when that aborts. */
-async function settled<T>({ promise, cancel }: NativeJob<T>, signal: AbortSignal | undefined): Promise<T> {
-  signal?.addEventListener('abort', cancel, { once: true })
-  if (signal?.aborted) cancel()
-  try {
-    return await promise
-  } catch (error) {
-    signal?.throwIfAborted()
-    throw error
-  } finally {
-    signal?.removeEventListener('abort', cancel)
   }
 }

@@ -386,9 +386,14 @@ export type NativeRenderedChat = {
   parseReply(output: string, partial: boolean): NativeReply
 }
 
+/** What is not quick fails with `ERR_EFFORT`, and is to be done later, on a thread of the template's own. */
 export interface NativeChatTemplate {
-  // common_chat_templates_apply
+  // common_chat_templates_init
+  open(): void
+  openLater(): NativeJob<void>
+  // common_chat_templates_apply; opens it as well
   render(params: NativeRenderParams): NativeRenderedChat
+  renderLater(params: NativeRenderParams): NativeJob<NativeRenderedChat>
 }
 
 /** Codes of errors that come out of the addon. */
@@ -396,6 +401,7 @@ export type NativeErrorCode =
   | 'ERR_ARGUMENT'
   | 'ERR_CLOSED'
   | 'ERR_ABORTED'
+  | 'ERR_EFFORT'
   | 'ERR_CROWDED'
   | 'ERR_LOAD'
   | 'ERR_MEMORY'

@@ -4,7 +4,7 @@ import { runChild } from '../support/child.ts'
 const PARIS = /^ Paris/
 
 describe('worker threads', () => {
-  test.each(['stream', 'load', 'tokenize', 'fail'])(
+  test.each(['stream', 'load', 'tokenize', 'render', 'fail'])(
     'terminate() while one does %s hurts nobody; the main thread loads and answers afterwards',
     async (what) => {
       const { code, signal, messages, stdout } = await runChild('workers.mjs', ['terminate', what, '10'])

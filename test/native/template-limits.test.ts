@@ -1,10 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import type { NativeChatMessage } from '../../src/native/types.ts'
-import { binding } from '../support/native-models.ts'
+import { binding, openModel } from '../support/native-models.ts'
 
-function render(source: string, messages: NativeChatMessage[]): string {
+const asking = (messages: NativeChatMessage[]) => ({
+  messages,
+  addGenerationPrompt: true,
+  enableThinking: true,
+})
+
+async function render(source: string, messages: NativeChatMessage[]): Promise<string> {
   const template = new binding.ChatTemplate(undefined, source)
-  return template.render({ messages, addGenerationPrompt: true, enableThinking: true }).prompt
+  return (await template.renderLater(asking(messages)).promise).prompt
 }
 
 const say = (content: string): NativeChatMessage[] => [{ role: 'user', content }]
@@ -83,30 +89,37 @@ describe('a template whose cost depends on a message', () => {
       "{{ ('a' * 500000 ~ 'b') in 'a' * 1000000 }}",
       STEPS,
     ],
-  ])('and that %s then is refused, and the process lives', (_, body, reason) => {
+  ])('and that %s then is refused, and the process lives', async (_, body, reason) => {
     const source = whenAsked(body)
-    expect(render(source, say('Hi'))).toBe('Hi')
-    expect(() => render(source, say('boom'))).toThrow(
-      expect.objectContaining({ code: 'ERR_TEMPLATE', message: expect.stringMatching(reason) }),
+    expect(await render(source, say('Hi'))).toBe('Hi')
+    await expect(render(source, say('boom'))).rejects.toMatchObject({
+      code: 'ERR_TEMPLATE',
+      message: expect.stringMatching(reason),
+    })
+    expect(await render(source, say('Hi'))).toBe('Hi')
+    const template = new binding.ChatTemplate(undefined, source)
+    const begin = performance.now()
+    expect(() => template.render(asking(say('boom')))).toThrow(
+      expect.objectContaining({ code: expect.stringMatching(/^ERR_(EFFORT|TEMPLATE)$/) }),
     )
-    expect(render(source, say('Hi'))).toBe('Hi')
+    expect(performance.now() - begin).toBeLessThan(200)
   })
 
-  test('or on how many there are, is refused where they are too many', () => {
+  test('or on how many there are, is refused where they are too many', async () => {
     const source =
       '{% for a in messages %}{% for b in messages %}{% for c in messages %}{{ a.content ~ b.content ~ c.content }}{% endfor %}{% endfor %}{% endfor %}'
-    expect(render(source, [...say('a'), ...say('b')])).toHaveLength(24)
+    expect(await render(source, [...say('a'), ...say('b')])).toHaveLength(24)
     const many = Array.from({ length: 600 }, () => say('a')[0]!)
-    expect(() => render(source, many)).toThrow(expect.objectContaining({ code: 'ERR_TEMPLATE' }))
+    await expect(render(source, many)).rejects.toMatchObject({ code: 'ERR_TEMPLATE' })
   })
 
-  test('ends well where it keeps what is part of itself, or very many within one another', () => {
+  test('ends well where it keeps what is part of itself, or very many within one another', async () => {
     const chain =
       '{% set ns = namespace(n=none) %}{% for i in range(20000) %}{% set ns.n = namespace(n=ns.n) %}{% endfor %}ok'
     const lists =
       '{% set ns = namespace(p=[]) %}{% for i in range(20000) %}{% set b = [] %}{% set a = [b] %}{% set _ = b.append(ns.p) %}{% set ns.p = a %}{% endfor %}ok'
     for (const body of [chain, lists, '{% set ns = namespace() %}{% set ns.a = [ns] %}ok'])
-      expect(render(whenAsked(body), say('boom'))).toBe('okboom')
+      expect(await render(whenAsked(body), say('boom'))).toBe('okboom')
   })
 })
 
@@ -125,24 +138,111 @@ describe('a template', () => {
     ['branches', `{% if x %}${'{% elif x %}'.repeat(many)}{% endif %}`],
     ['statements', '{% if x %}'.repeat(many)],
     ['targets', `{% set ${'('.repeat(many)}a${')'.repeat(many)} = 1 %}`],
-  ])('of %s within one another is refused', (_, source) => {
-    expect(() => render(source, say('Hi'))).toThrow(expect.objectContaining({ code: 'ERR_TEMPLATE' }))
+  ])('of %s within one another is refused', async (_, source) => {
+    await expect(render(source, say('Hi'))).rejects.toMatchObject({ code: 'ERR_TEMPLATE' })
   })
 
-  test('with a megabyte of anything is read in time', () => {
+  test('with a megabyte of anything is read in time', async () => {
     for (const text of ['\r\n', '{ ', '{# #}', 'a', '😀'])
-      expect(() => render(text.repeat(1_000_000 / text.length), say('Hi'))).not.toThrow()
+      await render(text.repeat(1_000_000 / text.length), say('Hi'))
   })
 
-  test('renders a thousand messages with a megabyte in them', () => {
+  test('renders a thousand messages with a megabyte in them', async () => {
     const source =
       "{% for m in messages %}{{ '<|' + m.role + '|>\\n' + m.content|trim + '<|end|>\\n' }}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
     const messages = Array.from({ length: 1000 }, (_, i) => ({
       role: i % 2 ? 'assistant' : 'user',
       content: `${'words '.repeat(170)}${i}`,
     }))
-    const prompt = render(source, messages)
+    const prompt = await render(source, messages)
     expect(prompt.length).toBeGreaterThan(1_000_000)
     expect(prompt.endsWith('<|assistant|>')).toBe(true)
+  })
+})
+
+// llama.cpp renders short conversations of its own, with tools, and compares and parses what comes out.
+describe('finding out about a template', () => {
+  const shape = (think: string, call: string) =>
+    `{% for m in messages %}{{ m.role }}:{% if m.reasoning_content %}${think}{{ m.reasoning_content }}</think>{% endif %}{{ m.content }}{% for t in m.tool_calls or [] %}${call}{{ t|tojson }}</tool>{% endfor %}{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}`
+
+  test.each([
+    ['much text', `${shape('<think>', '<tool>')}{{ 'x' * 3000000 }}`],
+    ['very many tags', `{% if tools %}{{ '<a>' * 1000000 }}{% endif %}${shape('<think>', '<tool>')}`],
+    ['many tags before reasoning', shape("{{ '<a>' * 30000 }}<think>", '<tool>')],
+    ['lines behind what begins reasoning', shape("<think>{{ '\n' * 100000 }}", '<tool>')],
+    ['long text before calls', shape('<think>', "{{ 'x' * 100000 }}")],
+    ['many tags before calls', shape('<think>', "{{ '</a>\n' * 20000 }}")],
+    [
+      'JSON within JSON',
+      shape('<think>', '{{ \'{"a":\' * 20000 }}{"name": "{{ t.function.name }}"}{{ "}" * 20000 }}'),
+    ],
+    ['brackets', shape('<think>', "{{ '[' * 100000 }}")],
+  ])('that writes %s takes no longer than others', async (_, source) => {
+    const template = new binding.ChatTemplate(undefined, source)
+    let begin = performance.now()
+    try {
+      template.render(asking(say('Hi')))
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'ERR_EFFORT' })
+    }
+    expect(performance.now() - begin).toBeLessThan(500)
+    begin = performance.now()
+    const { prompt, parseReply } = await template.renderLater(asking(say('Hi'))).promise
+    expect(prompt).toContain('user:Hiassistant:')
+    expect(performance.now() - begin).toBeLessThan(5000)
+    begin = performance.now()
+    for (const text of ['<think>', '[[[', '{"a":', '😀', '\n']) parseReply(text.repeat(2000), true)
+    expect(performance.now() - begin).toBeLessThan(500)
+  })
+})
+
+describe('a render on a thread of its own', () => {
+  const endless = '{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}'
+
+  test('ends when it is cancelled, and the next goes on', async () => {
+    const template = new binding.ChatTemplate(undefined, whenAsked(endless))
+    const long = template.renderLater(asking(say('boom')))
+    const never = template.renderLater(asking(say('boom')))
+    const next = template.renderLater(asking(say('Hi')))
+    const begin = performance.now()
+    setTimeout(long.cancel, 50)
+    never.cancel()
+    await expect(long.promise).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+    expect(performance.now() - begin).toBeLessThan(500)
+    await expect(never.promise).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+    expect((await next.promise).prompt).toBe('Hi')
+    long.cancel() // has no effect
+  })
+
+  test('leaves quick ones to the thread of the program', async () => {
+    const template = new binding.ChatTemplate(undefined, whenAsked(endless))
+    expect(template.render(asking(say('Hi'))).prompt).toBe('Hi')
+    const long = template.renderLater(asking(say('boom')))
+    expect(template.render(asking(say('Hi'))).prompt).toBe('Hi')
+    long.cancel()
+    await expect(long.promise).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+  })
+
+  test('keeps what it needs, also when nobody else does', async () => {
+    let { promise } = new binding.ChatTemplate(undefined, '{{ messages[0].content }}').openLater()
+    await promise
+    let rendered = new binding.ChatTemplate(undefined, whenAsked(endless)).renderLater(asking(say('boom')))
+    global.gc?.()
+    await expect(rendered.promise).rejects.toMatchObject({ code: 'ERR_TEMPLATE' })
+    rendered = undefined as never
+    promise = undefined as never
+    global.gc?.()
+  })
+
+  test('opens a template of a model that is closed meanwhile, or tells', async () => {
+    const model = await openModel()
+    const template = new binding.ChatTemplate(model, undefined)
+    const late = new binding.ChatTemplate(model, undefined)
+    template.open()
+    model.close()
+    expect(template.render(asking(say('Hi'))).prompt).toContain('Hi')
+    for (const open of [() => late.open(), () => late.render(asking(say('Hi')))])
+      expect(open).toThrow(expect.objectContaining({ code: 'ERR_CLOSED' }))
+    await expect(late.openLater().promise).rejects.toMatchObject({ code: 'ERR_CLOSED' })
   })
 })

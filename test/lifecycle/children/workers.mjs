@@ -48,6 +48,12 @@ const WORK = {
     parentPort.postMessage('failing')
     for (;;) await Promise.allSettled([1, 2, 3].map(() => model.generate('word '.repeat(5000))))
   },
+  render: async () => {
+    const model = await open()
+    const chatTemplate = '{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}'
+    parentPort.postMessage('rendering')
+    for (;;) await model.renderPrompt([{ role: 'user', content: 'Hi' }], { chatTemplate }).catch(() => {})
+  },
   // Files that are not known yet, so that a child opens each first.
   tryFiles: async () => {
     const model = readFileSync(join(root, 'models', 'gpt4all-ts-tiny-chat.Q8_0.gguf'))
