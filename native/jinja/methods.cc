@@ -44,12 +44,14 @@ ValuePtr Append(const Arguments& arguments) {
 
 ValuePtr Pop(const Arguments& arguments) {
   const auto given = arguments.Bind({"/", "self", "index"});
-  auto& items = given[0]->items;
+  auto& list = static_cast<ListValue&>(*given[0]);
+  auto& items = list.items;
   const auto size = static_cast<int64_t>(items.size());
   int64_t index = given[1] ? ToIndex(given[1]) : -1;
   if (index < 0) index += size;
   if (index < 0 || index >= size) throw TemplateError("pop index out of range");
   SpendOnItems(items.size());
+  list.changes++;
   const ValuePtr taken = items[static_cast<size_t>(index)];
   items.erase(items.begin() + index);
   return taken;

@@ -65,6 +65,8 @@ void For::DoRender(Context& context, std::string& out) const {
     if (all->IsMapping()) all->MarkUsed("object_access");
   }
   const std::vector<ValuePtr> items = Iterate(all);
+  const auto* list = As<ListValue>(all);
+  const size_t changes = list ? list->changes : 0;
   const ValuePtr loop = MakeLoop(context, items);
   // A template may keep `loop` beyond this.
   const std::shared_ptr<void> finish(nullptr, [&loop](void*) { As<LoopValue>(loop)->Finish(); });
@@ -79,6 +81,7 @@ void For::DoRender(Context& context, std::string& out) const {
     } catch (const LoopExit& exit) {
       if (exit.ends) break;
     }
+    if (list && list->changes != changes) throw NotImplemented("changing a list within a loop over it");
   }
   if (!none_completed) return;
   Context scope(context, otherwise_hidden);

@@ -34,6 +34,7 @@ bool StringValue::EqualsSame(const Value& other) const {
 void ListValue::Append(const ValuePtr& value) {
   AccountPart(*value, sizeof(ValuePtr));
   items.push_back(value);
+  changes++;
 }
 
 bool ListValue::EqualsSame(const Value& other) const {

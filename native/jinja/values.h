@@ -111,6 +111,9 @@ class ListValue : public Value {
 
   void Append(const ValuePtr& value);
 
+  // How often a template has changed it.
+  size_t changes = 0;
+
  protected:
   bool EqualsSame(const Value& other) const override;
 };

@@ -81,6 +81,8 @@ describe('templates', () => {
     '{{ nothing|tojson }}',
     '{{ 9223372036854775807 + 1 }}',
     '{% break %}',
+    '{% set l = [1] %}{% for x in l %}{% set _ = l.append(x) %}{% endfor %}',
+    '{% set l = [1, 2] %}{% for x in l %}{% set _ = l.append(l.pop(0)) %}{% endfor %}',
   ])('%s is refused', (source) => {
     expect(outcome(source)).toBe('refused')
   })
