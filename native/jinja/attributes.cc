@@ -42,7 +42,8 @@ bool IsHidden(const std::string& name) {
   return name.compare(0, 2, "__") == 0 && hidden.count(name) > 0;
 }
 
-ValuePtr CharacterAt(const std::string& text, int64_t index) {
+ValuePtr CharacterAt(const StringValue& value, int64_t index) {
+  const std::string& text = value.text;
   SpendOnReading(text.size());
   const bool is_ascii = IsAscii(text);
   const std::u32string codes = is_ascii ? U"" : DecodeUtf8(text);
@@ -50,7 +51,8 @@ ValuePtr CharacterAt(const std::string& text, int64_t index) {
   if (index < 0) index += size;
   if (index < 0 || index >= size) return nullptr;
   const auto place = static_cast<size_t>(index);
-  return Make<StringValue>(is_ascii ? text.substr(place, 1) : EncodeUtf8(codes.substr(place, 1)));
+  return Make<StringValue>(is_ascii ? text.substr(place, 1) : EncodeUtf8(codes.substr(place, 1)),
+                           value.is_markup);
 }
 
 // Null where there is none.
@@ -59,7 +61,9 @@ ValuePtr FindItem(const Value& value, const ValuePtr& key) {
     return key->IsHashable() ? static_cast<const DictValue&>(value).Find(key) : nullptr;
   }
   if (!key->IsInteger()) return nullptr;
-  if ((value.kinds & kString) != 0) return CharacterAt(value.text, key->integer);
+  if ((value.kinds & kString) != 0) {
+    return CharacterAt(static_cast<const StringValue&>(value), key->integer);
+  }
   if ((value.kinds & (kList | kRange)) == 0) return nullptr;
   const auto size = static_cast<int64_t>(value.items.size());
   const int64_t index = key->integer < 0 ? key->integer + size : key->integer;

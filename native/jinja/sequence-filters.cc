@@ -52,6 +52,9 @@ ValuePtr First(const Arguments& arguments) {
 ValuePtr Last(const Arguments& arguments) {
   const ValuePtr sequence = arguments.Bind({"seq"})[0];
   if (Is<IteratorValue>(sequence)) throw TemplateError("'generator' object is not reversible");
+  if (const auto* text = As<StringValue>(sequence); text != nullptr && !text->text.empty()) {
+    return GetItem(sequence, Make<IntValue>(-1));  // of markup it is markup
+  }
   const std::vector<ValuePtr> items = Iterate(sequence);
   return items.empty() ? Make<UndefinedValue>("No last item, sequence was empty.") : items.back();
 }

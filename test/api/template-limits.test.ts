@@ -1,4 +1,4 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setImmediate } from 'node:timers/promises'
 import { afterAll, expect, test } from 'vitest'
 import { GPT4All } from '../../src/index.ts'
 import { EMBEDDED } from '../support/models.ts'
@@ -34,19 +34,12 @@ test('the event loop goes on meanwhile, and whoever asks may give up', async () 
   const chatTemplate = `{% if 'boom' in messages[-1].content %}${endless}{% endif %}{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}`
   const session = model.chatSession({ chatTemplate })
   await session.generate('Hi', { maxTokens: 1 })
-  const delay = monitorEventLoopDelay({ resolution: 5 })
-  delay.enable()
   const controller = new AbortController()
   const reason = new Error('enough')
-  let aborted = 0
-  setTimeout(() => {
-    aborted = performance.now()
-    controller.abort(reason)
-  }, 100)
-  await expect(session.generate('boom', { signal: controller.signal })).rejects.toBe(reason)
-  expect(performance.now() - aborted).toBeLessThan(200)
-  delay.disable()
-  expect(delay.max / 1e6).toBeLessThan(500)
+  const asked = session.generate('boom', { signal: controller.signal })
+  for (let turns = 0; turns < 100; turns++) await setImmediate()
+  controller.abort(reason)
+  await expect(asked).rejects.toBe(reason)
   await expect(session.generate('boom')).rejects.toMatchObject({ code: 'ERR_TEMPLATE' })
   expect(session.messages).toHaveLength(2)
   expect(await session.generate('Hi', { maxTokens: 1 })).toBeTypeOf('string')
@@ -56,10 +49,8 @@ test('a model is closed while its prompt is rendered', async () => {
   const other = await GPT4All.load(EMBEDDED, { nThreads: 1 })
   const chatTemplate = '{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}'
   const prompt = other.renderPrompt([{ role: 'user', content: 'Hi' }], { chatTemplate })
-  const begin = performance.now()
   await Promise.all([
     expect(prompt).rejects.toMatchObject({ code: expect.stringMatching(/^ERR_(CLOSED|TEMPLATE)$/) }),
     other.close(),
   ])
-  expect(performance.now() - begin).toBeLessThan(3000)
 })

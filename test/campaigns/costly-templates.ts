@@ -200,7 +200,7 @@ function triggers(random: () => number): Trigger[] {
     }))
   const said = (content: string): Message[] => [...talk(2 * below(3)), { role: 'user', content }]
   const length = 50 + below(3000)
-  const count = 3 + 2 * below(60)
+  const count = 9 + 2 * below(60) // llama.cpp tries templates with up to a handful
   const word = `w${below(1e6)}`
   const words = (n: number) => 'two words '.repeat(Math.ceil(n / 10)).slice(0, n)
   return [

@@ -6,13 +6,15 @@ import { expect, test } from 'vitest'
 import { EMBEDDED } from '../support/models.ts'
 
 // `npm run campaign:soak -- --count 20000 --seed 1` sets these.
-const count = Number(process.env.CAMPAIGN_COUNT ?? 400)
+const count = Number(process.env.CAMPAIGN_COUNT ?? 6000)
 const seed = Number(process.env.CAMPAIGN_SEED ?? 1)
 
 const child = fileURLToPath(new URL('soak-child.mjs', import.meta.url))
 
-/** Of the samples, those at the beginning that tell of caches that fill. */
-const WARM_UP = 0.4
+/** Of the samples, those at the beginning that tell of caches that fill, and of V8's young generation that grows to its size. */
+const WARM_UP = 0.5
+/** One heap for all threads: how their own ones break into fragments is chance. */
+const ENVIRONMENT = { MALLOC_ARENA_MAX: '1' }
 /** What memory may grow by behind the warm-up, by its fitted slope: what the allocator's fragments make of chance. */
 const MOST_GROWTH = 12 * 2 ** 20
 /** The same of handles and threads. */
@@ -55,7 +57,7 @@ async function soak(mode: string): Promise<{ readonly samples: readonly Sample[]
   const program = spawn(
     process.execPath,
     ['--expose-gc', child, EMBEDDED, String(count), String(seed), mode],
-    { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
+    { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: { ...process.env, ...ENVIRONMENT } },
   )
   const samples: Sample[] = []
   let end: End | undefined

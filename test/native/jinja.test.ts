@@ -58,6 +58,7 @@ describe('templates', () => {
     ["{{ {'b': 1, 'A': 2}|dictsort }} {{ ['b', 'A']|sort }}", "[('A', 2), ('b', 1)] ['A', 'b']"],
     ["{{ {'k': 1}.keys()[0] }}|{{ {'default': 5}.default }}", '|5'],
     ['{% if []|select %}yes{% endif %}', 'yes'],
+    ["{{ '<' + ('ab'|safe)[0] }}{{ '<' + ('ab'|safe)|last }}{{ '<' + ('ab'|safe)|first }}", '&lt;a&lt;b<a'],
     [
       "{{ {'x': 'é\\n'}|tojson }} {{ [1]|tojson(indent=2) }} {{ 'é'|tojson(ensure_ascii=true) }}",
       '{"x": "é\\n"} [\n  1\n] "\\u00e9"',
