@@ -54,6 +54,21 @@ std::u16string TextSet::Marked(const std::u16string& in, const std::u16string& c
   return marked;
 }
 
+std::u16string TextSet::Without(const std::u16string& in) const {
+  std::u16string left;
+  left.reserve(in.size());
+  for (size_t at = 0; at < in.size();) {
+    size_t taken = 0;
+    At(in, at, [&](uint32_t index) {
+      taken = sizes_[index];
+      return true;
+    });
+    if (taken == 0) left += in[at];
+    at += std::max<size_t>(taken, 1);
+  }
+  return left;
+}
+
 std::vector<uint32_t> TextSet::Occurring(const std::u16string& in) const {
   std::vector<uint32_t> found;
   std::vector<bool> known;
@@ -85,9 +100,12 @@ Napi::Value ToArray(Napi::Env env, const std::vector<uint32_t>& numbers) {
 }  // namespace
 
 Napi::Function TextFinder::Init(Napi::Env env) {
-  return DefineClass(
-      env, "TextFinder",
-      {InstanceMethod<&TextFinder::Marked>("marked"), InstanceMethod<&TextFinder::Occurring>("occurring")});
+  return DefineClass(env, "TextFinder",
+                     {
+                         InstanceMethod<&TextFinder::Marked>("marked"),
+                         InstanceMethod<&TextFinder::Without>("without"),
+                         InstanceMethod<&TextFinder::Occurring>("occurring"),
+                     });
 }
 
 TextFinder::TextFinder(const Napi::CallbackInfo& info) : Napi::ObjectWrap<TextFinder>(info) {
@@ -100,6 +118,10 @@ TextFinder::TextFinder(const Napi::CallbackInfo& info) : Napi::ObjectWrap<TextFi
 Napi::Value TextFinder::Marked(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), texts_.Marked(Units(info[0], "text"), Units(info[1], "cut"),
                                                      Units(info[2], "open"), Units(info[3], "close")));
+}
+
+Napi::Value TextFinder::Without(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), texts_.Without(Units(info[0], "text")));
 }
 
 Napi::Value TextFinder::Occurring(const Napi::CallbackInfo& info) {

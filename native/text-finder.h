@@ -20,6 +20,8 @@ class TextSet {
   // character between `open` and `close` where it is one of the texts as a whole.
   std::u16string Marked(const std::u16string& in, const std::u16string& cut, const std::u16string& open,
                         const std::u16string& close) const;
+  // What is left where the texts are taken out, of several at one place the longest.
+  std::u16string Without(const std::u16string& in) const;
   // Which of the texts occur at all, by their index, ascending.
   std::vector<uint32_t> Occurring(const std::u16string& in) const;
 
@@ -43,6 +45,7 @@ class TextFinder : public Napi::ObjectWrap<TextFinder> {
 
  private:
   Napi::Value Marked(const Napi::CallbackInfo& info);
+  Napi::Value Without(const Napi::CallbackInfo& info);
   Napi::Value Occurring(const Napi::CallbackInfo& info);
 
   TextSet texts_;

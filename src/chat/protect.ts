@@ -31,8 +31,9 @@ export class Protection {
 
   /** The prompt as the model reads it. */
   plain(rendered: string): string {
-    const { cut, open, close } = this.marks
-    return rendered.replaceAll(cut, '').replaceAll(open, '').replaceAll(close, '')
+    const marks = Object.values(this.marks)
+    if (!marks.some((mark) => rendered.includes(mark))) return rendered
+    return new (loadBinding().TextFinder)(marks).without(rendered)
   }
 }
 

@@ -59,6 +59,9 @@ const BLANK_LINE = '\n\n'
 /** The template of models that bring none. Source: the GPT4All Python package. */
 export const DEFAULT_PROMPT_TEMPLATE = '### Human:\n{0}\n\n### Assistant:\n'
 
+/** What `native/chat.cc` takes in a quick way has at most that many bytes, hence units. */
+const MOST_QUICK = 2 ** 18
+
 const ROLES: readonly string[] = ['system', 'user', 'assistant']
 
 /** @throws {TypeError} `ERR_OPTION` unless it has one `{0}` or `%1`, and at most one `%2` behind it */
@@ -83,6 +86,7 @@ export function parsePattern(template: string): Pattern {
  */
 export function openTemplate(template: NativeChatTemplate): Promise<void> {
   return quickly(
+    0,
     () => template.open(),
     () => template.openLater(),
     undefined,
@@ -116,7 +120,9 @@ export async function render(
     ...(reasoning && { preserveReasoning: reasoning === 'keep' }),
   }
   const { template } = format
+  const size = params.messages.reduce((sum, { content }) => sum + content.length, 0)
   const rendered = await quickly(
+    size,
     () => template.render(params),
     () => template.renderLater(params),
     signal,
@@ -125,14 +131,18 @@ export async function render(
   return { text: prompt, generationPrompt, reply: splitsReply ? rendered : undefined, stops }
 }
 
-/** What is quick is done at once, the rest on a thread of the addon's own. */
+/**
+ * What is quick is done at once, the rest on a thread of the addon's own. `size`, in UTF-16 units, of what cannot be quick saves
+ * the attempt.
+ */
 async function quickly<T>(
+  size: number,
   now: () => T,
   later: () => NativeJob<T>,
   signal: AbortSignal | undefined,
 ): Promise<T> {
   try {
-    return now()
+    if (size <= MOST_QUICK) return now()
   } catch (error) {
     if (nativeCode(error) !== 'ERR_EFFORT') throw translateFailure(error, 'The model')
   }

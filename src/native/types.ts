@@ -329,6 +329,8 @@ export interface NativeTextFinder {
    * between `open` and `close` where it is one of the texts as a whole.
    */
   marked(text: string, cut: string, open: string, close: string): string
+  /** What is left of `text` where the texts are taken out, of several at one place the longest. */
+  without(text: string): string
   /** Which of the texts occur, by their index, ascending. */
   occurring(text: string): Uint32Array
 }
