@@ -127,7 +127,7 @@ function noCatalog(from: string, why: string): ModelError {
   return new ModelError('ERR_MODEL_CONFIG', `${from} is no catalog of models: ${why}`, from)
 }
 
-const MOST_BYTES = 16 * 2 ** 20
+const MOST_BYTES = 4 * 2 ** 20
 
 /** The list in a file. @throws {ModelError} `ERR_MODEL_CONFIG` */
 export async function readCatalog(file: string): Promise<LoneEntry[]> {

@@ -15,6 +15,8 @@ const CAPABILITIES = 24
 const VERSION_BYTES = 4
 
 const LIMIT_MS = 10_000
+/** Source: llama_max_devices() of llama.cpp v0.5.0. */
+const MOST_DEVICES = 16
 
 /** The devices of ggml-rpc-servers, in this order. @throws {DeviceError} `ERR_DEVICE` where one cannot be used */
 export async function askRpcServers(servers: readonly string[], signal: AbortSignal): Promise<Device[]> {
@@ -88,6 +90,8 @@ async function devicesOf(server: string, asking: Asking): Promise<Device[]> {
     )
   const count = (await asking.ask(DEVICE_COUNT, Buffer.alloc(0), 4)).readUInt32LE()
   if (count === 0) throw new Foreign('it has no devices')
+  if (count > MOST_DEVICES)
+    throw new Foreign(`it tells of ${count} devices: llama.cpp takes ${MOST_DEVICES} at most`)
   const devices: Device[] = []
   for (let i = 0; i < count; i++) {
     const index = Buffer.alloc(4)

@@ -38,6 +38,11 @@ describe('rpcServers', () => {
       () => listen((socket) => socket.end(helloOf(1, 2))),
       /version 1\.2 .* this library 7\.0/,
     ],
+    [
+      'what tells of a million devices',
+      () => listen((socket) => socket.write(Buffer.concat([helloOf(7, 0), devicesOf(1_000_000)]))),
+      /1000000 devices/,
+    ],
     ['a newer version', () => listen((socket) => socket.end(helloOf(7, 9))), /version 7\.9/],
   ])('%s at their place is ERR_DEVICE with the reason, and no crash', async (_, place, reason) => {
     const endpoint = await place()
@@ -78,6 +83,13 @@ describe('rpcServers', () => {
 })
 
 /** What a server of that version says first. */
+function devicesOf(count: number): Buffer {
+  const answer = Buffer.alloc(12)
+  answer.writeBigUInt64LE(4n)
+  answer.writeUInt32LE(count, 8)
+  return answer
+}
+
 function helloOf(major: number, minor: number): Buffer {
   const answer = Buffer.alloc(8 + 28)
   answer.writeBigUInt64LE(28n)
