@@ -1,4 +1,5 @@
 import { DeviceError, type DeviceFallback, GPT4AllError, ModelError, optionError } from '../errors.ts'
+import type { TrialChild } from '../native/trial-child.ts'
 import type { NativeBinding, NativeModel } from '../native/types.ts'
 import type { ResolvedModelOptions } from '../options.ts'
 import { findEntry, type TemplateEntry } from './catalog-entry.ts'
@@ -11,7 +12,7 @@ import { findAdapters } from './lora.ts'
 import { checkMemory, gibibytes, planMemory } from './memory.ts'
 import { metaNumber } from './memory-shape.ts'
 import { checkPositions } from './positions.ts'
-import { tryOpening } from './trial.ts'
+import { startEarly, tryOpening } from './trial.ts'
 
 /** What there is once the weights are loaded. */
 export type LoadedWeights = {
@@ -66,12 +67,32 @@ export async function openModel<Started>(
   start: Start<Started>,
   signal: AbortSignal,
 ): Promise<OpenedModel<Started>> {
-  const header = await readGguf(path, { signal })
+  const starting = options.tryFirst ? startEarly(binding, path) : undefined
+  try {
+    const header = await readGguf(path, { signal })
+    const early = await starting
+    return await openFirst(header, binding, { ...options, early }, tried, start, signal)
+  } finally {
+    await starting?.then((child) => child?.dismiss())
+  }
+}
+
+/** `early` is the child process for its trial, where that has started. */
+type Opening = ResolvedModelOptions & { readonly early: TrialChild | undefined }
+
+async function openFirst<Started>(
+  header: GgufHeader,
+  binding: NativeBinding,
+  options: Opening,
+  tried: readonly (Candidate | DeviceFallback)[],
+  start: Start<Started>,
+  signal: AbortSignal,
+): Promise<OpenedModel<Started>> {
   assertGeneratesText(header)
   checkCache(header, options)
   checkPositions(header, options.nCtx)
   const adapters = await findAdapters(options, header, signal)
-  const original = originalFile(path, header.metadata)
+  const original = originalFile(header.path, header.metadata)
   const entry = await findEntry(original, options.modelConfigFile, options.logger)
   const fallbacks: DeviceFallback[] = []
   const fallBack = (device: string, reason: string) => {
@@ -115,7 +136,7 @@ export async function openModel<Started>(
 async function openOn<Started>(
   file: Omit<LoadedWeights, 'native'>,
   binding: NativeBinding,
-  options: ResolvedModelOptions,
+  options: Opening,
   start: Start<Started>,
   signal: AbortSignal,
 ): Promise<{ native: NativeModel; started: Started }> {

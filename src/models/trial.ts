@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { ModelError, OutOfMemoryError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
-import { isEngine } from '../native/own-node.ts'
-import { inChild, type TrialEnd, Trials } from '../native/trial.ts'
+import { canStart, isEngine } from '../native/own-node.ts'
+import { Remembered, Trials } from '../native/trial.ts'
+import { TrialChild, type TrialEnd } from '../native/trial-child.ts'
 import type { NativeBinding } from '../native/types.ts'
+import { identityOf } from '../regular-file.ts'
 import { VERSION } from '../version.ts'
 import type { GgufHeader, ModelFile } from './gguf/header.ts'
 import type { CacheOptions } from './memory.ts'
@@ -93,10 +95,17 @@ const LEAST_BYTES = 2 ** 30
 const OWN_MODELS = ['d21ab2ee7ef6b88c05d71a327fae3fe3cfa6cb00992223ae6d110a9f553a50f0']
 const LARGEST_OWN = 4 * 2 ** 20
 
-const trials = new Trials('opening', 'opened', 'a model')
+const ROLE = 'opening'
+const trials = new Trials(ROLE, 'opened', 'a model')
+/** Files that have been opened, with whatever options. */
+const openedFiles = new Remembered('opened-files')
 
 /** With which it is tried: graphs and caches are others with these. */
-type TrialOptions = CacheOptions & { readonly logger: Logger }
+type TrialOptions = CacheOptions & {
+  readonly logger: Logger
+  /** The child, where it has started. */
+  readonly early?: TrialChild | undefined
+}
 
 /** What is known of a file that is being tried. `opens` must be waited for, or caught. */
 export type OpeningTrial = {
@@ -107,6 +116,22 @@ export type OpeningTrial = {
 }
 
 const KNOWN: OpeningTrial = { loads: Promise.resolve(), opens: Promise.resolve() }
+
+/** Of a file that nobody has opened yet, the child can start while its header is read. */
+export async function startEarly(binding: NativeBinding, path: string): Promise<TrialChild | undefined> {
+  if (isEngine() || !canStart(ROLE)) return undefined
+  try {
+    const identity = await identityOf(path, (why) => new Error(why))
+    if (await openedFiles.has(keyOf(binding, identity))) return undefined
+    if ((await stat(path)).size <= LARGEST_OWN) return undefined // it may be our own
+    return new TrialChild(ROLE, binding)
+  } catch {
+    return undefined // whoever opens it is told
+  }
+}
+
+const keyOf = ({ llamaVersion, systemInfo }: NativeBinding, identity: string) =>
+  hash(JSON.stringify([VERSION, llamaVersion, systemInfo, identity]))
 
 /**
  * Tries this file with these adapters, unless it is known to open, which is remembered on disk, or cannot be tried here, which
@@ -137,7 +162,7 @@ async function pass(
   binding: NativeBinding,
   { path, files, fileBytes, tokenCount }: GgufHeader,
   adapters: readonly ModelFile[],
-  { keyType, valueType, flashAttention, logger }: TrialOptions,
+  { keyType, valueType, flashAttention, logger, early }: TrialOptions,
   signal: AbortSignal,
   onStep: (step: string) => void,
 ): Promise<void> {
@@ -150,7 +175,6 @@ async function pass(
     logger.debug(`${path} is not known yet: it is opened in a child process first`)
     const limitMs = Math.ceil(LEAST_MS + fileBytes * MS_PER_BYTE + tokenCount * MS_PER_TOKEN)
     const trial = {
-      role: 'opening',
       program: PROGRAM,
       input: JSON.stringify({ path, adapters: adapters.map((adapter) => adapter.path), cache }),
       limitMs,
@@ -159,9 +183,12 @@ async function pass(
       signal: given,
       onStep,
     } as const
-    const end = await inChild(trial, binding)
+    const child = early?.isFree ? early : new TrialChild(ROLE, binding)
+    const end = await child.try(trial)
     if (end.end !== 'well') throw failure(path, end, trial)
-    return end.word === undefined
+    if (end.word !== undefined) return false
+    await openedFiles.add(keyOf(binding, files[0]!.identity)).catch(() => {}) // it only saves time
+    return true
   }
   await trials.pass(hash(JSON.stringify(known)), attempt, logger, signal)
 }

@@ -110,6 +110,22 @@ describe('a model file that is not known', () => {
     expect(heard.trials).toBe(1)
   })
 
+  test.each(['is not tried any more', 'has been tried'])(
+    'that is large, whose child starts early, is opened by one when it %s for another',
+    async (when) => {
+      const path = save(Buffer.concat([tinyModel('llama'), Buffer.alloc(5 * 2 ** 20)]))
+      const giveUp = new AbortController()
+      const { heard, logger } = listener(() => giveUp.abort(new Error('enough')))
+      const first = failure(open(path, { logger, signal: giveUp.signal }))
+      if (when === 'has been tried') await first
+      expect(await open(path, { logger })).toBeTypeOf('string')
+      expect(await first).toMatchObject({ message: 'enough' })
+      expect(heard.trials).toBe(when === 'has been tried' ? 2 : 1)
+      expect(await open(path, { logger })).toBeTypeOf('string')
+      expect(remembered()).toBe(1)
+    },
+  )
+
   test('is not tried to the end where nobody waits any more', async () => {
     const path = save(tinyModel('llama'))
     const giveUp = new AbortController()
