@@ -1,9 +1,8 @@
 import { access, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ModelError } from '../errors.ts'
 import { identityOf, RegularFile } from '../regular-file.ts'
-import { unreadable } from './gguf/bytes.ts'
+import { changed, unreadable } from './gguf/bytes.ts'
 import type { ModelFile } from './gguf/header.ts'
 
 /**
@@ -43,9 +42,9 @@ export class HeldFiles {
       const names = await ownNames(files, held)
       // llama.cpp finds the parts of a split model by the name of the first.
       if (names.size > 0 && parts.length > 1) {
-        folder = await mkdtemp(join(tmpdir(), 'gpt4all-ts-'))
+        folder = await linksFolder()
         for (const [i, { path }] of parts.entries()) {
-          const link = join(folder, `model-${numbered(i + 1)}-of-${numbered(parts.length)}.gguf`)
+          const link = partLink(folder, i, parts.length)
           await symlink(names.get(path)!, link)
           names.set(path, link)
         }
@@ -84,12 +83,29 @@ async function release(held: readonly RegularFile[], folder: string | undefined)
   if (folder !== undefined) await rm(folder, { recursive: true, force: true })
 }
 
-const numbered = (part: number) => String(part).padStart(5, '0')
-
-function changed(path: string): ModelError {
-  const message = `${path} changed while it was opened. Open it again once nothing writes to it.`
-  return new ModelError('ERR_MODEL_UNREADABLE', message, path)
+/**
+ * Where a child process may put links to what it holds of a model of `parts` files, under names by which llama.cpp finds them;
+ * none where the model is whole. They are gone once `use` has settled.
+ */
+export async function withPartLinks<T>(
+  parts: number,
+  use: (links: readonly string[]) => Promise<T>,
+): Promise<T> {
+  if (parts <= 1 || process.platform !== 'linux') return use([])
+  const folder = await linksFolder()
+  try {
+    return await use(Array.from({ length: parts }, (_, i) => partLink(folder, i, parts)))
+  } finally {
+    await release([], folder)
+  }
 }
+
+const linksFolder = () => mkdtemp(join(tmpdir(), 'gpt4all-ts-'))
+
+const partLink = (folder: string, index: number, parts: number) =>
+  join(folder, `model-${numbered(index + 1)}-of-${numbered(parts)}.gguf`)
+
+const numbered = (part: number) => String(part).padStart(5, '0')
 
 /** Names by which this process opens the very files that it holds; none where the system has no such names. */
 async function ownNames(

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { ModelError, OutOfMemoryError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { canStart, isEngine } from '../native/own-node.ts'
@@ -8,81 +8,11 @@ import { TrialChild, type TrialEnd } from '../native/trial-child.ts'
 import type { NativeBinding } from '../native/types.ts'
 import { identityOf } from '../regular-file.ts'
 import { VERSION } from '../version.ts'
+import { changed, openFile } from './gguf/bytes.ts'
 import type { GgufHeader, ModelFile } from './gguf/header.ts'
+import { withPartLinks } from './held-files.ts'
 import type { CacheOptions } from './memory.ts'
-
-/** The step that begins once it is loaded. */
-const AFTER_LOADING = 'reading its vocabulary'
-
-/** Of a prompt, about: small models get longer ones. */
-const MULTIPLICATIONS = 5e8
-
-/**
- * What header checks do not find llama.cpp may answer with `abort()`, a crash or a loop that never ends, in whoever loads the
- * file. So a file that is not known is opened in a child process first, with all that reads what it says: the weights stay
- * mapped, so that they take no memory that the opening after it would not take as well.
- */
-const PROGRAM = `async ({ Model, Context, Sampler }, input, watch, step) => {
-  const { path, adapters, cache } = JSON.parse(input)
-  const refusal = (error) => { if (error.code === undefined) throw error }
-  const attempt = (work) => { try { return work() } catch (error) { return refusal(error) } }
-
-  step('loading it')
-  const params = { vocabOnly: false, gpuLayers: 0, devices: [], adapters, tensorSplit: [], repack: false }
-  const loading = Model.load(path, params)
-  watch() // while it loads, on a thread of its own
-  const model = await loading.promise.catch(refusal)
-  if (!model) return 'refused'
-  const { hasEncoder, hasDecoder, isDiffusion, vocabSize } = model.info
-  if (hasEncoder || !hasDecoder || isDiffusion) return 'refused'
-
-  step('${AFTER_LOADING}')
-  const ids = [0, vocabSize - 1]
-  for (const text of ['Hello, world!', ' a\\n\\n  b', '\\u00e9\\u4e16\\ud83d\\ude42 12345', '<|im_start|></s>\\u0000']) {
-    for (const parseSpecial of [false, true]) {
-      for (const anchor of ['', '\\n']) {
-        const marked = { text, cut: '\\ue000', open: '', close: '', begins: true, addSpecial: true, parseSpecial, anchor }
-        const found = attempt(() => model.tokenizeMarked(marked)) ?? []
-        ids.push(...found.filter((id) => id >= 0 && id < vocabSize).slice(0, 2))
-      }
-    }
-  }
-  attempt(() => model.detokenize(Int32Array.from({ length: vocabSize }, (_, id) => id), true))
-
-  step('making a context')
-  const contextSize = Math.max(8, Math.min(512, model.info.trainedContextSize))
-  const shape = {
-    contextSize, sequences: 2, batchSize: contextSize, microBatchSize: contextSize, maxOutputs: 8, threads: 1, batchThreads: 1,
-    poll: 0, ...cache, adapterScales: adapters.map(() => 1),
-  }
-  const context = await Context.create(model, shape).catch(refusal)
-  if (!context) return 'refused'
-
-  step('computing with it')
-  const sampling = {
-    temperature: 0.7, topK: 40, topP: 0.4, minP: 0, repeatPenalty: 1.18, repeatLastN: 64, presencePenalty: 0,
-    frequencyPenalty: 0, biasedTokens: new Int32Array(), biases: new Float32Array(), seed: 1,
-  }
-  const sampler = new Sampler(vocabSize, sampling)
-  const count = Math.min(contextSize / 2, Math.max(3, Math.floor(${MULTIPLICATIONS} / 2 / model.info.sizeBytes)))
-  const tokens = Int32Array.from({ length: count }, (_, i) => ids[i % ids.length])
-  const entry = (sequence, position, tokens) => ({ sequence, position, tokens, sampler })
-  if (!(await context.eval([entry(0, 0, tokens), entry(1, 0, tokens)]).catch(refusal))) return 'refused'
-
-  step('keeping what it has computed')
-  await context.restore(1, await context.save(0)).catch(refusal)
-  await context.remove(1, 0, -1).catch(refusal)
-  await context.copy(0, 1).catch(refusal)
-  if (context.info.canShift) await context.shift(0, 1, 2).catch(refusal)
-
-  step('going on')
-  const { max } = await context.positions(0)
-  await context.eval([entry(0, max + 1, tokens.subarray(0, 1))]).catch(refusal)
-
-  step('closing it')
-  await context.close()
-  model.close()
-}`
+import { AFTER_LOADING, PROGRAM } from './trial-program.ts'
 
 /** Of the processor's time: many times what an opening takes on a slow machine. */
 const LEAST_MS = 5000
@@ -107,7 +37,7 @@ type TrialOptions = CacheOptions & {
   readonly early?: TrialChild | undefined
 }
 
-/** What is known of a file that is being tried. `opens` must be waited for, or caught. */
+/** What is known of a file that is being tried. */
 export type OpeningTrial = {
   /** Its weights can be loaded: while they are, the child goes on. */
   readonly loads: Promise<void>
@@ -136,7 +66,7 @@ const keyOf = ({ llamaVersion, systemInfo }: NativeBinding, identity: string) =>
 /**
  * Tries this file with these adapters, unless it is known to open, which is remembered on disk, or cannot be tried here, which
  * is logged. `loads` and `opens` reject with
- * - {@link ModelError} `ERR_MODEL_DAMAGED` where the child died of it,
+ * - {@link ModelError} `ERR_MODEL_DAMAGED` where the child died of it, `ERR_MODEL_UNREADABLE` where it is another by now,
  * - {@link OutOfMemoryError} `ERR_MEMORY` where the system has killed the child.
  */
 export function tryOpening(
@@ -154,8 +84,9 @@ export function tryOpening(
   const opens = pass(binding, header, adapters, options, signal, (step) => {
     if (step === AFTER_LOADING) pastLoading()
   })
-  opens.catch(() => {}) // who loads meanwhile hears of it later
-  return { loads: Promise.race([opens, loaded]), opens }
+  const loads = Promise.race([opens, loaded])
+  for (const either of [opens, loads]) either.catch(() => {}) // who waits for the other hears of it
+  return { loads, opens }
 }
 
 async function pass(
@@ -171,12 +102,11 @@ async function pass(
   const { llamaVersion, systemInfo } = binding
   const known = [VERSION, llamaVersion, systemInfo, cache, all.map(({ identity }) => identity)]
   const attempt = async (given: AbortSignal) => {
-    if (adapters.length === 0 && (await isOwn(path, fileBytes))) return true
+    if (adapters.length === 0 && (await isOwn(files[0]!))) return true
     logger.debug(`${path} is not known yet: it is opened in a child process first`)
     const limitMs = Math.ceil(LEAST_MS + fileBytes * MS_PER_BYTE + tokenCount * MS_PER_TOKEN)
     const trial = {
       program: PROGRAM,
-      input: JSON.stringify({ path, adapters: adapters.map((adapter) => adapter.path), cache }),
       limitMs,
       limitBytes: LEAST_BYTES + 2 * all.reduce((sum, { bytes }) => sum + bytes, 0),
       giveUpMs: 60_000 + 10 * limitMs,
@@ -184,8 +114,12 @@ async function pass(
       onStep,
     } as const
     const child = early?.isFree ? early : new TrialChild(ROLE, binding)
-    const end = await child.try(trial)
+    const end = await withPartLinks(files.length, (links) => {
+      const input = JSON.stringify({ parts: files, adapters, links, cache })
+      return child.try({ ...trial, input })
+    })
     if (end.end !== 'well') throw failure(path, end, trial)
+    if (end.word === 'changed') throw changed(path)
     if (end.word !== undefined) return false
     await openedFiles.add(keyOf(binding, files[0]!.identity)).catch(() => {}) // it only saves time
     return true
@@ -215,8 +149,15 @@ function failure(
   return new ModelError('ERR_MODEL_DAMAGED', message, path)
 }
 
-async function isOwn(path: string, bytes: number): Promise<boolean> {
-  return bytes <= LARGEST_OWN && OWN_MODELS.includes(hash(await readFile(path)))
+async function isOwn({ path, bytes, identity }: ModelFile): Promise<boolean> {
+  if (bytes > LARGEST_OWN) return false
+  const file = await openFile(path)
+  try {
+    if (file.identity !== identity) throw changed(path)
+    return OWN_MODELS.includes(hash(await file.readAll(LARGEST_OWN)))
+  } finally {
+    await file.close()
+  }
 }
 
 function hash(data: string | Uint8Array): string {

@@ -89,6 +89,12 @@ describe('a model file that is not known', () => {
     }
   })
 
+  test('that crashes llama.cpp is an ERR_MODEL_DAMAGED as a draft model too, which is told once', async () => {
+    const draftModel = crashing()
+    const error = await failure(open(save(tinyModel('llama')), { draftModel }))
+    expect(error).toMatchObject({ code: 'ERR_MODEL_DAMAGED', path: draftModel })
+  })
+
   test('is tried once by two who open it at once', async () => {
     const path = save(tinyModel('llama'))
     const { heard, logger } = listener()

@@ -23,6 +23,12 @@ export const unreadable =
       ? new ModelError('ERR_MODEL_NOT_FOUND', `There is no model file at ${path}.`, path, { cause })
       : new ModelError('ERR_MODEL_UNREADABLE', `${path} ${why}.`, path, { cause })
 
+/** A file that is another than the one that was checked, or was written to. */
+export function changed(path: string): ModelError {
+  const message = `${path} changed while it was opened. Open it again once nothing writes to it.`
+  return new ModelError('ERR_MODEL_UNREADABLE', message, path)
+}
+
 /** Opens a model file; whoever asks closes it. What fails later is a `ModelError` too. */
 export const openFile = (path: string): Promise<RegularFile> => RegularFile.open(path, unreadable(path))
 

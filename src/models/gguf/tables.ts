@@ -1,4 +1,4 @@
-import { damaged, openFile } from './bytes.ts'
+import { changed, damaged, openFile } from './bytes.ts'
 import { type Model, number } from './model.ts'
 import type { GgufFile } from './reader.ts'
 
@@ -21,6 +21,7 @@ export async function checkTables(
   const experts = number(model, `${model.architecture}.expert_count`) ?? 0
   const opened = await openFile(file.path)
   try {
+    if (opened.identity !== file.identity) throw changed(file.path)
     for (const { name, type, offset, bytes } of tables) {
       if (type !== 'I32')
         throw damaged(file.path, `tensor "${name}" is stored as ${type}; it can only be I32`)

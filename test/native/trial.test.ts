@@ -1,0 +1,121 @@
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { readGguf } from '../../src/models/gguf/header.ts'
+import { tryOpening } from '../../src/models/trial.ts'
+import { architectureModel } from '../support/architectures.ts'
+import { GgufWriter } from '../support/gguf-writer.ts'
+import { EMBEDDED } from '../support/models.ts'
+import { binding } from '../support/native-models.ts'
+import { TINY_MODELS, tinyModel } from '../support/tiny-models.ts'
+
+const top = mkdtempSync(join(tmpdir(), 'gpt4all-trial-'))
+afterAll(() => rmSync(top, { recursive: true, force: true }))
+
+// What opened once is remembered in the home folder: an empty one, so that every file is new.
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(top, 'home-'))
+  vi.stubEnv('HOME', folder)
+  vi.stubEnv('USERPROFILE', folder)
+  vi.stubEnv('XDG_CACHE_HOME', undefined)
+})
+afterEach(() => {
+  vi.unstubAllEnvs()
+})
+const isRemembered = () => existsSync(join(folder, '.cache/gpt4all-ts/opened'))
+
+function save(name: string, bytes: Buffer): string {
+  const path = join(folder, name)
+  writeFileSync(path, bytes)
+  return path
+}
+
+/** Larger than the embedded model, which is known by its bytes. */
+const large = (bytes: Buffer) => Buffer.concat([bytes, Buffer.alloc(5 * 2 ** 20)])
+
+/** No header check knows of it: with a tensor that it may have, the graph reads one that it has not. */
+const crashing = () =>
+  large(architectureModel('rwkv6qwen2').tensor('blk.0.time_mix_first.weight', [32, 2]).bytes())
+
+const quiet = () => {}
+const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet }
+
+/** Reads the header of the file, then tries it once `meanwhile` has happened. */
+async function tried(path: string, meanwhile = () => {}): Promise<void> {
+  const header = await readGguf(path)
+  meanwhile()
+  const options = { keyType: 'f16', valueType: 'f16', flashAttention: 'auto', logger } as const
+  await tryOpening(binding, header, [], options, new AbortController().signal).opens
+}
+
+const CHANGED = {
+  name: 'ModelError',
+  code: 'ERR_MODEL_UNREADABLE',
+  message: expect.stringMatching('changed while it was opened'),
+}
+
+describe('the trial of a model file', () => {
+  test('does not take the embedded one, which is known, for the one that was checked', async () => {
+    const path = save('model.gguf', tinyModel('llama'))
+    const opening = tried(path, () => copyFileSync(EMBEDDED, path))
+    await expect(opening).rejects.toMatchObject(CHANGED)
+    expect(isRemembered()).toBe(false)
+  })
+
+  test.skipIf(process.platform === 'win32')(
+    'does not follow a link that leads elsewhere than when it was checked',
+    async () => {
+      save('crashing.gguf', crashing())
+      save('good.gguf', large(tinyModel('llama')))
+      const path = join(folder, 'model.gguf')
+      const lead = (to: string) => {
+        symlinkSync(join(folder, to), join(folder, 'link'))
+        renameSync(join(folder, 'link'), path)
+      }
+      lead('crashing.gguf')
+      await expect(tried(path, () => lead('good.gguf'))).rejects.toMatchObject(CHANGED)
+      expect(isRemembered()).toBe(false)
+      lead('crashing.gguf')
+      await expect(tried(path)).rejects.toMatchObject({ code: 'ERR_MODEL_DAMAGED' })
+      lead('good.gguf')
+      await tried(path)
+      expect(isRemembered()).toBe(true)
+    },
+  )
+
+  const split = () => {
+    const part = (file: GgufWriter, no: number) =>
+      file.set('split.count', 'u16', 2).set('split.no', 'u16', no).set('split.tensors.count', 'i32', 20)
+    const first =
+      TINY_MODELS.llama() // of 20 tensors
+        .removeTensor('output_norm.weight')
+    const second = part(new GgufWriter().tensor('output_norm.weight', [32]), 1)
+    return {
+      path: save('model-00001-of-00002.gguf', large(part(first, 0).bytes())),
+      second: save('model-00002-of-00002.gguf', second.bytes()),
+      other: save('other.gguf', second.tensor('output_norm.weight', [32]).bytes()),
+    }
+  }
+
+  test('opens all parts of one that is split', async () => {
+    await tried(split().path)
+    expect(isRemembered()).toBe(true)
+  })
+
+  test('does not take another second part for the one that was checked', async () => {
+    const { path, second, other } = split()
+    const opening = tried(path, () => renameSync(other, second))
+    await expect(opening).rejects.toMatchObject(CHANGED)
+    expect(isRemembered()).toBe(false)
+  })
+})
