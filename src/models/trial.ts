@@ -91,7 +91,7 @@ export function tryOpening(
 
 async function pass(
   binding: NativeBinding,
-  { path, files, fileBytes, tokenCount }: GgufHeader,
+  { path, files, tensorBytes, tokenCount }: GgufHeader,
   adapters: readonly ModelFile[],
   { keyType, valueType, flashAttention, logger, early }: TrialOptions,
   signal: AbortSignal,
@@ -104,7 +104,7 @@ async function pass(
   const attempt = async (given: AbortSignal) => {
     if (adapters.length === 0 && (await isOwn(files[0]!))) return true
     logger.debug(`${path} is not known yet: it is opened in a child process first`)
-    const limitMs = Math.ceil(LEAST_MS + fileBytes * MS_PER_BYTE + tokenCount * MS_PER_TOKEN)
+    const limitMs = Math.ceil(LEAST_MS + tensorBytes * MS_PER_BYTE + tokenCount * MS_PER_TOKEN)
     const trial = {
       program: PROGRAM,
       limitMs,

@@ -76,6 +76,8 @@ void (async () => {
 `
 
 const LAST_WORDS = 2000
+/** With more a timer of Node.js runs out at once. */
+const MOST_MS = 2 ** 31 - 1
 
 type Closed =
   | { readonly code: number | null; readonly signal: NodeJS.Signals | null }
@@ -147,7 +149,7 @@ export class TrialChild {
         isGivenUp = true
         this.#child.kill('SIGKILL')
       }
-      const timer = setTimeout(giveUp, giveUpMs)
+      const timer = setTimeout(giveUp, Math.min(giveUpMs, MOST_MS))
       signal?.addEventListener('abort', giveUp, { once: true })
       this.#child.stdin.end(JSON.stringify({ program, input, limitBytes, limitMs }))
       this.#closed.then((closed) => {

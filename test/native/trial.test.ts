@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { readGguf } from '../../src/models/gguf/header.ts'
 import { tryOpening } from '../../src/models/trial.ts'
+import { TrialChild } from '../../src/native/trial-child.ts'
 import { architectureModel } from '../support/architectures.ts'
 import { GgufWriter } from '../support/gguf-writer.ts'
 import { EMBEDDED } from '../support/models.ts'
@@ -118,4 +119,11 @@ describe('the trial of a model file', () => {
     await expect(opening).rejects.toMatchObject(CHANGED)
     expect(isRemembered()).toBe(false)
   })
+})
+
+test('a child process may be given more time than timers of Node.js can count', async () => {
+  const child = new TrialChild('opening', binding)
+  const most = { limitMs: 2 ** 40, limitBytes: 2 ** 40, giveUpMs: 2 ** 40 }
+  const ended = child.try({ program: "async () => 'a word'", input: '', ...most })
+  expect(await ended).toMatchObject({ end: 'well', word: 'a word' })
 })

@@ -5,6 +5,8 @@ import { isOldMagic } from '../old-magics.ts'
 const CHUNK_BYTES = 1024 * 1024
 /** llama.cpp takes 1 GiB; the longest real ones are chat templates of some 100 KiB. */
 export const MAX_STRING_BYTES = 16 * 1024 * 1024
+/** Real ones have some 20 MiB. A file with holes takes no room on the disk, however long it says it is. */
+const MAX_HEADER_BYTES = 2 ** 30
 
 /** `ERR_MODEL_DAMAGED`: `detail` says which field is wrong and how. */
 export function damaged(path: string, detail: string): ModelError {
@@ -69,6 +71,7 @@ export class ByteReader {
     if (this.has(count)) return
     this.#signal?.throwIfAborted()
     if (count > this.remaining) throw this.#ended(what)
+    this.checkHeader(count)
     if (count > this.bytes.length) {
       const larger = Buffer.allocUnsafe(count)
       this.bytes.copy(larger, 0, this.at, this.end)
@@ -99,6 +102,7 @@ export class ByteReader {
       this.at += count
       return
     }
+    this.checkHeader(count)
     this.#base = this.offset + count
     this.at = 0
     this.end = 0
@@ -142,6 +146,12 @@ export class ByteReader {
       )
     if (length > MAX_STRING_BYTES)
       throw damaged(this.path, `${what} claims ${length} bytes, more than any real one has`)
+  }
+
+  /** Whether `count` more bytes can belong to a header. */
+  checkHeader(count: number): void {
+    if (this.offset + count > MAX_HEADER_BYTES)
+      throw damaged(this.path, 'its header has more than 1 GiB, more than any real one')
   }
 
   #ended(what: string): ModelError {

@@ -5,7 +5,7 @@ import { damaged } from './bytes.ts'
 import { type GgufFile, type GgufValue, readGgufFile } from './reader.ts'
 import { checkModel } from './rules.ts'
 import { checkTables } from './tables.ts'
-import type { GgufTensor } from './tensors.ts'
+import { checkUnused, type GgufTensor } from './tensors.ts'
 import { checkVocabulary, vocabularyScan } from './vocabulary.ts'
 
 export { assertGeneratesText, describeKind, type ModelKind } from './kind.ts'
@@ -54,6 +54,10 @@ export async function readGguf(path: string, options: ReadGgufOptions = {}): Pro
   const { signal, vocabOnly = false } = options
   const main = await readGgufFile(path, (key, count) => vocabularyScan(path, key, count), signal)
   const files = [main, ...(await readSisters(main, signal))]
+  checkUnused(
+    path,
+    files.reduce((sum, file) => sum + file.unusedBytes, 0),
+  )
   const tensors = files.flatMap((file) => file.tensors)
   checkNames(path, files, tensors)
   const architecture = architectureOf(path, main.metadata)

@@ -1,5 +1,5 @@
 import { ByteReader, checkName, damaged, openFile, readMagic } from './bytes.ts'
-import { type GgufTensor, placeTensors, readTensorInfos } from './tensors.ts'
+import { checkUnused, type GgufTensor, placeTensors, readTensorInfos } from './tensors.ts'
 
 /** The value types of GGUF metadata, by their number in the file. */
 export const VALUE_TYPES = [
@@ -50,6 +50,8 @@ export type GgufFile = {
   readonly tensors: readonly GgufTensor[]
   /** Where the tensor data starts, bytes. */
   readonly dataOffset: number
+  /** Bytes that are neither of the header nor of a tensor. */
+  readonly unusedBytes: number
 }
 
 /**
@@ -79,7 +81,9 @@ export async function readGgufFile(path: string, scanFor: ScanFor, signal?: Abor
     const alignment = alignmentOf(path, metadata)
     const dataOffset = Math.ceil(bytes.offset / alignment) * alignment
     const tensors = placeTensors(path, fileBytes, infos, dataOffset, alignment)
-    return { path, fileBytes, identity, version, metadata, tensors, dataOffset }
+    const unusedBytes = fileBytes - bytes.offset - tensors.reduce((sum, tensor) => sum + tensor.bytes, 0)
+    checkUnused(path, unusedBytes)
+    return { path, fileBytes, identity, version, metadata, tensors, dataOffset, unusedBytes }
   } finally {
     await file.close()
   }
@@ -169,6 +173,7 @@ async function readArray(bytes: ByteReader, key: string, scanFor: ScanFor): Prom
   const least = count * (of === 'string' ? 8 : NUMERIC[of].bytes)
   if (least > bytes.remaining)
     throw damaged(bytes.path, `"${key}" claims ${count} elements, more than the file can hold`)
+  bytes.checkHeader(least)
   if (of === 'string') {
     const scan = scanFor(key, count)
     if (!scan) return { type: 'array', of, count, values: await readStrings(bytes, count, key) }

@@ -69,6 +69,9 @@ const MAX_TENSOR_NAME_BYTES = 63
 /** ggml's CPU buffers assert this alignment of memory-mapped tensors (TENSOR_ALIGNMENT). */
 const MEMORY_ALIGNMENT = 32
 
+/** Behind and between tensors; real files have a few bytes. llama.cpp maps whole files, and reads them when it does. */
+const MAX_UNUSED_BYTES = 2 ** 30
+
 export type TensorInfo = Omit<GgufTensor, 'offset'> & { readonly relative: number }
 
 /** The entries of `count` tensors, checked each by itself. There are hundreds: nothing is awaited that is at hand. */
@@ -140,4 +143,9 @@ export function placeTensors(
   if (crooked !== undefined)
     throw damaged(path, `the data of tensor "${crooked.name}" is not aligned to ${MEMORY_ALIGNMENT} bytes`)
   return tensors
+}
+
+export function checkUnused(path: string, unusedBytes: number): void {
+  if (unusedBytes > MAX_UNUSED_BYTES)
+    throw damaged(path, `${unusedBytes} bytes of it belong to no tensor, more than any real file has`)
 }
