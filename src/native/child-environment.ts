@@ -10,7 +10,7 @@ const SYSTEM = `
   XDG_CACHE_HOME XDG_CONFIG_HOME XDG_CONFIG_DIRS XDG_DATA_HOME XDG_DATA_DIRS XDG_STATE_HOME XDG_RUNTIME_DIR
   LANG LANGUAGE LC_* TZ TZDIR LOCPATH GCONV_PATH
   LD_* DYLD_* NIX_LD* GLIBC_TUNABLES MALLOC_* ASAN_OPTIONS LSAN_OPTIONS TSAN_OPTIONS UBSAN_OPTIONS
-  NODE_PATH NODE_ICU_DATA NODE_NO_WARNINGS NODE_V8_COVERAGE UV_*
+  NODE_PATH NODE_ICU_DATA NODE_NO_WARNINGS NODE_V8_COVERAGE UV_THREADPOOL_SIZE UV_USE_IO_URING
   GPT4ALL_BINDING GPT4ALL_LOG`
 /** Compute: ggml's own switches, those of its backends and of the drivers below them. */
 const COMPUTE = `
@@ -24,13 +24,17 @@ const NETWORK = `
   NODE_EXTRA_CA_CERTS NODE_TLS_REJECT_UNAUTHORIZED NODE_USE_SYSTEM_CA SSL_CERT_FILE SSL_CERT_DIR OPENSSL_CONF OPENSSL_MODULES
   GPT4ALL_MODELS_URL`
 
-/** Under a prefix anybody may have put his own: NVIDIA_API_KEY, LLAMA_API_KEY. */
-const SECRET = /KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH/
+/** Under a prefix anybody may have put his own: NVIDIA_API_KEY, LLAMA_CLOUD_PW. Short words stand alone: PAT is no PATH. */
+const SECRET =
+  /KEY|TOKEN|SECRET|PASSW|PASSPHRASE|PASSCODE|CREDENTIAL|AUTH|BEARER|COOKIE|(?:^|_)(?:PASS|PW|PWD|PAT|PIN|CREDS?|SESSION|SESS|SID|DSN|JWT|LOGIN)\d*(?:_|$)/
+/** `https://user:password@host`, or a token alone. Downloads may need theirs: see NETWORK. */
+const SECRET_IN_URL = /:\/\/[^/?#\s]*@/
 
 const NEEDED: Readonly<Record<ChildRole, readonly string[]>> = {
   opening: namesOf(SYSTEM, COMPUTE),
   engine: namesOf(SYSTEM, COMPUTE, NETWORK),
 }
+const MAY_HOLD_URLS = namesOf(NETWORK)
 
 function namesOf(...lists: readonly string[]): readonly string[] {
   return lists.flatMap((list) => list.trim().split(/\s+/))
@@ -41,7 +45,9 @@ export function environmentOf(
   role: ChildRole,
   more: Readonly<Record<string, string>> = {},
 ): NodeJS.ProcessEnv {
-  const own = Object.entries(process.env).filter(([name]) => isNeeded(role, name.toUpperCase()))
+  const own = Object.entries(process.env).filter(([name, value = '']) =>
+    isNeeded(role, name.toUpperCase(), value),
+  )
   return {
     ...Object.fromEntries(own),
     ...more,
@@ -51,7 +57,8 @@ export function environmentOf(
   }
 }
 
-function isNeeded(role: ChildRole, name: string): boolean {
+function isNeeded(role: ChildRole, name: string, value: string): boolean {
+  if (SECRET_IN_URL.test(value) && !MAY_HOLD_URLS.includes(name)) return false
   return NEEDED[role].some((needed) =>
     needed.endsWith('*') ? name.startsWith(needed.slice(0, -1)) && !SECRET.test(name) : name === needed,
   )

@@ -15,6 +15,19 @@ const SECRETS = [
   'CUDA_ACCESS_TOKEN',
   'AMD_CLIENT_SECRET',
   'LD_PASSWORD',
+  'LD_SDK_PASS',
+  'LLAMA_CLOUD_PW',
+  'NVIDIA_PAT',
+  'NVIDIA_BEARER',
+  'GGML_RPC_PWD',
+  'CUDA_PASSPHRASE',
+  'VK_SESSION',
+  'VK_COOKIE',
+  'KMP_SID',
+  'UR_DSN',
+  'OCL_PIN_2',
+  'UV_INDEX_URL', // of Python's uv
+  'UV_PUBLISH_USERNAME',
   'HF_TOKEN',
   'AWS_SECRET_ACCESS_KEY',
   'DATABASE_URL',
@@ -34,7 +47,10 @@ const NEEDED = [
   'CUDA_VISIBLE_DEVICES',
   'GGML_VK_VISIBLE_DEVICES',
   'OMP_NUM_THREADS',
+  'GGML_SCHED_PASSES',
+  'VK_DRIVER_PATHS',
   'UV_THREADPOOL_SIZE',
+  'UV_USE_IO_URING',
   'GPT4ALL_LOG',
 ]
 const FOR_DOWNLOADS = ['HTTPS_PROXY', 'http_proxy', 'no_proxy', 'NODE_EXTRA_CA_CERTS', 'GPT4ALL_MODELS_URL']
@@ -61,6 +77,18 @@ describe('the environment of children', () => {
     }
     vi.stubEnv('https_PROXY', 'any case')
     expect(environmentOf('engine')).toHaveProperty('https_PROXY', 'any case')
+  })
+
+  test('has no address with a password in it, but for those of proxies and downloads', () => {
+    const address = 'https://user:hunter2@host'
+    const names = ['GGML_MIRROR', 'LC_ALL', 'HTTPS_PROXY', 'GPT4ALL_MODELS_URL']
+    for (const name of names) vi.stubEnv(name, address)
+    vi.stubEnv('LLAMA_MIRROR', 'https://token@host')
+    vi.stubEnv('GGML_SERVER', 'https://host/a@b')
+    const env = environmentOf('engine')
+    expect(env).toMatchObject({ HTTPS_PROXY: address, GPT4ALL_MODELS_URL: address })
+    expect(env).toHaveProperty('GGML_SERVER', 'https://host/a@b')
+    for (const name of ['GGML_MIRROR', 'LLAMA_MIRROR', 'LC_ALL']) expect(env).not.toHaveProperty(name)
   })
 
   // What has really arrived, where the system tells.
