@@ -5,7 +5,10 @@ import type { Activity } from '../engine/engine.ts'
 import type { EngineCrashedError } from '../errors.ts'
 import { type Logger, publishPrompt } from '../logger.ts'
 import type { Progress } from '../models/progress.ts'
+import { loadBinding } from '../native/binding.ts'
 import { environmentOf } from '../native/child-environment.ts'
+import { startWithThread } from '../native/own-node.ts'
+import type { NativeBinding } from '../native/types.ts'
 import { crashOf, type End } from './crash.ts'
 import { hostFile } from './host-file.ts'
 import { Outbox } from './outbox.ts'
@@ -63,14 +66,7 @@ export class EngineProcess {
     env: Readonly<Record<string, string>>,
     onCrash: (crash: EngineCrashedError) => void,
   ) {
-    this.#child = fork(hostFile(), [], {
-      cwd,
-      env: environmentOf('engine', { GGML_NO_BACKTRACE: '1', ...env }),
-      execArgv: [],
-      serialization: 'advanced',
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      windowsHide: true,
-    } as Parameters<typeof fork>[2])
+    this.#child = start(cwd, env)
     const outbox = new Outbox<unknown>((messages) => {
       this.#send(messages)
     })
@@ -278,6 +274,26 @@ export class EngineProcess {
       if (referenced) handle?.ref?.()
       else handle?.unref?.()
   }
+}
+
+function start(cwd: string, env: Readonly<Record<string, string>>): ChildProcess {
+  const file = hostFile()
+  const options = {
+    cwd,
+    env: environmentOf('engine', { GGML_NO_BACKTRACE: '1', ...env }),
+    execArgv: [],
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    windowsHide: true,
+  } as Parameters<typeof fork>[2]
+  const begin = () => fork(file, [], options)
+  let binding: NativeBinding
+  try {
+    binding = loadBinding()
+  } catch {
+    return begin() // opening a model tells that there is no addon
+  }
+  return startWithThread(binding, begin)
 }
 
 /** A message of birpc: a question (`q`) with a method and its arguments, or an answer (`s`); without `i` nobody waits for one. */

@@ -50,13 +50,15 @@ describe('worker threads', () => {
     expect({ code, signal, messages }).toEqual({ code: 0, signal: null, messages: [workerCode] })
   })
 
-  test.skipIf(process.platform !== 'linux')(
-    'terminate() while a child tries a model file ends the child too, and leaves no zombie',
-    async () => {
-      const { code, messages } = await runChild('workers.mjs', ['children', '5'])
-      expect({ code, messages }).toEqual({ code: 0, messages: [{ seen: 5, left: 0 }] })
-    },
-  )
+  describe.skipIf(process.platform !== 'linux')('terminate() ends the children of a worker', () => {
+    test.each([
+      ['a child tries a model file', 'tryFiles'],
+      ['an isolated engine opens a model and answers', 'isolated'],
+    ])('while %s, and leaves no zombie', async (_, what) => {
+      const { code, messages } = await runChild('workers.mjs', ['children', what, '5'])
+      expect({ code, messages }).toEqual({ code: 0, messages: [{ rounds: 5, left: 0 }] })
+    })
+  })
 
   test('process.exit() of the main thread while threads wait for one load', async () => {
     for (let i = 0; i < 5; i++) {

@@ -66,6 +66,16 @@ const WORK = {
       await (await GPT4All.load(path, { nThreads: 1 })).close()
     }
   },
+  isolated: async () => {
+    for (;;) {
+      const model = await GPT4All.load(join(root, 'models', 'gpt4all-ts-tiny-chat.Q8_0.gguf'), {
+        nThreads: 1,
+        isolated: true,
+      })
+      await ask(model)
+      await model.close()
+    }
+  },
   exit: async () => {
     const model = await open()
     for await (const _ of model.generate('Once upon a time', endless)) process.exit(3)
@@ -139,16 +149,15 @@ const MAIN = {
     for (let i = 0; i < 3; i++) open().catch(() => {})
     setImmediate(() => process.exit(5))
   },
-  // Workers end while a child of theirs tries a model.
-  children: async (rounds) => {
-    const seen = new Set()
+  // Workers end while a child of theirs does something, each a little later.
+  children: async (what, rounds) => {
     for (let round = 0; round < rounds; round++) {
-      const one = worker('tryFiles')
+      const one = worker(what)
       while (children().length === 0) await new Promise((resolve) => setImmediate(resolve))
-      for (const pid of children()) seen.add(pid)
+      for (let turn = 0; turn < round * 1000; turn++) await new Promise((resolve) => setImmediate(resolve))
       await one.terminate()
     }
-    process.send({ seen: seen.size, left: children().length })
+    process.send({ rounds: Number(rounds), left: children().length })
   },
   three: async () => {
     const texts = await Promise.all([1, 2, 3].map(async () => (await once(worker('answer'), 'message'))[0]))
