@@ -5,7 +5,6 @@ import { checkKept } from '../chat/overflow.ts'
 import type { Said, SavedSession, SaveOptions } from '../chat/saving.ts'
 import type { ChatMessage } from '../chat/template.ts'
 import type { Spoken } from '../engine/reply.ts'
-import { EngineCrashedError } from '../errors.ts'
 import type { ResolvedGenerateOptions } from '../generate-options.ts'
 import type { RunRecord } from '../generation-run.ts'
 import type { Committed, Conversation, ConversationOptions, Turn } from '../open-model.ts'
@@ -111,7 +110,7 @@ export class RemoteConversation implements Conversation {
     try {
       return await process.ask('saving a conversation', (host) => host.save(id, path, wire, options, making))
     } catch (error) {
-      if (making && error instanceof EngineCrashedError) await rm(making, { force: true })
+      if (making) await rm(making, { force: true }) // where the process has ended, by whomever, it could not
       throw error
     }
   }

@@ -261,3 +261,24 @@ describe('an IsolatedEngine', () => {
     expect(() => new GPT4All(EMBEDDED, { isolated })).toThrow(expect.objectContaining({ code: 'ERR_OPTION' }))
   })
 })
+
+test('an engine that is closed while a conversation is saved leaves nothing beside the file', async () => {
+  const own = mkdtempSync(join(folder, 'closed-'))
+  let closed = 0
+  for (let i = 0; i < 6; i++) {
+    const engine = new IsolatedEngine()
+    owners.unshift(engine)
+    const model = await open({ isolated: engine })
+    const chat = model.chatSession({ messages: [{ role: 'user', content: LONG.slice(0, 1000) }] })
+    await chat.regenerate({ ...GREEDY, maxTokens: 2 })
+    const watcher = watch(own)
+    const begun = once(watcher, 'change')
+    const saved = chat.save(join(own, `conversation-${i}`), { state: true }).catch((error) => error)
+    await begun
+    await engine.close()
+    if ((await saved)?.code === 'ERR_CLOSED') closed++
+    watcher.close()
+  }
+  expect(closed).toBeGreaterThan(0)
+  expect(readdirSync(own).filter((name) => !/^conversation-\d$/.test(name))).toEqual([])
+})
