@@ -214,26 +214,30 @@ const CHAT_OPTIONS: Readonly<Record<string, string>> = {
 function logitBias(value: unknown = {}): Pick<NativeSamplerParams, 'biasedTokens' | 'biases'> {
   checkObject('logitBias', value)
   const entries = Object.entries(value as object)
-  const isValid = entries.every(
-    ([token, bias]) =>
-      /^(0|[1-9]\d{0,9})$/.test(token) &&
-      Number(token) <= INT32_MAX &&
+  for (const [token, bias] of entries) {
+    if (!/^(0|[1-9]\d{0,9})$/.test(token) || Number(token) > INT32_MAX)
+      throw optionError('logitBias', 'token ids such as 0 or 42 as names', token)
+    const isBias =
       typeof bias === 'number' &&
       bias <= MAX_FLOAT &&
-      (bias >= -MAX_FLOAT || bias === Number.NEGATIVE_INFINITY),
-  )
-  if (!isValid) throw optionError('logitBias', 'numbers (or -Infinity) by token id', value)
+      (bias >= -MAX_FLOAT || bias === Number.NEGATIVE_INFINITY)
+    if (!isBias) throw optionError('logitBias', `a number (or -Infinity) by token ${token}`, bias)
+  }
   return {
     biasedTokens: Int32Array.from(entries, ([token]) => Number(token)),
     biases: Float32Array.from(entries, ([, bias]) => bias),
   }
 }
 
+/** The text is searched for each of them, piece by piece. */
+const MOST_STOPS = 1000
+
 function stopStrings(value: unknown): readonly string[] {
   if (value === undefined) return []
   const list: unknown[] = Array.isArray(value) ? [...value] : [value] // the caller may change its own later
   const valid = list.every((stop) => typeof stop === 'string' && stop !== '' && isWellFormed(stop))
   if (!valid) throw optionError('stop', 'a non-empty, well-formed string or an array of them', value)
+  if (list.length > MOST_STOPS) throw optionError('stop', `at most ${MOST_STOPS} strings`, value)
   return list as string[]
 }
 

@@ -141,6 +141,23 @@ describe('every other option', () => {
       )
   })
 
+  test('logitBias of a wrong token, or with a wrong number, is refused by what is wrong', () => {
+    const message = (logitBias: unknown) =>
+      outcome(() => resolveGenerateOptions({ logitBias } as GenerateOptions)) as Error
+    for (const token of ['0012', 'x', '-1', '1.5', '2147483648', ''])
+      expect(message({ 3: 1, [token]: 1 }).message).toContain(`received ${JSON.stringify(token)} (string)`)
+    expect(message({ 3: 1, 7: 'x' }).message).toContain('by token 7')
+  })
+
+  test('stop takes 1000 strings, and no more', () => {
+    const stop = Array.from({ length: 1001 }, (_, i) => `stop ${i}`)
+    expect(resolveGenerateOptions({ stop: stop.slice(1) }).stop).toHaveLength(1000)
+    expectNamedError(
+      outcome(() => resolveGenerateOptions({ stop })),
+      'stop',
+    )
+  })
+
   test.each<[keyof ModelOptions, unknown[], unknown[]]>([
     ['modelPath', ['folder'], ['', 3, null]],
     ['modelType', ['llama'], ['', 3, null]],
