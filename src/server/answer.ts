@@ -87,7 +87,7 @@ async function* eventsOf(
     yield event('[DONE]')
     exchange.end(200)
   } catch (error) {
-    const failure = toApiError(error)
+    const failure = toApiError(error, exchange.promptParameter)
     exchange.abort(failure)
     exchange.end(failure.status, failure)
     if (!isTold) throw failure // there may be no headers yet

@@ -1,4 +1,6 @@
 import type { IncomingMessage } from 'node:http'
+import { types } from 'node:util'
+import { ApiError } from './errors.ts'
 
 /** The bytes of a body as they come, no faster than they are taken; throws where they end early, or `signal` aborts. */
 export type Pieces = (signal: AbortSignal) => AsyncGenerator<Uint8Array, void, void>
@@ -12,7 +14,11 @@ export function piecesOfRequest(request: Request): Pieces {
     const leave = () => void reader.cancel(signal.reason).catch(() => {})
     signal.addEventListener('abort', leave, { once: true })
     try {
-      for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value
+      for (let next = await reader.read(); !next.done; next = await reader.read()) {
+        if (!types.isUint8Array(next.value))
+          throw new ApiError(400, 'The body is a stream of something else than bytes.')
+        yield next.value
+      }
       signal.throwIfAborted() // to cancel ends it as well
     } finally {
       signal.removeEventListener('abort', leave)

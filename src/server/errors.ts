@@ -90,8 +90,16 @@ const PARAMETERS: Readonly<Record<string, string>> = {
   maxTokens: 'max_tokens',
 }
 
-/** What went wrong, as the client is told; nothing of the server's inside where that is none of its business. */
-export function toApiError(error: unknown): ApiError {
+/** For a client that wants no answer any more: whoever has made its request may still look at one. */
+export function clientLeft(cause: unknown): ApiError {
+  return new ApiError(499, 'The request was given up.', { code: 'request_aborted', cause })
+}
+
+/**
+ * What went wrong, as the client is told; nothing of the server's inside where that is none of its business. `prompt` is the
+ * parameter that brought the prompt.
+ */
+export function toApiError(error: unknown, prompt: 'messages' | 'prompt' = 'messages'): ApiError {
   if (error instanceof ApiError) return error
   if (!isGPT4AllError(error))
     return new ApiError(500, 'The server failed on this request; its log tells more.', { cause: error })
@@ -103,7 +111,7 @@ export function toApiError(error: unknown): ApiError {
       return badParameter(PARAMETERS[option] ?? option, message)
     }
     case 'ERR_CONTEXT_OVERFLOW':
-      return new ApiError(400, message, { code: 'context_length_exceeded', param: 'messages', cause })
+      return new ApiError(400, message, { code: 'context_length_exceeded', param: prompt, cause })
     case 'ERR_TEMPLATE':
       return new ApiError(400, `The model's chat template refuses these messages: ${message}`, {
         param: 'messages',

@@ -57,6 +57,11 @@ export class Exchange {
     setMaxListeners(0, this.signal)
   }
 
+  /** The parameter of the request that brings the prompt. */
+  get promptParameter(): 'messages' | 'prompt' {
+    return this.#path === '/v1/completions' ? 'prompt' : 'messages'
+  }
+
   /** Ends what it does. */
   abort(reason: unknown): void {
     this.#giveUp.abort(reason)

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Hono } from 'hono'
-import { GPT4All, optionError } from '../index.ts'
+import { ClosedError, GPT4All, GPT4AllError, optionError } from '../index.ts'
 import { Bodies } from './body.ts'
 import { type Pieces, piecesOfIncoming, piecesOfRequest } from './body-pieces.ts'
 import { chatCompletions } from './chat.ts'
 import { completions } from './completions.ts'
-import { ApiError, toApiError } from './errors.ts'
+import { ApiError, clientLeft, toApiError } from './errors.ts'
 import { Exchange } from './exchange.ts'
 import { checkKey, checkSource, corsHeaders, isLoopback, preflight } from './guard.ts'
 import { type Answering, Listener } from './listener.ts'
@@ -64,6 +64,7 @@ export class ModelServer {
   readonly fetch = (request: Request): Promise<Response> => this.#exchange(request, piecesOfRequest(request))
 
   async #exchange(request: Request, pieces: Pieces): Promise<Response> {
+    if (!isRequest(request)) throw optionError('request', 'a Request', request)
     const pathname = pathOf(request)
     const known = Object.hasOwn(PATHS, pathname)
       ? pathname
@@ -85,18 +86,18 @@ export class ModelServer {
    * `allowAnyone`.
    *
    * @throws {TypeError} `ERR_OPTION` for such a host without either
+   * @throws {GPT4AllError} `ERR_BUSY` where it listens already, `ERR_CLOSED` after `close()`
    */
-  async listen({ port = DEFAULT_PORT, host = '127.0.0.1' }: ListenOptions = {}): Promise<{
-    readonly url: string
-    readonly port: number
-  }> {
+  async listen(options: ListenOptions = {}): Promise<{ readonly url: string; readonly port: number }> {
+    checkObject(options)
+    const { port = DEFAULT_PORT, host = '127.0.0.1' } = options
     const { apiKeys, allowAnyone, bodyTimeout } = this.#options
     if (!isLoopback(host) && apiKeys.length === 0 && !allowAnyone)
       throw optionError('host', 'an address of this machine only, without "apiKey" or "allowAnyone"', host)
     if (!Number.isInteger(port) || port < 0 || port > 65535)
       throw optionError('port', 'an integer from 0 to 65535', port)
-    if (this.#closed) throw new Error('The server is closed.')
-    if (this.#listener) throw new Error('The server listens already.')
+    if (this.#closed) throw new ClosedError('The server')
+    if (this.#listener) throw new GPT4AllError('ERR_BUSY', 'The server listens already.')
     const answer: Answering = (request, incoming) => this.#exchange(request, piecesOfIncoming(incoming))
     const listener = new Listener(answer, { port, host, bodyTimeout })
     this.#listener = listener
@@ -110,7 +111,9 @@ export class ModelServer {
    * Takes no more requests, lets those under way end, for `timeout` ms at most, then gives them up, and unloads the models
    * it has loaded. Idempotent.
    */
-  close({ timeout = 30_000 }: { readonly timeout?: number } = {}): Promise<void> {
+  close(options: { readonly timeout?: number } = {}): Promise<void> {
+    checkObject(options)
+    const { timeout = 30_000 } = options
     const isTime = timeout === Number.POSITIVE_INFINITY || (timeout >= 0 && timeout < 2 ** 31)
     if (!isTime) throw optionError('timeout', 'a number of ms from 0 to 2147483647, or Infinity,', timeout)
     this.#closed ??= this.#close(timeout)
@@ -148,7 +151,9 @@ export class ModelServer {
       exchange.answered(response.status)
       return new Response(response.body, response)
     } catch (error) {
-      const failure = toApiError(error)
+      const failure = request.signal?.aborted
+        ? clientLeft(error)
+        : toApiError(error, exchange.promptParameter)
       exchange.answered(failure.status, failure)
       return failure.toResponse()
     }
@@ -225,6 +230,16 @@ function byName(models: GPT4All | Readonly<Record<string, GPT4All>> = {}): Reado
   if (typeof models !== 'object' || !entries.every(([, model]) => model instanceof GPT4All))
     throw optionError('models', 'a GPT4All, or an object of them by name', models)
   return new Map(entries as [string, GPT4All][])
+}
+
+function checkObject(options: unknown): void {
+  if (typeof options !== 'object' || options === null) throw optionError('options', 'an object', options)
+}
+
+/** Those of frameworks are of classes of their own. */
+function isRequest(request: unknown): request is Request {
+  const { url, method, headers } = (request ?? {}) as Partial<Request>
+  return typeof url === 'string' && typeof method === 'string' && typeof headers?.get === 'function'
 }
 
 /** `''` where the address is none: its host comes from a header. */
