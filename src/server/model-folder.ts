@@ -1,6 +1,6 @@
 import { readdir, realpath, stat } from 'node:fs/promises'
-import { join, sep } from 'node:path'
-import { GPT4All } from '../index.ts'
+import { join, resolve, sep } from 'node:path'
+import { GPT4All, isGPT4AllError, type ModelError } from '../index.ts'
 
 /** A file that clients may name. */
 export type ModelFile = {
@@ -43,6 +43,12 @@ export class ModelFolder {
     const files = await this.#files()
     for (const file of files) if (await this.#isModel(file)) return file
     return files[0]
+  }
+
+  /** Whether `error`, of who opened the model, tells that its file has gone since it was found. */
+  isGone(id: string, error: unknown): boolean {
+    if (!isGPT4AllError(error) || error.code !== 'ERR_MODEL_NOT_FOUND') return false
+    return resolve((error as ModelError).path) === resolve(this.#path!, `${id}.gguf`)
   }
 
   #isModel({ id, path, changed }: ModelFile): Promise<boolean> {

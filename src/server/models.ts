@@ -171,7 +171,8 @@ export class ModelPool {
   }
 
   async #unknown(id: string | undefined): Promise<ApiError> {
-    const ids = (await this.list()).map((model) => `"${model.id}"`)
+    const listed = (await this.list()).filter((model) => model.id !== withoutExtension(id ?? '')) // it may come or go just now
+    const ids = listed.map((model) => `"${model.id}"`)
     const there = ids.length === 0 ? 'There are no models here.' : `There are ${ids.slice(0, 20).join(', ')}.`
     const message = id === undefined ? there : `There is no model "${id.slice(0, 200)}". ${there}`
     return new ApiError(404, message, { code: 'model_not_found', param: 'model' })
@@ -253,7 +254,7 @@ export class ModelPool {
     } catch (error) {
       entry.opening = undefined
       this.#wakeLine()
-      throw error
+      throw this.#folder.isGone(entry.id, error) ? await this.#unknown(entry.id) : error
     }
   }
 

@@ -110,6 +110,27 @@ function children(): number[] {
 }
 
 describe('models of a folder', () => {
+  test('are 404 where their file goes while they wait to be loaded, and the message does not list them', async () => {
+    const { ask, get } = open({ maxModels: 1 })
+    const gone = join(folder, 'models', 'gone.gguf')
+    await copyFile(EMBEDDED, gone)
+    try {
+      const busy = ask('a', 'Once upon a time', { max_tokens: 200 })
+      while ((await json(get('/health'))).loaded[0] !== 'a') await new Promise(setImmediate)
+      const waiting = ask('gone')
+      await get('/v1/models') // the other request has found its file by now
+      await rm(gone)
+      const response = await waiting
+      expect((await busy).status).toBe(200)
+      expect(response.status).toBe(404)
+      const { error } = await json(response)
+      expect(error).toMatchObject({ code: 'model_not_found', param: 'model' })
+      expect(error.message).toMatch(/^There is no model "gone"\. There are "a", "b"/)
+    } finally {
+      await rm(gone, { force: true })
+    }
+  })
+
   test('are listed without being loaded; what lies below it, or is led to elsewhere, is not', async () => {
     const { get, loaded } = open()
     const { data } = await json(get('/v1/models'))
