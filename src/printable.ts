@@ -1,6 +1,6 @@
-/** Control characters but line feed and tab, and marks that change the order in which text is shown. */
-const OBEYED = /(?![\n\t])[\p{Cc}\u202a-\u202e\u2066-\u206f]/gu
-const IN_A_LINE = /[\p{Cc}\u202a-\u202e\u2066-\u206f]/gu
+/** Control characters but line feed and tab, line ends of Unicode's own, and marks that change the order in which text is shown. */
+const OBEYED = /(?![\n\t])[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f]/gu
+const IN_A_LINE = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f]/gu
 
 const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 

@@ -7,7 +7,7 @@ const DEVICES = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\
 const RESERVED = /[<>:"|?*]/
 const CUT_OFF = /[. ]$/
 /** Half a pair of UTF-16 is written as something else; what turns the direction of writing hides the name's real end. */
-const MISLEADING = /[\p{Cs}\u200e\u200f\u202a-\u202e\u2066-\u2069]/u
+const MISLEADING = /[\p{Cs}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u
 /** File systems take 255 bytes; a download adds endings of its own. */
 const MOST_BYTES = 240
 

@@ -6,11 +6,26 @@ import { printable, printableLine } from '../../src/index.ts'
 const controls = Array.from({ length: 0xa0 }, (_, code) => String.fromCharCode(code)).filter((one) =>
   /\p{Cc}/u.test(one),
 )
-const marks = ['\u202a', '\u202b', '\u202c', '\u202d', '\u202e', '\u2066', '\u2067', '\u2068', '\u2069']
+const marks = [
+  '\u061c',
+  '\u200e',
+  '\u200f',
+  '\u2028',
+  '\u2029',
+  '\u202a',
+  '\u202b',
+  '\u202c',
+  '\u202d',
+  '\u202e',
+  '\u2066',
+  '\u2067',
+  '\u2068',
+  '\u2069',
+]
 const shown = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 
 describe('text for a terminal', () => {
-  test('shows each of the 65 control characters but line feed and tab, and marks of direction, as what they are', () => {
+  test('shows each of the 65 control characters but line feed and tab, line ends of Unicode, and marks of direction, as what they are', () => {
     expect(controls).toHaveLength(65)
     for (const character of [...controls, ...marks]) {
       const kept = character === '\n' || character === '\t'
@@ -21,7 +36,7 @@ describe('text for a terminal', () => {
   })
 
   test('leaves all other text, and JSON what it says', () => {
-    const text = 'Äpfel, 中文, עברית, العربية, 👩‍👩‍👧, e\u0301, \u00a0\u200b\u2028 \\u001b\n\tend'
+    const text = 'Äpfel, 中文, עברית, العربية, 👩‍👩‍👧, e\u0301, \u00a0\u200b\u200d \\u001b\n\tend'
     expect(printable(text)).toBe(text)
     const said = { text: 'a\u007f\u009b31m\u202e\u001b' }
     expect(JSON.parse(printable(JSON.stringify(said)))).toEqual(said)
