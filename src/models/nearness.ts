@@ -19,8 +19,11 @@ const BLOCKS: Readonly<
     v4: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', '192.0.0.0/24', '198.18.0.0/15'],
     v6: ['fc00::/7', 'fec0::/10', '64:ff9b:1::/48', '2001::/32', '5f00::/16'],
   },
-  // Link-local addresses answer for the machines of clouds; 240.0.0.0/4 has the broadcast in it.
-  2: { v4: ['169.254.0.0/16', '224.0.0.0/4', '240.0.0.0/4'], v6: ['fe80::/10', 'ff00::/8', '100::/64'] },
+  // Link-local addresses, and Azure's 168.63.129.16, answer for the machines of clouds; 240.0.0.0/4 has the broadcast in it.
+  2: {
+    v4: ['169.254.0.0/16', '168.63.129.16/32', '224.0.0.0/4', '240.0.0.0/4'],
+    v6: ['fe80::/10', 'ff00::/8', '100::/64'],
+  },
   3: { v4: ['127.0.0.0/8', '0.0.0.0/8'], v6: ['::1/128', '::/128'] },
 }
 
@@ -52,8 +55,25 @@ export function nearnessOf(address: string): Nearness {
   const plain = address.replace(/%.*$/, '')
   const version = isIP(plain)
   if (version === 0) return 0
+  const tunnelled = version === 6 ? isatap(plain) : undefined
   const family = version === 6 ? 'ipv6' : 'ipv4'
-  return LISTS.find(({ list }) => list.check(plain, family))?.nearness ?? 0
+  const nearness = LISTS.find(({ list }) => list.check(plain, family))?.nearness ?? 0
+  return tunnelled === undefined ? nearness : nearer(nearness, nearnessOf(tunnelled))
+}
+
+const nearer = (one: Nearness, other: Nearness) => (one > other ? one : other)
+
+/** The address of IPv4 that one of ISATAP has in its second half (`fe80::5efe:10.0.0.1`), behind a prefix of any network. */
+function isatap(address: string): string | undefined {
+  const [start = '', end] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::')
+  const [first, last] = [start, end ?? ''].map((text) => (text === '' ? [] : text.split(':')))
+  const gap = Array<string>(8 - first!.length - last!.length).fill('0')
+  const groups = [...first!, ...gap, ...last!].map((group) => Number.parseInt(group, 16))
+  if (groups[5] !== 0x5efe || (groups[4]! & ~0x200) !== 0) return undefined
+  return groups
+    .slice(6)
+    .flatMap((group) => [group >> 8, group & 255])
+    .join('.')
 }
 
 /**
