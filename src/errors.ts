@@ -230,11 +230,11 @@ export function markError<E extends Error>(error: E): E {
 }
 
 /**
- * The one way to refuse an argument: `Expected <what> for "<option>" but received <value> (<type>)`. A value of
+ * The one way to refuse an argument: `Expected <what> for "<option>" but received <value> (<type>)`, and why not. A value of
  * the wrong type makes a `TypeError`, a number out of range a `RangeError`.
  */
-export function optionError(option: string, expected: string, received: unknown): OptionError {
-  const message = `Expected ${expected} for "${option}" but received ${describe(received)}.`
+export function optionError(option: string, expected: string, received: unknown, why = ''): OptionError {
+  const message = `Expected ${expected} for "${option}" but received ${describe(received)}${why && `, ${why}`}.`
   const outOfRange = typeof received === 'number' && /number|integer/.test(expected)
   const error = outOfRange ? new RangeError(message) : new TypeError(message)
   return Object.assign(markError(error), { code: 'ERR_OPTION', option } as const)

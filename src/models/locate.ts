@@ -71,8 +71,9 @@ function resolveName(name: string, modelPath: string | undefined, option: string
   }
   for (const part of inside.split(sep)) {
     const wrong = wrongWithName(part)
-    if (wrong)
-      throw optionError(option, `the name of a file; ${JSON.stringify(part.slice(0, 40))} ${wrong},`, name)
+    if (!wrong) continue
+    const why = part === name ? `which ${wrong}` : `where ${JSON.stringify(part.slice(0, 40))} ${wrong}`
+    throw optionError(option, 'the name of a file', name, why)
   }
   return path
 }

@@ -17,7 +17,7 @@ export function translateFailure(error: unknown, what: string): unknown {
   const options = { cause: error }
   switch (nativeCode(error)) {
     case 'ERR_CLOSED':
-      return new ClosedError(what, options)
+      return new ClosedError('The model', options) // whatever was done with it
     case 'ERR_MEMORY':
       return new OutOfMemoryError(`${what} needs more memory than there is: ${error.message}`, options)
     case 'ERR_TEMPLATE':

@@ -55,7 +55,21 @@ describe('every error class', () => {
   })
 })
 
+test('whatever was done with a model that is closed, the error says that it is closed', () => {
+  for (const what of ['The model', 'Tokenizing', 'Rendering'])
+    expect(translateFailure(Object.assign(new Error('closed'), { code: 'ERR_CLOSED' }), what)).toMatchObject({
+      name: 'ClosedError',
+      message: 'The model is closed.',
+    })
+})
+
 describe('optionError()', () => {
+  test('may say why it refuses', () => {
+    expect(optionError('model', 'the name of a file', 'a/nul', 'where "nul" is a device').message).toBe(
+      'Expected the name of a file for "model" but received "a/nul" (string), where "nul" is a device.',
+    )
+  })
+
   test.each<[unknown, string]>([
     ['text', '"text" (string)'],
     [null, 'null'],

@@ -102,6 +102,22 @@ test('a name that is empty, holds a NUL or is no text is refused', () => {
   }
 })
 
+test('a name that is refused is told once, with what is wrong with it or a part of it', () => {
+  const message = (name: string) => {
+    try {
+      return located(name, folder)
+    } catch (error) {
+      return (error as Error).message
+    }
+  }
+  expect(message('con')).toMatch(
+    /^Expected the name of a file for "\w+" but received "con" \(string\), which is the name of a device on Windows\.$/,
+  )
+  expect(message('a/con')).toMatch(
+    /received "a\/con" \(string\), where "con" is the name of a device on Windows\.$/,
+  )
+})
+
 test('a name that is a device on Windows, or too long for a file, is refused on every system', () => {
   const long = 'x'.repeat(300)
   for (const name of [
