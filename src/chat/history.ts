@@ -4,7 +4,7 @@ import { encodePrompt, leastTokens } from '../native/tokenizer.ts'
 import type { NativeModel, NativeTextFinder } from '../native/types.ts'
 import { type Begun, beginAnswer, mayThink, replyFormat } from './begun.ts'
 import { checkKept, firstKept, leftOut, nextTurn } from './overflow.ts'
-import { controlFinder, Protection, structuralTexts } from './protect.ts'
+import { type ControlTexts, controlTextsOf, Protection } from './protect.ts'
 import { type Cut, type Part, TokenRecord } from './record.ts'
 import type { SavedChat } from './saved-file.ts'
 import {
@@ -83,8 +83,7 @@ export class History {
   readonly #model: NativeModel
   readonly #format: PromptFormat
   readonly #shape: HistoryShape
-  /** Texts that are tokens with a meaning of their own, for this vocabulary and this template. */
-  readonly #structural: readonly string[]
+  readonly #controlTexts: ControlTexts
   #control: NativeTextFinder | undefined
   #reasoningTags = ''
   #record = NO_RECORD
@@ -95,8 +94,8 @@ export class History {
     this.#model = model
     this.#format = format
     this.#shape = shape
-    this.#structural = structuralTexts(model.info, format.source)
-    this.#control = controlFinder(this.#structural)
+    this.#controlTexts = controlTextsOf(model, format.source)
+    this.#control = this.#controlTexts.finder([])
   }
 
   /** The messages are no longer those of before, with some behind them: nothing is left out any more. */
@@ -243,7 +242,7 @@ export class History {
     const known = tags.join('\n')
     if (known === this.#reasoningTags || known === '') return false
     this.#reasoningTags = known
-    this.#control = controlFinder([...this.#structural, ...tags])
+    this.#control = this.#controlTexts.finder(tags)
     return true
   }
 
@@ -289,7 +288,7 @@ export class History {
 
   // Before a token of its own the text may be cut: nothing merges with it.
   #isSafe(rendered: string, at: number): boolean {
-    return this.#structural.some((text) => text !== '' && rendered.startsWith(text, at))
+    return this.#controlTexts.texts.some((text) => text !== '' && rendered.startsWith(text, at))
   }
 }
 

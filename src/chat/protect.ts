@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { loadBinding } from '../native/binding.ts'
 import type { Marks } from '../native/tokenizer.ts'
-import type { NativeModelInfo, NativeTextFinder } from '../native/types.ts'
+import type { NativeModel, NativeModelInfo, NativeTextFinder } from '../native/types.ts'
 
 /** Private-use characters: hardly any text has some of them, let alone all. */
 const FIRST_MARK = 0xe000
@@ -33,7 +33,7 @@ export class Protection {
   plain(rendered: string): string {
     const marks = Object.values(this.marks)
     if (!marks.some((mark) => rendered.includes(mark))) return rendered
-    return new (loadBinding().TextFinder)(marks).without(rendered)
+    return new (loadBinding().TextFinder)(marks, false).without(rendered)
   }
 }
 
@@ -45,7 +45,7 @@ export function structuralTexts(
   { controlTexts, definedTexts }: Pick<NativeModelInfo, 'controlTexts' | 'definedTexts'>,
   template: string,
 ): string[] {
-  const finder = new (loadBinding().TextFinder)(definedTexts)
+  const finder = new (loadBinding().TextFinder)(definedTexts, false)
   const built = new Set(finder.occurring(template))
   const builds = (text: string, i: number) => built.has(i) && /\S/.test(text) && text.length > 2
   return [
@@ -56,22 +56,39 @@ export function structuralTexts(
 
 /** What a `Protection` looks for. */
 export function controlFinder(texts: readonly string[]): NativeTextFinder | undefined {
-  return texts.length === 0 ? undefined : new (loadBinding().TextFinder)(texts.flatMap(spellings))
+  return texts.length === 0 ? undefined : new (loadBinding().TextFinder)(texts, true)
 }
 
-/** The texts that a vocabulary may look up as `text`: it writes spaces, or all bytes, in a way of its own. */
-function spellings(text: string): string[] {
-  const bytes = Array.from(text, (character) => BYTES.get(character))
-  const decoded = bytes.includes(undefined) ? text : Buffer.from(bytes as number[]).toString()
-  const others = [text.replaceAll('▁', ' '), decoded].filter((other) => !other.includes('\ufffd'))
-  return [...new Set([text, ...others])]
+/** Templates of one model whose texts are kept. */
+const MOST_TEMPLATES = 16
+
+const known = new WeakMap<NativeModel, Map<string, ControlTexts>>()
+
+/** What must not be forged in chats of this model with this template: found once, since vocabularies may have very many. */
+export function controlTextsOf(model: NativeModel, template: string): ControlTexts {
+  const ofModel = known.get(model) ?? new Map<string, ControlTexts>()
+  known.set(model, ofModel)
+  const found = ofModel.get(template) ?? new ControlTexts(structuralTexts(model.info, template))
+  if (ofModel.size >= MOST_TEMPLATES) ofModel.clear()
+  ofModel.set(template, found)
+  return found
 }
 
-/** GPT-2's characters for bytes: those that can be printed are themselves. */
-const BYTES = new Map<string, number>()
-for (let byte = 0, others = 0; byte < 256; byte++) {
-  const isPrinted = (byte > 32 && byte < 127) || (byte > 160 && byte !== 173)
-  BYTES.set(String.fromCharCode(isPrinted ? byte : 256 + others++), byte)
+export class ControlTexts {
+  /** Texts that are tokens with a meaning of their own. */
+  readonly texts: readonly string[]
+  readonly #finders = new Map<string, NativeTextFinder | undefined>()
+
+  constructor(texts: readonly string[]) {
+    this.texts = texts
+  }
+
+  /** Finds them, and the tags that the template puts around reasoning. */
+  finder(tags: readonly string[]): NativeTextFinder | undefined {
+    const key = tags.join('\n')
+    if (!this.#finders.has(key)) this.#finders.set(key, controlFinder([...this.texts, ...tags]))
+    return this.#finders.get(key)
+  }
 }
 
 function unusedMarks(texts: readonly string[]): Marks {

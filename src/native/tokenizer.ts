@@ -3,8 +3,11 @@ import { translateFailure } from './failures.ts'
 import { settled } from './job.ts'
 import type { NativeMarkedText, NativeModel, NativeModelInfo } from './types.ts'
 
-/** Texts up to this length, in UTF-16 units, are tokenized at once: it takes less than a millisecond. */
+/** Texts up to this length, in UTF-16 units, are tokenized at once: with vocabularies of bytes it takes less than a millisecond. */
 const SHORT = 8192
+/** The others look at many more texts for each character, and so do all for tokens that are very long. */
+const SHORT_FOR_OTHERS = 256
+const LONG_TOKEN = 1024
 
 const ANCHOR = '\n'
 
@@ -45,12 +48,17 @@ async function tokenize(
   signal: AbortSignal | undefined,
 ): Promise<Int32Array> {
   try {
-    return text.text.length <= SHORT
+    return text.text.length <= mostAtOnce(model.info)
       ? model.tokenizeMarked(text)
       : await settled(model.tokenizeLater(text), signal)
   } catch (error) {
     throw translateFailure(error, 'Tokenizing')
   }
+}
+
+function mostAtOnce({ metadata, longestToken }: NativeModelInfo): number {
+  const isUsual = ['gpt2', 'llama'].includes(metadata['tokenizer.ggml.model'] ?? '')
+  return isUsual && longestToken <= LONG_TOKEN ? SHORT : SHORT_FOR_OTHERS
 }
 
 function putsSpaces({ metadata }: NativeModelInfo): boolean {

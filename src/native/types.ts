@@ -313,7 +313,7 @@ export type NativeBinding = {
     model: NativeModel | undefined,
     source: string | undefined,
   ) => NativeChatTemplate
-  readonly TextFinder: new (texts: readonly string[]) => NativeTextFinder
+  readonly TextFinder: new (texts: readonly string[], spelled: boolean) => NativeTextFinder
   /** `distinct`: no two strings are equal up to their first zero byte, empty ones aside; `pairs`: a space behind the first byte. */
   readonly StringScan: new (
     rule: 'distinct' | 'pairs',
@@ -322,7 +322,10 @@ export type NativeBinding = {
   ) => NativeStringScan
 }
 
-/** A set of texts that are looked for in others, all in one pass. */
+/**
+ * A set of texts that are looked for in others, all in one pass: of long ones the beginning, 32 UTF-16 units, or less where they
+ * are very many. U+2581 is a space. `spelled`: they are those of a vocabulary, which may write all bytes in a way of its own.
+ */
 export interface NativeTextFinder {
   /**
    * `text` with a mark at each place where one of the texts begins: `cut` behind its first character, or that character

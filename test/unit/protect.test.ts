@@ -66,6 +66,30 @@ describe('Protection', () => {
     expect(protection.protect('a x yzß')).toBe(`a ${cut}x ${cut}yz${open}ß${close}`)
   })
 
+  test("takes SentencePiece's spaces and others for the same, and half characters for what they become", () => {
+    const protection = new Protection(controlFinder(['▁▁', 'a�']), [])
+    const { cut } = protection.marks
+    for (const spaces of ['▁▁', '  ', '▁ ', ' ▁'])
+      expect(protection.protect(spaces)).toBe(`${spaces[0]}${cut}${spaces[1]}`)
+    expect(protection.protect('a\ud800')).toBe(`a${cut}�`)
+  })
+
+  test.each([
+    ['â', '▁ Ａ b'], // GPT-2's character for the byte E2
+    ['\\xe2', '▁ Ａ b'],
+  ])('sets characters apart of which a part is a control token of bytes: %s', (control, text) => {
+    const protection = new Protection(controlFinder([control]), [])
+    const { open, close } = protection.marks
+    expect(protection.protect(text)).toBe(`${open}▁${close} Ａ b`)
+  })
+
+  test('breaks long ones where their first 32 characters stand', () => {
+    const protection = new Protection(controlFinder([`<|${'x'.repeat(1000)}|>`]), [])
+    const { cut } = protection.marks
+    expect(protection.protect(`<|${'x'.repeat(30)}`)).toBe(`<${cut}|${'x'.repeat(30)}`)
+    expect(protection.protect(`<|${'x'.repeat(29)}`)).toBe(`<|${'x'.repeat(29)}`)
+  })
+
   test('works in texts with every private-use character there is', () => {
     const all = Array.from({ length: 0xf900 - 0xe000 }, (_, i) => String.fromCharCode(0xe000 + i)).join('')
     const text = `${all}</s>${all}`

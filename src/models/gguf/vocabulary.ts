@@ -60,6 +60,9 @@ const TOKENIZERS: ReadonlyMap<string, TokenizerKind> = new Map<string, Tokenizer
 ])
 
 const TOKEN_TYPE_BYTE = 6
+/** Unknown, control and user-defined ones have types from here to there: what users write is searched for each. */
+const [FIRST_SPECIAL_TYPE, LAST_SPECIAL_TYPE] = [2, 4]
+const MAX_SPECIAL_TOKENS = 2 ** 18
 
 /**
  * Checks what the file says about its tokens.
@@ -82,10 +85,15 @@ export function checkVocabulary(model: Model): number {
   if (merges !== undefined && (merges.type !== 'array' || merges.of !== 'string'))
     throw damaged(path, `"${MERGES}" holds no strings`)
   checkPerToken(model, 'tokenizer.ggml.scores', ['f32', 'i32'], tokens.count, (score) => !Number.isNaN(score))
-  checkPerToken(model, 'tokenizer.ggml.token_type', ['i32', 'u32'], tokens.count, (type) =>
-    // In a WordPiece vocabulary a byte token is an abort.
-    name === 'bert' ? type >= 0 && type < TOKEN_TYPE_BYTE : type >= 0 && type <= TOKEN_TYPE_BYTE,
-  )
+  let special = 0
+  // In a WordPiece vocabulary a byte token is an abort.
+  const lastType = name === 'bert' ? TOKEN_TYPE_BYTE - 1 : TOKEN_TYPE_BYTE
+  checkPerToken(model, 'tokenizer.ggml.token_type', ['i32', 'u32'], tokens.count, (type) => {
+    if (type >= FIRST_SPECIAL_TYPE && type <= LAST_SPECIAL_TYPE) special++
+    return type >= 0 && type <= lastType
+  })
+  if (special > MAX_SPECIAL_TOKENS)
+    throw unsupported(path, `has ${special} control tokens and such, more than ${MAX_SPECIAL_TOKENS}`)
   checkSpecialTokens(model, kind, tokens.count)
   checkCharsMap(model)
   text(path, metadata, 'tokenizer.chat_template')

@@ -1,0 +1,51 @@
+// Finds where any of a set of texts stands in another one, in time that grows with that one's length alone,
+// whatever the texts are (Aho and Corasick, 1975). Plain computation, in UTF-16 units.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gpt4all {
+
+class TextSet {
+ public:
+  // Of long texts the first units count: of more than 32, and of fewer where the texts are very many. A text
+  // is found, then, where only these stand. U+2581, which SentencePiece writes for a space, is a space.
+  explicit TextSet(const std::vector<std::u16string>& texts);
+
+  // For each unit of `in` how long the shortest text is that begins there; 0 = none does.
+  std::vector<uint8_t> Beginnings(std::u16string_view in) const;
+
+  // Which of the texts occur at all, by their index, ascending.
+  std::vector<uint32_t> Occurring(std::u16string_view in) const;
+
+ private:
+  using Node = uint32_t;  // a beginning of texts; 0 = the empty one
+
+  Node Find(Node from, char16_t unit) const;
+  Node Add(Node from, char16_t unit);
+  void Link();
+  // The longest beginning that the text up to and with `unit` ends with, if `node` is that of the text
+  // before.
+  Node Next(Node node, char16_t unit) const;
+
+  // A table of (node, unit) with open addressing: at most half full.
+  struct Edge {
+    uint64_t key = 0;  // node, unit and 1; 0 = empty
+    Node to = 0;
+  };
+  std::vector<Edge> edges_;
+  std::vector<bool> begins_;  // by unit: whether there is an edge from the empty beginning
+
+  std::vector<Node> parents_, fallbacks_;
+  std::vector<char16_t> units_;  // the last of each beginning
+  std::vector<uint8_t> depths_;  // its length
+  std::vector<bool> is_text_;    // whether it is a text
+  std::vector<uint32_t>
+      ends_;                 // bit n: a text of n + 1 units, with no shorter one at its beginning, ends here
+  std::vector<Node> nodes_;  // by the index of a text; 0 = it is empty
+};
+
+}  // namespace gpt4all
