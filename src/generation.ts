@@ -49,6 +49,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   #ended: { readonly result: GenerationResult } | { readonly error: unknown } | undefined
   #result: Promise<GenerationResult> | undefined
   #unlisten = () => {}
+  /** 0 until it starts. */
   #startedAt = 0
   #firstAt = 0
   #lastAt = 0
@@ -268,8 +269,8 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   }
 
   #timings(evaluated: number): Timings {
-    const promptMs =
-      this.#tokens.length > 0 ? this.#firstAt - this.#startedAt : performance.now() - this.#startedAt
+    const firstAt = this.#tokens.length > 0 ? this.#firstAt : performance.now()
+    const promptMs = this.#startedAt === 0 ? 0 : firstAt - this.#startedAt
     const { queueMs, guessed, outcome } = this.#record
     // A model may end its answer before it begins.
     const wasEvaluated = this.#tokens.length > 0 || outcome.finishReason === 'stop'

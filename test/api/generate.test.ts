@@ -46,6 +46,12 @@ describe('generate()', () => {
     expect(result.seed).toBeGreaterThanOrEqual(0)
   })
 
+  test('stopped before it starts takes no time, and says nothing', async () => {
+    const generation = model.generate('Hello', GREEDY)
+    generation.stop()
+    expect(await generation.result).toMatchObject({ text: '', timings: { promptMs: 0, completionMs: 0 } })
+  })
+
   test('can be awaited, iterated and asked for its result at once: it runs only once', async () => {
     let tokens = 0
     const generation = model.generate(await ask('Count to 5.'), { ...GREEDY, callback: () => void tokens++ })

@@ -458,6 +458,14 @@ describe('readGguf() refuses a vocabulary that', () => {
       /token 5 .*1048576 bytes/,
     ))
 
+  test('has so many control tokens that each text would be searched for too long', async () => {
+    const list = Array.from({ length: 2 ** 18 + 1 }, (_, i) => `<${i}>`)
+    const many = tokens((strings) => strings.push(...list))
+    const types = list.map(() => 3)
+    many.setArray('tokenizer.ggml.token_type', 'i32', [...types, 3, 3, 3, 1, 1])
+    await expectRefused(many.bytes(), 'ERR_MODEL_UNSUPPORTED', /262148 control tokens/)
+  })
+
   test.each<[string, GgufWriter, RegExp]>([
     ['no tokens', llama().setArray('tokenizer.ggml.tokens', 'string', []), /0 tokens/],
     ['numbers for tokens', llama().setArray('tokenizer.ggml.tokens', 'u32', [1]), /holds no strings/],
