@@ -95,7 +95,7 @@ export class QueueFullError extends GPT4AllError {
   constructor(maxQueue: number) {
     super(
       'ERR_QUEUE_FULL',
-      `All places are taken (parallel), and ${maxQueue} generations may wait for one (maxQueue).`,
+      `All places are taken (parallel), and no more than ${maxQueue} may wait for one (maxQueue).`,
     )
     this.maxQueue = maxQueue
   }

@@ -153,7 +153,7 @@ export function checkPromptLength(promptTokens: number, contextSize: number, isE
 /** A prompt of nothing, such as a template that leaves out what is said. */
 export function checkPromptText(promptTokens: number): void {
   if (promptTokens === 0)
-    throw optionError('prompt', 'text (this model adds no start token to an empty one)', '')
+    throw optionError('prompt', 'at least one token (this model adds no start token to an empty prompt)', '')
 }
 
 export type ResolvedModelOptions = ResolvedComputeOptions &

@@ -32,7 +32,7 @@ function contextOf({ trainedContextSize: trained, largestNCtx: fitting }: Memory
   if (fitting <= 0) return 'none fits into this memory'
   if (trained === undefined) return `up to ${fitting} tokens fit into this memory`
   return fitting >= trained
-    ? `up to ${trained} tokens, as it was trained; they fit`
+    ? `up to ${trained} tokens, its trained length, which fits into this memory`
     : `up to ${fitting} tokens fit into this memory; it was trained on ${trained}`
 }
 

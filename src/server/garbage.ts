@@ -13,7 +13,7 @@ export function refuseGarbage({ code }: NodeJS.ErrnoException, socket: Duplex): 
       ? ([431, 'The headers are too large.'] as const)
       : code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? ([408, 'The request did not come to its end.'] as const)
-        : ([400, 'This is no HTTP request.'] as const)
+        : ([400, 'This is not an HTTP request.'] as const)
   const body = JSON.stringify(new ApiError(status, message).body)
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,

@@ -166,7 +166,7 @@ describe('readGguf() of something else', () => {
 
   test.each<[string, Buffer | string, RegExp]>([
     ['nothing', '', /empty \(0 bytes\)/],
-    ['noise', 'hello world', /nor any other/],
+    ['noise', 'hello world', /nor a file of another kind/],
     ['an old ggml file', Buffer.from('tjgg\x01\0\0\0'), /old ggml file/],
     ['a zip', 'PK\x03\x04....', /PyTorch/],
     ['safetensors', Buffer.from('\x40\0\0\0\0\0\0\0{"a":{}}'), /safetensors/],

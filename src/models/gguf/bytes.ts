@@ -201,7 +201,7 @@ export function looksLike(head: Buffer): string {
     return ' but a git-lfs pointer: run "git lfs pull" or download the file itself'
   if (/^\s*(<!doctype html|<html|<\?xml)/i.test(text)) return ' but a web page: the download went wrong'
   if (/^\s*\{/.test(text)) return ' but JSON: the download went wrong'
-  return ', nor any other that is known here'
+  return ', nor a file of another kind that this library knows'
 }
 
 /** llama.cpp compares names up to their first zero byte, so one with more behind it would pass for another. */
