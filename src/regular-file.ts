@@ -90,11 +90,11 @@ export class RegularFile {
   }
 }
 
-/** The text of a whole file of at most `most` bytes. */
-export async function readText(path: string, most: number, refuse: Refuse): Promise<string> {
+/** All bytes of a file that has at most `most`. */
+export async function readBytes(path: string, most: number, refuse: Refuse): Promise<Buffer> {
   const file = await RegularFile.open(path, refuse)
   try {
-    return (await file.readAll(most)).toString('utf8')
+    return await file.readAll(most)
   } finally {
     await file.close()
   }

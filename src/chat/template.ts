@@ -66,18 +66,23 @@ const ROLES: readonly string[] = ['system', 'user', 'assistant']
 
 /** @throws {TypeError} `ERR_OPTION` unless it has one `{0}` or `%1`, and at most one `%2` behind it */
 export function parsePattern(template: string): Pattern {
-  const parts = template.split(/(\{0\}|%1|%2)/)
-  const places = parts.filter((_, i) => i % 2 === 1)
-  const [before = '', , between = '', , after] = parts
-  const first = places[0] === '%1' || places[0] === '{0}'
-  if (!first || places.length > 2 || (places.length === 2 && places[1] !== '%2')) {
+  // One at a time: of a stranger's template there may be a million.
+  const places = template.matchAll(/\{0\}|%1|%2/g)
+  const [message, answer, more] = [places.next().value, places.next().value, places.next().value]
+  const isSound = message && message[0] !== '%2' && (!answer || answer[0] === '%2') && !more
+  if (!isSound) {
     throw optionError(
       'promptTemplate',
       'a text with one {0} or %1 for the message, and perhaps a %2 behind it',
       template,
     )
   }
-  return { before, between, after: after ?? BLANK_LINE }
+  const behind = message.index + message[0].length
+  return {
+    before: template.slice(0, message.index),
+    between: template.slice(behind, answer?.index),
+    after: answer ? template.slice(answer.index + answer[0].length) : BLANK_LINE,
+  }
 }
 
 /**

@@ -3,7 +3,8 @@ import { mkdir } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { defaultModelPath, ModelError } from '../index.ts'
-import { readText } from '../regular-file.ts'
+import { type JsonLimits, parseWithin } from '../json-shape.ts'
+import { readBytes } from '../regular-file.ts'
 import { writeWhole } from '../whole-file.ts'
 import { embeddedModel, usable } from './models-folder.ts'
 
@@ -11,14 +12,15 @@ import { embeddedModel, usable } from './models-folder.ts'
 type Remembered = { readonly model?: string; readonly inputs?: readonly string[] }
 
 const MOST_BYTES = 16 * 2 ** 20
+const LIMITS: JsonLimits = { depth: 8, parts: 5000, numbers: 100 }
 
 const file = () =>
   join(process.env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'gpt4all-ts', 'cli.json')
 
 export async function remembered(): Promise<Remembered> {
   try {
-    const text = await readText(file(), MOST_BYTES, (why) => new Error(why))
-    const found = JSON.parse(text) as Remembered
+    const refuse = (why: string) => new Error(why)
+    const found = parseWithin(await readBytes(file(), MOST_BYTES, refuse), LIMITS, refuse) as Remembered
     return typeof found === 'object' && found !== null ? found : {}
   } catch {
     return {} // the first time, or it was damaged

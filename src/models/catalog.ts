@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurnOfLoop, setTimeout as sleep } from 'node:timers/promises'
 import * as v from 'valibot'
 import { cacheFolder, makeCacheFolder } from '../cache-folder.ts'
 import { DownloadError, GPT4AllError, ModelError } from '../errors.ts'
+import { type JsonLimits, parseWithin } from '../json-shape.ts'
 import type { Logger } from '../logger.ts'
-import { readText } from '../regular-file.ts'
+import { readBytes } from '../regular-file.ts'
 import { writeWhole } from '../whole-file.ts'
 import { checkUrl, shown } from './address.ts'
 import { AddressGuard } from './address-guard.ts'
@@ -57,17 +58,6 @@ const plainName = v.pipe(
   ),
 )
 
-/** Far more than any entry needs, far less than what cannot be written again. */
-const MOST_DEPTH = 100
-function isFlat(value: unknown, left = MOST_DEPTH): boolean {
-  if (typeof value !== 'object' || value === null) return true
-  return left > 0 && Object.values(value).every((inner) => isFlat(inner, left - 1))
-}
-const flat = v.pipe(
-  v.unknown(),
-  v.check((value) => isFlat(value), 'is nested too deep'),
-)
-
 const ENTRY = v.looseObject({
   filename: plainName,
   filesize: size,
@@ -97,24 +87,38 @@ const LONE = v.looseObject({ ...ENTRY.entries, filename: v.optional(plainName) }
 /** An entry that stands by itself in a file may go without a name. */
 export type LoneEntry = v.InferOutput<typeof LONE>
 
+/** Room for ten times what GPT4All's own list has. */
+const LIMITS: JsonLimits = { depth: 16, parts: 20_000, numbers: 2000 }
+const FIRST_ISSUE = { abortEarly: true } as const
+/** Entries that are checked before the event loop goes on: each takes some 10 µs. */
+const SLICE = 500
+
+async function checked(list: readonly unknown[]) {
+  const results = []
+  for (const entry of list) {
+    results.push(v.safeParse(ENTRY, entry, FIRST_ISSUE))
+    if (results.length % SLICE === 0) await nextTurnOfLoop()
+  }
+  return results
+}
+
 /**
  * The entries of a list, or the one entry that stands by itself. One that is not as it should be is left out, unless all
  * are: then the error tells the first thing that is wrong.
  * @throws {ModelError} `ERR_MODEL_CONFIG`
  */
-export function parseCatalog(json: string, from: string): LoneEntry[] {
+export async function parseCatalog(json: Buffer, from: string): Promise<LoneEntry[]> {
   let content: unknown
   try {
-    content = JSON.parse(json.replace(/^\uFEFF/, ''))
+    content = parseWithin(json, LIMITS, (what) => noCatalog(from, `it has ${what}`))
   } catch (error) {
+    if (error instanceof ModelError) throw error
     // What the error says has a piece of the text in it, and that may be another server's.
     const at = /at position \d+/.exec((error as Error).message)?.[0]
     throw noCatalog(from, at === undefined ? 'it is no JSON' : `it is no JSON ${at}`)
   }
   // In a list nothing but the name tells whose entry it is.
-  const results = Array.isArray(content)
-    ? content.map((entry) => v.safeParse(v.pipe(flat, ENTRY), entry))
-    : [v.safeParse(v.pipe(flat, LONE), content)]
+  const results = Array.isArray(content) ? await checked(content) : [v.safeParse(LONE, content, FIRST_ISSUE)]
   const entries = results.flatMap((result) => (result.success ? [result.output] : []))
   const wrong = results.find((result) => !result.success)
   if (entries.length > 0 || !wrong?.issues) return entries
@@ -133,7 +137,7 @@ const MOST_BYTES = 4 * 2 ** 20
 export async function readCatalog(file: string): Promise<LoneEntry[]> {
   const refuse = (why: string, cause?: unknown) =>
     new ModelError('ERR_MODEL_CONFIG', `${file} ${why}`, file, { cause })
-  return parseCatalog(await readText(file, MOST_BYTES, refuse), file)
+  return parseCatalog(await readBytes(file, MOST_BYTES, refuse), file)
 }
 
 /** GPT4All's own list, and where files without an address of their own lie. Source: the Python package. */
@@ -203,8 +207,8 @@ export async function fetchCatalog(request: CatalogRequest): Promise<CatalogEntr
   const kept = folder === undefined ? undefined : await readKept(join(folder, 'catalogs', name))
   try {
     const answered = await askAgain(request, kept)
-    if (answered === kept) return list(kept.json, shown(url))
-    const entries = list(answered.json, shown(url))
+    if (answered === kept) return await list(kept.json, shown(url))
+    const entries = await list(answered.json, shown(url))
     await keep(name, answered).catch((error: Error) =>
       logger.debug(`the catalog is not kept: ${error.message}`),
     )
@@ -217,8 +221,8 @@ export async function fetchCatalog(request: CatalogRequest): Promise<CatalogEntr
   }
 }
 
-function list(json: string, from: string): CatalogEntry[] {
-  return named(parseCatalog(json, from), from)
+async function list(json: string, from: string): Promise<CatalogEntry[]> {
+  return named(await parseCatalog(Buffer.from(json), from), from)
 }
 
 /** Those that say which file they mean. @throws {ModelError} `ERR_MODEL_CONFIG` where none of them does */
@@ -285,11 +289,13 @@ async function ask(
   return { etag: soundEtag(answer.header('etag')), json: Buffer.concat(whole).toString('utf8') }
 }
 
+const LIMITS_OF_KEPT: JsonLimits = { depth: 1, parts: 5, numbers: 0 }
+
 async function readKept(file: string): Promise<Kept | undefined> {
   try {
     // Its text is written as JSON, so each character of the list takes six at most.
-    const text = await readText(file, 6 * MOST_BYTES, (why) => new Error(why))
-    const { etag, json } = JSON.parse(text) as Kept
+    const text = await readBytes(file, 6 * MOST_BYTES, (why) => new Error(why))
+    const { etag, json } = parseWithin(text, LIMITS_OF_KEPT, (what) => new Error(what)) as Kept
     return typeof json === 'string' ? { etag: soundEtag(etag), json } : undefined
   } catch {
     return undefined // none, or cut short

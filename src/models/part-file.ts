@@ -2,7 +2,8 @@ import { createHash, type Hash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { type FileHandle, lstat, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { AT_ONCE, readText } from '../regular-file.ts'
+import { type JsonLimits, parseWithin } from '../json-shape.ts'
+import { AT_ONCE, readBytes } from '../regular-file.ts'
 import { writeWhole } from '../whole-file.ts'
 import { type Checksum, hashFile } from './checksum.ts'
 import { missingSpace } from './disk-space.ts'
@@ -27,6 +28,7 @@ const NEW = FLAGS | constants.O_CREAT | constants.O_EXCL
 
 /** A note has an address, an ETag and two numbers. */
 const MOST_NOTE = 2 ** 20
+const LIMITS_OF_NOTE: JsonLimits = { depth: 1, parts: 16, numbers: 4 }
 
 /** After so long without a write another process may have taken our place: less than the age of the youngest stale lock. */
 const STOOD_STILL_MS = 1000
@@ -66,7 +68,8 @@ export class PartFile {
     const { size } = await this.#file.stat()
     if (size === 0) return undefined
     try {
-      const note: unknown = JSON.parse(await readText(this.#notePath, MOST_NOTE, (why) => new Error(why)))
+      const refuse = (why: string) => new Error(why)
+      const note = parseWithin(await readBytes(this.#notePath, MOST_NOTE, refuse), LIMITS_OF_NOTE, refuse)
       return isNote(note) ? note : undefined
     } catch {
       return undefined // none, or cut short

@@ -1,8 +1,9 @@
+import type { JsonShape } from '../json-shape.ts'
 import type { Pieces } from './body-pieces.ts'
 import { type BodyHold, BodyRoom } from './body-room.ts'
+import { bodyShape } from './body-shape.ts'
 import { ApiError } from './errors.ts'
 import type { Exchange } from './exchange.ts'
-import { JsonShape } from './json-shape.ts'
 import type { ResolvedServerOptions } from './options.ts'
 import { inTurn } from './turns.ts'
 
@@ -50,7 +51,7 @@ export class Bodies {
     const hold = this.#room.enter((error) => late.abort(error))
     exchange.onEnd(() => hold.release())
     const timer = this.#timer(late)
-    const shape = new JsonShape(this.#options.maxMessages)
+    const shape = bodyShape(this.#options.maxMessages)
     const told = Number(request.headers.get('content-length'))
     const blocks = new Blocks(hold, told, this.#options.maxBodyBytes)
     const signal = AbortSignal.any([exchange.signal, late.signal])

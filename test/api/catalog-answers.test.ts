@@ -26,6 +26,9 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true })
 })
 
+const list = (count: number, piece: (i: number) => string) =>
+  Array.from({ length: count }, (_, i) => piece(i)).join()
+
 async function mirror(answer: RequestListener): Promise<string> {
   server = createServer(answer)
   await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve))
@@ -76,7 +79,7 @@ describe('a catalog', () => {
     expect(asked).toBe(4)
   })
 
-  test('has sizes that are positive integers, checksums that are not empty, and no depths', async () => {
+  test('has sizes that are positive integers, and checksums that are not empty', async () => {
     const file = join(folder, 'list.json')
     const read = (json: string) => {
       writeFileSync(file, json)
@@ -87,10 +90,43 @@ describe('a catalog', () => {
       expect((await read(JSON.stringify([{ filename, filesize }])))[0]?.filesize).toBeUndefined()
     for (const md5sum of [null, ''])
       expect((await read(JSON.stringify([{ filename, md5sum }])))[0]?.md5sum).toBeUndefined()
-    const deep = `{"filename":"deep.gguf","x":${'['.repeat(200_000)}${']'.repeat(200_000)}}`
-    expect(await read(`[${deep},{"filename":"a.gguf"}]`)).toHaveLength(1)
-    for (const json of [deep, `[${deep}]`])
-      await expect(read(json)).rejects.toMatchObject({ code: 'ERR_MODEL_CONFIG' })
+  })
+
+  test.each([
+    ['depths', /inside each other/, `[{"filename":"a.gguf","x":${'['.repeat(20)}${']'.repeat(20)}}]`],
+    ['depths that never end', /inside each other/, '['.repeat(1_000_000)],
+    ['names', /more than \d+ names/, `[{"filename":"a.gguf",${list(50_000, (i) => `"k${i}":0`)}}]`],
+    ['entries', /more than \d+ names/, `[${list(50_000, () => '{"filename":"a.gguf"}')}]`],
+    ['numbers', /more than \d+ numbers/, `[{"filename":"a.gguf"},${list(60_000, () => '0')}]`],
+  ])('of more %s than any list has is refused, in a file and from a server', async (_, why, json) => {
+    const refused = { code: 'ERR_MODEL_CONFIG', message: expect.stringMatching(why) }
+    const file = join(folder, 'list.json')
+    writeFileSync(file, json)
+    await expect(GPT4All.listModels({ file })).rejects.toMatchObject(refused)
+    const url = await mirror((_, response) => response.end(json))
+    await expect(GPT4All.listModels({ url, logger })).rejects.toMatchObject(refused)
+  })
+
+  test('is checked while the event loop turns', async () => {
+    const file = join(folder, 'list.json')
+    writeFileSync(file, `[{"filename":"a.gguf"},${list(21_000, () => '0')}]`)
+    let turns = 0
+    let isOver = false
+    const turn = () => {
+      turns++
+      if (!isOver) setImmediate(turn)
+    }
+    const read = GPT4All.listModels({ file })
+    turn()
+    expect(await read.finally(() => (isOver = true))).toHaveLength(1)
+    expect(turns).toBeGreaterThan(40)
+  })
+
+  test('of four hundred models, each with as much to say as those of GPT4All, is a list', async () => {
+    const entry = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`field${i}`, 'something']))
+    const models = Array.from({ length: 400 }, (_, i) => ({ ...entry, filename: `${i}.gguf` }))
+    const url = await mirror((_, response) => response.end(JSON.stringify(models)))
+    expect(await GPT4All.listModels({ url, logger })).toHaveLength(400)
   })
 })
 

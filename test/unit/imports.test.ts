@@ -6,7 +6,7 @@ const src = join(import.meta.dirname, '..', '..', 'src')
 
 /** Floors of the house, lowest first: a file imports from its own floor and those below. */
 const FLOORS = [
-  /^(aborts|errors|logger|queue|checks|cache-folder|regular-file|whole-file|options|compute-options|distribution-options|generate-options|printable|version)\.ts$/,
+  /^(aborts|errors|logger|queue|checks|cache-folder|json-shape|regular-file|whole-file|options|compute-options|distribution-options|generate-options|printable|version)\.ts$/,
   /^(native|models|engine|chat)\//,
   /^isolated\/|^(gpt4all|open-model|conversation|generation|generation-result|generation-run|chat-session|loaded-model|start-engine|model-files|model-files-options|embed4all)\.ts$/,
   /^index\.ts$/,
@@ -15,7 +15,7 @@ const FLOORS = [
 /** What hosts may import of the library. */
 const FACE = 'index.ts'
 /** And what stands on Node.js alone: another copy of it in their bundle is as good. */
-const LEAVES = ['regular-file.ts', 'whole-file.ts']
+const LEAVES = ['json-shape.ts', 'regular-file.ts', 'whole-file.ts']
 
 type Edge = { readonly from: string; readonly to: string; readonly typeOnly: boolean }
 

@@ -5,7 +5,7 @@ import { typedOnly } from '../target.ts'
 
 /** Catalogs as servers send them, and entries that lie beside models. */
 export const fuzz = (data: Buffer) =>
-  typedOnly(() => named(parseCatalog(data.toString(), 'a catalog'), 'a catalog'))
+  typedOnly(async () => named(await parseCatalog(data, 'a catalog'), 'a catalog'))
 
 const ENTRY = {
   filename: 'a.gguf',

@@ -1,0 +1,69 @@
+/** What a JSON text may be made of, so that parsing it holds the event loop for some milliseconds only, however many bytes it has. */
+export type JsonLimits = {
+  /** Arrays and objects inside each other. */
+  readonly depth: number
+  /** Names, texts, objects and arrays: each costs V8 up to 3 µs. */
+  readonly parts: number
+  /** And `true`, `false` and `null`. */
+  readonly numbers: number
+}
+
+const [QUOTE, COMMA, BACKSLASH, OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = Buffer.from('",\\[]{}')
+
+/** Counts what a JSON text is made of, as its bytes come. */
+export class JsonShape {
+  readonly #limits: JsonLimits
+  readonly #refuse: (what: string) => Error
+  #depth = 0
+  #parts = 0
+  #commas = 0
+  #isInText = false
+  #isEscaped = false
+
+  /** `refuse` makes the error of a text that has `more than 5 numbers`. */
+  constructor(limits: JsonLimits, refuse: (what: string) => Error) {
+    this.#limits = limits
+    this.#refuse = refuse
+  }
+
+  /** @throws what `refuse` makes, where there is more than the limits allow */
+  add(bytes: Uint8Array): void {
+    // Plain variables: this runs for every byte.
+    let [depth, parts, commas, isInText, isEscaped] = [0, 0, 0, this.#isInText, this.#isEscaped]
+    let deepest = 0
+    for (let i = 0; i < bytes.length; i++) {
+      const byte = bytes[i]
+      if (isInText) {
+        if (isEscaped) isEscaped = false
+        else if (byte === BACKSLASH) isEscaped = true
+        else if (byte === QUOTE) isInText = false
+      } else if (byte === QUOTE) {
+        isInText = true
+        parts++
+      } else if (byte === COMMA) commas++
+      else if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
+        parts++
+        if (++depth > deepest) deepest = depth
+      } else if (byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) depth--
+    }
+    const most = this.#depth + deepest
+    this.#depth += depth
+    this.#parts += parts
+    this.#commas += commas
+    this.#isInText = isInText
+    this.#isEscaped = isEscaped
+    const { depth: mostDepth, parts: mostParts, numbers } = this.#limits
+    if (most > mostDepth) throw this.#refuse(`more than ${mostDepth} arrays and objects inside each other`)
+    if (this.#parts > mostParts) throw this.#refuse(`more than ${mostParts} names, texts, arrays and objects`)
+    if (this.#commas > numbers + mostParts) throw this.#refuse(`more than ${numbers} numbers`)
+  }
+}
+
+/**
+ * The value of a JSON text from elsewhere: `JSON.parse()`, where it is made of no more than `limits` allow.
+ * @throws {SyntaxError} where it is no JSON; what `refuse` makes, where there is too much in it
+ */
+export function parseWithin(text: Buffer, limits: JsonLimits, refuse: (what: string) => Error): unknown {
+  new JsonShape(limits, refuse).add(text)
+  return JSON.parse(text.toString('utf8').replace(/^\uFEFF/, ''))
+}
