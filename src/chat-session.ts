@@ -143,7 +143,7 @@ export class ChatSession {
    * with it, also in another process of this user on this machine; elsewhere it takes the messages and evaluates them anew.
    * JSON, with `state` followed by what the cache holds. There is never half a file.
    *
-   * @throws {SessionFileError} `ERR_SESSION_FILE` where it cannot be written, or is longer than 64 MiB beside the state
+   * @throws {SessionFileError} `ERR_SESSION_FILE` where it cannot be written, or is longer than 16 MiB beside the state
    */
   async save(file: string, options?: SaveOptions): Promise<SavedSession> {
     if (typeof file !== 'string' || file === '') throw optionError('file', 'the path of a file', file)

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setImmediate as nextTurnOfLoop } from 'node:timers/promises'
 import { SessionFileError } from '../errors.ts'
+import { type JsonLimits, JsonShape } from '../json-shape.ts'
 import { RegularFile, withFileSync } from '../regular-file.ts'
 import { besides, writeWhole } from '../whole-file.ts'
 import { type ChatMessage, checkMessages } from './template.ts'
@@ -10,11 +11,15 @@ const FORMAT = 'gpt4all-ts session'
 const BEGINNING = `{"format":"${FORMAT}"`
 const VERSION = 1
 const LINE_FEED = 0x0a
+const END = 0x7d // }
 const CHUNK = 2 ** 16
-/** Longer than any conversation: what has no line feed by then is another kind of file. */
-const MOST_JSON = 2 ** 26
-/** Objects and arrays in it: parsed, each takes fifty times the byte that it may be written with. */
-const MOST_PARTS = 2 ** 20
+/**
+ * Longer than conversations of half a million tokens: what has no line feed by then is another kind of file. A file is read while
+ * nothing else can happen, and may be a stranger's.
+ */
+const MOST_JSON = 2 ** 24
+/** Room for 13,000 messages, and twice for a context of half a million tokens. */
+const LIMITS: JsonLimits = { depth: 8, parts: 100_000, numbers: 1_000_000 }
 /** Of a state, hashed before the event loop goes on. */
 const PIECE = 2 ** 22
 
@@ -58,16 +63,21 @@ export type SavedFile = {
   /** Of `chat`. */
   readonly sha256: string
   /** Of `sha256`, by who has saved it; whatever the file says. */
-  readonly signature: unknown
+  readonly signature: string
   /** Where the state begins. */
   readonly stateAt: number
 }
 
-/** The first line of the file; `sign` is how the hash of `chat` is signed. */
+/**
+ * The first line of the file; `sign` is how the hash of `chat` is signed. What is hashed is the text as it lies in the file, so that
+ * it can be compared before anything of it is parsed.
+ */
 export async function headOf(chat: SavedChat, sign: (sha256: string) => Promise<string>): Promise<Buffer> {
-  const sha256 = hashOf(JSON.stringify(chat))
+  const text = Buffer.from(JSON.stringify(chat))
+  const sha256 = hashOf(text)
   const signature = await sign(sha256)
-  return Buffer.from(`${JSON.stringify({ format: FORMAT, version: VERSION, sha256, signature, chat })}\n`)
+  const envelope = JSON.stringify({ format: FORMAT, version: VERSION, sha256, signature })
+  return Buffer.concat([Buffer.from(`${envelope.slice(0, -1)},"chat":`), text, Buffer.from('}\n')])
 }
 
 /** The hash of a state, which may be large. */
@@ -89,6 +99,7 @@ export async function writeSaved(
 ): Promise<void> {
   try {
     if (head.length > MOST_JSON) throw new Error('it would be longer than what can be read again')
+    new JsonShape(LIMITS, (what) => new Error(`it would have ${what}`)).add(head)
     await writeWhole(file, state ? [head, state] : [head], { isSynced: true, making })
   } catch (error) {
     throw new SessionFileError(`${file} cannot be written: ${(error as Error).message}`, file, {
@@ -100,16 +111,10 @@ export async function writeSaved(
 /** The conversation in `file`. Of its JSON only: `readState()` reads the rest. @throws {SessionFileError} */
 export function readSaved(file: string): SavedFile {
   const line = readLine(file)
-  const { format, version, sha256, signature, chat } = parse(file, line)
-  if (format !== FORMAT) throw notSaved(file)
-  if (version !== VERSION) {
-    const told = typeof version === 'number' ? `version ${version}` : 'no known version'
-    throw new SessionFileError(
-      `${file} is of ${told} of the format; this library reads version ${VERSION}.`,
-      file,
-    )
-  }
-  if (typeof sha256 !== 'string' || sha256 !== hashAgain(chat)) throw damaged(file, 'its checksum is another')
+  const { chatAt, sha256, signature } = envelopeOf(file, line)
+  const text = line.subarray(chatAt, -1)
+  if (sha256 !== hashOf(text)) throw damaged(file, 'its checksum is another')
+  const chat = parse(file, text)
   check(file, chat as SavedChat)
   return { chat: chat as SavedChat, sha256, signature, stateAt: line.length + 1 }
 }
@@ -167,11 +172,34 @@ const unreadable = (file: string) => (why: string, cause?: NodeJS.ErrnoException
   new SessionFileError(`${file} ${why}.`, file, { cause })
 
 type Envelope = {
-  readonly format?: unknown
-  readonly version?: unknown
-  readonly sha256?: unknown
-  readonly signature?: unknown
-  readonly chat?: unknown
+  readonly sha256: string
+  readonly signature: string
+  /** Where the text of the conversation begins in the line. */
+  readonly chatAt: number
+}
+
+/** Files from before there were signatures have none; strangers may have written anything for one. */
+const ENVELOPE = /^"version":1,"sha256":"([0-9a-f]{64})",(?:"signature":(?:"(\w{0,99})"|[^,]{0,99}),)?"chat":/
+/** More than it takes. */
+const MOST_ENVELOPE = 512
+
+/** What stands around the conversation, as `headOf()` writes it. */
+function envelopeOf(file: string, line: Buffer): Envelope {
+  const beginning = line.toString('latin1', 0, MOST_ENVELOPE)
+  if (!beginning.startsWith(`${BEGINNING},`)) throw notSaved(file)
+  const behind = beginning.slice(BEGINNING.length + 1)
+  const version = /^"version":(\d{1,9})\b/.exec(behind)?.[1]
+  if (version !== String(VERSION)) {
+    const told = version === undefined ? 'no known version' : `version ${version}`
+    throw new SessionFileError(
+      `${file} is of ${told} of the format; this library reads version ${VERSION}.`,
+      file,
+    )
+  }
+  const [found = '', sha256, signature = ''] = ENVELOPE.exec(behind) ?? []
+  if (sha256 === undefined) throw damaged(file, 'it has no checksum')
+  if (line.at(-1) !== END) throw damaged(file, 'its end is another')
+  return { sha256, signature, chatAt: BEGINNING.length + 1 + found.length }
 }
 
 function notSaved(file: string, cause?: unknown): SessionFileError {
@@ -179,27 +207,13 @@ function notSaved(file: string, cause?: unknown): SessionFileError {
   return new SessionFileError(message, file, { cause })
 }
 
-function parse(file: string, line: Buffer): Envelope {
-  if (partsOf(line) > MOST_PARTS) throw damaged(file, 'it has more parts than any conversation')
+function parse(file: string, text: Buffer): unknown {
+  new JsonShape(LIMITS, (what) => damaged(file, `it has ${what}, as no conversation does`)).add(text)
   try {
-    const saved: unknown = JSON.parse(line.toString())
-    return typeof saved === 'object' && saved !== null ? saved : {}
+    return JSON.parse(text.toString())
   } catch (error) {
     throw notSaved(file, error)
   }
-}
-
-/** Objects and arrays in a line of JSON. */
-function partsOf(line: Buffer): number {
-  let parts = 0
-  for (let at = 0, isText = false; at < line.length; at++) {
-    const byte = line[at]
-    if (byte === 0x22) isText = !isText
-    else if (isText)
-      at += byte === 0x5c ? 1 : 0 // what a backslash stands before is text too
-    else if (byte === 0x7b || byte === 0x5b) parts++
-  }
-  return parts
 }
 
 // A checksum is no proof that we wrote it.
@@ -241,15 +255,6 @@ function damaged(file: string, reason: string): SessionFileError {
   return new SessionFileError(`${file} is damaged: ${reason}.`, file)
 }
 
-/** Of what was parsed; `undefined` where that cannot be written again: it is nested too deep. */
-function hashAgain(chat: unknown): string | undefined {
-  try {
-    return hashOf(JSON.stringify(chat) ?? '')
-  } catch {
-    return undefined
-  }
-}
-
-function hashOf(text: string): string {
+function hashOf(text: Buffer): string {
   return createHash('sha256').update(text).digest('hex')
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFile
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
-import { headOf, readSaved } from '../../src/chat/saved-file.ts'
+import { headOf, readSaved, type SavedChat, writeSaved } from '../../src/chat/saved-file.ts'
 import { sign } from '../../src/chat/session-key.ts'
 import { type ChatSession, GPT4All, type ModelOptions } from '../../src/index.ts'
 import { EMBEDDED } from '../support/models.ts'
@@ -196,6 +196,33 @@ describe('a file that is no saved session', () => {
       truncateSync(file, 2 ** 40)
       expect(() => model.chatSession({ restore: file })).toThrow(expect.objectContaining(refused))
     }
+  })
+
+  test.each<[string, (chat: SavedChat) => object]>([
+    ['fields', () => Object.fromEntries(Array.from({ length: 200_000 }, (_, i) => [`name${i}`, 0]))],
+    ['numbers', (chat) => ({ record: { ...chat.record, tokens: Array(3_000_000).fill(1) } })],
+    ['messages', () => ({ messages: Array(50_000).fill({ role: 'user', content: 'Hi' }) })],
+    ['text', () => ({ messages: [{ role: 'user', content: 'x'.repeat(2 ** 25) }] })],
+    ['arrays in arrays', () => ({ more: [[[[[[[[[[]]]]]]]]]] })],
+  ])('is refused with more %s than any conversation has, and not written', async (_, more) => {
+    const file = newFile()
+    const model = await open()
+    await model.chatSession().save(file)
+    const { chat } = readSaved(file)
+    const logger = { debug() {}, info() {}, warn() {}, error() {} }
+    const head = await headOf({ ...chat, ...more(chat) }, (sha256) => sign(sha256, logger))
+    await expect(writeSaved(file, head, undefined)).rejects.toMatchObject(refused)
+    expect(readSaved(file).chat).toEqual(chat)
+    writeFileSync(file, head)
+    expect(() => model.chatSession({ restore: file })).toThrow(expect.objectContaining(refused))
+  })
+
+  test('is compared with its checksum before any of it is parsed', async () => {
+    const file = newFile()
+    const model = await open()
+    await model.chatSession().save(file)
+    writeFileSync(file, readFileSync(file, 'utf8').replace('"messages":[]', '"messages":[['))
+    expect(() => model.chatSession({ restore: file })).toThrow(/its checksum is another/)
   })
 
   test('but claims more of the cache than the model has, is evaluated anew, without that', async () => {
