@@ -6,6 +6,7 @@ import type {
   GenerationResult,
   GPT4All,
 } from '../index.ts'
+import { type JsonLimits, parseWithin } from '../json-shape.ts'
 import { RegularFile } from '../regular-file.ts'
 import { writeWhole } from '../whole-file.ts'
 import { table } from './terminal.ts'
@@ -153,11 +154,12 @@ const counted = ({ length }: readonly ChatMessage[]) => `${length} ${length === 
 /** The beginning of what the library itself saves. */
 const OF_LIBRARY = '{"format":"gpt4all-ts session"'
 
-/** Longer than any conversation. */
-const MOST_BYTES = 2 ** 28
+/** Longer than any conversation, as for what the library saves. */
+const MOST_BYTES = 2 ** 24
+const LIMITS: JsonLimits = { depth: 16, parts: 100_000, numbers: 10_000 }
 
-/** The text of a file; `undefined` where the library reads it itself, as it has bytes of a cache in it. */
-async function conversationIn(path: string): Promise<string | undefined> {
+/** The bytes of a file; `undefined` where the library reads it itself, as it has bytes of a cache in it. */
+async function conversationIn(path: string): Promise<Buffer | undefined> {
   const file = await RegularFile.open(path, (why, cause) =>
     cause?.code === 'ENOENT' ? cause : new Error(`${path} ${why}.`),
   )
@@ -165,7 +167,7 @@ async function conversationIn(path: string): Promise<string | undefined> {
     const beginning = Buffer.alloc(OF_LIBRARY.length)
     await file.fill(beginning, 0)
     if (beginning.toString() === OF_LIBRARY) return undefined
-    return (await file.readAll(MOST_BYTES)).toString('utf8')
+    return await file.readAll(MOST_BYTES)
   } finally {
     await file.close()
   }
@@ -177,7 +179,7 @@ async function restored(model: GPT4All, file: string): Promise<ChatSession> {
   if (text === undefined) return model.chatSession({ restore: file })
   let saved: { messages?: unknown } | unknown[] | null
   try {
-    saved = JSON.parse(text)
+    saved = parseWithin(text, LIMITS, (what) => new Error(`it has ${what}`)) as typeof saved
   } catch (error) {
     throw new Error(`${file} is no saved conversation: ${(error as Error).message}`)
   }

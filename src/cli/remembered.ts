@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { defaultModelPath, ModelError } from '../index.ts'
+import { defaultModelPath, ModelError, printableLine } from '../index.ts'
 import { type JsonLimits, parseWithin } from '../json-shape.ts'
 import { readBytes } from '../regular-file.ts'
 import { writeWhole } from '../whole-file.ts'
@@ -12,7 +12,7 @@ import { embeddedModel, usable } from './models-folder.ts'
 type Remembered = { readonly model?: string; readonly inputs?: readonly string[] }
 
 const MOST_BYTES = 16 * 2 ** 20
-const LIMITS: JsonLimits = { depth: 8, parts: 5000, numbers: 100 }
+const LIMITS: JsonLimits = { depth: 4, parts: 5000, numbers: 100 }
 
 const file = () =>
   join(process.env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'gpt4all-ts', 'cli.json')
@@ -20,10 +20,20 @@ const file = () =>
 export async function remembered(): Promise<Remembered> {
   try {
     const refuse = (why: string) => new Error(why)
-    const found = parseWithin(await readBytes(file(), MOST_BYTES, refuse), LIMITS, refuse) as Remembered
-    return typeof found === 'object' && found !== null ? found : {}
+    return sound(parseWithin(await readBytes(file(), MOST_BYTES, refuse), LIMITS, refuse))
   } catch {
     return {} // the first time, or it was damaged
+  }
+}
+
+/** Of what lies there, which anybody may have written: texts, such as a terminal may be given. */
+function sound(found: unknown): Remembered {
+  const { model, inputs } = (found ?? {}) as Record<keyof Remembered, unknown>
+  return {
+    ...(typeof model === 'string' && { model }),
+    ...(Array.isArray(inputs) && {
+      inputs: inputs.filter((input) => typeof input === 'string').map(printableLine),
+    }),
   }
 }
 

@@ -237,6 +237,14 @@ describe('gpt4all-ts chat', () => {
     expect((await chat(['What is my name?'], '--load', file)).stdout).toContain('Ada')
   })
 
+  test('loads no file with more in it than any conversation has', async () => {
+    const file = join(home, 'large.json')
+    await writeFile(file, JSON.stringify(Array(50_000).fill({ role: 'user', content: '' })))
+    const { code, stderr } = await chat([], '--load', file)
+    expect(code).toBe(1)
+    expect(stderr).toContain('is no saved conversation: it has more than')
+  })
+
   test('knows its other commands, and says so on stderr', async () => {
     const { stdout, stderr } = await chat([
       '/help',

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
 import { ENV, home, program } from '../support/cli.ts'
@@ -117,6 +118,25 @@ describe.skipIf(!hasTmux)('a chat in a terminal', () => {
     await second.shows(/^> *$/m)
     second.keys('Up')
     await second.shows(/^> Count from 1 to 3\./m)
+  })
+
+  test('remembers texts only, and shows what a terminal would obey in them', async () => {
+    const state = join(home, 'forged state')
+    const file = join(state, 'gpt4all-ts', 'cli.json')
+    mkdirSync(dirname(file), { recursive: true })
+    for (const [inputs, line] of [
+      [['\u001b[2Jbefore\nbehind', 5, null, ['x']], /^> \\u001b\[2Jbefore\\u000abehind$/m],
+      [{ length: 1e9 }, /^> *$/m],
+      [7, /^> *$/m],
+    ] as const) {
+      writeFileSync(file, JSON.stringify({ model: 5, inputs }))
+      const { shows, keys } = terminal(CHAT, { XDG_STATE_HOME: state })
+      await shows(/^> *$/m)
+      keys('Up')
+      await shows(line)
+      keys('C-u', 'C-d')
+      await shows(/ended with 0/)
+    }
   })
 
   test('takes lines that are pasted together as one message', async () => {
