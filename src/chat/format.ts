@@ -5,6 +5,7 @@ import { translateFailure } from '../native/failures.ts'
 import type { NativeBinding, NativeChatTemplate, NativeModel } from '../native/types.ts'
 import {
   type ChatMessage,
+  checkTemplateLength,
   DEFAULT_PROMPT_TEMPLATE,
   openTemplate,
   type PromptFormat,
@@ -88,16 +89,18 @@ export const AS_IT_IS = {
 } as const
 
 function pattern(template: string): PromptFormat {
+  checkTemplateLength(template)
   return { kind: 'pattern', source: template, ...parsePattern(template) }
 }
 
 async function jinja(source: string, { binding, model }: FormatSources): Promise<PromptFormat> {
+  checkTemplateLength(source)
   let template: NativeChatTemplate
   try {
     template = new binding.ChatTemplate(model, source)
   } catch (error) {
     throw translateFailure(error, 'The model')
   }
-  await openTemplate(template)
+  await openTemplate(template, source)
   return { kind: 'jinja', source, template }
 }

@@ -1,7 +1,7 @@
 import { abortOf } from '../aborts.ts'
 import type { TemplateEntry } from '../models/catalog-entry.ts'
 import { AS_IT_IS, chooseFormat, type FormatSources, SAMPLE } from './format.ts'
-import { type PromptFormat, render, type TemplateOptions } from './template.ts'
+import { checkTemplateLength, type PromptFormat, render, type TemplateOptions } from './template.ts'
 
 /** Formats that are kept; a program uses one or two. */
 const MOST_FORMATS = 16
@@ -20,7 +20,9 @@ export class PromptFormats {
     this.#sources = sources
   }
 
-  get(options: TemplateOptions): Promise<PromptFormat> {
+  async get(options: TemplateOptions): Promise<PromptFormat> {
+    // Before a copy of it becomes a key.
+    for (const template of [options.promptTemplate, options.chatTemplate]) checkTemplateLength(template)
     const key = JSON.stringify([options.promptTemplate, options.chatTemplate])
     let format = this.#made.get(key)
     if (!format) {

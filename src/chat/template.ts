@@ -1,4 +1,4 @@
-import { optionError } from '../errors.ts'
+import { optionError, TemplateError } from '../errors.ts'
 import { nativeCode, translateFailure } from '../native/failures.ts'
 import { settled } from '../native/job.ts'
 import type { NativeChatTemplate, NativeJob, NativeRenderedChat } from '../native/types.ts'
@@ -62,6 +62,18 @@ export const DEFAULT_PROMPT_TEMPLATE = '### Human:\n{0}\n\n### Assistant:\n'
 /** What `native/chat.cc` takes in a quick way has at most that many bytes, hence units. */
 const MOST_QUICK = 2 ** 18
 
+/** Far more than the longest that there are, which have some 100 KiB. */
+const MOST_TEMPLATE = 2 ** 20
+/** Larger ones are parsed and rendered on the addon's own thread, whatever is rendered. Units. */
+const MOST_QUICK_TEMPLATE = 2 ** 16
+
+/** @throws {TemplateError} `ERR_TEMPLATE` when `template` is longer than any that is used */
+export function checkTemplateLength(template: string | undefined): void {
+  if (template === undefined || template.length <= MOST_TEMPLATE) return
+  const message = `The template has ${template.length} characters; it may have ${MOST_TEMPLATE}.`
+  throw new TemplateError(message)
+}
+
 const ROLES: readonly string[] = ['system', 'user', 'assistant']
 
 /** @throws {TypeError} `ERR_OPTION` unless it has one `{0}` or `%1`, and at most one `%2` behind it */
@@ -89,9 +101,9 @@ export function parsePattern(template: string): Pattern {
  * Reads a Jinja template.
  * @throws {TemplateError} `ERR_TEMPLATE` when it is none
  */
-export function openTemplate(template: NativeChatTemplate): Promise<void> {
+export function openTemplate(template: NativeChatTemplate, source: string): Promise<void> {
   return quickly(
-    0,
+    sizeOf(source),
     () => template.open(),
     () => template.openLater(),
     undefined,
@@ -124,8 +136,8 @@ export async function render(
     enableThinking,
     ...(reasoning && { preserveReasoning: reasoning === 'keep' }),
   }
-  const { template } = format
-  const size = params.messages.reduce((sum, { content }) => sum + content.length, 0)
+  const { template, source } = format
+  const size = params.messages.reduce((sum, { content }) => sum + content.length, sizeOf(source))
   const rendered = await quickly(
     size,
     () => template.render(params),
@@ -157,6 +169,8 @@ async function quickly<T>(
     throw translateFailure(error, 'Rendering')
   }
 }
+
+const sizeOf = (template: string) => (template.length > MOST_QUICK_TEMPLATE ? Number.POSITIVE_INFINITY : 0)
 
 function renderPattern(
   { before, between, after }: Pattern,

@@ -89,6 +89,11 @@ describe('the templates of a catalog entry', () => {
     // Beside the model it only is not used.
     expect(await promptWith({ 'tiny.gguf.json': { chatTemplate: '{% if %}' } })).toBe(own)
     expect(lines).toEqual([expect.stringContaining('gives way')])
+    for (const long of [{ chatTemplate: SHOUT.padEnd(2e6) }, { promptTemplate: '{0}'.padEnd(2e6) }]) {
+      expect(await promptWith({ 'tiny.gguf.json': long })).toBe(own)
+      expect(lines).toEqual([expect.stringContaining('2000000 characters')])
+      await expect(named(long)).rejects.toMatchObject({ code: 'ERR_TEMPLATE' })
+    }
   })
 
   test('are found beside odd entries, others of that name, and behind a byte order mark', async () => {

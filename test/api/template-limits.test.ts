@@ -1,3 +1,4 @@
+import { setImmediate as setTurn } from 'node:timers'
 import { setImmediate } from 'node:timers/promises'
 import { afterAll, expect, test } from 'vitest'
 import { GPT4All } from '../../src/index.ts'
@@ -28,6 +29,29 @@ test.each([
     expect(await render(template)).toBe('Hi')
   },
 )
+
+test('a template of more than 1 MiB is a TemplateError, of either kind', async () => {
+  const long = 'x'.repeat(2 ** 20)
+  const refused = { name: 'TemplateError', code: 'ERR_TEMPLATE', message: expect.stringContaining('1048576') }
+  await expect(render(`${long}{{ messages[0].content }}`)).rejects.toMatchObject(refused)
+  for (const options of [{ chatTemplate: `${long}!` }, { promptTemplate: `${long}{0}` }])
+    await expect(model.chatSession(options).generate('Hi')).rejects.toMatchObject(refused)
+  const content = '{{ messages[0].content }}'
+  expect(await render(long.slice(content.length) + content)).toHaveLength(2 ** 20 - content.length + 2)
+})
+
+test('the event loop goes on while a long template is parsed, and rendered', async () => {
+  let turns = 0
+  let isOver = false
+  const turn = () => {
+    turns++
+    if (!isOver) setTurn(turn)
+  }
+  const long = render('{{ messages[0].content }}'.repeat(40_000))
+  turn()
+  expect(await long.finally(() => (isOver = true))).toBe('Hi'.repeat(40_000))
+  expect(turns).toBeGreaterThan(100)
+})
 
 test('the event loop goes on meanwhile, and whoever asks may give up', async () => {
   const endless = '{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}'

@@ -287,6 +287,13 @@ describe('readGguf() refuses a header that', () => {
     return expectDamaged(llama().raw('x', string), /"x" claims \d+ bytes, but only/)
   })
 
+  test.each(['', '.tool_use'])('brings a chat template (%s) longer than any', (name) =>
+    expectDamaged(
+      llama().set(`tokenizer.chat_template${name}`, 'string', 'x'.repeat(2 ** 20 + 1)),
+      /chat_template.* claims 1048577 bytes, more than any real one has/,
+    ),
+  )
+
   test.each([0, 3, 48])('is aligned to %i', (alignment) =>
     expectDamaged(llama().set('general.alignment', 'u32', alignment), /power of two/),
   )

@@ -3,7 +3,7 @@ import { type Refuse, RegularFile } from '../../regular-file.ts'
 import { isOldMagic } from '../old-magics.ts'
 
 const CHUNK_BYTES = 1024 * 1024
-/** llama.cpp takes 1 GiB; the longest real ones are chat templates of some 100 KiB. */
+/** llama.cpp takes 1 GiB. */
 export const MAX_STRING_BYTES = 16 * 1024 * 1024
 /** Real ones have some 20 MiB. A file with holes takes no room on the disk, however long it says it is. */
 const MAX_HEADER_BYTES = 2 ** 30
@@ -130,22 +130,21 @@ export class ByteReader {
     return this.bytes.toString('utf8', this.at - count, this.at)
   }
 
-  async string(what: string): Promise<string> {
+  async string(what: string, most = MAX_STRING_BYTES): Promise<string> {
     if (!this.has(8)) await this.need(8, `the length of ${what}`)
     const length = this.u64()
-    this.checkString(length, what)
+    this.checkString(length, what, most)
     if (!this.has(length)) await this.need(length, what)
     return this.utf8(length)
   }
 
-  checkString(length: number, what: string): void {
+  checkString(length: number, what: string, most = MAX_STRING_BYTES): void {
     if (length > this.remaining)
       throw damaged(
         this.path,
         `${what} claims ${length} bytes, but only ${this.remaining} are left in the file`,
       )
-    if (length > MAX_STRING_BYTES)
-      throw damaged(this.path, `${what} claims ${length} bytes, more than any real one has`)
+    if (length > most) throw damaged(this.path, `${what} claims ${length} bytes, more than any real one has`)
   }
 
   /** Whether `count` more bytes can belong to a header. */

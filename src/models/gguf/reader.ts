@@ -63,6 +63,10 @@ type ScanFor = (key: string, count: number) => StringScan | undefined
 
 const MAX_NUMERIC_ARRAY_BYTES = 16 * 1024 * 1024
 const MAX_KEPT_STRINGS = 64
+/** The longest real ones have some 100 KiB. Whoever asks for a prompt parses it, and llama.cpp copies it for each analysis. */
+const MAX_TEMPLATE_BYTES = 2 ** 20
+/** There may be several, each with its name behind that. */
+const TEMPLATES = 'tokenizer.chat_template'
 /** llama.cpp compares each key, and each tensor name, with all before it: without a limit that is a hang. */
 const MAX_KEYS = 16_384
 const MAX_TENSORS = 65_536
@@ -157,13 +161,15 @@ async function readScalar(
   type: Exclude<GgufValueType, 'array'>,
   key: string,
 ): Promise<GgufScalar> {
-  if (type === 'string') return bytes.string(`the value of "${key}"`)
+  if (type === 'string') return bytes.string(`the value of "${key}"`, mostBytesOf(key))
   const numeric = NUMERIC[type]
   await bytes.need(numeric.bytes, `the value of "${key}"`)
   const value = numeric.read(bytes.bytes, bytes.at)
   bytes.at += numeric.bytes
   return value
 }
+
+const mostBytesOf = (key: string) => (key.startsWith(TEMPLATES) ? MAX_TEMPLATE_BYTES : undefined)
 
 async function readArray(bytes: ByteReader, key: string, scanFor: ScanFor): Promise<GgufValue> {
   await bytes.need(12, `the value of "${key}"`)
