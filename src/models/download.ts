@@ -130,8 +130,9 @@ class Download {
     if (!note || !isSame) return this.#restart(part)
     this.#etag = isSameUrl ? strongEtag(note.etag) : undefined
     this.#size = size ?? note.size
+    // A file of holes may claim any length: too long a one is not read.
+    if (this.#size !== undefined && (await part.left()) > this.#size) return this.#restart(part)
     await part.resume(this.#request)
-    if (this.#size !== undefined && part.length > this.#size) await this.#restart(part)
   }
 
   async #restart(part: PartFile): Promise<void> {

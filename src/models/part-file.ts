@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto'
-import { constants } from 'node:fs'
+import { constants, type Stats } from 'node:fs'
 import { type FileHandle, lstat, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { type JsonLimits, parseWithin } from '../json-shape.ts'
@@ -63,11 +63,17 @@ export class PartFile {
     return this.#length
   }
 
+  /** Bytes that an earlier download has left, and that nobody has looked at yet. */
+  async left(): Promise<number> {
+    return (await this.#file.stat()).size
+  }
+
   /** What an earlier download said of the bytes that lie there; `undefined` where there are none. */
   async note(): Promise<PartNote | undefined> {
-    const { size } = await this.#file.stat()
-    if (size === 0) return undefined
+    if ((await this.left()) === 0) return undefined
     try {
+      // Somebody else's might say that half of the file is all of it.
+      if (!(await isOwn(await lstat(this.#notePath), this.#notePath))) return undefined
       const refuse = (why: string) => new Error(why)
       const note = parseWithin(await readBytes(this.#notePath, MOST_NOTE, refuse), LIMITS_OF_NOTE, refuse)
       return isNote(note) ? note : undefined
@@ -87,7 +93,7 @@ export class PartFile {
     readonly signal: AbortSignal
     readonly onProgress: ((progress: Progress) => void) | undefined
   }): Promise<void> {
-    const { size } = await this.#file.stat()
+    const size = await this.left()
     this.#length = this.#hash ? await hashFile(this.#file, size, this.#hash, reading) : size
   }
 
@@ -178,7 +184,7 @@ async function openOwn(path: string): Promise<FileHandle | undefined> {
     const file = await open(path, FLAGS).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EACCES') throw error // such as that it is a folder
     })
-    if (file && (await isOwn(file, path))) return file
+    if (file && (await isOwn(await file.stat(), path))) return file
     await file?.close()
   }
   await rm(path)
@@ -186,8 +192,8 @@ async function openOwn(path: string): Promise<FileHandle | undefined> {
 }
 
 /** A single name, and an owner who may do with the folder as they like: others could write to it later. */
-async function isOwn(file: FileHandle, path: string): Promise<boolean> {
-  const [found, folder] = await Promise.all([file.stat(), stat(dirname(path))])
+async function isOwn(found: Stats, path: string): Promise<boolean> {
+  const folder = await stat(dirname(path))
   return found.isFile() && found.nlink === 1 && [process.geteuid?.(), folder.uid].includes(found.uid)
 }
 
@@ -196,7 +202,7 @@ function isNote(note: unknown): note is PartNote {
   if (typeof note !== 'object' || note === null) return false
   const { url, etag, size, digest } = note as Record<keyof PartNote, unknown>
   const areTexts = [url, etag, digest].every((text) => text === undefined || typeof text === 'string')
-  return areTexts && (size === undefined || Number.isSafeInteger(size))
+  return areTexts && (size === undefined || (Number.isSafeInteger(size) && (size as number) > 0))
 }
 
 export function lengthOf(pieces: readonly Uint8Array[]): number {

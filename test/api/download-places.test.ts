@@ -1,12 +1,17 @@
 import { spawn } from 'node:child_process'
 import {
   chmodSync,
+  chownSync,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
+  symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
@@ -185,6 +190,49 @@ describe('what an earlier download left', () => {
     await download(requestOf(hosted()))
     expect(server.requests.map(({ range }) => range)).toEqual([undefined])
     expect(readdirSync(folder)).toEqual(['model.gguf'])
+  })
+
+  test('is not read where it is longer than the file, however long it is', async () => {
+    left(bytes, { url: hosted(), digest })
+    truncateSync(join(folder, 'model.gguf.part'), 2 ** 40)
+    await download(requestOf(hosted(), { size: bytes.length }))
+    expect(server.requests.map(({ range }) => range)).toEqual([undefined])
+    expect(readdirSync(folder)).toEqual(['model.gguf'])
+  })
+
+  const half = { url: '', etag: '"x"', size: 1_000_000 }
+  test.each<[string, (note: string) => void]>([
+    ['has another name', (note) => linkSync(note, join(folder, 'other'))],
+    ...(process.platform === 'win32'
+      ? []
+      : [
+          [
+            'is a link',
+            (note) => {
+              renameSync(note, join(folder, 'other'))
+              symlinkSync('other', note)
+            },
+          ] satisfies [string, (note: string) => void],
+        ]),
+    ...(process.geteuid?.() === 0
+      ? [
+          ['is somebody else’s', (note) => chownSync(note, 65534, 65534)] satisfies [
+            string,
+            (note: string) => void,
+          ],
+        ]
+      : []),
+    ['tells no length that a file has', (note) => writeFileSync(note, JSON.stringify({ ...half, size: -1 }))],
+    [
+      'has far too much in it',
+      (note) => writeFileSync(note, JSON.stringify({ ...half, more: Array(20).fill('') })),
+    ],
+  ])('is not taken for the whole file by the word of a note that %s', async (_, change) => {
+    left(bytes.subarray(0, half.size), { ...half, url: hosted() })
+    change(join(folder, 'model.gguf.part.json'))
+    await download(requestOf(hosted(), { checksum: undefined }))
+    expect(server.requests.map(({ range }) => range)).toEqual([undefined])
+    expect(readFileSync(join(folder, 'model.gguf')).equals(bytes)).toBe(true)
   })
 
   test('is enough where it is whole', async () => {
