@@ -109,6 +109,9 @@ constexpr size_t kMostGrammarBytes = 256 << 10;
 
 constexpr size_t kMostQuickBytes = 256 << 10, kMostQuickMessages = 256;
 
+// Of a template's own text: the longest of llama.cpp's collection have some 30 KB.
+constexpr size_t kMostSourceBytes = 2 << 20;
+
 class PegGrammar : public ReplyGrammar {
  public:
   explicit PegGrammar(const common_chat_params& rendered) : params_(rendered) {
@@ -311,6 +314,10 @@ void ChatFormat::Open(Effort effort) {
     throw Failure("ERR_EFFORT", "another thread opens it");
   }
   if (parsed_) return;
+  if (source_.size() > kMostSourceBytes) throw Failure("ERR_TEMPLATE", "it is too long");
+  if (effort == Effort::kQuick && source_.size() > kMostQuickBytes) {
+    throw Failure("ERR_EFFORT", "it is a long template");
+  }
   const std::shared_ptr<const llama_model> model = model_.lock();
   if (has_model_ && !model) throw Failure("ERR_CLOSED", "The model is closed.");
   parsed_ = Limited(effort, {source_.size(), 0}, [&] {
