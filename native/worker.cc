@@ -115,7 +115,7 @@ void Worker::Settle(std::shared_ptr<Job> job, std::function<Napi::Value(Napi::En
         environment->Drop();
         job->owner.Reset();
         try {
-          if (!value) throw MakeError(env, "ERR_CLOSED", "The model is closed.");
+          if (!value) throw MakeError(env, "ERR_CLOSED", "The model or the template is closed.");
           job->deferred.Resolve(value(env));
         } catch (const Napi::Error& error) {
           job->deferred.Reject(error.Value());
