@@ -18,7 +18,7 @@ std::vector<ValuePtr> Arguments::Bind(const std::vector<std::string>& names, siz
       const auto found = std::find(keywords.begin(), keywords.end(), keyword->name);
       const auto place = static_cast<size_t>(found - keywords.begin());
       if (found == keywords.end() || bound[place]) {
-        throw TemplateError(name + "() cannot take the keyword argument '" + keyword->name + "'");
+        throw TemplateError(name + "() cannot take the keyword argument '" + Shortened(keyword->name) + "'");
       }
       bound[place] = keyword->value;
     } else if (next == keywords.size()) {

@@ -18,15 +18,22 @@ class Arguments {
   // `context` is the outermost, which lasts as long as any value.
   Arguments(Context& context, std::string name) : context(context), name(std::move(name)) {}
 
-  void Add(const ValuePtr& value) { all.push_back(value); }
+  void Add(const ValuePtr& value) {
+    constexpr size_t kAtOnce = 64;
+    all.push_back(value);
+    if (all.size() % kAtOnce == 0) holding_.Add(kAtOnce * sizeof(ValuePtr));
+  }
 
   // The arguments in the order of `names`, null where they are left out, of which the first `required` must
-  // not be. A name behind "/" can be used for a keyword argument, every name where there is no "/".
+  // not be. Names before "/" are no keywords; where there is no "/", each name is one.
   std::vector<ValuePtr> Bind(const std::vector<std::string>& names, size_t required = 1) const;
 
   Context& context;
   const std::string name;
   std::vector<ValuePtr> all;  // keyword arguments among them
+
+ private:
+  Holding holding_;
 };
 
 inline bool IsGiven(const ValuePtr& value) {

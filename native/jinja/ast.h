@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -11,32 +12,49 @@
 
 namespace jinja {
 
+// How rendering goes on behind a node: to the next one, or out of the loop around, or to its next item.
+enum class Flow { kOn, kBreak, kContinue };
+
 // Part of a template. Its doing is counted and guarded, and errors tell its place.
 struct Node {
   virtual ~Node() = default;
 
   // Adds what it writes. What is written before a break or continue stays.
-  void Render(Context& context, std::string& out) const;
+  Flow Render(Context& context, std::string& out) const;
   virtual void ForEachChild(const std::function<void(const Node&)>& visit) const = 0;
 
   size_t position = 0;  // in the source
   size_t depth = 1;     // nodes within one another, this one among them
 
  protected:
-  virtual void DoRender(Context& context, std::string& out) const = 0;
+  virtual Flow DoRender(Context& context, std::string& out) const = 0;
 };
 
 using NodePtr = std::unique_ptr<Node>;
 using Body = std::vector<NodePtr>;
 
-void RenderBody(const Body& body, Context& context, std::string& out);
+Flow RenderBody(const Body& body, Context& context, std::string& out);
+
+// Adds to what is written, which is counted like what values hold until its Writing ends.
+void Write(std::string& out, std::string_view text);
+
+struct Writing {
+  Writing() = default;
+  Writing(const Writing&) = delete;
+  Writing& operator=(const Writing&) = delete;
+  ~Writing();
+
+  std::string Take();
+
+  std::string out;
+};
 
 struct Expression : Node {
   ValuePtr Evaluate(Context& context) const;
 
  protected:
   virtual ValuePtr DoEvaluate(Context& context) const = 0;
-  void DoRender(Context& context, std::string& out) const override;
+  Flow DoRender(Context& context, std::string& out) const override;
 };
 
 using ExpressionPtr = std::unique_ptr<Expression>;

@@ -12,8 +12,8 @@ namespace jinja {
 namespace {
 
 ValuePtr Missing(const Value& value, const std::string& name) {
-  return Make<UndefinedValue>(std::string("'") + value.TypeName() + " object' has no attribute '" + name +
-                              "'");
+  return Make<UndefinedValue>(std::string("'") + value.TypeName() + " object' has no attribute '" +
+                              Shortened(name) + "'");
 }
 
 ValuePtr NoElement(const Value& value) {
@@ -95,6 +95,7 @@ struct Slice {
   T Of(const T& all) const {
     T some;
     SpendOnItems(static_cast<uint64_t>(count));
+    EnsureRoom(static_cast<uint64_t>(count) * sizeof(typename T::value_type));
     for (int64_t i = 0; i < count; i++) some.push_back(all[static_cast<size_t>(start + i * step)]);
     return some;
   }

@@ -31,7 +31,7 @@ const Function& FindByName(const Arguments& arguments, size_t place, const Funct
 ValuePtr Map(const Arguments& arguments) {
   if (arguments.all.empty()) throw TemplateError("map() misses an argument");
   const ValuePtr sequence = arguments.all[0];
-  const auto map = [arguments, sequence] {
+  auto map = [arguments, sequence] {
     std::vector<ValuePtr> mapped;
     if (!sequence->IsTrue()) return mapped;
     if (arguments.all.size() > 1 && Is<KeywordValue>(arguments.all[1])) {
@@ -47,7 +47,7 @@ ValuePtr Map(const Arguments& arguments) {
       mapped.push_back(filter(ForItem(arguments, name, item, 2)));
     return mapped;
   };
-  return Make<IteratorValue>(arguments.all, map, true);
+  return Make<IteratorValue>(arguments.all, std::move(map), true);
 }
 
 Function Selects(bool wanted, bool by_attribute) {

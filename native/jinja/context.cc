@@ -9,10 +9,16 @@ namespace jinja {
 namespace {
 
 ValuePtr Undefined(const std::string& name) {
-  return Make<UndefinedValue>("'" + name + "' is undefined");
+  return Make<UndefinedValue>("'" + Shortened(name) + "' is undefined");
 }
 
 }  // namespace
+
+void Scope::Set(const std::string& name, const ValuePtr& value) {
+  Spend(name.size() / 32);
+  const auto [at, is_new] = variables.insert_or_assign(name, value);
+  if (is_new) holding.Add(sizeof(*at) + 32 + name.size());
+}
 
 Context::Context() : outermost_(this), scope_(std::make_shared<Scope>()), time_(std::time(nullptr)) {
 }
@@ -35,6 +41,7 @@ Context::~Context() {
 
 ValuePtr Context::Find(const std::string& name) const {
   for (const Scope* scope = scope_.get(); scope != nullptr; scope = scope->around.get()) {
+    Spend(name.size() / 32 + (scope == scope_.get() ? 0 : 1));
     const auto found = scope->variables.find(name);
     if (found != scope->variables.end()) return found->second;
   }

@@ -7,14 +7,18 @@
 #include <unordered_map>
 #include <vector>
 
+#include "hash.h"
 #include "value.h"
 
 namespace jinja {
 
 // The variables of one scope; what it lacks is looked for in the one around it.
 struct Scope {
-  std::unordered_map<std::string, ValuePtr> variables;
+  void Set(const std::string& name, const ValuePtr& value);
+
+  std::unordered_map<std::string, ValuePtr, TextHash> variables;
   std::shared_ptr<Scope> around;
+  Holding holding;
 };
 
 // Names that a scope assigns itself, and that have no value before it does, though one around it may have
@@ -34,7 +38,7 @@ class Context {
   // Null where there is none.
   ValuePtr Find(const std::string& name) const;
   ValuePtr Get(const std::string& name) const;
-  void Set(const std::string& name, const ValuePtr& value) { scope_->variables[name] = value; }
+  void Set(const std::string& name, const ValuePtr& value) { scope_->Set(name, value); }
 
   // A value that templates change, and so can make part of itself, ends with the outermost context.
   void Keep(const ValuePtr& value);

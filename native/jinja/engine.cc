@@ -32,10 +32,10 @@ void SetVariables(Context& context, const common_json& object) {
 }
 
 std::string Render(const Program& program, Context& context) {
-  std::string out;
+  Writing writing;
   Context scope(context, program.hidden);
-  RenderBody(program.body, scope, out);
-  return out;
+  RenderBody(program.body, scope, writing.out);
+  return writing.Take();
 }
 
 }  // namespace jinja

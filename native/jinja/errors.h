@@ -6,6 +6,14 @@
 
 namespace jinja {
 
+// A text in a message, which tells no more of it than its beginning.
+inline std::string Shortened(const std::string& text, size_t most = 100) {
+  if (text.size() <= most) return text;
+  const auto continues = [&](size_t at) { return (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80; };
+  while (most > 0 && continues(most)) most--;
+  return text.substr(0, most) + "...";
+}
+
 // What Jinja2 would not do either.
 class TemplateError : public std::runtime_error {
  public:

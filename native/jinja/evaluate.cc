@@ -3,7 +3,6 @@
 #include "filters.h"
 #include "globals.h"
 #include "operations.h"
-#include "text.h"
 
 namespace jinja {
 
@@ -50,28 +49,28 @@ bool Holds(const std::string& op, const ValuePtr& left, const ValuePtr& right) {
 
 }  // namespace
 
-void Node::Render(Context& context, std::string& out) const {
-  Guarded(*this, [&] { DoRender(context, out); });
+Flow Node::Render(Context& context, std::string& out) const {
+  return Guarded(*this, [&] { return DoRender(context, out); });
 }
 
 ValuePtr Expression::Evaluate(Context& context) const {
   return Guarded(*this, [&] { return DoEvaluate(context); });
 }
 
-void Expression::DoRender(Context& context, std::string& out) const {
+Flow Expression::DoRender(Context& context, std::string& out) const {
   const ValuePtr value = DoEvaluate(context);
   if (context.collects_stats()) value->MarkAllUsed();
-  AppendText(out, value->ToText());
-  if (Budget* budget = Budget::Current()) budget->EnsureOutput(out.size());
+  Write(out, value->ToText());
+  return Flow::kOn;
 }
 
 ValuePtr Text::DoEvaluate(Context&) const {
   return Make<StringValue>(text);
 }
 
-void Text::DoRender(Context&, std::string& out) const {
-  AppendText(out, text);
-  if (Budget* budget = Budget::Current()) budget->EnsureOutput(out.size());
+Flow Text::DoRender(Context&, std::string& out) const {
+  Write(out, text);
+  return Flow::kOn;
 }
 
 ValuePtr Name::DoEvaluate(Context& context) const {

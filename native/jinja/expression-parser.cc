@@ -45,7 +45,7 @@ ExpressionPtr ExpressionParser::ParseTuple(std::initializer_list<const char*> en
     is_tuple = is_tuple || IsOperator(",");
   } while (SkipOperator(","));
   if (!is_tuple && !items.empty()) return std::move(items[0]);
-  if (!is_tuple && !in_parentheses) Fail("Expected an expression (Got " + Peek().text + ")");
+  if (!is_tuple && !in_parentheses) Fail("Expected an expression (Got " + Shortened(Peek().text) + ")");
   return MakeNode<ListLiteral>(start, std::move(items), true);
 }
 
@@ -300,7 +300,7 @@ ExpressionPtr ExpressionParser::ParsePrimary() {
     while (Is(Token::Kind::kString)) text += Next().text;
     return MakeNode<Text>(start, std::move(text));
   }
-  if (!Is(Token::Kind::kName)) Fail("unexpected " + Peek().text);
+  if (!Is(Token::Kind::kName)) Fail("unexpected " + Shortened(Peek().text));
   std::string name = Next().text;
   if (!IsConstant(name)) return MakeNode<Name>(start, std::move(name));
   if (name == "none" || name == "None") {
@@ -319,7 +319,7 @@ ExpressionPtr ExpressionParser::ParseNumber() {
     return MakeNode<Constant>(start, [number] { return Make<FloatValue>(number); });
   }
   int64_t number = 0;
-  ReadInteger(text, 10, number);
+  if (!ReadInteger(text, 10, number)) throw SyntaxError("this number is not implemented", Position());
   return MakeNode<Constant>(start, [number] { return Make<IntValue>(number); });
 }
 

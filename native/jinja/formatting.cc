@@ -116,6 +116,7 @@ class PercentReader {
 };
 
 ValuePtr FindArgument(const Arguments& arguments, const std::string& name) {
+  Spend(arguments.all.size() / 8);
   for (const ValuePtr& argument : arguments.all) {
     const auto* keyword = As<KeywordValue>(argument);
     if (keyword != nullptr && keyword->name == name) return keyword->value;
@@ -151,7 +152,7 @@ std::string FormatPercent(const StringValue& format, const ValuePtr& arguments) 
     ValuePtr value;
     if (has_key) {
       value = static_cast<DictValue&>(*arguments).Find(Make<StringValue>(key));
-      if (!value) throw TemplateError("there is no '" + key + "'");
+      if (!value) throw TemplateError("there is no '" + Shortened(key) + "'");
     } else {
       if (next == count) throw TemplateError("not enough arguments for format string");
       value = is_tuple ? arguments->items[next] : arguments;

@@ -1,17 +1,19 @@
 #include "globals.h"
 
+#include <algorithm>
 #include <ctime>
 #include <utility>
 
 #include "context.h"
 #include "operations.h"
+#include "text.h"
 
 namespace jinja {
 
 namespace {
 
 ValuePtr RaiseException(const Arguments& arguments) {
-  throw TemplateError(arguments.Bind({"message"})[0]->ToText());
+  throw TemplateError(Shortened(arguments.Bind({"message"})[0]->ToText(), 10000));
 }
 
 // What dict() and namespace() are made of.
@@ -61,14 +63,25 @@ ValuePtr MakeJoiner(const Arguments& arguments) {
   return made;
 }
 
+// Behind a % and what belongs to it: flags, a width, a modifier and a letter.
+size_t DirectiveEnd(const std::string& text, size_t percent) {
+  size_t end = std::min(text.find_first_not_of("_-+^#0123456789", percent + 1), text.size());
+  if (end < text.size() && (text[end] == 'E' || text[end] == 'O')) end++;
+  return std::min(end + 1, text.size());
+}
+
+std::string FormatDirective(const std::string& directive, const std::tm& time) {
+  Spend(64);
+  char written[512];
+  // What it gives may be empty, which could not be told from a buffer that is too short.
+  const size_t length = std::strftime(written, sizeof(written), (directive + ".").c_str(), &time);
+  if (length == 0) throw TemplateError("strftime_now: failed to format time");
+  return std::string(written, length - 1);
+}
+
 ValuePtr FormatTime(const Arguments& arguments) {
   const ValuePtr format = arguments.Bind({"format"})[0];
   if (!Is<StringValue>(format)) throw TemplateError("strftime() argument 1 must be str");
-  // What it gives may be empty, which could not be told from a buffer that is too short.
-  const std::string ended = format->text + ".";
-  EnsureRoom(ended.size() * 32);
-  SpendOnReading(ended.size() * 32);
-  std::string written(ended.size() * 32 + 256, '\0');
   const std::time_t time = arguments.context.time();
   std::tm now = {};
 #ifdef _WIN32
@@ -76,9 +89,15 @@ ValuePtr FormatTime(const Arguments& arguments) {
 #else
   localtime_r(&time, &now);
 #endif
-  const size_t length = std::strftime(written.data(), written.size(), ended.c_str(), &now);
-  if (length == 0) throw TemplateError("strftime_now: failed to format time");
-  return Make<StringValue>(written.substr(0, length - 1));
+  const std::string& text = format->text;
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    const size_t percent = std::min(text.find('%', at), text.size());
+    AppendText(out, std::string_view(text).substr(at, percent - at));
+    at = percent == text.size() ? percent : DirectiveEnd(text, percent);
+    if (at > percent) AppendText(out, FormatDirective(text.substr(percent, at - percent), now));
+  }
+  return Make<StringValue>(std::move(out));
 }
 
 }  // namespace

@@ -65,8 +65,12 @@ class Writer {
       AppendText(out_, plain);
     } else if (Is<StringValue>(value)) {
       WriteText(value->text);
-    } else if (Is<ListValue>(value) || (Is<IteratorValue>(value) && As<IteratorValue>(value)->has_json)) {
+    } else if (Is<ListValue>(value)) {
+      const std::vector<ValuePtr>& items = value->items;
+      WriteAll('[', ']', items.size(), level, [&](size_t i) { Write(items[i], level + 1); });
+    } else if (Is<IteratorValue>(value) && As<IteratorValue>(value)->has_json) {
       const std::vector<ValuePtr> items = Iterate(value);
+      const Holding holding(items.size() * sizeof(ValuePtr));
       WriteAll('[', ']', items.size(), level, [&](size_t i) { Write(items[i], level + 1); });
     } else if (value->IsMapping()) {
       WriteDict(*value, level);
@@ -86,6 +90,8 @@ class Writer {
 
   void WriteDict(const Value& dict, size_t level) {
     std::vector<Pair> pairs = dict.pairs;
+    SpendOnItems(pairs.size());
+    const Holding holding(pairs.size() * sizeof(Pair));
     if (format_.sort_keys) {
       std::stable_sort(pairs.begin(), pairs.end(),
                        [](const Pair& a, const Pair& b) { return IsLess(a.first, b.first); });

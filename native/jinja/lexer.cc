@@ -13,6 +13,9 @@ namespace {
 
 constexpr size_t kNowhere = std::string::npos;
 
+// Names are looked up and copied as if all were short.
+constexpr size_t kMaxNameSize = 250;
+
 bool IsDigit(char c) {
   return c >= '0' && c <= '9';
 }
@@ -47,7 +50,7 @@ class Lexer {
 
   void Add(Token::Kind kind, std::string text, size_t position) {
     Spend(1);
-    tokens_.push_back({kind, std::move(text), position});
+    Push(tokens_, {kind, std::move(text), position});
   }
 
   // Moves behind an end of a tag such as %}, perhaps with a sign before it; false where there is none.
@@ -199,6 +202,7 @@ class Lexer {
     size_t end = pos_;
     while (IsWordCharacter(CharacterAt(end))) end++;
     if (end == pos_) return false;
+    if (end - pos_ > kMaxNameSize) throw SyntaxError("a name this long is not implemented", pos_);
     Add(Token::Kind::kName, source_.substr(pos_, end - pos_), pos_);
     pos_ = end;
     return true;

@@ -111,19 +111,29 @@ void Spend(uint64_t steps) {
 }
 
 void SpendOnReading(uint64_t bytes) {
-  Spend(bytes / 32);
+  Spend(1 + bytes / 32);
 }
 
 void SpendOnCopying(uint64_t bytes) {
-  Spend(bytes / 128);
+  Spend(1 + bytes / 128);
 }
 
 void SpendOnItems(uint64_t count) {
-  Spend(count / 4);
+  Spend(1 + count / 4);
 }
 
 void EnsureRoom(uint64_t bytes) {
   if (current_budget != nullptr) current_budget->EnsureRoom(bytes);
+}
+
+Holding::~Holding() {
+  if (current_budget != nullptr) current_budget->Release(bytes_);
+}
+
+void Holding::Add(uint64_t bytes) {
+  if (current_budget == nullptr) return;
+  current_budget->Hold(bytes);
+  bytes_ += bytes;
 }
 
 void ThrowTooDeep() {

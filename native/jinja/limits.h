@@ -8,14 +8,16 @@
 #include <cstdint>
 #include <functional>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 namespace jinja {
 
 struct Limits {
-  // One node of a template that is evaluated, a few for a value that is made, one for each 32 bytes that are
-  // read and each 128 that are copied: each some 20 ns of work.
+  // One node of a template that is evaluated, a few for a value that is made, one for a text that is read or
+  // copied, and one for each 32 bytes that are read and each 128 that are copied: each some 20 ns of work.
   uint64_t steps = UINT64_MAX;
-  // What values hold at once.
+  // What values, and what is still to become values, hold at once.
   uint64_t bytes = UINT64_MAX;
   // One text that a template writes.
   uint64_t output = UINT64_MAX;
@@ -73,6 +75,29 @@ void SpendOnReading(uint64_t bytes);
 void SpendOnCopying(uint64_t bytes);
 void SpendOnItems(uint64_t count);  // copied from a list
 void EnsureRoom(uint64_t bytes);    // that so many bytes can be held beside what values hold
+
+// Memory beside what values hold, counted while this lives: for what waits while a template does other
+// things.
+class Holding {
+ public:
+  Holding() = default;
+  explicit Holding(uint64_t bytes) { Add(bytes); }
+  Holding(const Holding& other) { Add(other.bytes_); }
+  Holding& operator=(const Holding&) = delete;
+  ~Holding();
+
+  void Add(uint64_t bytes);
+
+ private:
+  uint64_t bytes_ = 0;
+};
+
+// Adds to a list that becomes a value only once it is whole.
+template <typename T>
+void Push(std::vector<T>& list, T item) {
+  EnsureRoom((list.size() + 1) * sizeof(T));
+  list.push_back(std::move(item));
+}
 
 // Values, nodes of templates and calls lie within one another only so deep that the stack has room for them,
 // and for whoever follows them to their end.

@@ -26,7 +26,10 @@ ValuePtr LoopValue::Next() {
 
 int64_t LoopValue::Length() {
   if (length_ >= 0) return length_;
-  for (ValuePtr item; fetch_ && (item = fetch_());) ahead_.push_back(item);
+  for (ValuePtr item; fetch_ && (item = fetch_());) {
+    AccountPart(*item, sizeof(ValuePtr));
+    ahead_.push_back(item);
+  }
   length_ = index0_ + 1 + static_cast<int64_t>(ahead_.size());
   return length_;
 }
@@ -53,7 +56,7 @@ ValuePtr LoopValue::Attribute(const std::string& name) {
     });
   }
   if (name == "changed") throw NotImplemented("loop.changed()");
-  return Make<UndefinedValue>("'LoopContext object' has no attribute '" + name + "'");
+  return Make<UndefinedValue>("'LoopContext object' has no attribute '" + Shortened(name) + "'");
 }
 
 }  // namespace jinja

@@ -8,6 +8,7 @@ namespace jinja {
 namespace {
 
 bool Assigns(const Target& target, const std::string& name) {
+  Spend(1);
   if (target.form == Target::Form::kName) return target.name == name;
   return std::any_of(target.targets.begin(), target.targets.end(),
                      [&](const Target& one) { return Assigns(one, name); });
@@ -78,13 +79,14 @@ void ResolveScope(const Body& body, Symbols scope, HiddenNames& hidden) {
 
 void ResolveProcedure(Procedure& procedure, Symbols scope, size_t position) {
   const auto& parameters = procedure.parameters;
-  for (size_t i = 0; i < parameters.size(); i++) {
-    const auto first = std::find(parameters.begin(), parameters.end(), parameters[i]);
-    if (first != parameters.begin() + static_cast<ptrdiff_t>(i)) {
-      throw SyntaxError("duplicate argument '" + parameters[i] + "' in macro definition", position);
+  std::set<std::string_view> known;
+  for (const std::string& parameter : parameters) {
+    Spend(4);
+    if (!known.insert(parameter).second) {
+      throw SyntaxError("duplicate argument '" + parameter + "' in macro definition", position);
     }
-    if (parameters[i] == "caller") throw SyntaxError("a parameter 'caller' is not implemented", position);
-    scope.Declare(parameters[i]);
+    if (parameter == "caller") throw SyntaxError("a parameter 'caller' is not implemented", position);
+    scope.Declare(parameter);
   }
   const auto use = [&](const char* name) {
     const bool is_parameter = std::find(parameters.begin(), parameters.end(), name) != parameters.end();

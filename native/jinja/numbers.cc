@@ -89,7 +89,7 @@ std::string FloatToText(double number) {
 }
 
 std::string FloatToFixed(double number, int digits) {
-  SpendOnReading(static_cast<uint64_t>(digits));
+  Spend(static_cast<uint64_t>(digits));
   return Write(number, std::ios::fixed, digits);
 }
 

@@ -170,6 +170,7 @@ ValuePtr Concatenate(const StringValue& left, const StringValue& right) {
 
 ValuePtr ConcatenateItems(const Value& left, const Value& right) {
   SpendOnItems(left.items.size() + right.items.size());
+  EnsureRoom((left.items.size() + right.items.size()) * sizeof(ValuePtr));
   std::vector<ValuePtr> items = left.items;
   items.insert(items.end(), right.items.begin(), right.items.end());
   return MakeLike(left, std::move(items));

@@ -114,7 +114,7 @@ class Parser : public ExpressionParser {
 
   NodePtr ParseFor(size_t start) {
     Target target = ParseTarget({"in"}, false);
-    if (!SkipName("in")) Fail("Expected in (Got " + Peek().text + ")");
+    if (!SkipName("in")) Fail("Expected in (Got " + Shortened(Peek().text) + ")");
     ExpressionPtr iterable = ParseTuple({"recursive"}, false);
     ExpressionPtr test = SkipName("if") ? ParseExpression() : nullptr;
     if (IsName("recursive")) Fail("a recursive loop is not implemented");
@@ -179,7 +179,8 @@ class Parser : public ExpressionParser {
   }
 
   std::string ParseVariable() {
-    if (!Is(Token::Kind::kName) || IsConstant(Peek().text)) Fail("Expected a name (Got " + Peek().text + ")");
+    if (!Is(Token::Kind::kName) || IsConstant(Peek().text))
+      Fail("Expected a name (Got " + Shortened(Peek().text) + ")");
     return Next().text;
   }
 

@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "limits.h"
 #include "loop.h"
 #include "operations.h"
@@ -8,21 +10,37 @@ namespace jinja {
 
 namespace {
 
-// How break and continue get to their loop.
-struct LoopExit {
-  bool ends;
-};
-
-std::string TextOf(const Body& body, Context& context) {
-  std::string text;
-  RenderBody(body, context, text);
-  return text;
+ValuePtr TextOf(const Body& body, Context& context, Flow& flow) {
+  Writing writing;
+  flow = RenderBody(body, context, writing.out);
+  return Make<StringValue>(writing.Take());
 }
 
 }  // namespace
 
-void RenderBody(const Body& body, Context& context, std::string& out) {
-  for (const NodePtr& node : body) node->Render(context, out);
+Flow RenderBody(const Body& body, Context& context, std::string& out) {
+  for (const NodePtr& node : body) {
+    const Flow flow = node->Render(context, out);
+    if (flow != Flow::kOn) return flow;
+  }
+  return Flow::kOn;
+}
+
+void Write(std::string& out, std::string_view text) {
+  AppendText(out, text);
+  Budget* budget = Budget::Current();
+  if (budget == nullptr) return;
+  budget->Hold(text.size());
+  budget->EnsureOutput(out.size());
+}
+
+Writing::~Writing() {
+  if (Budget* budget = Budget::Current()) budget->Release(out.size());
+}
+
+std::string Writing::Take() {
+  if (Budget* budget = Budget::Current()) budget->Release(out.size());
+  return std::exchange(out, std::string());
 }
 
 void Assign(Context& context, const Target& target, const ValuePtr& value) {
@@ -40,14 +58,14 @@ void Assign(Context& context, const Target& target, const ValuePtr& value) {
   for (size_t i = 0; i < items.size(); i++) Assign(context, target.targets[i], items[i]);
 }
 
-void If::DoRender(Context& context, std::string& out) const {
-  RenderBody(test->Evaluate(context)->IsTrue() ? body : otherwise, context, out);
+Flow If::DoRender(Context& context, std::string& out) const {
+  return RenderBody(test->Evaluate(context)->IsTrue() ? body : otherwise, context, out);
 }
 
 ValuePtr For::MakeLoop(Context& context, const std::vector<ValuePtr>& items) const {
   auto fetch = [this, &context, &items, place = size_t(0)]() mutable -> ValuePtr {
     while (place < items.size()) {
-      const ValuePtr& item = items[place++];
+      const ValuePtr item = items[place++];
       if (!test) return item;
       Context scope(context, {});
       Assign(scope, target, item);
@@ -58,13 +76,17 @@ ValuePtr For::MakeLoop(Context& context, const std::vector<ValuePtr>& items) con
   return Make<LoopValue>(std::move(fetch), test ? -1 : static_cast<int64_t>(items.size()));
 }
 
-void For::DoRender(Context& context, std::string& out) const {
+Flow For::DoRender(Context& context, std::string& out) const {
   const ValuePtr all = iterable->Evaluate(context);
   if (context.collects_stats()) {
     all->MarkUsed("array_access");
     if (all->IsMapping()) all->MarkUsed("object_access");
   }
-  const std::vector<ValuePtr> items = Iterate(all);
+  // What is a list already is read where it is.
+  const bool is_list = (all->kinds & (kList | kView | kRange)) != 0;
+  const std::vector<ValuePtr> made = is_list ? std::vector<ValuePtr>() : Iterate(all);
+  const std::vector<ValuePtr>& items = is_list ? all->items : made;
+  const Holding holding(made.size() * sizeof(ValuePtr));
   const auto* list = As<ListValue>(all);
   const size_t changes = list ? list->changes : 0;
   const ValuePtr loop = MakeLoop(context, items);
@@ -75,25 +97,23 @@ void For::DoRender(Context& context, std::string& out) const {
     Context scope(context, hidden);
     scope.Set("loop", loop);
     Assign(scope, target, item);
-    try {
-      RenderBody(body, scope, out);
-      none_completed = false;
-    } catch (const LoopExit& exit) {
-      if (exit.ends) break;
-    }
+    const Flow flow = RenderBody(body, scope, out);
+    if (flow == Flow::kBreak) break;
+    if (flow == Flow::kOn) none_completed = false;
     if (list && list->changes != changes) throw NotImplemented("changing a list within a loop over it");
   }
-  if (!none_completed) return;
+  if (!none_completed) return Flow::kOn;
   Context scope(context, otherwise_hidden);
-  RenderBody(otherwise, scope, out);
+  return RenderBody(otherwise, scope, out);
 }
 
-void Leave::DoRender(Context&, std::string&) const {
-  throw LoopExit{ends};
+Flow Leave::DoRender(Context&, std::string&) const {
+  return ends ? Flow::kBreak : Flow::kContinue;
 }
 
-void Set::DoRender(Context& context, std::string&) const {
+Flow Set::DoRender(Context& context, std::string&) const {
   Assign(context, target, value->Evaluate(context));
+  return Flow::kOn;
 }
 
 void Block::ForEachChild(const Visitor& visit) const {
@@ -102,17 +122,20 @@ void Block::ForEachChild(const Visitor& visit) const {
   VisitEach(visit, body);
 }
 
-void Block::DoRender(Context& context, std::string& out) const {
+Flow Block::DoRender(Context& context, std::string& out) const {
   Context scope(context, hidden);
   for (size_t i = 0; i < assignees.size(); i++) Assign(scope, assignees[i], values[i]->Evaluate(context));
   if (filters.empty() && target.empty()) return RenderBody(body, scope, out);
-  ValuePtr text = Make<StringValue>(TextOf(body, scope));
+  Flow flow = Flow::kOn;
+  ValuePtr text = TextOf(body, scope, flow);
+  if (flow != Flow::kOn) return flow;  // what it wrote is lost
   for (const NamedCall& filter : filters) text = ApplyFilter(context, filter, text);
   if (target.empty()) {
-    AppendText(out, text->ToText());
+    Write(out, text->ToText());
   } else {
     Assign(context, target[0], text);
   }
+  return Flow::kOn;
 }
 
 void Procedure::ForEachChild(const Visitor& visit) const {
@@ -128,7 +151,8 @@ ValuePtr Procedure::MakeFunction(const std::string& name, const Context& context
     if (!scope) throw NotImplemented("calling the macro '" + name + "' where its surroundings are gone");
     Context inner(arguments.context, std::move(scope), hidden);
     Bind(name, arguments, inner);
-    return Make<StringValue>(TextOf(body, inner));
+    Flow flow = Flow::kOn;  // the parser lets nothing leave it
+    return TextOf(body, inner, flow);
   });
 }
 
@@ -143,6 +167,7 @@ void Procedure::Bind(const std::string& name, const Arguments& arguments, Contex
     }
   }
   const auto take = [&](const std::string& wanted) -> ValuePtr {
+    Spend(keywords.size() / 8);
     for (auto at = keywords.begin(); at != keywords.end(); ++at) {
       if ((*at)->name != wanted) continue;
       const ValuePtr value = (*at)->value;
@@ -168,7 +193,8 @@ void Procedure::Bind(const std::string& name, const Arguments& arguments, Contex
     for (const KeywordValue* keyword : keywords) rest->Insert(keyword->name, keyword->value);
     context.Set("kwargs", rest);
   } else if (!keywords.empty()) {
-    throw TemplateError("macro '" + name + "' takes no keyword argument '" + keywords[0]->name + "'");
+    throw TemplateError("macro '" + name + "' takes no keyword argument '" + Shortened(keywords[0]->name) +
+                        "'");
   }
   const size_t used = std::min(parameters.size(), places.size());
   if (uses_varargs) {
@@ -179,15 +205,17 @@ void Procedure::Bind(const std::string& name, const Arguments& arguments, Contex
   }
 }
 
-void Macro::DoRender(Context& context, std::string&) const {
+Flow Macro::DoRender(Context& context, std::string&) const {
   context.Set(name, procedure.MakeFunction(name, context));
+  return Flow::kOn;
 }
 
-void CallBlock::DoRender(Context& context, std::string& out) const {
+Flow CallBlock::DoRender(Context& context, std::string& out) const {
   const ValuePtr function = caller.MakeFunction("caller", context);
   const ValuePtr result =
       static_cast<const Call&>(*call).CallWith(context, Make<KeywordValue>("caller", function));
-  AppendText(out, result->ToText());
+  Write(out, result->ToText());
+  return Flow::kOn;
 }
 
 }  // namespace jinja

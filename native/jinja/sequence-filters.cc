@@ -74,7 +74,8 @@ ValuePtr Reverse(const Arguments& arguments) {
   std::vector<ValuePtr> items = Iterate(input);
   std::reverse(items.begin(), items.end());
   if (Is<IteratorValue>(input)) return Make<ListValue>(std::move(items));
-  return Make<IteratorValue>(arguments.all, [items] { return items; });
+  const auto reversed = Make<ListValue>(std::move(items));  // counted while it waits
+  return Make<IteratorValue>(arguments.all, [reversed] { return reversed->items; });
 }
 
 ValuePtr Join(const Arguments& arguments) {

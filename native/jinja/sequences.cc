@@ -25,6 +25,7 @@ std::vector<ValuePtr> CharactersOf(const std::string& text) {
 std::vector<ValuePtr> Iterate(const ValuePtr& value) {
   if ((value->kinds & kSequences) != 0) {
     SpendOnItems(value->items.size());
+    EnsureRoom(value->items.size() * sizeof(ValuePtr));
     return value->items;
   }
   if (Is<StringValue>(value)) return CharactersOf(value->text);

@@ -28,7 +28,7 @@ struct If : Node {
   const bool has_elif;  // `otherwise` is another If
 
  protected:
-  void DoRender(Context& context, std::string& out) const override;
+  Flow DoRender(Context& context, std::string& out) const override;
 };
 
 struct For : Node {
@@ -49,7 +49,7 @@ struct For : Node {
   HiddenNames hidden, otherwise_hidden;
 
  protected:
-  void DoRender(Context& context, std::string& out) const override;
+  Flow DoRender(Context& context, std::string& out) const override;
 
  private:
   ValuePtr MakeLoop(Context& context, const std::vector<ValuePtr>& items) const;
@@ -62,7 +62,7 @@ struct Leave : Node {
   const bool ends;
 
  protected:
-  void DoRender(Context& context, std::string& out) const override;
+  Flow DoRender(Context& context, std::string& out) const override;
 };
 
 struct Set : Node {
@@ -72,7 +72,7 @@ struct Set : Node {
   const ExpressionPtr value;
 
  protected:
-  void DoRender(Context& context, std::string& out) const override;
+  Flow DoRender(Context& context, std::string& out) const override;
 };
 
 // A part of the template with variables of its own, whose text goes through filters, and is written or
@@ -88,7 +88,7 @@ struct Block : Node {
   HiddenNames hidden;
 
  protected:
-  void DoRender(Context& context, std::string& out) const override;
+  Flow DoRender(Context& context, std::string& out) const override;
 };
 
 // What a macro and the body of a call statement are when they are called.
@@ -113,7 +113,7 @@ struct Macro : Node {
   Procedure procedure;
 
  protected:
-  void DoRender(Context& context, std::string& out) const override;
+  Flow DoRender(Context& context, std::string& out) const override;
 };
 
 struct CallBlock : Node {
@@ -126,7 +126,7 @@ struct CallBlock : Node {
   Procedure caller;
 
  protected:
-  void DoRender(Context& context, std::string& out) const override;
+  Flow DoRender(Context& context, std::string& out) const override;
 };
 
 }  // namespace jinja

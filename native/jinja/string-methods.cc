@@ -105,7 +105,7 @@ Function Splits(bool from_right) {
       const size_t at = from_right ? FindLastText(rest, separator) : FindText(rest, separator);
       if (at == std::string_view::npos) break;
       const std::string_view before = rest.substr(0, at), behind = rest.substr(at + separator.size());
-      pieces.push_back(from_right ? behind : before);
+      Push(pieces, from_right ? behind : before);
       rest = from_right ? before : behind;
     }
     pieces.push_back(rest);
@@ -202,6 +202,7 @@ Function BeginsOrEnds(bool ends) {
     const auto matches = [&](const ValuePtr& affix) {
       const std::string& wanted = TextOf(affix);
       if (!is_there || wanted.size() > end - begin) return false;
+      SpendOnReading(wanted.size());
       return text.compare(ends ? end - wanted.size() : begin, wanted.size(), wanted) == 0;
     };
     if (!Is<TupleValue>(given[1])) return Make<BoolValue>(matches(given[1]));

@@ -2,15 +2,16 @@
 
 namespace jinja {
 
-bool Symbols::Knows(const std::string& name) const {
+bool Symbols::Knows(std::string_view name) const {
+  Spend(2);
   return names_.count(name) > 0 || (parent_ != nullptr && parent_->Knows(name));
 }
 
-void Symbols::Load(const std::string& name) {
+void Symbols::Load(std::string_view name) {
   if (!Knows(name)) names_[name] = Origin::kAround;
 }
 
-void Symbols::Store(const std::string& name) {
+void Symbols::Store(std::string_view name) {
   stored_.insert(name);
   if (names_.count(name) > 0) return;
   const bool is_around = parent_ != nullptr && parent_->Knows(name);
@@ -23,7 +24,7 @@ void Symbols::Store(const Target& target) {
   for (const Target& one : target.targets) Store(one);
 }
 
-void Symbols::Declare(const std::string& name) {
+void Symbols::Declare(std::string_view name) {
   stored_.insert(name);
   names_[name] = Origin::kParameter;
 }
@@ -55,7 +56,7 @@ void Symbols::LookAt(const Node& node) {
     LookAt(*call->call);
   } else if (const auto* block = dynamic_cast<const Block*>(&node)) {
     VisitEach(look, block->values);
-    // What a set statement assigns is none of its filters' business.
+    // The filters of a set statement are passed over: Jinja2 does not look at them here.
     for (const Target& target : block->target) Store(target);
     if (!block->target.empty()) return;
     for (const NamedCall& filter : block->filters) filter.arguments.ForEachChild(look);
@@ -66,39 +67,36 @@ void Symbols::LookAt(const Node& node) {
 
 void Symbols::LookAtBranches(const If& first) {
   LookAt(*first.test);
-  std::vector<Symbols> branches;
-  const auto begin_branch = [&]() -> Symbols& {
-    Spend(16 * (names_.size() + stored_.size()));
-    branches.push_back(*this);
-    return branches.back();
+  const Symbols before = *this;
+  const auto look_at_branch = [&](const If* at, const Body& body) {
+    Spend(16 * (before.names_.size() + before.stored_.size()));
+    Symbols branch = before;
+    if (at != &first && at != nullptr) branch.LookAt(*at->test);
+    branch.LookAt(body);
+    Add(branch);
   };
   // A chain of elif is one statement with many branches.
   for (const If* at = &first; at != nullptr;) {
-    Symbols& branch = begin_branch();
-    if (at != &first) branch.LookAt(*at->test);
-    branch.LookAt(at->body);
+    look_at_branch(at, at->body);
     const If* next = at->has_elif ? static_cast<const If*>(at->otherwise[0].get()) : nullptr;
-    if (next == nullptr) begin_branch().LookAt(at->otherwise);
+    if (next == nullptr) look_at_branch(nullptr, at->otherwise);
     at = next;
   }
-  Join(branches);
+  // What is assigned on some branch may not be assigned at all.
+  for (const std::string_view name : stored_) {
+    if (before.stored_.count(name) == 0) names_[name] = Origin::kAround;
+  }
 }
 
-void Symbols::Join(const std::vector<Symbols>& branches) {
-  const std::set<std::string> before = stored_;
-  for (const Symbols& branch : branches) {
-    for (const auto& [name, origin] : branch.names_) names_[name] = origin;
-    stored_.insert(branch.stored_.begin(), branch.stored_.end());
-  }
-  for (const std::string& name : stored_) {
-    if (before.count(name) == 0) names_[name] = Origin::kAround;
-  }
+void Symbols::Add(const Symbols& branch) {
+  for (const auto& [name, origin] : branch.names_) names_[name] = origin;
+  stored_.insert(branch.stored_.begin(), branch.stored_.end());
 }
 
 HiddenNames Symbols::Hidden() const {
   HiddenNames hidden;
   for (const auto& [name, origin] : names_) {
-    if (origin == Origin::kUndefined) hidden.push_back(name);
+    if (origin == Origin::kUndefined) hidden.emplace_back(name);
   }
   return hidden;
 }

@@ -6,23 +6,22 @@
 
 #include <map>
 #include <set>
-#include <string>
-#include <vector>
+#include <string_view>
 
 #include "statements.h"
 
 namespace jinja {
 
-// The names of one scope.
+// The names of one scope, which are those that the nodes hold.
 class Symbols {
  public:
   explicit Symbols(const Symbols* parent) : parent_(parent) {}
 
-  void Load(const std::string& name);
-  void Store(const std::string& name);
+  void Load(std::string_view name);
+  void Store(std::string_view name);
   void Store(const Target& target);
   // As a parameter, which has a value from the beginning.
-  void Declare(const std::string& name);
+  void Declare(std::string_view name);
   void Declare(const Target& target);
 
   // What it looks at and assigns, in the order in which it does, but not what scopes within it do.
@@ -34,14 +33,13 @@ class Symbols {
  private:
   enum class Origin { kAround, kUndefined, kParameter };
 
-  bool Knows(const std::string& name) const;
+  bool Knows(std::string_view name) const;
   void LookAtBranches(const If& first);
-  // What is assigned on some branch may not be assigned at all.
-  void Join(const std::vector<Symbols>& branches);
+  void Add(const Symbols& branch);
 
   const Symbols* parent_;
-  std::map<std::string, Origin> names_;
-  std::set<std::string> stored_;
+  std::map<std::string_view, Origin> names_;
+  std::set<std::string_view> stored_;
 };
 
 }  // namespace jinja

@@ -109,11 +109,16 @@ std::string PadText(std::string_view text, int64_t width, std::string_view fill,
   const int64_t left = !before ? 0 : !behind ? missing : missing / 2 + (missing & width & 1);
   EnsureRoom(static_cast<uint64_t>(missing));
   EnsureRoom(static_cast<uint64_t>(missing) * fill.size());
-  SpendOnReading(static_cast<uint64_t>(missing) * fill.size());
   std::string out;
-  for (int64_t i = 0; i < left; i++) out += fill;
+  const auto add = [&](int64_t times) {
+    SpendOnReading(static_cast<uint64_t>(times) * fill.size());
+    if (fill.size() == 1) out.append(static_cast<size_t>(times), fill[0]);
+    if (fill.size() == 1) return;
+    for (int64_t i = 0; i < times; i++) AppendText(out, fill);
+  };
+  add(left);
   out += text;
-  for (int64_t i = left; i < missing; i++) out += fill;
+  add(missing - left);
   return out;
 }
 
@@ -129,7 +134,7 @@ std::vector<std::string_view> SplitLines(std::string_view text, bool keep_ends) 
     const size_t end = pos;
     pos += size;
     if (text[end] == '\r' && pos < text.size() && text[pos] == '\n') pos++;
-    lines.push_back(text.substr(start, (keep_ends ? pos : end) - start));
+    Push(lines, text.substr(start, (keep_ends ? pos : end) - start));
     start = pos;
   }
   if (start < text.size()) lines.push_back(text.substr(start));
@@ -144,7 +149,7 @@ std::vector<std::string_view> SplitWords(std::string_view text, int64_t most) {
     for (size_t size = 0; end < text.size() && !IsSpace(ReadCharacter(text, end, size)); end += size) {
     }
     if (most >= 0 && static_cast<int64_t>(words.size()) == most) end = text.size();
-    words.push_back(text.substr(0, end));
+    Push(words, text.substr(0, end));
     text.remove_prefix(end);
   }
   return words;
@@ -158,7 +163,7 @@ std::vector<std::string_view> SplitWordsFromRight(std::string_view text, int64_t
     for (size_t begin = 0; start > 0 && !IsSpace(ReadCharacterBefore(text, start, begin)); start = begin) {
     }
     if (most >= 0 && static_cast<int64_t>(words.size()) == most) start = 0;
-    words.push_back(text.substr(start));
+    Push(words, text.substr(start));
     text = text.substr(0, start);
   }
   std::reverse(words.begin(), words.end());

@@ -54,11 +54,11 @@ class TokenReader {
   bool SkipName(const char* name) { return Skip(IsName(name)); }
 
   std::string Expect(Token::Kind kind, const char* what) {
-    if (!Is(kind)) Fail(std::string("Expected ") + what + " (Got " + Peek().text + ")");
+    if (!Is(kind)) Fail(std::string("Expected ") + what + " (Got " + Shortened(Peek().text) + ")");
     return Next().text;
   }
   void ExpectOperator(const char* op) {
-    if (!SkipOperator(op)) Fail(std::string("Expected ") + op + " (Got " + Peek().text + ")");
+    if (!SkipOperator(op)) Fail(std::string("Expected ") + op + " (Got " + Shortened(Peek().text) + ")");
   }
 
   // A node that begins at the token `start`, around the nodes that it is made of.

@@ -29,8 +29,9 @@ void Value::Account() {
   for (const ValuePtr& item : items) depth = std::max(depth, Deeper(*item));
   Budget* budget = Budget::Current();
   if (budget == nullptr) return;
-  budget->Spend(4 + text.size() / 128 + items.size() / 4);
-  const uint64_t bytes = sizeof(Value) + 64 + text.size() + items.size() * sizeof(ValuePtr);
+  const size_t texts = text.size() + NameSize();
+  budget->Spend(4 + texts / 128 + items.size() / 4);
+  const uint64_t bytes = sizeof(Value) + 64 + texts + items.size() * sizeof(ValuePtr);
   if (bytes <= held_) return;
   budget->Hold(bytes - held_);
   held_ = bytes;
@@ -87,7 +88,7 @@ ValuePtr& Value::at(const std::string& key) {
   for (Pair& pair : pairs) {
     if (pair.first->text == key) return pair.second;
   }
-  throw TemplateError("there is no '" + key + "'");
+  throw TemplateError("there is no '" + Shortened(key) + "'");
 }
 
 void ThrowUndefined(const Value& value) {

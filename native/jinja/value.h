@@ -101,6 +101,8 @@ class Value {
   std::vector<Pair> pairs;
 
  protected:
+  // Bytes of what it is called, or of what is said of it.
+  virtual size_t NameSize() const { return 0; }
   // Only called with a value of the same class.
   virtual bool EqualsSame(const Value& other) const { return this == &other; }
 

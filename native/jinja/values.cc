@@ -13,12 +13,13 @@ FloatValue::FloatValue(double value) : Value(kKinds) {
 // Numbers that are equal have one hash.
 size_t FloatValue::Hash() const {
   const bool is_integer = static_cast<double>(integer) == real;
-  return is_integer ? std::hash<int64_t>()(integer) : std::hash<double>()(real);
+  if (is_integer) return HashInteger(integer);
+  return HashText({reinterpret_cast<const char*>(&real), sizeof(real)});
 }
 
 size_t StringValue::Hash() const {
   SpendOnReading(text.size());
-  return std::hash<std::string>()(text);
+  return HashText(text);
 }
 
 bool StringValue::EqualsSame(const Value& other) const {
@@ -48,8 +49,8 @@ bool TupleValue::IsHashable() const {
 
 size_t TupleValue::Hash() const {
   size_t hash = 0x345678;
-  Spend(items.size());
-  for (const ValuePtr& item : items) hash = hash * 1000003 ^ item->Hash();
+  Spend(4 * items.size());
+  for (const ValuePtr& item : items) hash = HashInteger(static_cast<int64_t>(hash ^ item->Hash()));
   return hash;
 }
 
@@ -129,6 +130,7 @@ void IteratorValue::Fill() {
   const Source once = std::move(make_);
   make_ = nullptr;
   items = once();
+  Account();
 }
 
 std::vector<ValuePtr> IteratorValue::TakeAll() {

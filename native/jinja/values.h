@@ -1,9 +1,10 @@
-// Each kind of value. What is long of them is in values.cc, repr.cc and containers.cc.
+// Each kind of value. What is long of them is in values.cc, repr.cc and loop.h.
 #pragma once
 
 #include <functional>
 #include <unordered_map>
 
+#include "hash.h"
 #include "value.h"
 
 namespace jinja {
@@ -21,7 +22,7 @@ class IntValue : public Value {
   bool IsTrue() const override { return integer != 0; }
   std::string ToRepr() const override { return std::to_string(integer); }
   bool IsHashable() const override { return true; }
-  size_t Hash() const override { return std::hash<int64_t>()(integer); }
+  size_t Hash() const override { return HashInteger(integer); }
 };
 
 class BoolValue : public Value {
@@ -35,7 +36,7 @@ class BoolValue : public Value {
   bool IsTrue() const override { return integer != 0; }
   std::string ToRepr() const override { return integer != 0 ? "True" : "False"; }
   bool IsHashable() const override { return true; }
-  size_t Hash() const override { return std::hash<int64_t>()(integer); }
+  size_t Hash() const override { return HashInteger(integer); }
 };
 
 class FloatValue : public Value {
@@ -57,6 +58,7 @@ class NoneValue : public Value {
   bool IsTrue() const override { return false; }
   std::string ToRepr() const override { return "None"; }
   bool IsHashable() const override { return true; }
+  size_t Hash() const override { return HashText("None"); }
 
  protected:
   bool EqualsSame(const Value&) const override { return true; }
@@ -76,6 +78,7 @@ class UndefinedValue : public Value {
   const std::string hint;
 
  protected:
+  size_t NameSize() const override { return hint.size(); }
   bool EqualsSame(const Value&) const override { return true; }
 };
 
@@ -237,6 +240,9 @@ class FunctionValue : public Value {
   const std::string name;
   const Function function;
   ValuePtr self;
+
+ protected:
+  size_t NameSize() const override { return name.size(); }
 };
 
 // name=value, among the arguments of a call.
@@ -250,6 +256,9 @@ class KeywordValue : public Value {
 
   const std::string name;
   const ValuePtr value;
+
+ protected:
+  size_t NameSize() const override { return name.size(); }
 };
 
 }  // namespace jinja

@@ -1,0 +1,19 @@
+// Hashes that a template cannot foresee: each process has others, so that nobody can choose many values of
+// one.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace jinja {
+
+size_t HashInteger(int64_t number);
+size_t HashText(std::string_view text);
+
+struct TextHash {
+  size_t operator()(const std::string& text) const { return HashText(text); }
+};
+
+}  // namespace jinja
