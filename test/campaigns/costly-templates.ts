@@ -140,6 +140,52 @@ const KINDS: Record<string, Kind> = {
     const side = Math.min(root(n, 2), 99_999)
     return finite(`${side}`, side ** 2, `{{ range(${side})|unique|list|length }}`)
   },
+  'numbers of one rest': (n) => {
+    const side = Math.min(root(n, 2), 99_999)
+    const body = `{{ range(0, ${85_229 * side}, 85229)|unique|list|length }}`
+    return finite(`${side}`, side * 10, body)
+  },
+  'keys that are not there': (n) => {
+    const side = root(n, 2)
+    const body = `{% set s = 'x' * ${side * 10} %}${times(Math.min(side, 99_999), '{% set _ = 5[s] %}')}ok`
+    return finite('ok', side ** 2, body)
+  },
+  'letters that are counted': (n) => {
+    const side = Math.min(root(n, 2), 99_999)
+    const loop = times(side, `{% set ns.c = ns.c + s.count('a') %}`)
+    return finite(`${side ** 2}`, side ** 2 * 2, `{% set s = 'a' * ${side} %}${counted(loop)}`)
+  },
+  'letters that are stripped': (n) => {
+    const side = Math.min(root(n, 2), 99_999)
+    const loop = times(side, `{% set ns.c = ns.c + s.strip('cba')|length + 1 %}`)
+    return finite(`${side}`, side ** 2 * 2, `{% set s = 'a' * ${side} %}${counted(loop)}`)
+  },
+  'texts that wait': (n) => {
+    const side = root(n, 2)
+    const depth = Math.min(side, 40)
+    const macro = '{% macro f(n) %}{{ s }}{% if n %}{% set _ = f(n - 1) %}{% endif %}{% endmacro %}'
+    const body = `{% set s = 'x' * ${side * 100} %}${macro}{{ f(${depth})|length }}`
+    return finite(`${side * 100}`, depth * side, body)
+  },
+  'lists that wait': (n) => {
+    const side = root(n, 2)
+    const kept = times(Math.min(side, 99_999), '{% set _ = ns.l.append(l|reverse) %}')
+    const body = `{% set l = [0] * ${side} %}{% set ns = namespace(l=[]) %}${kept}{{ ns.l|length }}`
+    return finite(`${Math.min(side, 99_999)}`, side ** 2, body)
+  },
+  'loops that are left': (n) => {
+    const side = Math.min(n, 99_999)
+    const inner = `${'{% if true %}'.repeat(20)}{% continue %}${'{% endif %}'.repeat(20)}`
+    return finite('0', side * 60, counted(times(side, inner)))
+  },
+  'many lines': (n) => {
+    const body = `{{ ('\\n' * ${n}).split('\\n')|length }}`
+    return finite(`${n + 1}`, n * 10, body)
+  },
+  'many digits': (n) => {
+    const loop = times(Math.min(n, 99_999), `{% set ns.c = ns.c + ('%.9999f' % 0.5)|length %}`)
+    return finite(`${Math.min(n, 99_999) * 10_001}`, n * 10_000, counted(loop))
+  },
   powers: (n) => finite(n < 62 ? `${2 ** n}` : '', n < 40 ? 1 : Number.POSITIVE_INFINITY, `{{ 2 ** ${n} }}`),
   'JSON with spaces': (n) => {
     const side = root(n, 2)
