@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "errors.h"
+#include "limits.h"
 #include "unicode-tables.h"
 #include "utf8.h"
 
@@ -118,7 +119,10 @@ std::string Changed(std::string_view text, Append append) {
   const std::u32string codes = DecodeUtf8(text);
   std::u32string out;
   out.reserve(codes.size());
-  for (size_t i = 0; i < codes.size(); i++) append(out, codes, i);
+  for (size_t i = 0; i < codes.size(); i++) {
+    if (i % 4096 == 0) SpendOnReading(4 * std::min<size_t>(4096, codes.size() - i));
+    append(out, codes, i);
+  }
   return EncodeUtf8(out);
 }
 

@@ -15,6 +15,13 @@ unsigned char ByteAt(std::string_view text, size_t pos) {
   return static_cast<unsigned char>(text[pos]);
 }
 
+// What goes through many characters spends on some of them at once, and so can be given up between.
+constexpr size_t kAtOnce = 4096;
+
+void SpendOnCharacters(size_t at, size_t count, uint64_t bytes_each) {
+  if (at % kAtOnce == 0) SpendOnReading(bytes_each * std::min(kAtOnce, count - at));
+}
+
 bool Continues(unsigned char byte) {
   return (byte & 0xc0) == 0x80;
 }
@@ -62,26 +69,31 @@ size_t CharacterSize(std::string_view text, size_t pos) {
 size_t CountCharacters(std::string_view text) {
   if (IsAscii(text)) return text.size();
   size_t count = 0;
-  for (size_t pos = 0; pos < text.size(); pos += CharacterSize(text, pos)) count++;
+  for (size_t pos = 0; pos < text.size(); pos += CharacterSize(text, pos)) {
+    SpendOnCharacters(count, text.size(), 4);
+    count++;
+  }
   return count;
 }
 
 std::u32string DecodeUtf8(std::string_view text) {
-  SpendOnReading(8 * text.size());
   EnsureRoom(4 * text.size());
   std::u32string codes;
   codes.reserve(text.size());
   for (size_t pos = 0, size = 0; pos < text.size(); pos += size) {
+    SpendOnCharacters(codes.size(), text.size(), 8);
     codes.push_back(ReadCharacter(text, pos, size));
   }
   return codes;
 }
 
 std::string EncodeUtf8(std::u32string_view codes) {
-  SpendOnReading(8 * codes.size());
   std::string text;
   text.reserve(codes.size());
-  for (const char32_t code : codes) AppendUtf8(text, code);
+  for (size_t i = 0; i < codes.size(); i++) {
+    SpendOnCharacters(i, codes.size(), 8);
+    AppendUtf8(text, codes[i]);
+  }
   return text;
 }
 
