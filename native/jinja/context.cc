@@ -15,9 +15,11 @@ ValuePtr Undefined(const std::string& name) {
 }  // namespace
 
 void Scope::Set(const std::string& name, const ValuePtr& value) {
-  Spend(name.size() / 32);
-  const auto [at, is_new] = variables.insert_or_assign(name, value);
-  if (is_new) holding.Add(sizeof(*at) + 32 + name.size());
+  // Few variables count nothing: most scopes have few, and are made for each item of a loop.
+  constexpr size_t kAtOnce = 8, kBytes = 256;
+  if (name.size() >= 32) Spend(name.size() / 32);
+  const bool is_new = variables.insert_or_assign(name, value).second;
+  if (is_new && variables.size() % kAtOnce == 0) holding.Add(kAtOnce * kBytes);
 }
 
 Context::Context() : outermost_(this), scope_(std::make_shared<Scope>()), time_(std::time(nullptr)) {
@@ -40,10 +42,12 @@ Context::~Context() {
 }
 
 ValuePtr Context::Find(const std::string& name) const {
+  constexpr size_t kAtOnce = 4;
+  size_t passed = 0;
   for (const Scope* scope = scope_.get(); scope != nullptr; scope = scope->around.get()) {
-    Spend(name.size() / 32 + (scope == scope_.get() ? 0 : 1));
     const auto found = scope->variables.find(name);
     if (found != scope->variables.end()) return found->second;
+    if (++passed % kAtOnce == 0) Spend(kAtOnce * (1 + name.size() / 32));
   }
   return nullptr;
 }

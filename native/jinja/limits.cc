@@ -127,11 +127,11 @@ void EnsureRoom(uint64_t bytes) {
 }
 
 Holding::~Holding() {
-  if (current_budget != nullptr) current_budget->Release(bytes_);
+  if (bytes_ > 0 && current_budget != nullptr) current_budget->Release(bytes_);
 }
 
 void Holding::Add(uint64_t bytes) {
-  if (current_budget == nullptr) return;
+  if (bytes == 0 || current_budget == nullptr) return;
   current_budget->Hold(bytes);
   bytes_ += bytes;
 }
