@@ -96,6 +96,7 @@ struct Slice {
     T some;
     SpendOnItems(static_cast<uint64_t>(count));
     EnsureRoom(static_cast<uint64_t>(count) * sizeof(typename T::value_type));
+    some.reserve(static_cast<size_t>(count));
     for (int64_t i = 0; i < count; i++) some.push_back(all[static_cast<size_t>(start + i * step)]);
     return some;
   }

@@ -119,7 +119,7 @@ void SpendOnCopying(uint64_t bytes) {
 }
 
 void SpendOnItems(uint64_t count) {
-  Spend(1 + count / 4);
+  Spend(1 + count / 2);
 }
 
 void EnsureRoom(uint64_t bytes) {
