@@ -212,16 +212,20 @@ class ChatFormat::Parsed {
 
   RenderedChat Render(const RenderRequest& request, Effort effort) {
     common_chat_templates_inputs inputs = ToInputs(request);
-    if (IsPlain(effort)) {
+    const Adapted adapted = IsAdapted(effort);
+    std::string plain;
+    if (adapted != Adapted::kWell) {
       inputs.force_pure_content = true;
       const common_chat_params made = common_chat_templates_apply(templates_.get(), inputs);
       if (auto known = FindOrAnalyse(request, made.generation_prompt, effort)) {
         known->prompt = made.prompt;
         return *known;
       }
+      plain = made.prompt;
       inputs.force_pure_content = false;
     }
     RenderedChat rendered = Analyse(templates_.get(), inputs, effort);
+    if (adapted == Adapted::kBadly) rendered.prompt = plain;
     Remember({request.enable_thinking, rendered});
     return rendered;
   }
@@ -229,27 +233,42 @@ class ChatFormat::Parsed {
   std::string source() const { return common_chat_templates_source(templates_.get(), ""); }
 
  private:
-  // Whether llama.cpp renders it as it stands: for some templates it changes the messages first.
-  bool IsPlain(Effort effort) {
+  // What llama.cpp makes of messages before this template gets them: nothing, what it is made for, or what
+  // it does not understand, so that texts are lost.
+  enum class Adapted { kNot, kWell, kBadly };
+
+  static Adapted Compare(const std::vector<ChatMessage>& messages, const std::string& adapted,
+                         const std::string& plain) {
+    if (adapted == plain) return Adapted::kNot;
+    const auto is_lost = [&](const ChatMessage& message) {
+      const bool is_there = adapted.find(message.content) != std::string::npos;
+      return !is_there && plain.find(message.content) != std::string::npos;
+    };
+    return std::any_of(messages.begin(), messages.end(), is_lost) ? Adapted::kBadly : Adapted::kWell;
+  }
+
+  Adapted IsAdapted(Effort effort) {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
-      if (is_plain_) return *is_plain_;
+      if (adapted_) return *adapted_;
     }
-    const std::vector<ChatMessage> all{
-        {"system", "a", ""}, {"user", "b", ""}, {"assistant", "c", "d"}, {"user", "e", ""}};
+    const std::vector<ChatMessage> all{{"system", "<1st text>", ""},
+                                       {"user", "<2nd text>", ""},
+                                       {"assistant", "<3rd text>", "<thoughts>"},
+                                       {"user", "<4th text>", ""}};
     common_chat_templates_inputs inputs = ToInputs({all, true, true, std::nullopt});
-    bool is_plain = false;
+    Adapted adapted = Adapted::kWell;
     try {
       const std::string whole = Apply(templates_.get(), inputs, effort).prompt;
       inputs.force_pure_content = true;
-      is_plain = common_chat_templates_apply(templates_.get(), inputs).prompt == whole;
+      adapted = Compare(all, whole, common_chat_templates_apply(templates_.get(), inputs).prompt);
     } catch (const std::exception&) {
       // it does not like these messages
     }
     EnsureWithinLimits();
     const std::lock_guard<std::mutex> lock(mutex_);
-    is_plain_ = is_plain;
-    return is_plain;
+    adapted_ = adapted;
+    return adapted;
   }
 
   // What is known of answers to prompts with this end.
@@ -287,7 +306,7 @@ class ChatFormat::Parsed {
 
   const common_chat_templates_ptr templates_;
   std::mutex mutex_;  // guards the rest
-  std::optional<bool> is_plain_;
+  std::optional<Adapted> adapted_;
   std::vector<Analysis> analyses_;
 };
 

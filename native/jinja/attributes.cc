@@ -42,6 +42,20 @@ bool IsHidden(const std::string& name) {
   return name.compare(0, 2, "__") == 0 && hidden.count(name) > 0;
 }
 
+// What Python's objects have beside methods, and views and iterators at all.
+void RefuseAttribute(const Value& value, const std::string& name) {
+  static const std::pair<uint32_t, std::set<std::string>> refused[] = {
+      {kInt | kBool, {"denominator", "imag", "numerator", "real"}},
+      {kFloat, {"imag", "real"}},
+      {kRange, {"count", "index", "start", "step", "stop"}},
+      {kView, {"isdisjoint", "mapping"}},
+      {kIterator, {"close", "gi_running", "gi_suspended", "gi_yieldfrom", "send", "throw"}},
+  };
+  for (const auto& [kinds, names] : refused) {
+    if ((value.kinds & kinds) != 0 && names.count(name) > 0) throw NotImplemented("the attribute " + name);
+  }
+}
+
 ValuePtr CharacterAt(const StringValue& value, int64_t index) {
   const std::string& text = value.text;
   SpendOnReading(text.size());
@@ -78,7 +92,7 @@ struct Slice {
     const auto size = static_cast<int64_t>(length);
     step = by->IsNone() ? 1 : ToIndex(by);
     if (step == 0) throw TemplateError("slice step cannot be zero");
-    step = std::clamp<int64_t>(step, -INT32_MAX, INT32_MAX);
+    step = std::max(step, -INT64_MAX);
     const int64_t least = step < 0 ? -1 : 0, most = step < 0 ? size - 1 : size;
     const auto place = [&](const ValuePtr& value, int64_t otherwise) {
       if (value->IsNone()) return otherwise;
@@ -115,11 +129,17 @@ std::string SliceOfText(const std::string& text, const ValuePtr& start, const Va
 ValuePtr GetAttribute(const ValuePtr& value, const std::string& name) {
   if (value->IsUndefined()) ThrowUndefined(*value);
   if (IsHidden(name)) return Missing(*value, name);
-  if (auto* loop = As<LoopValue>(value)) return loop->Attribute(name);
+  if (Is<NamespaceValue>(value) && name.compare(0, 1, "_") == 0) return Missing(*value, name);
+  if (auto* loop = As<LoopValue>(value)) return loop->Attribute(name, value);
+  if (const auto* tuple = As<TupleValue>(value); tuple != nullptr && tuple->is_group) {
+    if (name == "grouper") return tuple->items[0];
+    if (name == "list") return tuple->items[1];
+  }
   if (Is<FunctionValue>(value)) throw NotImplemented("an attribute of a function");
   const Functions& methods = MethodsOf(*value);
   const auto method = methods.find(name);
   if (method != methods.end()) return Make<FunctionValue>(name, method->second, value);
+  RefuseAttribute(*value, name);
   if (const auto* dict = As<DictValue>(value)) {
     if (ValuePtr found = dict->Find(Make<StringValue>(name))) return found;
   }
@@ -141,8 +161,8 @@ ValuePtr GetSlice(const ValuePtr& value, const ValuePtr& start, const ValuePtr& 
   if (Is<ListValue>(value)) return MakeLike(*value, slice.Of(value->items));
   const auto* range = As<RangeValue>(value);
   if (range == nullptr) throw TemplateError(std::string("'") + value->TypeName() + "' cannot be sliced");
-  return Make<RangeValue>(range->start + slice.start * range->step, range->start + slice.stop * range->step,
-                          slice.step * range->step);
+  const auto at = [&](int64_t place) { return Add(range->start, Multiply(place, range->step)); };
+  return Make<RangeValue>(at(slice.start), at(slice.stop), Multiply(slice.step, range->step));
 }
 
 }  // namespace jinja

@@ -30,44 +30,46 @@ const Function& FindByName(const Arguments& arguments, size_t place, const Funct
 
 ValuePtr Map(const Arguments& arguments) {
   if (arguments.all.empty()) throw TemplateError("map() misses an argument");
-  const ValuePtr sequence = arguments.all[0];
-  auto map = [arguments, sequence] {
-    std::vector<ValuePtr> mapped;
-    if (!sequence->IsTrue()) return mapped;
+  const auto begin = [arguments]() -> Source {
+    if (!arguments.all[0]->IsTrue()) return [] { return ValuePtr(); };
+    Source next = ItemsOf(arguments.all[0]);
     if (arguments.all.size() > 1 && Is<KeywordValue>(arguments.all[1])) {
       const auto given = arguments.Bind({"seq", "attribute", "default"}, 2);
-      for (const ValuePtr& item : Iterate(sequence)) {
-        mapped.push_back(PickAttribute(item, given[1], given[2]));
-      }
-      return mapped;
+      return [given, next = std::move(next)] {
+        const ValuePtr item = next();
+        return item ? PickAttribute(item, given[1], given[2]) : nullptr;
+      };
     }
     const Function& filter = FindByName(arguments, 1, Filters());
-    const std::string& name = arguments.all[1]->text;
-    for (const ValuePtr& item : Iterate(sequence))
-      mapped.push_back(filter(ForItem(arguments, name, item, 2)));
-    return mapped;
+    return [arguments, &filter, next = std::move(next)] {
+      const ValuePtr item = next();
+      return item ? filter(ForItem(arguments, arguments.all[1]->text, item, 2)) : nullptr;
+    };
   };
-  return Make<IteratorValue>(arguments.all, std::move(map), true);
+  return Make<IteratorValue>(arguments.all, begin, true);
 }
 
 Function Selects(bool wanted, bool by_attribute) {
   return [wanted, by_attribute](const Arguments& arguments) -> ValuePtr {
     const size_t place = by_attribute ? 2 : 1;
     if (arguments.all.size() < place) throw TemplateError(arguments.name + "() misses an argument");
-    const ValuePtr sequence = arguments.all[0];
-    return Make<IteratorValue>(arguments.all, [wanted, by_attribute, place, arguments, sequence] {
-      std::vector<ValuePtr> selected;
-      if (!sequence->IsTrue()) return selected;
+    return Make<IteratorValue>(arguments.all, [wanted, by_attribute, place, arguments]() -> Source {
+      if (!arguments.all[0]->IsTrue()) return [] { return ValuePtr(); };
       const bool has_test = arguments.all.size() > place;
       const Function* test = has_test ? &FindByName(arguments, place, Tests()) : nullptr;
       const std::string name = has_test ? arguments.all[place]->text : "";
       const ValuePtr attribute = by_attribute ? arguments.all[1] : nullptr;
-      for (const ValuePtr& item : Iterate(sequence)) {
+      const auto is_wanted = [=](const ValuePtr& item) {
         const ValuePtr tested = PickAttribute(item, attribute);
-        const ValuePtr result = has_test ? (*test)(ForItem(arguments, name, tested, place + 1)) : tested;
-        if (result->IsTrue() == wanted) selected.push_back(item);
-      }
-      return selected;
+        const ValuePtr result = test ? (*test)(ForItem(arguments, name, tested, place + 1)) : tested;
+        return result->IsTrue() == wanted;
+      };
+      return [is_wanted, next = ItemsOf(arguments.all[0])]() -> ValuePtr {
+        while (const ValuePtr item = next()) {
+          if (is_wanted(item)) return item;
+        }
+        return nullptr;
+      };
     });
   };
 }

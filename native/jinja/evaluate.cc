@@ -78,6 +78,7 @@ ValuePtr Name::DoEvaluate(Context& context) const {
     if (context.collects_stats()) found->MarkUsed();
     return found;
   }
+  if (name == "self") throw NotImplemented("self");
   const auto global = Globals().find(name);
   return global == Globals().end() ? context.Get(name) : Make<FunctionValue>(name, global->second);
 }
@@ -189,16 +190,30 @@ ValuePtr TestCall::DoEvaluate(Context& context) const {
 ValuePtr Unary::DoEvaluate(Context& context) const {
   const ValuePtr value = operand->Evaluate(context);
   if (op == "not") return Make<BoolValue>(!value->IsTrue());
+  if (op == "+" && Is<FloatValue>(value)) return value;                           // 0 + -0.0 is no -0.0
   if (op == "-" && Is<FloatValue>(value)) return Make<FloatValue>(-value->real);  // 0 - 0.0 is no -0.0
   return Calculate(op, Make<IntValue>(0), value);
 }
 
-ValuePtr Binary::DoEvaluate(Context& context) const {
-  const ValuePtr value = left->Evaluate(context);
-  if (op == "and") return value->IsTrue() ? right->Evaluate(context) : value;
-  if (op == "or") return value->IsTrue() ? value : right->Evaluate(context);
-  if (may_negate_power && value->IsNumber() && value->real < 0) throw NotImplemented("this power");
-  return Calculate(op, value, right->Evaluate(context));
+ValuePtr Row::DoEvaluate(Context& context) const {
+  ValuePtr value = operands[0]->Evaluate(context);
+  for (size_t i = 0; i < operators.size(); i++) {
+    const auto& [op, place, may_negate_power] = operators[i];
+    Spend(1);
+    if (op == "and" || op == "or") {
+      if (value->IsTrue() == (op == "or")) return value;
+      value = operands[i + 1]->Evaluate(context);
+      continue;
+    }
+    const ValuePtr right = operands[i + 1]->Evaluate(context);
+    try {
+      if (may_negate_power && value->IsNumber() && value->real < 0) throw NotImplemented("this power");
+      value = Calculate(op, value, right);
+    } catch (const TemplateError& error) {
+      throw RenderError(error.what(), place);
+    }
+  }
+  return value;
 }
 
 ValuePtr ComparisonChain::DoEvaluate(Context& context) const {

@@ -49,26 +49,35 @@ ExpressionPtr ExpressionParser::ParseTuple(std::initializer_list<const char*> en
   return MakeNode<ListLiteral>(start, std::move(items), true);
 }
 
-ExpressionPtr ExpressionParser::ParseOr() {
-  ExpressionPtr left = ParseAnd();
-  while (IsName("or")) {
-    const size_t start = at();
-    Next();
-    ExpressionPtr right = ParseAnd();
-    left = MakeNode<Binary>(start, "or", std::move(left), std::move(right));
+template <typename IsNext, typename ParseOperand>
+ExpressionPtr ExpressionParser::ParseOperators(IsNext is_next, ParseOperand parse) {
+  const size_t start = at();
+  Expressions operands;
+  std::vector<Row::Operator> operators;
+  bool is_constant = true;
+  operands.push_back(parse());
+  while (is_next()) {
+    const size_t position = Position();
+    const std::string op = Next().text;
+    if (op == "**") is_constant = is_constant && IsConstantNode(*operands.back());
+    operands.push_back(parse());
+    operators.push_back({op, position, op == "**" && is_constant && !IsConstantNode(*operands.back())});
   }
-  return left;
+  if (operators.empty()) return std::move(operands[0]);
+  return MakeNode<Row>(start, std::move(operands), std::move(operators));
+}
+
+template <typename ParseOperand>
+ExpressionPtr ExpressionParser::ParseOperators(std::initializer_list<const char*> ops, ParseOperand parse) {
+  return ParseOperators([this, ops] { return IsOneOf(ops); }, parse);
+}
+
+ExpressionPtr ExpressionParser::ParseOr() {
+  return ParseOperators([this] { return IsName("or"); }, [this] { return ParseAnd(); });
 }
 
 ExpressionPtr ExpressionParser::ParseAnd() {
-  ExpressionPtr left = ParseNot();
-  while (IsName("and")) {
-    const size_t start = at();
-    Next();
-    ExpressionPtr right = ParseNot();
-    left = MakeNode<Binary>(start, "and", std::move(left), std::move(right));
-  }
-  return left;
+  return ParseOperators([this] { return IsName("and"); }, [this] { return ParseNot(); });
 }
 
 ExpressionPtr ExpressionParser::ParseNot() {
@@ -97,21 +106,6 @@ ExpressionPtr ExpressionParser::ParseComparison() {
   }
   if (ops.empty()) return std::move(operands[0]);
   return MakeNode<ComparisonChain>(start, std::move(operands), std::move(ops));
-}
-
-template <typename ParseOperand>
-ExpressionPtr ExpressionParser::ParseOperators(std::initializer_list<const char*> ops, ParseOperand parse) {
-  ExpressionPtr left = parse();
-  while (IsOneOf(ops)) {
-    const size_t start = at();
-    const std::string op = Next().text;
-    ExpressionPtr right = parse();
-    const bool is_power = op == "**" && IsConstantNode(*left) && !IsConstantNode(*right);
-    auto node = MakeNode<Binary>(start, op, std::move(left), std::move(right));
-    node->may_negate_power = is_power;
-    left = std::move(node);
-  }
-  return left;
 }
 
 ExpressionPtr ExpressionParser::ParseSum() {

@@ -41,6 +41,8 @@ class ExpressionParser : public TokenReader {
   bool BeginsArgument() const;
 
   // Operators of one precedence, from left to right.
+  template <typename IsNext, typename ParseOperand>
+  ExpressionPtr ParseOperators(IsNext is_next, ParseOperand parse);
   template <typename ParseOperand>
   ExpressionPtr ParseOperators(std::initializer_list<const char*> ops, ParseOperand parse);
 };

@@ -170,15 +170,20 @@ struct Unary : Expression {
   ValuePtr DoEvaluate(Context& context) const override;
 };
 
-// and, or, and what is calculated
-struct Binary : Expression {
-  Binary(std::string op, ExpressionPtr left, ExpressionPtr right)
-      : op(std::move(op)), left(std::move(left)), right(std::move(right)) {}
-  void ForEachChild(const Visitor& visit) const override { VisitAll(visit, left, right); }
-  const std::string op;
-  const ExpressionPtr left, right;
-  // Jinja2 writes what is constant into Python's text, where -1 ** x is -(1 ** x).
-  bool may_negate_power = false;
+// Operands with operators of one precedence between them, from left to right: and, or, and what is
+// calculated. One node, since such rows may be long.
+struct Row : Expression {
+  struct Operator {
+    std::string op;
+    size_t position;
+    // Jinja2 writes what is constant into Python's text, where -1 ** x is -(1 ** x).
+    bool may_negate_power = false;
+  };
+  Row(Expressions operands, std::vector<Operator> operators)
+      : operands(std::move(operands)), operators(std::move(operators)) {}
+  void ForEachChild(const Visitor& visit) const override { VisitEach(visit, operands); }
+  const Expressions operands;
+  const std::vector<Operator> operators;
 
  protected:
   ValuePtr DoEvaluate(Context& context) const override;

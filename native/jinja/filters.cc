@@ -8,8 +8,8 @@ const Functions& Filters() {
     for (const auto& some : {TextFilters(), NumberFilters(), SequenceFilters(), ChoosingFilters()}) {
       all.insert(some.begin(), some.end());
     }
-    for (const char* name : {"attr", "filesizeformat", "groupby", "pprint", "random", "slice", "striptags",
-                             "urlencode", "urlize", "wordwrap", "xmlattr"}) {
+    for (const char* name : {"filesizeformat", "pprint", "random", "slice", "striptags", "urlencode",
+                             "urlize", "wordwrap", "xmlattr"}) {
       all[name] = RefuseToCall;
     }
     return all;

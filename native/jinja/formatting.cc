@@ -27,7 +27,7 @@ std::string FormatNumber(const Placeholder& place, const ValuePtr& value) {
                         value->TypeName());
   }
   const bool is_fixed = place.type == 'f';
-  if (!std::isfinite(value->real) || std::fabs(value->real) > 9e15 || (!is_fixed && place.precision >= 0)) {
+  if (std::fabs(value->real) > 9e15 || (!is_fixed && place.precision >= 0)) {
     throw NotImplemented("formatting this number");
   }
   std::string text = is_fixed ? FloatToFixed(value->real, place.precision < 0 ? 6 : place.precision)

@@ -82,6 +82,7 @@ std::string FormatDirective(const std::string& directive, const std::tm& time) {
 ValuePtr FormatTime(const Arguments& arguments) {
   const ValuePtr format = arguments.Bind({"format"})[0];
   if (!Is<StringValue>(format)) throw TemplateError("strftime() argument 1 must be str");
+  if (format->text.find('\0') != std::string::npos) throw NotImplemented("a NUL in a format of times");
   const std::time_t time = arguments.context.time();
   std::tm now = {};
 #ifdef _WIN32

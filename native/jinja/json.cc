@@ -1,7 +1,6 @@
 #include "json.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 
 #include "operations.h"
@@ -34,11 +33,6 @@ void AppendCharacter(std::string& out, char32_t code, bool ensure_ascii) {
   }
 }
 
-std::string NumberToJson(const Value& value) {
-  if (value.IsInteger() || std::isfinite(value.real)) return value.ToText();
-  return std::isnan(value.real) ? "NaN" : value.real < 0 ? "-Infinity" : "Infinity";
-}
-
 // Of what has no parts; false for what has some.
 bool PlainToJson(const Value& value, std::string& out) {
   if (value.IsNone()) {
@@ -46,7 +40,7 @@ bool PlainToJson(const Value& value, std::string& out) {
   } else if ((value.kinds & kBool) != 0) {
     out = value.IsTrue() ? "true" : "false";
   } else if (value.IsNumber()) {
-    out = NumberToJson(value);
+    out = value.ToText();
   } else {
     return false;
   }

@@ -1,12 +1,21 @@
 #include "loop.h"
 
 #include "arguments.h"
+#include "context.h"
 
 namespace jinja {
 
+ValuePtr LoopValue::Fetch() {
+  if (is_at_end_) return nullptr;
+  if (!fetch_) throw NotImplemented("what comes next in a loop that was left");
+  const ValuePtr item = fetch_();
+  is_at_end_ = !item;
+  return item;
+}
+
 ValuePtr LoopValue::Peek() {
   if (ahead_.empty()) {
-    const ValuePtr item = fetch_ ? fetch_() : nullptr;
+    const ValuePtr item = Fetch();
     if (!item) return nullptr;
     ahead_.push_back(item);
   }
@@ -26,7 +35,7 @@ ValuePtr LoopValue::Next() {
 
 int64_t LoopValue::Length() {
   if (length_ >= 0) return length_;
-  for (ValuePtr item; fetch_ && (item = fetch_());) {
+  while (const ValuePtr item = Fetch()) {
     AccountPart(*item, sizeof(ValuePtr));
     ahead_.push_back(item);
   }
@@ -34,7 +43,15 @@ int64_t LoopValue::Length() {
   return length_;
 }
 
-ValuePtr LoopValue::Attribute(const std::string& name) {
+bool LoopValue::Changes(std::vector<ValuePtr> values) {
+  const bool is_same = std::equal(values.begin(), values.end(), items.begin(), items.end(), ValueEquality());
+  if (std::exchange(was_asked_, true) && is_same) return false;
+  for (const ValuePtr& value : values) AccountPart(*value, sizeof(ValuePtr));
+  items = std::move(values);
+  return true;
+}
+
+ValuePtr LoopValue::Attribute(const std::string& name, const ValuePtr& self) {
   if (name == "index") return Make<IntValue>(index0_ + 1);
   if (name == "index0") return Make<IntValue>(index0_);
   if (name == "first") return Make<BoolValue>(index0_ == 0);
@@ -52,10 +69,24 @@ ValuePtr LoopValue::Attribute(const std::string& name) {
   if (name == "cycle") {
     return Make<FunctionValue>(name, [index = index0_](const Arguments& arguments) -> ValuePtr {
       if (arguments.all.empty()) throw TemplateError("no items for cycling given");
+      for (const ValuePtr& item : arguments.all) {
+        if (Is<KeywordValue>(item)) throw TemplateError("cycle() takes no keyword arguments");
+      }
       return arguments.all[static_cast<size_t>(index) % arguments.all.size()];
     });
   }
-  if (name == "changed") throw NotImplemented("loop.changed()");
+  if (name == "changed") {
+    const auto changed = [](const Arguments& arguments) -> ValuePtr {
+      arguments.context.Keep(arguments.all[0]);
+      std::vector<ValuePtr> values;
+      for (size_t i = 1; i < arguments.all.size(); i++) {
+        if (Is<KeywordValue>(arguments.all[i])) throw TemplateError("changed() takes no keyword arguments");
+        values.push_back(arguments.all[i]);
+      }
+      return Make<BoolValue>(As<LoopValue>(arguments.all[0])->Changes(std::move(values)));
+    };
+    return Make<FunctionValue>(name, changed, self);
+  }
   return Make<UndefinedValue>("'LoopContext object' has no attribute '" + Shortened(name) + "'");
 }
 

@@ -10,10 +10,8 @@ namespace jinja {
 class LoopValue : public Value {
  public:
   static constexpr uint32_t kKinds = kLoop;
-  // Gives the next item, or null. Items are read no further than they are needed: which ones there are may
-  // depend on variables.
-  using Source = std::function<ValuePtr()>;
-  // `length` is -1 where it is not known.
+  // Items are read no further than they are needed: which ones there are may depend on variables. `length` is
+  // -1 where it is not known.
   LoopValue(Source fetch, int64_t length) : Value(kKinds), fetch_(std::move(fetch)), length_(length) {}
   const char* TypeName() const override { return "LoopContext"; }
 
@@ -22,13 +20,18 @@ class LoopValue : public Value {
   // What it reads from is gone.
   void Finish() { fetch_ = nullptr; }
 
-  ValuePtr Attribute(const std::string& name);
+  // `self` is this.
+  ValuePtr Attribute(const std::string& name, const ValuePtr& self);
+  // Whether it was last asked about other values, or never.
+  bool Changes(std::vector<ValuePtr> values);
 
  private:
+  ValuePtr Fetch();
   ValuePtr Peek();
   int64_t Length();
 
   Source fetch_;
+  bool is_at_end_ = false, was_asked_ = false;
   std::deque<ValuePtr> ahead_;
   ValuePtr previous_, current_;
   int64_t index0_ = -1;

@@ -25,12 +25,18 @@ ValuePtr CountItems(const Arguments& arguments) {
 }
 
 ValuePtr FindPlace(const Arguments& arguments) {
-  const auto given = arguments.Bind({"/", "self", "value"}, 2);
+  const auto given = arguments.Bind({"/", "self", "value", "start", "stop"}, 2);
   const auto& items = given[0]->items;
-  const auto is_it = [&](const ValuePtr& item) { return item->Equals(*given[1]); };
-  const auto found = std::find_if(items.begin(), items.end(), is_it);
-  if (found == items.end()) throw TemplateError("the value is not in the list");
-  return Make<IntValue>(found - items.begin());
+  const auto size = static_cast<int64_t>(items.size());
+  const auto place = [&](const ValuePtr& bound, int64_t otherwise) {
+    const int64_t index = bound ? ToIndex(bound) : otherwise;
+    return std::clamp<int64_t>(index < 0 ? index + size : index, 0, size);
+  };
+  const int64_t last = place(given[3], size);
+  for (int64_t i = place(given[2], 0); i < last; i++) {
+    if (items[static_cast<size_t>(i)]->Equals(*given[1])) return Make<IntValue>(i);
+  }
+  throw TemplateError("the value is not in the list");
 }
 
 // The sandbox of transformers forbids append() and pop() as well; templates made for other engines rely on
@@ -129,14 +135,12 @@ Functions Refused(const std::vector<const char*>& names) {
 
 const Functions& IntMethods() {
   static const Functions methods =
-      Refused({"as_integer_ratio", "bit_count", "bit_length", "conjugate", "denominator", "from_bytes",
-               "imag", "numerator", "real", "to_bytes"});
+      Refused({"as_integer_ratio", "bit_count", "bit_length", "conjugate", "from_bytes", "to_bytes"});
   return methods;
 }
 
 const Functions& FloatMethods() {
-  static const Functions methods =
-      Refused({"as_integer_ratio", "conjugate", "fromhex", "hex", "imag", "is_integer", "real"});
+  static const Functions methods = Refused({"as_integer_ratio", "conjugate", "fromhex", "hex", "is_integer"});
   return methods;
 }
 

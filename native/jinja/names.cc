@@ -119,18 +119,39 @@ void ResolveLoop(For& loop, const Symbols& scope, bool is_conditional) {
   ResolveScope(loop.otherwise, Symbols(&scope), loop.otherwise_hidden);
 }
 
+// Jinja2 does not look for the names that only the filters of a set statement use.
+void EnsureKnown(const Node& node, const Symbols& scope) {
+  Spend(1);
+  const auto* used = dynamic_cast<const Name*>(&node);
+  if (used != nullptr && !scope.Knows(used->name)) {
+    throw SyntaxError("'" + used->name + "' is unknown to the filters of a set statement", node.position);
+  }
+  node.ForEachChild([&](const Node& child) { EnsureKnown(child, scope); });
+}
+
 void ResolveBlock(Block& block, const Symbols& scope, bool is_conditional) {
   for (const NamedCall& filter : block.filters) CheckName(filter, Filters(), "filter", is_conditional);
   for (const ExpressionPtr& value : block.values) CheckNames(*value, is_conditional);
   Symbols inner(&scope);
   for (const Target& target : block.assignees) inner.Store(target);
-  ResolveScope(block.body, std::move(inner), block.hidden);
+  inner.LookAt(block.body);
+  for (const NamedCall& filter : block.filters) {
+    filter.arguments.ForEachChild([&](const Node& child) {
+      if (block.target.empty()) {
+        inner.LookAt(child);
+      } else {
+        EnsureKnown(child, inner);
+      }
+    });
+  }
+  block.hidden = inner.Hidden();
+  Resolve(block.body, inner, false);
 }
 
 void Resolve(Node& node, const Symbols& scope, bool is_conditional) {
   if (const auto* branch = dynamic_cast<const If*>(&node)) {
-    CheckNames(*branch->test, true);
-    Resolve(branch->body, scope, true);
+    for (const ExpressionPtr& test : branch->tests) CheckNames(*test, true);
+    for (const Body& body : branch->bodies) Resolve(body, scope, true);
     Resolve(branch->otherwise, scope, true);
   } else if (auto* macro = dynamic_cast<Macro*>(&node)) {
     ResolveProcedure(macro->procedure, Symbols(&scope), macro->position);

@@ -66,8 +66,6 @@ int DigitOf(char c) {
 }  // namespace
 
 std::string FloatToText(double number) {
-  if (std::isnan(number)) return "nan";
-  if (std::isinf(number)) return number < 0 ? "-inf" : "inf";
   const std::string written = ShortestScientific(number);
   const size_t e = written.find('e');
   const int exponent = std::stoi(written.substr(e + 1));

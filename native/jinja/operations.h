@@ -5,10 +5,12 @@
 #include <string>
 #include <vector>
 
-#include "value.h"
+#include "values.h"
 
 namespace jinja {
 
+// iter(value): as Python's, it reads what its value is when it gets there.
+Source ItemsOf(const ValuePtr& value);
 // list(value), len(value) and `item in value`.
 std::vector<ValuePtr> Iterate(const ValuePtr& value);
 int64_t Length(const ValuePtr& value);
@@ -26,6 +28,11 @@ bool IsLess(const ValuePtr& left, const ValuePtr& right);
 
 // + - * / // % ** and Jinja2's ~.
 ValuePtr Calculate(const std::string& op, const ValuePtr& left, const ValuePtr& right);
+
+// Of integers; one of more than 64 bits is refused.
+int64_t Add(int64_t a, int64_t b);
+int64_t Subtract(int64_t a, int64_t b);
+int64_t Multiply(int64_t a, int64_t b);
 
 // The integer that it is.
 int64_t ToIndex(const ValuePtr& value);

@@ -31,6 +31,27 @@ bool CompareAs(const T& left, const T& right, Comparison comparison) {
   }
 }
 
+int Sign(int64_t left, int64_t right) {
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+// An integer may be more precise than a float is, and floats be larger.
+int Sign(int64_t left, double right) {
+  if (right >= 0x1p63) return -1;
+  if (right < -0x1p63) return 1;
+  const auto whole = static_cast<int64_t>(right);
+  if (left != whole) return Sign(left, whole);
+  const double rest = right - static_cast<double>(whole);
+  return rest > 0 ? -1 : rest < 0 ? 1 : 0;
+}
+
+bool CompareNumbers(const Value& left, const Value& right, Comparison comparison) {
+  if (left.IsInteger() && right.IsInteger()) return CompareAs(left.integer, right.integer, comparison);
+  if (left.IsInteger()) return CompareAs(Sign(left.integer, right.real), 0, comparison);
+  if (right.IsInteger()) return CompareAs(0, Sign(right.integer, left.real), comparison);
+  return CompareAs(left.real, right.real, comparison);
+}
+
 // The first items that differ decide.
 bool CompareItems(const std::vector<ValuePtr>& left, const std::vector<ValuePtr>& right,
                   Comparison comparison) {
@@ -58,6 +79,8 @@ void RefuseUndefined(const ValuePtr& left, const ValuePtr& right) {
   throw TemplateError("division by zero");
 }
 
+}  // namespace
+
 int64_t Add(int64_t a, int64_t b) {
   if ((b > 0 && a > kMost - b) || (b < 0 && a < kLeast - b)) ThrowOverflow();
   return a + b;
@@ -75,6 +98,8 @@ int64_t Multiply(int64_t a, int64_t b) {
   if (!fits) ThrowOverflow();
   return a * b;
 }
+
+namespace {
 
 // Rounded down, with the rest.
 int64_t Divide(int64_t a, int64_t b, int64_t& rest) {
@@ -138,9 +163,9 @@ ValuePtr Power(const Value& base, const Value& exponent) {
   }
   const double a = base.real, b = exponent.real;
   if (a == 0 && b < 0) ThrowZero();
-  if (a < 0 && std::isfinite(b) && b != std::floor(b)) throw NotImplemented("a complex number");
+  if (a < 0 && b != std::floor(b)) throw NotImplemented("a complex number");
   const double result = std::pow(a, b);
-  if (std::isinf(result) && std::isfinite(a) && std::isfinite(b)) throw TemplateError("Result too large");
+  if (std::isinf(result)) throw TemplateError("Result too large");
   return Make<FloatValue>(result);
 }
 
@@ -148,6 +173,10 @@ ValuePtr CalculateNumbers(const std::string& op, const Value& left, const Value&
   if (op == "**") return Power(left, right);
   if (op == "/") {
     if (right.real == 0) ThrowZero();
+    const bool are_exact =
+        FloatValue(left.real).integer == left.integer && FloatValue(right.real).integer == right.integer;
+    if (left.IsInteger() && right.IsInteger() && !are_exact)
+      throw NotImplemented("a quotient of such integers");
     return Make<FloatValue>(left.real / right.real);
   }
   if (left.IsInteger() && right.IsInteger()) return Calculate(op, left.integer, right.integer);
@@ -205,8 +234,7 @@ bool Compare(const ValuePtr& left, const ValuePtr& right, Comparison comparison)
   if (comparison == Comparison::kUnequal) return !left->Equals(*right);
   Spend(1);
   RefuseUndefined(left, right);
-  if (left->IsInteger() && right->IsInteger()) return CompareAs(left->integer, right->integer, comparison);
-  if (left->IsNumber() && right->IsNumber()) return CompareAs(left->real, right->real, comparison);
+  if (left->IsNumber() && right->IsNumber()) return CompareNumbers(*left, *right, comparison);
   if (Is<StringValue>(left) && Is<StringValue>(right)) {
     SpendOnReading(std::min(left->text.size(), right->text.size()));
     return CompareAs(left->text, right->text, comparison);  // in UTF-8 the order is that of the code points

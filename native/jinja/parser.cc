@@ -102,14 +102,17 @@ class Parser : public ExpressionParser {
   }
 
   NodePtr ParseIf(size_t start) {
-    const DepthGuard guard;
-    ExpressionPtr test = ParseTuple({}, false);
-    Body body = ParseBody({"elif", "else", "endif"}), otherwise;
-    const size_t end_place = at();
-    const std::string end = Next().text;
-    if (end == "elif") otherwise.push_back(ParseIf(end_place));
+    Expressions tests;
+    std::vector<Body> bodies;
+    std::string end = "elif";
+    while (end == "elif") {
+      tests.push_back(ParseTuple({}, false));
+      bodies.push_back(ParseBody({"elif", "else", "endif"}));
+      end = Next().text;
+    }
+    Body otherwise;
     if (end == "else") otherwise = ParseWholeBody("endif");
-    return MakeNode<If>(start, std::move(test), std::move(body), std::move(otherwise), end == "elif");
+    return MakeNode<If>(start, std::move(tests), std::move(bodies), std::move(otherwise));
   }
 
   NodePtr ParseFor(size_t start) {

@@ -16,6 +16,12 @@ ValuePtr TextOf(const Body& body, Context& context, Flow& flow) {
   return Make<StringValue>(writing.Take());
 }
 
+// What is no text is not made one there.
+void WriteText(std::string& out, const ValuePtr& value) {
+  if (!Is<StringValue>(value)) throw TemplateError(std::string("expected str, got ") + value->TypeName());
+  Write(out, value->text);
+}
+
 }  // namespace
 
 Flow RenderBody(const Body& body, Context& context, std::string& out) {
@@ -59,21 +65,24 @@ void Assign(Context& context, const Target& target, const ValuePtr& value) {
 }
 
 Flow If::DoRender(Context& context, std::string& out) const {
-  return RenderBody(test->Evaluate(context)->IsTrue() ? body : otherwise, context, out);
+  for (size_t i = 0; i < tests.size(); i++) {
+    if (tests[i]->Evaluate(context)->IsTrue()) return RenderBody(bodies[i], context, out);
+  }
+  return RenderBody(otherwise, context, out);
 }
 
-ValuePtr For::MakeLoop(Context& context, const std::vector<ValuePtr>& items) const {
-  auto fetch = [this, &context, &items, place = size_t(0)]() mutable -> ValuePtr {
-    while (place < items.size()) {
-      const ValuePtr item = items[place++];
-      if (!test) return item;
+ValuePtr For::MakeLoop(Context& context, const ValuePtr& all) const {
+  Source next = ItemsOf(all);
+  if (!test) return Make<LoopValue>(std::move(next), Is<IteratorValue>(all) ? -1 : Length(all));
+  auto fetch = [this, &context, next = std::move(next)]() -> ValuePtr {
+    while (const ValuePtr item = next()) {
       Context scope(context, {});
       Assign(scope, target, item);
       if (test->Evaluate(scope)->IsTrue()) return item;
     }
     return nullptr;
   };
-  return Make<LoopValue>(std::move(fetch), test ? -1 : static_cast<int64_t>(items.size()));
+  return Make<LoopValue>(std::move(fetch), -1);
 }
 
 Flow For::DoRender(Context& context, std::string& out) const {
@@ -82,14 +91,9 @@ Flow For::DoRender(Context& context, std::string& out) const {
     all->MarkUsed("array_access");
     if (all->IsMapping()) all->MarkUsed("object_access");
   }
-  // What is a list already is read where it is.
-  const bool is_list = (all->kinds & (kList | kView | kRange)) != 0;
-  const std::vector<ValuePtr> made = is_list ? std::vector<ValuePtr>() : Iterate(all);
-  const std::vector<ValuePtr>& items = is_list ? all->items : made;
-  const Holding holding(made.size() * sizeof(ValuePtr));
   const auto* list = As<ListValue>(all);
   const size_t changes = list ? list->changes : 0;
-  const ValuePtr loop = MakeLoop(context, items);
+  const ValuePtr loop = MakeLoop(context, all);
   // A template may keep `loop` beyond this.
   const std::shared_ptr<void> finish(nullptr, [&loop](void*) { As<LoopValue>(loop)->Finish(); });
   bool none_completed = true;
@@ -129,9 +133,9 @@ Flow Block::DoRender(Context& context, std::string& out) const {
   Flow flow = Flow::kOn;
   ValuePtr text = TextOf(body, scope, flow);
   if (flow != Flow::kOn) return flow;  // what it wrote is lost
-  for (const NamedCall& filter : filters) text = ApplyFilter(context, filter, text);
+  for (const NamedCall& filter : filters) text = ApplyFilter(scope, filter, text);
   if (target.empty()) {
-    Write(out, text->ToText());
+    WriteText(out, text);
   } else {
     Assign(context, target[0], text);
   }
@@ -214,7 +218,7 @@ Flow CallBlock::DoRender(Context& context, std::string& out) const {
   const ValuePtr function = caller.MakeFunction("caller", context);
   const ValuePtr result =
       static_cast<const Call&>(*call).CallWith(context, Make<KeywordValue>("caller", function));
-  Write(out, result->ToText());
+  WriteText(out, result);
   return Flow::kOn;
 }
 

@@ -4,6 +4,7 @@
 
 #include "characters.h"
 #include "filters.h"
+#include "methods.h"
 #include "operations.h"
 #include "text.h"
 
@@ -43,8 +44,7 @@ ValuePtr First(const Arguments& arguments) {
   if (auto* iterator = As<IteratorValue>(sequence)) {
     first = iterator->TakeNext();
   } else {
-    const std::vector<ValuePtr> items = Iterate(sequence);
-    if (!items.empty()) first = items.front();
+    first = ItemsOf(sequence)();
   }
   return first ? first : Make<UndefinedValue>("No first item, sequence was empty.");
 }
@@ -57,6 +57,15 @@ ValuePtr Last(const Arguments& arguments) {
   }
   const std::vector<ValuePtr> items = Iterate(sequence);
   return items.empty() ? Make<UndefinedValue>("No last item, sequence was empty.") : items.back();
+}
+
+// An attribute, where GetItem() looks for an item first.
+ValuePtr TakeAttribute(const Arguments& arguments) {
+  const auto given = arguments.Bind({"obj", "name"}, 2);
+  if (!Is<StringValue>(given[1])) throw NotImplemented("the filter attr with that name");
+  const bool is_item = given[0]->IsMapping() && MethodsOf(*given[0]).count(given[1]->text) == 0;
+  return is_item ? Make<UndefinedValue>("'dict object' has no such attribute")
+                 : GetAttribute(given[0], given[1]->text);
 }
 
 ValuePtr CountItems(const Arguments& arguments) {
@@ -73,9 +82,9 @@ ValuePtr Reverse(const Arguments& arguments) {
   if (Is<StringValue>(input)) return GetSlice(input, none, none, Make<IntValue>(-1));
   std::vector<ValuePtr> items = Iterate(input);
   std::reverse(items.begin(), items.end());
-  if (Is<IteratorValue>(input)) return Make<ListValue>(std::move(items));
-  const auto reversed = Make<ListValue>(std::move(items));  // counted while it waits
-  return Make<IteratorValue>(arguments.all, [reversed] { return reversed->items; });
+  const ValuePtr reversed = Make<ListValue>(std::move(items));
+  if (Is<IteratorValue>(input)) return reversed;
+  return Make<IteratorValue>(arguments.all, [reversed] { return ItemsOf(reversed); });
 }
 
 ValuePtr Join(const Arguments& arguments) {
@@ -102,13 +111,13 @@ ValuePtr Sum(const Arguments& arguments) {
 
 ValuePtr Items(const Arguments& arguments) {
   const ValuePtr input = arguments.Bind({"value"})[0];
-  return Make<IteratorValue>(arguments.all, [input] {
+  return Make<IteratorValue>(arguments.all, [input]() -> Source {
     if (!input->IsUndefined() && !input->IsMapping()) {
       throw TemplateError("Can only get item pairs from a mapping.");
     }
-    std::vector<ValuePtr> pairs;
-    for (const Pair& pair : input->pairs) pairs.push_back(Make<TupleValue>(pair));
-    return pairs;
+    return [input, place = size_t(0)]() mutable -> ValuePtr {
+      return place < input->pairs.size() ? Make<TupleValue>(input->pairs[place++]) : nullptr;
+    };
   });
 }
 
@@ -164,6 +173,28 @@ ValuePtr SortDict(const Arguments& arguments) {
   return Make<ListValue>(Sorted(pairs, keys, IsTrue(given[3])));
 }
 
+// Pairs of a value and the items that have it, in the order of the values.
+ValuePtr GroupBy(const Arguments& arguments) {
+  const auto given = arguments.Bind({"value", "attribute", "default", "case_sensitive"}, 2);
+  const auto key_of = [&](const ValuePtr& item) {
+    return FoldCase(PickAttribute(item, given[1], given[2]), IsTrue(given[3]));
+  };
+  const std::vector<ValuePtr> items = Iterate(given[0]);
+  std::vector<ValuePtr> keys, groups;
+  for (const ValuePtr& item : items) keys.push_back(key_of(item));
+  const std::vector<ValuePtr> sorted = Sorted(items, keys, false);
+  for (size_t begin = 0, end = 0; begin < sorted.size(); begin = end) {
+    const ValuePtr key = key_of(sorted[begin]);
+    while (end < sorted.size() && key->Equals(*key_of(sorted[end]))) end++;
+    const ValuePtr group = Make<ListValue>(std::vector<ValuePtr>(
+        sorted.begin() + static_cast<ptrdiff_t>(begin), sorted.begin() + static_cast<ptrdiff_t>(end)));
+    const auto pair = Make<TupleValue>(Pair(PickAttribute(sorted[begin], given[1], given[2]), group));
+    pair->is_group = true;
+    groups.push_back(pair);
+  }
+  return Make<ListValue>(std::move(groups));
+}
+
 Function PicksExtreme(bool greatest) {
   return [greatest](const Arguments& arguments) -> ValuePtr {
     const auto given = arguments.Bind({"value", "case_sensitive", "attribute"});
@@ -180,40 +211,47 @@ Function PicksExtreme(bool greatest) {
 
 ValuePtr Unique(const Arguments& arguments) {
   const auto given = arguments.Bind({"value", "case_sensitive", "attribute"});
-  return Make<IteratorValue>(arguments.all, [given] {
-    std::unordered_set<ValuePtr, ValueHash, ValueEquality> seen;
-    std::vector<ValuePtr> unique;
-    for (const ValuePtr& item : Iterate(given[0])) {
-      const ValuePtr key = FoldCase(PickAttribute(item, given[2]), IsTrue(given[1]));
-      if (!key->IsHashable()) throw TemplateError(std::string("unhashable type: '") + key->TypeName() + "'");
-      if (seen.insert(key).second) unique.push_back(item);
-    }
-    return unique;
+  return Make<IteratorValue>(arguments.all, [given]() -> Source {
+    const auto seen = std::make_shared<std::unordered_set<ValuePtr, ValueHash, ValueEquality>>();
+    return [given, seen, next = ItemsOf(given[0])]() -> ValuePtr {
+      while (const ValuePtr item = next()) {
+        const ValuePtr key = FoldCase(PickAttribute(item, given[2]), IsTrue(given[1]));
+        if (!key->IsHashable()) {
+          throw TemplateError(std::string("unhashable type: '") + key->TypeName() + "'");
+        }
+        EnsureRoom((seen->size() + 1) * 64);
+        if (seen->insert(key).second) return item;
+      }
+      return nullptr;
+    };
   });
 }
 
 ValuePtr Batch(const Arguments& arguments) {
   const auto given = arguments.Bind({"value", "linecount", "fill_with"}, 2);
-  return Make<IteratorValue>(arguments.all, [given] {
+  return Make<IteratorValue>(arguments.all, [given]() -> Source {
     const int64_t size = ToIndex(given[1]);
     if (size < 1) throw NotImplemented("the filter batch with less than one item");
-    std::vector<ValuePtr> rows, row;
-    const auto add_row = [&] {
-      rows.push_back(Make<ListValue>(std::move(row)));
-      row.clear();
+    return [given, size, next = ItemsOf(given[0]), first = ValuePtr()]() mutable -> ValuePtr {
+      std::vector<ValuePtr> row;
+      const auto add = [&](const ValuePtr& item) {
+        Spend(1);
+        EnsureRoom((row.size() + 1) * sizeof(ValuePtr));
+        row.push_back(item);
+      };
+      if (first) row.push_back(std::exchange(first, nullptr));
+      // That a row is full is seen when the next item comes.
+      while (const ValuePtr item = next()) {
+        if (static_cast<int64_t>(row.size()) == size) {
+          first = item;
+          return Make<ListValue>(std::move(row));
+        }
+        add(item);
+      }
+      if (row.empty()) return nullptr;
+      while (IsGiven(given[2]) && static_cast<int64_t>(row.size()) < size) add(given[2]);
+      return Make<ListValue>(std::move(row));
     };
-    for (const ValuePtr& item : Iterate(given[0])) {
-      if (static_cast<int64_t>(row.size()) == size) add_row();
-      row.push_back(item);
-    }
-    if (row.empty()) return rows;
-    while (IsGiven(given[2]) && static_cast<int64_t>(row.size()) < size) {
-      Spend(1);
-      EnsureRoom(row.size() * sizeof(ValuePtr));
-      row.push_back(given[2]);
-    }
-    add_row();
-    return rows;
   });
 }
 
@@ -221,10 +259,12 @@ ValuePtr Batch(const Arguments& arguments) {
 
 Functions SequenceFilters() {
   return {
+      {"attr", TakeAttribute},
       {"batch", Batch},
       {"count", CountItems},
       {"dictsort", SortDict},
       {"first", First},
+      {"groupby", GroupBy},
       {"items", Items},
       {"join", Join},
       {"last", Last},

@@ -11,16 +11,36 @@ namespace {
 
 constexpr uint32_t kSequences = kList | kView | kRange;
 
-std::vector<ValuePtr> CharactersOf(const std::string& text) {
-  std::vector<ValuePtr> characters;
-  for (size_t pos = 0, size = 0; pos < text.size(); pos += size) {
-    size = CharacterSize(text, pos);
-    characters.push_back(Make<StringValue>(text.substr(pos, size)));
-  }
-  return characters;
+// Null behind the end.
+ValuePtr TakeCharacter(const std::string& text, size_t& pos) {
+  if (pos >= text.size()) return nullptr;
+  const size_t begin = pos;
+  pos += CharacterSize(text, begin);
+  return Make<StringValue>(text.substr(begin, pos - begin));
 }
 
 }  // namespace
+
+Source ItemsOf(const ValuePtr& value) {
+  if ((value->kinds & kSequences) != 0) {
+    return [value, place = size_t(0)]() mutable -> ValuePtr {
+      Spend(1);
+      return place < value->items.size() ? value->items[place++] : nullptr;
+    };
+  }
+  if (Is<StringValue>(value)) {
+    return [value, pos = size_t(0)]() mutable { return TakeCharacter(value->text, pos); };
+  }
+  if (Is<IteratorValue>(value)) {
+    return [value] { return As<IteratorValue>(value)->TakeNext(); };
+  }
+  if (value->IsUndefined()) return [] { return ValuePtr(); };
+  if (!value->IsMapping()) throw TemplateError(std::string("'") + value->TypeName() + "' is not iterable");
+  return [value, place = size_t(0)]() mutable -> ValuePtr {
+    Spend(1);
+    return place < value->pairs.size() ? value->pairs[place++].first : nullptr;
+  };
+}
 
 std::vector<ValuePtr> Iterate(const ValuePtr& value) {
   if ((value->kinds & kSequences) != 0) {
@@ -28,14 +48,13 @@ std::vector<ValuePtr> Iterate(const ValuePtr& value) {
     EnsureRoom(value->items.size() * sizeof(ValuePtr));
     return value->items;
   }
-  if (Is<StringValue>(value)) return CharactersOf(value->text);
-  if (auto* iterator = As<IteratorValue>(value)) return iterator->TakeAll();
-  if (value->IsUndefined()) return {};
-  if (!value->IsMapping()) throw TemplateError(std::string("'") + value->TypeName() + "' is not iterable");
-  std::vector<ValuePtr> keys;
-  SpendOnItems(value->pairs.size());
-  for (const Pair& pair : value->pairs) keys.push_back(pair.first);
-  return keys;
+  std::vector<ValuePtr> items;
+  const Source next = ItemsOf(value);
+  while (const ValuePtr item = next()) {
+    EnsureRoom((items.size() + 1) * sizeof(ValuePtr));
+    items.push_back(item);
+  }
+  return items;
 }
 
 int64_t Length(const ValuePtr& value) {
@@ -62,14 +81,12 @@ bool Contains(const ValuePtr& value, const ValuePtr& item) {
     return FindText(value->text, item->text) != std::string::npos;
   }
   if (value->IsMapping()) return static_cast<DictValue&>(*value).Find(item) != nullptr;
-  if (auto* iterator = As<IteratorValue>(value)) {
-    while (const ValuePtr one = iterator->TakeNext()) {
-      if (item->Equals(*one)) return true;  // what is behind it can still be read
-    }
-    return false;
+  if (const auto* view = As<ViewValue>(value)) return view->Has(item);
+  const Source next = ItemsOf(value);
+  while (const ValuePtr one = next()) {
+    if (item->Equals(*one)) return true;  // what is behind it can still be read
   }
-  const std::vector<ValuePtr> items = Iterate(value);
-  return std::any_of(items.begin(), items.end(), [&](const ValuePtr& one) { return item->Equals(*one); });
+  return false;
 }
 
 }  // namespace jinja

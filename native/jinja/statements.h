@@ -16,16 +16,19 @@ struct Target {
 void Assign(Context& context, const Target& target, const ValuePtr& value);
 
 struct If : Node {
-  If(ExpressionPtr test, Body body, Body otherwise, bool has_elif)
-      : test(std::move(test)), body(std::move(body)), otherwise(std::move(otherwise)), has_elif(has_elif) {}
+  // A test and a body for if and for each elif.
+  If(Expressions tests, std::vector<Body> bodies, Body otherwise)
+      : tests(std::move(tests)), bodies(std::move(bodies)), otherwise(std::move(otherwise)) {}
   void ForEachChild(const Visitor& visit) const override {
-    VisitAll(visit, test);
-    VisitEach(visit, body);
+    for (size_t i = 0; i < tests.size(); i++) {
+      VisitAll(visit, tests[i]);
+      VisitEach(visit, bodies[i]);
+    }
     VisitEach(visit, otherwise);
   }
-  const ExpressionPtr test;
-  const Body body, otherwise;
-  const bool has_elif;  // `otherwise` is another If
+  const Expressions tests;
+  const std::vector<Body> bodies;
+  const Body otherwise;
 
  protected:
   Flow DoRender(Context& context, std::string& out) const override;
@@ -52,7 +55,7 @@ struct For : Node {
   Flow DoRender(Context& context, std::string& out) const override;
 
  private:
-  ValuePtr MakeLoop(Context& context, const std::vector<ValuePtr>& items) const;
+  ValuePtr MakeLoop(Context& context, const ValuePtr& all) const;
 };
 
 // break and continue

@@ -212,8 +212,14 @@ Function BeginsOrEnds(bool ends) {
 }
 
 ValuePtr Count(const Arguments& arguments) {
-  const auto given = arguments.Bind({"/", "self", "sub"}, 2);
-  const std::string &text = given[0]->text, &wanted = TextOf(given[1]);
+  const auto given = arguments.Bind({"/", "self", "sub", "start", "end"}, 2);
+  const std::string& wanted = TextOf(given[1]);
+  std::string_view text = given[0]->text;
+  if (given[2] || given[3]) {
+    size_t begin = 0, end = 0;
+    if (!FindBounds(given[0]->text, given[2], given[3], begin, end)) return Make<IntValue>(0);
+    text = text.substr(begin, end - begin);
+  }
   if (wanted.empty()) return Make<IntValue>(CountCharacters(text) + 1);
   int64_t count = 0;
   for (size_t at = 0; (at = FindText(text, wanted, at)) != std::string::npos; at += wanted.size()) count++;

@@ -65,23 +65,20 @@ void Symbols::LookAt(const Node& node) {
   }
 }
 
-void Symbols::LookAtBranches(const If& first) {
-  LookAt(*first.test);
+void Symbols::LookAtBranches(const If& all) {
+  LookAt(*all.tests[0]);
   const Symbols before = *this;
-  const auto look_at_branch = [&](const If* at, const Body& body) {
+  const auto look_at_branch = [&](const Node* test, const Body& body) {
     Spend(16 * (before.names_.size() + before.stored_.size()));
     Symbols branch = before;
-    if (at != &first && at != nullptr) branch.LookAt(*at->test);
+    if (test != nullptr) branch.LookAt(*test);
     branch.LookAt(body);
     Add(branch);
   };
   // A chain of elif is one statement with many branches.
-  for (const If* at = &first; at != nullptr;) {
-    look_at_branch(at, at->body);
-    const If* next = at->has_elif ? static_cast<const If*>(at->otherwise[0].get()) : nullptr;
-    if (next == nullptr) look_at_branch(nullptr, at->otherwise);
-    at = next;
-  }
+  for (size_t i = 0; i < all.tests.size(); i++)
+    look_at_branch(i > 0 ? all.tests[i].get() : nullptr, all.bodies[i]);
+  look_at_branch(nullptr, all.otherwise);
   // What is assigned on some branch may not be assigned at all.
   for (const std::string_view name : stored_) {
     if (before.stored_.count(name) == 0) names_[name] = Origin::kAround;

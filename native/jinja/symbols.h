@@ -17,6 +17,8 @@ class Symbols {
  public:
   explicit Symbols(const Symbols* parent) : parent_(parent) {}
 
+  // Whether it, or a scope around, looks at a name or assigns it.
+  bool Knows(std::string_view name) const;
   void Load(std::string_view name);
   void Store(std::string_view name);
   void Store(const Target& target);
@@ -33,8 +35,7 @@ class Symbols {
  private:
   enum class Origin { kAround, kUndefined, kParameter };
 
-  bool Knows(std::string_view name) const;
-  void LookAtBranches(const If& first);
+  void LookAtBranches(const If& all);
   void Add(const Symbols& branch);
 
   const Symbols* parent_;

@@ -91,8 +91,10 @@ std::string ReplaceText(std::string_view text, std::string_view old, std::string
     at = end;
   };
   if (old.empty()) {
-    if (most != 0) add(0);
-    for (most--; at < text.size() && most != 0; most--) add(at + CharacterSize(text, at));
+    for (size_t next = 0; most != 0 && next <= text.size(); most--) {
+      add(next);
+      next = at < text.size() ? at + CharacterSize(text, at) : text.size() + 1;
+    }
   } else {
     for (size_t next = 0; most != 0 && (next = FindText(text, old, at)) != std::string_view::npos; most--) {
       add(next);

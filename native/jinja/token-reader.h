@@ -90,6 +90,11 @@ class TokenReader {
     for (const auto& node : nodes) depth = std::max(depth, DepthOf(node));
     return depth;
   }
+  static size_t DepthOf(const std::vector<Body>& bodies) {
+    size_t depth = 0;
+    for (const Body& body : bodies) depth = std::max(depth, DepthOf(body));
+    return depth;
+  }
   static size_t DepthOf(const ArgumentList& arguments) {
     size_t depth = 0;
     for (const ArgumentNode& argument : arguments.all) depth = std::max(depth, DepthOf(argument.value));

@@ -6,8 +6,10 @@
 namespace jinja {
 
 FloatValue::FloatValue(double value) : Value(kKinds) {
+  // Jinja2 takes some of them for names that nobody has set.
+  if (!std::isfinite(value)) throw NotImplemented("a number that is not finite");
   real = value;
-  integer = std::fabs(value) < 9.2e18 ? static_cast<int64_t>(value) : 0;
+  integer = value >= -0x1p63 && value < 0x1p63 ? static_cast<int64_t>(value) : 0;
 }
 
 // Numbers that are equal have one hash.
@@ -104,11 +106,16 @@ bool DictValue::EqualsSame(const Value& other) const {
 RangeValue::RangeValue(int64_t start, int64_t stop, int64_t step)
     : Value(kKinds), start(start), stop(stop), step(step) {
   if (step == 0) throw TemplateError("range() arg 3 must not be zero");
-  const double distance = static_cast<double>(stop) - static_cast<double>(start);
-  const double count = std::ceil(distance / static_cast<double>(step));
+  // Distances may need all 64 bits, and so may all but the last step.
+  const auto first = static_cast<uint64_t>(start), last = static_cast<uint64_t>(stop);
+  const auto by = static_cast<uint64_t>(step);
+  const bool is_empty = step > 0 ? start >= stop : start <= stop;
+  const uint64_t gaps = is_empty ? 0 : (step > 0 ? (last - first - 1) / by : (first - last - 1) / (0 - by));
   // Python's is lazy; the sandbox that templates run in there has the same limit.
-  if (count > 100000) throw TemplateError("Range too big: more than 100000 numbers");
-  for (int64_t i = 0; i < static_cast<int64_t>(count); i++) items.push_back(Make<IntValue>(start + i * step));
+  if (gaps >= 100000) throw TemplateError("Range too big: more than 100000 numbers");
+  for (uint64_t i = 0; !is_empty && i <= gaps; i++) {
+    items.push_back(Make<IntValue>(static_cast<int64_t>(first + i * by)));
+  }
 }
 
 bool RangeValue::EqualsSame(const Value& other) const {
@@ -116,33 +123,48 @@ bool RangeValue::EqualsSame(const Value& other) const {
 }
 
 //
+// views
+//
+
+// What cannot be a key is no question to ask of keys.
+bool ViewValue::Has(const ValuePtr& item) const {
+  const std::string name = name_;
+  const auto* pair = As<TupleValue>(item);
+  const ValuePtr key = name == "dict_keys"                                                  ? item
+                       : name == "dict_items" && pair != nullptr && pair->items.size() == 2 ? pair->items[0]
+                                                                                            : nullptr;
+  if (key && !key->IsHashable())
+    throw TemplateError(std::string("unhashable type: '") + key->TypeName() + "'");
+  return std::any_of(items.begin(), items.end(), [&](const ValuePtr& one) { return item->Equals(*one); });
+}
+
+// Python compares keys and items as sets.
+bool ViewValue::EqualsSame(const Value& other) const {
+  if (this == &other) return true;
+  const std::string values = "dict_values";
+  if (values == TypeName() || values == other.TypeName()) return false;
+  throw NotImplemented("comparing views of dicts");
+}
+
+//
 // iterators
 //
 
-IteratorValue::IteratorValue(const std::vector<ValuePtr>& from, Source make, bool has_json)
-    : Value(kKinds), has_json(has_json), make_(std::move(make)) {
+IteratorValue::IteratorValue(const std::vector<ValuePtr>& from, std::function<Source()> begin, bool has_json)
+    : Value(kKinds), has_json(has_json), begin_(std::move(begin)) {
   for (const ValuePtr& value : from) depth = std::max(depth, Deeper(*value));
 }
 
-void IteratorValue::Fill() {
-  if (!make_) return;
-  const DepthGuard guard;
-  const Source once = std::move(make_);
-  make_ = nullptr;
-  items = once();
-  Account();
-}
-
-std::vector<ValuePtr> IteratorValue::TakeAll() {
-  Fill();
-  std::vector<ValuePtr> rest(items.begin() + static_cast<ptrdiff_t>(next_), items.end());
-  next_ = items.size();
-  return rest;
-}
-
 ValuePtr IteratorValue::TakeNext() {
-  Fill();
-  return next_ == items.size() ? nullptr : items[next_++];
+  if (is_reading_) throw TemplateError("generator already executing");
+  const DepthGuard guard;
+  Spend(1);
+  is_reading_ = true;
+  if (begin_) next_ = std::exchange(begin_, nullptr)();
+  const ValuePtr item = next_ ? next_() : nullptr;
+  if (!item) next_ = nullptr;
+  is_reading_ = false;
+  return item;
 }
 
 }  // namespace jinja

@@ -126,6 +126,10 @@ class TupleValue : public ListValue {
   static constexpr uint32_t kKinds = kList | kTuple;
   explicit TupleValue(std::vector<ValuePtr> values = {}) : ListValue(std::move(values), kKinds) {}
   explicit TupleValue(const Pair& pair) : TupleValue(std::vector<ValuePtr>{pair.first, pair.second}) {}
+
+  // Of the filter groupby: its items have names.
+  bool is_group = false;
+
   const char* TypeName() const override { return "tuple"; }
   std::string ToRepr() const override;
   bool IsHashable() const override;
@@ -179,6 +183,10 @@ class ViewValue : public Value {
   const char* TypeName() const override { return name_; }
   bool IsTrue() const override { return !items.empty(); }
   std::string ToRepr() const override;
+  bool Has(const ValuePtr& item) const;
+
+ protected:
+  bool EqualsSame(const Value& other) const override;
 
  private:
   const char* const name_;
@@ -199,27 +207,27 @@ class RangeValue : public Value {
   bool EqualsSame(const Value& other) const override;
 };
 
-// What filters such as map and select give: made when it is read, which can be done once.
+// Gives the next item, or null behind the last.
+using Source = std::function<ValuePtr()>;
+
+// What filters such as map and select give: each item is made when it is read, which can be done once.
 class IteratorValue : public Value {
  public:
   static constexpr uint32_t kKinds = kIterator;
-  using Source = std::function<std::vector<ValuePtr>()>;
   // `from` is what it is made of. `has_json`: Python has no JSON for it, but templates made for llama.cpp
   // rely on one.
-  IteratorValue(const std::vector<ValuePtr>& from, Source make, bool has_json = false);
+  IteratorValue(const std::vector<ValuePtr>& from, std::function<Source()> begin, bool has_json = false);
   const char* TypeName() const override { return "generator"; }
 
-  std::vector<ValuePtr> TakeAll();
   // Null where there is none any more.
   ValuePtr TakeNext();
 
   const bool has_json;
 
  private:
-  void Fill();
-
-  Source make_;
-  size_t next_ = 0;
+  std::function<Source()> begin_;  // null once it is begun
+  Source next_;                    // null behind the last
+  bool is_reading_ = false;
 };
 
 using Function = std::function<ValuePtr(const Arguments&)>;

@@ -71,6 +71,20 @@ describe('ChatTemplate', () => {
     expect(splitsReply).toBe(false)
   })
 
+  test('no text is lost where llama.cpp takes a template for one of another model', () => {
+    // By these marks it gives answers with thoughts to the template as lists of both.
+    const source =
+      '[SYSTEM_PROMPT]{% for m in messages %}{% if m.role == "assistant" %}{{ m.content if m.content is string else m.content[0].text }}</s>{% else %}[INST]{{ m.content if m.content is string else m.content[0].text }}[/INST]{% endif %}{% endfor %}{# [TOOL_CALLS][ARGS] #}'
+    const messages = [
+      { role: 'user', content: 'How?' },
+      { role: 'assistant', content: 'So.', reasoning: 'Let me see.' },
+      { role: 'user', content: 'Why?' },
+    ]
+    const rendered = renderWith(source, messages)
+    expect(rendered.prompt).toBe('[SYSTEM_PROMPT][INST]How?[/INST]So.</s>[INST]Why?[/INST]')
+    expect(rendered.parseReply('Since.', false).content).toBe('Since.')
+  })
+
   test('a plain template has replies without parts', () => {
     expect(renderWith('{{ messages[0].content }}')).toMatchObject({ splitsReply: false, thinkingStart: '' })
   })

@@ -155,6 +155,7 @@ class Generator:
         return "".join(self.text() + self.stmt(d) for _ in range(n)) + self.text()
 
     def stmt(self, d):
+        if self.chance(0.03): return self.stodd(d)
         r = self.r.random()
         if d <= 0 or r < 0.34: return self.tag(self.any(2) if self.chance(0.8) else self.string(3), "{")
         if r < 0.52: return self.stif(d)
@@ -170,6 +171,49 @@ class Generator:
         if r < 0.975: return self.tag(f"with {self.pick('x','w')} = {self.any(1)}") + self.block(d-1) + self.tag("endwith")
         if r < 0.985: return self.tag(f"if {self.cond(1)}") + self.tag(f"raise_exception({self.string(1)})", "{") + self.tag("endif")
         return self.tag(self.any(3), "{")
+
+    # --- what is read in part and twice, bounds, big numbers, filter blocks that set, names of namespaces
+    def stodd(self, d):
+        r = self.r.random()
+        if r < 0.4: return self.stiterator(d)
+        if r < 0.55:
+            v = self.pick("x", "y", "content", "tmp")
+            filters = self.pick(f"replace('a', {v})", f"replace('a', {v})|upper", f"default({v})", "length", "list", "first", "reverse", f"trim({v})")
+            body = self.text() + self.tag(f"set {v} = {self.string(1)}") + self.pick("aba", "", "a") + self.text()
+            if self.chance(0.5): return self.tag("filter " + filters) + body + self.tag("endfilter") + self.tag(f"{v}|default('-')", "{")
+            return self.tag(f"set w{self.pick('', ', w2')} | {filters}") + body + self.tag("endset") + self.tag("w", "{")
+        if r < 0.65:
+            n = self.pick("ns", "state"); a = self.pick("_a", "__b", "items", "a", "_")
+            return self.tag(f"set {n} = namespace({self.pick('', a + '=1')})") + self.tag(f"set {n}.{a} = {self.any(1)}") + self.tag(f"{n}.{a} ~ {n}['{a}'] ~ ({n}.{a} is defined)", "{")
+        if r < 0.8: return self.tag(self.number_odd() + self.pick(" == ", " < ", " >= ", " + ", " - ", " // ", " / ", " % ") + self.number_odd(), "{")
+        if r < 0.9:
+            b = lambda: self.pick("0", "3", "-2", "1", "-1", "7", "9223372036854775800", "9223372036854775807", "-9223372036854775807", "5000000000000000000", "-4000000000000000000")
+            return self.tag(f"range({b()}, {b()}, {b()}){self.pick('', '[::3]', '[::-1]', '[1:]', '[::5000000000]', '[-1]', '.start' if self.chance(0.1) else '')}{self.pick('', '|list', '|length', '|first')}", "{")
+        b = lambda: self.pick("0", "1", "-1", "2", "-3", "10", "none")
+        return self.tag(self.pick(
+            f"'abcabc'.replace({self.pick(chr(39) * 2, repr('a'), repr('bc'))}, '-', {self.pick('0', '1', '2', '-1', '9')})", f"'aé😀a'|replace('', '-', {self.pick('0', '1', '3', '9')})",
+            f"' a b  c '.{self.pick('split', 'rsplit')}({self.pick('none', repr(' '))}, {self.pick('0', '1', '-1', '9')})", f"'aéaéa'.{self.pick('find', 'rfind', 'count', 'index')}({self.pick(repr('a'), repr('éa'), chr(39) * 2)}, {b()}, {b()})",
+            f"'aéa'.{self.pick('startswith', 'endswith')}({self.pick(repr('a'), chr(39) * 2)}, {b()}, {b()})", f"[1, 2, 1, 3].{self.pick('count(1)', 'index(1)', 'index(1, ' + self.pick('0', '1', '-1', '9') + ')')}",
+            f"{self.pick('[1]', '1', repr('a'), '(1, [2])', '(' + repr('a') + ', 1)')} in {{'a': 1}}.{self.pick('keys()', 'items()', 'values()')}", "{'a': 1}.values() == {'a': 1}.values()",
+            self.pick("{'a': 1}.keys() == {'a': 2}.keys()", "self is defined", "(5).real") if self.chance(0.1) else "none",
+        ), "{")
+
+    def number_odd(self): return self.pick("9007199254740993", "9007199254740992.0", "9223372036854775807", "1", "7", "9.21e18", "9210000000000000000", "1e300", "-1e300", "+(-0.0)", "-0.0", "0", "3", "2.5", "1e-300", "-9223372036854775807")
+
+    def stiterator(self, d):
+        self.uid += 1
+        it = f"it{self.uid}"
+        source = self.pick("[1, 2, 2, 3, 4]", "lst", "strs", "text", "messages", "nested", "obj")
+        made = self.pick("select", "reject('none')", "map('string')", "map('default', 0)", "unique", "batch(2)", "reverse", "select('defined')|map('string')", "map('string')|select|batch(2)")
+        s = self.tag(f"set {it} = {source}|{made}") + self.tag(f"set other = {it}|{self.pick('select', 'map(' + repr('string') + ')', 'unique', 'batch(2)', 'reject')}")
+        read = lambda: self.tag(f"{self.pick(it, it, 'other')}{self.pick('|first', '|first', '|list', '|join', '|length', '|last', '|reverse|list', '|sum', ' is iterable')}", "{")
+        some = lambda: self.pick("", read(), self.tag(f"{self.pick('2', repr('2'), 'x')} in {self.pick(it, 'other')}", "{"))
+        for _ in range(self.r.randrange(1, 4)):
+            test = self.pick("", "", f" if x != {self.pick('2', repr('a'))}", f" if {it}|first")
+            seen = self.pick("x", "x", "loop.index ~ x", "loop.last ~ x", "loop.length ~ x", "loop.nextitem ~ x", "loop.previtem ~ x", "x ~ loop.revindex")
+            leave = self.pick("", self.tag(f"if {self.pick('loop.index == 2', 'true', 'x == 2')}") + self.tag(self.pick("break", "continue")) + self.tag("endif"))
+            s += self.pick(read(), self.tag(f"for x in {self.pick(it, it, 'other')}{test}") + self.tag(seen, "{") + some() + leave + some() + self.pick("", self.tag("else") + "none") + self.tag("endfor"))
+        return s + read()
 
     def stif(self, d):
         s = self.tag("if " + self.cond(2)) + self.block(d-1)
