@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { isMainThread } from 'node:worker_threads'
 import type { BirpcReturn } from 'birpc'
 import type { ChatMessage } from '../chat/template.ts'
 import type { Activity } from '../engine/engine.ts'
@@ -287,6 +288,8 @@ function start(cwd: string, env: Readonly<Record<string, string>>): ChildProcess
     windowsHide: true,
   } as Parameters<typeof fork>[2]
   const begin = () => fork(file, [], options)
+  // A worker thread may be terminated, which Node.js tells nobody but native code. The main thread ends with the process.
+  if (isMainThread) return begin()
   let binding: NativeBinding
   try {
     binding = loadBinding()
