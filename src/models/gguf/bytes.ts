@@ -6,7 +6,7 @@ const CHUNK_BYTES = 1024 * 1024
 /** llama.cpp takes 1 GiB. */
 export const MAX_STRING_BYTES = 16 * 1024 * 1024
 /** Real ones have some 20 MiB. A file with holes takes no room on the disk, however long it says it is. */
-const MAX_HEADER_BYTES = 2 ** 30
+export const MAX_HEADER_BYTES = 2 ** 30
 
 /** `ERR_MODEL_DAMAGED`: `detail` says which field is wrong and how. */
 export function damaged(path: string, detail: string): ModelError {
@@ -47,7 +47,16 @@ export class ByteReader {
   /** Position in the file of `bytes[0]`. */
   #base = 0
 
-  constructor(file: RegularFile, path: string, signal: AbortSignal | undefined) {
+  readonly #mostBytes: number
+
+  /** `mostBytes`: the header ends there at the latest; old formats have none, but tensors between their names. */
+  constructor(
+    file: RegularFile,
+    path: string,
+    signal: AbortSignal | undefined,
+    mostBytes = Number.POSITIVE_INFINITY,
+  ) {
+    this.#mostBytes = mostBytes
     this.#file = file
     this.path = path
     this.fileBytes = file.bytes
@@ -149,7 +158,7 @@ export class ByteReader {
 
   /** Whether `count` more bytes can belong to a header. */
   checkHeader(count: number): void {
-    if (this.offset + count > MAX_HEADER_BYTES)
+    if (this.offset + count > this.#mostBytes)
       throw damaged(this.path, 'its header has more than 1 GiB, more than any real one')
   }
 

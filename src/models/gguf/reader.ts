@@ -1,4 +1,4 @@
-import { ByteReader, checkName, damaged, openFile, readMagic } from './bytes.ts'
+import { ByteReader, checkName, damaged, MAX_HEADER_BYTES, openFile, readMagic } from './bytes.ts'
 import { checkUnused, type GgufTensor, placeTensors, readTensorInfos } from './tensors.ts'
 
 /** The value types of GGUF metadata, by their number in the file. */
@@ -77,7 +77,7 @@ export async function readGgufFile(path: string, scanFor: ScanFor, signal?: Abor
   const file = await openFile(path)
   try {
     const { bytes: fileBytes, identity } = file
-    const bytes = new ByteReader(file, path, signal)
+    const bytes = new ByteReader(file, path, signal, MAX_HEADER_BYTES)
     const version = await readMagic(bytes)
     const [tensorCount, keyCount] = await readCounts(bytes)
     const metadata = await readMetadata(bytes, keyCount, scanFor)
