@@ -58,6 +58,10 @@ async function* judged(): AsyncGenerator<Judged> {
   expect(await ended).toBe(0)
 }
 
+/** llama.cpp asks for an answer behind tool responses too, which Gemma 4's template leaves out. */
+const BEHIND_TOOLS = '<tool_response|>'
+const ASKED = '<|turn>model\n'
+
 type Rendered = { readonly text?: string; readonly code?: string; readonly message?: string }
 
 async function render(source: string): Promise<Rendered> {
@@ -96,6 +100,7 @@ test('templates render to what Jinja2 makes of them, or are refused', async () =
     }
     texts++
     if (ours.text === undefined) refused.push({ number, message: ours.message })
+    else if (source.includes(BEHIND_TOOLS) && ours.text === text + ASKED) continue
     else if (ours.text !== text && !isTimed) wrong.push({ number, ...difference(text!, ours.text) })
   }
   console.log(
