@@ -68,10 +68,12 @@ const known = new WeakMap<NativeModel, Map<string, ControlTexts>>()
 export function controlTextsOf(model: NativeModel, template: string): ControlTexts {
   const ofModel = known.get(model) ?? new Map<string, ControlTexts>()
   known.set(model, ofModel)
-  const found = ofModel.get(template) ?? new ControlTexts(structuralTexts(model.info, template))
+  const found = ofModel.get(template)
+  if (found) return found
+  const made = new ControlTexts(structuralTexts(model.info, template))
   if (ofModel.size >= MOST_TEMPLATES) ofModel.clear()
-  ofModel.set(template, found)
-  return found
+  ofModel.set(template, made)
+  return made
 }
 
 export class ControlTexts {

@@ -288,7 +288,7 @@ function start(cwd: string, env: Readonly<Record<string, string>>): ChildProcess
     windowsHide: true,
   } as Parameters<typeof fork>[2]
   const begin = () => fork(file, [], options)
-  // A worker thread may be terminated, which Node.js tells nobody but native code. The main thread ends with the process.
+  // When a worker thread is terminated, only native code is told. The main thread ends with the process.
   if (isMainThread) return begin()
   let binding: NativeBinding
   try {

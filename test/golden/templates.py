@@ -11,9 +11,7 @@ import json
 from datetime import datetime
 from pathlib import Path
 
-from jinja2 import TemplateError, nodes
-from jinja2.ext import Extension
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2_as_transformers import environment
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE.parents[1] / "vendor" / "llama.cpp" / "models" / "templates"
@@ -48,37 +46,9 @@ GIVEN = {
 }
 
 
-class Generation(Extension):
-    """`{% generation %}` marks what a model is trained on; here only its content matters."""
-
-    tags = {"generation"}
-
-    def parse(self, parser):
-        line = next(parser.stream).lineno
-        return nodes.Scope(parser.parse_statements(["name:endgeneration"], drop_needle=True), lineno=line)
-
-
-def environment() -> ImmutableSandboxedEnvironment:
-    def tojson(value, ensure_ascii=False, indent=None, separators=None, sort_keys=False):
-        return json.dumps(
-            value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
-        )
-
-    def raise_exception(message):
-        raise TemplateError(message)
-
-    jinja = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, "jinja2.ext.loopcontrols"]
-    )
-    jinja.filters["tojson"] = tojson
-    jinja.globals["raise_exception"] = raise_exception
-    jinja.globals["strftime_now"] = TODAY.strftime
-    return jinja
-
-
 def render(source: str, variables: dict) -> dict[str, str]:
     try:
-        return {"text": environment().from_string(source).render(variables)}
+        return {"text": environment(TODAY.strftime).from_string(source).render(variables)}
     except Exception as error:  # a template may fail in any way
         return {"error": f"{type(error).__name__}: {error}"}
 

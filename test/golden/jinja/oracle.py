@@ -15,11 +15,11 @@ from datetime import datetime
 from pathlib import Path
 
 from generator import Generator, Mutator, context
-from jinja2 import TemplateError, nodes
-from jinja2.ext import Extension
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent))
+from jinja2_as_transformers import environment  # noqa: E402
+
 VENDORED = HERE.parents[2] / "vendor" / "llama.cpp" / "models" / "templates"
 
 #: Most attempts at a template that renders; a few that fail are kept.
@@ -31,31 +31,7 @@ DATES = {"date_string": "26 Jul 2024", "datetime": "Jul 26 2024"}
 GIVEN = {"bos_token": "<s>", "eos_token": "</s>", "add_generation_prompt": True, "enable_thinking": True}
 
 
-class Generation(Extension):
-    tags = {"generation"}
-
-    def parse(self, parser):
-        line = next(parser.stream).lineno
-        return nodes.Scope(parser.parse_statements(["name:endgeneration"], drop_needle=True), lineno=line)
-
-
-def environment() -> ImmutableSandboxedEnvironment:
-    def tojson(x, ensure_ascii=False, indent=None, separators=None, sort_keys=False):
-        return json.dumps(x, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
-
-    def raise_exception(message):
-        raise TemplateError(message)
-
-    jinja = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, "jinja2.ext.loopcontrols"]
-    )
-    jinja.filters["tojson"] = tojson
-    jinja.globals["raise_exception"] = raise_exception
-    jinja.globals["strftime_now"] = datetime.now().strftime
-    return jinja
-
-
-JINJA = environment()
+JINJA = environment(datetime.now().strftime)
 
 
 class Timeout(Exception):
