@@ -5,6 +5,7 @@
 
 #include "args.h"
 #include "model.h"
+#include "text-finder.h"
 
 namespace gpt4all {
 
@@ -45,9 +46,14 @@ RenderRequest ReadRequest(const Napi::Value& value) {
   const Napi::Object params = Object(value, "params");
   RenderRequest request{ReadMessages(params.Get("messages")),
                         Boolean(params.Get("addGenerationPrompt"), "addGenerationPrompt"),
-                        Boolean(params.Get("enableThinking"), "enableThinking"), std::nullopt};
+                        Boolean(params.Get("enableThinking"), "enableThinking"), std::nullopt, nullptr, {}};
   const Napi::Value preserve = params.Get("preserveReasoning");
   if (!preserve.IsUndefined()) request.preserve_reasoning = Boolean(preserve, "preserveReasoning");
+  const Napi::Value control = params.Get("control");
+  if (!control.IsUndefined()) {
+    request.control = Handle<TextFinder>(control, "control")->texts();
+    request.marks = TextFinder::ReadMarks(params.Get("marks"));
+  }
   return request;
 }
 

@@ -17,6 +17,7 @@
 #include "checkpoint.h"
 #include "error.h"
 #include "jinja/limits.h"
+#include "jinja/marking.h"
 #include "jinja/parser.h"
 #include "stack.h"
 
@@ -171,6 +172,17 @@ common_chat_templates_inputs ToInputs(const RenderRequest& request) {
   return inputs;
 }
 
+// `work()`, which renders the request.
+template <typename Work>
+auto WithMarks(const RenderRequest& request, const Work& work) {
+  if (!request.control) return work();
+  const jinja::Marking marking([&](jinja::MixedText text) {
+    jinja::SpendOnReading(8 * text.text.size());
+    return request.control->Marked(std::move(text), request.marks);
+  });
+  return work();
+}
+
 // The analysis fails on templates that write the messages out as JSON, for one, and costs too much where they
 // write very much: such answers have no parts.
 common_chat_params Apply(const common_chat_templates* templates, common_chat_templates_inputs inputs,
@@ -216,7 +228,8 @@ class ChatFormat::Parsed {
     std::string plain;
     if (adapted != Adapted::kWell) {
       inputs.force_pure_content = true;
-      const common_chat_params made = common_chat_templates_apply(templates_.get(), inputs);
+      const common_chat_params made =
+          WithMarks(request, [&] { return common_chat_templates_apply(templates_.get(), inputs); });
       if (auto known = FindOrAnalyse(request, made.generation_prompt, effort)) {
         known->prompt = made.prompt;
         return *known;
@@ -224,7 +237,7 @@ class ChatFormat::Parsed {
       plain = made.prompt;
       inputs.force_pure_content = false;
     }
-    RenderedChat rendered = Analyse(templates_.get(), inputs, effort);
+    RenderedChat rendered = WithMarks(request, [&] { return Analyse(templates_.get(), inputs, effort); });
     if (adapted == Adapted::kBadly) rendered.prompt = plain;
     Remember({request.enable_thinking, rendered});
     return rendered;
@@ -256,7 +269,7 @@ class ChatFormat::Parsed {
                                        {"user", "<2nd text>", ""},
                                        {"assistant", "<3rd text>", "<thoughts>"},
                                        {"user", "<4th text>", ""}};
-    common_chat_templates_inputs inputs = ToInputs({all, true, true, std::nullopt});
+    common_chat_templates_inputs inputs = ToInputs({all, true, true, std::nullopt, nullptr, {}});
     Adapted adapted = Adapted::kWell;
     try {
       const std::string whole = Apply(templates_.get(), inputs, effort).prompt;
@@ -288,7 +301,7 @@ class ChatFormat::Parsed {
     const std::vector<ChatMessage> question{{"user", "a", ""}};
     try {
       const RenderRequest asked{question, request.add_generation_prompt, request.enable_thinking,
-                                request.preserve_reasoning};
+                                request.preserve_reasoning, nullptr, {}};
       Remember({request.enable_thinking, Analyse(templates_.get(), ToInputs(asked), effort)});
     } catch (const std::exception&) {
       EnsureWithinLimits();

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "control-texts.h"
+
 struct llama_model;
 
 namespace gpt4all {
@@ -24,6 +26,9 @@ struct RenderRequest {
   bool enable_thinking;
   // Whether past reasoning is shown; empty = as the template does by itself.
   std::optional<bool> preserve_reasoning;
+  // What is marked in the prompt where users' texts make it; null = nothing.
+  std::shared_ptr<const ControlTexts> control;
+  Marks marks;
 };
 
 struct ParsedReply {

@@ -1,33 +1,32 @@
-// The texts that must not be forged, found in what users write.
+// ControlTexts, for JavaScript.
 #pragma once
 
 #include <napi.h>
 
-#include <bitset>
-#include <optional>
-#include <string>
-#include <vector>
+#include <memory>
 
-#include "text-set.h"
+#include "control-texts.h"
 
 namespace gpt4all {
 
 // NativeTextFinder of src/native/types.ts
 class TextFinder : public Napi::ObjectWrap<TextFinder> {
  public:
+  static const napi_type_tag kTag;
+
   static Napi::Function Init(Napi::Env env);
+  static Marks ReadMarks(const Napi::Value& value);
 
   explicit TextFinder(const Napi::CallbackInfo& info);
+
+  const std::shared_ptr<const ControlTexts>& texts() const { return texts_; }
 
  private:
   Napi::Value Marked(const Napi::CallbackInfo& info);
   Napi::Value Without(const Napi::CallbackInfo& info);
   Napi::Value Occurring(const Napi::CallbackInfo& info);
 
-  std::optional<TextSet> texts_;
-  // Of texts that are no characters but parts of such, in vocabularies of bytes: a character with one of them
-  // may become such a text.
-  std::bitset<256> partial_bytes_;
+  std::shared_ptr<const ControlTexts> texts_;
 };
 
 }  // namespace gpt4all

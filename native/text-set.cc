@@ -8,6 +8,7 @@ namespace {
 
 constexpr size_t kMostUnits = 32;  // bits of TextSet::ends_
 constexpr size_t kMostNodes = 1 << 20;
+constexpr size_t kMostReach = 1024;  // of texts that are longer than what counts of them
 constexpr char16_t kSpaceMark = 0x2581;
 
 char16_t Fold(char16_t unit) {
@@ -34,10 +35,13 @@ size_t Hash(uint64_t key) {
 }  // namespace
 
 TextSet::TextSet(const std::vector<std::u16string>& texts)
-    : begins_(65536), parents_{0}, fallbacks_{0}, units_{0}, depths_{0}, is_text_{false}, ends_{0} {
-  const size_t most = UnitsThatCount(texts);
+    : begins_(65536), parents_{0}, fallbacks_{0}, units_{0}, depths_{0}, is_text_{false}, ends_{0}, shortest_ends_{0} {
+  const size_t most = most_units_ = UnitsThatCount(texts);
   size_t total = 1;
-  for (const std::u16string& text : texts) total += std::min(text.size(), most);
+  for (const std::u16string& text : texts) {
+    total += std::min(text.size(), most);
+    longest_ = std::max(longest_, text.size());
+  }
   size_t capacity = 16;
   while (capacity < 2 * total) capacity *= 2;
   edges_.resize(capacity);
@@ -74,6 +78,7 @@ TextSet::Node TextSet::Add(Node from, char16_t unit) {
   depths_.push_back(static_cast<uint8_t>(depths_[from] + 1));
   is_text_.push_back(false);
   ends_.push_back(0);
+  shortest_ends_.push_back(0);
   return node;
 }
 
@@ -89,8 +94,9 @@ void TextSet::Link() {
     const Node parent = parents_[node];
     if (parent != 0) fallbacks_[node] = Next(fallbacks_[parent], units_[node]);
     follows_text[node] = follows_text[parent] || is_text_[parent];
-    ends_[node] = ends_[fallbacks_[node]];
-    if (is_text_[node] && !follows_text[node]) ends_[node] |= uint32_t{1} << (depths_[node] - 1);
+    const uint32_t end = is_text_[node] ? uint32_t{1} << (depths_[node] - 1) : 0;
+    ends_[node] = ends_[fallbacks_[node]] | end;
+    shortest_ends_[node] = shortest_ends_[fallbacks_[node]] | (follows_text[node] ? 0 : end);
   }
 }
 
@@ -108,11 +114,26 @@ std::vector<uint8_t> TextSet::Beginnings(std::u16string_view in) const {
   for (size_t at = 0; at < in.size(); at++) {
     node = Next(node, Fold(in[at]));
     size_t length = 1;
-    for (uint32_t ends = ends_[node]; ends != 0; ends >>= 1, length++) {
+    for (uint32_t ends = shortest_ends_[node]; ends != 0; ends >>= 1, length++) {
       if ((ends & 1) != 0) lengths[at + 1 - length] = static_cast<uint8_t>(length);
     }
   }
   return lengths;
+}
+
+bool TextSet::Spans(std::u16string_view in, size_t place) const {
+  const size_t reach = std::max(most_units_, std::min(longest_, kMostReach));
+  const size_t end = std::min(in.size(), place + most_units_);
+  Node node = 0;
+  for (size_t at = place - std::min(place, reach); at < end; at++) {
+    node = Next(node, Fold(in[at]));
+    size_t length = 1;
+    for (uint32_t ends = ends_[node]; ends != 0; ends >>= 1, length++) {
+      const size_t begin = at + 1 - length, whole = length < most_units_ ? length : reach;
+      if ((ends & 1) != 0 && begin < place && begin + whole > place) return true;
+    }
+  }
+  return false;
 }
 
 std::vector<uint32_t> TextSet::Occurring(std::u16string_view in) const {

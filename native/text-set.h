@@ -18,6 +18,9 @@ class TextSet {
   // For each unit of `in` how long the shortest text is that begins there; 0 = none does.
   std::vector<uint8_t> Beginnings(std::u16string_view in) const;
 
+  // Whether one of the texts stands in `in` from before `place` to behind it.
+  bool Spans(std::u16string_view in, size_t place) const;
+
   // Which of the texts occur at all, by their index, ascending.
   std::vector<uint32_t> Occurring(std::u16string_view in) const;
 
@@ -43,9 +46,11 @@ class TextSet {
   std::vector<char16_t> units_;  // the last of each beginning
   std::vector<uint8_t> depths_;  // its length
   std::vector<bool> is_text_;    // whether it is a text
-  std::vector<uint32_t>
-      ends_;                 // bit n: a text of n + 1 units, with no shorter one at its beginning, ends here
-  std::vector<Node> nodes_;  // by the index of a text; 0 = it is empty
+  std::vector<uint32_t> ends_;           // bit n: a text of n + 1 units ends here
+  std::vector<uint32_t> shortest_ends_;  // the same of those that begin with no shorter one
+  std::vector<Node> nodes_;              // by the index of a text; 0 = it is empty
+  size_t most_units_ = 0;                // of a text that count
+  size_t longest_ = 0;                   // text, in units, all of which are counted here
 };
 
 }  // namespace gpt4all

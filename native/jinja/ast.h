@@ -20,23 +20,24 @@ struct Node {
   virtual ~Node() = default;
 
   // Adds what it writes. What is written before a break or continue stays.
-  Flow Render(Context& context, std::string& out) const;
+  Flow Render(Context& context, MixedText& out) const;
   virtual void ForEachChild(const std::function<void(const Node&)>& visit) const = 0;
 
   size_t position = 0;  // in the source
   size_t depth = 1;     // nodes within one another, this one among them
 
  protected:
-  virtual Flow DoRender(Context& context, std::string& out) const = 0;
+  virtual Flow DoRender(Context& context, MixedText& out) const = 0;
 };
 
 using NodePtr = std::unique_ptr<Node>;
 using Body = std::vector<NodePtr>;
 
-Flow RenderBody(const Body& body, Context& context, std::string& out);
+Flow RenderBody(const Body& body, Context& context, MixedText& out);
 
 // Adds to what is written, which is counted like what values hold until its Writing ends.
-void Write(std::string& out, std::string_view text);
+void Write(MixedText& out, std::string_view text);  // the template's
+void Write(MixedText& out, const MixedView& text);
 
 struct Writing {
   Writing() = default;
@@ -44,9 +45,9 @@ struct Writing {
   Writing& operator=(const Writing&) = delete;
   ~Writing();
 
-  std::string Take();
+  MixedText Take();
 
-  std::string out;
+  MixedText out;
 };
 
 struct Expression : Node {
@@ -54,7 +55,7 @@ struct Expression : Node {
 
  protected:
   virtual ValuePtr DoEvaluate(Context& context) const = 0;
-  Flow DoRender(Context& context, std::string& out) const override;
+  Flow DoRender(Context& context, MixedText& out) const override;
 };
 
 using ExpressionPtr = std::unique_ptr<Expression>;

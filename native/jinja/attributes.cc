@@ -56,17 +56,19 @@ void RefuseAttribute(const Value& value, const std::string& name) {
   }
 }
 
+// `count` characters, from the one with that index on.
+MixedText Characters(const MixedView& mixed, int64_t first, int64_t count) {
+  const size_t begin = OffsetOfCharacter(mixed.text, static_cast<size_t>(first));
+  const std::string_view rest = mixed.text.substr(begin);
+  return mixed.Part(rest.substr(0, OffsetOfCharacter(rest, static_cast<size_t>(count)))).Copy();
+}
+
 ValuePtr CharacterAt(const StringValue& value, int64_t index) {
-  const std::string& text = value.text;
-  SpendOnReading(text.size());
-  const bool is_ascii = IsAscii(text);
-  const std::u32string codes = is_ascii ? U"" : DecodeUtf8(text);
-  const auto size = static_cast<int64_t>(is_ascii ? text.size() : codes.size());
+  SpendOnReading(value.text.size());
+  const auto size = static_cast<int64_t>(CountCharacters(value.text));
   if (index < 0) index += size;
   if (index < 0 || index >= size) return nullptr;
-  const auto place = static_cast<size_t>(index);
-  return Make<StringValue>(is_ascii ? text.substr(place, 1) : EncodeUtf8(codes.substr(place, 1)),
-                           value.is_markup);
+  return Make<StringValue>(Characters(value.mixed(), index, 1), value.is_markup);
 }
 
 // Null where there is none.
@@ -116,12 +118,14 @@ struct Slice {
   }
 };
 
-std::string SliceOfText(const std::string& text, const ValuePtr& start, const ValuePtr& stop,
-                        const ValuePtr& step) {
-  SpendOnReading(text.size());
-  if (IsAscii(text)) return Slice(text.size(), start, stop, step).Of(text);
-  const std::u32string codes = DecodeUtf8(text);
-  return EncodeUtf8(Slice(codes.size(), start, stop, step).Of(codes));
+MixedText SliceOfText(const MixedView& mixed, const ValuePtr& start, const ValuePtr& stop,
+                      const ValuePtr& step) {
+  SpendOnReading(mixed.text.size());
+  const Slice slice(CountCharacters(mixed.text), start, stop, step);
+  if (slice.count == 0) return {};
+  if (slice.step == 1) return Characters(mixed, slice.start, slice.count);
+  if (IsAscii(mixed.text)) return mixed.Made(slice.Of(std::string(mixed.text)));
+  return mixed.Made(EncodeUtf8(slice.Of(DecodeUtf8(mixed.text))));
 }
 
 }  // namespace
@@ -141,7 +145,7 @@ ValuePtr GetAttribute(const ValuePtr& value, const std::string& name) {
   if (method != methods.end()) return Make<FunctionValue>(name, method->second, value);
   RefuseAttribute(*value, name);
   if (const auto* dict = As<DictValue>(value)) {
-    if (ValuePtr found = dict->Find(Make<StringValue>(name))) return found;
+    if (ValuePtr found = dict->Find(MakeText(name))) return found;
   }
   return Missing(*value, name);
 }
@@ -155,7 +159,7 @@ ValuePtr GetItem(const ValuePtr& value, const ValuePtr& key) {
 ValuePtr GetSlice(const ValuePtr& value, const ValuePtr& start, const ValuePtr& stop, const ValuePtr& step) {
   if (value->IsUndefined()) ThrowUndefined(*value);
   if (const auto* text = As<StringValue>(value)) {
-    return Make<StringValue>(SliceOfText(text->text, start, stop, step), text->is_markup);
+    return Make<StringValue>(SliceOfText(text->mixed(), start, stop, step), text->is_markup);
   }
   const Slice slice(value->items.size(), start, stop, step);
   if (Is<ListValue>(value)) return MakeLike(*value, slice.Of(value->items));

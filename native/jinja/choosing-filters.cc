@@ -10,7 +10,7 @@ ValuePtr Default(const Arguments& arguments) {
   const auto given = arguments.Bind({"value", "default_value", "boolean"});
   const bool is_missing = given[0]->IsUndefined() || (IsTrue(given[2]) && !given[0]->IsTrue());
   if (!is_missing) return given[0];
-  return given[1] ? given[1] : Make<StringValue>("");
+  return given[1] ? given[1] : MakeText("");
 }
 
 // For what is called with each item before the arguments behind the first `skipped` ones.

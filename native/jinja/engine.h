@@ -11,9 +11,11 @@ class common_json;
 
 namespace jinja {
 
-// Sets a variable for each key of an object.
-void SetVariables(Context& context, const common_json& object);
+// Sets a variable for each key of an object, whose texts come `from_users` but for the names of roles and the
+// model's own tokens.
+void SetVariables(Context& context, const common_json& object, bool from_users);
 
+// What a Marking on this thread, if there is one, makes of what the template writes.
 std::string Render(const Program& program, Context& context);
 
 }  // namespace jinja

@@ -49,7 +49,7 @@ bool Holds(const std::string& op, const ValuePtr& left, const ValuePtr& right) {
 
 }  // namespace
 
-Flow Node::Render(Context& context, std::string& out) const {
+Flow Node::Render(Context& context, MixedText& out) const {
   return Guarded(*this, [&] { return DoRender(context, out); });
 }
 
@@ -57,7 +57,7 @@ ValuePtr Expression::Evaluate(Context& context) const {
   return Guarded(*this, [&] { return DoEvaluate(context); });
 }
 
-Flow Expression::DoRender(Context& context, std::string& out) const {
+Flow Expression::DoRender(Context& context, MixedText& out) const {
   const ValuePtr value = DoEvaluate(context);
   if (context.collects_stats()) value->MarkAllUsed();
   Write(out, value->ToText());
@@ -65,10 +65,10 @@ Flow Expression::DoRender(Context& context, std::string& out) const {
 }
 
 ValuePtr Text::DoEvaluate(Context&) const {
-  return Make<StringValue>(text);
+  return MakeText(text);
 }
 
-Flow Text::DoRender(Context&, std::string& out) const {
+Flow Text::DoRender(Context&, MixedText& out) const {
   Write(out, text);
   return Flow::kOn;
 }

@@ -24,7 +24,7 @@ struct Text : Expression {
 
  protected:
   ValuePtr DoEvaluate(Context& context) const override;
-  Flow DoRender(Context& context, std::string& out) const override;
+  Flow DoRender(Context& context, MixedText& out) const override;
 };
 
 struct Name : Expression {

@@ -29,9 +29,12 @@ namespace jinja {
 
 using value = ValuePtr;
 using value_bool = BoolValue;
-using value_string = StringValue;
 using program = Program;
 using limit_exception = LimitExceeded;
+
+struct value_string : StringValue {
+  explicit value_string(std::string text) : StringValue(MixedText(std::move(text))) {}
+};
 
 template <typename T, typename... Arguments>
 value mk_val(Arguments&&... arguments) {
@@ -58,8 +61,8 @@ struct context : Context {
   void set_val(const std::string& name, const value& given) { Set(name, given); }
 };
 
-inline void global_from_json(context& ctx, const common_json& object, bool /* mark_input */) {
-  SetVariables(ctx, object);
+inline void global_from_json(context& ctx, const common_json& object, bool mark_input) {
+  SetVariables(ctx, object, mark_input);
 }
 
 struct rendered_text {

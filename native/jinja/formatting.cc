@@ -36,23 +36,24 @@ std::string FormatNumber(const Placeholder& place, const ValuePtr& value) {
   return text;
 }
 
-std::string FormatValue(const Placeholder& place, const ValuePtr& value) {
-  std::string text;
+MixedText FormatValue(const Placeholder& place, const ValuePtr& value) {
+  MixedText text;
   if (place.IsText()) {
     if (place.precision >= 0) throw NotImplemented("a precision for text");
     text = place.type == 's' ? value->ToText() : value->ToRepr();
   } else if (place.type == 'd' || place.type == 'i' || place.type == 'f') {
-    text = FormatNumber(place, value);
+    text = MixedText(FormatNumber(place, value));
   } else {
     throw NotImplemented(std::string("the format %") + place.type);
   }
-  const size_t length = CountCharacters(text);
+  const size_t length = CountCharacters(text.text);
   if (length >= place.width) return text;
-  const size_t missing = place.width - length;
-  if (place.left) return text + std::string(missing, ' ');
-  if (!place.zero || place.IsText()) return std::string(missing, ' ') + text;
-  const bool has_sign = text[0] == '-' || text[0] == '+' || text[0] == ' ';
-  return text.insert(has_sign ? 1 : 0, missing, '0');
+  const auto width = static_cast<int64_t>(place.width);
+  if (place.left || !place.zero || place.IsText()) {
+    return PadText(text, width, MixedText(" "), !place.left, place.left);
+  }
+  const bool has_sign = text.text[0] == '-' || text.text[0] == '+' || text.text[0] == ' ';
+  return MixedText(text.text.insert(has_sign ? 1 : 0, place.width - length, '0'));
 }
 
 // Reads what stands behind a %.
@@ -126,17 +127,17 @@ ValuePtr FindArgument(const Arguments& arguments, const std::string& name) {
 
 }  // namespace
 
-std::string FormatPercent(const StringValue& format, const ValuePtr& arguments) {
+MixedText FormatPercent(const StringValue& format, const ValuePtr& arguments) {
   if (format.is_markup) throw NotImplemented("formatting of markup");
   const std::string& text = format.text;
   const bool is_tuple = Is<TupleValue>(arguments);
   const size_t count = is_tuple ? arguments->items.size() : 1;
   size_t next = 0;
-  std::string out;
+  MixedText out;
   SpendOnReading(text.size());
   for (size_t at = 0; at < text.size();) {
     const size_t percent = std::min(text.find('%', at), text.size());
-    AppendText(out, std::string_view(text).substr(at, percent - at));
+    AppendText(out, format.mixed().Part(std::string_view(text).substr(at, percent - at)));
     at = percent;
     if (at == text.size()) break;
     PercentReader reader(text, at + 1);
@@ -146,12 +147,12 @@ std::string FormatPercent(const StringValue& format, const ValuePtr& arguments) 
     const Placeholder place = reader.ReadPlaceholder();
     at = reader.pos() + 1;
     if (place.type == '%') {
-      out += '%';
+      AppendText(out, format.mixed().Part(std::string_view(text).substr(at - 1, 1)));
       continue;
     }
     ValuePtr value;
     if (has_key) {
-      value = static_cast<DictValue&>(*arguments).Find(Make<StringValue>(key));
+      value = static_cast<DictValue&>(*arguments).Find(MakeText(key));
       if (!value) throw TemplateError("there is no '" + Shortened(key) + "'");
     } else {
       if (next == count) throw TemplateError("not enough arguments for format string");
@@ -169,7 +170,8 @@ std::string FormatPercent(const StringValue& format, const ValuePtr& arguments) 
   return out;
 }
 
-std::string FormatBraces(const Arguments& arguments) {
+MixedText FormatBraces(const Arguments& arguments) {
+  const MixedView format = As<StringValue>(arguments.all[0])->mixed();
   const std::string& text = arguments.all[0]->text;
   std::vector<ValuePtr> places;
   for (size_t i = 1; i < arguments.all.size(); i++) {
@@ -177,15 +179,15 @@ std::string FormatBraces(const Arguments& arguments) {
   }
   size_t next = 0;
   bool by_number = false;
-  std::string out;
+  MixedText out;
   SpendOnReading(4 * text.size());
   for (size_t at = 0; at < text.size();) {
     const size_t brace = std::min(text.find_first_of("{}", at), text.size());
-    AppendText(out, std::string_view(text).substr(at, brace - at));
+    AppendText(out, format.Part(std::string_view(text).substr(at, brace - at)));
     at = brace;
     if (at == text.size()) break;
     if (at + 1 < text.size() && text[at + 1] == text[at]) {
-      out += text[at];
+      AppendText(out, format.Part(std::string_view(text).substr(at, 1)));
       at += 2;
       continue;
     }

@@ -8,9 +8,9 @@
 namespace jinja {
 
 // `format % arguments`
-std::string FormatPercent(const StringValue& format, const ValuePtr& arguments);
+MixedText FormatPercent(const StringValue& format, const ValuePtr& arguments);
 
 // format.format(...): the arguments behind the first, which is the format, by place or name.
-std::string FormatBraces(const Arguments& arguments);
+MixedText FormatBraces(const Arguments& arguments);
 
 }  // namespace jinja

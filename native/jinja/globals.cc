@@ -13,7 +13,7 @@ namespace jinja {
 namespace {
 
 ValuePtr RaiseException(const Arguments& arguments) {
-  throw TemplateError(Shortened(arguments.Bind({"message"})[0]->ToText(), 10000));
+  throw TemplateError(Shortened(arguments.Bind({"message"})[0]->ToText().text, 10000));
 }
 
 // What dict() and namespace() are made of.
@@ -55,8 +55,8 @@ ValuePtr MakeJoiner(const Arguments& arguments) {
   const auto was_used = std::make_shared<bool>(false);
   const auto join = [between, was_used](const Arguments& inner) -> ValuePtr {
     inner.Bind({}, 0);
-    if (!std::exchange(*was_used, true)) return Make<StringValue>("");
-    return between ? between : Make<StringValue>(", ");
+    if (!std::exchange(*was_used, true)) return MakeText("");
+    return between ? between : MakeText(", ");
   };
   const auto made = Make<FunctionValue>("joiner", join);
   if (between) made->depth = Value::Deeper(*between);
@@ -98,7 +98,7 @@ ValuePtr FormatTime(const Arguments& arguments) {
     at = percent == text.size() ? percent : DirectiveEnd(text, percent);
     if (at > percent) AppendText(out, FormatDirective(text.substr(percent, at - percent), now));
   }
-  return Make<StringValue>(std::move(out));
+  return Make<StringValue>(As<StringValue>(format)->mixed().Made(std::move(out)));
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ bool PlainToJson(const Value& value, std::string& out) {
   } else if ((value.kinds & kBool) != 0) {
     out = value.IsTrue() ? "true" : "false";
   } else if (value.IsNumber()) {
-    out = value.ToText();
+    out = value.ToText().text;
   } else {
     return false;
   }
@@ -49,7 +49,7 @@ bool PlainToJson(const Value& value, std::string& out) {
 
 class Writer {
  public:
-  Writer(std::string& out, const JsonFormat& format) : out_(out), format_(format) {}
+  Writer(MixedText& out, const JsonFormat& format) : out_(out), format_(format) {}
 
   void Write(const ValuePtr& value, size_t level) {
     const DepthGuard guard;
@@ -58,7 +58,7 @@ class Writer {
     if (PlainToJson(*value, plain)) {
       AppendText(out_, plain);
     } else if (Is<StringValue>(value)) {
-      WriteText(value->text);
+      WriteText(As<StringValue>(value)->mixed());
     } else if (Is<ListValue>(value)) {
       const std::vector<ValuePtr>& items = value->items;
       WriteAll('[', ']', items.size(), level, [&](size_t i) { Write(items[i], level + 1); });
@@ -74,12 +74,14 @@ class Writer {
   }
 
  private:
-  void WriteText(const std::string& text) {
-    SpendOnReading(4 * text.size());
-    out_ += '"';
-    for (const char32_t code : DecodeUtf8(text)) AppendCharacter(out_, code, format_.ensure_ascii);
-    out_ += '"';
-    EnsureRoom(out_.size());
+  void WriteText(const MixedView& text) {
+    SpendOnReading(4 * text.text.size());
+    std::string written;
+    for (const char32_t code : DecodeUtf8(text.text)) AppendCharacter(written, code, format_.ensure_ascii);
+    EnsureRoom(written.size());
+    AppendText(out_, "\"");
+    AppendText(out_, text.Made(std::move(written)));
+    AppendText(out_, "\"");
   }
 
   void WriteDict(const Value& dict, size_t level) {
@@ -91,10 +93,10 @@ class Writer {
                        [](const Pair& a, const Pair& b) { return IsLess(a.first, b.first); });
     }
     WriteAll('{', '}', pairs.size(), level, [&](size_t i) {
-      std::string key;
+      MixedText key;
       if (Is<StringValue>(pairs[i].first)) {
-        key = pairs[i].first->text;
-      } else if (!PlainToJson(*pairs[i].first, key)) {
+        key = pairs[i].first->ToText();
+      } else if (!PlainToJson(*pairs[i].first, key.text)) {
         throw TemplateError(std::string("keys must be str, int, float, bool or None, not ") +
                             pairs[i].first->TypeName());
       }
@@ -106,30 +108,30 @@ class Writer {
 
   template <typename WriteItem>
   void WriteAll(char open, char close, size_t count, size_t level, const WriteItem& write) {
-    out_ += open;
+    AppendText(out_, std::string_view(&open, 1));
     for (size_t i = 0; i < count; i++) {
       if (i > 0) AppendText(out_, format_.item_separator);
       NewLine(level + 1);
       write(i);
     }
     if (count > 0) NewLine(level);
-    out_ += close;
+    AppendText(out_, std::string_view(&close, 1));
   }
 
   void NewLine(size_t level) {
     if (!format_.multiline) return;
-    out_ += '\n';
+    AppendText(out_, "\n");
     for (size_t i = 0; i < level; i++) AppendText(out_, format_.indent);
   }
 
-  std::string& out_;
+  MixedText& out_;
   const JsonFormat& format_;
 };
 
 }  // namespace
 
-std::string ToJson(const ValuePtr& value, const JsonFormat& format) {
-  std::string out;
+MixedText ToJson(const ValuePtr& value, const JsonFormat& format) {
+  MixedText out;
   Writer(out, format).Write(value, 0);
   return out;
 }

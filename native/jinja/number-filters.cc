@@ -61,7 +61,7 @@ ValuePtr Abs(const Arguments& arguments) {
 ValuePtr Round(const Arguments& arguments) {
   const auto given = arguments.Bind({"value", "precision", "method"});
   const ValuePtr& input = given[0];
-  const std::string method = given[2] ? given[2]->ToText() : "common";
+  const std::string method = given[2] ? given[2]->ToText().text : "common";
   const int64_t precision = given[1] ? ToIndex(given[1]) : 0;
   if (method != "common" && method != "ceil" && method != "floor") {
     throw TemplateError("method must be common, ceil or floor");

@@ -190,9 +190,9 @@ ValuePtr CalculateNumbers(const std::string& op, const Value& left, const Value&
 ValuePtr Concatenate(const StringValue& left, const StringValue& right) {
   const bool is_markup = left.is_markup || right.is_markup;
   const auto escaped = [&](const StringValue& value) {
-    return is_markup && !value.is_markup ? EscapeHtml(value.text) : value.text;
+    return is_markup && !value.is_markup ? EscapeHtml(value.mixed()) : value.ToText();
   };
-  std::string text = escaped(left);
+  MixedText text = escaped(left);
   AppendText(text, escaped(right));
   return Make<StringValue>(std::move(text), is_markup);
 }
@@ -211,12 +211,9 @@ ValuePtr Repeat(const Value& sequence, int64_t times) {
   const auto total = static_cast<uint64_t>(Multiply(std::max<int64_t>(times, 0), size));
   EnsureRoom(total);
   if (is_text) {
-    SpendOnCopying(total);
-    std::string text;
-    while (text.size() < total) {
-      text.append(text.empty() ? sequence.text : text, 0, static_cast<size_t>(total) - text.size());
-    }
-    return Make<StringValue>(std::move(text), static_cast<const StringValue&>(sequence).is_markup);
+    const auto& text = static_cast<const StringValue&>(sequence);
+    const auto count = static_cast<size_t>(std::max<int64_t>(times, 0));
+    return Make<StringValue>(RepeatText(text.mixed(), size == 0 ? 0 : count), text.is_markup);
   }
   EnsureRoom(total * sizeof(ValuePtr));
   Spend(total);
@@ -252,7 +249,7 @@ bool IsLess(const ValuePtr& left, const ValuePtr& right) {
 
 ValuePtr Calculate(const std::string& op, const ValuePtr& left, const ValuePtr& right) {
   if (op == "~") {
-    std::string text = left->ToText();
+    MixedText text = left->ToText();
     AppendText(text, right->ToText());
     return Make<StringValue>(std::move(text));
   }

@@ -17,14 +17,14 @@ ValuePtr TextOf(const Body& body, Context& context, Flow& flow) {
 }
 
 // What is no text is not made one there.
-void WriteText(std::string& out, const ValuePtr& value) {
+void WriteText(MixedText& out, const ValuePtr& value) {
   if (!Is<StringValue>(value)) throw TemplateError(std::string("expected str, got ") + value->TypeName());
-  Write(out, value->text);
+  Write(out, As<StringValue>(value)->mixed());
 }
 
 }  // namespace
 
-Flow RenderBody(const Body& body, Context& context, std::string& out) {
+Flow RenderBody(const Body& body, Context& context, MixedText& out) {
   for (const NodePtr& node : body) {
     const Flow flow = node->Render(context, out);
     if (flow != Flow::kOn) return flow;
@@ -32,21 +32,35 @@ Flow RenderBody(const Body& body, Context& context, std::string& out) {
   return Flow::kOn;
 }
 
-void Write(std::string& out, std::string_view text) {
-  AppendText(out, text);
+namespace {
+
+template <typename Piece>
+void WriteCounted(MixedText& out, const Piece& piece) {
+  const size_t before = out.MemorySize();
+  AppendText(out, piece);
   Budget* budget = Budget::Current();
   if (budget == nullptr) return;
-  budget->Hold(text.size());
-  budget->EnsureOutput(out.size());
+  budget->Hold(out.MemorySize() - before);
+  budget->EnsureOutput(out.text.size());
+}
+
+}  // namespace
+
+void Write(MixedText& out, std::string_view text) {
+  WriteCounted(out, text);
+}
+
+void Write(MixedText& out, const MixedView& text) {
+  WriteCounted(out, text);
 }
 
 Writing::~Writing() {
-  if (Budget* budget = Budget::Current()) budget->Release(out.size());
+  if (Budget* budget = Budget::Current()) budget->Release(out.MemorySize());
 }
 
-std::string Writing::Take() {
-  if (Budget* budget = Budget::Current()) budget->Release(out.size());
-  return std::exchange(out, std::string());
+MixedText Writing::Take() {
+  if (Budget* budget = Budget::Current()) budget->Release(out.MemorySize());
+  return std::exchange(out, MixedText());
 }
 
 void Assign(Context& context, const Target& target, const ValuePtr& value) {
@@ -64,7 +78,7 @@ void Assign(Context& context, const Target& target, const ValuePtr& value) {
   for (size_t i = 0; i < items.size(); i++) Assign(context, target.targets[i], items[i]);
 }
 
-Flow If::DoRender(Context& context, std::string& out) const {
+Flow If::DoRender(Context& context, MixedText& out) const {
   for (size_t i = 0; i < tests.size(); i++) {
     if (tests[i]->Evaluate(context)->IsTrue()) return RenderBody(bodies[i], context, out);
   }
@@ -85,7 +99,7 @@ ValuePtr For::MakeLoop(Context& context, const ValuePtr& all) const {
   return Make<LoopValue>(std::move(fetch), -1);
 }
 
-Flow For::DoRender(Context& context, std::string& out) const {
+Flow For::DoRender(Context& context, MixedText& out) const {
   const ValuePtr all = iterable->Evaluate(context);
   if (context.collects_stats()) {
     all->MarkUsed("array_access");
@@ -111,11 +125,11 @@ Flow For::DoRender(Context& context, std::string& out) const {
   return RenderBody(otherwise, scope, out);
 }
 
-Flow Leave::DoRender(Context&, std::string&) const {
+Flow Leave::DoRender(Context&, MixedText&) const {
   return ends ? Flow::kBreak : Flow::kContinue;
 }
 
-Flow Set::DoRender(Context& context, std::string&) const {
+Flow Set::DoRender(Context& context, MixedText&) const {
   Assign(context, target, value->Evaluate(context));
   return Flow::kOn;
 }
@@ -126,7 +140,7 @@ void Block::ForEachChild(const Visitor& visit) const {
   VisitEach(visit, body);
 }
 
-Flow Block::DoRender(Context& context, std::string& out) const {
+Flow Block::DoRender(Context& context, MixedText& out) const {
   Context scope(context, hidden);
   for (size_t i = 0; i < assignees.size(); i++) Assign(scope, assignees[i], values[i]->Evaluate(context));
   if (filters.empty() && target.empty()) return RenderBody(body, scope, out);
@@ -209,12 +223,12 @@ void Procedure::Bind(const std::string& name, const Arguments& arguments, Contex
   }
 }
 
-Flow Macro::DoRender(Context& context, std::string&) const {
+Flow Macro::DoRender(Context& context, MixedText&) const {
   context.Set(name, procedure.MakeFunction(name, context));
   return Flow::kOn;
 }
 
-Flow CallBlock::DoRender(Context& context, std::string& out) const {
+Flow CallBlock::DoRender(Context& context, MixedText& out) const {
   const ValuePtr function = caller.MakeFunction("caller", context);
   const ValuePtr result =
       static_cast<const Call&>(*call).CallWith(context, Make<KeywordValue>("caller", function));

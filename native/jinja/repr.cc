@@ -37,39 +37,41 @@ void AppendCharacter(std::string& out, char32_t code, char quote) {
   }
 }
 
-std::string ReprOf(const Value& value) {
+MixedText ReprOf(const Value& value) {
   const DepthGuard guard;
   Spend(2);
   return value.ToRepr();
 }
 
-std::string ReprOfItems(const std::string& open, const std::vector<ValuePtr>& items, const char* close) {
-  std::string out = open;
+MixedText ReprOfItems(const std::string& open, const std::vector<ValuePtr>& items, const char* close) {
+  MixedText out(open);
   for (size_t i = 0; i < items.size(); i++) {
-    if (i > 0) out += ", ";
+    if (i > 0) AppendText(out, ", ");
     AppendText(out, ReprOf(*items[i]));
   }
-  return out + close;
+  AppendText(out, close);
+  return out;
 }
 
-std::string ReprOfPairs(const char* open, const std::vector<Pair>& pairs, const char* close) {
-  std::string out = open;
+MixedText ReprOfPairs(const char* open, const std::vector<Pair>& pairs, const char* close) {
+  MixedText out{std::string(open)};
   for (size_t i = 0; i < pairs.size(); i++) {
-    if (i > 0) out += ", ";
+    if (i > 0) AppendText(out, ", ");
     AppendText(out, ReprOf(*pairs[i].first));
-    out += ": ";
+    AppendText(out, ": ");
     AppendText(out, ReprOf(*pairs[i].second));
   }
-  return out + close;
+  AppendText(out, close);
+  return out;
 }
 
 }  // namespace
 
-std::string FloatValue::ToRepr() const {
-  return FloatToText(real);
+MixedText FloatValue::ToRepr() const {
+  return MixedText(FloatToText(real));
 }
 
-std::string StringValue::ToRepr() const {
+MixedText StringValue::ToRepr() const {
   const bool has_single = text.find('\'') != std::string::npos,
              has_double = text.find('"') != std::string::npos;
   const char quote = has_single && !has_double ? '"' : '\'';
@@ -78,32 +80,32 @@ std::string StringValue::ToRepr() const {
   for (const char32_t code : DecodeUtf8(text)) AppendCharacter(out, code, quote);
   out += quote;
   EnsureRoom(out.size());
-  return is_markup ? "Markup(" + out + ")" : out;
+  return mixed().Made(is_markup ? "Markup(" + out + ")" : std::move(out));
 }
 
-std::string ListValue::ToRepr() const {
+MixedText ListValue::ToRepr() const {
   return ReprOfItems("[", items, "]");
 }
 
-std::string TupleValue::ToRepr() const {
+MixedText TupleValue::ToRepr() const {
   return ReprOfItems("(", items, items.size() == 1 ? ",)" : ")");
 }
 
-std::string DictValue::ToRepr() const {
+MixedText DictValue::ToRepr() const {
   return ReprOfPairs("{", pairs, "}");
 }
 
-std::string NamespaceValue::ToRepr() const {
+MixedText NamespaceValue::ToRepr() const {
   return ReprOfPairs("<Namespace {", pairs, "}>");
 }
 
-std::string ViewValue::ToRepr() const {
+MixedText ViewValue::ToRepr() const {
   return ReprOfItems(TypeName() + std::string("(["), items, "])");
 }
 
-std::string RangeValue::ToRepr() const {
+MixedText RangeValue::ToRepr() const {
   const std::string by = step == 1 ? "" : ", " + std::to_string(step);
-  return "range(" + std::to_string(start) + ", " + std::to_string(stop) + by + ")";
+  return MixedText("range(" + std::to_string(start) + ", " + std::to_string(stop) + by + ")");
 }
 
 }  // namespace jinja

@@ -27,13 +27,13 @@ ValuePtr PickAttribute(const ValuePtr& item, const ValuePtr& attribute, const Va
     const std::string part = path.substr(at, end - at);
     const bool is_index =
         !part.empty() && part.size() < 10 && part.find_first_not_of("0123456789") == std::string::npos;
-    step(is_index ? ValuePtr(Make<IntValue>(std::stoi(part))) : Make<StringValue>(part));
+    step(is_index ? ValuePtr(Make<IntValue>(std::stoi(part))) : MakeText(part));
   }
   return found;
 }
 
 ValuePtr FoldCase(const ValuePtr& value, bool case_sensitive) {
-  return case_sensitive || !Is<StringValue>(value) ? value : Make<StringValue>(ToLower(value->text));
+  return case_sensitive || !Is<StringValue>(value) ? value : MakeText(ToLower(value->text));
 }
 
 namespace {
@@ -90,8 +90,8 @@ ValuePtr Reverse(const Arguments& arguments) {
 ValuePtr Join(const Arguments& arguments) {
   const auto given = arguments.Bind({"value", "d", "attribute"});
   const std::vector<ValuePtr> items = Iterate(given[0]);
-  const std::string between = given[1] ? given[1]->ToText() : "";
-  std::string out;
+  const MixedText between = given[1] ? given[1]->ToText() : MixedText();
+  MixedText out;
   for (size_t i = 0; i < items.size(); i++) {
     if (i > 0) AppendText(out, between);
     AppendText(out, PickAttribute(items[i], given[2])->ToText());
@@ -140,7 +140,7 @@ std::vector<ValuePtr> AttributesOf(const ValuePtr& names) {
   const std::string& text = names->text;
   for (size_t at = 0, end = 0; at <= text.size(); at = end + 1) {
     end = std::min(text.find(',', at), text.size());
-    attributes.push_back(Make<StringValue>(text.substr(at, end - at)));
+    attributes.push_back(MakeText(text.substr(at, end - at)));
   }
   return attributes;
 }
@@ -161,7 +161,7 @@ ValuePtr Sort(const Arguments& arguments) {
 
 ValuePtr SortDict(const Arguments& arguments) {
   const auto given = arguments.Bind({"value", "case_sensitive", "by", "reverse"});
-  const std::string by = given[2] ? given[2]->ToText() : "key";
+  const std::string by = given[2] ? given[2]->ToText().text : "key";
   if (by != "key" && by != "value") throw TemplateError("You can only sort by either \"key\" or \"value\"");
   if (given[0]->IsUndefined()) ThrowUndefined(*given[0]);
   if (!given[0]->IsMapping()) throw TemplateError(std::string(given[0]->TypeName()) + " has no items");

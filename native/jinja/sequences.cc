@@ -12,11 +12,11 @@ namespace {
 constexpr uint32_t kSequences = kList | kView | kRange;
 
 // Null behind the end.
-ValuePtr TakeCharacter(const std::string& text, size_t& pos) {
-  if (pos >= text.size()) return nullptr;
+ValuePtr TakeCharacter(const MixedView& mixed, size_t& pos) {
+  if (pos >= mixed.text.size()) return nullptr;
   const size_t begin = pos;
-  pos += CharacterSize(text, begin);
-  return Make<StringValue>(text.substr(begin, pos - begin));
+  pos += CharacterSize(mixed.text, begin);
+  return Make<StringValue>(mixed.Part(mixed.text.substr(begin, pos - begin)).Copy());
 }
 
 }  // namespace
@@ -29,7 +29,7 @@ Source ItemsOf(const ValuePtr& value) {
     };
   }
   if (Is<StringValue>(value)) {
-    return [value, pos = size_t(0)]() mutable { return TakeCharacter(value->text, pos); };
+    return [value, pos = size_t(0)]() mutable { return TakeCharacter(As<StringValue>(value)->mixed(), pos); };
   }
   if (Is<IteratorValue>(value)) {
     return [value] { return As<IteratorValue>(value)->TakeNext(); };

@@ -31,7 +31,7 @@ struct If : Node {
   const Body otherwise;
 
  protected:
-  Flow DoRender(Context& context, std::string& out) const override;
+  Flow DoRender(Context& context, MixedText& out) const override;
 };
 
 struct For : Node {
@@ -52,7 +52,7 @@ struct For : Node {
   HiddenNames hidden, otherwise_hidden;
 
  protected:
-  Flow DoRender(Context& context, std::string& out) const override;
+  Flow DoRender(Context& context, MixedText& out) const override;
 
  private:
   ValuePtr MakeLoop(Context& context, const ValuePtr& all) const;
@@ -65,7 +65,7 @@ struct Leave : Node {
   const bool ends;
 
  protected:
-  Flow DoRender(Context& context, std::string& out) const override;
+  Flow DoRender(Context& context, MixedText& out) const override;
 };
 
 struct Set : Node {
@@ -75,7 +75,7 @@ struct Set : Node {
   const ExpressionPtr value;
 
  protected:
-  Flow DoRender(Context& context, std::string& out) const override;
+  Flow DoRender(Context& context, MixedText& out) const override;
 };
 
 // A part of the template with variables of its own, whose text goes through filters, and is written or
@@ -91,7 +91,7 @@ struct Block : Node {
   HiddenNames hidden;
 
  protected:
-  Flow DoRender(Context& context, std::string& out) const override;
+  Flow DoRender(Context& context, MixedText& out) const override;
 };
 
 // What a macro and the body of a call statement are when they are called.
@@ -116,7 +116,7 @@ struct Macro : Node {
   Procedure procedure;
 
  protected:
-  Flow DoRender(Context& context, std::string& out) const override;
+  Flow DoRender(Context& context, MixedText& out) const override;
 };
 
 struct CallBlock : Node {
@@ -129,7 +129,7 @@ struct CallBlock : Node {
   Procedure caller;
 
  protected:
-  Flow DoRender(Context& context, std::string& out) const override;
+  Flow DoRender(Context& context, MixedText& out) const override;
 };
 
 }  // namespace jinja

@@ -11,23 +11,30 @@ namespace jinja {
 
 namespace {
 
-const std::string& TextOf(const ValuePtr& value) {
+MixedView MixedOf(const ValuePtr& value) {
   if (value->IsUndefined()) ThrowUndefined(*value);
   if (!Is<StringValue>(value)) throw TemplateError(std::string("expected str, got ") + value->TypeName());
-  return value->text;
+  return As<StringValue>(value)->mixed();
+}
+
+std::string_view TextOf(const ValuePtr& value) {
+  return MixedOf(value).text;
 }
 
 void RefuseMarkup(const ValuePtr& value) {
   if (As<StringValue>(value)->is_markup) throw NotImplemented("this with markup");
 }
 
-ValuePtr SameKind(const ValuePtr& like, std::string_view text) {
-  return Make<StringValue>(std::string(text), As<StringValue>(like)->is_markup);
+ValuePtr SameKind(const ValuePtr& like, MixedText text) {
+  return Make<StringValue>(std::move(text), As<StringValue>(like)->is_markup);
 }
 
-ValuePtr ToList(const std::vector<std::string_view>& texts) {
+// What `pieces` show of it.
+ValuePtr ToList(const ValuePtr& whole, const std::vector<std::string_view>& pieces) {
   std::vector<ValuePtr> items;
-  for (const std::string_view text : texts) items.push_back(Make<StringValue>(std::string(text)));
+  for (const std::string_view piece : pieces) {
+    items.push_back(Make<StringValue>(MixedOf(whole).Part(piece).Copy()));
+  }
   return Make<ListValue>(std::move(items));
 }
 
@@ -35,7 +42,7 @@ template <typename Change>
 Function Changes(Change change) {
   return [change](const Arguments& arguments) {
     const ValuePtr self = arguments.Bind({"/", "self"})[0];
-    return SameKind(self, change(self->text));
+    return SameKind(self, MixedOf(self).Made(change(self->text)));
   };
 }
 
@@ -70,19 +77,23 @@ bool ArePrintable(const std::string& text) {
 Function Strips(Side side) {
   return [side](const Arguments& arguments) {
     const auto given = arguments.Bind({"/", "self", "chars"});
-    const std::string& text = given[0]->text;
-    return SameKind(given[0], IsGiven(given[1]) ? Strip(text, side, TextOf(given[1])) : Strip(text, side));
+    const MixedView mixed = MixedOf(given[0]);
+    const std::string_view left =
+        IsGiven(given[1]) ? Strip(mixed.text, side, TextOf(given[1])) : Strip(mixed.text, side);
+    return SameKind(given[0], mixed.Part(left).Copy());
   };
 }
 
 Function Removes(bool prefix) {
   return [prefix](const Arguments& arguments) {
     const auto given = arguments.Bind({"/", "self", "affix"}, 2);
-    std::string text = given[0]->text;
-    const std::string& affix = TextOf(given[1]);
+    std::string_view text = given[0]->text;
+    const std::string_view affix = TextOf(given[1]);
     const size_t at = prefix ? 0 : text.size() - std::min(affix.size(), text.size());
-    if (text.compare(at, affix.size(), affix) == 0) text.erase(at, affix.size());
-    return SameKind(given[0], text);
+    if (text.substr(at, affix.size()) == affix) {
+      text = prefix ? text.substr(affix.size()) : text.substr(0, at);
+    }
+    return SameKind(given[0], MixedOf(given[0]).Part(text).Copy());
   };
 }
 
@@ -97,8 +108,8 @@ Function Splits(bool from_right) {
     const int64_t most = given[2] ? ToIndex(given[2]) : -1;
     std::string_view rest = given[0]->text;
     if (!IsGiven(given[1]))
-      return ToList(from_right ? SplitWordsFromRight(rest, most) : SplitWords(rest, most));
-    const std::string& separator = TextOf(given[1]);
+      return ToList(given[0], from_right ? SplitWordsFromRight(rest, most) : SplitWords(rest, most));
+    const std::string_view separator = TextOf(given[1]);
     if (separator.empty()) throw TemplateError("empty separator");
     std::vector<std::string_view> pieces;
     while (most < 0 || static_cast<int64_t>(pieces.size()) < most) {
@@ -110,7 +121,7 @@ Function Splits(bool from_right) {
     }
     pieces.push_back(rest);
     if (from_right) std::reverse(pieces.begin(), pieces.end());
-    return ToList(pieces);
+    return ToList(given[0], pieces);
   };
 }
 
@@ -118,35 +129,33 @@ Function Partitions(bool from_right) {
   return [from_right](const Arguments& arguments) -> ValuePtr {
     const auto given = arguments.Bind({"/", "self", "sep"}, 2);
     RefuseMarkup(given[0]);
-    const std::string &text = given[0]->text, &separator = TextOf(given[1]);
+    const std::string_view text = given[0]->text, separator = TextOf(given[1]);
     if (separator.empty()) throw TemplateError("empty separator");
     const size_t at = from_right ? FindLastText(text, separator) : FindText(text, separator);
-    std::vector<std::string> pieces = {text, "", ""};
+    std::vector<std::string_view> pieces = {text, "", ""};
     if (at != std::string::npos) {
-      pieces = {text.substr(0, at), separator, text.substr(at + separator.size())};
+      pieces = {text.substr(0, at), text.substr(at, separator.size()), text.substr(at + separator.size())};
     } else if (from_right) {
       pieces = {"", "", text};
     }
-    std::vector<ValuePtr> items;
-    for (const std::string& piece : pieces) items.push_back(Make<StringValue>(piece));
-    return Make<TupleValue>(std::move(items));
+    return Make<TupleValue>(ToList(given[0], pieces)->items);
   };
 }
 
 ValuePtr SplitIntoLines(const Arguments& arguments) {
   const auto given = arguments.Bind({"self", "keepends"});
   RefuseMarkup(given[0]);
-  return ToList(SplitLines(given[0]->text, IsTrue(given[1])));
+  return ToList(given[0], SplitLines(given[0]->text, IsTrue(given[1])));
 }
 
 ValuePtr Join(const Arguments& arguments) {
   const auto given = arguments.Bind({"/", "self", "iterable"}, 2);
   RefuseMarkup(given[0]);
-  std::string out;
+  MixedText out;
   const std::vector<ValuePtr> items = Iterate(given[1]);
   for (size_t i = 0; i < items.size(); i++) {
-    if (i > 0) AppendText(out, given[0]->text);
-    AppendText(out, TextOf(items[i]));
+    if (i > 0) AppendText(out, MixedOf(given[0]));
+    AppendText(out, MixedOf(items[i]));
   }
   return Make<StringValue>(std::move(out));
 }
@@ -156,7 +165,7 @@ ValuePtr Join(const Arguments& arguments) {
 //
 
 // The bytes that a method such as find looks at; false where they begin beyond the end.
-bool FindBounds(const std::string& text, const ValuePtr& from, const ValuePtr& to, size_t& begin,
+bool FindBounds(std::string_view text, const ValuePtr& from, const ValuePtr& to, size_t& begin,
                 size_t& end) {
   SpendOnReading(4 * text.size());
   const auto size = static_cast<int64_t>(CountCharacters(text));
@@ -179,14 +188,14 @@ bool FindBounds(const std::string& text, const ValuePtr& from, const ValuePtr& t
 Function Finds(bool from_right, bool must_be_there) {
   return [from_right, must_be_there](const Arguments& arguments) -> ValuePtr {
     const auto given = arguments.Bind({"/", "self", "sub", "start", "end"}, 2);
-    const std::string &text = given[0]->text, &wanted = TextOf(given[1]);
+    const std::string_view text = given[0]->text, wanted = TextOf(given[1]);
     size_t begin = 0, end = 0, at = std::string::npos;
     if (FindBounds(text, given[2], given[3], begin, end)) {
-      const std::string_view within = std::string_view(text).substr(begin, end - begin);
+      const std::string_view within = text.substr(begin, end - begin);
       at = from_right ? FindLastText(within, wanted) : FindText(within, wanted);
     }
     if (at != std::string::npos) {
-      return Make<IntValue>(CountCharacters(std::string_view(text).substr(0, begin + at)));
+      return Make<IntValue>(CountCharacters(text.substr(0, begin + at)));
     }
     if (must_be_there) throw TemplateError("substring not found");
     return Make<IntValue>(-1);
@@ -200,7 +209,7 @@ Function BeginsOrEnds(bool ends) {
     size_t begin = 0, end = text.size();
     const bool is_there = !(given[2] || given[3]) || FindBounds(text, given[2], given[3], begin, end);
     const auto matches = [&](const ValuePtr& affix) {
-      const std::string& wanted = TextOf(affix);
+      const std::string_view wanted = TextOf(affix);
       if (!is_there || wanted.size() > end - begin) return false;
       SpendOnReading(wanted.size());
       return text.compare(ends ? end - wanted.size() : begin, wanted.size(), wanted) == 0;
@@ -213,7 +222,7 @@ Function BeginsOrEnds(bool ends) {
 
 ValuePtr Count(const Arguments& arguments) {
   const auto given = arguments.Bind({"/", "self", "sub", "start", "end"}, 2);
-  const std::string& wanted = TextOf(given[1]);
+  const std::string_view wanted = TextOf(given[1]);
   std::string_view text = given[0]->text;
   if (given[2] || given[3]) {
     size_t begin = 0, end = 0;
@@ -230,7 +239,7 @@ ValuePtr Replace(const Arguments& arguments) {
   const auto given = arguments.Bind({"/", "self", "old", "new", "count"}, 3);
   RefuseMarkup(given[0]);
   const int64_t most = given[3] ? ToIndex(given[3]) : -1;
-  return Make<StringValue>(ReplaceText(given[0]->text, TextOf(given[1]), TextOf(given[2]), most));
+  return Make<StringValue>(ReplaceText(MixedOf(given[0]), TextOf(given[1]), MixedOf(given[2]), most));
 }
 
 //
@@ -241,11 +250,12 @@ Function Pads(bool before, bool behind) {
   return [before, behind](const Arguments& arguments) -> ValuePtr {
     const auto given = arguments.Bind({"/", "self", "width", "fillchar"}, 2);
     RefuseMarkup(given[0]);
-    const std::string fill = given[2] ? TextOf(given[2]) : " ";
-    if (CountCharacters(fill) != 1) {
+    const MixedText space(" ");
+    const MixedView fill = given[2] ? MixedOf(given[2]) : space;
+    if (CountCharacters(fill.text) != 1) {
       throw TemplateError("The fill character must be exactly one character long");
     }
-    return Make<StringValue>(PadText(given[0]->text, ToIndex(given[1]), fill, before, behind));
+    return Make<StringValue>(PadText(MixedOf(given[0]), ToIndex(given[1]), fill, before, behind));
   };
 }
 
@@ -255,7 +265,10 @@ ValuePtr FillWithZeros(const Arguments& arguments) {
   const std::string& text = given[0]->text;
   const size_t sign = !text.empty() && (text[0] == '+' || text[0] == '-') ? 1 : 0;
   const int64_t width = ToIndex(given[1]) - static_cast<int64_t>(sign);
-  return Make<StringValue>(text.substr(0, sign) + PadText(text.substr(sign), width, "0", true, false));
+  const MixedView mixed = MixedOf(given[0]);
+  MixedText out = mixed.Part(mixed.text.substr(0, sign)).Copy();
+  AppendText(out, PadText(mixed.Part(mixed.text.substr(sign)), width, MixedText("0"), true, false));
+  return Make<StringValue>(std::move(out));
 }
 
 ValuePtr Format(const Arguments& arguments) {

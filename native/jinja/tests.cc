@@ -86,7 +86,7 @@ Functions MakeTests() {
       {"in", IsIn},
       {"integer", IsOfKind(kInt)},
       {"iterable", TestsOf(IsIterable)},
-      {"lower", TestsOf([](const ValuePtr& value) { return IsLower(value->ToText()); })},
+      {"lower", TestsOf([](const ValuePtr& value) { return IsLower(value->ToText().text); })},
       {"mapping", TestsOf([](const ValuePtr& value) { return value->IsMapping(); })},
       {"none", IsOfKind(kNone)},
       {"number", TestsOf([](const ValuePtr& value) { return value->IsNumber(); })},
@@ -97,7 +97,7 @@ Functions MakeTests() {
       {"test", IsNameOf(Tests)},
       {"true", TestsOf([](const ValuePtr& value) { return Is<BoolValue>(value) && value->IsTrue(); })},
       {"undefined", IsOfKind(kUndefined)},
-      {"upper", TestsOf([](const ValuePtr& value) { return IsUpper(value->ToText()); })},
+      {"upper", TestsOf([](const ValuePtr& value) { return IsUpper(value->ToText().text); })},
   };
   const std::pair<Comparison, std::vector<const char*>> comparisons[] = {
       {Comparison::kEqual, {"==", "eq", "equalto"}},      {Comparison::kUnequal, {"!=", "ne"}},

@@ -23,7 +23,8 @@ template <typename Change>
 Function Changes(Change change, bool keeps_markup) {
   return [change, keeps_markup](const Arguments& arguments) -> ValuePtr {
     const ValuePtr input = arguments.Bind({"s"})[0];
-    return Make<StringValue>(change(input->ToText()), keeps_markup && IsMarkup(input));
+    const MixedText text = input->ToText();
+    return Make<StringValue>(MixedView(text).Made(change(text.text)), keeps_markup && IsMarkup(input));
   };
 }
 
@@ -48,22 +49,24 @@ std::string TitleWords(const std::string& text) {
 
 ValuePtr Trim(const Arguments& arguments) {
   const auto given = arguments.Bind({"value", "chars"});
-  const std::string text = given[0]->ToText();
+  const MixedText text = given[0]->ToText();
   if (IsGiven(given[1]) && !Is<StringValue>(given[1])) throw TemplateError("strip arg must be None or str");
   const std::string_view stripped =
-      IsGiven(given[1]) ? Strip(text, Side::kBoth, given[1]->text) : Strip(text, Side::kBoth);
-  return Make<StringValue>(std::string(stripped), IsMarkup(given[0]));
+      IsGiven(given[1]) ? Strip(text.text, Side::kBoth, given[1]->text) : Strip(text.text, Side::kBoth);
+  return Make<StringValue>(MixedView(text).Part(stripped).Copy(), IsMarkup(given[0]));
 }
 
 ValuePtr Replace(const Arguments& arguments) {
   const auto given = arguments.Bind({"s", "old", "new", "count"}, 3);
   const int64_t most = IsGiven(given[3]) ? ToIndex(given[3]) : -1;
-  return Make<StringValue>(ReplaceText(given[0]->ToText(), given[1]->ToText(), given[2]->ToText(), most));
+  return Make<StringValue>(
+      ReplaceText(given[0]->ToText(), given[1]->ToText().text, given[2]->ToText(), most));
 }
 
 // So many spaces, or the text that is given instead.
-std::string Margin(const ValuePtr& width) {
-  return Is<StringValue>(width) ? width->text : PadText("", ToIndex(width), " ", false, true);
+MixedText Margin(const ValuePtr& width) {
+  if (Is<StringValue>(width)) return width->ToText();
+  return PadText(MixedText(), ToIndex(width), MixedText(" "), false, true);
 }
 
 ValuePtr Indent(const Arguments& arguments) {
@@ -71,13 +74,15 @@ ValuePtr Indent(const Arguments& arguments) {
   if (!Is<StringValue>(given[0]) || IsMarkup(given[0])) {
     throw NotImplemented(std::string("the filter indent with ") + given[0]->TypeName());
   }
-  const std::string margin = given[1] ? Margin(given[1]) : "    ", text = given[0]->text + "\n";
-  std::string out = IsTrue(given[2]) ? margin : "";
-  const std::vector<std::string_view> lines = SplitLines(text, false);
+  const MixedText margin = given[1] ? Margin(given[1]) : MixedText("    ");
+  MixedText text = given[0]->ToText(), out;
+  AppendText(text, "\n");
+  if (IsTrue(given[2])) AppendText(out, margin);
+  const std::vector<std::string_view> lines = SplitLines(text.text, false);
   for (size_t i = 0; i < lines.size(); i++) {
-    if (i > 0) out += '\n';
+    if (i > 0) AppendText(out, "\n");
     if (i > 0 && (!lines[i].empty() || IsTrue(given[3]))) AppendText(out, margin);
-    AppendText(out, lines[i]);
+    AppendText(out, MixedView(text).Part(lines[i]));
   }
   return Make<StringValue>(std::move(out));
 }
@@ -85,7 +90,7 @@ ValuePtr Indent(const Arguments& arguments) {
 ValuePtr Center(const Arguments& arguments) {
   const auto given = arguments.Bind({"value", "width"});
   const int64_t width = given[1] ? ToIndex(given[1]) : 80;
-  return Make<StringValue>(PadText(given[0]->ToText(), width, " ", true, true), IsMarkup(given[0]));
+  return Make<StringValue>(PadText(given[0]->ToText(), width, MixedText(" "), true, true), IsMarkup(given[0]));
 }
 
 ValuePtr Truncate(const Arguments& arguments) {
@@ -96,18 +101,25 @@ ValuePtr Truncate(const Arguments& arguments) {
   const int64_t length = given[1] ? ToIndex(given[1]) : 255,
                 leeway = IsGiven(given[4]) ? ToIndex(given[4]) : 5;
   const std::u32string codes = DecodeUtf8(given[0]->text);
-  const std::u32string end = DecodeUtf8(given[3] ? given[3]->ToText() : "...");
+  const std::u32string end = DecodeUtf8(given[3] ? given[3]->ToText().text : "...");
   if (length < static_cast<int64_t>(end.size()) || leeway < 0) {
     throw TemplateError("truncate: expected a length of at least the end's, and a leeway of at least 0");
   }
   if (static_cast<int64_t>(codes.size()) - leeway <= length) return given[0];
   std::u32string kept = codes.substr(0, static_cast<size_t>(length) - end.size());
   if (!IsTrue(given[2])) kept = kept.substr(0, kept.rfind(U' '));
-  return Make<StringValue>(EncodeUtf8(kept + end));
+  const MixedView mixed = As<StringValue>(given[0])->mixed();
+  MixedText out = mixed.Part(mixed.text.substr(0, EncodeUtf8(kept).size())).Copy();
+  if (given[3]) {
+    AppendText(out, given[3]->ToText());
+  } else {
+    AppendText(out, "...");
+  }
+  return Make<StringValue>(std::move(out));
 }
 
 ValuePtr CountWords(const Arguments& arguments) {
-  const std::string text = arguments.Bind({"s"})[0]->ToText();
+  const std::string text = arguments.Bind({"s"})[0]->ToText().text;
   if (!IsAscii(text)) throw NotImplemented("the filter wordcount beyond ASCII");
   int64_t count = 0;
   bool within = false;
@@ -160,7 +172,7 @@ ValuePtr WriteJson(const Arguments& arguments) {
   format.sort_keys = IsTrue(given[4]);
   if (IsGiven(given[2])) {
     format.multiline = true;
-    format.item_separator = ",";
+    format.item_separator = MixedText(",");
     format.indent = Margin(given[2]);
   }
   if (IsGiven(given[3])) {
@@ -168,8 +180,8 @@ ValuePtr WriteJson(const Arguments& arguments) {
     if (separators.size() != 2 || !Is<StringValue>(separators[0]) || !Is<StringValue>(separators[1])) {
       throw TemplateError("tojson: separators must be two strings");
     }
-    format.item_separator = separators[0]->text;
-    format.key_separator = separators[1]->text;
+    format.item_separator = separators[0]->ToText();
+    format.key_separator = separators[1]->ToText();
   }
   return Make<StringValue>(ToJson(given[0], format));
 }

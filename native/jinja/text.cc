@@ -81,12 +81,13 @@ size_t FindLastText(std::string_view text, std::string_view wanted) {
   return std::string_view::npos;
 }
 
-std::string ReplaceText(std::string_view text, std::string_view old, std::string_view by, int64_t most) {
-  std::string out;
+MixedText ReplaceText(const MixedView& mixed, std::string_view old, const MixedView& by, int64_t most) {
+  const std::string_view text = mixed.text;
+  MixedText out;
   size_t at = 0;
   const auto add = [&](size_t end) {  // the text to there, and the other behind it
     Spend(1);
-    AppendText(out, text.substr(at, end - at));
+    AppendText(out, mixed.Part(text.substr(at, end - at)));
     AppendText(out, by);
     at = end;
   };
@@ -101,27 +102,34 @@ std::string ReplaceText(std::string_view text, std::string_view old, std::string
       at += old.size();
     }
   }
-  AppendText(out, text.substr(at));
+  AppendText(out, mixed.Part(text.substr(at)));
   return out;
 }
 
-std::string PadText(std::string_view text, int64_t width, std::string_view fill, bool before, bool behind) {
-  const int64_t missing = width - static_cast<int64_t>(CountCharacters(text));
-  if (missing <= 0) return std::string(text);
+MixedText PadText(const MixedView& text, int64_t width, const MixedView& fill, bool before, bool behind) {
+  const int64_t missing = width - static_cast<int64_t>(CountCharacters(text.text));
+  if (missing <= 0) return text.Copy();
   const int64_t left = !before ? 0 : !behind ? missing : missing / 2 + (missing & width & 1);
   EnsureRoom(static_cast<uint64_t>(missing));
-  EnsureRoom(static_cast<uint64_t>(missing) * fill.size());
-  std::string out;
-  const auto add = [&](int64_t times) {
-    SpendOnReading(static_cast<uint64_t>(times) * fill.size());
-    if (fill.size() == 1) out.append(static_cast<size_t>(times), fill[0]);
-    if (fill.size() == 1) return;
-    for (int64_t i = 0; i < times; i++) AppendText(out, fill);
-  };
+  EnsureRoom(static_cast<uint64_t>(missing) * fill.text.size());
+  MixedText out;
+  const auto add = [&](int64_t times) { AppendText(out, RepeatText(fill, static_cast<size_t>(times))); };
   add(left);
-  out += text;
+  AppendText(out, text);
   add(missing - left);
   return out;
+}
+
+MixedText RepeatText(const MixedView& text, size_t times) {
+  const size_t total = times * text.text.size();
+  EnsureRoom(total);
+  SpendOnCopying(total);
+  std::string repeated;
+  while (repeated.size() < total) {
+    if (repeated.empty()) repeated = text.text;
+    repeated.append(repeated, 0, total - repeated.size());
+  }
+  return text.Made(std::move(repeated));
 }
 
 std::vector<std::string_view> SplitLines(std::string_view text, bool keep_ends) {
@@ -172,11 +180,11 @@ std::vector<std::string_view> SplitWordsFromRight(std::string_view text, int64_t
   return words;
 }
 
-std::string EscapeHtml(std::string_view text) {
+MixedText EscapeHtml(const MixedView& text) {
   std::string out;
-  SpendOnReading(4 * text.size());
-  EnsureRoom(6 * text.size());
-  for (const char c : text) {
+  SpendOnReading(4 * text.text.size());
+  EnsureRoom(6 * text.text.size());
+  for (const char c : text.text) {
     switch (c) {
       case '&':
         out += "&amp;";
@@ -197,13 +205,7 @@ std::string EscapeHtml(std::string_view text) {
         out += c;
     }
   }
-  return out;
-}
-
-void AppendText(std::string& out, std::string_view piece) {
-  SpendOnCopying(piece.size());
-  EnsureRoom(out.size() + piece.size());
-  out += piece;
+  return text.Made(std::move(out));
 }
 
 }  // namespace jinja

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "mixed-text.h"
+
 namespace jinja {
 
 enum class Side { kLeft, kRight, kBoth };
@@ -16,10 +18,12 @@ size_t FindText(std::string_view text, std::string_view wanted, size_t from = 0)
 size_t FindLastText(std::string_view text, std::string_view wanted);
 
 // The text with `by` for each `old`, at most `most` times unless that is negative.
-std::string ReplaceText(std::string_view text, std::string_view old, std::string_view by, int64_t most);
+MixedText ReplaceText(const MixedView& text, std::string_view old, const MixedView& by, int64_t most);
 
 // The text with `fill`, a character, before or behind it, or both, so that it has `width` characters.
-std::string PadText(std::string_view text, int64_t width, std::string_view fill, bool before, bool behind);
+MixedText PadText(const MixedView& text, int64_t width, const MixedView& fill, bool before, bool behind);
+
+MixedText RepeatText(const MixedView& text, size_t times);
 
 // Lines end with more than \n.
 std::vector<std::string_view> SplitLines(std::string_view text, bool keep_ends);
@@ -28,9 +32,6 @@ std::vector<std::string_view> SplitLines(std::string_view text, bool keep_ends);
 std::vector<std::string_view> SplitWords(std::string_view text, int64_t most);
 std::vector<std::string_view> SplitWordsFromRight(std::string_view text, int64_t most);
 
-std::string EscapeHtml(std::string_view text);
-
-// Adds to a text that grows.
-void AppendText(std::string& out, std::string_view piece);
+MixedText EscapeHtml(const MixedView& text);
 
 }  // namespace jinja

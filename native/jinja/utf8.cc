@@ -76,6 +76,16 @@ size_t CountCharacters(std::string_view text) {
   return count;
 }
 
+size_t OffsetOfCharacter(std::string_view text, size_t count) {
+  if (IsAscii(text)) return count;
+  size_t offset = 0;
+  for (size_t i = 0; i < count; i++) {
+    SpendOnCharacters(i, count, 4);
+    offset += CharacterSize(text, offset);
+  }
+  return offset;
+}
+
 std::u32string DecodeUtf8(std::string_view text) {
   EnsureRoom(4 * text.size());
   std::u32string codes;

@@ -16,6 +16,8 @@ char32_t ReadCharacter(std::string_view text, size_t pos, size_t& size);
 char32_t ReadCharacterBefore(std::string_view text, size_t end, size_t& begin);
 size_t CharacterSize(std::string_view text, size_t pos);
 size_t CountCharacters(std::string_view text);
+// The bytes of the first `count` characters, which it has.
+size_t OffsetOfCharacter(std::string_view text, size_t count);
 
 std::u32string DecodeUtf8(std::string_view text);
 std::string EncodeUtf8(std::u32string_view codes);

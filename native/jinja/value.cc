@@ -10,7 +10,7 @@ Value::~Value() {
   if (Budget* budget = Budget::Current()) budget->Release(held_);
 }
 
-std::string Value::ToRepr() const {
+MixedText Value::ToRepr() const {
   throw NotImplemented(std::string("the text of a ") + TypeName());
 }
 
@@ -29,7 +29,7 @@ void Value::Account() {
   for (const ValuePtr& item : items) depth = std::max(depth, Deeper(*item));
   Budget* budget = Budget::Current();
   if (budget == nullptr) return;
-  const size_t texts = text.size() + NameSize();
+  const size_t texts = text.size() + NotesSize();
   budget->Spend(4 + texts / 128 + items.size() / 4);
   const uint64_t bytes = sizeof(Value) + 64 + texts + items.size() * sizeof(ValuePtr);
   if (bytes <= held_) return;

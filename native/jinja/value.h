@@ -12,6 +12,7 @@
 
 #include "errors.h"
 #include "limits.h"
+#include "mixed-text.h"
 
 namespace jinja {
 
@@ -50,8 +51,8 @@ class Value {
   virtual const char* TypeName() const = 0;
   virtual bool IsTrue() const { return true; }
   // Python's str() and repr().
-  virtual std::string ToText() const { return ToRepr(); }
-  virtual std::string ToRepr() const;
+  virtual MixedText ToText() const { return ToRepr(); }
+  virtual MixedText ToRepr() const;
   // Whether it can be a key.
   virtual bool IsHashable() const { return false; }
   virtual size_t Hash() const { return 0; }
@@ -101,8 +102,8 @@ class Value {
   std::vector<Pair> pairs;
 
  protected:
-  // Bytes of what it is called, or of what is said of it.
-  virtual size_t NameSize() const { return 0; }
+  // Bytes of what is said of it: its name, where it comes from.
+  virtual size_t NotesSize() const { return 0; }
   // Only called with a value of the same class.
   virtual bool EqualsSame(const Value& other) const { return this == &other; }
 

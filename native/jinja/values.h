@@ -20,7 +20,7 @@ class IntValue : public Value {
   }
   const char* TypeName() const override { return "int"; }
   bool IsTrue() const override { return integer != 0; }
-  std::string ToRepr() const override { return std::to_string(integer); }
+  MixedText ToRepr() const override { return MixedText(std::to_string(integer)); }
   bool IsHashable() const override { return true; }
   size_t Hash() const override { return HashInteger(integer); }
 };
@@ -34,7 +34,7 @@ class BoolValue : public Value {
   }
   const char* TypeName() const override { return "bool"; }
   bool IsTrue() const override { return integer != 0; }
-  std::string ToRepr() const override { return integer != 0 ? "True" : "False"; }
+  MixedText ToRepr() const override { return MixedText(integer != 0 ? "True" : "False"); }
   bool IsHashable() const override { return true; }
   size_t Hash() const override { return HashInteger(integer); }
 };
@@ -45,7 +45,7 @@ class FloatValue : public Value {
   explicit FloatValue(double value);
   const char* TypeName() const override { return "float"; }
   bool IsTrue() const override { return real != 0; }
-  std::string ToRepr() const override;
+  MixedText ToRepr() const override;
   bool IsHashable() const override { return true; }
   size_t Hash() const override;
 };
@@ -56,7 +56,7 @@ class NoneValue : public Value {
   NoneValue() : Value(kKinds) {}
   const char* TypeName() const override { return "None"; }
   bool IsTrue() const override { return false; }
-  std::string ToRepr() const override { return "None"; }
+  MixedText ToRepr() const override { return MixedText("None"); }
   bool IsHashable() const override { return true; }
   size_t Hash() const override { return HashText("None"); }
 
@@ -71,14 +71,14 @@ class UndefinedValue : public Value {
   explicit UndefinedValue(std::string hint) : Value(kKinds), hint(std::move(hint)) {}
   const char* TypeName() const override { return "undefined"; }
   bool IsTrue() const override { return false; }
-  std::string ToText() const override { return ""; }
-  std::string ToRepr() const override { return "Undefined"; }
+  MixedText ToText() const override { return {}; }
+  MixedText ToRepr() const override { return MixedText("Undefined"); }
   bool IsHashable() const override { return true; }
 
   const std::string hint;
 
  protected:
-  size_t NameSize() const override { return hint.size(); }
+  size_t NotesSize() const override { return hint.size(); }
   bool EqualsSame(const Value&) const override { return true; }
 };
 
@@ -86,21 +86,31 @@ class StringValue : public Value {
  public:
   static constexpr uint32_t kKinds = kString;
   // `is_markup`: what the filters safe and escape give, which escapes what is added to it.
-  explicit StringValue(std::string value, bool is_markup = false) : Value(kKinds), is_markup(is_markup) {
-    text = std::move(value);
+  explicit StringValue(MixedText value, bool is_markup = false)
+      : Value(kKinds), is_markup(is_markup), users(std::move(value.users)) {
+    text = std::move(value.text);
   }
   const char* TypeName() const override { return "str"; }
   bool IsTrue() const override { return !text.empty(); }
-  std::string ToText() const override { return text; }
-  std::string ToRepr() const override;
+  MixedText ToText() const override { return mixed().Copy(); }
+  MixedText ToRepr() const override;
   bool IsHashable() const override { return true; }
   size_t Hash() const override;
 
+  MixedView mixed() const { return {text, users}; }
+
   const bool is_markup;
+  const UserBytes users;
 
  protected:
+  size_t NotesSize() const override { return users.MemorySize(); }
   bool EqualsSame(const Value& other) const override;
 };
+
+// What a template itself writes.
+inline ValuePtr MakeText(std::string text) {
+  return Make<StringValue>(MixedText(std::move(text)));
+}
 
 class ListValue : public Value {
  public:
@@ -110,7 +120,7 @@ class ListValue : public Value {
   }
   const char* TypeName() const override { return "list"; }
   bool IsTrue() const override { return !items.empty(); }
-  std::string ToRepr() const override;
+  MixedText ToRepr() const override;
 
   void Append(const ValuePtr& value);
 
@@ -131,7 +141,7 @@ class TupleValue : public ListValue {
   bool is_group = false;
 
   const char* TypeName() const override { return "tuple"; }
-  std::string ToRepr() const override;
+  MixedText ToRepr() const override;
   bool IsHashable() const override;
   size_t Hash() const override;
 };
@@ -145,11 +155,11 @@ class DictValue : public Value {
   explicit DictValue(uint32_t kinds = kKinds) : Value(kinds) {}
   const char* TypeName() const override { return "dict"; }
   bool IsTrue() const override { return !pairs.empty(); }
-  std::string ToRepr() const override;
+  MixedText ToRepr() const override;
   void TakeParts(std::vector<ValuePtr>& parts) override;
 
   void Insert(const ValuePtr& key, const ValuePtr& value);
-  void Insert(std::string key, const ValuePtr& value) { Insert(Make<StringValue>(std::move(key)), value); }
+  void Insert(std::string key, const ValuePtr& value) { Insert(MakeText(std::move(key)), value); }
   // Null where there is none.
   ValuePtr Find(const ValuePtr& key) const;
 
@@ -167,7 +177,7 @@ class NamespaceValue : public DictValue {
   NamespaceValue() : DictValue(kKinds) {}
   const char* TypeName() const override { return "Namespace"; }
   bool IsTrue() const override { return true; }
-  std::string ToRepr() const override;
+  MixedText ToRepr() const override;
 
  protected:
   bool EqualsSame(const Value& other) const override { return this == &other; }
@@ -182,7 +192,7 @@ class ViewValue : public Value {
   }
   const char* TypeName() const override { return name_; }
   bool IsTrue() const override { return !items.empty(); }
-  std::string ToRepr() const override;
+  MixedText ToRepr() const override;
   bool Has(const ValuePtr& item) const;
 
  protected:
@@ -199,7 +209,7 @@ class RangeValue : public Value {
   RangeValue(int64_t start, int64_t stop, int64_t step);
   const char* TypeName() const override { return "range"; }
   bool IsTrue() const override { return !items.empty(); }
-  std::string ToRepr() const override;
+  MixedText ToRepr() const override;
 
   const int64_t start, stop, step;
 
@@ -250,7 +260,7 @@ class FunctionValue : public Value {
   ValuePtr self;
 
  protected:
-  size_t NameSize() const override { return name.size(); }
+  size_t NotesSize() const override { return name.size(); }
 };
 
 // name=value, among the arguments of a call.
@@ -266,7 +276,7 @@ class KeywordValue : public Value {
   const ValuePtr value;
 
  protected:
-  size_t NameSize() const override { return name.size(); }
+  size_t NotesSize() const override { return name.size(); }
 };
 
 }  // namespace jinja

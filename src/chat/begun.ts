@@ -1,4 +1,5 @@
 import type { ReplyFormat } from '../engine/reply.ts'
+import type { Piece } from './protect.ts'
 import type { Rendered } from './template.ts'
 
 /** How an answer begins, before the model goes on with it. */
@@ -21,16 +22,15 @@ export function mayThink({ content, reasoning, raw }: Begun): boolean {
 export function beginAnswer(
   { generationPrompt, reply }: Rendered,
   { content, reasoning, raw }: Begun,
-  protect: (content: string) => string,
-): string {
-  if (raw !== undefined) return raw
-  if (content === '' && reasoning === '') return ''
+): Piece[] {
+  if (raw !== undefined) return [raw]
+  if (content === '' && reasoning === '') return []
   const [start, end] = [reply?.thinkingStart ?? '', reply?.thinkingEnds[0] ?? '']
   const opened = start !== '' && generationPrompt.trimEnd().endsWith(start)
   const thinks = start !== '' && (opened || reasoning !== '')
-  if (!thinks) return protect(content)
-  const thoughts = `${opened ? '' : `${start}\n`}${protect(reasoning)}`
-  return content === '' ? thoughts : `${thoughts}\n${end.trim()}\n\n${protect(content)}`
+  if (!thinks) return [{ users: content }]
+  const thoughts = [opened ? '' : `${start}\n`, { users: reasoning }]
+  return content === '' ? thoughts : [...thoughts, `\n${end.trim()}\n\n`, { users: content }]
 }
 
 /** How the rest of the answer is to be read; `undefined` where all of it is content. */

@@ -4,7 +4,7 @@ import { encodePrompt, leastTokens } from '../native/tokenizer.ts'
 import type { NativeModel, NativeTextFinder } from '../native/types.ts'
 import { type Begun, beginAnswer, mayThink, replyFormat } from './begun.ts'
 import { checkKept, firstKept, leftOut, nextTurn } from './overflow.ts'
-import { type ControlTexts, controlTextsOf, Protection } from './protect.ts'
+import { type ControlTexts, controlTextsOf, Protection, textOf } from './protect.ts'
 import { type Cut, type Part, TokenRecord } from './record.ts'
 import type { SavedChat } from './saved-file.ts'
 import {
@@ -204,8 +204,8 @@ export class History {
       protection = new Protection(this.#control, contents)
       rendered = await this.#renderWith(protection, request)
     }
-    const beginning = beginAnswer(rendered, begun, (content) => protection.protect(content))
-    const whole = rendered.text + beginning
+    const beginning = beginAnswer(rendered, begun)
+    const whole = beginning.length === 0 ? rendered.text : protection.join([rendered.text, ...beginning])
     const asked = rendered.text.length - rendered.generationPrompt.length
     const text = protection.plain(whole)
     const least = counts ? 0 : leastTokens(this.#model.info, text)
@@ -219,7 +219,7 @@ export class History {
       dropped,
       moved: false,
       full: false,
-      reply: replyFormat(rendered, begun, protection.plain(beginning)),
+      reply: replyFormat(rendered, begun, textOf(beginning)),
       stops: rendered.stops,
       protection,
       skipped: 0,
@@ -231,8 +231,7 @@ export class History {
     { messages, begun, enableThinking, signal }: Request,
   ): Promise<Rendered> {
     const thinks = enableThinking && mayThink(begun)
-    const wrap = (content: string) => protection.protect(content)
-    const options = { wrap, reasoning: this.#shape.reasoning, enableThinking: thinks }
+    const options = { protection, reasoning: this.#shape.reasoning, enableThinking: thinks }
     return render(this.#format, messages, options, signal)
   }
 

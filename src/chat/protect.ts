@@ -1,7 +1,9 @@
 import { randomInt } from 'node:crypto'
 import { loadBinding } from '../native/binding.ts'
-import type { Marks } from '../native/tokenizer.ts'
-import type { NativeModel, NativeModelInfo, NativeTextFinder } from '../native/types.ts'
+import type { NativeMarks, NativeModel, NativeModelInfo, NativeTextFinder } from '../native/types.ts'
+
+/** What the template wrote, or users. */
+export type Piece = string | { readonly users: string }
 
 /** Private-use characters: hardly any text has some of them, let alone all. */
 const FIRST_MARK = 0xe000
@@ -9,24 +11,41 @@ const LAST_MARK = 0xf8ff
 
 /**
  * Keeps control tokens out of what users write. A text like `<|im_start|>` inside a message is broken by a mark
- * before the message goes into the template; the rendered prompt is cut at the marks, and the pieces are tokenized
- * apart. So only what the template itself wrote is read as control tokens, and text without them stays whole. A control
- * token of one character cannot be broken: it is put between two marks, and that piece is tokenized as text.
+ * before the message goes into the template, which so does not take it for its own; where the template makes such a text of
+ * what users wrote (a part of it, in lower case, behind other text), a mark breaks it in the rendered prompt. The prompt is cut
+ * at the marks, and the pieces are tokenized apart. So only what the template itself wrote is read as control tokens, and text
+ * without them stays whole. A control token of one character cannot be broken: it is put between two marks, and that piece is
+ * tokenized as text.
  */
 export class Protection {
-  readonly #control: NativeTextFinder | undefined
-  readonly marks: Marks
+  /** What is looked for; `undefined` = there is nothing. */
+  readonly control: NativeTextFinder | undefined
+  readonly marks: NativeMarks
 
   /** `texts` are all that will be protected, and the template: the marks must occur in none. */
   constructor(control: NativeTextFinder | undefined, texts: readonly string[]) {
-    this.#control = control
+    this.control = control
     this.marks = unusedMarks(texts)
   }
 
   /** The text with every control token's text marked, overlapping ones too. */
   protect(text: string): string {
-    const { cut, open, close } = this.marks
-    return this.#control?.marked(text, cut, open, close) ?? text
+    return this.control?.marked(text, this.marks) ?? text
+  }
+
+  /** A text made of pieces, those that `users` wrote and others, with every control token's text marked that users have a part in. */
+  join(pieces: readonly Piece[]): string {
+    const places: number[] = []
+    let text = ''
+    for (const piece of pieces) {
+      if (typeof piece === 'string') text += piece
+      else {
+        places.push(text.length)
+        text += piece.users
+        places.push(text.length)
+      }
+    }
+    return this.control?.marked(text, this.marks, Uint32Array.from(places)) ?? text
   }
 
   /** The prompt as the model reads it. */
@@ -35,6 +54,11 @@ export class Protection {
     if (!marks.some((mark) => rendered.includes(mark))) return rendered
     return new (loadBinding().TextFinder)(marks, false).without(rendered)
   }
+}
+
+/** The text that the pieces make, unprotected. */
+export function textOf(pieces: readonly Piece[]): string {
+  return pieces.map((piece) => (typeof piece === 'string' ? piece : piece.users)).join('')
 }
 
 /**
@@ -93,7 +117,7 @@ export class ControlTexts {
   }
 }
 
-function unusedMarks(texts: readonly string[]): Marks {
+function unusedMarks(texts: readonly string[]): NativeMarks {
   const used = new Set<number>()
   for (const text of texts.filter((one) => /[\ue000-\uf8ff]/.test(one))) {
     for (let i = 0; i < text.length; i++) {

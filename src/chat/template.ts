@@ -2,6 +2,7 @@ import { optionError, TemplateError } from '../errors.ts'
 import { nativeCode, translateFailure } from '../native/failures.ts'
 import { settled } from '../native/job.ts'
 import type { NativeChatTemplate, NativeJob, NativeRenderedChat } from '../native/types.ts'
+import { type Piece, type Protection, textOf } from './protect.ts'
 
 /** One message of a conversation. */
 export type ChatMessage = {
@@ -39,8 +40,8 @@ export type RenderOptions = {
   /** Lets the model think before it answers, where the template has a switch for it. */
   readonly enableThinking: boolean
   readonly reasoning: ReasoningPolicy | undefined
-  /** Applied to what users and the model have written, and to what a Jinja template gets as the system's. */
-  readonly wrap: (content: string) => string
+  /** Of what users and the model have written, and of what a Jinja template gets as the system's; `undefined` = none. */
+  readonly protection: Protection | undefined
 }
 
 /** A prompt as text. `reply` tells the parts of an answer to it apart; absent where it has none. */
@@ -111,21 +112,23 @@ export function openTemplate(template: NativeChatTemplate, source: string): Prom
 }
 
 /**
- * The prompt that asks the model for its next message. The raw system text of the `{0}` and `%1` forms is not wrapped.
+ * The prompt that asks the model for its next message. The raw system text of the `{0}` and `%1` forms is not protected.
  * What takes long can be given up by `signal`, and does not hold the event loop.
  * @throws {TemplateError} `ERR_TEMPLATE` when a Jinja template fails on these messages, or costs too much
  */
 export async function render(
   format: PromptFormat,
   messages: readonly ChatMessage[],
-  { wrap, enableThinking, reasoning }: RenderOptions,
+  { protection, enableThinking, reasoning }: RenderOptions,
   signal?: AbortSignal,
 ): Promise<Rendered> {
   if (format.kind === 'pattern') {
-    const text = renderPattern(format, messages, wrap)
+    const pieces = patternPieces(format, messages)
+    const text = protection?.join(pieces) ?? textOf(pieces)
     return { text, generationPrompt: '', reply: undefined, stops: [] }
   }
   const strips = reasoning === 'strip'
+  const wrap = (content: string) => protection?.protect(content) ?? content
   const params = {
     messages: messages.map((message) => ({
       role: message.role,
@@ -135,6 +138,7 @@ export async function render(
     addGenerationPrompt: true,
     enableThinking,
     ...(reasoning && { preserveReasoning: reasoning === 'keep' }),
+    ...(protection?.control && { control: protection.control, marks: protection.marks }),
   }
   const { template, source } = format
   const size = params.messages.reduce((sum, { content }) => sum + content.length, sizeOf(source))
@@ -172,18 +176,12 @@ async function quickly<T>(
 
 const sizeOf = (template: string) => (template.length > MOST_QUICK_TEMPLATE ? Number.POSITIVE_INFINITY : 0)
 
-function renderPattern(
-  { before, between, after }: Pattern,
-  messages: readonly ChatMessage[],
-  wrap: (content: string) => string,
-): string {
-  let prompt = ''
-  for (const { role, content } of messages) {
-    if (role === 'system') prompt += content
-    else if (role === 'user') prompt += before + wrap(content) + between
-    else prompt += wrap(content) + after
-  }
-  return prompt
+function patternPieces({ before, between, after }: Pattern, messages: readonly ChatMessage[]): Piece[] {
+  return messages.flatMap(({ role, content }): Piece[] => {
+    if (role === 'system') return [content]
+    const users = { users: content }
+    return role === 'user' ? [before, users, between] : [users, after]
+  })
 }
 
 /** The messages behind the format's own system prompt, where it has one and they have none. */

@@ -1,7 +1,7 @@
 import { optionError } from '../errors.ts'
 import { translateFailure } from './failures.ts'
 import { settled } from './job.ts'
-import type { NativeMarkedText, NativeModel, NativeModelInfo } from './types.ts'
+import type { NativeMarkedText, NativeMarks, NativeModel, NativeModelInfo } from './types.ts'
 
 /** Texts up to this length, in UTF-16 units, are tokenized at once: with vocabularies of bytes it takes less than a millisecond. */
 const SHORT = 8192
@@ -11,10 +11,7 @@ const LONG_TOKEN = 1024
 
 const ANCHOR = '\n'
 
-/** Marks that cut a text into pieces, which are tokenized apart; a character between `open` and `close` is no control token. */
-export type Marks = { readonly cut: string; readonly open: string; readonly close: string }
-
-const NO_MARKS: Marks = { cut: '', open: '', close: '' }
+const NO_MARKS: NativeMarks = { cut: '', open: '', close: '' }
 
 /** The token ids of one text, without ever holding the event loop for long. */
 export async function encode(
@@ -34,7 +31,7 @@ export async function encode(
 export async function encodePrompt(
   model: NativeModel,
   text: string,
-  marks: Marks,
+  marks: NativeMarks,
   begins: boolean,
   signal?: AbortSignal,
 ): Promise<Int32Array> {

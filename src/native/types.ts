@@ -322,17 +322,21 @@ export type NativeBinding = {
   ) => NativeStringScan
 }
 
+/** Marks that cut a text into pieces, which are tokenized apart; a character between `open` and `close` is no control token. */
+export type NativeMarks = { readonly cut: string; readonly open: string; readonly close: string }
+
 /**
  * A set of texts that are looked for in others, all in one pass: of long ones the beginning, 32 UTF-16 units, or less where they
  * are very many. U+2581 is a space. `spelled`: they are those of a vocabulary, which may write all bytes in a way of its own.
  */
 export interface NativeTextFinder {
   /**
-   * `text` with a mark at each place where one of the texts begins: `cut` behind its first character, or that character
-   * between `open` and `close` where it is one of the texts as a whole.
+   * `text` with a mark in each of the texts that users have a part in: `cut` behind its first character where that is a user's,
+   * and else before the first that is; `open` and `close` around what is one of the texts as a single character. `users` are pairs
+   * of places, in UTF-16 units, where what users wrote begins and ends, ascending; left out = they wrote all of it.
    */
-  marked(text: string, cut: string, open: string, close: string): string
-  /** What is left of `text` where the texts are taken out, of several at one place the longest. */
+  marked(text: string, marks: NativeMarks, users?: Uint32Array): string
+  /** What is left of `text` where the texts are taken out, of several at one place the shortest. */
   without(text: string): string
   /** Which of the texts occur, by their index, ascending. */
   occurring(text: string): Uint32Array
@@ -369,6 +373,9 @@ export type NativeRenderParams = {
   readonly enableThinking: boolean
   /** Whether past reasoning is shown, where the template has a switch for it; undefined = as it does by itself. */
   readonly preserveReasoning?: boolean | undefined
+  /** What must not come about in the prompt with a part of what users wrote, and the marks that prevent it; undefined = anything may. */
+  readonly control?: NativeTextFinder | undefined
+  readonly marks?: NativeMarks | undefined
 }
 
 export type NativeReply = { readonly reasoning: string; readonly content: string }

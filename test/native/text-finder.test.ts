@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { seeded } from '../support/gguf-writer.ts'
 import { binding } from '../support/native-models.ts'
 
+const MARKS = { cut: '/', open: '<', close: '>' }
 const random = seeded(7)
 const below = (n: number) => Math.floor(random() * n)
 /** Few letters, so that texts begin, end and lie within one another. */
@@ -18,7 +19,7 @@ describe('TextFinder', () => {
         const here = nonEmpty.filter((one) => text.startsWith(one, at))
         return here.includes(unit) ? `<${unit}>` : here.length > 0 ? `${unit}/` : unit
       })
-      expect(finder.marked(text, '/', '<', '>'), JSON.stringify({ texts, text })).toBe(expected.join(''))
+      expect(finder.marked(text, MARKS), JSON.stringify({ texts, text })).toBe(expected.join(''))
       const occurring = texts.flatMap((one, i) => (one !== '' && text.includes(one) ? [i] : []))
       expect([...finder.occurring(text)], JSON.stringify({ texts, text })).toEqual(occurring)
     }
@@ -26,21 +27,21 @@ describe('TextFinder', () => {
 
   test('takes marks out again', () => {
     const control = new binding.TextFinder(['<s>', '§'], true)
-    for (const [cut, open, close] of [
-      ['\ue000', '\ue001', '\ue002'],
-      ['\ue000\ue001', '\ue000\ue002', '\ue001\ue001'],
-    ] as const) {
+    for (const marks of [
+      { cut: '\ue000', open: '\ue001', close: '\ue002' },
+      { cut: '\ue000\ue001', open: '\ue000\ue002', close: '\ue001\ue001' },
+    ]) {
       const text = 'a<s>§😀<<s>'
-      const marked = control.marked(text, cut, open, close)
+      const marked = control.marked(text, marks)
       expect(marked).not.toBe(text)
-      expect(new binding.TextFinder([cut, open, close], false).without(marked)).toBe(text)
+      expect(new binding.TextFinder(Object.values(marks), false).without(marked)).toBe(text)
     }
   })
 
   test('looks for the beginning of texts that are very many', () => {
     const texts = Array.from({ length: 200_000 }, (_, i) => `<|${String(i).padStart(30, '0')}|>`)
     const finder = new binding.TextFinder(texts, true)
-    expect(finder.marked(`a${texts[123_456]}`, '/', '<', '>')).toBe(`a</|${texts[123_456]!.slice(2)}`)
-    expect(finder.marked('a<b', '/', '<', '>')).toBe('a<b')
+    expect(finder.marked(`a${texts[123_456]}`, MARKS)).toBe(`a</|${texts[123_456]!.slice(2)}`)
+    expect(finder.marked('a<b', MARKS)).toBe('a<b')
   })
 })

@@ -1,0 +1,237 @@
+#include "control-texts.h"
+
+#include <algorithm>
+#include <array>
+
+#include "jinja/utf8.h"
+
+namespace gpt4all {
+
+namespace {
+
+constexpr char32_t kReplacement = 0xfffd;
+
+bool IsHigh(char16_t unit) {
+  return (unit & 0xfc00) == 0xd800;
+}
+
+bool IsLow(char16_t unit) {
+  return (unit & 0xfc00) == 0xdc00;
+}
+
+// The character at `at`, one or two units; half a pair is U+FFFD, as it will be in UTF-8.
+char32_t CharacterAt(const std::u16string& text, size_t at, size_t& units) {
+  const char16_t unit = text[at];
+  units = 1;
+  if (!IsHigh(unit)) return IsLow(unit) ? kReplacement : unit;
+  if (at + 1 == text.size() || !IsLow(text[at + 1])) return kReplacement;
+  units = 2;
+  return 0x10000 + ((unit & 0x3ffu) << 10) + (text[at + 1] & 0x3ffu);
+}
+
+void Append(std::u16string& text, char32_t character) {
+  if (character < 0x10000) {
+    text += static_cast<char16_t>(character);
+    return;
+  }
+  text += static_cast<char16_t>(0xd800 + ((character - 0x10000) >> 10));
+  text += static_cast<char16_t>(0xdc00 + ((character - 0x10000) & 0x3ff));
+}
+
+template <typename Each>
+void ForEachByte(char32_t character, const Each& each) {
+  if (character < 0x80) return each(static_cast<uint8_t>(character));
+  const int more = character < 0x800 ? 1 : character < 0x10000 ? 2 : 3;
+  static constexpr std::array<uint8_t, 4> kLead = {0, 0xc0, 0xe0, 0xf0};
+  each(static_cast<uint8_t>(kLead[static_cast<size_t>(more)] | (character >> (6 * more))));
+  for (int i = more - 1; i >= 0; i--) each(static_cast<uint8_t>(0x80 | ((character >> (6 * i)) & 0x3f)));
+}
+
+// The characters of UTF-8; false where it is none. Longer forms than needed are passed over: no text has
+// them.
+bool Decode(const std::vector<uint8_t>& bytes, std::u16string& text) {
+  for (size_t at = 0; at < bytes.size();) {
+    const uint8_t lead = bytes[at++];
+    const int more = lead < 0x80   ? 0
+                     : lead < 0xc2 ? -1
+                     : lead < 0xe0 ? 1
+                     : lead < 0xf0 ? 2
+                     : lead < 0xf5 ? 3
+                                   : -1;
+    if (more < 0 || bytes.size() - at < static_cast<size_t>(more)) return false;
+    char32_t character = more == 0 ? lead : lead & (0x3fu >> more);
+    for (int i = 0; i < more; i++) {
+      const uint8_t byte = bytes[at++];
+      if ((byte & 0xc0) != 0x80) return false;
+      character = (character << 6) | (byte & 0x3fu);
+    }
+    if (character > 0x10ffff || (character >= 0xd800 && character < 0xe000)) return false;
+    Append(text, character);
+  }
+  return true;
+}
+
+// GPT-2's characters for bytes: those that can be printed are themselves. Empty where the text has others.
+std::vector<uint8_t> BytesOfCharacters(const std::u16string& text) {
+  static const std::array<int16_t, 512> bytes = [] {
+    std::array<int16_t, 512> made;
+    made.fill(-1);
+    int16_t others = 256;
+    for (int16_t byte = 0; byte < 256; byte++) {
+      const bool is_printed = (byte > 32 && byte < 127) || (byte > 160 && byte != 173);
+      made[static_cast<size_t>(is_printed ? byte : others++)] = byte;
+    }
+    return made;
+  }();
+  std::vector<uint8_t> found;
+  for (const char16_t unit : text) {
+    if (unit >= bytes.size() || bytes[unit] < 0) return {};
+    found.push_back(static_cast<uint8_t>(bytes[unit]));
+  }
+  return found;
+}
+
+// RWKV's vocabularies escape bytes as C does: `\n`, `\xe4`. Empty where nothing is escaped.
+std::vector<uint8_t> BytesOfEscapes(const std::u16string& text) {
+  std::vector<uint8_t> found;
+  if (text.find(u'\\') == std::u16string::npos) return found;
+  const auto digit = [](char16_t unit) { return unit >= u'a' ? unit - u'a' + 10 : unit - u'0'; };
+  for (size_t at = 0, units = 1; at < text.size(); at += units) {
+    char32_t character = CharacterAt(text, at, units);
+    if (character == U'\\' && at + 1 < text.size()) {
+      at++;
+      character = CharacterAt(text, at, units);
+      if (character == U'x' && at + 2 < text.size()) {
+        found.push_back(static_cast<uint8_t>((digit(text[at + 1]) << 4) + digit(text[at + 2])));
+        units = 3;
+        continue;
+      }
+      character = character == U't'   ? U'\t'
+                  : character == U'n' ? U'\n'
+                  : character == U'r' ? U'\r'
+                                      : character;
+    }
+    ForEachByte(character, [&](uint8_t byte) { found.push_back(byte); });
+  }
+  return found;
+}
+
+// A byte that is no part of a character is U+FFFD.
+char32_t CharacterOfUtf8(const std::string& text, size_t at, size_t& size) {
+  const char32_t character = jinja::ReadCharacter(text, at, size);
+  return character >= 0xd800 && character < 0xe000 ? kReplacement : character;
+}
+
+// The ranges of bytes, which begin and end with characters, as ranges of units.
+std::vector<UnitRange> ToUnits(const jinja::MixedText& mixed, std::u16string& units) {
+  std::vector<UnitRange> ranges;
+  units.reserve(mixed.text.size());
+  size_t at = 0;
+  const auto read_to = [&](size_t end) {
+    for (size_t size = 0; at < end; at += size) Append(units, CharacterOfUtf8(mixed.text, at, size));
+    return units.size();
+  };
+  for (const jinja::UserBytes::Range& users : mixed.users.ranges()) {
+    const size_t begin = read_to(users.begin);
+    ranges.push_back({begin, read_to(users.end)});
+  }
+  read_to(mixed.text.size());
+  return ranges;
+}
+
+bool StandsBefore(const std::u16string& text, size_t at, const std::u16string& mark) {
+  return at >= mark.size() && text.compare(at - mark.size(), mark.size(), mark) == 0;
+}
+
+}  // namespace
+
+std::u16string WellFormed(std::u16string text) {
+  for (size_t at = 0, units = 1; at < text.size(); at += units) {
+    if (CharacterAt(text, at, units) == kReplacement) text[at] = kReplacement;
+  }
+  return text;
+}
+
+ControlTexts::ControlTexts(std::vector<std::u16string> texts, bool spelled) {
+  // A vocabulary may write all bytes in a way of its own: what it looks up as its text is then another.
+  const size_t count = spelled ? texts.size() : 0;
+  for (size_t i = 0; i < count; i++) {
+    for (const std::vector<uint8_t>& bytes : {BytesOfCharacters(texts[i]), BytesOfEscapes(texts[i])}) {
+      std::u16string decoded;
+      if (!Decode(bytes, decoded)) {
+        for (const uint8_t byte : bytes) partial_bytes_[byte] = partial_bytes_[byte] || byte >= 0x80;
+      } else if (!decoded.empty() && decoded != texts[i]) {
+        texts.push_back(std::move(decoded));
+      }
+    }
+  }
+  texts_.emplace(texts);
+}
+
+template <typename Put>
+void ControlTexts::PutMarks(const std::u16string& text, const std::vector<UnitRange>& users,
+                            const Marks& marks, const Put& put) const {
+  const std::vector<uint8_t> lengths = texts_->Beginnings(text);
+  for (const auto& [begin, end] : users) {
+    if (begin > 0 && texts_->Spans(text, begin)) put(begin, marks.cut);
+    for (size_t at = begin, units = 1; at < end; at += units) {
+      const char32_t character = CharacterAt(text, at, units);
+      bool is_single = lengths[at] != 0 && lengths[at] <= units;
+      if (partial_bytes_.any())
+        ForEachByte(character, [&](uint8_t byte) { is_single = is_single || partial_bytes_[byte]; });
+      const size_t behind = at + units;
+      if (!is_single && lengths[at] != 0) put(behind, marks.cut);
+      const bool is_marked =
+          StandsBefore(text, at, marks.open) && StandsBefore(text, behind + marks.close.size(), marks.close);
+      if (!is_single || is_marked) continue;
+      put(at, marks.open);
+      put(behind, marks.close);
+    }
+  }
+}
+
+std::u16string ControlTexts::Marked(const std::u16string& text, const std::vector<UnitRange>& users,
+                                    const Marks& marks) const {
+  std::u16string marked;
+  marked.reserve(text.size());
+  size_t copied = 0;
+  PutMarks(text, users, marks, [&](size_t place, const std::u16string& mark) {
+    marked.append(text, copied, place - copied);
+    marked += mark;
+    copied = place;
+  });
+  marked.append(text, copied);
+  return marked;
+}
+
+std::string ControlTexts::Marked(jinja::MixedText mixed, const Marks& marks) const {
+  if (!mixed.users.Any()) return std::move(mixed.text);
+  std::u16string units;
+  const std::vector<UnitRange> users = ToUnits(mixed, units);
+  std::string marked;
+  size_t copied = 0, at = 0, unit = 0;
+  PutMarks(units, users, marks, [&](size_t place, const std::u16string& mark) {
+    for (size_t size = 0; unit < place; at += size) {
+      unit += CharacterOfUtf8(mixed.text, at, size) < 0x10000 ? 1 : 2;
+    }
+    marked.append(mixed.text, copied, at - copied);
+    for (size_t i = 0, count = 1; i < mark.size(); i += count) {
+      ForEachByte(CharacterAt(mark, i, count), [&](uint8_t byte) { marked += static_cast<char>(byte); });
+    }
+    copied = at;
+  });
+  marked.append(mixed.text, copied);
+  return marked;
+}
+
+std::u16string ControlTexts::Without(const std::u16string& text) const {
+  const std::vector<uint8_t> lengths = texts_->Beginnings(text);
+  std::u16string left;
+  left.reserve(text.size());
+  for (size_t at = 0; at < text.size(); at += std::max<size_t>(lengths[at], 1)) {
+    if (lengths[at] == 0) left += text[at];
+  }
+  return left;
+}
+
+}  // namespace gpt4all

@@ -1,0 +1,76 @@
+// Texts of which parts may be what users wrote. What they write must not become a control token, whatever a
+// template makes of it: so a text knows, byte by byte, where it comes from.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace jinja {
+
+// Which bytes of a text users wrote.
+class UserBytes {
+ public:
+  struct Range {
+    size_t begin, end;
+  };
+
+  static UserBytes All(size_t size);
+
+  bool Any() const { return !ranges_.empty(); }
+  // Ascending, and apart from one another.
+  const std::vector<Range>& ranges() const { return ranges_; }
+  size_t MemorySize() const { return ranges_.size() * sizeof(Range); }
+
+  // Adds those that stand in `other` from `begin` to `end`, and here from `at` on, which is behind all there are.
+  void Append(const UserBytes& other, size_t begin, size_t end, size_t at);
+
+ private:
+  std::vector<Range> ranges_;
+};
+
+struct MixedText {
+  MixedText() = default;
+  // Wholly the template's.
+  explicit MixedText(std::string text) : text(std::move(text)) {}
+  MixedText(std::string text, UserBytes users) : text(std::move(text)), users(std::move(users)) {}
+
+  size_t MemorySize() const { return text.size() + users.MemorySize(); }
+
+  std::string text;
+  UserBytes users;
+};
+
+// A text, or a part of one, that lives elsewhere.
+class MixedView {
+ public:
+  MixedView(const MixedText& whole) : MixedView(whole.text, whole.users) {}  // NOLINT: a view of it
+  MixedView(std::string_view whole, const UserBytes& users) : MixedView(whole, users, 0) {}
+
+  const std::string_view text;
+
+  // `part` shows some of `text`.
+  MixedView Part(std::string_view part) const;
+  MixedText Copy() const;
+  bool HasUsers() const;
+  // A text made of this one in a way that does not tell where its bytes come from: the user's if any here is.
+  MixedText Made(std::string made) const;
+
+ private:
+  friend void AppendText(MixedText& out, const MixedView& piece);
+
+  MixedView(std::string_view text, const UserBytes& users, size_t begin)
+      : text(text), users_(&users), begin_(begin) {}
+
+  const UserBytes* const users_;  // of the whole text
+  const size_t begin_;            // where in it `text` begins
+};
+
+// Adds to a text that grows.
+void AppendText(std::string& out, std::string_view piece);
+void AppendText(MixedText& out, std::string_view piece);  // the template's
+void AppendText(MixedText& out, const MixedView& piece);
+
+}  // namespace jinja
