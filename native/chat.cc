@@ -176,10 +176,12 @@ common_chat_templates_inputs ToInputs(const RenderRequest& request) {
 template <typename Work>
 auto WithMarks(const RenderRequest& request, const Work& work) {
   if (!request.control) return work();
-  const jinja::Marking marking([&](jinja::MixedText text) {
+  const auto mark = [&](jinja::MixedText text) {
     jinja::SpendOnReading(8 * text.text.size());
     return request.control->Marked(std::move(text), request.marks);
-  });
+  };
+  const std::u16string marks = request.marks.cut + request.marks.open + request.marks.close;
+  const jinja::Marking marking(mark, std::u32string(marks.begin(), marks.end()));  // all private-use
   return work();
 }
 

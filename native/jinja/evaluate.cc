@@ -147,7 +147,7 @@ void ArgumentList::EvaluateInto(Arguments& arguments, Context& context) const {
       if (!value->IsMapping()) throw TemplateError("argument after ** must be a mapping");
       for (const Pair& pair : value->pairs) {
         if (!Is<StringValue>(pair.first)) throw TemplateError("keywords must be strings");
-        arguments.Add(Make<KeywordValue>(pair.first->text, pair.second));
+        arguments.Add(Make<KeywordValue>(pair.first->ToText(), pair.second));
       }
     }
   }

@@ -20,7 +20,7 @@ ValuePtr RaiseException(const Arguments& arguments) {
 void Fill(DictValue& dict, const Arguments& arguments) {
   for (const ValuePtr& argument : arguments.all) {
     if (const auto* keyword = As<KeywordValue>(argument)) {
-      dict.Insert(keyword->name, keyword->value);
+      dict.Insert(keyword->MakeKey(), keyword->value);
       continue;
     }
     if (!argument->IsMapping() || !dict.pairs.empty()) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "marking.h"
 #include "operations.h"
 #include "text.h"
 #include "utf8.h"
@@ -23,7 +24,7 @@ void AppendCharacter(std::string& out, char32_t code, bool ensure_ascii) {
   const size_t known = code < 0x80 ? special.find(static_cast<char>(code)) : std::string::npos;
   if (known != std::string::npos) {
     out += {'\\', letters[known]};
-  } else if (code >= 0x20 && (!ensure_ascii || code < 0x7f)) {
+  } else if (code >= 0x20 && (!ensure_ascii || code < 0x7f || Marking::IsMark(code))) {
     AppendUtf8(out, code);
   } else if (code < 0x10000) {
     AppendUtf16(out, code);

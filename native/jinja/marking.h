@@ -14,7 +14,9 @@ class Marking {
  public:
   using Mark = std::function<std::string(MixedText)>;
 
-  explicit Marking(Mark mark);
+  // `marks` are characters that users' texts may hold already, put there by whoever renders: they stay what they
+  // are where others are escaped.
+  Marking(Mark mark, std::u32string marks);
   ~Marking();
   Marking(const Marking&) = delete;
   Marking& operator=(const Marking&) = delete;
@@ -22,9 +24,13 @@ class Marking {
   // Null where nothing is marked.
   static const Marking* Current();
 
+  // Whether it is one of the marks of this thread.
+  static bool IsMark(char32_t character);
+
   const Mark mark;
 
  private:
+  const std::u32string marks_;
   const Marking* const outer_;
 };
 

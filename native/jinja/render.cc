@@ -208,7 +208,7 @@ void Procedure::Bind(const std::string& name, const Arguments& arguments, Contex
   }
   if (uses_kwargs) {
     const auto rest = Make<DictValue>();
-    for (const KeywordValue* keyword : keywords) rest->Insert(keyword->name, keyword->value);
+    for (const KeywordValue* keyword : keywords) rest->Insert(keyword->MakeKey(), keyword->value);
     context.Set("kwargs", rest);
   } else if (!keywords.empty()) {
     throw TemplateError("macro '" + name + "' takes no keyword argument '" + Shortened(keywords[0]->name) +

@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "characters.h"
+#include "marking.h"
 #include "numbers.h"
 #include "text.h"
 #include "utf8.h"
@@ -26,7 +27,7 @@ void AppendCharacter(std::string& out, char32_t code, char quote) {
     out += "\\r";
   } else if (code == '\t') {
     out += "\\t";
-  } else if (IsPrintable(code)) {
+  } else if (IsPrintable(code) || Marking::IsMark(code)) {
     AppendUtf8(out, code);
   } else if (code < 0x100) {
     AppendEscape(out, "\\x", code, 2);

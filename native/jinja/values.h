@@ -267,16 +267,23 @@ class FunctionValue : public Value {
 class KeywordValue : public Value {
  public:
   static constexpr uint32_t kKinds = kKeyword;
-  KeywordValue(std::string name, const ValuePtr& value) : Value(kKinds), name(std::move(name)), value(value) {
+  KeywordValue(std::string name, const ValuePtr& value) : KeywordValue(MixedText(std::move(name)), value) {}
+  KeywordValue(MixedText name, const ValuePtr& value)
+      : Value(kKinds), name(std::move(name.text)), value(value), users_(std::move(name.users)) {
     depth = Deeper(*value);
   }
   const char* TypeName() const override { return "keyword argument"; }
+
+  ValuePtr MakeKey() const { return Make<StringValue>(MixedText(name, users_)); }
 
   const std::string name;
   const ValuePtr value;
 
  protected:
-  size_t NotesSize() const override { return name.size(); }
+  size_t NotesSize() const override { return name.size() + users_.MemorySize(); }
+
+ private:
+  const UserBytes users_;  // of the name
 };
 
 }  // namespace jinja
