@@ -46,7 +46,10 @@ RenderRequest ReadRequest(const Napi::Value& value) {
   const Napi::Object params = Object(value, "params");
   RenderRequest request{ReadMessages(params.Get("messages")),
                         Boolean(params.Get("addGenerationPrompt"), "addGenerationPrompt"),
-                        Boolean(params.Get("enableThinking"), "enableThinking"), std::nullopt, nullptr, {}};
+                        Boolean(params.Get("enableThinking"), "enableThinking"),
+                        std::nullopt,
+                        nullptr,
+                        {}};
   const Napi::Value preserve = params.Get("preserveReasoning");
   if (!preserve.IsUndefined()) request.preserve_reasoning = Boolean(preserve, "preserveReasoning");
   const Napi::Value control = params.Get("control");

@@ -302,8 +302,12 @@ class ChatFormat::Parsed {
     if (auto known = Find(request, generation_prompt)) return known;
     const std::vector<ChatMessage> question{{"user", "a", ""}};
     try {
-      const RenderRequest asked{question, request.add_generation_prompt, request.enable_thinking,
-                                request.preserve_reasoning, nullptr, {}};
+      const RenderRequest asked{question,
+                                request.add_generation_prompt,
+                                request.enable_thinking,
+                                request.preserve_reasoning,
+                                nullptr,
+                                {}};
       Remember({request.enable_thinking, Analyse(templates_.get(), ToInputs(asked), effort)});
     } catch (const std::exception&) {
       EnsureWithinLimits();

@@ -1,5 +1,5 @@
-// The texts that users must not forge: where they come about in a text with a part that users wrote, marks are put
-// into it, and what stands apart by marks is tokenized apart.
+// The texts that users must not forge: where they come about in a text with a part that users wrote, marks
+// are put into it, and what stands apart by marks is tokenized apart.
 #pragma once
 
 #include <bitset>
@@ -31,9 +31,9 @@ class ControlTexts {
   // `spelled`: they are those of a vocabulary, which may write all bytes in a way of its own.
   ControlTexts(std::vector<std::u16string> texts, bool spelled);
 
-  // The text, which is well formed, with marks: a text that begins with what users wrote is cut behind its first
-  // character, one that only goes on so before that, and single characters are put between `open` and `close`.
-  // `users` are ascending, apart, and of whole characters.
+  // The text, which is well formed, with marks: a text that begins with what users wrote is cut behind its
+  // first character, one that only goes on so before that, and single characters are put between `open` and
+  // `close`. `users` are ascending, apart, and of whole characters.
   std::u16string Marked(const std::u16string& text, const std::vector<UnitRange>& users,
                         const Marks& marks) const;
   std::string Marked(jinja::MixedText mixed, const Marks& marks) const;

@@ -35,7 +35,14 @@ size_t Hash(uint64_t key) {
 }  // namespace
 
 TextSet::TextSet(const std::vector<std::u16string>& texts)
-    : begins_(65536), parents_{0}, fallbacks_{0}, units_{0}, depths_{0}, is_text_{false}, ends_{0}, shortest_ends_{0} {
+    : begins_(65536),
+      parents_{0},
+      fallbacks_{0},
+      units_{0},
+      depths_{0},
+      is_text_{false},
+      ends_{0},
+      shortest_ends_{0} {
   const size_t most = most_units_ = UnitsThatCount(texts);
   size_t total = 1;
   for (const std::u16string& text : texts) {

@@ -43,9 +43,9 @@ class TextSet {
   std::vector<bool> begins_;  // by unit: whether there is an edge from the empty beginning
 
   std::vector<Node> parents_, fallbacks_;
-  std::vector<char16_t> units_;  // the last of each beginning
-  std::vector<uint8_t> depths_;  // its length
-  std::vector<bool> is_text_;    // whether it is a text
+  std::vector<char16_t> units_;          // the last of each beginning
+  std::vector<uint8_t> depths_;          // its length
+  std::vector<bool> is_text_;            // whether it is a text
   std::vector<uint32_t> ends_;           // bit n: a text of n + 1 units ends here
   std::vector<uint32_t> shortest_ends_;  // the same of those that begin with no shorter one
   std::vector<Node> nodes_;              // by the index of a text; 0 = it is empty

@@ -14,8 +14,8 @@ class Marking {
  public:
   using Mark = std::function<std::string(MixedText)>;
 
-  // `marks` are characters that users' texts may hold already, put there by whoever renders: they stay what they
-  // are where others are escaped.
+  // `marks` are characters that users' texts may hold already, put there by whoever renders: they stay what
+  // they are where others are escaped.
   Marking(Mark mark, std::u32string marks);
   ~Marking();
   Marking(const Marking&) = delete;

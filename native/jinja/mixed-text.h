@@ -24,7 +24,8 @@ class UserBytes {
   const std::vector<Range>& ranges() const { return ranges_; }
   size_t MemorySize() const { return ranges_.size() * sizeof(Range); }
 
-  // Adds those that stand in `other` from `begin` to `end`, and here from `at` on, which is behind all there are.
+  // Adds those that stand in `other` from `begin` to `end`, and here from `at` on, which is behind all there
+  // are.
   void Append(const UserBytes& other, size_t begin, size_t end, size_t at);
 
  private:

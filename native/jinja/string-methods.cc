@@ -165,8 +165,7 @@ ValuePtr Join(const Arguments& arguments) {
 //
 
 // The bytes that a method such as find looks at; false where they begin beyond the end.
-bool FindBounds(std::string_view text, const ValuePtr& from, const ValuePtr& to, size_t& begin,
-                size_t& end) {
+bool FindBounds(std::string_view text, const ValuePtr& from, const ValuePtr& to, size_t& begin, size_t& end) {
   SpendOnReading(4 * text.size());
   const auto size = static_cast<int64_t>(CountCharacters(text));
   const auto place = [&](const ValuePtr& value, int64_t otherwise) {

@@ -90,7 +90,8 @@ ValuePtr Indent(const Arguments& arguments) {
 ValuePtr Center(const Arguments& arguments) {
   const auto given = arguments.Bind({"value", "width"});
   const int64_t width = given[1] ? ToIndex(given[1]) : 80;
-  return Make<StringValue>(PadText(given[0]->ToText(), width, MixedText(" "), true, true), IsMarkup(given[0]));
+  return Make<StringValue>(PadText(given[0]->ToText(), width, MixedText(" "), true, true),
+                           IsMarkup(given[0]));
 }
 
 ValuePtr Truncate(const Arguments& arguments) {

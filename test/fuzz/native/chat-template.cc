@@ -1,5 +1,5 @@
 // A chat template, what a user says and what a model answers, parted by a byte that none of llama.cpp's templates
-// has: rendered, found out about, and the answer parsed.
+// has: rendered, with marks and without, found out about, and the answer parsed.
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -44,13 +44,16 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string text(reinterpret_cast<const char*>(data), size);
   const std::string source = Next(text), said = Next(text), answer = Next(text);
   if (source.empty()) return 0;
+  static const auto control = std::make_shared<const gpt4all::ControlTexts>(
+      std::vector<std::u16string>{u"<|im_start|>", u"<|im_end|>", u"a", u"<think>", u"\u00e2"}, true);
+  const gpt4all::Marks marks = {u"\ue000", u"\ue001", u"\ue002"};
   try {
     ChatFormat format(nullptr, source);
-    const gpt4all::RenderedChat first = format.Render({{{"user", said, ""}}, true, true, std::nullopt}, Effort::kQuick);
+    const gpt4all::RenderedChat first = format.Render({{{"user", said, ""}}, true, true, std::nullopt, nullptr, {}}, Effort::kQuick);
     const gpt4all::ParsedReply parsed = first.grammar->Parse(answer, true);
     const std::vector<gpt4all::ChatMessage> turns{
         {"system", said, ""}, {"user", said, ""}, {"assistant", parsed.content, parsed.reasoning}, {"user", answer, ""}};
-    format.Render({turns, true, false, true}, Effort::kQuick);
+    format.Render({turns, true, false, true, control, marks}, Effort::kQuick);
     first.grammar->Parse(answer, false);
   } catch (const Failure& failure) {
     const std::string code = failure.code();
