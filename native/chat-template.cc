@@ -1,6 +1,5 @@
 #include "chat-template.h"
 
-#include <system_error>
 #include <utility>
 
 #include "args.h"
@@ -46,10 +45,7 @@ RenderRequest ReadRequest(const Napi::Value& value) {
   const Napi::Object params = Object(value, "params");
   RenderRequest request{ReadMessages(params.Get("messages")),
                         Boolean(params.Get("addGenerationPrompt"), "addGenerationPrompt"),
-                        Boolean(params.Get("enableThinking"), "enableThinking"),
-                        std::nullopt,
-                        nullptr,
-                        {}};
+                        Boolean(params.Get("enableThinking"), "enableThinking")};
   const Napi::Value preserve = params.Get("preserveReasoning");
   if (!preserve.IsUndefined()) request.preserve_reasoning = Boolean(preserve, "preserveReasoning");
   const Napi::Value control = params.Get("control");
@@ -63,6 +59,7 @@ RenderRequest ReadRequest(const Napi::Value& value) {
 Napi::Value ToJs(Napi::Env env, const RenderedChat& made) {
   Napi::Object rendered = Napi::Object::New(env);
   rendered.Set("prompt", made.prompt);
+  if (made.plain.size() != made.prompt.size()) rendered.Set("plain", made.plain);
   rendered.Set("generationPrompt", made.generation_prompt);
   rendered.Set("supportsThinking", made.supports_thinking);
   rendered.Set("splitsReply", made.splits_reply);
@@ -112,7 +109,7 @@ Napi::Value ChatTemplate::Open(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ChatTemplate::OpenLater(const Napi::CallbackInfo& info) {
-  return Submit(info, [format = format_, log = log_]() -> std::function<Napi::Value(Napi::Env)> {
+  return Worker::Submit(worker_, false, info, [format = format_, log = log_]() -> std::function<Napi::Value(Napi::Env)> {
     const LogScope scope(log);
     format->Open(Effort::kWhole);
     return [](Napi::Env env) { return env.Undefined(); };
@@ -129,20 +126,10 @@ Napi::Value ChatTemplate::Render(const Napi::CallbackInfo& info) {
 
 Napi::Value ChatTemplate::RenderLater(const Napi::CallbackInfo& info) {
   const auto request = std::make_shared<const RenderRequest>(ReadRequest(info[0]));
-  return Submit(info, [format = format_, log = log_, request]() -> std::function<Napi::Value(Napi::Env)> {
+  return Worker::Submit(worker_, false, info, [format = format_, log = log_, request]() -> std::function<Napi::Value(Napi::Env)> {
     const LogScope scope(log);
     return [made = format->Render(*request, Effort::kWhole)](Napi::Env env) { return ToJs(env, made); };
   });
-}
-
-Napi::Value ChatTemplate::Submit(const Napi::CallbackInfo& info, Worker::Work work) {
-  const Napi::Env env = info.Env();
-  try {
-    if (!worker_) worker_ = std::make_unique<Worker>(Environment::Of(env), false);
-  } catch (const std::system_error& error) {
-    throw MakeError(env, "ERR_MEMORY", std::string("no thread for rendering: ") + error.what());
-  }
-  return worker_->Submit(env, info.This().As<Napi::Object>(), std::move(work));
 }
 
 }  // namespace gpt4all

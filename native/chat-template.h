@@ -23,7 +23,6 @@ class ChatTemplate : public Napi::ObjectWrap<ChatTemplate> {
   Napi::Value OpenLater(const Napi::CallbackInfo& info);
   Napi::Value Render(const Napi::CallbackInfo& info);
   Napi::Value RenderLater(const Napi::CallbackInfo& info);
-  Napi::Value Submit(const Napi::CallbackInfo& info, Worker::Work work);
 
   // The template reads the model's vocabulary only while it is parsed, but logs to the model's logger.
   std::shared_ptr<LogSink> log_;

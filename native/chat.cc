@@ -37,6 +37,14 @@ struct Extent {
   uint64_t bytes = 0, messages = 0;
 };
 
+Extent ExtentOf(const std::vector<ChatMessage>& messages) {
+  Extent extent{0, messages.size()};
+  for (const ChatMessage& message : messages) {
+    extent.bytes += message.role.size() + message.content.size() + message.reasoning.size();
+  }
+  return extent;
+}
+
 // What one call may cost: less than a second, and more for long conversations. docs/decisions.md tells what
 // templates need.
 jinja::Limits LimitsFor(Effort effort, const Extent& input) {
@@ -172,6 +180,19 @@ common_chat_templates_inputs ToInputs(const RenderRequest& request) {
   return inputs;
 }
 
+// With marks in what users wrote, so that the template does not take parts of it for its own.
+RenderRequest MarkMessages(RenderRequest request) {
+  if (!request.control) return request;
+  for (ChatMessage& message : request.messages) {
+    for (std::string* text : {&message.content, &message.reasoning}) {
+      Checkpoint();
+      jinja::UserBytes users = jinja::UserBytes::All(text->size());
+      *text = request.control->Marked({std::move(*text), std::move(users)}, request.marks);
+    }
+  }
+  return request;
+}
+
 // `work()`, which renders the request.
 template <typename Work>
 auto WithMarks(const RenderRequest& request, const Work& work) {
@@ -208,6 +229,7 @@ RenderedChat Analyse(const common_chat_templates* templates, const common_chat_t
   const common_chat_params made = Apply(templates, inputs, effort);
   const auto grammar = std::make_shared<PegGrammar>(made);
   return {made.prompt,
+          made.prompt,
           made.generation_prompt,
           made.supports_thinking,
           made.supports_thinking || !grammar->TakesAllAsContent(),
@@ -233,14 +255,14 @@ class ChatFormat::Parsed {
       const common_chat_params made =
           WithMarks(request, [&] { return common_chat_templates_apply(templates_.get(), inputs); });
       if (auto known = FindOrAnalyse(request, made.generation_prompt, effort)) {
-        known->prompt = made.prompt;
+        known->prompt = known->plain = made.prompt;
         return *known;
       }
       plain = made.prompt;
       inputs.force_pure_content = false;
     }
     RenderedChat rendered = WithMarks(request, [&] { return Analyse(templates_.get(), inputs, effort); });
-    if (adapted == Adapted::kBadly) rendered.prompt = plain;
+    if (adapted == Adapted::kBadly) rendered.prompt = rendered.plain = plain;
     Remember({request.enable_thinking, rendered});
     return rendered;
   }
@@ -271,7 +293,7 @@ class ChatFormat::Parsed {
                                        {"user", "<2nd text>", ""},
                                        {"assistant", "<3rd text>", "<thoughts>"},
                                        {"user", "<4th text>", ""}};
-    common_chat_templates_inputs inputs = ToInputs({all, true, true, std::nullopt, nullptr, {}});
+    common_chat_templates_inputs inputs = ToInputs({all});
     Adapted adapted = Adapted::kWell;
     try {
       const std::string whole = Apply(templates_.get(), inputs, effort).prompt;
@@ -302,12 +324,8 @@ class ChatFormat::Parsed {
     if (auto known = Find(request, generation_prompt)) return known;
     const std::vector<ChatMessage> question{{"user", "a", ""}};
     try {
-      const RenderRequest asked{question,
-                                request.add_generation_prompt,
-                                request.enable_thinking,
-                                request.preserve_reasoning,
-                                nullptr,
-                                {}};
+      const RenderRequest asked{question, request.add_generation_prompt, request.enable_thinking,
+                                request.preserve_reasoning};
       Remember({request.enable_thinking, Analyse(templates_.get(), ToInputs(asked), effort)});
     } catch (const std::exception&) {
       EnsureWithinLimits();
@@ -319,6 +337,7 @@ class ChatFormat::Parsed {
   void Remember(Analysis analysis) {
     EnsureWithinLimits();
     analysis.made.prompt.clear();
+    analysis.made.plain.clear();
     const std::lock_guard<std::mutex> lock(mutex_);
     if (analyses_.size() < kMostAnalyses) analyses_.push_back(std::move(analysis));
   }
@@ -366,15 +385,16 @@ void ChatFormat::Open(Effort effort) {
 
 RenderedChat ChatFormat::Render(const RenderRequest& request, Effort effort) {
   Open(effort);
-  Extent input{0, request.messages.size()};
-  for (const ChatMessage& message : request.messages) {
-    input.bytes += message.role.size() + message.content.size() + message.reasoning.size();
-  }
+  const Extent given = ExtentOf(request.messages);
   // What llama.cpp does with messages costs as well, and is not counted.
-  const bool is_long = input.bytes > kMostQuickBytes || input.messages > kMostQuickMessages;
+  const bool is_long = given.bytes > kMostQuickBytes || given.messages > kMostQuickMessages;
   if (effort == Effort::kQuick && is_long) throw Failure("ERR_EFFORT", "it is a long conversation");
   try {
-    return Limited(effort, input, [&] { return parsed_->Render(request, effort); });
+    const RenderRequest marked = MarkMessages(request);
+    RenderedChat made =
+        Limited(effort, ExtentOf(marked.messages), [&] { return parsed_->Render(marked, effort); });
+    if (request.control) made.plain = WithoutMarks(made.prompt, request.marks);
+    return made;
   } catch (const jinja::RenderError& error) {
     throw Failure("ERR_TEMPLATE", Place(parsed_->source(), error.position) + error.what());
   }

@@ -22,13 +22,13 @@ struct ChatMessage {
 
 struct RenderRequest {
   std::vector<ChatMessage> messages;
-  bool add_generation_prompt;
-  bool enable_thinking;
+  bool add_generation_prompt = true;
+  bool enable_thinking = true;
   // Whether past reasoning is shown; empty = as the template does by itself.
-  std::optional<bool> preserve_reasoning;
+  std::optional<bool> preserve_reasoning = {};
   // What is marked in the prompt where users' texts make it; null = nothing.
-  std::shared_ptr<const ControlTexts> control;
-  Marks marks;
+  std::shared_ptr<const ControlTexts> control = {};
+  Marks marks = {};
 };
 
 struct ParsedReply {
@@ -46,6 +46,7 @@ class ReplyGrammar {
 
 struct RenderedChat {
   std::string prompt;
+  std::string plain;  // without its marks
   // The end of `prompt` that asks for the answer; may open a block of reasoning.
   std::string generation_prompt;
   bool supports_thinking;

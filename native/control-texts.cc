@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "jinja/utf8.h"
 
@@ -139,11 +140,39 @@ std::vector<UnitRange> ToUnits(const jinja::MixedText& mixed, std::u16string& un
   return ranges;
 }
 
+std::string ToUtf8(const std::u16string& text) {
+  std::string bytes;
+  for (size_t at = 0, units = 1; at < text.size(); at += units) {
+    ForEachByte(CharacterAt(text, at, units), [&](uint8_t byte) { bytes += static_cast<char>(byte); });
+  }
+  return bytes;
+}
+
 bool StandsBefore(const std::u16string& text, size_t at, const std::u16string& mark) {
   return at >= mark.size() && text.compare(at - mark.size(), mark.size(), mark) == 0;
 }
 
 }  // namespace
+
+std::string WithoutMarks(const std::string& text, const Marks& marks) {
+  const std::string all[] = {ToUtf8(marks.cut), ToUtf8(marks.open), ToUtf8(marks.close)};
+  const auto is_mark = [&](size_t at, const std::string& mark) {
+    return !mark.empty() && text.compare(at, mark.size(), mark) == 0;
+  };
+  std::string left;
+  left.reserve(text.size());
+  size_t copied = 0;
+  for (size_t at = 0; at < text.size(); at++) {
+    const auto* const mark =
+        std::find_if(std::begin(all), std::end(all), [&](const std::string& one) { return is_mark(at, one); });
+    if (mark == std::end(all)) continue;
+    left.append(text, copied, at - copied);
+    copied = at + mark->size();
+    at = copied - 1;
+  }
+  left.append(text, copied);
+  return left;
+}
 
 std::u16string WellFormed(std::u16string text) {
   for (size_t at = 0, units = 1; at < text.size(); at += units) {
@@ -215,23 +244,11 @@ std::string ControlTexts::Marked(jinja::MixedText mixed, const Marks& marks) con
       unit += CharacterOfUtf8(mixed.text, at, size) < 0x10000 ? 1 : 2;
     }
     marked.append(mixed.text, copied, at - copied);
-    for (size_t i = 0, count = 1; i < mark.size(); i += count) {
-      ForEachByte(CharacterAt(mark, i, count), [&](uint8_t byte) { marked += static_cast<char>(byte); });
-    }
+    marked += ToUtf8(mark);
     copied = at;
   });
   marked.append(mixed.text, copied);
   return marked;
-}
-
-std::u16string ControlTexts::Without(const std::u16string& text) const {
-  const std::vector<uint8_t> lengths = texts_->Beginnings(text);
-  std::u16string left;
-  left.reserve(text.size());
-  for (size_t at = 0; at < text.size(); at += std::max<size_t>(lengths[at], 1)) {
-    if (lengths[at] == 0) left += text[at];
-  }
-  return left;
 }
 
 }  // namespace gpt4all

@@ -22,6 +22,9 @@ struct Marks {
   std::u16string cut, open, close;
 };
 
+// The text again.
+std::string WithoutMarks(const std::string& text, const Marks& marks);
+
 // With U+FFFD for halves of characters, as JavaScript makes UTF-8 of it.
 std::u16string WellFormed(std::u16string text);
 
@@ -38,8 +41,6 @@ class ControlTexts {
                         const Marks& marks) const;
   std::string Marked(jinja::MixedText mixed, const Marks& marks) const;
 
-  // What is left where they are taken out, of several at one place the shortest.
-  std::u16string Without(const std::u16string& text) const;
   // Which of them occur, by their index, ascending.
   std::vector<uint32_t> Occurring(const std::u16string& text) const { return texts_->Occurring(text); }
 

@@ -1,7 +1,6 @@
 #include "model.h"
 
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "args.h"
@@ -88,14 +87,8 @@ MarkedText ReadMarked(const Napi::Value& value) {
 }  // namespace
 
 Napi::Value Model::Submit(const Napi::CallbackInfo& info, size_t size, Worker::Work work) {
-  const Napi::Env env = info.Env();
-  std::unique_ptr<Worker>& worker = size <= kQuick ? quick_ : patient_;
-  try {
-    if (!worker) worker = std::make_unique<Worker>(Environment::Of(env), size > kQuick);
-  } catch (const std::system_error& error) {
-    throw MakeError(env, "ERR_MEMORY", std::string("no thread for tokenizing: ") + error.what());
-  }
-  return worker->Submit(env, info.This().As<Napi::Object>(), std::move(work));
+  const bool is_quick = size <= kQuick;
+  return Worker::Submit(is_quick ? quick_ : patient_, !is_quick, info, std::move(work));
 }
 
 Napi::Value Model::TokenizeMarked(const Napi::CallbackInfo& info) {

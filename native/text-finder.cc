@@ -36,7 +36,7 @@ Napi::Function TextFinder::Init(Napi::Env env) {
   return DefineClass(env, "TextFinder",
                      {
                          InstanceMethod<&TextFinder::Marked>("marked"),
-                         InstanceMethod<&TextFinder::Without>("without"),
+                         InstanceMethod<&TextFinder::MarkedLater>("markedLater"),
                          InstanceMethod<&TextFinder::Occurring>("occurring"),
                      });
 }
@@ -55,16 +55,26 @@ Marks TextFinder::ReadMarks(const Napi::Value& value) {
           Units(marks.Get("close"), "close")};
 }
 
-Napi::Value TextFinder::Marked(const Napi::CallbackInfo& info) {
-  const std::u16string text = WellFormed(Units(info[0], "text"));
-  const Marks marks = ReadMarks(info[1]);
+TextFinder::Marking TextFinder::ReadMarking(const Napi::CallbackInfo& info) {
+  std::u16string text = WellFormed(Units(info[0], "text"));
+  Marks marks = ReadMarks(info[1]);
   std::vector<UnitRange> users = {{0, text.size()}};
   if (!info[2].IsUndefined()) users = Ranges(info[2], "users", text.size());
-  return Napi::String::New(info.Env(), texts_->Marked(text, users, marks));
+  return {std::move(text), std::move(marks), std::move(users)};
 }
 
-Napi::Value TextFinder::Without(const Napi::CallbackInfo& info) {
-  return Napi::String::New(info.Env(), texts_->Without(Units(info[0], "text")));
+Napi::Value TextFinder::Marked(const Napi::CallbackInfo& info) {
+  const Marking given = ReadMarking(info);
+  return Napi::String::New(info.Env(), texts_->Marked(given.text, given.users, given.marks));
+}
+
+Napi::Value TextFinder::MarkedLater(const Napi::CallbackInfo& info) {
+  const auto given = std::make_shared<const Marking>(ReadMarking(info));
+  return Worker::Submit(worker_, false, info,
+                        [given, texts = texts_]() -> std::function<Napi::Value(Napi::Env)> {
+                          return [marked = texts->Marked(given->text, given->users, given->marks)](
+                                     Napi::Env env) { return Napi::String::New(env, marked); };
+                        });
 }
 
 Napi::Value TextFinder::Occurring(const Napi::CallbackInfo& info) {

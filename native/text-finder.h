@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "control-texts.h"
+#include "worker.h"
 
 namespace gpt4all {
 
@@ -22,11 +23,19 @@ class TextFinder : public Napi::ObjectWrap<TextFinder> {
   const std::shared_ptr<const ControlTexts>& texts() const { return texts_; }
 
  private:
+  struct Marking {
+    std::u16string text;
+    Marks marks;
+    std::vector<UnitRange> users;
+  };
+
+  static Marking ReadMarking(const Napi::CallbackInfo& info);
   Napi::Value Marked(const Napi::CallbackInfo& info);
-  Napi::Value Without(const Napi::CallbackInfo& info);
+  Napi::Value MarkedLater(const Napi::CallbackInfo& info);
   Napi::Value Occurring(const Napi::CallbackInfo& info);
 
   std::shared_ptr<const ControlTexts> texts_;
+  std::unique_ptr<Worker> worker_;
 };
 
 }  // namespace gpt4all

@@ -1,6 +1,7 @@
 #include "worker.h"
 
 #include <new>
+#include <system_error>
 #include <utility>
 
 #include "checkpoint.h"
@@ -39,6 +40,17 @@ Worker::Worker(std::shared_ptr<Environment> environment, bool patient)
 Worker::~Worker() {
   Stop();
   environment_->Remove(this);
+}
+
+Napi::Value Worker::Submit(std::unique_ptr<Worker>& worker, bool patient, const Napi::CallbackInfo& info,
+                           Work work) {
+  const Napi::Env env = info.Env();
+  try {
+    if (!worker) worker = std::make_unique<Worker>(Environment::Of(env), patient);
+  } catch (const std::system_error& error) {
+    throw MakeError(env, "ERR_MEMORY", std::string("no thread for what takes long: ") + error.what());
+  }
+  return worker->Submit(env, info.This().As<Napi::Object>(), std::move(work));
 }
 
 Napi::Value Worker::Submit(Napi::Env env, Napi::Object owner, Work work) {

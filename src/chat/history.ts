@@ -4,7 +4,7 @@ import { encodePrompt, leastTokens } from '../native/tokenizer.ts'
 import type { NativeModel, NativeTextFinder } from '../native/types.ts'
 import { type Begun, beginAnswer, mayThink, replyFormat } from './begun.ts'
 import { checkKept, firstKept, leftOut, nextTurn } from './overflow.ts'
-import { type ControlTexts, controlTextsOf, Protection, textOf } from './protect.ts'
+import { type ControlTexts, controlTextsOf, Protection } from './protect.ts'
 import { type Cut, type Part, TokenRecord } from './record.ts'
 import type { SavedChat } from './saved-file.ts'
 import {
@@ -204,10 +204,9 @@ export class History {
       protection = new Protection(this.#control, contents)
       rendered = await this.#renderWith(protection, request)
     }
-    const beginning = beginAnswer(rendered, begun)
-    const whole = beginning.length === 0 ? rendered.text : protection.join([rendered.text, ...beginning])
+    const { beginning, whole } = await beginAnswer(rendered, begun, protection, signal)
     const asked = rendered.text.length - rendered.generationPrompt.length
-    const text = protection.plain(whole)
+    const text = rendered.plain + beginning
     const least = counts ? 0 : leastTokens(this.#model.info, text)
     const isEstimated = least > this.#most
     const record = isEstimated ? NO_RECORD : await this.#tokenize(whole, protection, asked, signal)
@@ -219,7 +218,7 @@ export class History {
       dropped,
       moved: false,
       full: false,
-      reply: replyFormat(rendered, begun, textOf(beginning)),
+      reply: replyFormat(rendered, begun, beginning),
       stops: rendered.stops,
       protection,
       skipped: 0,

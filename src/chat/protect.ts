@@ -1,9 +1,13 @@
 import { randomInt } from 'node:crypto'
 import { loadBinding } from '../native/binding.ts'
+import { settled } from '../native/job.ts'
 import type { NativeMarks, NativeModel, NativeModelInfo, NativeTextFinder } from '../native/types.ts'
 
 /** What the template wrote, or users. */
 export type Piece = string | { readonly users: string }
+
+/** Longer texts are marked on the addon's own thread; units. Such a one takes some milliseconds. */
+const SHORT = 2 ** 17
 
 /** Private-use characters: hardly any text has some of them, let alone all. */
 const FIRST_MARK = 0xe000
@@ -33,26 +37,24 @@ export class Protection {
     return this.control?.marked(text, this.marks) ?? text
   }
 
-  /** A text made of pieces, those that `users` wrote and others, with every control token's text marked that users have a part in. */
-  join(pieces: readonly Piece[]): string {
+  /**
+   * A text made of pieces, with every control token's text marked that users have a part in. A long one is made on the
+   * addon's own thread.
+   */
+  async join(pieces: readonly Piece[], signal?: AbortSignal): Promise<string> {
     const places: number[] = []
-    let text = ''
+    let end = 0
     for (const piece of pieces) {
-      if (typeof piece === 'string') text += piece
-      else {
-        places.push(text.length)
-        text += piece.users
-        places.push(text.length)
-      }
+      const begin = end
+      end += (typeof piece === 'string' ? piece : piece.users).length
+      if (typeof piece !== 'string') places.push(begin, end)
     }
-    return this.control?.marked(text, this.marks, Uint32Array.from(places)) ?? text
-  }
-
-  /** The prompt as the model reads it. */
-  plain(rendered: string): string {
-    const marks = Object.values(this.marks)
-    if (!marks.some((mark) => rendered.includes(mark))) return rendered
-    return new (loadBinding().TextFinder)(marks, false).without(rendered)
+    const text = textOf(pieces)
+    if (!this.control || places.length === 0) return text
+    const users = Uint32Array.from(places)
+    return end <= SHORT
+      ? this.control.marked(text, this.marks, users)
+      : await settled(this.control.markedLater(text, this.marks, users), signal)
   }
 }
 

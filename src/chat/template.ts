@@ -46,7 +46,10 @@ export type RenderOptions = {
 
 /** A prompt as text. `reply` tells the parts of an answer to it apart; absent where it has none. */
 export type Rendered = {
+  /** With marks. */
   readonly text: string
+  /** As the model reads it. */
+  readonly plain: string
   /** The end of `text` that asks for the answer; `''` where that is not known. */
   readonly generationPrompt: string
   readonly reply: NativeRenderedChat | undefined
@@ -124,16 +127,16 @@ export async function render(
 ): Promise<Rendered> {
   if (format.kind === 'pattern') {
     const pieces = patternPieces(format, messages)
-    const text = protection?.join(pieces) ?? textOf(pieces)
-    return { text, generationPrompt: '', reply: undefined, stops: [] }
+    const plain = textOf(pieces)
+    const text = protection ? await protection.join(pieces, signal) : plain
+    return { text, plain, generationPrompt: '', reply: undefined, stops: [] }
   }
   const strips = reasoning === 'strip'
-  const wrap = (content: string) => protection?.protect(content) ?? content
   const params = {
     messages: messages.map((message) => ({
       role: message.role,
-      content: wrap(message.content),
-      ...(message.reasoning && !strips && { reasoning: wrap(message.reasoning) }),
+      content: message.content,
+      ...(message.reasoning && !strips && { reasoning: message.reasoning }),
     })),
     addGenerationPrompt: true,
     enableThinking,
@@ -148,8 +151,8 @@ export async function render(
     () => template.renderLater(params),
     signal,
   )
-  const { prompt, generationPrompt, splitsReply, stops } = rendered
-  return { text: prompt, generationPrompt, reply: splitsReply ? rendered : undefined, stops }
+  const { prompt, plain = prompt, generationPrompt, splitsReply, stops } = rendered
+  return { text: prompt, plain, generationPrompt, reply: splitsReply ? rendered : undefined, stops }
 }
 
 /**

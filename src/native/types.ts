@@ -336,8 +336,8 @@ export interface NativeTextFinder {
    * of places, in UTF-16 units, where what users wrote begins and ends, ascending; left out = they wrote all of it.
    */
   marked(text: string, marks: NativeMarks, users?: Uint32Array): string
-  /** What is left of `text` where the texts are taken out, of several at one place the shortest. */
-  without(text: string): string
+  /** The same on a thread of its own. */
+  markedLater(text: string, marks: NativeMarks, users?: Uint32Array): NativeJob<string>
   /** Which of the texts occur, by their index, ascending. */
   occurring(text: string): Uint32Array
 }
@@ -373,7 +373,7 @@ export type NativeRenderParams = {
   readonly enableThinking: boolean
   /** Whether past reasoning is shown, where the template has a switch for it; undefined = as it does by itself. */
   readonly preserveReasoning?: boolean | undefined
-  /** What must not come about in the prompt with a part of what users wrote, and the marks that prevent it; undefined = anything may. */
+  /** What must not come about in the prompt with a part of what the messages hold, and the marks that prevent it; undefined = anything may. */
   readonly control?: NativeTextFinder | undefined
   readonly marks?: NativeMarks | undefined
 }
@@ -382,6 +382,8 @@ export type NativeReply = { readonly reasoning: string; readonly content: string
 
 export type NativeRenderedChat = {
   readonly prompt: string
+  /** The same without its marks; undefined where it has none. */
+  readonly plain: string | undefined
   /** The end of `prompt` that asks for the answer; may open a block of reasoning. */
   readonly generationPrompt: string
   readonly supportsThinking: boolean

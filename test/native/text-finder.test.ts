@@ -25,17 +25,29 @@ describe('TextFinder', () => {
     }
   })
 
-  test('takes marks out again', () => {
-    const control = new binding.TextFinder(['<s>', '§'], true)
-    for (const marks of [
-      { cut: '\ue000', open: '\ue001', close: '\ue002' },
-      { cut: '\ue000\ue001', open: '\ue000\ue002', close: '\ue001\ue001' },
-    ]) {
-      const text = 'a<s>§😀<<s>'
-      const marked = control.marked(text, marks)
-      expect(marked).not.toBe(text)
-      expect(new binding.TextFinder(Object.values(marks), false).without(marked)).toBe(text)
-    }
+  test('marks only what users have a part in, and cuts where their part begins', () => {
+    const finder = new binding.TextFinder(['<s>', '<s>x', '§', '</'], true)
+    const marked = (text: string, ...users: number[]) => finder.marked(text, MARKS, Uint32Array.from(users))
+    expect(marked('<s>a<s>', 3, 4)).toBe('<s>a<s>')
+    expect(marked('<s>x', 3, 4)).toBe('<s>/x')
+    expect(marked('<s>', 0, 1)).toBe('</s>')
+    expect(marked('<s>', 1, 2)).toBe('</s>')
+    expect(marked('<s>', 2, 3)).toBe('<s/>')
+    expect(marked('§§', 0, 1)).toBe('<§>§')
+    expect(marked('<s>')).toBe('<s>')
+  })
+
+  test('refuses parts that are not in the text', () => {
+    const finder = new binding.TextFinder(['<s>'], true)
+    for (const users of [[1], [0, 9], [2, 1]])
+      expect(() => finder.marked('<s>', MARKS, Uint32Array.from(users))).toThrow(/pairs of places/)
+    expect(() => finder.marked('<s>', MARKS, [0, 1] as never)).toThrow(/Uint32Array/)
+  })
+
+  test('marks on a thread of its own as at once', async () => {
+    const finder = new binding.TextFinder(['<s>', '§'], true)
+    const text = 'a<s>§😀<<s>'.repeat(1000)
+    expect(await finder.markedLater(text, MARKS).promise).toBe(finder.marked(text, MARKS))
   })
 
   test('looks for the beginning of texts that are very many', () => {

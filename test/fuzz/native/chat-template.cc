@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const gpt4all::Marks marks = {u"\ue000", u"\ue001", u"\ue002"};
   try {
     ChatFormat format(nullptr, source);
-    const gpt4all::RenderedChat first = format.Render({{{"user", said, ""}}, true, true, std::nullopt, nullptr, {}}, Effort::kQuick);
+    const gpt4all::RenderedChat first = format.Render({{{"user", said, ""}}}, Effort::kQuick);
     const gpt4all::ParsedReply parsed = first.grammar->Parse(answer, true);
     const std::vector<gpt4all::ChatMessage> turns{
         {"system", said, ""}, {"user", said, ""}, {"assistant", parsed.content, parsed.reasoning}, {"user", answer, ""}};
