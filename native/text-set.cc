@@ -36,6 +36,8 @@ size_t Hash(uint64_t key) {
 
 TextSet::TextSet(const std::vector<std::u16string>& texts)
     : begins_(65536),
+      firsts_{0},
+      has_others_{false},
       parents_{0},
       fallbacks_{0},
       units_{0},
@@ -63,6 +65,9 @@ TextSet::TextSet(const std::vector<std::u16string>& texts)
 
 TextSet::Node TextSet::Find(Node from, char16_t unit) const {
   if (from == 0 && !begins_[unit]) return 0;
+  const Node first = firsts_[from];
+  if (first == 0 || units_[first] == unit) return first;
+  if (!has_others_[from]) return 0;
   const uint64_t key = KeyOf(from, unit);
   for (size_t at = Hash(key) & (edges_.size() - 1); edges_[at].key != 0;
        at = (at + 1) & (edges_.size() - 1)) {
@@ -73,12 +78,19 @@ TextSet::Node TextSet::Find(Node from, char16_t unit) const {
 
 TextSet::Node TextSet::Add(Node from, char16_t unit) {
   if (const Node known = Find(from, unit)) return known;
-  const uint64_t key = KeyOf(from, unit);
-  size_t at = Hash(key) & (edges_.size() - 1);
-  while (edges_[at].key != 0) at = (at + 1) & (edges_.size() - 1);
   const auto node = static_cast<Node>(parents_.size());
-  edges_[at] = {key, node};
+  if (firsts_[from] == 0) {
+    firsts_[from] = node;
+  } else {
+    const uint64_t key = KeyOf(from, unit);
+    size_t at = Hash(key) & (edges_.size() - 1);
+    while (edges_[at].key != 0) at = (at + 1) & (edges_.size() - 1);
+    edges_[at] = {key, node};
+    has_others_[from] = true;
+  }
   if (from == 0) begins_[unit] = true;
+  firsts_.push_back(0);
+  has_others_.push_back(false);
   parents_.push_back(from);
   fallbacks_.push_back(0);
   units_.push_back(unit);

@@ -34,13 +34,17 @@ class TextSet {
   // before.
   Node Next(Node node, char16_t unit) const;
 
-  // A table of (node, unit) with open addressing: at most half full.
+  // Of most nodes one edge leads on, of the others the rest is in a table of (node, unit) with open addressing,
+  // at most half full.
   struct Edge {
     uint64_t key = 0;  // node, unit and 1; 0 = empty
     Node to = 0;
   };
   std::vector<Edge> edges_;
   std::vector<bool> begins_;  // by unit: whether there is an edge from the empty beginning
+
+  std::vector<Node> firsts_;      // where the first edge of each leads; 0 = there is none
+  std::vector<bool> has_others_;  // whether there are more
 
   std::vector<Node> parents_, fallbacks_;
   std::vector<char16_t> units_;          // the last of each beginning
