@@ -109,11 +109,12 @@ Napi::Value ChatTemplate::Open(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ChatTemplate::OpenLater(const Napi::CallbackInfo& info) {
-  return Worker::Submit(worker_, false, info, [format = format_, log = log_]() -> std::function<Napi::Value(Napi::Env)> {
-    const LogScope scope(log);
-    format->Open(Effort::kWhole);
-    return [](Napi::Env env) { return env.Undefined(); };
-  });
+  return Worker::Submit(worker_, false, info,
+                        [format = format_, log = log_]() -> std::function<Napi::Value(Napi::Env)> {
+                          const LogScope scope(log);
+                          format->Open(Effort::kWhole);
+                          return [](Napi::Env env) { return env.Undefined(); };
+                        });
 }
 
 Napi::Value ChatTemplate::Render(const Napi::CallbackInfo& info) {
@@ -126,10 +127,13 @@ Napi::Value ChatTemplate::Render(const Napi::CallbackInfo& info) {
 
 Napi::Value ChatTemplate::RenderLater(const Napi::CallbackInfo& info) {
   const auto request = std::make_shared<const RenderRequest>(ReadRequest(info[0]));
-  return Worker::Submit(worker_, false, info, [format = format_, log = log_, request]() -> std::function<Napi::Value(Napi::Env)> {
-    const LogScope scope(log);
-    return [made = format->Render(*request, Effort::kWhole)](Napi::Env env) { return ToJs(env, made); };
-  });
+  return Worker::Submit(worker_, false, info,
+                        [format = format_, log = log_, request]() -> std::function<Napi::Value(Napi::Env)> {
+                          const LogScope scope(log);
+                          return [made = format->Render(*request, Effort::kWhole)](Napi::Env env) {
+                            return ToJs(env, made);
+                          };
+                        });
 }
 
 }  // namespace gpt4all

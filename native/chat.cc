@@ -1,25 +1,13 @@
-// The only file that includes llama.cpp's common/, but for native/jinja/engine.cc: what it finds out about
-// templates, and the parsers that it derives from them.
 #include "chat.h"
-
-#if defined(__GNUC__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-function"  // theirs: statics in headers
-#endif
-#include "common/chat.h"
-#include "common/log.h"
-#if defined(__GNUC__)
-#pragma GCC diagnostic pop
-#endif
 
 #include <algorithm>
 
 #include "checkpoint.h"
 #include "error.h"
-#include "jinja/limits.h"
 #include "jinja/marking.h"
 #include "jinja/parser.h"
-#include "stack.h"
+#include "llama-common.h"
+#include "template-limits.h"
 
 namespace gpt4all {
 
@@ -32,74 +20,12 @@ std::string Place(const std::string& source, size_t position) {
          std::to_string(at - line_begin + 1) + ": ";
 }
 
-// What is rendered.
-struct Extent {
-  uint64_t bytes = 0, messages = 0;
-};
-
 Extent ExtentOf(const std::vector<ChatMessage>& messages) {
   Extent extent{0, messages.size()};
   for (const ChatMessage& message : messages) {
     extent.bytes += message.role.size() + message.content.size() + message.reasoning.size();
   }
   return extent;
-}
-
-// What one call may cost: less than a second, and more for long conversations. docs/decisions.md tells what
-// templates need.
-jinja::Limits LimitsFor(Effort effort, const Extent& input) {
-  const bool is_quick = effort == Effort::kQuick;
-  jinja::Limits limits;
-  limits.steps = is_quick ? 500'000 : 20'000'000 + 4 * input.bytes + 20'000 * input.messages;
-  limits.bytes = is_quick ? 8 << 20 : (64 << 20) + 32 * input.bytes;
-  limits.output = is_quick ? 2 << 20 : (4 << 20) + 8 * input.bytes;
-  limits.stack = StackToUse();
-  limits.is_aborted = [] {
-    try {
-      Checkpoint();
-      return false;
-    } catch (const Failure&) {
-      return true;
-    }
-  };
-  return limits;
-}
-
-// Throws Failure where a limit was exceeded, whatever became of the exception that told so.
-void CheckLimits(jinja::Budget& budget, Effort effort) {
-  if (budget.exceeded() == jinja::Excess::kNone) return;
-  Checkpoint();
-  try {
-    budget.Exceed(budget.exceeded());
-  } catch (const jinja::LimitExceeded& exceeded) {
-    throw Failure(effort == Effort::kQuick ? "ERR_EFFORT" : "ERR_TEMPLATE", exceeded.what());
-  }
-}
-
-// What llama.cpp found out beyond a limit, it found out from an exception: that tells nothing about the
-// template.
-void EnsureWithinLimits() {
-  jinja::Budget* budget = jinja::Budget::Current();
-  if (budget->exceeded() != jinja::Excess::kNone) budget->Exceed(budget->exceeded());
-}
-
-// `work()` within its limits. Errors other than those at a place of the template become Failures.
-template <typename Work>
-auto Limited(Effort effort, const Extent& input, const Work& work) {
-  jinja::Budget budget(LimitsFor(effort, input));
-  try {
-    auto result = work();
-    CheckLimits(budget, effort);
-    return result;
-  } catch (const Failure&) {
-    throw;
-  } catch (const jinja::RenderError&) {
-    CheckLimits(budget, effort);
-    throw;
-  } catch (const std::exception& error) {
-    CheckLimits(budget, effort);
-    throw Failure("ERR_TEMPLATE", error.what());
-  }
 }
 
 void CheckSyntax(const std::string& source) {
@@ -116,44 +42,8 @@ constexpr size_t kMostAnalyses = 8;
 // What tells an answer's parts apart.
 constexpr size_t kMostGrammarBytes = 256 << 10;
 
-constexpr size_t kMostQuickBytes = 256 << 10, kMostQuickMessages = 256;
-
 // Of a template's own text: the longest of llama.cpp's collection have some 30 KB.
 constexpr size_t kMostSourceBytes = 2 << 20;
-
-class PegGrammar : public ReplyGrammar {
- public:
-  explicit PegGrammar(const common_chat_params& rendered) : params_(rendered) {
-    params_.reasoning_format = COMMON_REASONING_FORMAT_DEEPSEEK;
-    params_.parse_tool_calls = false;
-    if (!rendered.parser.empty()) params_.parser.load(rendered.parser);
-  }
-
-  bool TakesAllAsContent() const {
-    const std::string text = "Some text.";
-    try {
-      return Parse(text, false).content == text;
-    } catch (const Failure&) {
-      return false;
-    }
-  }
-
-  ParsedReply Parse(const std::string& output, bool partial) const override {
-    jinja::Limits limits;
-    limits.steps = 1'000'000 + 4 * output.size();
-    limits.stack = 256 << 10;  // to ask how much there is takes longer than most answers
-    const jinja::Budget budget(std::move(limits));
-    try {
-      const common_chat_msg message = common_chat_parse(output, partial, params_);
-      return {message.reasoning_content, message.content};
-    } catch (const std::exception& error) {
-      throw Failure("ERR_TEMPLATE", error.what());
-    }
-  }
-
- private:
-  common_chat_parser_params params_;
-};
 
 // What llama.cpp finds out about a template by rendering it a few dozen times, 10 to 60 ms: once for each way
 // to ask for the answer.
@@ -227,7 +117,7 @@ common_chat_params Apply(const common_chat_templates* templates, common_chat_tem
 RenderedChat Analyse(const common_chat_templates* templates, const common_chat_templates_inputs& inputs,
                      Effort effort) {
   const common_chat_params made = Apply(templates, inputs, effort);
-  const auto grammar = std::make_shared<PegGrammar>(made);
+  const auto grammar = std::make_shared<const ReplyGrammar>(made);
   return {made.prompt,
           made.prompt,
           made.generation_prompt,
@@ -371,13 +261,14 @@ void ChatFormat::Open(Effort effort) {
     throw Failure("ERR_EFFORT", "another thread opens it");
   }
   if (parsed_) return;
+  const Extent source{source_.size()};
   if (source_.size() > kMostSourceBytes) throw Failure("ERR_TEMPLATE", "it is too long");
-  if (effort == Effort::kQuick && source_.size() > kMostQuickBytes) {
+  if (effort == Effort::kQuick && !source.IsQuick()) {
     throw Failure("ERR_EFFORT", "it is a long template");
   }
   const std::shared_ptr<const llama_model> model = model_.lock();
   if (has_model_ && !model) throw Failure("ERR_CLOSED", "The model is closed.");
-  parsed_ = Limited(effort, {source_.size(), 0}, [&] {
+  parsed_ = Limited(effort, source, [&] {
     CheckSyntax(source_);
     return std::make_unique<Parsed>(common_chat_templates_init(model.get(), source_, "<s>", "</s>"));
   });
@@ -385,9 +276,8 @@ void ChatFormat::Open(Effort effort) {
 
 RenderedChat ChatFormat::Render(const RenderRequest& request, Effort effort) {
   Open(effort);
-  const Extent given = ExtentOf(request.messages);
   // What llama.cpp does with messages costs as well, and is not counted.
-  const bool is_long = given.bytes > kMostQuickBytes || given.messages > kMostQuickMessages;
+  const bool is_long = !ExtentOf(request.messages).IsQuick();
   if (effort == Effort::kQuick && is_long) throw Failure("ERR_EFFORT", "it is a long conversation");
   try {
     const RenderRequest marked = MarkMessages(request);

@@ -1,5 +1,4 @@
-// Chat templates: messages to a prompt, and the model's output back to reasoning and answer. Everything that
-// llama.cpp's common/ is needed for, and nothing of N-API.
+// Chat templates: messages to a prompt, with what tells the parts of the answer apart. No N-API.
 #pragma once
 
 #include <memory>
@@ -9,6 +8,8 @@
 #include <vector>
 
 #include "control-texts.h"
+#include "reply-grammar.h"
+#include "template-limits.h"
 
 struct llama_model;
 
@@ -31,19 +32,6 @@ struct RenderRequest {
   Marks marks = {};
 };
 
-struct ParsedReply {
-  std::string reasoning;
-  std::string content;
-};
-
-// Splits what a model writes, as the template that made its prompt says.
-class ReplyGrammar {
- public:
-  virtual ~ReplyGrammar() = default;
-  // `partial`: more is to come, so text that may begin a tag is held back.
-  virtual ParsedReply Parse(const std::string& output, bool partial) const = 0;
-};
-
 struct RenderedChat {
   std::string prompt;
   std::string plain;  // without its marks
@@ -59,12 +47,6 @@ struct RenderedChat {
   // What ends an answer beside the model's own end tokens.
   std::vector<std::string> stops;
   std::shared_ptr<const ReplyGrammar> grammar;
-};
-
-// Templates come from strangers, and what they cost may depend on the messages.
-enum class Effort {
-  kQuick,  // some 10 ms, for the JavaScript thread
-  kWhole,  // some seconds, which whoever waits for it can interrupt (see checkpoint.h)
 };
 
 // Several threads may use one.

@@ -163,8 +163,8 @@ std::string WithoutMarks(const std::string& text, const Marks& marks) {
   left.reserve(text.size());
   size_t copied = 0;
   for (size_t at = 0; at < text.size(); at++) {
-    const auto* const mark =
-        std::find_if(std::begin(all), std::end(all), [&](const std::string& one) { return is_mark(at, one); });
+    const auto* const mark = std::find_if(std::begin(all), std::end(all),
+                                          [&](const std::string& one) { return is_mark(at, one); });
     if (mark == std::end(all)) continue;
     left.append(text, copied, at - copied);
     copied = at + mark->size();

@@ -70,11 +70,12 @@ Napi::Value TextFinder::Marked(const Napi::CallbackInfo& info) {
 
 Napi::Value TextFinder::MarkedLater(const Napi::CallbackInfo& info) {
   const auto given = std::make_shared<const Marking>(ReadMarking(info));
-  return Worker::Submit(worker_, false, info,
-                        [given, texts = texts_]() -> std::function<Napi::Value(Napi::Env)> {
-                          return [marked = texts->Marked(given->text, given->users, given->marks)](
-                                     Napi::Env env) { return Napi::String::New(env, marked); };
-                        });
+  return Worker::Submit(
+      worker_, false, info, [given, texts = texts_]() -> std::function<Napi::Value(Napi::Env)> {
+        return [marked = texts->Marked(given->text, given->users, given->marks)](Napi::Env env) {
+          return Napi::String::New(env, marked);
+        };
+      });
 }
 
 Napi::Value TextFinder::Occurring(const Napi::CallbackInfo& info) {

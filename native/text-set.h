@@ -34,8 +34,8 @@ class TextSet {
   // before.
   Node Next(Node node, char16_t unit) const;
 
-  // Of most nodes one edge leads on, of the others the rest is in a table of (node, unit) with open addressing,
-  // at most half full.
+  // Of most nodes one edge leads on, of the others the rest is in a table of (node, unit) with open
+  // addressing, at most half full.
   struct Edge {
     uint64_t key = 0;  // node, unit and 1; 0 = empty
     Node to = 0;
