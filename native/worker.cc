@@ -1,6 +1,8 @@
 #include "worker.h"
 
+#include <algorithm>
 #include <new>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -28,6 +30,10 @@ void LeaveCoresToOthers() {
 #elif defined(_WIN32)
   SetThreadPriority(GetCurrentThread(), THREAD_PRIORITY_LOWEST);
 #endif
+}
+
+std::function<Napi::Value(Napi::Env)> Failed(const char* code, const std::string& message) {
+  return [failure = Failure(code, message)](Napi::Env env) -> Napi::Value { throw ToJs(env, failure); };
 }
 
 }  // namespace
@@ -60,7 +66,9 @@ Napi::Value Worker::Submit(Napi::Env env, Napi::Object owner, Work work) {
   const Napi::Promise promise = job->deferred.Promise();
   Napi::Object handle = Napi::Object::New(env);
   handle.Set("promise", promise);
-  handle.Set("cancel", Napi::Function::New(env, [job](const Napi::CallbackInfo&) { job->stop = true; }));
+  handle.Set("cancel", Napi::Function::New(env, [this, job](const Napi::CallbackInfo&) {
+               if (!job->owner.IsEmpty()) Cancel(job);  // whoever owns the job owns this
+             }));
   environment_->Hold();
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -72,6 +80,18 @@ Napi::Value Worker::Submit(Napi::Env env, Napi::Object owner, Work work) {
   }
   Settle(job, {});
   return handle;
+}
+
+void Worker::Cancel(const std::shared_ptr<Job>& job) {
+  job->stop = true;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto waiting = std::find(queue_.begin(), queue_.end(), job);
+    if (waiting == queue_.end()) return;
+    queue_.erase(waiting);
+  }
+  job->work = nullptr;  // it may hold a long text
+  Settle(job, Failed("ERR_ABORTED", "it was interrupted"));
 }
 
 void Worker::Stop() {
@@ -102,9 +122,6 @@ void Worker::Run() {
 }
 
 std::function<Napi::Value(Napi::Env)> Worker::Compute(Job& job) const {
-  const auto failed = [](const char* code, const std::string& message) {
-    return [failure = Failure(code, message)](Napi::Env env) -> Napi::Value { throw ToJs(env, failure); };
-  };
   if (closing_) return {};
   const CheckpointScope scope(job.stop);
   try {
@@ -112,11 +129,11 @@ std::function<Napi::Value(Napi::Env)> Worker::Compute(Job& job) const {
     return job.work();
   } catch (const Failure& failure) {
     if (closing_) return {};
-    return failed(failure.code(), failure.what());
+    return Failed(failure.code(), failure.what());
   } catch (const std::bad_alloc&) {
-    return failed("ERR_MEMORY", "not enough memory");
+    return Failed("ERR_MEMORY", "not enough memory");
   } catch (const std::exception& error) {
-    return failed("ERR_DECODE", error.what());
+    return Failed("ERR_DECODE", error.what());
   }
 }
 

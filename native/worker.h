@@ -45,6 +45,8 @@ class Worker : public Stoppable {
     std::atomic<bool> stop{false};
   };
 
+  // JavaScript thread: a job that waits in line leaves it at once, one that runs is interrupted.
+  void Cancel(const std::shared_ptr<Job>& job);
   void Run();
   std::function<Napi::Value(Napi::Env)> Compute(Job& job) const;
   void Settle(std::shared_ptr<Job> job, std::function<Napi::Value(Napi::Env)> value);

@@ -190,15 +190,22 @@ describe('finding out about a template', () => {
 })
 
 describe('a render on a thread of its own', () => {
-  test('ends when it is cancelled, and the next goes on', async () => {
+  test('ends when it is cancelled, at once where it waits in line, and the next goes on', async () => {
     const template = new binding.ChatTemplate(undefined, whenAsked(ENDLESS))
-    const long = template.renderLater(asking(say('boom')))
-    const never = template.renderLater(asking(say('boom')))
-    const next = template.renderLater(asking(say('Hi')))
-    setTimeout(long.cancel, 50)
+    const ended: string[] = []
+    const ask = (name: string, content: string) => {
+      const { promise, cancel } = template.renderLater(asking(say(content)))
+      return { promise: promise.finally(() => ended.push(name)), cancel }
+    }
+    const long = ask('long', 'boom')
+    const never = ask('never', 'boom')
+    const next = ask('next', 'Hi')
     never.cancel()
-    await expect(long.promise).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+    never.cancel() // has no effect
     await expect(never.promise).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+    expect(ended).toEqual(['never'])
+    setTimeout(long.cancel, 50)
+    await expect(long.promise).rejects.toMatchObject({ code: 'ERR_ABORTED' })
     expect((await next.promise).prompt).toBe('Hi')
     long.cancel() // has no effect
   })
