@@ -13,6 +13,7 @@ import type { ChatMessage, PromptFormat } from './chat/template.ts'
 import type { Spoken } from './engine/reply.ts'
 import type { ResolvedGenerateOptions } from './generate-options.ts'
 import type { Prepare, RunRecord } from './generation-run.ts'
+import type { LocalRuns } from './local-runs.ts'
 import type { Logger } from './logger.ts'
 import type { NativeModel } from './native/types.ts'
 import type { Committed, Conversation, ConversationOptions, Turn } from './open-model.ts'
@@ -26,12 +27,7 @@ type Host = {
   readonly contextSize: number
   readonly deterministic: boolean
   readonly logger: Logger
-  run(
-    prepare: Prepare,
-    options: ResolvedGenerateOptions,
-    record: RunRecord,
-    signal: AbortSignal,
-  ): AsyncGenerator<Spoken, void, void>
+  readonly runs: LocalRuns
 }
 
 /** @internal A conversation with a model of this process. */
@@ -74,8 +70,8 @@ export class LocalConversation implements Conversation {
     signal: AbortSignal,
   ): AsyncGenerator<Spoken, void, void> {
     const history = this.#history
-    const prepare: Prepare = async () => {
-      const prompt = await history.prompt({ ...request, signal })
+    const prepare: Prepare = async (aside) => {
+      const prompt = await history.prompt({ ...request, signal }, aside)
       if (!signal.aborted) this.#prompt = prompt
       const wantsDefaults = defaultStops ?? this.#host.format.kind === 'pattern'
       return {
@@ -89,7 +85,7 @@ export class LocalConversation implements Conversation {
         reply: prompt.reply,
       }
     }
-    return this.#host.run(prepare, options, record, signal)
+    return this.#host.runs.run(prepare, options, record, signal)
   }
 
   async commit({ raw, tokens, contents }: Committed): Promise<boolean> {

@@ -1,4 +1,5 @@
 import type { ChatMessage } from './chat/template.ts'
+import type { Aside } from './engine/line.ts'
 import type { TokenLogprob } from './engine/logprobs.ts'
 import type { ReplyFormat, Spoken, Transcript } from './engine/reply.ts'
 import type { Reader } from './engine/runs.ts'
@@ -69,8 +70,8 @@ export type Prepared = {
   readonly reply?: ReplyFormat | undefined
 }
 
-/** @internal Makes the prompt, in the moment in which the generation begins. */
-export type Prepare = () => Promise<Prepared>
+/** @internal Makes the prompt, in the moment in which the generation begins. What functions of the program do for it is done `aside`. */
+export type Prepare = (aside: Aside) => Promise<Prepared>
 
 /** @internal Starts the pipe; called once, when the first piece is wanted. `signal` is the generation's own. */
 export type StartRun = (record: RunRecord, signal: AbortSignal) => AsyncGenerator<Spoken, void, void>

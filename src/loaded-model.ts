@@ -5,15 +5,11 @@ import { type ChatMessage, render, type TemplateOptions, withSystem } from './ch
 import type { ResolvedThreads } from './compute-options.ts'
 import { LocalConversation } from './conversation.ts'
 import type { Activity, Engine } from './engine/engine.ts'
-import { logprobsInto } from './engine/logprobs.ts'
-import { type ReplyFormat, type Spoken, tellApart } from './engine/reply.ts'
-import { untilStop } from './engine/stop.ts'
-import { toText } from './engine/text.ts'
-import { generateTokens } from './engine/tokens.ts'
-import { ClosedError, optionError } from './errors.ts'
+import type { Spoken } from './engine/reply.ts'
+import { ClosedError } from './errors.ts'
 import type { ResolvedGenerateOptions } from './generate-options.ts'
 import type { Prepare, RunRecord } from './generation-run.ts'
-import { tellPrompt } from './logger.ts'
+import { LocalRuns } from './local-runs.ts'
 import { lookUpEntry } from './models/catalog-entry.ts'
 import { loadDraft } from './models/draft.ts'
 import { asGguf } from './models/ggml/convert.ts'
@@ -25,15 +21,10 @@ import { candidates, type LoadedWeights, type OpenedModel, openModel } from './m
 import { withProgressBar } from './models/progress-bar.ts'
 import { type RpcServersInUse, useRpcServers } from './models/rpc-servers.ts'
 import { loadBinding } from './native/binding.ts'
-import { checkTokens, decode, encode, leastTokens, pieceReader } from './native/tokenizer.ts'
+import { checkTokens, decode, encode, leastTokens } from './native/tokenizer.ts'
 import type { NativeBinding, NativeModel } from './native/types.ts'
 import type { ConversationOptions, ModelConfig, ModelFacts, OpenModel } from './open-model.ts'
-import {
-  checkPromptLength,
-  checkPromptText,
-  type ResolvedModelOptions,
-  type ResolvedTokenizeOptions,
-} from './options.ts'
+import { checkPromptLength, type ResolvedModelOptions, type ResolvedTokenizeOptions } from './options.ts'
 import { startEngine, threadChoice } from './start-engine.ts'
 
 type Started = { readonly engine: Engine; readonly formats: PromptFormats }
@@ -43,8 +34,7 @@ export class LoadedModel implements OpenModel {
   readonly #binding: NativeBinding
   readonly #model: OpenedModel<Started>
   readonly #options: ResolvedModelOptions
-  readonly #endTokens: ReadonlySet<number>
-  readonly #bytesOf: (token: number) => Uint8Array
+  readonly #runs: LocalRuns
   readonly #servers: RpcServersInUse
   readonly #closing: AbortController
   #identity: Promise<Identity> | undefined
@@ -61,8 +51,7 @@ export class LoadedModel implements OpenModel {
     this.#options = options
     this.#servers = servers
     this.#closing = closing
-    this.#endTokens = new Set(model.native.info.endTokens)
-    this.#bytesOf = pieceReader(model.native)
+    this.#runs = new LocalRuns(binding, model.native, model.started.engine, options)
   }
 
   /** The model at `location`, and beside it the one that guesses for it. */
@@ -203,8 +192,7 @@ export class LoadedModel implements OpenModel {
   async conversation(options: ConversationOptions): Promise<LocalConversation> {
     const { nCtx: contextSize, deterministic, logger } = this.#options
     const format = await this.#model.started.formats.get(options.template)
-    const run = this.#run.bind(this)
-    const own = { native: this.#native, keeper: this.#keeper, format, run }
+    const own = { native: this.#native, keeper: this.#keeper, format, runs: this.#runs }
     return LocalConversation.open({ ...own, contextSize, deterministic, logger }, options)
   }
 
@@ -220,7 +208,7 @@ export class LoadedModel implements OpenModel {
       const text = typeof prompt === 'string' ? prompt : await decode(this.#native, prompt)
       return { tokens, text, stop: options.stop }
     }
-    return this.#run(prepare, options, record, signal)
+    return this.#runs.run(prepare, options, record, signal)
   }
 
   async #tokensOf(prompt: string | readonly number[], signal: AbortSignal) {
@@ -237,82 +225,6 @@ export class LoadedModel implements OpenModel {
     return this.#model.native
   }
 
-  // Makes the prompt, evaluates it, and yields what the model answers.
-  async *#run(
-    prepare: Prepare,
-    options: ResolvedGenerateOptions,
-    record: RunRecord,
-    signal: AbortSignal,
-  ): AsyncGenerator<Spoken, void, void> {
-    const { native } = this.#model
-    const prompt = await prepare()
-    signal.throwIfAborted()
-    record.promptTokens = prompt.tokens.length
-    record.dropped = prompt.dropped ?? []
-    if (prompt.full) return
-    checkPromptText(prompt.tokens.length)
-    record.onPrompt?.()
-    checkBias(native, options)
-    const sequence = this.#model.started.engine.sequence({
-      moved: prompt.moved ?? false,
-      conversation: prompt.conversation,
-      looksUp: options.promptLookup,
-      drafts: options.draft,
-    })
-    const step = {
-      sampler: new this.#binding.Sampler(native.info.vocabSize, options.sampling),
-      batchSize: options.nBatch,
-      logprobs:
-        options.logprobs === undefined ? undefined : logprobsInto(record.logprobs, options.logprobs, native),
-      reader: record.reader,
-      signal,
-    }
-    const limits = {
-      maxTokens: options.maxTokens,
-      contextSize: this.#options.nCtx,
-      endTokens: this.#endTokens,
-    }
-    record.refresh = () => {
-      record.cachedTokens = sequence.cachedTokens ?? 0
-      record.queueMs = sequence.queueMs
-      record.guessed = { proposedTokens: sequence.proposed, acceptedTokens: sequence.accepted }
-    }
-    let told = false
-    const tell = () => {
-      record.refresh()
-      if (told) return
-      told = true
-      const { promptTokens, cachedTokens } = record
-      tellPrompt(this.#options.logger, { prompt: prompt.text, promptTokens, cachedTokens })
-    }
-    try {
-      const tokens = generateTokens(sequence, prompt.tokens, step, limits, record.outcome)
-      const pieces = toText(tokens, this.#reader(prompt.reply, record))
-      const released = untilStop(pieces, prompt.stop, record.outcome)
-      for await (const spoken of tellApart(released, prompt.reply, record.transcript, record.outcome)) {
-        tell()
-        yield spoken
-      }
-    } finally {
-      tell()
-      sequence.release()
-    }
-  }
-
-  /** The bytes of a token's text, counted; those of control tokens only where the parser of the answer needs them. */
-  #reader(reply: ReplyFormat | undefined, record: RunRecord): (token: number) => Uint8Array {
-    const shown = new Map<number, Uint8Array>()
-    for (const text of reply?.preservedTexts ?? []) {
-      const [token, ...more] = this.#native.tokenize(text, false, true)
-      if (token !== undefined && more.length === 0) shown.set(token, Buffer.from(text))
-    }
-    return (token) => {
-      const bytes = shown.get(token) ?? this.#bytesOf(token)
-      record.tokenBytes += bytes.length
-      return bytes
-    }
-  }
-
   /** Interrupts what is under way, waits for it, and frees everything. */
   async close(): Promise<void> {
     this.#closing.abort(new ClosedError('The model'))
@@ -320,12 +232,6 @@ export class LoadedModel implements OpenModel {
     this.#model.native.close()
     this.#servers.release()
   }
-}
-
-function checkBias({ info }: NativeModel, { sampling }: ResolvedGenerateOptions): void {
-  const unknown = sampling.biasedTokens.find((token) => token >= info.vocabSize)
-  if (unknown !== undefined)
-    throw optionError('logitBias', `token ids of this model, 0 to ${info.vocabSize - 1}`, unknown)
 }
 
 function formatsOf(

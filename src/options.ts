@@ -58,7 +58,8 @@ export type ModelOptions = ComputeOptions &
      */
     readonly parallel?: number | undefined
     /**
-     * Generations that may wait in line, an integer, 0 or more, or `Infinity`; one more rejects with `ERR_QUEUE_FULL`.
+     * Generations that may wait in line, prompts being made included: an integer, 0 or more, or `Infinity`. One more rejects
+     * with `ERR_QUEUE_FULL`.
      * @default Infinity
      */
     readonly maxQueue?: number | undefined

@@ -1,3 +1,4 @@
+import type { Aside } from '../engine/line.ts'
 import type { ReplyFormat } from '../engine/reply.ts'
 import { ContextOverflowError } from '../errors.ts'
 import { encodePrompt, leastTokens } from '../native/tokenizer.ts'
@@ -116,8 +117,8 @@ export class History {
   }
 
   /** @throws {ContextOverflowError} when it does not fit and nothing (more) may be left out */
-  async prompt(request: Request): Promise<Prompt> {
-    const prompt = await this.#fit(request)
+  async prompt(request: Request, aside: Aside): Promise<Prompt> {
+    const prompt = await this.#fit(request, aside)
     const { length, isEstimated } = prompt
     if (length <= this.#most || prompt.full) return prompt
     throw new ContextOverflowError(length, this.#shape.contextSize, this.#most, isEstimated)
@@ -153,7 +154,7 @@ export class History {
     return this.#shape.contextSize - this.#shape.reserved
   }
 
-  async #fit(request: Request): Promise<Prompt> {
+  async #fit(request: Request, aside: Aside): Promise<Prompt> {
     const { overflow } = this.#shape
     if (overflow === 'drop-oldest') return this.#dropOldest(request)
     const whole = await this.#render(request, [], overflow === 'stop')
@@ -166,7 +167,8 @@ export class History {
       // A message that does not even fit alone is no matter of a long conversation.
       return alone.length <= this.#most ? { ...whole, full: true } : alone
     }
-    const kept = checkKept(await overflow(messages.map((message) => ({ ...message }))))
+    const copies = messages.map((message) => ({ ...message }))
+    const kept = checkKept(await aside(() => overflow(copies)))
     return this.#render({ ...request, messages: kept }, leftOut(messages, kept))
   }
 

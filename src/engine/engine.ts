@@ -6,6 +6,7 @@ import { canRun, demandOf, waitingFor } from './demand.ts'
 import type { Drafter } from './draft.ts'
 import { type Ask, type Drawn, gather, note, type Work } from './gather.ts'
 import { type Guess, Guesses } from './guesses.ts'
+import { Line } from './line.ts'
 import { measure } from './measure.ts'
 import { Pace } from './pace.ts'
 import { Placement } from './placement.ts'
@@ -22,7 +23,7 @@ const GROWTH = 4
 export type Activity = {
   /** Generations that have a place among those that are computed side by side. */
   readonly running: number
-  /** Generations that wait in line. */
+  /** Generations that wait in line, and those whose prompts are being made. */
   readonly queued: number
 }
 
@@ -44,9 +45,7 @@ export class Engine {
   /** Wrong guesses can be taken back. */
   readonly #canGuess: boolean
   #mostSlots: number
-  #asks: Ask[] = []
-  /** Who asks. */
-  readonly #asking = new Set<Sequence>()
+  readonly #line: Line
   #stepping: readonly Work[] = []
   #running = false
   #growing = Promise.resolve()
@@ -69,6 +68,7 @@ export class Engine {
     this.#threads = new ThreadCounts(shape, shape.logger)
     this.#guesses = new Guesses(drafter, () => this.#threads.crowdedOut())
     this.#slots = new Slots(context.info.sequences)
+    this.#line = new Line(this.#slots)
     const rollsBack = !native.info.isRecurrent && !native.info.isHybrid
     this.#canGuess = rollsBack && !shape.deterministic
     this.#placement = new Placement(context, this.#slots, new StateCache(shape.cacheMemory), {
@@ -97,16 +97,25 @@ export class Engine {
     return this.#mostSlots
   }
 
-  /** A new, empty sequence. It takes no slot before its first step. */
+  /**
+   * A new, empty sequence. It takes no slot before its first step, but counts from now on as one that waits for a slot,
+   * until it is released: its prompt may be yet to be made.
+   * @throws {QueueFullError} `ERR_QUEUE_FULL` when no more may wait
+   */
   sequence(options: SequenceOptions): Sequence {
+    if (this.#closed) throw new ClosedError('The model')
+    const free = this.#mostSlots - this.#slots.all.length + this.#slots.free(this.#line.isAsking)
+    if (this.#line.waiting >= free + this.#shape.maxQueue) throw new QueueFullError(this.#shape.maxQueue)
     const looksUp = options.looksUp && this.#canGuess
     const drafts = options.drafts && this.#canGuess && this.#drafter !== undefined
-    return new Sequence(this, { ...options, looksUp, drafts })
+    const sequence = new Sequence(this, { looksUp, drafts })
+    this.#line.expect(sequence)
+    return sequence
   }
 
   get activity(): Activity {
     const running = this.#slots.all.filter((slot) => slot.owner).length
-    return { running, queued: waitingFor(this.#slots, this.#asks).length }
+    return { running, queued: this.#line.waiting }
   }
 
   /** See `Placement`. Other conversations' aborts are no matter to it. */
@@ -134,7 +143,7 @@ export class Engine {
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#idleTimer)
-    this.#rejectAll(new ClosedError('The model'))
+    this.#line.rejectAll(new ClosedError('The model'))
     await this.#growing
     await Promise.all([this.#context.close(), this.#drafter?.close()])
     this.#placement.clear()
@@ -144,12 +153,10 @@ export class Engine {
   ask(sequence: Sequence, options: StepOptions): Promise<Drawn> {
     if (this.#closed) return Promise.reject(new ClosedError('The model'))
     if (options.signal?.aborted) return Promise.reject(options.signal.reason)
-    if (this.#isFull(sequence)) return Promise.reject(new QueueFullError(this.#shape.maxQueue))
     return new Promise((resolve, reject) => {
       const ask: Ask = { ...options, sequence, resolve, reject, onAbort: () => this.#abort(ask) }
       options.signal?.addEventListener('abort', ask.onAbort, { once: true })
-      this.#asks.push(ask)
-      this.#asking.add(sequence)
+      this.#line.add(ask)
       if (this.#isUnasked) this.#context.abort() // it may still be warming up
       this.#isUnasked = false
       // Who can run beside another does not wait for what is guessed for that one.
@@ -159,60 +166,46 @@ export class Engine {
     })
   }
 
+  /** @internal See `Line`. */
+  aside<T>(sequence: Sequence, work: () => T | Promise<T>): Promise<T> {
+    return this.#line.aside(sequence, work)
+  }
+
   /** @internal The sequence is done: its slot is free, its tokens stay cached. */
   release(sequence: Sequence): void {
+    this.#line.leave(sequence)
     const slot = this.#slots.of(sequence)
     if (slot) slot.owner = undefined
     this.#wake()
   }
 
-  // Only who never had a slot is turned away.
-  #isFull(sequence: Sequence): boolean {
-    if (sequence.cachedTokens !== undefined || this.#slots.of(sequence)) return false
-    const free = this.#mostSlots - this.#slots.all.length + this.#slots.free(this.#isWaiting)
-    return waitingFor(this.#slots, this.#asks).length >= free + this.#shape.maxQueue
-  }
-
   #demand(): ReturnType<typeof demandOf> {
-    return demandOf(this.#asks, {
+    return demandOf(this.#line.asks, {
       slots: this.#slots,
       placement: this.#placement,
-      isWaiting: this.#isWaiting,
+      isWaiting: this.#line.isAsking,
       canGrow: this.#slots.all.length < this.#mostSlots,
     })
   }
 
-  #isWaiting = (sequence: Sequence) => this.#asking.has(sequence)
-
   // Guesses are for one that runs alone.
   #isAlone(): boolean {
-    return canRun(this.#asks, this.#slots, this.#isWaiting, this.#mostSlots) === 1
+    return canRun(this.#line.asks, this.#slots, this.#line.isAsking, this.#mostSlots) === 1
   }
 
   #abort(ask: Ask): void {
-    this.#settle(ask, () => ask.reject(ask.signal?.reason))
+    this.#line.settle(ask, () => ask.reject(ask.signal?.reason))
     this.#drafter?.abort()
-    const stillWanted = this.#stepping.some((work) => this.#asks.includes(work.ask))
+    const stillWanted = this.#stepping.some((work) => this.#line.has(work.ask))
     if (this.#stepping.length > 0 && !stillWanted) this.#context.abort()
-  }
-
-  #settle(ask: Ask, answer: () => void): void {
-    ask.signal?.removeEventListener('abort', ask.onAbort)
-    this.#asks = this.#asks.filter((other) => other !== ask)
-    this.#asking.delete(ask.sequence)
-    answer()
-  }
-
-  #rejectAll(reason: unknown): void {
-    for (const ask of [...this.#asks]) this.#settle(ask, () => ask.reject(reason))
   }
 
   // Sequences that were answered by the last step ask again within this turn of the event loop. When all that
   // hold a slot have done so there is nothing to wait for.
   #wake(): void {
-    if (this.#running || this.#asks.length === 0) return
+    if (this.#running || this.#line.asks.length === 0) return
     this.#running = true
-    const everyoneAsked = this.#slots.all.every((slot) => !slot.owner || this.#isWaiting(slot.owner))
+    const everyoneAsked = this.#slots.all.every((slot) => !slot.owner || this.#line.isAsking(slot.owner))
     if (everyoneAsked) queueMicrotask(() => this.#run())
     else setImmediate(() => this.#run())
   }
@@ -238,8 +231,8 @@ export class Engine {
   #gather(guess: Guess | undefined): Work[] {
     const { served } = this.#demand()
     this.#placement.beginStep()
-    return gather(this.#asks, {
-      slotOf: (sequence) => this.#slots.of(sequence) ?? this.#placement.attach(sequence, this.#isWaiting),
+    return gather(this.#line.asks, {
+      slotOf: (sequence) => this.#slots.of(sequence) ?? this.#placement.attach(sequence, this.#line.isAsking),
       pending: this.#pending,
       room: this.#context.info.batchSize,
       beside: this.#pace.beside,
@@ -255,7 +248,7 @@ export class Engine {
   // What may come next, where one stream runs alone, whoever else waits in line for its place.
   async #guess(): Promise<Guess | undefined> {
     if (!this.#canGuess || !this.#isAlone()) return undefined
-    const ask = this.#asks.find(({ sequence }) => this.#slots.of(sequence))
+    const ask = this.#line.asks.find(({ sequence }) => this.#slots.of(sequence))
     if (!ask || this.#pending(ask.sequence) !== 1) return undefined
     const most = Math.min((ask.most ?? 1) - 1, this.#shape.contextSize - ask.sequence.tokens.length)
     return most < 1 ? undefined : this.#guesses.make(ask, most)
@@ -263,8 +256,8 @@ export class Engine {
 
   // All slots belong to sequences that do not ask: look again when one of them counts as idle.
   #wakeWhenIdle(): void {
-    if (this.#asks.length === 0 || this.#closed) return
-    const wait = this.#slots.untilIdle(this.#isWaiting)
+    if (this.#line.asks.length === 0 || this.#closed) return
+    const wait = this.#slots.untilIdle(this.#line.isAsking)
     if (wait !== undefined) this.#idleTimer = setTimeout(() => this.#wake(), wait)
   }
 
@@ -309,10 +302,10 @@ export class Engine {
       const { preparations } = this.#placement
       const failed = preparations.isEmpty ? [] : await preparations.failed()
       if (failed.length > 0) return await this.#placement.forget(failed)
-      if (!work.some(({ ask }) => this.#asks.includes(ask))) return // all of them have gone meanwhile
-      const waiting = waitingFor(this.#slots, this.#asks).length
+      if (!work.some(({ ask }) => this.#line.has(ask))) return // all of them have gone meanwhile
+      const waiting = waitingFor(this.#slots, this.#line.asks).length
       const run =
-        this.#canGuess && !guess ? runOf(work, this.#asks, waiting, this.#shape.contextSize) : undefined
+        this.#canGuess && !guess ? runOf(work, this.#line.asks, waiting, this.#shape.contextSize) : undefined
       results = await this.#context.eval(entries, run)
       this.#placement.evaluated()
     } finally {
@@ -324,7 +317,7 @@ export class Engine {
       note(done, drawn)
       const { ask, last } = done
       const answer = { tokens: Array.from(drawn), logprobs: results[i]?.logprobs }
-      if (last && drawn.length > 0 && this.#asks.includes(ask)) this.#settle(ask, () => ask.resolve(answer))
+      if (last && drawn.length > 0 && this.#line.has(ask)) this.#line.settle(ask, () => ask.resolve(answer))
     })
   }
 
@@ -333,12 +326,12 @@ export class Engine {
   async #fail(work: readonly Work[], error: unknown): Promise<void> {
     const code = nativeCode(error)
     if (code === 'ERR_CROWDED') this.#threads.crowdedOut()
-    if (work.length === 0) return this.#rejectAll(translateFailure(error, 'The model'))
+    if (work.length === 0) return this.#line.rejectAll(translateFailure(error, 'The model'))
     const again = code === 'ERR_ABORTED' || code === 'ERR_CROWDED' || code === 'ERR_CANNOT_ROLL_BACK'
     for (const { ask, slot } of work) {
       await this.#placement.resync(slot)
-      if (!again && this.#asks.includes(ask)) {
-        this.#settle(ask, () => ask.reject(translateFailure(error, 'The model')))
+      if (!again && this.#line.has(ask)) {
+        this.#line.settle(ask, () => ask.reject(translateFailure(error, 'The model')))
       }
     }
   }

@@ -22,17 +22,14 @@ export type StepOptions = {
 /** @internal Who evaluates it: the engine. */
 type Asked = {
   ask(sequence: Sequence, options: StepOptions): Promise<Drawn>
+  aside<T>(sequence: Sequence, work: () => T | Promise<T>): Promise<T>
   release(sequence: Sequence): void
 }
 
+/** Sequences made so far, of all engines. */
+let made = 0
+
 export type SequenceOptions = {
-  /**
-   * Tokens of the prompt stood further back before, behind others that are left out now: their keys may be moved in the
-   * cache instead of evaluated again.
-   */
-  readonly moved: boolean
-  /** What it belongs to: the cache of one conversation is no loss to the same. */
-  readonly conversation?: object | undefined
   /** What comes next is guessed from what was there before, and several tokens are verified in one step. */
   readonly looksUp: boolean
   /** The same, guessed by the draft model where there is one. */
@@ -49,8 +46,15 @@ export class Sequence {
   promptLength = 0
   /** Tokens of its prompt evaluated per step. */
   batchSize = 0
-  readonly moved: boolean
-  readonly conversation: object
+  /**
+   * Tokens of the prompt stood further back before, behind others that are left out now: their keys may be moved in the
+   * cache instead of evaluated again.
+   */
+  moved = false
+  /** What it belongs to: the cache of one conversation is no loss to the same. */
+  conversation: object = this
+  /** Those that came later have higher ones. */
+  readonly number = made++
   /** Tokens that were guessed, and those of them that the model would have drawn itself. */
   proposed = 0
   accepted = 0
@@ -62,10 +66,8 @@ export class Sequence {
   readonly drafts: boolean
   readonly #lookup: Lookup | undefined
 
-  constructor(engine: Asked, { moved, conversation, looksUp, drafts }: SequenceOptions) {
+  constructor(engine: Asked, { looksUp, drafts }: SequenceOptions) {
     this.#engine = engine
-    this.moved = moved
-    this.conversation = conversation ?? this
     this.drafts = drafts
     this.#lookup = looksUp ? new Lookup() : undefined
   }
@@ -92,6 +94,11 @@ export class Sequence {
     this.batchSize = options.batchSize
     this.#askedAt ??= performance.now()
     return this.#engine.ask(this, options)
+  }
+
+  /** Does what a function of the program does for its prompt; see `Line`. */
+  aside<T>(work: () => T | Promise<T>): Promise<T> {
+    return this.#engine.aside(this, work)
   }
 
   /** It has a slot. */

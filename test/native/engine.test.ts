@@ -68,7 +68,7 @@ describe('many sequences', () => {
     const engine = await open(native, { parallel: 4, reserved: 4 })
     const giving = new AbortController()
     const start = tokens(1, 200)
-    const first = engine.sequence({ moved: false, looksUp: false, drafts: false })
+    const first = engine.sequence({ looksUp: false, drafts: false })
     const sampler = new binding.Sampler(native.info.vocabSize, GREEDY)
     const given = first.next(start, { sampler, batchSize: 8, signal: giving.signal })
     const prompts = [1, 2].map((i) => [...start, ...tokens(20 + i, 10)])
@@ -241,10 +241,40 @@ describe('the queue', () => {
     await run(engine, native, tokens(5, 20), 5)
   })
 
+  test('serves who came first, however long its prompt takes to be made', async () => {
+    const native = await openTiny('llama')
+    const engine = await open(native, { parallel: 1, maxQueue: 3 })
+    const sampler = new binding.Sampler(native.info.vocabSize, GREEDY)
+    const order: string[] = []
+    let first: Promise<void> | undefined
+    const running = run(engine, native, tokens(1, 20), 2, {
+      onToken() {
+        first ??= made() // while it runs and two others wait
+      },
+    })
+    const slow = engine.sequence({ looksUp: false, drafts: false })
+    const made = async () => {
+      const drawn = slow.next(tokens(5, 20), { sampler, batchSize: 512, signal: undefined })
+      expect(engine.activity).toEqual({ running: 1, queued: 3 })
+      await drawn
+      order.push('first')
+      slow.release()
+    }
+    const ask = (name: string, seed: number) =>
+      run(engine, native, tokens(seed, 20), 1, { onToken: () => order.push(name) })
+    const others = [ask('second', 2), ask('third', 3)]
+    expect(engine.activity).toEqual({ running: 0, queued: 4 })
+    await expect(ask('fourth', 4)).rejects.toMatchObject({ code: 'ERR_QUEUE_FULL' })
+    await Promise.all([running, ...others])
+    await first
+    expect(order).toEqual(['first', 'second', 'third'])
+    expect(engine.activity).toEqual({ running: 0, queued: 0 })
+  })
+
   test('does not count a reader that went away', async () => {
     const native = await openTiny('llama')
     const engine = await open(native, { parallel: 1, maxQueue: 0 })
-    const idle = engine.sequence({ moved: false, looksUp: false, drafts: false })
+    const idle = engine.sequence({ looksUp: false, drafts: false })
     const sampler = new binding.Sampler(native.info.vocabSize, GREEDY)
     await idle.next(tokens(1, 20), { sampler, batchSize: 512, signal: undefined })
     const attempt = () => run(engine, native, tokens(2, 20), 2).then(({ drawn }) => drawn.length)

@@ -76,12 +76,9 @@ describe('control tokens written by a user', () => {
         { role: 'assistant', content: `well ${content} then` },
         { role: 'user', content },
       ]
-      const { record, text } = await history.prompt({
-        messages,
-        begun: { content: '', reasoning: '' },
-        enableThinking: true,
-        maxTokens: 0,
-      })
+      const begun = { content: '', reasoning: '' }
+      const request = { messages, begun, enableThinking: true, maxTokens: 0 }
+      const { record, text } = await history.prompt(request, async (work) => work())
       expect(text).toContain(`please ${content} now`)
       return record.tokens.filter((token) => control.has(token)).length
     }

@@ -61,7 +61,9 @@ export async function run(
   count: number,
   { signal, onToken, looksUp = false, moved = false, conversation, batchSize = 512 }: RunOptions = {},
 ): Promise<Run> {
-  const sequence = engine.sequence({ moved, conversation, looksUp, drafts: true })
+  const sequence = engine.sequence({ looksUp, drafts: true })
+  sequence.moved = moved
+  if (conversation) sequence.conversation = conversation
   const sampler = new binding.Sampler(native.info.vocabSize, GREEDY)
   const drawn: number[] = []
   try {

@@ -8,7 +8,7 @@ const src = join(import.meta.dirname, '..', '..', 'src')
 const FLOORS = [
   /^(aborts|errors|logger|queue|checks|cache-folder|json-shape|regular-file|whole-file|options|compute-options|distribution-options|generate-options|printable|version)\.ts$/,
   /^(native|models|engine|chat)\//,
-  /^isolated\/|^(gpt4all|open-model|conversation|generation|generation-result|generation-run|chat-session|loaded-model|start-engine|model-files|model-files-options|embed4all)\.ts$/,
+  /^isolated\/|^(gpt4all|open-model|conversation|generation|generation-result|generation-run|chat-session|loaded-model|local-runs|start-engine|model-files|model-files-options|embed4all)\.ts$/,
   /^index\.ts$/,
   /^(server|cli|compat)\//,
 ]
