@@ -199,7 +199,7 @@ export class ChatSession {
       if (made && commit) commit(made).then(leave, leave)
       else leave()
     }
-    const conversation = await this.#use()
+    const conversation = await this.#use(signal)
     const before = this.#messages
     const asked = ask(this.#withSystem(before, conversation))
     const goesOn = asked.begun.raw !== undefined && this.#lastAnswer
@@ -265,19 +265,20 @@ export class ChatSession {
     }
   }
 
-  #use(): Promise<Conversation> {
-    this.#opening ??= this.#open()
+  #use(asking?: AbortSignal): Promise<Conversation> {
+    this.#opening ??= this.#open(asking)
     this.#opening.catch(() => {
       this.#opening = undefined // the next one tries again
     })
     return this.#opening
   }
 
-  async #open(): Promise<Conversation> {
+  async #open(asking: AbortSignal | undefined): Promise<Conversation> {
     const { template, overflow, reasoning } = this.#options
     const restored = this.#restored
     const model = await this.#host.open()
-    const conversation = await model.conversation({ template, overflow, reasoning, restore: restored })
+    const options = { template, overflow, reasoning, restore: restored }
+    const conversation = await model.conversation(options, asking)
     if (restored && conversation.isRestored) {
       const { lastAnswer, messages } = restored.chat
       if (lastAnswer && messages === this.#messages) this.#lastAnswer = { ...lastAnswer, messages }

@@ -189,11 +189,17 @@ export class LoadedModel implements OpenModel {
     return (await render(format, withSystem(messages, format), options, this.#closing.signal)).text
   }
 
-  async conversation(options: ConversationOptions): Promise<LocalConversation> {
+  async conversation(
+    options: ConversationOptions,
+    asking: AbortSignal | undefined,
+  ): Promise<LocalConversation> {
     const { nCtx: contextSize, deterministic, logger } = this.#options
-    const format = await this.#model.started.formats.get(options.template)
-    const own = { native: this.#native, keeper: this.#keeper, format, runs: this.#runs }
-    return LocalConversation.open({ ...own, contextSize, deterministic, logger }, options)
+    const open = async () => {
+      const format = await this.#model.started.formats.get(options.template)
+      const own = { native: this.#native, keeper: this.#keeper, format, runs: this.#runs }
+      return LocalConversation.open({ ...own, contextSize, deterministic, logger }, options)
+    }
+    return asking && !asking.aborted ? this.#runs.inLine(asking, open) : open()
   }
 
   generate(

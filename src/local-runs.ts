@@ -1,6 +1,7 @@
 import type { Engine } from './engine/engine.ts'
 import { logprobsInto } from './engine/logprobs.ts'
 import { type ReplyFormat, type Spoken, tellApart } from './engine/reply.ts'
+import type { Sequence, SequenceOptions } from './engine/sequence.ts'
 import { untilStop } from './engine/stop.ts'
 import { toText } from './engine/text.ts'
 import { generateTokens } from './engine/tokens.ts'
@@ -46,9 +47,7 @@ export class LocalRuns {
     signal: AbortSignal,
   ): AsyncGenerator<Spoken, void, void> {
     signal.throwIfAborted()
-    const sequence = this.#engine.sequence({ looksUp: options.promptLookup, drafts: options.draft })
-    // Whoever is told of an abort finds the place free.
-    signal.addEventListener('abort', () => sequence.release(), { once: true })
+    const sequence = this.#enter(signal, { looksUp: options.promptLookup, drafts: options.draft })
     let tell = () => {}
     try {
       const prompt = await prepare((work) => sequence.aside(work))
@@ -100,6 +99,26 @@ export class LocalRuns {
       tell()
       sequence.release()
     }
+  }
+
+  /**
+   * Does what is to be done before a generation can make its prompt; that counts as one that waits meanwhile.
+   * @throws {QueueFullError} `ERR_QUEUE_FULL`
+   */
+  async inLine<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const sequence = this.#enter(signal, { looksUp: false, drafts: false })
+    try {
+      return await work()
+    } finally {
+      sequence.release()
+    }
+  }
+
+  // Whoever is told of an abort finds the place free.
+  #enter(signal: AbortSignal, options: SequenceOptions): Sequence {
+    const sequence = this.#engine.sequence(options)
+    signal.addEventListener('abort', () => sequence.release(), { once: true })
+    return sequence
   }
 
   /** The bytes of a token's text, counted; those of control tokens only where the parser of the answer needs them. */

@@ -66,8 +66,12 @@ export interface OpenModel {
     record: RunRecord,
     signal: AbortSignal,
   ): AsyncGenerator<Spoken, void, void>
-  /** @throws {TemplateError} `ERR_TEMPLATE` when its template cannot be used */
-  conversation(options: ConversationOptions): Promise<Conversation>
+  /**
+   * Reads its template, and the file that it goes on with. `asking` is the signal of the generation that waits for it, which
+   * takes a place in line meanwhile; without one nobody generates.
+   * @throws {TemplateError} `ERR_TEMPLATE` when its template cannot be used
+   */
+  conversation(options: ConversationOptions, asking: AbortSignal | undefined): Promise<Conversation>
   /** Takes effect with the next step. */
   setThreads(threads: ResolvedThreads): void
   /** Interrupts what is under way, waits for it, and frees everything. */

@@ -23,9 +23,11 @@ export class Host {
   readonly #opening = new Map<number, AbortController>()
   readonly #models = new Map<number, LoadedModel>()
   readonly #conversations = new Map<number, LocalConversation>()
+  /** Generations that wait until their conversation is open. */
+  readonly #asking = new Map<number, AbortController>()
   readonly #runs = new Map<number, HostRun>()
   readonly #toldOfModels = new Map<number, string>()
-  /** A generation has begun, has its first token, or is over: others may compute or wait now. */
+  /** A generation has come, has its first token, or is over: others may compute or wait now. */
   #areModelsOther = false
   #unhear: (() => void) | undefined
 
@@ -76,15 +78,26 @@ export class Host {
     countTextTokens: (model, text) => this.#model(model).countTokens(text),
     renderPrompt: (model, messages, template, enableThinking) =>
       this.#model(model).renderPrompt(messages, template, enableThinking),
-    openConversation: async (model, conversation, { overflow, ...options }) => {
+    openConversation: async (model, conversation, { overflow, ...options }, isAsked) => {
       const ask = () => this.#program().overflow(conversation)
-      const made = await this.#model(model).conversation({
-        ...options,
-        overflow: overflow === 'ask' ? ask : overflow,
-      })
-      this.#conversations.set(conversation, made)
-      const { systemPrompt, isRestored } = made
-      return { systemPrompt, isRestored }
+      const resolved = { ...options, overflow: overflow === 'ask' ? ask : overflow }
+      const asking = isAsked ? new AbortController() : undefined
+      if (asking) this.#asking.set(conversation, asking)
+      try {
+        const opening = this.#model(model).conversation(resolved, asking?.signal)
+        this.#noteChange()
+        const made = await opening
+        this.#conversations.set(conversation, made)
+        const { systemPrompt, isRestored } = made
+        return { systemPrompt, isRestored }
+      } finally {
+        this.#asking.delete(conversation)
+        this.#noteChange()
+      }
+    },
+    leaveOpening: (conversation) => {
+      this.#asking.get(conversation)?.abort(new Error('left'))
+      this.#noteChange()
     },
     closeConversation: (conversation) => void this.#conversations.delete(conversation),
     countTokens: (conversation, messages, enableThinking) =>

@@ -48,8 +48,12 @@ export class RemoteConversation implements Conversation {
     abandoned.register(this, known, this)
   }
 
-  static async open(model: RemoteModel, options: ConversationOptions): Promise<RemoteConversation> {
-    const { known, told } = await make(model, options)
+  static async open(
+    model: RemoteModel,
+    options: ConversationOptions,
+    asking: AbortSignal | undefined,
+  ): Promise<RemoteConversation> {
+    const { known, told } = await make(model, options, asking)
     return new RemoteConversation(model, { ...options, restore: undefined }, known, told)
   }
 
@@ -136,7 +140,7 @@ export class RemoteConversation implements Conversation {
   }
 
   async #remake(): Promise<Known> {
-    const { known } = await make(this.#model, this.#options)
+    const { known } = await make(this.#model, this.#options, undefined)
     abandoned.unregister(this)
     if (this.#isClosed) forget(known)
     else abandoned.register(this, known, this)
@@ -145,13 +149,21 @@ export class RemoteConversation implements Conversation {
   }
 }
 
-async function make(model: RemoteModel, options: ConversationOptions) {
+async function make(model: RemoteModel, options: ConversationOptions, asking: AbortSignal | undefined) {
   const { process, id: modelId } = await model.use()
   const id = process.newId()
   const { overflow } = options
   const wire = { ...options, overflow: typeof overflow === 'function' ? ('ask' as const) : overflow }
-  const told = await process.ask('opening a conversation', (host) => host.openConversation(modelId, id, wire))
-  return { known: { process, id }, told }
+  const leave = () => process.say((host) => host.leaveOpening.asEvent(id))
+  asking?.addEventListener('abort', leave, { once: true })
+  try {
+    const told = await process.ask('opening a conversation', (host) =>
+      host.openConversation(modelId, id, wire, asking?.aborted === false),
+    )
+    return { known: { process, id }, told }
+  } finally {
+    asking?.removeEventListener('abort', leave)
+  }
 }
 
 function forget({ process, id }: Known): void {

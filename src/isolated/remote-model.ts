@@ -152,8 +152,8 @@ export class RemoteModel implements OpenModel {
     yield* runIn(process, { model: id, prompt }, options, record, signal)
   }
 
-  conversation(options: ConversationOptions): Promise<RemoteConversation> {
-    return RemoteConversation.open(this, options)
+  conversation(options: ConversationOptions, asking: AbortSignal | undefined): Promise<RemoteConversation> {
+    return RemoteConversation.open(this, options, asking)
   }
 
   setThreads({ nThreads, nThreadsBatch, fixedThreads }: ResolvedThreads): void {

@@ -95,7 +95,11 @@ export type HostFunctions = {
     model: number,
     conversation: number,
     options: WireConversationOptions,
+    /** A generation waits for it. */
+    isAsked: boolean,
   ): Promise<{ systemPrompt: string | undefined; isRestored: boolean }>
+  /** The generation that waits for it has been given up; others may want the conversation. */
+  leaveOpening(conversation: number): void
   closeConversation(conversation: number): void
   countTokens(
     conversation: number,

@@ -9,8 +9,8 @@ const chatTemplate = `{% if 'boom' in messages[-1].content %}${BOOM}{% endif %}{
 const BRIEF = { ...GREEDY, maxTokens: 2 }
 const IDLE = { running: 0, queued: 0 }
 
-const ask = (model: GPT4All, content: string, signal?: AbortSignal) =>
-  model.chatSession({ chatTemplate }).generate(content, { ...BRIEF, signal })
+const ask = (model: GPT4All, content: string, template = chatTemplate, signal?: AbortSignal) =>
+  model.chatSession({ chatTemplate: template }).generate(content, { ...BRIEF, signal })
 
 const outcome = (generation: PromiseLike<string>) =>
   generation.then(
@@ -32,9 +32,12 @@ describe.each([
     return model
   }
 
-  test('count: who comes too late is refused before its own is made, until one has failed', async () => {
+  test.each([
+    ['made', chatTemplate],
+    ['made, also while the template is read', BOOM],
+  ])('count: who comes too late is refused before its own is %s', async (_, template) => {
     const model = await openOne(1)
-    const outcomes = Array.from({ length: 20 }, () => outcome(ask(model, 'boom')))
+    const outcomes = Array.from({ length: 20 }, () => outcome(ask(model, 'boom', template)))
     await untilQueued(model, 2)
     const [first, second, ...others] = await Promise.all(outcomes)
     expect([first, second]).toEqual(['ERR_TEMPLATE', 'ERR_TEMPLATE'])
@@ -45,10 +48,10 @@ describe.each([
 
   test('give their places back with an abort, at once', async () => {
     const model = await openOne(0)
-    for (let i = 0; i < 5; i++) {
+    for (const template of [chatTemplate, chatTemplate, chatTemplate, BOOM, BOOM]) {
       const controller = new AbortController()
       const reason = new Error('enough')
-      const aborted = outcome(ask(model, 'boom', controller.signal))
+      const aborted = outcome(ask(model, 'boom', template, controller.signal))
       await untilQueued(model, 1)
       expect(await outcome(ask(model, 'Hi'))).toBe('ERR_QUEUE_FULL')
       controller.abort(reason)
