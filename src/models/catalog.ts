@@ -145,14 +145,14 @@ const CATALOG_URL = 'https://gpt4all.io/models/models3.json'
 const FILES_URL = 'https://gpt4all.io/models/gguf/'
 
 /**
- * `name` in the folder of the mirror that the environment names: it holds `models3.json`, and the models by their file
- * names. A query of its address goes with each of them.
+ * `name` in the folder of the mirror that the environment names, or whose `models3.json` it names: there the models are too, by
+ * their file names. A query of its address goes with each of them.
  */
 function mirrored(name: string): string | undefined {
   const folder = process.env.GPT4ALL_MODELS_URL
   if (!folder) return undefined
   const url = checkMirror(folder)
-  url.pathname = `${url.pathname.replace(/\/$/, '')}/${encodeURIComponent(name)}`
+  url.pathname = `${url.pathname.replace(/\/(models3\.json)?$/, '')}/${encodeURIComponent(name)}`
   return url.href
 }
 

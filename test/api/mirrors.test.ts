@@ -107,8 +107,8 @@ describe('the catalog', () => {
 })
 
 describe('GPT4ALL_MODELS_URL', () => {
-  test('names the folder of catalog and files, with or without a slash, and wins over the addresses in the catalog', async () => {
-    for (const end of ['', '/']) {
+  test('names the folder of catalog and files, with or without a slash, or the catalog in it, and wins over the addresses in the catalog', async () => {
+    for (const end of ['', '/', '/models3.json']) {
       vi.stubEnv('GPT4ALL_MODELS_URL', `${mirror()}${end}`)
       server.requests.length = 0
       const path = await download('known', { modelPath: join(folder, `of${end.length}`) })
