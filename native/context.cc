@@ -150,7 +150,8 @@ Napi::Value Context::Eval(const Napi::CallbackInfo& info) {
   return Promised(env, Inference::Kind::kStep, [this, entries, run](Session& session) {
     inference_->TellCrowdedRun();
     auto results = std::make_shared<std::vector<StepResult>>(
-        RunSteps(session.context, *session.batch, *entries, run, [this] { return inference_->GoesOn(); }));
+        RunSteps(session.context, *session.state_layout, *session.batch, *entries, run,
+                 [this] { return inference_->GoesOn(); }));
     return [entries, results](Napi::Env env) { return ToArray(env, *results, *entries); };
   });
 }

@@ -89,6 +89,7 @@ Napi::Object ToObject(Napi::Env env, const StepResult& result, const StepEntry& 
     }
     object.Set("logprobs", list);
   }
+  if (result.failure) object.Set("error", ToJs(env, *result.failure).Value());
   return object;
 }
 

@@ -2,13 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace gpt4all {
 
 namespace {
-constexpr float kNothing = -std::numeric_limits<float>::infinity();
-
 // Higher logit first; among equals the lower id, so that a draw never depends on how a sort breaks ties.
 constexpr auto kBetter = [](const auto& a, const auto& b) {
   return a.logit > b.logit || (a.logit == b.logit && a.token < b.token);
@@ -91,7 +88,7 @@ void Sampling::Restore(float* logits) {
 
 int32_t Sampling::Greedy(const float* logits) const {
   int32_t best = -1;
-  float best_logit = kNothing;
+  float best_logit = kNoLogit;
   for (int32_t token = 0; token < vocab_size_; token++) {
     if (logits[token] > best_logit) {  // false for NaN
       best_logit = logits[token];
@@ -125,7 +122,7 @@ int32_t Sampling::DrawFromAll(const float* logits) {
 // comparison with it.
 void Sampling::KeepTopK(const float* logits, size_t k) {
   candidates_.clear();
-  float threshold = kNothing;
+  float threshold = kNoLogit;
   for (int32_t token = 0; token < vocab_size_; token++) {
     const float logit = logits[token];
     if (!(logit > threshold)) continue;  // NaN and -inf fail too; of equals the lower id, seen first, stays
@@ -148,9 +145,9 @@ void Sampling::KeepAll(const float* logits) {
   const int32_t greedy = Greedy(logits);
   if (greedy < 0) return;
   const bool top_p_on = params_.top_p < 1.0f;
-  const float floor = !top_p_on && params_.min_p > 0.0f ? logits[greedy] + std::log(params_.min_p) : kNothing;
+  const float floor = !top_p_on && params_.min_p > 0.0f ? logits[greedy] + std::log(params_.min_p) : kNoLogit;
   for (int32_t token = 0; token < vocab_size_; token++) {
-    if (logits[token] >= floor && logits[token] > kNothing) candidates_.push_back({logits[token], token});
+    if (logits[token] >= floor && logits[token] > kNoLogit) candidates_.push_back({logits[token], token});
   }
   const auto best = std::find_if(candidates_.begin(), candidates_.end(),
                                  [greedy](const Candidate& c) { return c.token == greedy; });

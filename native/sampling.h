@@ -5,12 +5,16 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <random>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 namespace gpt4all {
+
+// Of a word that is never drawn: negative infinity as well, and llama.cpp's own mark (chameleon.cpp).
+constexpr float kNoLogit = std::numeric_limits<float>::lowest();
 
 struct SamplingParams {
   float temperature;        // 0 = greedy

@@ -82,28 +82,62 @@ bool Agree(bool& is_known, int32_t& known, int32_t last) {
 
 }  // namespace
 
+// Checks what it reads; with `blank_cells` it writes a blank state of it instead.
 class StateLayout::Reader {
  public:
-  Reader(const uint8_t* bytes, size_t size) : bytes_(bytes), left_(size) {}
+  Reader(const uint8_t* bytes, size_t size, uint32_t blank_cells = 0)
+      : bytes_(bytes), left_(size), blank_cells_(blank_cells) {}
 
   size_t left() const { return left_; }
+  const std::string& blank() const { return blank_; }
 
   template <typename T>
   bool Read(T& value) {
     if (left_ < sizeof value) return false;
     std::memcpy(&value, bytes_, sizeof value);
     Skip(sizeof value);
+    if (blank_cells_ > 0) Write(value);
     return true;
   }
 
+  // Of a recurrent memory, whose one cell stays the only one.
+  bool ReadRow(int32_t type, uint64_t row) { return ReadRows(type, row, 1, 1); }
+
   bool ReadRows(int32_t type, uint64_t row, uint64_t count) {
+    return ReadRows(type, row, count, blank_cells_);
+  }
+
+  // Behind the first `size` bytes, blank cells of a KV cache replace those that were read.
+  void WriteBlankCells(size_t size, bool has_extension) {
+    if (blank_cells_ == 0) return;
+    blank_.resize(size);
+    Write(blank_cells_);
+    for (uint32_t position = 0; position < blank_cells_; position++) {
+      Write(position);
+      Write(uint32_t{1});
+      if (has_extension) blank_.append(3 * sizeof(int32_t), '\0');
+      Write(int32_t{0});
+    }
+  }
+
+ private:
+  template <typename T>
+  void Write(T value) {
+    blank_.append(reinterpret_cast<const char*>(&value), sizeof value);
+  }
+
+  bool ReadRows(int32_t type, uint64_t row, uint64_t count, uint64_t blank_count) {
     if (row == 0) return true;
-    if (count > left_ / row || !AreSound(type, bytes_, row * count)) return false;
+    if (count > left_ / row) return false;
+    if (blank_cells_ > 0) {
+      blank_.append(row * blank_count, '\0');
+    } else if (!AreSound(type, bytes_, row * count)) {
+      return false;
+    }
     Skip(row * count);
     return true;
   }
 
- private:
   void Skip(size_t size) {
     bytes_ += size;
     left_ -= size;
@@ -111,6 +145,8 @@ class StateLayout::Reader {
 
   const uint8_t* bytes_;
   size_t left_;
+  uint32_t blank_cells_;
+  std::string blank_;
 };
 
 StateLayout::StateLayout(llama_context* context)
@@ -148,6 +184,7 @@ bool StateLayout::Learn(Reader& in) {
         if (!in.Read(cells) || cells != 0) return false;
       }
     }
+    has_recurrent_ |= part.is_recurrent;
     parts_.push_back(std::move(part));
   }
   return in.left() == 0 && !parts_.empty();
@@ -160,7 +197,15 @@ bool StateLayout::Fits(const uint8_t* state, size_t size) const {
   return is_known_ && in.Read(magic) && in.Read(sequence) && FitsFrom(0, in, {});
 }
 
-bool StateLayout::FitsFrom(size_t part, Reader in, Found found) const {
+std::string StateLayout::Blank(const uint8_t* state, size_t size, uint32_t cells) const {
+  Reader in(state, size, cells);
+  uint32_t magic;
+  int32_t sequence;
+  const bool fits = is_known_ && in.Read(magic) && in.Read(sequence) && FitsFrom(0, in, {});
+  return fits ? in.blank() : std::string();
+}
+
+bool StateLayout::FitsFrom(size_t part, Reader& in, Found found) const {
   if (part == parts_.size()) return in.left() == 0;
   if (parts_[part].is_recurrent) {
     return ReadRecurrent(parts_[part], in, found) && FitsFrom(part + 1, in, found);
@@ -168,7 +213,10 @@ bool StateLayout::FitsFrom(size_t part, Reader in, Found found) const {
   for (const bool has_values : {has_values_, !has_values_}) {
     Reader ahead = in;
     Found more = found;
-    if (ReadCache(has_values, ahead, more) && FitsFrom(part + 1, ahead, more)) return true;
+    if (ReadCache(has_values, ahead, more) && FitsFrom(part + 1, ahead, more)) {
+      in = std::move(ahead);
+      return true;
+    }
     if (part == 0) return false;
   }
   return false;
@@ -187,7 +235,7 @@ bool StateLayout::ReadRecurrent(const Part& part, Reader& in, Found& found) cons
     Row row;
     if (!in.Read(row.type) || !in.Read(row.bytes)) return false;
     if (row.type != known.type || row.bytes != known.bytes) return false;
-    if (count == 1 && !in.ReadRows(row.type, row.bytes, 1)) return false;
+    if (count == 1 && !in.ReadRow(row.type, row.bytes)) return false;
   }
   return Agree(found.is_known, found.last, last);
 }
@@ -197,9 +245,11 @@ bool StateLayout::ReadCache(bool has_values, Reader& in, Found& found) const {
   int32_t last = -1;
   if (!in.Read(streams) || streams != streams_) return false;
   for (uint32_t stream = 0; stream < streams; stream++) {
+    const size_t blank_before = in.blank().size();
     if (!in.Read(count)) return false;
     if (count == 0) continue;
     if (last >= 0 || count > cells_ || !ReadCells(count, in, last)) return false;
+    in.WriteBlankCells(blank_before, has_extension_);
     uint32_t transposed, layers;
     if (!in.Read(transposed) || transposed > 1 || !in.Read(layers)) return false;
     Row row;

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "llama.h"
@@ -23,6 +24,13 @@ class StateLayout {
   // than the context has, each position once and within the context, the same last one in all parts, finite
   // numbers, and nothing behind them. That types and rows are those of the model llama.cpp checks itself.
   bool Fits(const uint8_t* state, size_t size) const;
+
+  // A recurrent memory, alone or beside KV caches.
+  bool has_recurrent() const { return has_recurrent_; }
+
+  // A state of the same parts, all of whose numbers are zero: of KV caches it has `cells` cells at the first
+  // positions. `state` has a cell in each part. Empty where it is no state of this layout.
+  std::string Blank(const uint8_t* state, size_t size, uint32_t cells) const;
 
  private:
   class Reader;
@@ -44,7 +52,7 @@ class StateLayout {
   };
 
   bool Learn(Reader& in);
-  bool FitsFrom(size_t part, Reader in, Found found) const;
+  bool FitsFrom(size_t part, Reader& in, Found found) const;
   bool ReadRecurrent(const Part& part, Reader& in, Found& found) const;
   bool ReadCache(bool has_values, Reader& in, Found& found) const;
   bool ReadCells(uint32_t count, Reader& in, int32_t& last) const;
@@ -56,6 +64,7 @@ class StateLayout {
   bool has_values_;     // beside keys; of caches behind the first only llama.cpp knows
   bool is_known_ = false;
   bool is_plain_ = false;
+  bool has_recurrent_ = false;
   std::vector<Part> parts_;
 };
 

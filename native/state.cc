@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <new>
+#include <vector>
 
 #include "failure.h"
 
@@ -81,6 +83,45 @@ void Restore(llama_context* context, llama_seq_id sequence, std::string& state) 
   throw Failure("ERR_STATE", "the saved state does not fit this context");
 }
 
+// Attention reads so many cells at once, whether they are used or not.
+constexpr uint32_t kCellsRead = 256;
+
+// False where the state is none of this layout.
+bool Fill(llama_context* context, llama_seq_id sequence, const std::string& blank) {
+  const auto* bytes = reinterpret_cast<const uint8_t*>(blank.data());
+  return !blank.empty() && llama_state_seq_set_data(context, bytes, blank.size(), sequence) == blank.size();
+}
+
+// llama.cpp fills cells from the first free one on: those of a sequence are the first of its stream, none
+// left out, and a blank state of as many lies where they lay.
+bool FillCells(llama_context* context, llama_seq_id sequence, const StateLayout& layout) {
+  llama_memory_t memory = llama_get_memory(context);
+  const llama_pos last = llama_memory_seq_pos_max(memory, sequence);
+  if (last < 0) return true;
+  llama_memory_seq_rm(memory, sequence, 0, last);  // a small state tells as much
+  const std::string state = Save(context, sequence).substr(kChecksumSize);
+  const auto* bytes = reinterpret_cast<const uint8_t*>(state.data());
+  const uint32_t read = GGML_PAD(static_cast<uint32_t>(last) + 1, kCellsRead);
+  const uint32_t cells = std::min(llama_n_ctx_seq(context), read);
+  Empty(context, sequence);
+  if (!Fill(context, sequence, layout.Blank(bytes, state.size(), cells))) return false;
+  if (!layout.has_recurrent()) return true;
+
+  // Each sequence has one cell of a recurrent memory, whichever was free: with all of them filled it is among
+  // them.
+  const std::string blank = layout.Blank(bytes, state.size(), 1);
+  std::vector<llama_seq_id> filled;
+  bool is_done = true;
+  for (llama_seq_id other = 0; is_done && other < static_cast<llama_seq_id>(llama_n_seq_max(context));
+       other++) {
+    if (llama_memory_seq_pos_max(memory, other) >= 0) continue;
+    is_done = Fill(context, other, blank);
+    filled.push_back(other);
+  }
+  for (const llama_seq_id other : filled) Empty(context, other);
+  return is_done;
+}
+
 }  // namespace
 
 std::string SaveState(llama_context* context, llama_seq_id sequence, const StateLayout& layout) {
@@ -112,6 +153,20 @@ void RestoreState(llama_context* context, llama_seq_id sequence, std::string& st
 void CopyState(llama_context* context, llama_seq_id from, llama_seq_id to) {
   std::string state = Save(context, from);
   Restore(context, to, state);
+}
+
+void EraseState(llama_context* context, llama_seq_id sequence, const StateLayout& layout) {
+  bool is_done = false;
+  try {
+    is_done = FillCells(context, sequence, layout);
+  } catch (const Failure&) {
+  } catch (const std::bad_alloc&) {
+  }
+  if (is_done) {
+    Empty(context, sequence);
+  } else {
+    llama_memory_clear(llama_get_memory(context), true);
+  }
 }
 
 }  // namespace gpt4all

@@ -23,4 +23,9 @@ void SealState(std::string& state);
 // Within a context.
 void CopyState(llama_context* context, llama_seq_id from, llama_seq_id to);
 
+// Empties the sequence, and writes zeros over what its cells have held: attention multiplies what is hidden
+// from it by zero, so a number that is none would spoil whoever comes there next. Other sequences keep what
+// they have, except where the layout of this memory is not known: then all are emptied.
+void EraseState(llama_context* context, llama_seq_id sequence, const StateLayout& layout);
+
 }  // namespace gpt4all

@@ -8,6 +8,7 @@
 
 #include "error.h"
 #include "rpc-turn.h"
+#include "state.h"
 
 namespace gpt4all {
 
@@ -80,6 +81,16 @@ TopLogprobs Logprobs(const float* logits, int32_t vocab_size, llama_token drawn,
   return top;
 }
 
+bool HasNumber(const float* logits, int32_t vocab_size) {
+  return std::any_of(logits, logits + vocab_size, [](float logit) { return logit > kNoLogit; });
+}
+
+// Why no token could be drawn.
+Failure WhyNone(const float* logits, int32_t vocab_size) {
+  if (HasNumber(logits, vocab_size)) return {"ERR_DECODE", "the bias leaves no token to draw"};
+  return {"ERR_LOGITS", "the model's logits are not numbers"};
+}
+
 // `first` is the batch index of the entry's first token.
 StepResult Collect(llama_context* context, const StepEntry& entry, int32_t first) {
   const int32_t vocab_size = llama_vocab_n_tokens(llama_model_get_vocab(llama_get_model(context)));
@@ -89,13 +100,19 @@ StepResult Collect(llama_context* context, const StepEntry& entry, int32_t first
     float* logits = llama_get_logits_ith(context, first + output);
     if (logits == nullptr) throw Failure("ERR_DECODE", "llama.cpp gave no logits");
     if (entry.logits) result.logits.emplace_back(logits, logits + vocab_size);
+    if (entry.sampling == nullptr && !HasNumber(logits, vocab_size)) {
+      result.failure = WhyNone(logits, vocab_size);
+    }
     if (!drawing) continue;
     llama_token token;
     {
       const std::lock_guard<std::mutex> lock(entry.sampling->mutex);
       token = entry.sampling->sampling.Draw(logits);
     }
-    if (token < 0) throw Failure("ERR_DECODE", "the model's logits are not numbers");
+    if (token < 0) {
+      result.failure = WhyNone(logits, vocab_size);
+      break;
+    }
     result.tokens.push_back(token);
     if (entry.logprobs >= 0) result.logprobs.push_back(Logprobs(logits, vocab_size, token, entry.logprobs));
     const auto next = static_cast<size_t>(output) + 1;
@@ -104,7 +121,8 @@ StepResult Collect(llama_context* context, const StepEntry& entry, int32_t first
   return result;
 }
 
-std::vector<StepResult> RunStep(llama_context* context, Batch& batch, const std::vector<StepEntry>& entries) {
+std::vector<StepResult> RunStep(llama_context* context, const StateLayout& layout, Batch& batch,
+                                const std::vector<StepEntry>& entries) {
   for (const StepEntry& entry : entries) DropFrom(context, entry);
 
   batch.Clear();
@@ -127,13 +145,17 @@ std::vector<StepResult> RunStep(llama_context* context, Batch& batch, const std:
 
   std::vector<StepResult> results;
   for (size_t i = 0; i < entries.size(); i++) results.push_back(Collect(context, entries[i], first_index[i]));
+  for (size_t i = 0; i < entries.size(); i++) {
+    if (results[i].is_spoilt()) EraseState(context, entries[i].sequence, layout);
+  }
   return results;
 }
 
-// Moves every entry on to the token that it drew; false where one has ended its text.
+// Moves every entry on to the token that it drew; false where one has ended its text, or has drawn none.
 bool MoveOn(llama_context* context, std::vector<StepEntry>& entries, const std::vector<StepResult>& results) {
   const llama_vocab* vocab = llama_model_get_vocab(llama_get_model(context));
   for (size_t i = 0; i < entries.size(); i++) {
+    if (results[i].failure) return false;
     const llama_token drawn = results[i].tokens.back();
     if (llama_vocab_is_eog(vocab, drawn)) return false;
     entries[i].position += static_cast<llama_pos>(entries[i].tokens.size());
@@ -150,24 +172,26 @@ void Append(StepResult& all, StepResult&& further) {
   append(all.tokens, std::move(further.tokens));
   append(all.logits, std::move(further.logits));
   append(all.logprobs, std::move(further.logprobs));
+  all.failure = further.failure;
 }
 
 }  // namespace
 
-std::vector<StepResult> RunSteps(llama_context* context, Batch& batch, const std::vector<StepEntry>& entries,
-                                 const Run& run, const std::function<bool()>& go_on) {
+std::vector<StepResult> RunSteps(llama_context* context, const StateLayout& layout, Batch& batch,
+                                 const std::vector<StepEntry>& entries, const Run& run,
+                                 const std::function<bool()>& go_on) {
   using Clock = std::chrono::steady_clock;
   const auto since = [](Clock::time_point start) { return Clock::now() - start; };
   const std::chrono::duration<double, std::milli> most(run.milliseconds);
   const Clock::time_point started = Clock::now();
-  std::vector<StepResult> results = RunStep(context, batch, entries);
+  std::vector<StepResult> results = RunStep(context, layout, batch, entries);
   auto latest = since(started);
   std::vector<StepEntry> moving = entries;
   for (int32_t step = 1; step < run.steps; step++) {
     const Clock::time_point began = Clock::now();
     if (since(started) + latest > most || !go_on() || !MoveOn(context, moving, results)) break;
     try {
-      std::vector<StepResult> further = RunStep(context, batch, moving);
+      std::vector<StepResult> further = RunStep(context, layout, batch, moving);
       for (size_t i = 0; i < results.size(); i++) Append(results[i], std::move(further[i]));
     } catch (const Failure&) {
       break;  // what was drawn stands; the next step meets the same

@@ -6,10 +6,13 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <vector>
 
+#include "failure.h"
 #include "llama.h"
 #include "sampler.h"
+#include "state-layout.h"
 
 namespace gpt4all {
 
@@ -39,6 +42,10 @@ struct StepResult {
   std::vector<llama_token> tokens;
   std::vector<std::vector<float>> logits;
   std::vector<TopLogprobs> logprobs;
+  std::optional<Failure> failure;  // why no more was drawn
+
+  // The logits behind `tokens` were no numbers, and the sequence is empty.
+  bool is_spoilt() const { return failure && failure->code() == std::string_view("ERR_LOGITS"); }
 };
 
 // A llama_batch that grows to what the steps need and is kept between them.
@@ -60,7 +67,8 @@ class Batch {
 
 // Drops, decodes, samples (NativeContext.eval of src/native/types.ts). Throws Failure; what fails after the
 // first step only ends the run. `go_on` is asked before each further step.
-std::vector<StepResult> RunSteps(llama_context* context, Batch& batch, const std::vector<StepEntry>& entries,
-                                 const Run& run, const std::function<bool()>& go_on);
+std::vector<StepResult> RunSteps(llama_context* context, const StateLayout& layout, Batch& batch,
+                                 const std::vector<StepEntry>& entries, const Run& run,
+                                 const std::function<bool()>& go_on);
 
 }  // namespace gpt4all

@@ -79,7 +79,9 @@ export function contextMaker(
 export async function warmUp(context: NativeContext, logger: Logger): Promise<void> {
   const started = performance.now()
   try {
-    await context.eval([{ sequence: 0, position: 0, tokens: Int32Array.of(0), outputs: [0] }])
+    const entry = { sequence: 0, position: 0, tokens: Int32Array.of(0), outputs: [0] }
+    const [result] = await context.eval([entry])
+    if (result!.error) throw result!.error
     logger.debug(`warmed up in ${Math.round(performance.now() - started)} ms`)
   } catch (error) {
     logger.debug(`not warmed up: ${(error as Error).message}`)

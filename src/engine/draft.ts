@@ -80,6 +80,7 @@ export class Drafter {
     const position = this.#cached.length
     const entry = { sequence: SEQUENCE, position, tokens: Int32Array.of(token), sampler: this.#greedy }
     const [result] = await this.#context.eval([{ ...entry, logprobs: 1 }])
+    if (result!.error) throw result!.error
     this.#cached.push(token)
     return { token: result!.tokens[0]!, probability: Math.exp(result!.logprobs![0]!.logprob) }
   }

@@ -315,10 +315,20 @@ export class Engine {
     work.forEach((done, i) => {
       const drawn = results[i]?.tokens ?? new Int32Array()
       note(done, drawn)
-      const { ask, last } = done
+      const { ask, slot, last } = done
+      const error = results[i]?.error
+      if (error) slot.keep(0)
+      if (!this.#line.has(ask)) return
       const answer = { tokens: Array.from(drawn), logprobs: results[i]?.logprobs }
-      if (last && drawn.length > 0 && this.#line.has(ask)) this.#line.settle(ask, () => ask.resolve(answer))
+      if (last && drawn.length > 0) this.#line.settle(ask, () => ask.resolve(answer))
+      else if (error) this.#line.settle(ask, () => ask.reject(translateFailure(error, 'The model')))
     })
+    if (results.some(({ error }) => error)) await this.#resyncAll()
+  }
+
+  // Memories that llama.cpp tells too little about lose all that they hold where one sequence is spoilt.
+  async #resyncAll(): Promise<void> {
+    for (const slot of this.#slots.all) await this.#placement.resync(slot)
   }
 
   // A part of a failed step may have reached the cache: ask it what it holds. Where the step was only given up,

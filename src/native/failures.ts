@@ -1,6 +1,10 @@
 import { ClosedError, GPT4AllError, ModelError, OutOfMemoryError, TemplateError } from '../errors.ts'
 import type { NativeErrorCode } from './types.ts'
 
+/** Where what a model computes is no numbers. */
+export const HOW_TO_CHECK =
+  'Its file may be damaged: GPT4All.verifyModel() compares its checksum with what it should be. If it differs, download the file again.'
+
 /** The code of an error that came out of the addon, `undefined` for any other value. */
 export function nativeCode(error: unknown): NativeErrorCode | undefined {
   return isError(error) ? (error as { code?: NativeErrorCode }).code : undefined
@@ -27,6 +31,8 @@ export function translateFailure(error: unknown, what: string): unknown {
       })
     case 'ERR_ABORTED':
       return new GPT4AllError('ERR_ABORTED', `${what} was interrupted.`, options)
+    case 'ERR_LOGITS':
+      return new GPT4AllError('ERR_DECODE', `${what} failed: ${error.message}. ${HOW_TO_CHECK}`, options)
     case 'ERR_DECODE':
     case 'ERR_CROWDED':
     case 'ERR_CONTEXT_FULL':

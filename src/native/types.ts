@@ -184,6 +184,11 @@ export type NativeEvalResult = {
   readonly logits?: readonly Float32Array[]
   /** Per drawn output, when asked for: natural logarithms under the raw distribution, most likely first. */
   readonly logprobs?: readonly NativeLogprobs[]
+  /**
+   * Why no more was drawn than `tokens`. `ERR_LOGITS`: the logits were no numbers, and nothing is left of the sequence in the
+   * cache. `ERR_DECODE`: the sampler's bias leaves no token.
+   */
+  readonly error?: Error
 }
 
 export type NativeLogprobs = {
@@ -198,8 +203,9 @@ export interface NativeContext {
   /**
    * One step for all active sequences: drop, llama_decode, sample. Rejects with `ERR_ABORTED`, `ERR_CROWDED`, `ERR_CONTEXT_FULL`
    * (no cells left), `ERR_CANNOT_ROLL_BACK` (this memory cannot drop a part of a sequence; nothing was
-   * evaluated) or `ERR_DECODE`. After a rejection ask `positions()` for what the cache holds. With `run` it goes on, each
-   * entry with the token that it drew; what fails then only ends the run.
+   * evaluated) or `ERR_DECODE`. After a rejection ask `positions()` for what the cache holds, and after an `error` in a result
+   * for what it holds of all sequences. With `run` it goes on, each entry with the token that it drew; what fails then only ends
+   * the run.
    */
   eval(entries: readonly NativeEvalEntry[], run?: NativeRun): Promise<NativeEvalResult[]>
   /** A run asked for so far ends with the step that it is at; does nothing to a single step. */
@@ -422,5 +428,6 @@ export type NativeErrorCode =
   | 'ERR_CONTEXT_FULL'
   | 'ERR_CANNOT_ROLL_BACK'
   | 'ERR_DECODE'
+  | 'ERR_LOGITS'
   | 'ERR_STATE'
   | 'ERR_TEMPLATE'

@@ -254,6 +254,9 @@ describe('logits that are no numbers', () => {
     }
   })
 
+  /** Of a float. */
+  const LARGEST = 2 ** 127 * (2 - 2 ** -23)
+
   test.each(PATHS)('+Infinity is always drawn: %s', (_, params) => {
     const logits = Float32Array.of(1, 2, Number.POSITIVE_INFINITY, 3)
     expect(count(logits, params, { draws: 100 })).toEqual([0, 0, 100, 0])
@@ -265,6 +268,7 @@ describe('logits that are no numbers', () => {
       new Float32Array(3).fill(NaN),
       new Float32Array(3).fill(Number.NEGATIVE_INFINITY),
       Float32Array.of(NaN, Number.NEGATIVE_INFINITY, NaN),
+      Float32Array.of(NaN, -LARGEST, NaN), // what llama.cpp itself gives words that are never to be drawn
     ]
     for (const logits of nothing) {
       expect(() => drawing.sample(logits)).toThrow(expect.objectContaining({ code: 'ERR_DECODE' }))

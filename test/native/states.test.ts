@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import type { NativeContext, NativeContextParams, NativeModel } from '../../src/native/types.ts'
 import { seeded } from '../support/gguf-writer.ts'
-import { greedy, openContext, openModel, openTiny, step } from '../support/native-models.ts'
-import { sealed, withBytes, words } from '../support/states.ts'
+import { binding, GREEDY, greedy, openContext, openModel, openTiny, step } from '../support/native-models.ts'
+import { drawingSpoilt, openSpoilt, SPOILT } from '../support/spoilt-models.ts'
+import { ROW_HEADER, sealed, withBytes, withNumbers, words } from '../support/states.ts'
 import type { TinyModel } from '../support/tiny-models.ts'
 
 const refused = expect.objectContaining({ code: 'ERR_STATE' })
@@ -13,7 +14,7 @@ const WORD = 4
 const WORDS = [0, 1, 2, 7, 255, 256, 512, 2 ** 16, 2 ** 28, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 2, 2 ** 32 - 1]
 
 /** Behind the checksum, what llama.cpp writes first, each cell's position, and how the keys of the first layer lie. */
-const firstNumber = 8 + 4 * WORD + TEXT.length * 3 * WORD + 2 * WORD + 3 * WORD
+const firstNumber = 8 + 4 * WORD + TEXT.length * 3 * WORD + 2 * WORD + ROW_HEADER
 
 /** Everything that may be cached in another way. */
 const CACHES: readonly [TinyModel, string, Partial<NativeContextParams>][] = [
@@ -124,5 +125,109 @@ describe('a crafted state, its checksum right', () => {
       }
       await goesOn(context, model)
     }
+  })
+})
+
+const LOGITS = expect.objectContaining({ code: 'ERR_LOGITS' })
+
+/** Memories whose cells spoil whoever comes there next; those of the last two llama.cpp tells too little about. */
+const MEMORIES: readonly [string, string, Partial<NativeContextParams>][] = [
+  ...CACHES,
+  ['gemma3', 'a sliding window, values that lie across', { flashAttention: 'off' }],
+  ['lfm2', 'hybrid, values that lie across', { flashAttention: 'off' }],
+  ['deepseek2', 'latent attention', { flashAttention: 'off' }],
+  ['qwen2vl', 'positions of pictures', { flashAttention: 'off' }],
+  ['jamba', 'hybrid, of several layers', { flashAttention: 'off' }],
+  ['chameleon', 'logits that the graph hides', { flashAttention: 'off' }],
+  ['deepseek4', 'of a layout of its own', {}],
+  ['qwen4exp', 'of a layout of its own', {}],
+]
+const UNKNOWN = ['deepseek4', 'qwen4exp']
+
+describe('a step whose logits are not numbers', () => {
+  test.each(MEMORIES)(
+    'leaves nothing behind in any cell, and other sequences as they were: %s, %s',
+    async (name, _, shape) => {
+      const model = await openSpoilt(name)
+      const fresh = await openContext(model, { contextSize: 256, sequences: 3, ...shape })
+      const context = await openContext(model, { contextSize: 256, sequences: 3, ...shape })
+      const ask = { position: 0, tokens: TEXT, sampler: greedy(model), logits: true }
+      const next = { ...ask, position: TEXT.length, tokens: Int32Array.of(6) }
+      const expected = await step(fresh, { ...ask, sequence: 0 })
+      const expectedNext = await step(fresh, { ...next, sequence: 0 })
+      // The first lies behind a sliding window.
+      const spoilt = Int32Array.of(5, 9, SPOILT, ...new Int32Array(40).fill(6), SPOILT)
+
+      await step(context, { ...ask, sequence: 1 })
+      const other = await context.save(1)
+      await expect(step(context, { ...ask, sequence: 0, tokens: spoilt })).rejects.toThrow(LOGITS)
+      expect(await context.positions(0)).toEqual(EMPTY)
+      if (UNKNOWN.includes(name)) expect(await context.positions(1)).toEqual(EMPTY)
+      else expect(await context.save(1)).toEqual(other)
+      for (const sequence of [0, 2, 1]) {
+        const held = (await context.positions(sequence)).max + 1
+        if (held === 0) expect(await step(context, { ...ask, sequence })).toEqual(expected)
+        expect(await step(context, { ...next, sequence })).toEqual(expectedNext)
+      }
+    },
+  )
+
+  test.each([
+    ['llama', 'f16', firstNumber - ROW_HEADER, TEXT.length, new Uint16Array([0x7bff])],
+    ['mamba', 'recurrent', 9 * WORD, 1, new Uint32Array([0x477fe000])],
+  ] as const)(
+    'is one where a state overflows that holds finite numbers only: %s, %s',
+    async (name, _, at, cells, most) => {
+      const { model, context, state } = await open(name, {})
+      const fresh = await openContext(model, { contextSize: 256, sequences: 2 })
+      const ask = { position: 0, tokens: TEXT, sampler: greedy(model), logits: true }
+      const expected = await step(fresh, { ...ask, sequence: 0 })
+      await context.restore(0, withNumbers(state, at, cells, most))
+      const next = { ...ask, sequence: 0, position: TEXT.length, tokens: Int32Array.of(6) }
+      await expect(step(context, next)).rejects.toThrow(LOGITS)
+      expect(await context.positions(0)).toEqual(EMPTY)
+      for (const sequence of [0, 1]) expect(await step(context, { ...ask, sequence })).toEqual(expected)
+    },
+  )
+
+  test('is not one whose sampler leaves no token: that is an error of its own, and the sequence stays', async () => {
+    const model = await openSpoilt('llama')
+    const context = await openContext(model, { contextSize: 256, sequences: 2 })
+    const { vocabSize } = model.info
+    const biases = new Float32Array(vocabSize).fill(Number.NEGATIVE_INFINITY)
+    const biasedTokens = Int32Array.from(biases.keys())
+    const entry = { sequence: 0, position: 0, tokens: TEXT }
+    const [without, beside] = await context.eval([
+      { ...entry, sampler: new binding.Sampler(vocabSize, { ...GREEDY, biasedTokens, biases }) },
+      { ...entry, sequence: 1, sampler: greedy(model) },
+    ])
+    expect(without).toMatchObject({
+      error: { code: 'ERR_DECODE', message: 'the bias leaves no token to draw' },
+    })
+    expect((await context.positions(0)).max).toBe(TEXT.length - 1)
+    expect(beside!.tokens).toHaveLength(1)
+  })
+
+  test('ends a run, in which what was drawn before stands, and those beside it go on', async () => {
+    const model = await openSpoilt('llama')
+    const alone = await openContext(model, { contextSize: 256, sequences: 2 })
+    const context = await openContext(model, { contextSize: 256, sequences: 2 })
+    const entry = { sequence: 0, position: 0, tokens: TEXT }
+    const run = { steps: 8, milliseconds: 1e6 }
+    const [undisturbed] = await alone.eval([{ ...entry, sampler: greedy(model) }], run)
+    const [spoilt, beside] = await context.eval(
+      [
+        { ...entry, sampler: drawingSpoilt(model) },
+        { ...entry, sequence: 1, sampler: greedy(model) },
+      ],
+      run,
+    )
+    expect(spoilt).toMatchObject({ error: LOGITS })
+    expect(await context.positions(0)).toEqual(EMPTY)
+    const { length } = spoilt!.tokens
+    expect(spoilt!.tokens[length - 1]).toBe(SPOILT)
+    expect(beside!.error).toBeUndefined()
+    expect([...beside!.tokens]).toEqual([...undisturbed!.tokens.subarray(0, length + 1)])
+    expect((await context.positions(1)).max).toBe(TEXT.length + length - 1)
   })
 })

@@ -101,6 +101,17 @@ export class GgufWriter {
     return this
   }
 
+  /** Makes the numbers of one row of a matrix, or of all of a tensor, no numbers: in each type those whose bits are all set are none. */
+  spoil(name: string, row?: number): this {
+    const tensor = this.#tensors.find((candidate) => candidate.name === name)
+    if (!tensor) throw new Error(`no tensor ${name}`)
+    const { block, bytes } = TENSOR_TYPES[tensor.type]
+    const length = (tensor.shape[0]! / block) * bytes
+    if (row === undefined) tensor.data.fill(0xff)
+    else tensor.data.fill(0xff, row * length, (row + 1) * length)
+    return this
+  }
+
   duplicateTensor(name: string): this {
     const tensor = this.#tensors.find((candidate) => candidate.name === name)
     if (tensor) this.#tensors.push(tensor)

@@ -93,9 +93,10 @@ export function tokens(model: NativeModel, text: string): Int32Array {
   return model.tokenize(text, false, false)
 }
 
-/** Evaluates one entry and gives its result. */
+/** Evaluates one entry and gives its result; rejects with the error that is in it. */
 export async function step(context: NativeContext, entry: NativeEvalEntry) {
   const [result] = await context.eval([entry])
+  if (result!.error) throw result!.error
   return result!
 }
 

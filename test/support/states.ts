@@ -28,6 +28,26 @@ export function withBytes(state: Uint8Array, at: number, bytes: Uint8Array): Uin
   return sealed(copy)
 }
 
+/** Bytes before the numbers of a layer: their type and how many bytes a cell has of them. */
+export const ROW_HEADER = 12
+
+/** A state of `cells` cells whose numbers are all the same, from the layer on whose rows begin at `at`. */
+export function withNumbers(
+  state: Uint8Array,
+  at: number,
+  cells: number,
+  number: Uint16Array | Uint32Array,
+): Uint8Array {
+  const copy = Uint8Array.from(state)
+  const bytes = new Uint8Array(number.buffer)
+  const view = new DataView(copy.buffer)
+  for (let from = at; from < copy.length; ) {
+    const end = from + ROW_HEADER + cells * Number(view.getBigUint64(from + 4, true))
+    for (from += ROW_HEADER; from < end; from += bytes.length) copy.set(bytes, from)
+  }
+  return sealed(copy)
+}
+
 /** Little-endian, as the file is. */
 export function words(...values: readonly number[]): Uint8Array {
   return new Uint8Array(Uint32Array.from(values).buffer)

@@ -1,11 +1,11 @@
 // States of sequences as a stranger writes them, every checksum right: first the kind of memory, then the state.
-#include <cmath>
 #include <iterator>
 #include <map>
 #include <memory>
 
 #include "failure.h"
 #include "state.h"
+#include "step.h"
 #include "target.h"
 
 namespace {
@@ -32,6 +32,7 @@ constexpr size_t kChecksum = 8;
 struct Opened {
   llama_context* context;
   std::unique_ptr<StateLayout> layout;
+  std::unique_ptr<gpt4all::Batch> batch;
 };
 
 Opened& Context(size_t kind) {
@@ -50,39 +51,35 @@ Opened& Context(size_t kind) {
   opened.context = llama_init_from_model(TinyModel(kKinds[kind].model), params);
   if (opened.context == nullptr) Fault("no context");
   opened.layout = std::make_unique<StateLayout>(opened.context);
+  opened.batch = std::make_unique<gpt4all::Batch>(static_cast<int32_t>(params.n_batch));
   return opened;
 }
 
-// Numbers that llama.cpp can hold may still become infinite on their way through the layers.
-enum class Logits { kFinite, kAny };
-
-void Decode(llama_context* context, llama_seq_id sequence, llama_pos position, int32_t count, Logits expected) {
-  llama_batch batch = llama_batch_init(count, 0, 1);
-  for (int32_t i = 0; i < count; i++) {
-    batch.token[i] = 5 + i;
-    batch.pos[i] = position + i;
-    batch.n_seq_id[i] = 1;
-    batch.seq_id[i][0] = sequence;
-    batch.logits[i] = i == count - 1;
+// Whether its logits are numbers: those that llama.cpp can hold may still become infinite on their way through the
+// layers, and then nothing is left of the sequence.
+bool Step(const Opened& opened, llama_seq_id sequence, llama_pos position, int32_t count) {
+  gpt4all::StepEntry entry{sequence, position, {}, nullptr, {count - 1}};
+  for (int32_t i = 0; i < count; i++) entry.tokens.push_back(5 + i);
+  try {
+    const auto results =
+        gpt4all::RunSteps(opened.context, *opened.layout, *opened.batch, {entry}, {}, [] { return false; });
+    const llama_pos last = llama_memory_seq_pos_max(llama_get_memory(opened.context), sequence);
+    if (results[0].is_spoilt() && last != -1) Fault("its logits are no numbers, and it is not empty");
+    return !results[0].is_spoilt();
+  } catch (const gpt4all::Failure& failure) {
+    Fault(failure.what());
   }
-  batch.n_tokens = count;
-  const int32_t status = llama_decode(context, batch);
-  llama_batch_free(batch);
-  if (status != 0) Fault("llama_decode fails");
-  const float* logits = llama_get_logits_ith(context, -1);
-  if (logits == nullptr) Fault("no logits");
-  if (expected == Logits::kFinite && !std::isfinite(logits[0])) Fault("the logits are no numbers");
 }
 
 // What comes next in both sequences; and in both when they are begun anew, where nothing is left of what was there.
-void GoOn(llama_context* context) {
-  llama_memory_t memory = llama_get_memory(context);
+void GoOn(const Opened& opened) {
+  llama_memory_t memory = llama_get_memory(opened.context);
   for (llama_seq_id sequence = 0; sequence < static_cast<llama_seq_id>(kSequences); sequence++) {
     const llama_pos next = llama_memory_seq_pos_max(memory, sequence) + 1;
     if (next < 0 || next > static_cast<llama_pos>(kCells)) Fault("a position that there is not");
-    if (next < static_cast<llama_pos>(kCells)) Decode(context, sequence, next, 1, Logits::kAny);
+    if (next < static_cast<llama_pos>(kCells)) Step(opened, sequence, next, 1);
     llama_memory_seq_rm(memory, sequence, -1, -1);
-    Decode(context, sequence, 0, 4, Logits::kFinite);
+    if (!Step(opened, sequence, 0, 4)) Fault("the logits are no numbers");
     llama_memory_seq_rm(memory, sequence, -1, -1);
   }
 }
@@ -94,7 +91,7 @@ std::vector<std::string> Seeds() {
   for (size_t kind = 0; kind < std::size(kKinds); kind++) {
     const Opened& opened = Context(kind);
     for (const int32_t count : {0, 1, 5}) {
-      if (count > 0) Decode(opened.context, 0, 0, count, Logits::kFinite);
+      if (count > 0 && !Step(opened, 0, 0, count)) Fault("the logits are no numbers");
       const std::string state = gpt4all::SaveState(opened.context, 0, *opened.layout);
       seeds.push_back(static_cast<char>(kind) + state.substr(kChecksum));
       llama_memory_seq_rm(llama_get_memory(opened.context), 0, -1, -1);
@@ -117,6 +114,6 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (llama_memory_seq_pos_max(llama_get_memory(opened.context), 0) != -1) Fault("refused, and not empty");
   }
   static int refused = 0;
-  if (came || ++refused % 256 == 0) GoOn(opened.context);
+  if (came || ++refused % 256 == 0) GoOn(opened);
   return 0;
 }
