@@ -45,7 +45,8 @@ export class GPT4AllError extends Error {
 
 /**
  * A model file that cannot be used. `code` says why: `ERR_MODEL_NOT_FOUND`, `ERR_MODEL_UNREADABLE` (no file but
- * a directory, a named pipe or a device; no permission; changed while it was opened), `ERR_NOT_GGUF`, `ERR_MODEL_DAMAGED` (truncated, inconsistent, or the end of a child process that tried it), `ERR_MODEL_UNSUPPORTED`
+ * a directory, a named pipe or a device; no permission; changed while it was opened), `ERR_NOT_GGUF`, `ERR_MODEL_DAMAGED` (truncated, inconsistent, with weights that
+ * give no numbers, or the end of a child process that tried it), `ERR_MODEL_UNSUPPORTED`
  * (a kind of model this library does not run), `ERR_MODEL_LOAD` (llama.cpp refused it) or `ERR_MODEL_CONFIG` (the
  * `modelConfigFile` cannot be read, or is no catalog) or `ERR_CHECKSUM` (`verifyModel()` found another file).
  */

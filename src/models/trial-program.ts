@@ -3,6 +3,9 @@
 /** The step that begins once it is loaded. */
 export const AFTER_LOADING = 'reading its vocabulary'
 
+/** The word where its logits are none. */
+export const NO_NUMBERS = 'no numbers'
+
 /** Of a prompt, about: small models get longer ones. */
 const MULTIPLICATIONS = 5e8
 
@@ -78,7 +81,15 @@ export const PROGRAM = `async ({ Model, Context, Sampler }, input, watch, step) 
   const count = Math.min(contextSize / 2, Math.max(3, Math.floor(${MULTIPLICATIONS} / 2 / model.info.sizeBytes)))
   const tokens = Int32Array.from({ length: count }, (_, i) => ids[i % ids.length])
   const entry = (sequence, position, tokens) => ({ sequence, position, tokens, sampler })
-  if (!(await context.eval([entry(0, 0, tokens), entry(1, 0, tokens)]).catch(refusal))) return 'refused'
+  const computed = await context.eval([entry(0, 0, tokens), entry(1, 0, tokens)]).catch(refusal)
+  if (!computed) return 'refused'
+  if (computed.some(({ error }) => error)) {
+    // A good model may have no numbers for tokens that no text has.
+    const usual = attempt(() => model.tokenize('Hello, world!', true, false)) ?? []
+    const again = usual.length === 0 ? [] : await context.eval([entry(0, 0, usual.slice(0, count))]).catch(refusal)
+    if (!again) return 'refused'
+    if (again.some(({ error }) => error)) return '${NO_NUMBERS}'
+  }
 
   step('keeping what it has computed')
   await context.restore(1, await context.save(0)).catch(refusal)

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { ModelError, OutOfMemoryError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
+import { HOW_TO_CHECK } from '../native/failures.ts'
 import { canStart, isEngine } from '../native/own-node.ts'
 import { Remembered, Trials } from '../native/trial.ts'
 import { TrialChild, type TrialEnd } from '../native/trial-child.ts'
@@ -12,7 +13,7 @@ import { changed, openFile } from './gguf/bytes.ts'
 import type { GgufHeader, ModelFile } from './gguf/header.ts'
 import { withPartLinks } from './held-files.ts'
 import type { CacheOptions } from './memory.ts'
-import { AFTER_LOADING, PROGRAM } from './trial-program.ts'
+import { AFTER_LOADING, NO_NUMBERS, PROGRAM } from './trial-program.ts'
 
 /** Of the processor's time: many times what an opening takes on a slow machine. */
 const LEAST_MS = 5000
@@ -66,7 +67,8 @@ const keyOf = ({ llamaVersion, systemInfo }: NativeBinding, identity: string) =>
 /**
  * Tries this file with these adapters, unless it is known to open, which is remembered on disk, or cannot be tried here, which
  * is logged. `loads` and `opens` reject with
- * - {@link ModelError} `ERR_MODEL_DAMAGED` where the child died of it, `ERR_MODEL_UNREADABLE` where it is another by now,
+ * - {@link ModelError} `ERR_MODEL_DAMAGED` where the child died of it, or its logits are not numbers, `ERR_MODEL_UNREADABLE`
+ *   where it is another by now,
  * - {@link OutOfMemoryError} `ERR_MEMORY` where the system has killed the child.
  */
 export function tryOpening(
@@ -120,6 +122,7 @@ async function pass(
     })
     if (end.end !== 'well') throw failure(path, end, trial)
     if (end.word === 'changed') throw changed(path)
+    if (end.word === NO_NUMBERS) throw withoutNumbers(path, adapters.length > 0)
     if (end.word !== undefined) return false
     await openedFiles.add(keyOf(binding, files[0]!.identity)).catch(() => {}) // it only saves time
     return true
@@ -146,6 +149,12 @@ function failure(
     well: '',
   }[end]
   const message = `${path} is damaged, or of a kind that llama.cpp does not know: ${step} ${how}. It was tried in a child process, and nothing else was harmed.`
+  return new ModelError('ERR_MODEL_DAMAGED', message, path)
+}
+
+function withoutNumbers(path: string, hasAdapters: boolean): ModelError {
+  const whose = hasAdapters ? 'with its LoRA adapters its logits' : 'its logits'
+  const message = `${path} is damaged, or of a kind that llama.cpp does not know: ${whose} are not numbers. ${HOW_TO_CHECK}`
   return new ModelError('ERR_MODEL_DAMAGED', message, path)
 }
 

@@ -6,7 +6,7 @@ import { GPT4All, type ModelOptions } from '../../src/index.ts'
 import { writeAdapter } from '../support/adapter.ts'
 import { architectureModel } from '../support/architectures.ts'
 import { EMBEDDED } from '../support/models.ts'
-import { tinyModel } from '../support/tiny-models.ts'
+import { TINY_MODELS, TINY_VOCABULARY, tinyModel } from '../support/tiny-models.ts'
 
 // What opened once is remembered in the home folder: an empty one, so that every file is new.
 const home = mkdtempSync(join(tmpdir(), 'gpt4all-home-'))
@@ -94,6 +94,48 @@ describe('a model file that is not known', () => {
     const error = await failure(open(save(tinyModel('llama')), { draftModel }))
     expect(error).toMatchObject({ code: 'ERR_MODEL_DAMAGED', path: draftModel })
   })
+
+  test.each(['llama', 'llama-moe', 'mamba'] as const)(
+    'whose weights are no numbers is an ERR_MODEL_DAMAGED that says what to do: %s',
+    async (name) => {
+      const path = save(TINY_MODELS[name]().spoil('output_norm.weight').bytes())
+      const error = await failure(open(path))
+      expect(error).toMatchObject({ name: 'ModelError', code: 'ERR_MODEL_DAMAGED', path })
+      expect(String(error)).toMatch(
+        /its logits are not numbers\. .*verifyModel\(\).* download the file again/,
+      )
+      expect(remembered()).toBe(0)
+    },
+  )
+
+  test('whose LoRA adapter is no numbers is an ERR_MODEL_DAMAGED that names both', async () => {
+    const adapter = (await writeAdapter()).spoil('blk.0.attn_q.weight.lora_a')
+    const error = await failure(open(EMBEDDED, { lora: [{ path: save(adapter.bytes()) }] }))
+    expect(error).toMatchObject({ code: 'ERR_MODEL_DAMAGED', path: EMBEDDED })
+    expect(String(error)).toMatch('with its LoRA adapters its logits are not numbers')
+  })
+
+  test('which has no numbers only for tokens that no text has is good', async () => {
+    const file = TINY_MODELS.llama()
+    for (const row of [0, TINY_VOCABULARY - 1]) file.spoil('token_embd.weight', row)
+    expect(await open(save(file.bytes()))).toBeTypeOf('string')
+    expect(remembered()).toBe(1)
+  })
+
+  test('whose graph gives some tokens no logit is good', async () => {
+    expect(await open(save(architectureModel('chameleon').bytes()))).toBeTypeOf('string')
+    expect(remembered()).toBe(1)
+  })
+
+  test.each([{ tryFirst: false }, { isolated: true }])(
+    'whose weights are no numbers is an ERR_DECODE of its first text that says what to do, with %j',
+    async (options) => {
+      const path = save(TINY_MODELS.llama().spoil('output_norm.weight').bytes())
+      const error = await failure(open(path, options))
+      expect(error).toMatchObject({ name: 'GPT4AllError', code: 'ERR_DECODE' })
+      expect(String(error)).toMatch(/not numbers\. Its file may be damaged: GPT4All\.verifyModel\(\)/)
+    },
+  )
 
   test('is tried once by two who open it at once', async () => {
     const path = save(tinyModel('llama'))
