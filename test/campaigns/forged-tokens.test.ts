@@ -49,7 +49,7 @@ test('no template makes a control token of what users write', async () => {
       const history = new History(model, { kind: 'jinja', source, template }, SHAPE)
       const begun = { content: '', reasoning: '' }
       const request = { messages, begun, enableThinking: true, maxTokens: 0 }
-      const { record, text } = await history.prompt(request)
+      const { record, text } = await history.prompt(request, async (work) => work())
       texts++
       if (vocabulary.texts.some((one) => text.includes(one))) made++
       const found = record.tokens.flatMap((token) => control.get(token) ?? [])

@@ -46,7 +46,7 @@ const SHAPE = {
 /** The prompt as the model reads it, and the control tokens in it. */
 async function prompt(format: PromptFormat, messages: readonly ChatMessage[], content = '') {
   const request = { messages, begun: { content, reasoning: '' }, enableThinking: true, maxTokens: 0 }
-  const { record, text } = await new History(model, format, SHAPE).prompt(request)
+  const { record, text } = await new History(model, format, SHAPE).prompt(request, async (work) => work())
   const ids = new Map(CONTROL.map((control) => [model.tokenize(control, false, true)[0]!, control]))
   return { text, control: record.tokens.flatMap((token) => ids.get(token) ?? []) }
 }
