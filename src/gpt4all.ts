@@ -12,8 +12,7 @@ import { ClosedError, type DeviceFallback, optionError } from './errors.ts'
 import { type ResolvedGenerateOptions, resolveGenerateOptions } from './generate-options.ts'
 import { Generation } from './generation.ts'
 import type { RunRecord, StartRun } from './generation-run.ts'
-import { IsolatedEngine } from './isolated/engine.ts'
-import { RemoteModel } from './isolated/remote-model.ts'
+import { IsolatedEngine, openRemote } from './isolated/engine.ts'
 import { LoadedModel } from './loaded-model.ts'
 import { ModelFiles } from './model-files.ts'
 import { locateModel, type ModelLocation } from './models/locate.ts'
@@ -317,7 +316,7 @@ export class GPT4All extends ModelFiles {
     const either = AbortSignal.any([this.#closing.signal, signal])
     const options = { ...this.#options, ...this.#threads }
     const load = this.#engine
-      ? RemoteModel.open(this.#engine, this.#location, this.#draft, options, either)
+      ? openRemote(this.#engine, this.#location, this.#draft, options, either)
       : LoadedModel.open(this.#location, this.#draft, options, either)
     this.#opening = load.then(async (opened: OpenModel) => {
       if (signal.aborted) await opened.close() // it came too late to be heard

@@ -56,7 +56,7 @@ export type {
   VerifiedModel,
   VerifyModelOptions,
 } from './model-files-options.ts'
-export type { CatalogEntry } from './models/catalog.ts'
+export type { CatalogEntry } from './models/catalog-shape.ts'
 export type { ModelDescription } from './models/describe.ts'
 export type { Device } from './models/devices.ts'
 export { defaultModelPath } from './models/locate.ts'

@@ -1,5 +1,5 @@
 import type { Logger } from './logger.ts'
-import type { LoneEntry } from './models/catalog.ts'
+import type { LoneEntry } from './models/catalog-shape.ts'
 import type { Progress } from './models/progress.ts'
 import type { ModelOptions } from './options.ts'
 

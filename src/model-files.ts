@@ -23,8 +23,9 @@ import {
   type VerifyModelOptions,
 } from './model-files-options.ts'
 import { shown } from './models/address.ts'
-import { type CatalogEntry, catalogUrl, fetchCatalog, named, readCatalog } from './models/catalog.ts'
+import { catalogUrl, fetchCatalog, named, readCatalog } from './models/catalog.ts'
 import { keptEntry } from './models/catalog-entry.ts'
+import type { CatalogEntry } from './models/catalog-shape.ts'
 import { checksumOf, verifyFile } from './models/checksum.ts'
 import { describe, type ModelDescription } from './models/describe.ts'
 import { type Device, gpuName, isGpu, presentDevices } from './models/devices.ts'

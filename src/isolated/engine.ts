@@ -5,7 +5,10 @@ import {
   resolveEngineOptions,
 } from '../distribution-options.ts'
 import { ClosedError, EngineCrashedError } from '../errors.ts'
-import { EngineProcess } from './engine-process.ts'
+import type { ModelLocation } from '../models/locate.ts'
+import type { OpenModel } from '../open-model.ts'
+import type { ResolvedModelOptions } from '../options.ts'
+import type { EngineProcess } from './engine-process.ts'
 
 /** Processes of engines that nobody holds any more, and nobody has closed. */
 const abandoned = new FinalizationRegistry((process: EngineProcess) => {
@@ -15,6 +18,18 @@ const abandoned = new FinalizationRegistry((process: EngineProcess) => {
 // Outside of the class: what the process holds must not hold the engine.
 function listenerOf(engine: WeakRef<IsolatedEngine>): (crash: EngineCrashedError) => void {
   return (crash) => engine.deref()?.noteCrash(crash)
+}
+
+/** @internal Opens a model in an engine's process; what that takes is loaded now, as most programs have none. */
+export async function openRemote(
+  engine: IsolatedEngine,
+  location: ModelLocation,
+  draft: ModelLocation | undefined,
+  options: ResolvedModelOptions,
+  signal: AbortSignal,
+): Promise<OpenModel> {
+  const { RemoteModel } = await import('./remote-model.ts')
+  return RemoteModel.open(engine, location, draft, options, signal)
 }
 
 /**
@@ -80,14 +95,14 @@ export class IsolatedEngine implements EngineHandle {
     return this.#process?.isAlive ? 'running' : 'idle'
   }
 
-  /** @internal The process that runs, or a new one. */
-  use(): EngineProcess {
+  /** @internal The process that runs, or a new one. Who asks brings the class, which is loaded with isolated models only. */
+  use(Process: typeof EngineProcess): EngineProcess {
     if (this.#closed) throw new ClosedError('The isolated engine')
     if (this.#process?.isAlive) return this.#process
     if (this.#down) throw this.#down
     if (this.#process) this.#restarts++
     this.#cwd ??= process.cwd()
-    this.#process = new EngineProcess(this.#cwd, this.#env, listenerOf(new WeakRef(this)))
+    this.#process = new Process(this.#cwd, this.#env, listenerOf(new WeakRef(this)))
     abandoned.register(this, this.#process, this)
     return this.#process
   }

@@ -14,7 +14,7 @@ import { withProgressBar } from '../models/progress-bar.ts'
 import type { ConversationOptions, ModelFacts, OpenModel } from '../open-model.ts'
 import type { ResolvedModelOptions, ResolvedTokenizeOptions } from '../options.ts'
 import type { IsolatedEngine } from './engine.ts'
-import type { EngineProcess, ModelWatch } from './engine-process.ts'
+import { EngineProcess, type ModelWatch } from './engine-process.ts'
 import { RemoteConversation } from './remote-conversation.ts'
 import { runIn } from './remote-run.ts'
 import { messagesToWire, type OpenRequest } from './wire.ts'
@@ -105,7 +105,7 @@ export class RemoteModel implements OpenModel {
   async use(signal: AbortSignal = this.#closing.signal): Promise<Opened> {
     this.#closing.signal.throwIfAborted()
     signal.throwIfAborted()
-    const process = this.#engine.use()
+    const process = this.#engine.use(EngineProcess)
     if (this.#opening?.process !== process) {
       const opened = this.#open(process, signal)
       this.#opening = { process, opened }

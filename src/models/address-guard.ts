@@ -1,4 +1,4 @@
-import dns from 'node:dns'
+import type { LookupAddress } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import { DownloadError } from '../errors.ts'
 import { shown } from './address.ts'
@@ -36,14 +36,16 @@ export class AddressGuard {
   /** For `url`: what its name means, as far as it may be asked. */
   lookup(url: URL): LookupFunction {
     return (name, options, callback) => {
-      dns.lookup(name, { ...options, all: true }, (error, found) => {
+      const answer = (error: Error | null, found: readonly LookupAddress[]) => {
         if (error) return callback(error, '')
         const allowed = found.filter(({ address }) => this.#allows(nearnessOf(address)))
         const [first] = allowed
         if (!first) return callback(this.#refusal(url, nearnessOf(found[0]?.address ?? '')), '')
         if (options.all) callback(null, allowed)
         else callback(null, first.address, first.family)
-      })
+      }
+      // Loaded when it is needed, as the rest of what downloads need.
+      void import('node:dns').then(({ default: dns }) => dns.lookup(name, { ...options, all: true }, answer))
     }
   }
 

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { setImmediate as nextTurnOfLoop, setTimeout as sleep } from 'node:timers/promises'
-import * as v from 'valibot'
 import { cacheFolder, makeCacheFolder } from '../cache-folder.ts'
 import { DownloadError, GPT4AllError, ModelError } from '../errors.ts'
 import { type JsonLimits, parseWithin } from '../json-shape.ts'
@@ -10,93 +9,18 @@ import { readBytes } from '../regular-file.ts'
 import { writeWhole } from '../whole-file.ts'
 import { checkUrl, shown } from './address.ts'
 import { AddressGuard } from './address-guard.ts'
-import { wrongWithName } from './file-names.ts'
+import type { CatalogEntry, Checked, LoneEntry } from './catalog-shape.ts'
 import { backoff, get, PATIENCE, type Patience, refusal, soundEtag } from './http.ts'
-
-const text = v.optional(
-  v.pipe(
-    v.nullable(v.string()),
-    v.transform((value) => value ?? undefined),
-  ),
-)
-/** The catalogs write numbers and truths as text. */
-const number = v.optional(
-  v.pipe(
-    v.nullable(v.union([v.number(), v.string()])),
-    v.transform((value) => (value === null ? undefined : Number(value))),
-    v.optional(v.pipe(v.number(), v.finite())),
-  ),
-)
-/** Bytes; what cannot be the size of a file counts as none. */
-const size = v.optional(
-  v.pipe(
-    v.nullable(v.union([v.number(), v.string()])),
-    v.transform(Number),
-    v.transform((value) => (Number.isSafeInteger(value) && value > 0 ? value : undefined)),
-  ),
-)
-const truth = v.optional(
-  v.pipe(
-    v.union([v.boolean(), v.literal('true'), v.literal('false')]),
-    v.transform((value) => value === true || value === 'true'),
-  ),
-)
-const hash = (digits: number) =>
-  v.optional(
-    v.pipe(
-      v.nullable(v.string()),
-      v.transform((value) => value || undefined),
-      v.optional(v.pipe(v.string(), v.regex(new RegExp(`^[\\da-f]{${digits}}$`, 'i'), 'is no checksum'))),
-    ),
-  )
-/** A name, no path: what a catalog says must not lead elsewhere. */
-const plainName = v.pipe(
-  v.string(),
-  v.check(
-    (name) => wrongWithName(name) === undefined,
-    ({ input }) => wrongWithName(input) ?? '',
-  ),
-)
-
-const ENTRY = v.looseObject({
-  filename: plainName,
-  filesize: size,
-  name: text,
-  order: text,
-  md5sum: hash(32),
-  sha256sum: hash(64),
-  url: text,
-  ramrequired: number,
-  parameters: text,
-  quant: text,
-  type: text,
-  description: text,
-  requires: text,
-  removedIn: text,
-  disableGUI: truth,
-  embeddingModel: truth,
-  chatTemplate: text,
-  systemMessage: text,
-  promptTemplate: text,
-  systemPrompt: text,
-})
-
-/** What a GPT4All catalog says of a model. Fields that are not listed here are kept as they are. */
-export type CatalogEntry = v.InferOutput<typeof ENTRY>
-const LONE = v.looseObject({ ...ENTRY.entries, filename: v.optional(plainName) })
-/** An entry that stands by itself in a file may go without a name. */
-export type LoneEntry = v.InferOutput<typeof LONE>
 
 /** Room for ten times what GPT4All's own list has. */
 const LIMITS: JsonLimits = { depth: 16, parts: 20_000, numbers: 2000 }
-const FIRST_ISSUE = { abortEarly: true } as const
 /** Entries that are checked before the event loop goes on: each takes some 10 µs. */
 const SLICE = 500
 
-async function checked(list: readonly unknown[]) {
+async function checked(list: readonly unknown[], check: (entry: unknown) => Checked) {
   const results = []
   for (const entry of list) {
-    results.push(v.safeParse(ENTRY, entry, FIRST_ISSUE))
+    results.push(check(entry))
     if (results.length % SLICE === 0) await nextTurnOfLoop()
   }
   return results
@@ -117,14 +41,14 @@ export async function parseCatalog(json: Buffer, from: string): Promise<LoneEntr
     const at = /at position \d+/.exec((error as Error).message)?.[0]
     throw noCatalog(from, at === undefined ? 'it is no JSON' : `it is no JSON ${at}`)
   }
+  // Loaded when there is a catalog: most models have none beside them.
+  const { checkEntry, checkLone } = await import('./catalog-shape.ts')
   // In a list nothing but the name tells whose entry it is.
-  const results = Array.isArray(content) ? await checked(content) : [v.safeParse(LONE, content, FIRST_ISSUE)]
-  const entries = results.flatMap((result) => (result.success ? [result.output] : []))
-  const wrong = results.find((result) => !result.success)
-  if (entries.length > 0 || !wrong?.issues) return entries
-  const [issue] = wrong.issues
-  const why = issue.kind === 'schema' ? `is not ${issue.expected ?? 'what it should be'}` : issue.message
-  throw noCatalog(from, `${v.getDotPath(issue) ?? 'an entry'} ${why}`)
+  const results = Array.isArray(content) ? await checked(content, checkEntry) : [checkLone(content)]
+  const entries = results.flatMap(({ entry }) => (entry === undefined ? [] : [entry]))
+  const wrong = results.find(({ wrong }) => wrong !== undefined)?.wrong
+  if (entries.length > 0 || wrong === undefined) return entries
+  throw noCatalog(from, wrong)
 }
 
 function noCatalog(from: string, why: string): ModelError {

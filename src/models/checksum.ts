@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { ModelError } from '../errors.ts'
 import type { RegularFile } from '../regular-file.ts'
-import type { CatalogEntry } from './catalog.ts'
+import type { CatalogEntry } from './catalog-shape.ts'
 import { openFile } from './gguf/bytes.ts'
 import { Meter, type Progress } from './progress.ts'
 

@@ -1,5 +1,4 @@
 import type { LookupFunction, Socket } from 'node:net'
-import { getProxyForUrl } from 'proxy-from-env'
 import type { buildConnector, Client } from 'undici'
 import { DownloadError } from '../errors.ts'
 import { basicAuth, checkUrl, shown } from './address.ts'
@@ -7,6 +6,8 @@ import type { AddressGuard } from './address-guard.ts'
 import { ReadBuffers } from './read-buffers.ts'
 
 type Undici = Pick<typeof import('undici'), 'Client' | 'buildConnector'>
+type Proxies = Pick<typeof import('proxy-from-env'), 'getProxyForUrl'>
+type Packages = { readonly undici: Undici; readonly proxies: Proxies }
 
 /** The way to a server, for one request: straight, or through a proxy. */
 export type Connection = {
@@ -34,7 +35,11 @@ type Way = {
  * @throws {DownloadError} `ERR_DOWNLOAD` when the environment names something else than an http or https proxy, or the guard
  * refuses
  */
-export function connect(undici: Undici, url: URL, { signal, stallMs, guard }: Way): Connection {
+export function connect(
+  { undici, proxies }: Packages,
+  url: URL,
+  { signal, stallMs, guard }: Way,
+): Connection {
   const buffers = new ReadBuffers()
   const timeouts = { headersTimeout: stallMs, bodyTimeout: stallMs }
   const straight = intoBuffers(undici, buffers, stallMs)
@@ -42,7 +47,7 @@ export function connect(undici: Undici, url: URL, { signal, stallMs, guard }: Wa
     new undici.Client(origin, { ...timeouts, connect })
   const { origin } = url
   const path = `${url.pathname}${url.search}`
-  const proxy = proxyFor(url)
+  const proxy = proxyFor(url, proxies)
   guard.enter(url, proxy !== undefined)
   if (proxy === undefined) {
     const client = open(origin, guarded(intoBuffers(undici, buffers, stallMs, guard.lookup(url)), url, guard))
@@ -135,7 +140,7 @@ export function proxyRefusal(proxy: string, status: number, url: string): Downlo
   return new DownloadError(message, { url, status, retry: status === 429 || status >= 500 })
 }
 
-function proxyFor({ href }: URL): URL | undefined {
+function proxyFor({ href }: URL, { getProxyForUrl }: Proxies): URL | undefined {
   const named = getProxyForUrl(href)
   if (named === '') return undefined
   // Without a scheme it is given that of the target; but proxies speak http.

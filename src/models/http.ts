@@ -62,11 +62,11 @@ type Request = {
  */
 export async function get(url: string, { headers = {}, signal, patience, guard }: Request): Promise<Answer> {
   signal.throwIfAborted()
-  // Loaded when it is needed: a model on the disk needs no network.
-  const undici = await import('undici')
+  // Loaded when they are needed: a model on the disk needs no network.
+  const packages = { undici: await import('undici'), proxies: await import('proxy-from-env') }
   let at = checkUrl(url)
   for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
-    const connection = connect(undici, at, { signal, stallMs: patience.stallMs, guard })
+    const connection = connect(packages, at, { signal, stallMs: patience.stallMs, guard })
     const answer = await ask(connection, at, headers, signal)
     const location = REDIRECTS.includes(answer.status) ? answer.header('location') : undefined
     if (location === undefined) return answer

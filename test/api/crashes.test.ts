@@ -14,6 +14,7 @@ import {
   open,
   owners,
   QUESTION,
+  started,
 } from '../support/isolated.ts'
 import { EMBEDDED } from '../support/models.ts'
 
@@ -118,6 +119,7 @@ describe('a crash of its process', () => {
     const model = new GPT4All(EMBEDDED, { nThreads: 1, isolated: true })
     owners.unshift(model)
     const opening = failure(model.open())
+    await started(model)
     kill(model)
     expect((await opening).running).toEqual([expect.stringContaining('loading')])
     await model.open()

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurnOfLoop } from 'node:timers/promises'
 import { afterEach, expect, vi } from 'vitest'
 import { EngineCrashedError, GPT4All, type ModelOptions } from '../../src/index.ts'
 import { EMBEDDED } from './models.ts'
@@ -27,6 +28,11 @@ export const answer = async (model: GPT4All): Promise<string> =>
 
 export const kill = (model: GPT4All, signal: NodeJS.Signals = 'SIGKILL') =>
   process.kill(model.engine!.pid!, signal)
+
+/** The process of its engine, which an opening starts, is there. */
+export async function started(model: GPT4All): Promise<void> {
+  while (model.engine?.pid === undefined) await nextTurnOfLoop()
+}
 
 /** What `kill` did has arrived. */
 export const crashed = (model: GPT4All) =>
