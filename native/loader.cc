@@ -11,6 +11,7 @@
 
 #include "args.h"
 #include "environment.h"
+#include "load-stages.h"
 #include "model.h"
 #include "rpc-servers.h"
 #include "shared-weights.h"
@@ -24,10 +25,11 @@ namespace {
 // may be the one that ends it.
 class Load : public Stoppable, public std::enable_shared_from_this<Load> {
  public:
-  Load(Napi::Env env, WrapWeights wrap)
+  Load(Napi::Env env, WrapWeights wrap, bool follows)
       : environment_(Environment::Of(env)),
         deferred_(Napi::Promise::Deferred::New(env)),
-        wrap_(std::move(wrap)) {}
+        wrap_(std::move(wrap)),
+        stages_(follows, [this](int32_t stage) { TellStage(stage); }) {}
 
   ~Load() override { environment_->Remove(this); }
 
@@ -45,8 +47,10 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
 
   void Cancel() {
     cancelled_ = true;
+    stages_.Stop();
     WakeWaiting();
   }
+  void Allow(int32_t stages) { stages_.Allow(stages); }
   Napi::Promise promise() const { return deferred_.Promise(); }
 
   void Stop() override {
@@ -57,7 +61,7 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
 
   WeightsRequest request;
   std::shared_ptr<LogSink> log;
-  std::shared_ptr<Napi::FunctionReference> on_progress;
+  std::shared_ptr<Napi::FunctionReference> on_progress, on_stage;
 
  private:
   void Run() {
@@ -91,6 +95,8 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
 
   // Null where it was cancelled.
   std::shared_ptr<const SharedWeights> LoadAnew(LogScope& scope) {
+    stages_.Begin();
+    scope.Watch([this](const std::string& line) { stages_.Note(line); });
     std::vector<ggml_backend_dev_t> devices = request.devices;
     devices.push_back(nullptr);  // as llama.cpp wants it
     llama_model_params params = llama_model_default_params();
@@ -144,10 +150,18 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
     return !cancelled_;
   }
 
+  void TellStage(int32_t stage) {
+    if (!on_stage) return;
+    environment_->Post([callback = on_stage, stage](Napi::Env env) {
+      if (!callback->IsEmpty()) callback->Call({Napi::Number::New(env, stage)});
+    });
+  }
+
   void Settle(Napi::Env env, const std::shared_ptr<Weights>& weights, const std::optional<Failure>& failure) {
     Stop();
     environment_->Drop();
-    if (on_progress) on_progress->Reset();
+    for (const auto& callback : {on_progress, on_stage})
+      if (callback) callback->Reset();
     if (failure) {
       deferred_.Reject(ToJs(env, *failure).Value());
     } else {
@@ -158,6 +172,7 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
   const std::shared_ptr<Environment> environment_;
   const Napi::Promise::Deferred deferred_;
   const WrapWeights wrap_;
+  LoadStages stages_;
   std::thread thread_;
   std::mutex join_;
   std::atomic<bool> cancelled_{false};
@@ -207,6 +222,13 @@ std::vector<float> ReadShares(const Napi::Value& value) {
   return shares;
 }
 
+std::shared_ptr<Napi::FunctionReference> ReadCallback(const Napi::Value& value, const char* name) {
+  if (value.IsUndefined()) return nullptr;
+  auto callback = std::make_shared<Napi::FunctionReference>(Napi::Persistent(Function(value, name)));
+  callback->SuppressDestruct();
+  return callback;
+}
+
 WeightsRequest ReadRequest(const Napi::CallbackInfo& info) {
   WeightsRequest request;
   request.path = ReadPath(info[0], "path");
@@ -225,15 +247,15 @@ WeightsRequest ReadRequest(const Napi::CallbackInfo& info) {
 
 Napi::Value StartLoad(const Napi::CallbackInfo& info, WrapWeights wrap) {
   const Napi::Env env = info.Env();
-  const auto load = std::make_shared<Load>(env, std::move(wrap));
-  load->request = ReadRequest(info);
-  const Napi::Value log = info[1].As<Napi::Object>().Get("log");
+  WeightsRequest request = ReadRequest(info);
+  const auto params = info[1].As<Napi::Object>();
+  const Napi::Value follows = params.Get("follows"), log = params.Get("log");
+  const auto load =
+      std::make_shared<Load>(env, std::move(wrap), !follows.IsUndefined() && Boolean(follows, "follows"));
+  load->request = std::move(request);
   if (!log.IsUndefined()) load->log = std::make_shared<LogSink>(env, Function(log, "log"));
-  if (!info[2].IsUndefined()) {
-    load->on_progress =
-        std::make_shared<Napi::FunctionReference>(Napi::Persistent(Function(info[2], "onProgress")));
-    load->on_progress->SuppressDestruct();
-  }
+  load->on_progress = ReadCallback(info[2], "onProgress");
+  load->on_stage = ReadCallback(params.Get("onStage"), "onStage");
   try {
     load->Start();
   } catch (const std::system_error& error) {
@@ -242,6 +264,9 @@ Napi::Value StartLoad(const Napi::CallbackInfo& info, WrapWeights wrap) {
 
   Napi::Object handle = Napi::Object::New(env);
   handle.Set("promise", load->promise());
+  handle.Set("allow", Napi::Function::New(env, [load](const Napi::CallbackInfo& info) {
+               load->Allow(Integer(info[0], "stages", 0, LoadStages::kCount + 1));
+             }));
   handle.Set("cancel", Napi::Function::New(env, [load](const Napi::CallbackInfo&) { load->Cancel(); }));
   return handle;
 }

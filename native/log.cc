@@ -72,7 +72,10 @@ void LogScope::Add(int level, const char* text) {
     level_ = LevelName(failure && failure_expected_ ? GGML_LOG_LEVEL_DEBUG : level);
   }
   line_ += text;
-  if (!line_.empty() && line_.back() == '\n') Flush();
+  if (line_.empty() || line_.back() != '\n') return;
+  const std::string line = watch_ ? line_ : std::string();
+  Flush();
+  if (watch_) watch_(line);
 }
 
 void LogScope::Flush() {

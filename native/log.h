@@ -4,8 +4,10 @@
 
 #include <napi.h>
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "environment.h"
 
@@ -33,6 +35,8 @@ class LogScope {
   LogScope& operator=(const LogScope&) = delete;
 
   void Add(int level, const char* text);
+  // Hears of each line, on this thread, before what comes behind it; what it throws, llama.cpp gets.
+  void Watch(std::function<void(const std::string&)> watch) { watch_ = std::move(watch); }
   // From here on warnings and errors tell what was asked for (an interrupted step): they become debug lines.
   void ExpectFailure(bool expected) { failure_expected_ = expected; }
   // What llama.cpp called errors since the last call, in one line; `fallback` where there were none.
@@ -47,6 +51,7 @@ class LogScope {
   const char* level_ = "info";
   std::string line_;
   std::string errors_;
+  std::function<void(const std::string&)> watch_;
 };
 
 // Routes llama.cpp's and ggml's logs to the scopes. Once per process.

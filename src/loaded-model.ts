@@ -88,17 +88,25 @@ export class LoadedModel implements OpenModel {
       const path = await asGguf(await obtainModel(location, request), request)
       const drafts = draftLocation && !options.deterministic
       const draftPath = drafts && (await asGguf(await obtainModel(draftLocation, request), request))
-      const start = async (weights: LoadedWeights) => {
+      const start = async (weights: LoadedWeights, opens: Promise<void> | undefined) => {
         const { native, header, gpus } = weights
         const formats = formatsOf(binding, weights, options, closing.signal)
-        // The context is made on a thread of its own, and whoever opens the model waits for that.
-        const [engine] = await Promise.all([
-          startEngine(binding, native, header, options, async () =>
-            !draftPath ? undefined : loadDraft(binding, draftPath, native, options, gpus, signal),
-          ),
-          formats.warmUp(signal),
-        ])
-        return { engine, formats }
+        const draft = draftPath
+          ? () => loadDraft(binding, draftPath, native, options, gpus, signal)
+          : undefined
+        // First: the context is made on a thread of its own, while the template takes this one.
+        const starting = startEngine(binding, native, header, options, draft)
+        try {
+          const [engine] = await Promise.all([starting, formats.warmUp(signal), opens])
+          engine.warmUp()
+          return { engine, formats }
+        } catch (error) {
+          await starting.then(
+            (engine) => engine.close(),
+            () => {},
+          )
+          throw error
+        }
       }
       return openModel(binding, path, request, devices, start, signal)
     })

@@ -11,7 +11,7 @@ export async function startEngine(
   native: NativeModel,
   header: GgufHeader,
   options: ResolvedModelOptions,
-  loadDraft: () => Promise<NativeModel | undefined>,
+  loadDraft: (() => Promise<NativeModel>) | undefined,
 ): Promise<Engine> {
   const { nCtx, deterministic, parallel, maxQueue, cacheMemory, logger } = options
   const { flashAttention, keyType, valueType, lora } = options
@@ -21,7 +21,7 @@ export async function startEngine(
       `nCtx ${nCtx} is more than the ${trainedContextSize} tokens the model was trained with: expect poor text beyond`,
     )
   }
-  const draft = await loadDraft()
+  const draft = loadDraft && (await loadDraft())
   try {
     return await Engine.open(binding, native, {
       contextSize: nCtx,

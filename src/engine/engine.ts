@@ -84,12 +84,16 @@ export class Engine {
     try {
       context = await make(shape.deterministic ? 1 : shape.reserved)
       const drafter = shape.draft && (await openDrafter(binding, shape.draft, model, shape))
-      void warmUp(context, shape.logger)
       return new Engine(make, context, drafter, model, shape)
     } catch (error) {
       await context?.close()
       throw translateFailure(error, `A context of ${shape.contextSize} tokens (nCtx)`)
     }
+  }
+
+  /** Before anybody asks for anything: see `warmUp()`. */
+  warmUp(): void {
+    void warmUp(this.#context, this.#shape.logger)
   }
 
   /** How many sequences are evaluated side by side at most; fewer than were asked for where memory has run out. */

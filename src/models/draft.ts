@@ -32,7 +32,7 @@ export async function loadDraft(
   })
   const { flashAttention, logger } = options
   const cache = { keyType: 'f16', valueType: 'f16', flashAttention, logger } as const // as openDrafter() makes it
-  if (options.tryFirst) await tryOpening(binding, header, [], cache, signal).opens
+  if (options.tryFirst) await tryOpening(binding, header, [], cache, signal)?.opens
   const draft = await load(binding, header, options, gpus, [], signal)
   const reason = whyNot(draft, target)
   if (reason === undefined) return draft

@@ -1,4 +1,5 @@
-import { access, mkdtemp, rm, symlink } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { identityOf, RegularFile } from '../regular-file.ts'
@@ -39,7 +40,7 @@ export class HeldFiles {
         held.push(file)
         if (file.identity !== identity) throw changed(path)
       }
-      const names = await ownNames(files, held)
+      const names = ownNames(files, held)
       // llama.cpp finds the parts of a split model by the name of the first.
       if (names.size > 0 && parts.length > 1) {
         folder = await linksFolder()
@@ -108,19 +109,12 @@ const partLink = (folder: string, index: number, parts: number) =>
 const numbered = (part: number) => String(part).padStart(5, '0')
 
 /** Names by which this process opens the very files that it holds; none where the system has no such names. */
-async function ownNames(
-  files: readonly ModelFile[],
-  held: readonly RegularFile[],
-): Promise<Map<string, string>> {
+function ownNames(files: readonly ModelFile[], held: readonly RegularFile[]): Map<string, string> {
   const names = new Map<string, string>()
   if (process.platform !== 'linux') return names
   for (const [i, { path }] of files.entries()) {
     const name = `/proc/self/fd/${held[i]!.descriptor}`
-    const isThere = await access(name).then(
-      () => true,
-      () => false,
-    )
-    if (!isThere) return new Map() // without /proc
+    if (!existsSync(name)) return new Map() // without /proc
     names.set(path, name)
   }
   return names

@@ -6,9 +6,11 @@ import type { Device } from './devices.ts'
 import type { GgufHeader, ModelFile } from './gguf/header.ts'
 import { HeldFiles } from './held-files.ts'
 import { Meter } from './progress.ts'
+import type { OpeningTrial } from './trial.ts'
 
 /**
- * Loads the weights onto these GPUs, or none, and the adapters; shared where they are loaded already.
+ * Loads the weights onto these GPUs, or none, and the adapters; shared where they are loaded already. Where the file is being
+ * `tried`, it follows the child, stage by stage.
  * @throws {ModelError} `ERR_MODEL_UNREADABLE` also where one of the files is another than the one that was checked
  */
 export async function load(
@@ -18,11 +20,12 @@ export async function load(
   gpus: readonly Device[],
   adapters: readonly ModelFile[],
   signal: AbortSignal,
+  tried?: OpeningTrial,
 ): Promise<NativeModel> {
   const held = await HeldFiles.open(header.files, adapters)
   try {
     signal.throwIfAborted()
-    return await loadHeld(binding, header, held, options, gpus, adapters, signal)
+    return await loadHeld(binding, header, held, options, gpus, adapters, signal, tried)
   } finally {
     await held.close()
   }
@@ -36,10 +39,12 @@ async function loadHeld(
   gpus: readonly Device[],
   adapters: readonly ModelFile[],
   signal: AbortSignal,
+  tried: OpeningTrial | undefined,
 ): Promise<NativeModel> {
   const log = nativeLog(options.logger, held)
   const names = adapters.map((adapter) => held.nameOf(adapter.path))
-  const params = { ...weightsParams(options, gpus, names), ...(log && { log }) }
+  const follows = tried !== undefined
+  const params = { ...weightsParams(options, gpus, names), follows, ...(log && { log }) }
   const meter = new Meter('load', options.onProgress)
   let thrown: { error: unknown } | undefined
   const loading = binding.Model.load(held.nameOf(path), params, (fraction) => {
@@ -52,6 +57,8 @@ async function loadHeld(
   })
   const cancel = () => loading.cancel()
   signal.addEventListener('abort', cancel, { once: true })
+  tried?.eachStage(loading.allow)
+  tried?.loads.catch(cancel)
   try {
     const model = await loading.promise
     try {
@@ -65,6 +72,7 @@ async function loadHeld(
   } catch (error) {
     signal.throwIfAborted()
     if (thrown) throw thrown.error
+    await tried?.loads
     await held.assertUnchanged() // which tells more
     if (nativeCode(error) !== undefined)
       Object.assign(error as Error, { message: held.told((error as Error).message) })

@@ -33,8 +33,8 @@ export type OpenedModel<Started> = LoadedWeights & {
   readonly fallbacks: readonly DeviceFallback[]
 }
 
-/** Starts what computes with a loaded model. */
-type Start<Started> = (weights: LoadedWeights) => Promise<Started>
+/** Starts what computes with a loaded model; nothing is computed before the model is known to `open`, where it is tried. */
+type Start<Started> = (weights: LoadedWeights, opens: Promise<void> | undefined) => Promise<Started>
 
 /**
  * Where to try to open a model, in this order; in place of a device that is not there, the reason.
@@ -106,11 +106,7 @@ async function openFirst<Started>(
       fallBack(one.device, one.reason)
       continue
     }
-    const bytes = planMemory(header, options.nCtx, {
-      part: partOnGpu(header, options.ngl),
-      sequences: options.parallel ?? 1,
-      cache: options,
-    }).total
+    const bytes = one.gpus.length === 0 ? 0 : bytesOnGpu(header, options)
     const gpus = rpcServers.length > 0 ? one.gpus : choose(one.gpus, bytes)
     if (gpus.length === 0 && tensorSplit.length > 0)
       options.logger.warn('tensorSplit has no effect on the CPU alone')
@@ -152,20 +148,24 @@ async function openOn<Started>(
     sequences,
   })
   const trial = options.tryFirst ? tryOpening(binding, header, adapters, options, signal) : undefined
-  await trial?.loads
-  const native = await load(binding, header, options, gpus, adapters, signal)
+  const native = await load(binding, header, options, gpus, adapters, signal, trial)
   try {
-    await trial?.opens
+    await trial?.makesContexts
     const { hasEncoder, hasDecoder, isDiffusion } = native.info
     if (hasEncoder || !hasDecoder || isDiffusion) {
       const message = `${header.path} (${header.architecture}) is no model that writes text token by token, so it cannot be used here.`
       throw new ModelError('ERR_MODEL_UNSUPPORTED', message, header.path)
     }
-    return { native, started: await start({ ...file, native }) }
+    return { native, started: await start({ ...file, native }, trial?.opens) }
   } catch (error) {
     native.close()
     throw error
   }
+}
+
+function bytesOnGpu(header: GgufHeader, options: ResolvedModelOptions): number {
+  const { nCtx, ngl, parallel: sequences = 1 } = options
+  return planMemory(header, nCtx, { part: partOnGpu(header, ngl), sequences, cache: options }).total
 }
 
 /** Of its layers, those that go to a GPU. The output counts as one. */

@@ -1,7 +1,9 @@
 /** What the child process that tries a model file does: a text, since a bundled program has no file of ours to run. */
 
-/** The step that begins once it is loaded. */
-export const AFTER_LOADING = 'reading its vocabulary'
+/** The steps of loading, each begun where a stage of `NativeModelLoad` is over. */
+export const LOADING = ['loading it', 'loading its tokens', 'loading its vocabulary', 'loading its weights']
+/** Behind them; texts are tokenized while the context is made. */
+export const MAKING_CONTEXT = 'reading its vocabulary and making a context'
 
 /** The word where its logits are none. */
 export const NO_NUMBERS = 'no numbers'
@@ -40,8 +42,12 @@ export const PROGRAM = `async ({ Model, Context, Sampler }, input, watch, step) 
   const refusal = (error) => { if (error.code === undefined) throw error }
   const attempt = (work) => { try { return work() } catch (error) { return refusal(error) } }
 
-  step('loading it')
-  const params = { vocabOnly: false, gpuLayers: 0, devices: [], adapters: names.slice(parts.length), tensorSplit: [], repack: false }
+  const stepsOfLoading = ${JSON.stringify(LOADING)}
+  step(stepsOfLoading[0])
+  const params = {
+    vocabOnly: false, gpuLayers: 0, devices: [], adapters: names.slice(parts.length), tensorSplit: [], repack: false,
+    onStage: (stages) => step(stepsOfLoading[stages]),
+  }
   const loading = Model.load(links[0] ?? names[0], params)
   watch() // while it loads, on a thread of its own
   const model = await loading.promise.catch(refusal)
@@ -50,7 +56,15 @@ export const PROGRAM = `async ({ Model, Context, Sampler }, input, watch, step) 
   const { hasEncoder, hasDecoder, isDiffusion, vocabSize } = model.info
   if (hasEncoder || !hasDecoder || isDiffusion) return 'refused'
 
-  step('${AFTER_LOADING}')
+  step('${MAKING_CONTEXT}')
+  const mostTokens = Math.max(8, Math.min(512, model.info.trainedContextSize))
+  const count = Math.min(mostTokens / 2, Math.max(2, Math.floor(${MULTIPLICATIONS} / 2 / model.info.sizeBytes)))
+  const contextSize = Math.min(mostTokens, 2 * count <= 256 ? 256 : 512) // shifting costs what there is room for
+  const shape = {
+    contextSize, sequences: 2, batchSize: contextSize, microBatchSize: contextSize, maxOutputs: 8, threads: 1, batchThreads: 1,
+    poll: 0, ...cache, adapterScales: adapters.map(() => 1),
+  }
+  const making = Context.create(model, shape).catch(refusal)
   const ids = [0, vocabSize - 1]
   for (const text of ['Hello, world!', ' a\\n\\n  b', '\\u00e9\\u4e16\\ud83d\\ude42 12345', '<|im_start|></s>\\u0000']) {
     for (const parseSpecial of [false, true]) {
@@ -63,13 +77,7 @@ export const PROGRAM = `async ({ Model, Context, Sampler }, input, watch, step) 
   }
   attempt(() => model.detokenize(Int32Array.from({ length: vocabSize }, (_, id) => id), true))
 
-  step('making a context')
-  const contextSize = Math.max(8, Math.min(512, model.info.trainedContextSize))
-  const shape = {
-    contextSize, sequences: 2, batchSize: contextSize, microBatchSize: contextSize, maxOutputs: 8, threads: 1, batchThreads: 1,
-    poll: 0, ...cache, adapterScales: adapters.map(() => 1),
-  }
-  const context = await Context.create(model, shape).catch(refusal)
+  const context = await making
   if (!context) return 'refused'
 
   step('computing with it')
@@ -78,7 +86,6 @@ export const PROGRAM = `async ({ Model, Context, Sampler }, input, watch, step) 
     frequencyPenalty: 0, biasedTokens: new Int32Array(), biases: new Float32Array(), seed: 1,
   }
   const sampler = new Sampler(vocabSize, sampling)
-  const count = Math.min(contextSize / 2, Math.max(3, Math.floor(${MULTIPLICATIONS} / 2 / model.info.sizeBytes)))
   const tokens = Int32Array.from({ length: count }, (_, i) => ids[i % ids.length])
   const entry = (sequence, position, tokens) => ({ sequence, position, tokens, sampler })
   const computed = await context.eval([entry(0, 0, tokens), entry(1, 0, tokens)]).catch(refusal)
@@ -95,7 +102,7 @@ export const PROGRAM = `async ({ Model, Context, Sampler }, input, watch, step) 
   await context.restore(1, await context.save(0)).catch(refusal)
   await context.remove(1, 0, -1).catch(refusal)
   await context.copy(0, 1).catch(refusal)
-  if (context.info.canShift) await context.shift(0, 1, 2).catch(refusal)
+  if (context.info.canShift) await context.shift(0, 0, 1).catch(refusal)
 
   step('going on')
   const { max } = await context.positions(0)

@@ -5,7 +5,7 @@ import type { Logger } from '../logger.ts'
 import { HOW_TO_CHECK } from '../native/failures.ts'
 import { canStart, isEngine } from '../native/own-node.ts'
 import { Remembered, Trials } from '../native/trial.ts'
-import { TrialChild, type TrialEnd } from '../native/trial-child.ts'
+import type { TrialChild, TrialEnd } from '../native/trial-child.ts'
 import type { NativeBinding } from '../native/types.ts'
 import { identityOf } from '../regular-file.ts'
 import { VERSION } from '../version.ts'
@@ -13,7 +13,7 @@ import { changed, openFile } from './gguf/bytes.ts'
 import type { GgufHeader, ModelFile } from './gguf/header.ts'
 import { withPartLinks } from './held-files.ts'
 import type { CacheOptions } from './memory.ts'
-import { AFTER_LOADING, NO_NUMBERS, PROGRAM } from './trial-program.ts'
+import { LOADING, MAKING_CONTEXT, NO_NUMBERS, PROGRAM } from './trial-program.ts'
 
 /** Of the processor's time: many times what an opening takes on a slow machine. */
 const LEAST_MS = 5000
@@ -40,13 +40,17 @@ type TrialOptions = CacheOptions & {
 
 /** What is known of a file that is being tried. */
 export type OpeningTrial = {
-  /** Its weights can be loaded: while they are, the child goes on. */
+  /** `hear` hears of the stages of loading (see `NativeModelLoad`) that the child has come through, at once of those by now. */
+  readonly eachStage: (hear: (stages: number) => void) => void
+  /** Its weights can be loaded. */
   readonly loads: Promise<void>
+  /** A context can be made of them, while the child goes on. */
+  readonly makesContexts: Promise<void>
   /** And it can be computed with. */
   readonly opens: Promise<void>
 }
 
-const KNOWN: OpeningTrial = { loads: Promise.resolve(), opens: Promise.resolve() }
+const LOADED = LOADING.length
 
 /** Of a file that nobody has opened yet, the child can start while its header is read. */
 export async function startEarly(binding: NativeBinding, path: string): Promise<TrialChild | undefined> {
@@ -55,10 +59,16 @@ export async function startEarly(binding: NativeBinding, path: string): Promise<
     const identity = await identityOf(path, (why) => new Error(why))
     if (await openedFiles.has(keyOf(binding, identity))) return undefined
     if ((await stat(path)).size <= LARGEST_OWN) return undefined // it may be our own
-    return new TrialChild(ROLE, binding)
+    return await startChild(binding)
   } catch {
     return undefined // whoever opens it is told
   }
+}
+
+/** What starts it is loaded with the first file that is tried: few are. */
+async function startChild(binding: NativeBinding): Promise<TrialChild> {
+  const { TrialChild } = await import('../native/trial-child.ts')
+  return new TrialChild(ROLE, binding)
 }
 
 const keyOf = ({ llamaVersion, systemInfo }: NativeBinding, identity: string) =>
@@ -66,7 +76,7 @@ const keyOf = ({ llamaVersion, systemInfo }: NativeBinding, identity: string) =>
 
 /**
  * Tries this file with these adapters, unless it is known to open, which is remembered on disk, or cannot be tried here, which
- * is logged. `loads` and `opens` reject with
+ * is logged; none at all in an isolated engine, which may die of the file itself. What it tells is rejected with
  * - {@link ModelError} `ERR_MODEL_DAMAGED` where the child died of it, or its logits are not numbers, `ERR_MODEL_UNREADABLE`
  *   where it is another by now,
  * - {@link OutOfMemoryError} `ERR_MEMORY` where the system has killed the child.
@@ -77,18 +87,43 @@ export function tryOpening(
   adapters: readonly ModelFile[],
   options: TrialOptions,
   signal: AbortSignal,
-): OpeningTrial {
-  if (isEngine()) return KNOWN // it may die of the file itself: that is what it is for
-  let pastLoading = () => {}
-  const loaded = new Promise<void>((resolve) => {
-    pastLoading = resolve
-  })
+): OpeningTrial | undefined {
+  if (isEngine()) return undefined
+  const hearers: ((stages: number) => void)[] = []
+  let stages = 0
+  const reached = (more: number) => {
+    if (more <= stages) return
+    stages = more
+    for (const hear of hearers) hear(stages)
+  }
+  const eachStage: OpeningTrial['eachStage'] = (hear) => {
+    hear(stages)
+    hearers.push(hear)
+  }
+  const [loaded, madeContext] = [deferred(), deferred()]
   const opens = pass(binding, header, adapters, options, signal, (step) => {
-    if (step === AFTER_LOADING) pastLoading()
+    const begun = LOADING.indexOf(step)
+    reached(begun < 0 ? LOADED : begun)
+    if (begun >= 0) return
+    loaded.resolve()
+    if (step !== MAKING_CONTEXT) madeContext.resolve()
   })
-  const loads = Promise.race([opens, loaded])
-  for (const either of [opens, loads]) either.catch(() => {}) // who waits for the other hears of it
-  return { loads, opens }
+  opens.then(
+    () => reached(LOADED),
+    () => {},
+  )
+  const loads = Promise.race([opens, loaded.promise])
+  const makesContexts = Promise.race([opens, madeContext.promise])
+  for (const either of [loads, makesContexts]) either.catch(() => {}) // who waits for another hears of it
+  return { eachStage, loads, makesContexts, opens }
+}
+
+function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve = () => {}
+  const promise = new Promise<void>((settle) => {
+    resolve = settle
+  })
+  return { promise, resolve }
 }
 
 async function pass(
@@ -103,6 +138,7 @@ async function pass(
   const cache = { keyType, valueType, flashAttention }
   const { llamaVersion, systemInfo } = binding
   const known = [VERSION, llamaVersion, systemInfo, cache, all.map(({ identity }) => identity)]
+  let noted: Promise<void> | undefined
   const attempt = async (given: AbortSignal) => {
     if (adapters.length === 0 && (await isOwn(files[0]!))) return true
     logger.debug(`${path} is not known yet: it is opened in a child process first`)
@@ -115,7 +151,7 @@ async function pass(
       signal: given,
       onStep,
     } as const
-    const child = early?.isFree ? early : new TrialChild(ROLE, binding)
+    const child = early?.isFree ? early : await startChild(binding)
     const end = await withPartLinks(files.length, (links) => {
       const input = JSON.stringify({ parts: files, adapters, links, cache })
       return child.try({ ...trial, input })
@@ -124,10 +160,11 @@ async function pass(
     if (end.word === 'changed') throw changed(path)
     if (end.word === NO_NUMBERS) throw withoutNumbers(path, adapters.length > 0)
     if (end.word !== undefined) return false
-    await openedFiles.add(keyOf(binding, files[0]!.identity)).catch(() => {}) // it only saves time
+    noted = openedFiles.add(keyOf(binding, files[0]!.identity)).catch(() => {}) // it only saves time
     return true
   }
   await trials.pass(hash(JSON.stringify(known)), attempt, logger, signal)
+  await noted
 }
 
 type Limits = { readonly limitMs: number; readonly limitBytes: number }

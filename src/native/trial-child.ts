@@ -2,6 +2,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import { environmentOf } from './child-environment.ts'
 import { startWithThread, type TrialRole } from './own-node.ts'
+import { NoVerdict } from './trial.ts'
 import type { NativeBinding } from './types.ts'
 
 /** What a child process is to try, which it may die of. */
@@ -35,9 +36,6 @@ export type TrialEnd = {
   /** What it wrote last on stderr. */
   readonly lastWords: string
 }
-
-/** The child could not be started, or ended for a reason that is not what it tried; or its program threw. */
-export class NoVerdict extends Error {}
 
 /** Runs the program; the watch is a thread that ends it where it takes too much, or its parent is gone. */
 const CHILD = `

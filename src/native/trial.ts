@@ -1,12 +1,13 @@
-import { readdir, rm, stat } from 'node:fs/promises'
+import { readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { abortOf } from '../aborts.ts'
 import { cacheFolder, makeCacheFolder } from '../cache-folder.ts'
 import type { Logger } from '../logger.ts'
 import { Queue } from '../queue.ts'
-import { writeWhole } from '../whole-file.ts'
 import { canStart, type TrialRole } from './own-node.ts'
-import { NoVerdict } from './trial-child.ts'
+
+/** The child could not be started, or ended for a reason that is not what it tried; or its program threw. */
+export class NoVerdict extends Error {}
 
 /** True where it has passed, false where nothing is known of it; throws what is wrong with it. */
 type Try = (signal: AbortSignal) => Promise<boolean>
@@ -45,7 +46,10 @@ export class Remembered {
       const oldest = (await Promise.all(ages)).sort((one, other) => one.time - other.time)
       for (const { name } of oldest.slice(0, MOST_REMEMBERED / 2)) await rm(join(folder, name))
     }
-    await writeWhole(join(folder, key), [''])
+    // Whole at once, as nothing is in it; where something has its name, it is known, or whatever that is stays.
+    await writeFile(join(folder, key), '', { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error
+    })
   }
 }
 

@@ -22,6 +22,10 @@ export type NativeModelParams = {
   readonly tensorSplit: readonly number[]
   /** False: all weights stay as the file has them, mapped: slower, and no memory of their own (use_extra_bufts). */
   readonly repack?: boolean
+  /** It begins a stage only once another load of the same files has finished it, of which `allow()` tells. */
+  readonly follows?: boolean
+  /** The stages that are over, of three: header, tokens, vocabulary. Behind them come the weights. */
+  readonly onStage?: (stages: number) => void
   readonly log?: NativeLog
 }
 
@@ -69,6 +73,8 @@ export type NativeModelLoad = {
   readonly promise: Promise<NativeModel>
   /** The load stops at its next progress step, waiting for another's at once, and rejects with `ERR_ABORTED`. */
   cancel(): void
+  /** For one that follows: the other has finished that many stages; 4 = it is loaded. */
+  allow(stages: number): void
 }
 
 /** Work on a thread of the addon's own. */

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { readGguf } from '../../src/models/gguf/header.ts'
 import { binding, LOAD } from '../support/native-models.ts'
 import { TINY_MODELS } from '../support/tiny-models.ts'
@@ -37,4 +37,54 @@ test('a tensor that is large is loaded piece by piece, between which loading tel
   const steps = fractions.slice(1).map((fraction, i) => (fraction - fractions[i]!) * bytes.length)
   expect(Math.max(...steps)).toBeLessThan(1.01 * PIECE)
   expect(fractions.at(-1)).toBe(1)
+})
+
+describe('a load that follows another', () => {
+  /** Begins to load a file; `reaches(stage)` resolves once that stage is over. */
+  function follow() {
+    const stages: number[] = []
+    const waiting = new Map<number, () => void>()
+    const path = save(TINY_MODELS.llama().bytes())
+    const onStage = (stage: number) => {
+      stages.push(stage)
+      waiting.get(stage)?.()
+    }
+    const loading = binding.Model.load(path, { ...LOAD, follows: true, onStage })
+    const reaches = (stage: number) =>
+      new Promise<void>((resolve) => {
+        if (stages.length >= stage) resolve()
+        else waiting.set(stage, resolve)
+      })
+    return { loading, stages, reaches }
+  }
+
+  test('ends no stage that the other has not ended, and loads once that has loaded', async () => {
+    const { loading, stages, reaches } = follow()
+    expect(stages).toEqual([])
+    for (const stage of [1, 2, 3]) {
+      loading.allow(stage)
+      await reaches(stage)
+      expect(stages).toEqual([1, 2, 3].slice(0, stage))
+    }
+    loading.allow(4)
+    const model = await loading.promise
+    expect(stages).toEqual([1, 2, 3])
+    model.close()
+  })
+
+  test.each([0, 1, 2, 3])('can be given up behind stage %i, where it waits', async (stage) => {
+    const { loading, stages, reaches } = follow()
+    loading.allow(stage)
+    await reaches(stage)
+    loading.cancel()
+    await expect(loading.promise).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+    expect(stages).toHaveLength(stage)
+  })
+
+  test('is told of no more stages than there are', async () => {
+    const { loading } = follow()
+    expect(() => loading.allow(5)).toThrow(/"stages"/)
+    loading.cancel()
+    await expect(loading.promise).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+  })
 })

@@ -56,7 +56,7 @@ async function tried(path: string, meanwhile = () => {}): Promise<void> {
   const header = await readGguf(path)
   meanwhile()
   const options = { keyType: 'f16', valueType: 'f16', flashAttention: 'auto', logger } as const
-  await tryOpening(binding, header, [], options, new AbortController().signal).opens
+  await tryOpening(binding, header, [], options, new AbortController().signal)?.opens
 }
 
 const CHANGED = {
