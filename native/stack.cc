@@ -40,7 +40,8 @@ constexpr size_t kMost = 2 << 20, kUnknown = 64 << 10;
 
 size_t StackToUse() {
   const char here = 0;
-  const char* end = EndOfStack();
+  // On the main thread glibc reads all mappings of the process to find it.
+  static thread_local const char* const end = EndOfStack();
   if (end == nullptr || &here < end) return kUnknown;
   return std::min(kMost, static_cast<size_t>(&here - end) / 2);
 }

@@ -147,9 +147,12 @@ async function openOn<Started>(
     weightsLoaded: isLoaded(binding, header.path, options, gpus, adapters),
     sequences,
   })
-  const trial = options.tryFirst ? tryOpening(binding, header, adapters, options, signal) : undefined
-  const native = await load(binding, header, options, gpus, adapters, signal, trial)
+  const giveUp = new AbortController()
+  const either = AbortSignal.any([signal, giveUp.signal])
+  const trial = options.tryFirst ? tryOpening(binding, header, adapters, options, either) : undefined
+  let native: NativeModel | undefined
   try {
+    native = await load(binding, header, options, gpus, adapters, signal, trial)
     await trial?.makesContexts
     const { hasEncoder, hasDecoder, isDiffusion } = native.info
     if (hasEncoder || !hasDecoder || isDiffusion) {
@@ -158,7 +161,8 @@ async function openOn<Started>(
     }
     return { native, started: await start({ ...file, native }, trial?.opens) }
   } catch (error) {
-    native.close()
+    giveUp.abort(error) // the trial, where that is not what has failed
+    native?.close()
     throw error
   }
 }
