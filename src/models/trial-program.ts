@@ -40,7 +40,6 @@ export const PROGRAM = `async ({ Model, Context, Sampler }, input, watch, step) 
   for (const [i, link] of links.entries()) symlinkSync(names[i], link)
 
   const refusal = (error) => { if (error.code === undefined) throw error }
-  const attempt = (work) => { try { return work() } catch (error) { return refusal(error) } }
 
   const stepsOfLoading = ${JSON.stringify(LOADING)}
   step(stepsOfLoading[0])
@@ -49,7 +48,7 @@ export const PROGRAM = `async ({ Model, Context, Sampler }, input, watch, step) 
     onStage: (stages) => step(stepsOfLoading[stages]),
   }
   const loading = Model.load(links[0] ?? names[0], params)
-  watch() // while it loads, on a thread of its own
+  watch() // nothing that reads the file is done on this thread
   const model = await loading.promise.catch(refusal)
   if (!files.every(isThere)) return 'changed'
   if (!model) return 'refused'
@@ -65,17 +64,22 @@ export const PROGRAM = `async ({ Model, Context, Sampler }, input, watch, step) 
     poll: 0, ...cache, adapterScales: adapters.map(() => 1),
   }
   const making = Context.create(model, shape).catch(refusal)
-  const ids = [0, vocabSize - 1]
+  const tokenizing = []
   for (const text of ['Hello, world!', ' a\\n\\n  b', '\\u00e9\\u4e16\\ud83d\\ude42 12345', '<|im_start|></s>\\u0000']) {
     for (const parseSpecial of [false, true]) {
       for (const anchor of ['', '\\n']) {
         const marked = { text, cut: '\\ue000', open: '', close: '', begins: true, addSpecial: true, parseSpecial, anchor }
-        const found = attempt(() => model.tokenizeMarked(marked)) ?? []
-        ids.push(...found.filter((id) => id >= 0 && id < vocabSize).slice(0, 2))
+        tokenizing.push(model.tokenizeLater(marked).promise.catch(refusal))
       }
     }
   }
-  attempt(() => model.detokenize(Int32Array.from({ length: vocabSize }, (_, id) => id), true))
+  const ids = [0, vocabSize - 1]
+  for (const found of await Promise.all(tokenizing))
+    ids.push(...(found ?? []).filter((id) => id >= 0 && id < vocabSize).slice(0, 2))
+  const all = Int32Array.from({ length: vocabSize }, (_, id) => id)
+  const most = 2 ** 14 // more go to a thread of low priority
+  for (let id = 0; id < vocabSize; id += most)
+    await model.detokenizeLater(all.subarray(id, id + most), true).promise.catch(refusal)
 
   const context = await making
   if (!context) return 'refused'

@@ -8,7 +8,8 @@ import type { NativeBinding } from './types.ts'
 /** What a child process is to try, which it may die of. */
 export type Trial = {
   /**
-   * JavaScript (CommonJS) of a function `(binding, input, watch, step) => unknown`: `watch()` begins to look at what it takes,
+   * JavaScript (CommonJS) of a function `(binding, input, watch, step) => unknown`: `watch()` begins to look at what it takes, in
+   * turns of the event loop, so that what may take long must not be done on this thread;
    * `step(name)` tells what comes next, and what it returns, or a promise of it, may be a word. A text, since a bundled program has
    * no file of ours to run.
    */
@@ -37,25 +38,21 @@ export type TrialEnd = {
   readonly lastWords: string
 }
 
-/** Runs the program; the watch is a thread that ends it where it takes too much, or its parent is gone. */
+/** Runs the program; the watch ends it where it takes too much, or its parent is gone. A thread for it would take 25 ms to start. */
 const CHILD = `
 const { readFileSync, writeSync } = require('node:fs')
 const tell = (line) => writeSync(1, line + '\\n')
-const watching = \`
-  const { bytes, ms, parent } = require('node:worker_threads').workerData
-  const end = (why) => { require('node:fs').writeSync(1, why + '\\\\n'); process.kill(process.pid, 'SIGKILL') }
-  const since = process.cpuUsage()
-  setInterval(() => {
-    if (process.memoryUsage.rss() > bytes) end('end memory')
-    const { user, system } = process.cpuUsage(since)
-    if ((user + system) / 1000 > ms) end('end time')
-    if (process.ppid !== parent) end('end orphan')
-  }, 10)
-\`
+const end = (why) => { tell('end ' + why); process.kill(process.pid, 'SIGKILL') }
 const parent = process.ppid
 const watch = () => {
-  const workerData = { bytes: process.memoryUsage.rss() + limitBytes, ms: limitMs, parent }
-  new (require('node:worker_threads').Worker)(watching, { eval: true, workerData })
+  const mostBytes = process.memoryUsage.rss() + limitBytes
+  const since = process.cpuUsage()
+  setInterval(() => {
+    if (process.memoryUsage.rss() > mostBytes) end('memory')
+    const { user, system } = process.cpuUsage(since)
+    if ((user + system) / 1000 > limitMs) end('time')
+    if (process.ppid !== parent) end('orphan')
+  }, 10)
 }
 const binding = require(require('node:url').fileURLToPath(process.argv[1]))
 const given = readFileSync(0, 'utf8')

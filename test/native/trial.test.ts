@@ -127,3 +127,17 @@ test('a child process may be given more time than timers of Node.js can count', 
   const ended = child.try({ program: "async () => 'a word'", input: '', ...most })
   expect(await ended).toMatchObject({ end: 'well', word: 'a word' })
 })
+
+test.each([
+  ['time', { limitMs: 50 }, 'Array(1e5).fill().map(Math.random)'],
+  ['memory', { limitBytes: 2 ** 26 }, 'kept.push(Buffer.alloc(2 ** 20, 1))'],
+])('a child process that takes more %s than it may is ended', async (end, limit, work) => {
+  const child = new TrialChild('opening', binding)
+  const program = `async (_, __, watch, step) => {
+    watch()
+    step('working')
+    for (const kept = []; ; await new Promise(setImmediate)) ${work}
+  }`
+  const most = { limitMs: 2 ** 30, limitBytes: 2 ** 40, giveUpMs: 2 ** 30 }
+  expect(await child.try({ program, input: '', ...most, ...limit })).toMatchObject({ end, step: 'working' })
+})
