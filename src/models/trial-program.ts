@@ -96,7 +96,7 @@ export const PROGRAM = `async ({ Model, Context, Sampler }, input, watch, step) 
   if (!computed) return 'refused'
   if (computed.some(({ error }) => error)) {
     // A good model may have no numbers for tokens that no text has.
-    const usual = attempt(() => model.tokenize('Hello, world!', true, false)) ?? []
+    const usual = (await tokenizing[0]) ?? []
     const again = usual.length === 0 ? [] : await context.eval([entry(0, 0, usual.slice(0, count))]).catch(refusal)
     if (!again) return 'refused'
     if (again.some(({ error }) => error)) return '${NO_NUMBERS}'

@@ -118,6 +118,12 @@ describe('readGguf() refuses a model', () => {
     ['falcon-h1', 'heads that do not divide it', u32('ssm.time_step_rank', 3), /cannot have 3 heads/],
     ['rwkv6qwen2', 'the wrong shift', without('token_shift_count'), /token_shift_count" is 2, and must be 1/],
     ['rwkv7', 'the wrong shift', u32('token_shift_count', 1), /token_shift_count" is 1, and must be 2/],
+    [
+      'rwkv7',
+      'heads that are too short',
+      u32('wkv.head_size', 32),
+      /wkv.head_size" is 32, and must be a multiple of 64/,
+    ],
     ['rwkv6', 'heads that do not divide it', u32('wkv.head_size', 48), /cannot be divided into heads of 48/],
     [
       'dots3note',

@@ -34,6 +34,9 @@ const BY_INTERVAL: ReadonlySet<string> = new Set([
   'qwen4exp',
 ])
 
+/** With AVX-512, the most of any processor: GGML_F32_STEP. */
+const MOST_AT_ONCE = 64
+
 /** Selective state spaces whose groups are a divisor. */
 const GROUPED: ReadonlySet<string> = new Set([
   'falcon-h1',
@@ -118,4 +121,10 @@ function checkShifts(model: Model, width: number): void {
   const head = number(model, `${architecture}.wkv.head_size`)
   if (head !== undefined && width % head !== 0)
     throw damaged(path, `its ${width} values cannot be divided into heads of ${head}`)
+  // ggml computes so many values of a head at once, and goes beyond the end of others (ggml_compute_forward_rwkv_wkv7_f32).
+  if (head !== undefined && architecture.endsWith('rwkv7') && head % MOST_AT_ONCE !== 0)
+    throw damaged(
+      path,
+      `"${architecture}.wkv.head_size" is ${head}, and must be a multiple of ${MOST_AT_ONCE}`,
+    )
 }
