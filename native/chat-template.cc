@@ -51,7 +51,7 @@ RenderRequest ReadRequest(const Napi::Value& value) {
   const Napi::Value control = params.Get("control");
   if (!control.IsUndefined()) {
     request.control = Handle<TextFinder>(control, "control")->texts();
-    request.marks = TextFinder::ReadMarks(params.Get("marks"));
+    request.avoided = params.Get("avoided").ToString().Utf16Value();
   }
   return request;
 }
@@ -60,6 +60,7 @@ Napi::Value ToJs(Napi::Env env, const RenderedChat& made) {
   Napi::Object rendered = Napi::Object::New(env);
   rendered.Set("prompt", made.prompt);
   if (made.plain.size() != made.prompt.size()) rendered.Set("plain", made.plain);
+  rendered.Set("marks", TextFinder::ToJs(env, made.marks));
   rendered.Set("generationPrompt", made.generation_prompt);
   rendered.Set("supportsThinking", made.supports_thinking);
   rendered.Set("splitsReply", made.splits_reply);

@@ -6,6 +6,7 @@
 #include "error.h"
 #include "jinja/marking.h"
 #include "jinja/parser.h"
+#include "jinja/utf8.h"
 #include "llama-common.h"
 #include "template-limits.h"
 
@@ -70,31 +71,55 @@ common_chat_templates_inputs ToInputs(const RenderRequest& request) {
   return inputs;
 }
 
-// With marks in what users wrote, so that the template does not take parts of it for its own.
-RenderRequest MarkMessages(RenderRequest request) {
-  if (!request.control) return request;
-  for (ChatMessage& message : request.messages) {
-    for (std::string* text : {&message.content, &message.reasoning}) {
-      Checkpoint();
-      jinja::UserBytes users = jinja::UserBytes::All(text->size());
-      *text = request.control->Marked({std::move(*text), std::move(users)}, request.marks);
-    }
-  }
-  return request;
+// A private-use character that the template and the messages lack; empty = there is none.
+std::u16string UnusedCharacter(const std::string& source, const RenderRequest& request) {
+  std::string all = source;
+  for (const ChatMessage& message : request.messages) all += message.content + message.reasoning;
+  const std::u16string mark = request.control->UnusedMarks(ToUtf16(all)).cut;
+  return mark.size() == 1 ? mark : std::u16string();
 }
 
-// `work()`, which renders the request.
-template <typename Work>
-auto WithMarks(const RenderRequest& request, const Work& work) {
-  if (!request.control) return work();
-  const auto mark = [&](jinja::MixedText text) {
-    jinja::SpendOnReading(8 * text.text.size());
-    return request.control->Marked(std::move(text), request.marks);
-  };
-  const std::u16string marks = request.marks.cut + request.marks.open + request.marks.close;
-  const jinja::Marking marking(mark, std::u32string(marks.begin(), marks.end()));  // all private-use
-  return work();
-}
+// What becomes of the parts of a prompt that users wrote.
+class Protection {
+ public:
+  // Breaks control texts in the messages, but single characters, so that the template does not take them for its
+  // own.
+  Protection(RenderRequest& request, const std::string& source) : request_(request) {
+    if (!request.control) return;
+    const std::u16string cut = UnusedCharacter(source, request);
+    hidden_ = ToUtf8(cut);
+    for (ChatMessage& message : request.messages) {
+      for (std::string* text : {&message.content, &message.reasoning}) {
+        *text = request.control->Marked({*text, jinja::UserBytes::All(text->size())}, {cut, {}, {}});
+      }
+    }
+  }
+
+  // `work()`, which renders the request.
+  template <typename Work>
+  auto Render(const Work& work) {
+    if (!request_.control) return work();
+    const auto mark = [this](const jinja::MixedText& text) { return Mark(text); };
+    const jinja::Marking marking(mark, jinja::DecodeUtf8(hidden_));
+    return work();
+  }
+
+  // Of the first text that was rendered.
+  const Marks& marks() const { return marks_; }
+
+ private:
+  std::string Mark(const jinja::MixedText& rendered) {
+    jinja::SpendOnReading(8 * rendered.text.size());
+    jinja::EnsureRoom(8 * rendered.text.size());
+    const jinja::MixedText text = jinja::WithoutUsers(rendered, hidden_);
+    if (marks_.cut.empty()) marks_ = request_.control->UnusedMarks(ToUtf16(text.text) + request_.avoided);
+    return request_.control->Marked(text, marks_);
+  }
+
+  const RenderRequest& request_;
+  std::string hidden_;  // what breaks control texts in messages
+  Marks marks_;
+};
 
 // The analysis fails on templates that write the messages out as JSON, for one, and costs too much where they
 // write very much: such answers have no parts.
@@ -120,6 +145,7 @@ RenderedChat Analyse(const common_chat_templates* templates, const common_chat_t
   const auto grammar = std::make_shared<const ReplyGrammar>(made);
   return {made.prompt,
           made.prompt,
+          {},
           made.generation_prompt,
           made.supports_thinking,
           made.supports_thinking || !grammar->TakesAllAsContent(),
@@ -136,14 +162,14 @@ class ChatFormat::Parsed {
  public:
   explicit Parsed(common_chat_templates_ptr templates) : templates_(std::move(templates)) {}
 
-  RenderedChat Render(const RenderRequest& request, Effort effort) {
+  RenderedChat Render(const RenderRequest& request, Protection& protection, Effort effort) {
     common_chat_templates_inputs inputs = ToInputs(request);
     const Adapted adapted = IsAdapted(effort);
     std::string plain;
     if (adapted != Adapted::kWell) {
       inputs.force_pure_content = true;
       const common_chat_params made =
-          WithMarks(request, [&] { return common_chat_templates_apply(templates_.get(), inputs); });
+          protection.Render([&] { return common_chat_templates_apply(templates_.get(), inputs); });
       if (auto known = FindOrAnalyse(request, made.generation_prompt, effort)) {
         known->prompt = known->plain = made.prompt;
         return *known;
@@ -151,7 +177,7 @@ class ChatFormat::Parsed {
       plain = made.prompt;
       inputs.force_pure_content = false;
     }
-    RenderedChat rendered = WithMarks(request, [&] { return Analyse(templates_.get(), inputs, effort); });
+    RenderedChat rendered = protection.Render([&] { return Analyse(templates_.get(), inputs, effort); });
     if (adapted == Adapted::kBadly) rendered.prompt = rendered.plain = plain;
     Remember({request.enable_thinking, rendered});
     return rendered;
@@ -274,16 +300,17 @@ void ChatFormat::Open(Effort effort) {
   });
 }
 
-RenderedChat ChatFormat::Render(const RenderRequest& request, Effort effort) {
+RenderedChat ChatFormat::Render(RenderRequest request, Effort effort) {
   Open(effort);
   // What llama.cpp does with messages costs as well, and is not counted.
   const bool is_long = !ExtentOf(request.messages).IsQuick();
   if (effort == Effort::kQuick && is_long) throw Failure("ERR_EFFORT", "it is a long conversation");
   try {
-    const RenderRequest marked = MarkMessages(request);
-    RenderedChat made =
-        Limited(effort, ExtentOf(marked.messages), [&] { return parsed_->Render(marked, effort); });
-    if (request.control) made.plain = WithoutMarks(made.prompt, request.marks);
+    Protection protection(request, source_);
+    RenderedChat made = Limited(effort, ExtentOf(request.messages),
+                                [&] { return parsed_->Render(request, protection, effort); });
+    made.marks = protection.marks();
+    if (request.control) made.plain = WithoutMarks(made.prompt, made.marks);
     return made;
   } catch (const jinja::RenderError& error) {
     throw Failure("ERR_TEMPLATE", Place(parsed_->source(), error.position) + error.what());

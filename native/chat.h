@@ -27,14 +27,16 @@ struct RenderRequest {
   bool enable_thinking = true;
   // Whether past reasoning is shown; empty = as the template does by itself.
   std::optional<bool> preserve_reasoning = {};
-  // What is marked in the prompt where users' texts make it; null = nothing.
+  // What is marked in the prompt where users' texts make it; null = nothing. The marks do not occur in
+  // `avoided`.
   std::shared_ptr<const ControlTexts> control = {};
-  Marks marks = {};
+  std::u16string avoided = {};
 };
 
 struct RenderedChat {
   std::string prompt;
   std::string plain;  // without its marks
+  Marks marks;
   // The end of `prompt` that asks for the answer; may open a block of reasoning.
   std::string generation_prompt;
   bool supports_thinking;
@@ -62,7 +64,7 @@ class ChatFormat {
   void Open(Effort effort);
 
   // Opens it as well, and throws the same.
-  RenderedChat Render(const RenderRequest& request, Effort effort);
+  RenderedChat Render(RenderRequest request, Effort effort);
 
   // Silences common's logger, which would print to stdout. Once per process.
   static void InstallLog();

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <random>
+#include <utility>
 
+#include "checkpoint.h"
 #include "jinja/utf8.h"
 
 namespace gpt4all {
@@ -11,6 +14,10 @@ namespace gpt4all {
 namespace {
 
 constexpr char32_t kReplacement = 0xfffd;
+constexpr char16_t kSpace = 0x2581;  // as SentencePiece writes it
+constexpr char16_t kFirstPrivate = 0xe000, kLastPrivate = 0xf8ff;
+constexpr size_t kLongMark = 8;
+constexpr size_t kAtOnce = 4096;  // ranges
 
 bool IsHigh(char16_t unit) {
   return (unit & 0xfc00) == 0xd800;
@@ -140,19 +147,44 @@ std::vector<UnitRange> ToUnits(const jinja::MixedText& mixed, std::u16string& un
   return ranges;
 }
 
+void MakeWellFormed(std::u16string& text) {
+  for (size_t at = 0, units = 1; at < text.size(); at += units) {
+    if (CharacterAt(text, at, units) == kReplacement) text[at] = kReplacement;
+  }
+}
+
+// Ranges of whole characters of a text that is well formed. Those that meet are one.
+std::vector<UnitRange> OfWholeCharacters(const std::vector<UnitRange>& ranges, const std::u16string& text) {
+  std::vector<UnitRange> whole;
+  const auto is_within = [&](size_t place) { return place < text.size() && IsLow(text[place]); };
+  for (const UnitRange& range : ranges) {
+    const size_t begin = range.begin - (is_within(range.begin) ? 1 : 0),
+                 end = range.end + (is_within(range.end) ? 1 : 0);
+    const bool meets = !whole.empty() && begin <= whole.back().end && whole.back().end > whole.back().begin;
+    if (meets) {
+      whole.back().end = std::max(whole.back().end, end);
+    } else {
+      whole.push_back({begin, end});
+    }
+  }
+  return whole;
+}
+
+}  // namespace
+
 std::string ToUtf8(const std::u16string& text) {
   std::string bytes;
   for (size_t at = 0, units = 1; at < text.size(); at += units) {
-    ForEachByte(CharacterAt(text, at, units), [&](uint8_t byte) { bytes += static_cast<char>(byte); });
+    jinja::AppendUtf8(bytes, CharacterAt(text, at, units));
   }
   return bytes;
 }
 
-bool StandsBefore(const std::u16string& text, size_t at, const std::u16string& mark) {
-  return at >= mark.size() && text.compare(at - mark.size(), mark.size(), mark) == 0;
+std::u16string ToUtf16(const std::string& text) {
+  std::u16string units;
+  ToUnits(jinja::MixedText(text), units);
+  return units;
 }
-
-}  // namespace
 
 std::string WithoutMarks(const std::string& text, const Marks& marks) {
   const std::string all[] = {ToUtf8(marks.cut), ToUtf8(marks.open), ToUtf8(marks.close)};
@@ -174,57 +206,75 @@ std::string WithoutMarks(const std::string& text, const Marks& marks) {
   return left;
 }
 
-std::u16string WellFormed(std::u16string text) {
-  for (size_t at = 0, units = 1; at < text.size(); at += units) {
-    if (CharacterAt(text, at, units) == kReplacement) text[at] = kReplacement;
-  }
-  return text;
-}
-
-ControlTexts::ControlTexts(std::vector<std::u16string> texts, bool spelled) {
-  // A vocabulary may write all bytes in a way of its own: what it looks up as its text is then another.
-  const size_t count = spelled ? texts.size() : 0;
+ControlTexts::ControlTexts(std::vector<std::u16string> texts, Spelling spelling) {
+  const size_t count = texts.size();
   for (size_t i = 0; i < count; i++) {
-    for (const std::vector<uint8_t>& bytes : {BytesOfCharacters(texts[i]), BytesOfEscapes(texts[i])}) {
-      std::u16string decoded;
-      if (!Decode(bytes, decoded)) {
-        for (const uint8_t byte : bytes) partial_bytes_[byte] = partial_bytes_[byte] || byte >= 0x80;
-      } else if (!decoded.empty() && decoded != texts[i]) {
-        texts.push_back(std::move(decoded));
-      }
+    for (const char16_t unit : texts[i]) used_[unit] = true;
+    // A vocabulary looks up as its text what may be written otherwise, and puts a space before texts.
+    std::u16string decoded;
+    const std::vector<uint8_t> bytes = spelling == Spelling::kCharacters ? BytesOfCharacters(texts[i])
+                                       : spelling == Spelling::kEscapes  ? BytesOfEscapes(texts[i])
+                                                                         : std::vector<uint8_t>();
+    if (!Decode(bytes, decoded)) {
+      for (const uint8_t byte : bytes) partial_bytes_[byte] = true;
+    } else if (!decoded.empty() && decoded != texts[i]) {
+      texts.push_back(std::move(decoded));
     }
+    const size_t word = std::min(texts[i].find_first_not_of(kSpace), texts[i].size());
+    if (word > 0 && word < texts[i].size()) texts.push_back(texts[i].substr(word));
   }
   texts_.emplace(texts);
+}
+
+Marks ControlTexts::UnusedMarks(const std::u16string& text) const {
+  std::bitset<1 << 16> used = used_;
+  for (const char16_t unit : text) used[unit] = true;
+  std::vector<std::u16string> marks;
+  for (char16_t unit = kFirstPrivate; unit <= kLastPrivate && marks.size() < 3; unit++) {
+    if (!used[unit]) marks.emplace_back(1, unit);
+  }
+  std::random_device random;
+  std::uniform_int_distribution<uint16_t> any(kFirstPrivate, kLastPrivate);
+  while (marks.size() < 3) {  // no text has all of them
+    std::u16string mark;
+    while (mark.size() < kLongMark) mark += static_cast<char16_t>(any(random));
+    if (text.find(mark) == std::u16string::npos) marks.push_back(std::move(mark));
+  }
+  return {marks[0], marks[1], marks[2]};
 }
 
 template <typename Put>
 void ControlTexts::PutMarks(const std::u16string& text, const std::vector<UnitRange>& users,
                             const Marks& marks, const Put& put) const {
+  std::vector<size_t> places;
+  for (const UnitRange& range : users) places.push_back(range.begin);
+  const std::vector<bool> spanned = texts_->Spanned(text, places);
+  Checkpoint();
   const std::vector<uint8_t> lengths = texts_->Beginnings(text);
-  for (const auto& [begin, end] : users) {
-    if (begin > 0 && texts_->Spans(text, begin)) put(begin, marks.cut);
-    for (size_t at = begin, units = 1; at < end; at += units) {
+  for (size_t i = 0; i < users.size(); i++) {
+    if (i % kAtOnce == 0) Checkpoint();
+    if (spanned[i]) put(users[i].begin, marks.cut);
+    for (size_t at = users[i].begin, units = 1; at < users[i].end; at += units) {
       const char32_t character = CharacterAt(text, at, units);
       bool is_single = lengths[at] != 0 && lengths[at] <= units;
       if (partial_bytes_.any())
         ForEachByte(character, [&](uint8_t byte) { is_single = is_single || partial_bytes_[byte]; });
       const size_t behind = at + units;
       if (!is_single && lengths[at] != 0) put(behind, marks.cut);
-      const bool is_marked =
-          StandsBefore(text, at, marks.open) && StandsBefore(text, behind + marks.close.size(), marks.close);
-      if (!is_single || is_marked) continue;
+      if (!is_single) continue;
       put(at, marks.open);
       put(behind, marks.close);
     }
   }
 }
 
-std::u16string ControlTexts::Marked(const std::u16string& text, const std::vector<UnitRange>& users,
+std::u16string ControlTexts::Marked(std::u16string text, std::vector<UnitRange> users,
                                     const Marks& marks) const {
+  MakeWellFormed(text);
   std::u16string marked;
   marked.reserve(text.size());
   size_t copied = 0;
-  PutMarks(text, users, marks, [&](size_t place, const std::u16string& mark) {
+  PutMarks(text, OfWholeCharacters(users, text), marks, [&](size_t place, const std::u16string& mark) {
     marked.append(text, copied, place - copied);
     marked += mark;
     copied = place;
@@ -233,8 +283,7 @@ std::u16string ControlTexts::Marked(const std::u16string& text, const std::vecto
   return marked;
 }
 
-std::string ControlTexts::Marked(jinja::MixedText mixed, const Marks& marks) const {
-  if (!mixed.users.Any()) return std::move(mixed.text);
+std::string ControlTexts::Marked(const jinja::MixedText& mixed, const Marks& marks) const {
   std::u16string units;
   const std::vector<UnitRange> users = ToUnits(mixed, units);
   std::string marked;

@@ -12,34 +12,41 @@
 
 namespace gpt4all {
 
-// Of UTF-16 units.
+// Of UTF-16 units. An empty one stands for a place at which the user's part is not looked at, only what spans
+// it.
 struct UnitRange {
   size_t begin, end;
 };
 
-// `cut` breaks a text; a character between `open` and `close` is no control token.
+// `cut` breaks a text; a character between `open` and `close` is no control token. Private-use characters.
 struct Marks {
   std::u16string cut, open, close;
 };
 
-// The text again.
-std::string WithoutMarks(const std::string& text, const Marks& marks);
+// How a vocabulary writes the bytes of its tokens: as they are, by GPT-2's characters, or escaped as RWKV
+// does.
+enum class Spelling { kPlain, kCharacters, kEscapes };
 
-// With U+FFFD for halves of characters, as JavaScript makes UTF-8 of it.
-std::u16string WellFormed(std::u16string text);
+// The text of UTF-16 in UTF-8. Halves of characters are U+FFFD, as JavaScript makes them.
+std::string ToUtf8(const std::u16string& text);
+// The text of UTF-8 in UTF-16; a byte that is no part of a character is U+FFFD.
+std::u16string ToUtf16(const std::string& text);
+// Undoes Marked().
+std::string WithoutMarks(const std::string& text, const Marks& marks);
 
 // Does not change: several threads may use one.
 class ControlTexts {
  public:
-  // `spelled`: they are those of a vocabulary, which may write all bytes in a way of its own.
-  ControlTexts(std::vector<std::u16string> texts, bool spelled);
+  ControlTexts(std::vector<std::u16string> texts, Spelling spelling);
 
-  // The text, which is well formed, with marks: a text that begins with what users wrote is cut behind its
-  // first character, one that only goes on so before that, and single characters are put between `open` and
-  // `close`. `users` are ascending, apart, and of whole characters.
-  std::u16string Marked(const std::u16string& text, const std::vector<UnitRange>& users,
-                        const Marks& marks) const;
-  std::string Marked(jinja::MixedText mixed, const Marks& marks) const;
+  // Marks that occur neither in these texts nor in that one.
+  Marks UnusedMarks(const std::u16string& text) const;
+
+  // The text with marks: a control text that begins with what users wrote is cut behind its first character,
+  // one that only goes on so before that, and single characters are put between `open` and `close`. `users`
+  // are ascending. Throws Failure (ERR_ABORTED).
+  std::u16string Marked(std::u16string text, std::vector<UnitRange> users, const Marks& marks) const;
+  std::string Marked(const jinja::MixedText& mixed, const Marks& marks) const;
 
   // Which of them occur, by their index, ascending.
   std::vector<uint32_t> Occurring(const std::u16string& text) const { return texts_->Occurring(text); }
@@ -51,9 +58,10 @@ class ControlTexts {
                 const Put& put) const;
 
   std::optional<TextSet> texts_;
-  // Of texts that are no characters but parts of such, in vocabularies of bytes: a character with one of them
-  // may become such a text.
+  // Of texts that are not whole characters, in vocabularies of bytes: a character with one of them may become
+  // a part of such a text.
   std::bitset<256> partial_bytes_;
+  std::bitset<1 << 16> used_;  // units
 };
 
 }  // namespace gpt4all

@@ -1,4 +1,4 @@
-// llama.cpp's common/, which chat, reply-grammar and jinja/engine alone include.
+// What chat and reply-grammar need of llama.cpp's common/.
 #pragma once
 
 #if defined(__GNUC__)

@@ -16,7 +16,7 @@ class TextFinder : public Napi::ObjectWrap<TextFinder> {
   static const napi_type_tag kTag;
 
   static Napi::Function Init(Napi::Env env);
-  static Marks ReadMarks(const Napi::Value& value);
+  static Napi::Object ToJs(Napi::Env env, const Marks& marks);
 
   explicit TextFinder(const Napi::CallbackInfo& info);
 
@@ -30,6 +30,7 @@ class TextFinder : public Napi::ObjectWrap<TextFinder> {
   };
 
   static Marking ReadMarking(const Napi::CallbackInfo& info);
+  Napi::Value UnusedMarks(const Napi::CallbackInfo& info);
   Napi::Value Marked(const Napi::CallbackInfo& info);
   Napi::Value MarkedLater(const Napi::CallbackInfo& info);
   Napi::Value Occurring(const Napi::CallbackInfo& info);

@@ -8,7 +8,6 @@ namespace {
 
 constexpr size_t kMostUnits = 32;  // bits of TextSet::ends_
 constexpr size_t kMostNodes = 1 << 20;
-constexpr size_t kMostReach = 1024;  // of texts that are longer than what counts of them
 constexpr char16_t kSpaceMark = 0x2581;
 
 char16_t Fold(char16_t unit) {
@@ -44,13 +43,11 @@ TextSet::TextSet(const std::vector<std::u16string>& texts)
       depths_{0},
       is_text_{false},
       ends_{0},
-      shortest_ends_{0} {
+      shortest_ends_{0},
+      whole_lengths_{0} {
   const size_t most = most_units_ = UnitsThatCount(texts);
   size_t total = 1;
-  for (const std::u16string& text : texts) {
-    total += std::min(text.size(), most);
-    longest_ = std::max(longest_, text.size());
-  }
+  for (const std::u16string& text : texts) total += std::min(text.size(), most);
   size_t capacity = 16;
   while (capacity < 2 * total) capacity *= 2;
   edges_.resize(capacity);
@@ -58,6 +55,7 @@ TextSet::TextSet(const std::vector<std::u16string>& texts)
     Node node = 0;
     for (const char16_t unit : text.substr(0, most)) node = Add(node, Fold(unit));
     if (node != 0) is_text_[node] = true;
+    if (text.size() > most) whole_lengths_[node] = std::max(whole_lengths_[node], text.size());
     nodes_.push_back(node);
   }
   Link();
@@ -98,6 +96,7 @@ TextSet::Node TextSet::Add(Node from, char16_t unit) {
   is_text_.push_back(false);
   ends_.push_back(0);
   shortest_ends_.push_back(0);
+  whole_lengths_.push_back(0);
   return node;
 }
 
@@ -140,19 +139,26 @@ std::vector<uint8_t> TextSet::Beginnings(std::u16string_view in) const {
   return lengths;
 }
 
-bool TextSet::Spans(std::u16string_view in, size_t place) const {
-  const size_t reach = std::max(most_units_, std::min(longest_, kMostReach));
-  const size_t end = std::min(in.size(), place + most_units_);
+std::vector<bool> TextSet::Spanned(std::u16string_view in, const std::vector<size_t>& places) const {
+  std::vector<bool> spanned(places.size());
+  size_t next = 0;  // the first place behind where the longest text that ends here begins
   Node node = 0;
-  for (size_t at = place - std::min(place, reach); at < end; at++) {
+  for (size_t at = 0; at < in.size(); at++) {
     node = Next(node, Fold(in[at]));
+    const size_t end = at + 1, earliest = end - std::min(end, most_units_);
+    while (next < places.size() && places[next] <= earliest) next++;
+    if (next == places.size()) break;
+    // Of a text that is longer than what counts of it, more is to come.
+    if (places[next] < earliest + whole_lengths_[node]) spanned[next] = true;
     size_t length = 1;
-    for (uint32_t ends = ends_[node]; ends != 0; ends >>= 1, length++) {
-      const size_t begin = at + 1 - length, whole = length < most_units_ ? length : reach;
-      if ((ends & 1) != 0 && begin < place && begin + whole > place) return true;
+    for (uint32_t ends = places[next] < end ? ends_[node] : 0; ends != 0; ends >>= 1, length++) {
+      if ((ends & 1) == 0) continue;
+      size_t first = next;
+      while (first < places.size() && places[first] <= end - length) first++;
+      if (first < places.size() && places[first] < end) spanned[first] = true;
     }
   }
-  return false;
+  return spanned;
 }
 
 std::vector<uint32_t> TextSet::Occurring(std::u16string_view in) const {
@@ -163,8 +169,8 @@ std::vector<uint32_t> TextSet::Occurring(std::u16string_view in) const {
     seen[node] = true;
   }
   std::vector<uint32_t> found;
-  // Whatever is seen, its own end is; longer ones were added after their fallbacks' parents, but not after
-  // the fallbacks themselves: so each walks to the first that is known.
+  // Where a beginning was seen, so were the shorter ones that it ends with. Each walks down them, to the
+  // first that is known.
   for (Node one = 1; one < seen.size(); one++) {
     if (!seen[one]) continue;
     for (Node end = fallbacks_[one]; end != 0 && !seen[end]; end = fallbacks_[end]) seen[end] = true;

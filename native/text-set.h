@@ -18,8 +18,9 @@ class TextSet {
   // For each unit of `in` how long the shortest text is that begins there; 0 = none does.
   std::vector<uint8_t> Beginnings(std::u16string_view in) const;
 
-  // Whether one of the texts stands in `in` from before `place` to behind it.
-  bool Spans(std::u16string_view in, size_t place) const;
+  // Which of the `places`, ascending, lie within a text that stands in `in` and begins before them: of each
+  // text that does, the first place.
+  std::vector<bool> Spanned(std::u16string_view in, const std::vector<size_t>& places) const;
 
   // Which of the texts occur at all, by their index, ascending.
   std::vector<uint32_t> Occurring(std::u16string_view in) const;
@@ -53,8 +54,8 @@ class TextSet {
   std::vector<uint32_t> ends_;           // bit n: a text of n + 1 units ends here
   std::vector<uint32_t> shortest_ends_;  // the same of those that begin with no shorter one
   std::vector<Node> nodes_;              // by the index of a text; 0 = it is empty
+  std::vector<size_t> whole_lengths_;    // the longest text that goes on behind this beginning; 0 = none does
   size_t most_units_ = 0;                // of a text that count
-  size_t longest_ = 0;                   // text, in units, all of which are counted here
 };
 
 }  // namespace gpt4all

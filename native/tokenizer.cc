@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <climits>
 #include <cstdlib>
+#include <cstring>
 #include <stdexcept>
 #include <utility>
 
@@ -99,8 +100,14 @@ std::vector<llama_token> WithoutControl(const llama_vocab* vocab, const ByteToke
 ByteTokens FindByteTokens(const llama_vocab* vocab) {
   ByteTokens bytes;
   bytes.fill(-1);
+  constexpr size_t kLongestSpelling = 4;  // \xe4
+  const enum llama_vocab_type type = llama_vocab_type(vocab);
+  const bool spells = type == LLAMA_VOCAB_TYPE_BPE || type == LLAMA_VOCAB_TYPE_RWKV;
+  const int wanted = LLAMA_TOKEN_ATTR_BYTE | (spells ? LLAMA_TOKEN_ATTR_NORMAL : 0);
   for (llama_token token = 0; token < llama_vocab_n_tokens(vocab); token++) {
-    if ((llama_vocab_get_attr(vocab, token) & LLAMA_TOKEN_ATTR_BYTE) == 0) continue;
+    const int attributes = llama_vocab_get_attr(vocab, token);
+    const bool is_long = spells && std::strlen(llama_vocab_get_text(vocab, token)) > kLongestSpelling;
+    if ((attributes & wanted) == 0 || is_long) continue;
     const std::string byte = TokenBytes(vocab, token, true);
     if (byte.size() == 1) bytes[static_cast<uint8_t>(byte[0])] = token;
   }

@@ -193,7 +193,7 @@ export class LoadedModel implements OpenModel {
     enableThinking: boolean,
   ): Promise<string> {
     const format = await this.#model.started.formats.get(template)
-    const options = { protection: undefined, enableThinking, reasoning: undefined }
+    const options = { guarded: undefined, enableThinking, reasoning: undefined }
     return (await render(format, withSystem(messages, format), options, this.#closing.signal)).text
   }
 

@@ -11,10 +11,19 @@ namespace jinja {
 
 namespace {
 
-// The names of roles, which templates build tags with.
-bool IsRole(const std::string& text) {
-  static const std::set<std::string> roles = {"system", "developer", "user", "assistant", "tool"};
-  return roles.count(text) > 0;
+// What llama.cpp itself writes into messages: keys, and the names of roles and of types of contents, with
+// which templates build tags.
+bool IsLlamas(const std::string& key, const common_json& value) {
+  static const std::set<std::string> words = {"system", "developer", "user", "assistant",
+                                              "tool",   "function",  "text"};
+  return (key == "role" || key == "type") && value.is_string() && words.count(value.get<std::string>()) > 0;
+}
+
+bool IsLlamas(const std::string& key) {
+  static const std::set<std::string> keys = {
+      "role",     "content",   "type", "text", "reasoning_content", "tool_calls",
+      "function", "arguments", "name", "id",   "thinking"};
+  return keys.count(key) > 0;
 }
 
 MixedText ReadText(std::string text, bool by_users) {
@@ -37,8 +46,8 @@ ValuePtr FromJson(const common_json& json, bool by_users) {
   const auto dict = Make<DictValue>();
   for (auto at = json.begin(); at != json.end(); ++at) {
     const std::string key = at.key();
-    const bool is_role = key == "role" && at.value().is_string() && IsRole(at.value().get<std::string>());
-    dict->Insert(Make<StringValue>(ReadText(key, by_users)), FromJson(at.value(), by_users && !is_role));
+    dict->Insert(Make<StringValue>(ReadText(key, by_users && !IsLlamas(key))),
+                 FromJson(at.value(), by_users && !IsLlamas(key, at.value())));
   }
   return dict;
 }
@@ -60,7 +69,7 @@ std::string Render(const Program& program, Context& context) {
   RenderBody(program.body, scope, writing.out);
   MixedText rendered = writing.Take();
   const Marking* marking = Marking::Current();
-  return marking == nullptr ? std::move(rendered.text) : marking->mark(std::move(rendered));
+  return marking == nullptr ? std::move(rendered.text) : marking->mark(rendered);
 }
 
 }  // namespace jinja

@@ -77,11 +77,13 @@ class Writer {
  private:
   void WriteText(const MixedView& text) {
     SpendOnReading(4 * text.text.size());
-    std::string written;
-    for (const char32_t code : DecodeUtf8(text.text)) AppendCharacter(written, code, format_.ensure_ascii);
-    EnsureRoom(written.size());
     AppendText(out_, "\"");
-    AppendText(out_, text.Made(std::move(written)));
+    for (const MixedView& part : text.Parts()) {
+      std::string written;
+      for (const char32_t code : DecodeUtf8(part.text)) AppendCharacter(written, code, format_.ensure_ascii);
+      EnsureRoom(written.size());
+      AppendText(out_, part.Made(std::move(written)));
+    }
     AppendText(out_, "\"");
   }
 

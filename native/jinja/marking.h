@@ -12,7 +12,7 @@ namespace jinja {
 // what they render whatever whoever renders them needs.
 class Marking {
  public:
-  using Mark = std::function<std::string(MixedText)>;
+  using Mark = std::function<std::string(const MixedText&)>;
 
   // `marks` are characters that users' texts may hold already, put there by whoever renders: they stay what
   // they are where others are escaped.

@@ -46,9 +46,49 @@ bool MixedView::HasUsers() const {
                      [&](const auto& range) { return range.end > begin_ && range.begin < end; });
 }
 
+bool MixedView::IsUsers() const {
+  const size_t end = begin_ + text.size();
+  const auto& ranges = users_->ranges();
+  return std::any_of(ranges.begin(), ranges.end(),
+                     [&](const auto& range) { return range.begin <= begin_ && range.end >= end; });
+}
+
+std::vector<MixedView> MixedView::Parts() const {
+  std::vector<MixedView> parts;
+  size_t copied = 0;
+  const auto add = [&](size_t end) {
+    if (end > copied) parts.push_back(Part(text.substr(copied, end - copied)));
+    copied = std::max(copied, end);
+  };
+  for (const UserBytes::Range& users : users_->ranges()) {
+    if (users.end <= begin_) continue;
+    if (users.begin >= begin_ + text.size()) break;
+    add(std::max(users.begin, begin_) - begin_);
+    add(std::min(users.end - begin_, text.size()));
+  }
+  add(text.size());
+  SpendOnItems(parts.size());
+  return parts;
+}
+
 MixedText MixedView::Made(std::string made) const {
   UserBytes users = HasUsers() ? UserBytes::All(made.size()) : UserBytes();
   return {std::move(made), std::move(users)};
+}
+
+MixedText WithoutUsers(const MixedText& text, std::string_view mark) {
+  if (mark.empty() || text.text.find(mark) == std::string::npos) return text;
+  MixedText left;
+  const MixedView whole = text;
+  size_t copied = 0;
+  for (const UserBytes::Range& users : text.users.ranges()) {
+    for (size_t at = users.begin; (at = whole.text.find(mark, at)) < users.end; at = copied) {
+      AppendText(left, whole.Part(whole.text.substr(copied, at - copied)));
+      copied = at + mark.size();
+    }
+  }
+  AppendText(left, whole.Part(whole.text.substr(copied)));
+  return left;
 }
 
 void AppendText(std::string& out, std::string_view piece) {

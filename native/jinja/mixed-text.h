@@ -50,12 +50,15 @@ class MixedView {
   MixedView(const MixedText& whole) : MixedView(whole.text, whole.users) {}  // NOLINT: a view of it
   MixedView(std::string_view whole, const UserBytes& users) : MixedView(whole, users, 0) {}
 
-  const std::string_view text;
+  std::string_view text;
 
   // `part` shows some of `text`.
   MixedView Part(std::string_view part) const;
   MixedText Copy() const;
   bool HasUsers() const;
+  bool IsUsers() const;  // wholly
+  // One after another, each wholly the users' or the template's.
+  std::vector<MixedView> Parts() const;
   // A text made of this one in a way that does not tell where its bytes come from: the user's if any here is.
   MixedText Made(std::string made) const;
 
@@ -65,9 +68,12 @@ class MixedView {
   MixedView(std::string_view text, const UserBytes& users, size_t begin)
       : text(text), users_(&users), begin_(begin) {}
 
-  const UserBytes* const users_;  // of the whole text
-  const size_t begin_;            // where in it `text` begins
+  const UserBytes* users_;  // of the whole text
+  size_t begin_;            // where in it `text` begins
 };
+
+// Without what the users' parts of it hold of `mark`, which may be empty.
+MixedText WithoutUsers(const MixedText& text, std::string_view mark);
 
 // Adds to a text that grows.
 void AppendText(std::string& out, std::string_view piece);

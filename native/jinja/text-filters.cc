@@ -69,6 +69,13 @@ MixedText Margin(const ValuePtr& width) {
   return PadText(MixedText(), ToIndex(width), MixedText(" "), false, true);
 }
 
+// Between two lines, of which another may have been.
+MixedText LineEnd(const MixedText& text, std::string_view before, std::string_view behind) {
+  const char* const begin = before.data() + before.size();
+  const auto size = static_cast<size_t>(behind.data() - begin);
+  return MixedView(text).Part({begin, size}).Made("\n");
+}
+
 ValuePtr Indent(const Arguments& arguments) {
   const auto given = arguments.Bind({"s", "width", "first", "blank"});
   if (!Is<StringValue>(given[0]) || IsMarkup(given[0])) {
@@ -80,7 +87,7 @@ ValuePtr Indent(const Arguments& arguments) {
   if (IsTrue(given[2])) AppendText(out, margin);
   const std::vector<std::string_view> lines = SplitLines(text.text, false);
   for (size_t i = 0; i < lines.size(); i++) {
-    if (i > 0) AppendText(out, "\n");
+    if (i > 0) AppendText(out, LineEnd(text, lines[i - 1], lines[i]));
     if (i > 0 && (!lines[i].empty() || IsTrue(given[3]))) AppendText(out, margin);
     AppendText(out, MixedView(text).Part(lines[i]));
   }

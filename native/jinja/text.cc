@@ -123,6 +123,11 @@ MixedText PadText(const MixedView& text, int64_t width, const MixedView& fill, b
 MixedText RepeatText(const MixedView& text, size_t times) {
   const size_t total = times * text.text.size();
   EnsureRoom(total);
+  if (text.HasUsers() && !text.IsUsers()) {
+    MixedText mixed;
+    for (size_t i = 0; i < times; i++) AppendText(mixed, text);
+    return mixed;
+  }
   SpendOnCopying(total);
   std::string repeated;
   while (repeated.size() < total) {
@@ -180,11 +185,13 @@ std::vector<std::string_view> SplitWordsFromRight(std::string_view text, int64_t
   return words;
 }
 
-MixedText EscapeHtml(const MixedView& text) {
+namespace {
+
+std::string EscapedHtml(std::string_view text) {
   std::string out;
-  SpendOnReading(4 * text.text.size());
-  EnsureRoom(6 * text.text.size());
-  for (const char c : text.text) {
+  SpendOnReading(4 * text.size());
+  EnsureRoom(6 * text.size());
+  for (const char c : text) {
     switch (c) {
       case '&':
         out += "&amp;";
@@ -205,7 +212,15 @@ MixedText EscapeHtml(const MixedView& text) {
         out += c;
     }
   }
-  return text.Made(std::move(out));
+  return out;
+}
+
+}  // namespace
+
+MixedText EscapeHtml(const MixedView& text) {
+  MixedText out;
+  for (const MixedView& part : text.Parts()) AppendText(out, part.Made(EscapedHtml(part.text)));
+  return out;
 }
 
 }  // namespace jinja

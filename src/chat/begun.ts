@@ -15,9 +15,6 @@ export function mayThink({ content, reasoning, raw }: Begun): boolean {
   return content === '' || reasoning !== '' || raw !== undefined
 }
 
-/** Units at the end of a prompt that can make a control token with what stands behind it; see `native/text-set.cc`. */
-const MOST_REACH = 1024
-
 /** The `beginning` of the answer, and the `whole` prompt with it, with marks. */
 export async function beginAnswer(
   rendered: Rendered,
@@ -25,19 +22,14 @@ export async function beginAnswer(
   protection: Protection,
   signal: AbortSignal | undefined,
 ): Promise<{ beginning: string; whole: string }> {
-  const { text } = rendered
   const pieces = beginningOf(rendered, begun)
-  if (pieces.length === 0) return { beginning: '', whole: text }
-  // Marking makes half a character another one, and so the end must not begin with one.
-  const reach = Math.max(0, text.length - MOST_REACH)
-  const end = /[\udc00-\udfff]/.test(text.charAt(reach)) ? Math.max(0, reach - 1) : reach
-  const marked = await protection.join([text.slice(end), ...pieces], signal)
-  return { beginning: textOf(pieces), whole: text.slice(0, end) + marked }
+  if (pieces.length === 0) return { beginning: '', whole: rendered.text }
+  return { beginning: textOf(pieces), whole: await protection.join([rendered.text, ...pieces], signal) }
 }
 
 /** Thoughts between the format's tags, then the content. Where the prompt opens a block of reasoning, that one is used. */
 function beginningOf({ generationPrompt, reply }: Rendered, { content, reasoning, raw }: Begun): Piece[] {
-  if (raw !== undefined) return [raw]
+  if (raw !== undefined) return [{ users: '' }, raw]
   if (content === '' && reasoning === '') return []
   const [start, end] = [reply?.thinkingStart ?? '', reply?.thinkingEnds[0] ?? '']
   const opened = start !== '' && generationPrompt.trimEnd().endsWith(start)

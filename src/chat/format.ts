@@ -83,7 +83,7 @@ export const SAMPLE: readonly ChatMessage[] = [
 ]
 
 export const AS_IT_IS = {
-  protection: undefined,
+  guarded: undefined,
   enableThinking: true,
   reasoning: undefined,
 } as const

@@ -197,15 +197,10 @@ export class History {
 
   // `counts`: all tokens are counted, however many there are.
   async #render(request: Request, dropped: readonly ChatMessage[], counts = false): Promise<Prompt> {
-    const { messages, begun, signal } = request
-    const contents = [...messages, begun].flatMap(({ content, reasoning }) => [content, reasoning ?? ''])
-    contents.push(this.#format.source)
-    let protection = new Protection(this.#control, contents)
-    let rendered = await this.#renderWith(protection, request)
-    if (this.#learnTags(rendered)) {
-      protection = new Protection(this.#control, contents)
-      rendered = await this.#renderWith(protection, request)
-    }
+    const { begun, signal } = request
+    let rendered = await this.#renderGuarded(request)
+    if (this.#learnTags(rendered)) rendered = await this.#renderGuarded(request)
+    const protection = new Protection(this.#control, rendered.marks)
     const { beginning, whole } = await beginAnswer(rendered, begun, protection, signal)
     const asked = rendered.text.length - rendered.generationPrompt.length
     const text = rendered.plain + beginning
@@ -227,12 +222,11 @@ export class History {
     }
   }
 
-  #renderWith(
-    protection: Protection,
-    { messages, begun, enableThinking, signal }: Request,
-  ): Promise<Rendered> {
+  #renderGuarded({ messages, begun, enableThinking, signal }: Request): Promise<Rendered> {
     const thinks = enableThinking && mayThink(begun)
-    const options = { protection, reasoning: this.#shape.reasoning, enableThinking: thinks }
+    const behind = begun.content + begun.reasoning + (begun.raw ?? '')
+    const guarded = { control: this.#control, behind }
+    const options = { guarded, reasoning: this.#shape.reasoning, enableThinking: thinks }
     return render(this.#format, messages, options, signal)
   }
 

@@ -1,40 +1,39 @@
-import { randomInt } from 'node:crypto'
 import { loadBinding } from '../native/binding.ts'
+import { translateFailure } from '../native/failures.ts'
 import { settled } from '../native/job.ts'
-import type { NativeMarks, NativeModel, NativeModelInfo, NativeTextFinder } from '../native/types.ts'
+import type {
+  NativeMarks,
+  NativeModel,
+  NativeModelInfo,
+  NativeSpelling,
+  NativeTextFinder,
+} from '../native/types.ts'
 
-/** What the template wrote, or users. */
+/** What the template wrote, or users; of an empty text, the place between two. */
 export type Piece = string | { readonly users: string }
 
 /** Longer texts are marked on the addon's own thread; units. Such a one takes some milliseconds. */
 const SHORT = 2 ** 17
 
-/** Private-use characters: hardly any text has some of them, let alone all. */
-const FIRST_MARK = 0xe000
-const LAST_MARK = 0xf8ff
-
 /**
- * Keeps control tokens out of what users write. A text like `<|im_start|>` inside a message is broken by a mark
- * before the message goes into the template, which so does not take it for its own; where the template makes such a text of
- * what users wrote (a part of it, in lower case, behind other text), a mark breaks it in the rendered prompt. The prompt is cut
- * at the marks, and the pieces are tokenized apart. So only what the template itself wrote is read as control tokens, and text
- * without them stays whole. A control token of one character cannot be broken: it is put between two marks, and that piece is
- * tokenized as text.
+ * Keeps control tokens out of what users write: where the text of one comes about in a prompt with a character of theirs, whatever
+ * the template has made of it, a mark breaks it. The prompt is cut at the marks, and the pieces are tokenized apart. So only what
+ * the template itself wrote is read as control tokens, and text without them stays whole. A control token of one character cannot
+ * be broken: it is put between two marks, and that piece is tokenized as text.
  */
 export class Protection {
-  /** What is looked for; `undefined` = there is nothing. */
-  readonly control: NativeTextFinder | undefined
+  readonly #control: NativeTextFinder | undefined
   readonly marks: NativeMarks
 
-  /** `texts` are all that will be protected, and the template: the marks must occur in none. */
-  constructor(control: NativeTextFinder | undefined, texts: readonly string[]) {
-    this.control = control
-    this.marks = unusedMarks(texts)
+  /** `control` is what is looked for; `undefined` = there is nothing. */
+  constructor(control: NativeTextFinder | undefined, marks: NativeMarks) {
+    this.#control = control
+    this.marks = marks
   }
 
-  /** The text with every control token's text marked, overlapping ones too. */
+  /** The text, which users wrote, with every control token's text marked, overlapping ones too. */
   protect(text: string): string {
-    return this.control?.marked(text, this.marks) ?? text
+    return this.#control?.marked(text, this.marks) ?? text
   }
 
   /**
@@ -50,12 +49,26 @@ export class Protection {
       if (typeof piece !== 'string') places.push(begin, end)
     }
     const text = textOf(pieces)
-    if (!this.control || places.length === 0) return text
+    if (!this.#control || places.length === 0) return text
     const users = Uint32Array.from(places)
-    return end <= SHORT
-      ? this.control.marked(text, this.marks, users)
-      : await settled(this.control.markedLater(text, this.marks, users), signal)
+    try {
+      return end <= SHORT
+        ? this.#control.marked(text, this.marks, users)
+        : await settled(this.#control.markedLater(text, this.marks, users), signal)
+    } catch (error) {
+      throw translateFailure(error, 'The prompt')
+    }
   }
+}
+
+export const NO_MARKS: NativeMarks = { cut: '', open: '', close: '' }
+
+/** What a prompt must not hold with a part of what users wrote. */
+export type Guarded = {
+  /** Control tokens, and the tags around reasoning. */
+  readonly control: NativeTextFinder | undefined
+  /** What will stand behind the prompt. */
+  readonly behind: string
 }
 
 /** The text that the pieces make, unprotected. */
@@ -71,7 +84,7 @@ export function structuralTexts(
   { controlTexts, definedTexts }: Pick<NativeModelInfo, 'controlTexts' | 'definedTexts'>,
   template: string,
 ): string[] {
-  const finder = new (loadBinding().TextFinder)(definedTexts, false)
+  const finder = new (loadBinding().TextFinder)(definedTexts, 'plain')
   const built = new Set(finder.occurring(template))
   const builds = (text: string, i: number) => built.has(i) && /\S/.test(text) && text.length > 2
   return [
@@ -81,8 +94,16 @@ export function structuralTexts(
 }
 
 /** What a `Protection` looks for. */
-export function controlFinder(texts: readonly string[]): NativeTextFinder | undefined {
-  return texts.length === 0 ? undefined : new (loadBinding().TextFinder)(texts, true)
+export function controlFinder(
+  texts: readonly string[],
+  spelling: NativeSpelling = 'plain',
+): NativeTextFinder | undefined {
+  return texts.length === 0 ? undefined : new (loadBinding().TextFinder)(texts, spelling)
+}
+
+function spellingOf({ metadata }: NativeModelInfo): NativeSpelling {
+  const kind = metadata['tokenizer.ggml.model']
+  return kind === 'gpt2' ? 'characters' : kind === 'rwkv' ? 'escapes' : 'plain'
 }
 
 /** Templates of one model whose texts are kept. */
@@ -96,7 +117,7 @@ export function controlTextsOf(model: NativeModel, template: string): ControlTex
   known.set(model, ofModel)
   const found = ofModel.get(template)
   if (found) return found
-  const made = new ControlTexts(structuralTexts(model.info, template))
+  const made = new ControlTexts(structuralTexts(model.info, template), spellingOf(model.info))
   if (ofModel.size >= MOST_TEMPLATES) ofModel.clear()
   ofModel.set(template, made)
   return made
@@ -107,34 +128,18 @@ export class ControlTexts {
   readonly texts: readonly string[]
   readonly #finders = new Map<string, NativeTextFinder | undefined>()
 
-  constructor(texts: readonly string[]) {
+  readonly #spelling: NativeSpelling
+
+  constructor(texts: readonly string[], spelling: NativeSpelling) {
     this.texts = texts
+    this.#spelling = spelling
   }
 
   /** Finds them, and the tags that the template puts around reasoning. */
   finder(tags: readonly string[]): NativeTextFinder | undefined {
     const key = tags.join('\n')
-    if (!this.#finders.has(key)) this.#finders.set(key, controlFinder([...this.texts, ...tags]))
+    if (!this.#finders.has(key))
+      this.#finders.set(key, controlFinder([...this.texts, ...tags], this.#spelling))
     return this.#finders.get(key)
   }
-}
-
-function unusedMarks(texts: readonly string[]): NativeMarks {
-  const used = new Set<number>()
-  for (const text of texts.filter((one) => /[\ue000-\uf8ff]/.test(one))) {
-    for (let i = 0; i < text.length; i++) {
-      const unit = text.charCodeAt(i)
-      if (unit >= FIRST_MARK && unit <= LAST_MARK) used.add(unit)
-    }
-  }
-  const marks: string[] = []
-  for (let code = FIRST_MARK; code <= LAST_MARK && marks.length < 3; code++) {
-    if (!used.has(code)) marks.push(String.fromCharCode(code))
-  }
-  while (marks.length < 3) {
-    const mark = Array.from({ length: 8 }, () => String.fromCharCode(randomInt(FIRST_MARK, LAST_MARK + 1)))
-    if (!texts.some((text) => text.includes(mark.join('')))) marks.push(mark.join(''))
-  }
-  const [cut, open, close] = marks as [string, string, string]
-  return { cut, open, close }
 }

@@ -1,8 +1,8 @@
 import { optionError, TemplateError } from '../errors.ts'
 import { nativeCode, translateFailure } from '../native/failures.ts'
 import { settled } from '../native/job.ts'
-import type { NativeChatTemplate, NativeJob, NativeRenderedChat } from '../native/types.ts'
-import { type Piece, type Protection, textOf } from './protect.ts'
+import type { NativeChatTemplate, NativeJob, NativeMarks, NativeRenderedChat } from '../native/types.ts'
+import { type Guarded, NO_MARKS, type Piece, Protection, textOf } from './protect.ts'
 
 /** One message of a conversation. */
 export type ChatMessage = {
@@ -40,8 +40,8 @@ export type RenderOptions = {
   /** Lets the model think before it answers, where the template has a switch for it. */
   readonly enableThinking: boolean
   readonly reasoning: ReasoningPolicy | undefined
-  /** Of what users and the model have written, and of what a Jinja template gets as the system's; `undefined` = none. */
-  readonly protection: Protection | undefined
+  /** For what users and the model have written, and what a Jinja template gets as the system's; `undefined` = nothing. */
+  readonly guarded: Guarded | undefined
 }
 
 /** A prompt as text. `reply` tells the parts of an answer to it apart; absent where it has none. */
@@ -50,6 +50,7 @@ export type Rendered = {
   readonly text: string
   /** As the model reads it. */
   readonly plain: string
+  readonly marks: NativeMarks
   /** The end of `text` that asks for the answer; `''` where that is not known. */
   readonly generationPrompt: string
   readonly reply: NativeRenderedChat | undefined
@@ -122,14 +123,15 @@ export function openTemplate(template: NativeChatTemplate, source: string): Prom
 export async function render(
   format: PromptFormat,
   messages: readonly ChatMessage[],
-  { protection, enableThinking, reasoning }: RenderOptions,
+  { guarded, enableThinking, reasoning }: RenderOptions,
   signal?: AbortSignal,
 ): Promise<Rendered> {
   if (format.kind === 'pattern') {
     const pieces = patternPieces(format, messages)
     const plain = textOf(pieces)
-    const text = protection ? await protection.join(pieces, signal) : plain
-    return { text, plain, generationPrompt: '', reply: undefined, stops: [] }
+    const marks = guarded?.control?.unusedMarks(plain + guarded.behind) ?? NO_MARKS
+    const text = await new Protection(guarded?.control, marks).join(pieces, signal)
+    return { text, plain, marks, generationPrompt: '', reply: undefined, stops: [] }
   }
   const strips = reasoning === 'strip'
   const params = {
@@ -141,7 +143,7 @@ export async function render(
     addGenerationPrompt: true,
     enableThinking,
     ...(reasoning && { preserveReasoning: reasoning === 'keep' }),
-    ...(protection?.control && { control: protection.control, marks: protection.marks }),
+    ...(guarded && { control: guarded.control, avoided: guarded.behind }),
   }
   const { template, source } = format
   const size = params.messages.reduce((sum, { content }) => sum + content.length, sizeOf(source))
@@ -151,8 +153,8 @@ export async function render(
     () => template.renderLater(params),
     signal,
   )
-  const { prompt, plain = prompt, generationPrompt, splitsReply, stops } = rendered
-  return { text: prompt, plain, generationPrompt, reply: splitsReply ? rendered : undefined, stops }
+  const { prompt, plain = prompt, marks, generationPrompt, splitsReply, stops } = rendered
+  return { text: prompt, plain, marks, generationPrompt, reply: splitsReply ? rendered : undefined, stops }
 }
 
 /**

@@ -70,7 +70,7 @@ export class IsolatedEngine implements EngineHandle {
     this.#env = env
   }
 
-  /** Of the process that runs; `undefined` where none does. */
+  /** Of the process that runs; `undefined` where none does, and for some milliseconds of the first opening. */
   get pid(): number | undefined {
     return this.#process?.isAlive ? this.#process.pid : undefined
   }

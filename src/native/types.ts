@@ -325,7 +325,7 @@ export type NativeBinding = {
     model: NativeModel | undefined,
     source: string | undefined,
   ) => NativeChatTemplate
-  readonly TextFinder: new (texts: readonly string[], spelled: boolean) => NativeTextFinder
+  readonly TextFinder: new (texts: readonly string[], spelling: NativeSpelling) => NativeTextFinder
   /** `distinct`: no two strings are equal up to their first zero byte, empty ones aside; `pairs`: a space behind the first byte. */
   readonly StringScan: new (
     rule: 'distinct' | 'pairs',
@@ -337,15 +337,21 @@ export type NativeBinding = {
 /** Marks that cut a text into pieces, which are tokenized apart; a character between `open` and `close` is no control token. */
 export type NativeMarks = { readonly cut: string; readonly open: string; readonly close: string }
 
+/** How a vocabulary writes the bytes of its tokens: as they are, by GPT-2's characters, or escaped as RWKV does. */
+export type NativeSpelling = 'plain' | 'characters' | 'escapes'
+
 /**
  * A set of texts that are looked for in others, all in one pass: of long ones the beginning, 32 UTF-16 units, or less where they
- * are very many. U+2581 is a space. `spelled`: they are those of a vocabulary, which may write all bytes in a way of its own.
+ * are very many. U+2581 is a space.
  */
 export interface NativeTextFinder {
+  /** Marks that occur neither in the texts nor in `text`. */
+  unusedMarks(text: string): NativeMarks
   /**
    * `text` with a mark in each of the texts that users have a part in: `cut` behind its first character where that is a user's,
    * and else before the first that is; `open` and `close` around what is one of the texts as a single character. `users` are pairs
-   * of places, in UTF-16 units, where what users wrote begins and ends, ascending; left out = they wrote all of it.
+   * of places, in UTF-16 units, where what users wrote begins and ends, ascending; left out = they wrote all of it. At two that are
+   * equal, texts are broken that stand on both sides.
    */
   marked(text: string, marks: NativeMarks, users?: Uint32Array): string
   /** The same on a thread of its own. */
@@ -385,9 +391,10 @@ export type NativeRenderParams = {
   readonly enableThinking: boolean
   /** Whether past reasoning is shown, where the template has a switch for it; undefined = as it does by itself. */
   readonly preserveReasoning?: boolean | undefined
-  /** What must not come about in the prompt with a part of what the messages hold, and the marks that prevent it; undefined = anything may. */
+  /** What must not come about in the prompt with a part of what the messages hold, which marks prevent, nor be found there by the template; undefined = anything may. */
   readonly control?: NativeTextFinder | undefined
-  readonly marks?: NativeMarks | undefined
+  /** What the marks do not occur in. */
+  readonly avoided?: string | undefined
 }
 
 export type NativeReply = { readonly reasoning: string; readonly content: string }
@@ -396,6 +403,8 @@ export type NativeRenderedChat = {
   readonly prompt: string
   /** The same without its marks; undefined where it has none. */
   readonly plain: string | undefined
+  /** Empty texts where there is no `control`. */
+  readonly marks: NativeMarks
   /** The end of `prompt` that asks for the answer; may open a block of reasoning. */
   readonly generationPrompt: string
   readonly supportsThinking: boolean

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { History } from '../../src/chat/history.ts'
 import { type ChatMessage, type PromptFormat, parsePattern } from '../../src/chat/template.ts'
 import type { NativeModel } from '../../src/native/types.ts'
+import { GgufWriter } from '../support/gguf-writer.ts'
 import { binding, openModel } from '../support/native-models.ts'
 import { vocabularyWith } from '../support/tiny-models.ts'
 
@@ -96,7 +97,7 @@ const MAKERS: readonly (readonly [template: string, written: string, made: strin
   ['{{ c | first ~ (c | last) ~ "im_start|>" }}', '<|', START],
   ["{% for x in c if x != '-' %}{{ x }}{% endfor %}", '<|im-_start|>', START],
   ["{{ c | list | reject('equalto', '-') | join }}", '<|im-_start|>', START],
-  ['{{ c[1:] }}', '§', '§'],
+  ['{{ c[1:] }}', 'x§', '§'],
   ["{{ c | truncate(8, true, '|>', 0) }}", '<|im_e-----', '<|im_e|>'],
   // put together
   ['<|im_{{ c }}', 'start|>', START],
@@ -163,9 +164,100 @@ describe('a control token that a template makes of what a user writes', () => {
     })
   })
 
+  test('stays text where two messages share a character of it', async () => {
+    const plain = { kind: 'pattern', source: '', ...parsePattern('{0}%2') } as const
+    const messages = [user('a\ud83d'), { role: 'assistant', content: `\ude00${START}b` }] as const
+    expect(await prompt(plain, messages)).toMatchObject({ control: [] })
+  })
+
+  test('stays text where the answer that is gone on with begins with its end, as the model wrote it', async () => {
+    const request = { messages: [user('a')], enableThinking: true, maxTokens: 0 }
+    const begun = { content: 'start|>', reasoning: '', raw: `start|>${END}` }
+    const format = jinja('{{ messages[0].content }}<|im_')
+    const { record } = await new History(model, format, SHAPE).prompt({ ...request, begun }, async (work) =>
+      work(),
+    )
+    const [start, end] = [START, END].map((text) => model.tokenize(text, false, true)[0]!)
+    expect(record.tokens).not.toContain(start)
+    expect(record.tokens).toContain(end) // which the model wrote itself
+  })
+
   test('stays text where the answer begins with its end', async () => {
     const format = jinja('{{ messages[0].content }}<|im_')
     expect(await prompt(format, [user('a')], 'start|>')).toEqual({ text: `a${START}`, control: [] })
+  })
+})
+
+describe('what users write', () => {
+  test('has empty lines for the template where it has such', async () => {
+    const format = jinja('{{ messages[0].content | indent }}')
+    expect((await prompt(format, [user('Q\n\nR')])).text).toBe('Q\n\n    R')
+  })
+
+  test('is what it was, however many private-use characters it has', async () => {
+    const all = Array.from({ length: 0xf900 - 0xe000 }, (_, i) => String.fromCharCode(0xe000 + i)).join('')
+    const content = `${START}${all}`
+    expect(await prompt(jinja('{{ messages[0].content }}'), [user(content)])).toEqual({
+      text: content,
+      control: [],
+    })
+    expect((await prompt(jinja('{{ messages[0].content[:4] }}'), [user(content)])).text).toBe('<|im')
+  })
+})
+
+describe('parts of characters that are control tokens', () => {
+  /** GPT-2's characters for all bytes, a control token and the merge that makes it. */
+  const BYTES = Array.from({ length: 256 }, (_, byte) => byte)
+  const isPrinted = (byte: number) => (byte > 32 && byte < 127) || (byte > 160 && byte !== 173)
+  const others = BYTES.filter((byte) => !isPrinted(byte))
+  const spelled = BYTES.map((byte) =>
+    String.fromCharCode(isPrinted(byte) ? byte : 256 + others.indexOf(byte)),
+  )
+  async function bytesWith(token: string): Promise<NativeModel> {
+    const file = new GgufWriter()
+    for (const [key, value] of Object.entries(SHAPE_OF_LLAMA)) file.set(`llama.${key}`, 'u32', value)
+    file
+      .set('general.architecture', 'string', 'llama')
+      .set('llama.attention.layer_norm_rms_epsilon', 'f32', 1e-5)
+      .set('tokenizer.ggml.model', 'string', 'gpt2')
+      .set('tokenizer.ggml.pre', 'string', 'gpt-2')
+      .setArray('tokenizer.ggml.tokens', 'string', [...spelled, '<|bos|>', token])
+      .setArray('tokenizer.ggml.token_type', 'i32', [...spelled.map(() => 1), 3, 3])
+      .setArray('tokenizer.ggml.merges', 'string', [[...token].join(' ')])
+      .set('tokenizer.ggml.bos_token_id', 'u32', 256)
+      .set('tokenizer.ggml.eos_token_id', 'u32', 256)
+    const path = join(folder, `${[...token].map((one) => one.charCodeAt(0)).join('-')}.gguf`)
+    writeFileSync(path, file.bytes())
+    return openModel(path, true)
+  }
+  const SHAPE_OF_LLAMA = {
+    context_length: 256,
+    embedding_length: 32,
+    block_count: 1,
+    feed_forward_length: 64,
+    'attention.head_count': 4,
+    'attention.head_count_kv': 2,
+    'rope.dimension_count': 8,
+  }
+
+  test.each([
+    ['©a', 'é{{ c }}', 'a'],
+    ['aÃ', '{{ c }}é', 'a'],
+    ['©a', '{{ c }}', 'éa'],
+    ['©Ã', 'é{{ c }}', 'é'],
+    ['Ġx', 'a{{ c }}', ' x'],
+  ])('stay parts: %s in %s of %j', async (token, template, written) => {
+    const vocabulary = await bytesWith(token)
+    const source = `{% set c = messages[0].content %}${template}`
+    const format = { kind: 'jinja', source, template: new binding.ChatTemplate(vocabulary, source) } as const
+    const begun = { content: '', reasoning: '' }
+    const request = { messages: [user(written)], begun, enableThinking: true, maxTokens: 0 }
+    const { record, text } = await new History(vocabulary, format, SHAPE).prompt(request, async (work) =>
+      work(),
+    )
+    expect(record.tokens).not.toContain(257)
+    // Nor is a byte lost.
+    expect(record.tokens.filter((id) => id < 256).map((id) => id)).toHaveLength(Buffer.byteLength(text))
   })
 })
 
@@ -185,9 +277,25 @@ describe('a control token of the template itself', () => {
     ["{{ (c ~ '§')[-1] }}", '§'],
     ["{{ c | replace('b', '§') }}", '§'],
     ["{{ {'x': c, 'y': '<|im_start|>'} | tojson }}", START],
+    ["{{ ('<|im_start|>' ~ c) | tojson }}", START],
+    ["{{ ('&lt;x'|safe ~ '&gt;'|safe) ~ (c | e) }}", '&lt;x&gt;'],
+    [
+      "{% for k in messages[0] %}{% if k == 'role' %}{{ '<|im_start|>' ~ k }}{% endif %}{% endfor %}{{ c }}",
+      START,
+    ],
   ])('stays one beside what users write: %s', async (template, token) => {
     const { control } = await prompt(jinja(`{% set c = messages[0].content %}${template}`), [user('aäb')])
     expect(control).toEqual([token])
+  })
+
+  test('stays one where the template repeats it beside what users write', async () => {
+    const { control } = await prompt(jinja(`{{ ('${START}' ~ messages[0].content) * 2 }}`), [user('a')])
+    expect(control).toEqual([START, START])
+  })
+
+  test('stays one where it looks like a mark', async () => {
+    const format = jinja("{{ '\\ue001' ~ '§' ~ '\\ue002' ~ messages[0].content }}")
+    expect(await prompt(format, [user('a§')])).toEqual({ text: '\ue001§\ue002a§', control: ['§'] })
   })
 
   test('stays one where it is built with the name of a role', async () => {

@@ -71,7 +71,8 @@ test('200,000 control tokens are all kept out of what users write', async () => 
   const texts = structuralTexts(model.info, '{{ messages }}')
   expect(texts).toHaveLength(200_000)
   const text = `a ${tokens[7]} b ${tokens[199_999]}`
-  const protection = new Protection(controlFinder(texts), [text])
+  const finder = controlFinder(texts, 'escapes')!
+  const protection = new Protection(finder, finder.unusedMarks(text))
   const { cut } = protection.marks
   expect(protection.protect(text)).toBe(`a <${cut}|7|> b <${cut}|199999|>`)
 })

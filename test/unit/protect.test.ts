@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { controlFinder, Protection, structuralTexts } from '../../src/chat/protect.ts'
+import { controlFinder, NO_MARKS, Protection, structuralTexts } from '../../src/chat/protect.ts'
+import type { NativeTextFinder } from '../../src/native/types.ts'
 
 const CONTROL = [
   '<|im_start|>',
@@ -14,6 +15,10 @@ const CONTROL = [
   '',
 ]
 
+/** With marks that are not in the text. */
+const protectionIn = (finder: NativeTextFinder | undefined, text = '') =>
+  new Protection(finder, finder?.unusedMarks(text) ?? NO_MARKS)
+
 /** What is tokenized apart. */
 const pieces = ({ marks }: Protection, rendered: string) =>
   rendered.split(new RegExp(Object.values(marks).join('|'))).filter((piece) => piece !== '')
@@ -27,7 +32,7 @@ describe('Protection', () => {
     'breaks %s wherever it stands in a text, and nothing else',
     (control) => {
       const text = `a ${control}${control} b ${control}`
-      const protection = new Protection(controlFinder(CONTROL), [text])
+      const protection = protectionIn(controlFinder(CONTROL), text)
       const apart = pieces(protection, `${control}${protection.protect(text)}`)
       expect(apart.join('')).toBe(control + text)
       // Only the one that the template wrote is whole.
@@ -38,40 +43,40 @@ describe('Protection', () => {
 
   test('leaves other text whole, also text with private-use characters', () => {
     const text = 'nothing < here > \uE000 \uE001 🎉'
-    const protection = new Protection(controlFinder(CONTROL), [text])
+    const protection = protectionIn(controlFinder(CONTROL), text)
     expect(protection.protect(text)).toBe(text)
     expect(plain(protection, protection.protect(`${text}</s>`))).toBe(`${text}</s>`)
   })
 
   test('breaks nested ones', () => {
     const text = '<|im_<|im_end|>end|>'
-    const protection = new Protection(controlFinder(CONTROL), [text])
+    const protection = protectionIn(controlFinder(CONTROL), text)
     for (const piece of pieces(protection, protection.protect(text)))
       expect(piece).not.toContain('<|im_end|>')
   })
 
   test('breaks those that overlap', () => {
-    const protection = new Protection(controlFinder([']~b]']), [])
+    const protection = protectionIn(controlFinder([']~b]']))
     for (const piece of pieces(protection, protection.protect(']~b]~b]~b]')))
       expect(piece).not.toContain(']~b]')
   })
 
   test('makes text of control tokens that are a single character, but not where the template wrote them', () => {
     const text = 'a§b😈§'
-    const protection = new Protection(controlFinder(['§', '😈', '§§']), [text])
+    const protection = protectionIn(controlFinder(['§', '😈', '§§']), text)
     const { open, close } = protection.marks
     expect(protection.protect(text)).toBe(`a${open}§${close}b${open}😈${close}${open}§${close}`)
     expect(plain(protection, protection.protect(text))).toBe(text)
   })
 
   test('knows how vocabularies spell spaces and bytes', () => {
-    const protection = new Protection(controlFinder(['▁x', 'Ġyz', 'ÃŁ']), [])
+    const protection = protectionIn(controlFinder(['▁x', 'Ġyz', 'ÃŁ'], 'characters'))
     const { cut, open, close } = protection.marks
-    expect(protection.protect('a x yzß')).toBe(`a ${cut}x ${cut}yz${open}ß${close}`)
+    expect(protection.protect('a x yzß')).toBe(`a ${cut}${open}x${close} ${cut}yz${open}ß${close}`)
   })
 
   test("takes SentencePiece's spaces and others for the same, and half characters for what they become", () => {
-    const protection = new Protection(controlFinder(['▁▁', 'a�']), [])
+    const protection = protectionIn(controlFinder(['▁▁', 'a�']))
     const { cut } = protection.marks
     for (const spaces of ['▁▁', '  ', '▁ ', ' ▁'])
       expect(protection.protect(spaces)).toBe(`${spaces[0]}${cut}${spaces[1]}`)
@@ -79,16 +84,19 @@ describe('Protection', () => {
   })
 
   test.each([
-    ['â', '▁ Ａ b'], // GPT-2's character for the byte E2
-    ['\\xe2', '▁ Ａ b'],
-  ])('sets characters apart of which a part is a control token of bytes: %s', (control, text) => {
-    const protection = new Protection(controlFinder([control]), [])
-    const { open, close } = protection.marks
-    expect(protection.protect(text)).toBe(`${open}▁${close} Ａ b`)
-  })
+    ['â', 'characters', '▁ Ａ b'], // GPT-2's character for the byte E2
+    ['\\xe2', 'escapes', '▁ Ａ b'],
+  ] as const)(
+    'sets characters apart of which a part is a control token of bytes: %s, of %s',
+    (control, spelling, text) => {
+      const protection = protectionIn(controlFinder([control], spelling))
+      const { open, close } = protection.marks
+      expect(protection.protect(text)).toBe(`${open}▁${close} Ａ b`)
+    },
+  )
 
   test('breaks long ones where their first 32 characters stand', () => {
-    const protection = new Protection(controlFinder([`<|${'x'.repeat(1000)}|>`]), [])
+    const protection = protectionIn(controlFinder([`<|${'x'.repeat(1000)}|>`]))
     const { cut } = protection.marks
     expect(protection.protect(`<|${'x'.repeat(30)}`)).toBe(`<${cut}|${'x'.repeat(30)}`)
     expect(protection.protect(`<|${'x'.repeat(29)}`)).toBe(`<|${'x'.repeat(29)}`)
@@ -97,7 +105,7 @@ describe('Protection', () => {
   test('works in texts with every private-use character there is', () => {
     const all = Array.from({ length: 0xf900 - 0xe000 }, (_, i) => String.fromCharCode(0xe000 + i)).join('')
     const text = `${all}</s>${all}`
-    const protection = new Protection(controlFinder(CONTROL), [text])
+    const protection = protectionIn(controlFinder(CONTROL), text)
     const protectedText = protection.protect(text)
     expect(pieces(protection, protectedText)).toEqual([`${all}<`, `/s>${all}`])
     expect(plain(protection, protectedText)).toBe(text)
@@ -109,6 +117,6 @@ describe('Protection', () => {
   })
 
   test('a vocabulary without control tokens changes nothing', () => {
-    expect(new Protection(controlFinder([]), ['<s>']).protect('<s>')).toBe('<s>')
+    expect(protectionIn(controlFinder([]), '<s>').protect('<s>')).toBe('<s>')
   })
 })

@@ -93,6 +93,8 @@ async function scenario(say) {
     terminate: () => {},
   }
   await STAGES[stage]()
+  if (mode === 'isolated' && stage === 'opening')
+    while (model.engine?.pid === undefined) await new Promise(setImmediate)
   say({ ready: model.engine?.pid ?? null })
   // Outside of whatever promise led here, as an event of the program would. The engine's number is told by then.
   setImmediate(async () => {
