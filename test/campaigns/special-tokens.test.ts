@@ -31,7 +31,7 @@ test.each(vocabularies.map((path) => [basename(path), path]))('%s', async (name,
   for (const token of picked(special.length > 0 ? special : [' '])) {
     const attack = join(folder, 'attack.json')
     const many = token.repeat(Math.ceil(MEGABYTES / Buffer.byteLength(token)))
-    writeFileSync(attack, JSON.stringify({ text: many, ids: Array(200_000).fill(1) }))
+    writeFileSync(attack, JSON.stringify({ text: many, ids: Array(2 ** 19 + 1).fill(1) }))
     const child = spawn(
       process.execPath,
       [join(import.meta.dirname, 'special-tokens-child.mjs'), model, attack],
