@@ -82,8 +82,8 @@ std::u16string UnusedCharacter(const std::string& source, const RenderRequest& r
 // What becomes of the parts of a prompt that users wrote.
 class Protection {
  public:
-  // Breaks control texts in the messages, but single characters, so that the template does not take them for its
-  // own.
+  // Breaks control texts in the messages, but single characters, so that the template does not take them for
+  // its own.
   Protection(RenderRequest& request, const std::string& source) : request_(request) {
     if (!request.control) return;
     const std::u16string cut = UnusedCharacter(source, request);
