@@ -73,9 +73,13 @@ common_chat_templates_inputs ToInputs(const RenderRequest& request) {
 
 // A private-use character that the template and the messages lack; empty = there is none.
 std::u16string UnusedCharacter(const std::string& source, const RenderRequest& request) {
-  std::string all = source;
-  for (const ChatMessage& message : request.messages) all += message.content + message.reasoning;
-  const std::u16string mark = request.control->UnusedMarks(ToUtf16(all)).cut;
+  PrivateUse used;
+  used.Add(source);
+  for (const ChatMessage& message : request.messages) {
+    used.Add(message.content);
+    used.Add(message.reasoning);
+  }
+  const std::u16string mark = request.control->UnusedMarks(used).cut;
   return mark.size() == 1 ? mark : std::u16string();
 }
 
@@ -112,7 +116,12 @@ class Protection {
     jinja::SpendOnReading(8 * rendered.text.size());
     jinja::EnsureRoom(8 * rendered.text.size());
     const jinja::MixedText text = jinja::WithoutUsers(rendered, hidden_);
-    if (marks_.cut.empty()) marks_ = request_.control->UnusedMarks(ToUtf16(text.text) + request_.avoided);
+    if (marks_.cut.empty()) {
+      PrivateUse used;
+      used.Add(text.text);
+      used.Add(request_.avoided);
+      marks_ = request_.control->UnusedMarks(used);
+    }
     return request_.control->Marked(text, marks_);
   }
 

@@ -15,7 +15,6 @@ namespace {
 
 constexpr char32_t kReplacement = 0xfffd;
 constexpr char16_t kSpace = 0x2581;  // as SentencePiece writes it
-constexpr char16_t kFirstPrivate = 0xe000, kLastPrivate = 0xf8ff;
 constexpr size_t kLongMark = 8;
 constexpr size_t kAtOnce = 4096;  // ranges
 
@@ -170,6 +169,15 @@ std::vector<UnitRange> OfWholeCharacters(const std::vector<UnitRange>& ranges, c
   return whole;
 }
 
+// No text is likely to have one, where all characters are used.
+std::u16string LongMark() {
+  std::random_device random;
+  std::uniform_int_distribution<uint16_t> any(PrivateUse::kFirst, PrivateUse::kLast);
+  std::u16string mark;
+  while (mark.size() < kLongMark) mark += static_cast<char16_t>(any(random));
+  return mark;
+}
+
 }  // namespace
 
 std::string ToUtf8(const std::u16string& text) {
@@ -180,16 +188,26 @@ std::string ToUtf8(const std::u16string& text) {
   return bytes;
 }
 
-std::u16string ToUtf16(const std::string& text) {
-  std::u16string units;
-  ToUnits(jinja::MixedText(text), units);
-  return units;
+void PrivateUse::Add(const std::u16string& text) {
+  for (const char16_t unit : text) {
+    if (unit >= kFirst && unit <= kLast) units_[unit - kFirst] = true;
+  }
+}
+
+// In UTF-8 they begin with one of two bytes, which hardly any text has.
+void PrivateUse::Add(const std::string& text) {
+  for (const char lead : {'\xee', '\xef'}) {
+    for (size_t at = text.find(lead), size = 0; at != std::string::npos; at = text.find(lead, at + 1)) {
+      const char32_t character = jinja::ReadCharacter(text, at, size);
+      if (character >= kFirst && character <= kLast) units_[character - kFirst] = true;
+    }
+  }
 }
 
 std::string WithoutMarks(const std::string& text, const Marks& marks) {
   const std::string all[] = {ToUtf8(marks.cut), ToUtf8(marks.open), ToUtf8(marks.close)};
   const auto is_mark = [&](size_t at, const std::string& mark) {
-    return !mark.empty() && text.compare(at, mark.size(), mark) == 0;
+    return !mark.empty() && text[at] == mark[0] && text.compare(at, mark.size(), mark) == 0;
   };
   std::string left;
   left.reserve(text.size());
@@ -209,7 +227,7 @@ std::string WithoutMarks(const std::string& text, const Marks& marks) {
 ControlTexts::ControlTexts(std::vector<std::u16string> texts, Spelling spelling) {
   const size_t count = texts.size();
   for (size_t i = 0; i < count; i++) {
-    for (const char16_t unit : texts[i]) used_[unit] = true;
+    used_.Add(texts[i]);
     // A vocabulary looks up as its text what may be written otherwise, and puts a space before texts.
     std::u16string decoded;
     const std::vector<uint8_t> bytes = spelling == Spelling::kCharacters ? BytesOfCharacters(texts[i])
@@ -226,20 +244,13 @@ ControlTexts::ControlTexts(std::vector<std::u16string> texts, Spelling spelling)
   texts_.emplace(texts);
 }
 
-Marks ControlTexts::UnusedMarks(const std::u16string& text) const {
-  std::bitset<1 << 16> used = used_;
-  for (const char16_t unit : text) used[unit] = true;
+Marks ControlTexts::UnusedMarks(PrivateUse used) const {
+  used.Add(used_);
   std::vector<std::u16string> marks;
-  for (char16_t unit = kFirstPrivate; unit <= kLastPrivate && marks.size() < 3; unit++) {
-    if (!used[unit]) marks.emplace_back(1, unit);
+  for (char16_t unit = PrivateUse::kFirst; unit <= PrivateUse::kLast && marks.size() < 3; unit++) {
+    if (!used.Has(unit)) marks.emplace_back(1, unit);
   }
-  std::random_device random;
-  std::uniform_int_distribution<uint16_t> any(kFirstPrivate, kLastPrivate);
-  while (marks.size() < 3) {  // no text has all of them
-    std::u16string mark;
-    while (mark.size() < kLongMark) mark += static_cast<char16_t>(any(random));
-    if (text.find(mark) == std::u16string::npos) marks.push_back(std::move(mark));
-  }
+  while (marks.size() < 3) marks.push_back(LongMark());
   return {marks[0], marks[1], marks[2]};
 }
 

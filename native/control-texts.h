@@ -29,8 +29,21 @@ enum class Spelling { kPlain, kCharacters, kEscapes };
 
 // The text of UTF-16 in UTF-8. Halves of characters are U+FFFD, as JavaScript makes them.
 std::string ToUtf8(const std::u16string& text);
-// The text of UTF-8 in UTF-16; a byte that is no part of a character is U+FFFD.
-std::u16string ToUtf16(const std::string& text);
+
+// Private-use characters that occur in texts.
+class PrivateUse {
+ public:
+  void Add(const std::u16string& text);
+  void Add(const std::string& text);
+  void Add(const PrivateUse& other) { units_ |= other.units_; }
+  bool Has(char16_t unit) const { return units_[unit - kFirst]; }
+
+  static constexpr char16_t kFirst = 0xe000, kLast = 0xf8ff;
+
+ private:
+  std::bitset<kLast - kFirst + 1> units_;
+};
+
 // Undoes Marked().
 std::string WithoutMarks(const std::string& text, const Marks& marks);
 
@@ -39,8 +52,8 @@ class ControlTexts {
  public:
   ControlTexts(std::vector<std::u16string> texts, Spelling spelling);
 
-  // Marks that occur neither in these texts nor in that one.
-  Marks UnusedMarks(const std::u16string& text) const;
+  // Marks that occur neither in these texts nor in those that `used` has seen.
+  Marks UnusedMarks(PrivateUse used) const;
 
   // The text with marks: a control text that begins with what users wrote is cut behind its first character,
   // one that only goes on so before that, and single characters are put between `open` and `close`. `users`
@@ -61,7 +74,7 @@ class ControlTexts {
   // Of texts that are not whole characters, in vocabularies of bytes: a character with one of them may become
   // a part of such a text.
   std::bitset<256> partial_bytes_;
-  std::bitset<1 << 16> used_;  // units
+  PrivateUse used_;
 };
 
 }  // namespace gpt4all

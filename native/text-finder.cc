@@ -75,7 +75,9 @@ TextFinder::Marking TextFinder::ReadMarking(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value TextFinder::UnusedMarks(const Napi::CallbackInfo& info) {
-  return ToJs(info.Env(), texts_->UnusedMarks(Units(info[0], "text")));
+  PrivateUse used;
+  used.Add(Units(info[0], "text"));
+  return ToJs(info.Env(), texts_->UnusedMarks(used));
 }
 
 Napi::Value TextFinder::Marked(const Napi::CallbackInfo& info) {
