@@ -24,7 +24,7 @@ export type Refuse = (why: string, cause?: NodeJS.ErrnoException) => Error
 export class RegularFile {
   /** When it was opened. */
   readonly bytes: number
-  /** Another once it is replaced, or written to: see `identityOf()`. */
+  /** Another once it is replaced, or written to: see `lookAt()`. */
   readonly identity: string
   readonly #handle: FileHandle
   readonly #refuse: Refuse
@@ -121,10 +121,14 @@ export function withFileSync<T>(path: string, refuse: Refuse, use: (read: (into:
   }
 }
 
-/** What tells the file at `path` from one that lay there before, and from itself before it was written to. */
-export async function identityOf(path: string, refuse: Refuse): Promise<string> {
+/** The size of the file at `path`, and what tells it from one that lay there before, and from itself before it was written to. */
+export async function lookAt(
+  path: string,
+  refuse: Refuse,
+): Promise<{ readonly bytes: number; readonly identity: string }> {
   try {
-    return identityIn(check(await stat(path, BIG)))
+    const found = check(await stat(path, BIG))
+    return { bytes: Number(found.size), identity: identityIn(found) }
   } catch (error) {
     throw refused(error, refuse)
   }
@@ -132,7 +136,7 @@ export async function identityOf(path: string, refuse: Refuse): Promise<string> 
 
 /** @throws what `refuse` makes, where `path` is no file that could be read, as far as can be told without opening it */
 export async function assertRegular(path: string, refuse: Refuse): Promise<void> {
-  await identityOf(path, refuse)
+  await lookAt(path, refuse)
 }
 
 // The time of the last change too: whoever writes can set that of the last write back.

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { identityOf, RegularFile } from '../regular-file.ts'
+import { lookAt, RegularFile } from '../regular-file.ts'
 import { changed, unreadable } from './gguf/bytes.ts'
 import type { ModelFile } from './gguf/header.ts'
 
@@ -71,7 +71,7 @@ export class HeldFiles {
   /** @throws {ModelError} `ERR_MODEL_UNREADABLE` where one has changed since */
   async assertUnchanged(): Promise<void> {
     for (const { path, identity } of this.#files)
-      if ((await identityOf(path, unreadable(path))) !== identity) throw changed(path)
+      if ((await lookAt(path, unreadable(path))).identity !== identity) throw changed(path)
   }
 
   close(): Promise<void> {

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { stat } from 'node:fs/promises'
 import { ModelError, OutOfMemoryError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { HOW_TO_CHECK } from '../native/failures.ts'
@@ -7,7 +6,7 @@ import { canStart, isEngine } from '../native/own-node.ts'
 import { Remembered, Trials } from '../native/trial.ts'
 import type { TrialChild, TrialEnd } from '../native/trial-child.ts'
 import type { NativeBinding } from '../native/types.ts'
-import { identityOf } from '../regular-file.ts'
+import { lookAt } from '../regular-file.ts'
 import { VERSION } from '../version.ts'
 import { changed, openFile } from './gguf/bytes.ts'
 import type { GgufHeader, ModelFile } from './gguf/header.ts'
@@ -56,9 +55,9 @@ const LOADED = LOADING.length
 export async function startEarly(binding: NativeBinding, path: string): Promise<TrialChild | undefined> {
   if (isEngine() || !canStart(ROLE)) return undefined
   try {
-    const identity = await identityOf(path, (why) => new Error(why))
+    const { bytes, identity } = await lookAt(path, (why) => new Error(why))
+    if (bytes <= LARGEST_OWN) return undefined // it may be our own
     if (await openedFiles.has(keyOf(binding, identity))) return undefined
-    if ((await stat(path)).size <= LARGEST_OWN) return undefined // it may be our own
     return await startChild(binding)
   } catch {
     return undefined // whoever opens it is told
