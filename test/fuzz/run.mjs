@@ -13,9 +13,9 @@ import { patchVendor } from '../../scripts/patches.mjs'
 import { inRoot } from '../../scripts/paths.mjs'
 import { run } from '../../scripts/process.mjs'
 import { setUp } from '../../scripts/setup.mjs'
-import { main, Stop } from '../../scripts/steps.mjs'
+import { main, Stop, step } from '../../scripts/steps.mjs'
 import { need } from '../../scripts/tools.mjs'
-import { vendorId } from '../../scripts/vendor.mjs'
+import { fillVendor, vendorId, vendorRoom } from '../../scripts/vendor.mjs'
 
 const HERE = inRoot('test', 'fuzz')
 const ROOM = inRoot('.cache', 'fuzz')
@@ -94,6 +94,7 @@ async function fuzzNative(target, folder, { seconds, seed, input }) {
 
 async function buildNative(target) {
   const clang = need('clang', 'clang, with libFuzzer,', ['clang'])
+  await step('llama.cpp', (report) => fillVendor(vendorRoom(), report))
   await patchVendor(await vendorId())
   const at = join(ROOM, 'build')
   const ninja = need('ninja', 'Ninja', ['ninja', 'ninja-build'])
