@@ -45,15 +45,14 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string source = Next(text), said = Next(text), answer = Next(text);
   if (source.empty()) return 0;
   static const auto control = std::make_shared<const gpt4all::ControlTexts>(
-      std::vector<std::u16string>{u"<|im_start|>", u"<|im_end|>", u"a", u"<think>", u"\u00e2"}, true);
-  const gpt4all::Marks marks = {u"\ue000", u"\ue001", u"\ue002"};
+      std::vector<std::u16string>{u"<|im_start|>", u"<|im_end|>", u"a", u"<think>", u"\u00e2"}, gpt4all::Spelling::kCharacters);
   try {
     ChatFormat format(nullptr, source);
     const gpt4all::RenderedChat first = format.Render({{{"user", said, ""}}}, Effort::kQuick);
     const gpt4all::ParsedReply parsed = first.grammar->Parse(answer, true);
     const std::vector<gpt4all::ChatMessage> turns{
         {"system", said, ""}, {"user", said, ""}, {"assistant", parsed.content, parsed.reasoning}, {"user", answer, ""}};
-    format.Render({turns, true, false, true, control, marks}, Effort::kQuick);
+    format.Render({turns, true, false, true, control, u"\ue001"}, Effort::kQuick);
     first.grammar->Parse(answer, false);
   } catch (const Failure& failure) {
     const std::string code = failure.code();
