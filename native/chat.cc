@@ -71,7 +71,7 @@ common_chat_templates_inputs ToInputs(const RenderRequest& request) {
   return inputs;
 }
 
-// A private-use character that the template and the messages lack; empty = there is none.
+// A private-use character that neither the template nor a message contains; empty where all are used.
 std::u16string UnusedCharacter(const std::string& source, const RenderRequest& request) {
   PrivateUse used;
   used.Add(source);

@@ -75,7 +75,7 @@ const LONE = v.looseObject({ ...ENTRY.entries, filename: v.optional(plainName) }
 /** An entry that stands by itself in a file may go without a name. */
 export type LoneEntry = v.InferOutput<typeof LONE>
 
-/** What is wrong with an entry that is none. */
+/** Why this is not an entry. */
 export type Checked =
   | { readonly entry: LoneEntry; readonly wrong?: undefined }
   | { readonly entry?: undefined; readonly wrong: string }

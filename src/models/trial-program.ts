@@ -5,7 +5,7 @@ export const LOADING = ['loading it', 'loading its tokens', 'loading its vocabul
 /** Behind them; texts are tokenized while the context is made. */
 export const MAKING_CONTEXT = 'reading its vocabulary and making a context'
 
-/** The word where its logits are none. */
+/** What the program returns for a model whose logits are not numbers. */
 export const NO_NUMBERS = 'no numbers'
 
 /** Of a prompt, about: small models get longer ones. */

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { History } from '../../src/chat/history.ts'
 import type { ChatMessage } from '../../src/chat/template.ts'
 import { TemplateError } from '../../src/errors.ts'
 import { binding, openModel } from '../support/native-models.ts'
+import { promptOf } from '../support/prompts.ts'
 import { vocabularyWith } from '../support/tiny-models.ts'
 import { forging, VOCABULARIES } from './forged-tokens.ts'
 
@@ -16,14 +16,6 @@ const SEED = Number(process.env.CAMPAIGN_SEED ?? 1)
 
 const folder = mkdtempSync(join(tmpdir(), 'gpt4all-forged-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-const SHAPE = {
-  contextSize: 2 ** 20,
-  reserved: 4,
-  overflow: 'error',
-  reasoning: undefined,
-  deterministic: false,
-} as const
 
 async function open(texts: readonly string[], number: number) {
   const file = join(folder, `${number}.gguf`)
@@ -46,13 +38,10 @@ test('no template makes a control token of what users write', async () => {
     )
     try {
       const template = new binding.ChatTemplate(model, source)
-      const history = new History(model, { kind: 'jinja', source, template }, SHAPE)
-      const begun = { content: '', reasoning: '' }
-      const request = { messages, begun, enableThinking: true, maxTokens: 0 }
-      const { record, text } = await history.prompt(request, async (work) => work())
+      const { tokens, text } = await promptOf(model, { kind: 'jinja', source, template }, messages)
       texts++
       if (vocabulary.texts.some((one) => text.includes(one))) made++
-      const found = record.tokens.flatMap((token) => control.get(token) ?? [])
+      const found = tokens.flatMap((token) => control.get(token) ?? [])
       if (found.length > 0) forged.push({ number, source, contents, text, found })
     } catch (error) {
       if (!(error instanceof TemplateError)) throw error

@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { History } from '../../src/chat/history.ts'
 import { type ChatMessage, type PromptFormat, parsePattern } from '../../src/chat/template.ts'
 import type { NativeModel } from '../../src/native/types.ts'
 import { GgufWriter } from '../support/gguf-writer.ts'
 import { binding, openModel } from '../support/native-models.ts'
+import { promptOf } from '../support/prompts.ts'
 import { vocabularyWith } from '../support/tiny-models.ts'
 
 const START = '<|im_start|>'
@@ -36,20 +36,11 @@ beforeAll(async () => {
   model = await openModel(file, true)
 })
 
-const SHAPE = {
-  contextSize: 2 ** 20,
-  reserved: 4,
-  overflow: 'error',
-  reasoning: undefined,
-  deterministic: false,
-} as const
-
 /** The prompt as the model reads it, and the control tokens in it. */
 async function prompt(format: PromptFormat, messages: readonly ChatMessage[], content = '') {
-  const request = { messages, begun: { content, reasoning: '' }, enableThinking: true, maxTokens: 0 }
-  const { record, text } = await new History(model, format, SHAPE).prompt(request, async (work) => work())
+  const { tokens, text } = await promptOf(model, format, messages, { content, reasoning: '' })
   const ids = new Map(CONTROL.map((control) => [model.tokenize(control, false, true)[0]!, control]))
-  return { text, control: record.tokens.flatMap((token) => ids.get(token) ?? []) }
+  return { text, control: tokens.flatMap((token) => ids.get(token) ?? []) }
 }
 
 const jinja = (source: string): PromptFormat => ({
@@ -171,15 +162,12 @@ describe('a control token that a template makes of what a user writes', () => {
   })
 
   test('stays text where the answer that is gone on with begins with its end, as the model wrote it', async () => {
-    const request = { messages: [user('a')], enableThinking: true, maxTokens: 0 }
     const begun = { content: 'start|>', reasoning: '', raw: `start|>${END}` }
     const format = jinja('{{ messages[0].content }}<|im_')
-    const { record } = await new History(model, format, SHAPE).prompt({ ...request, begun }, async (work) =>
-      work(),
-    )
+    const { tokens } = await promptOf(model, format, [user('a')], begun)
     const [start, end] = [START, END].map((text) => model.tokenize(text, false, true)[0]!)
-    expect(record.tokens).not.toContain(start)
-    expect(record.tokens).toContain(end) // which the model wrote itself
+    expect(tokens).not.toContain(start)
+    expect(tokens).toContain(end) // which the model wrote itself
   })
 
   test('stays text where the answer begins with its end', async () => {
@@ -250,14 +238,10 @@ describe('parts of characters that are control tokens', () => {
     const vocabulary = await bytesWith(token)
     const source = `{% set c = messages[0].content %}${template}`
     const format = { kind: 'jinja', source, template: new binding.ChatTemplate(vocabulary, source) } as const
-    const begun = { content: '', reasoning: '' }
-    const request = { messages: [user(written)], begun, enableThinking: true, maxTokens: 0 }
-    const { record, text } = await new History(vocabulary, format, SHAPE).prompt(request, async (work) =>
-      work(),
-    )
-    expect(record.tokens).not.toContain(257)
+    const { tokens, text } = await promptOf(vocabulary, format, [user(written)])
+    expect(tokens).not.toContain(257)
     // Nor is a byte lost.
-    expect(record.tokens.filter((id) => id < 256).map((id) => id)).toHaveLength(Buffer.byteLength(text))
+    expect(tokens.filter((id) => id < 256)).toHaveLength(Buffer.byteLength(text))
   })
 })
 

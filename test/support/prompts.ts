@@ -1,0 +1,24 @@
+import { History } from '../../src/chat/history.ts'
+import type { ChatMessage, PromptFormat } from '../../src/chat/template.ts'
+import type { NativeModel } from '../../src/native/types.ts'
+
+const NOTHING = { content: '', reasoning: '' }
+const SHAPE = {
+  contextSize: 2 ** 20,
+  reserved: 4,
+  overflow: 'error',
+  reasoning: undefined,
+  deterministic: false,
+} as const
+
+/** The tokens of the prompt for these messages, and its text as the model reads it. */
+export async function promptOf(
+  model: NativeModel,
+  format: PromptFormat,
+  messages: readonly ChatMessage[],
+  begun: { readonly content: string; readonly reasoning: string; readonly raw?: string } = NOTHING,
+): Promise<{ readonly tokens: readonly number[]; readonly text: string }> {
+  const request = { messages, begun, enableThinking: true, maxTokens: 0 }
+  const { record, text } = await new History(model, format, SHAPE).prompt(request, async (work) => work())
+  return { tokens: record.tokens, text }
+}
