@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { defineConfig } from 'tsup'
 
 // Run by scripts/dist.mjs, which adds the ESM entries.
@@ -6,7 +7,7 @@ export default defineConfig({
     index: 'src/index.ts',
     server: 'src/server/index.ts',
     cli: 'src/cli/index.ts',
-    'engine-host': 'src/isolated/host-main.ts',
+    'engine-host': 'src/runtime/isolated/main.ts',
   },
   format: ['cjs'],
   dts: { entry: { index: 'src/index.ts', server: 'src/server/index.ts' } },
@@ -25,11 +26,14 @@ export default defineConfig({
       // A host is a program on top of the library: it uses the same one as everybody else, not a copy inside.
       name: 'hosts use the public index',
       setup(build) {
-        build.onResolve({ filter: /^\.\.\/index\.ts$/ }, () => ({ path: './index.cjs', external: true }))
-        build.onResolve({ filter: /^\.\.\/server\/index\.ts$/ }, () => ({
-          path: './server.cjs',
-          external: true,
-        }))
+        const entries = new Map([
+          [resolve('src/index.ts'), './index.cjs'],
+          [resolve('src/server/index.ts'), './server.cjs'],
+        ])
+        build.onResolve({ filter: /\/index\.ts$/ }, ({ kind, path, resolveDir }) => {
+          const entry = entries.get(resolve(resolveDir, path))
+          return kind === 'entry-point' || !entry ? undefined : { path: entry, external: true }
+        })
       },
     },
   ],

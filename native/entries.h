@@ -1,4 +1,4 @@
-// The step as it crosses the boundary: NativeEvalEntry and NativeEvalResult of src/native/types.ts.
+// The step as it crosses the boundary: NativeEvalEntry and NativeEvalResult of src/native/contract.ts.
 #pragma once
 
 #include <napi.h>

@@ -1,6 +1,6 @@
 // JavaScript errors. Code that runs off the JavaScript thread throws Failure; ToJs() makes the JavaScript
 // error of it on the JavaScript thread. Every error that leaves the addon carries a `code` (see
-// src/native/types.ts).
+// src/native/contract.ts).
 #pragma once
 
 #include <napi.h>

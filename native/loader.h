@@ -12,7 +12,7 @@ struct Weights;
 
 using WrapWeights = std::function<Napi::Value(std::shared_ptr<Weights>)>;
 
-// Model.load(path, params, onProgress?) -> NativeModelLoad of src/native/types.ts
+// Model.load(path, params, onProgress?) -> NativeModelLoad of src/native/contract.ts
 Napi::Value StartLoad(const Napi::CallbackInfo& info, WrapWeights wrap);
 
 // Model.isLoaded(path, params)

@@ -7,7 +7,7 @@
 
 namespace gpt4all {
 
-// NativeContextParams of src/native/types.ts, checked, for a model with so many adapters.
+// NativeContextParams of src/native/contract.ts, checked, for a model with so many adapters.
 ContextShape ReadShape(const Napi::Value& value, size_t adapters);
 
 // What V8 is told, so that it collects closed contexts in time. llama.cpp's public API does not tell the

@@ -36,7 +36,7 @@ class StringRules {
     size_t bytes;         // of the window: those that were taken
     const char* problem;  // of the next string; nullptr = nothing
   };
-  // NativeStringScan.scan() of src/native/types.ts.
+  // NativeStringScan.scan() of src/native/contract.ts.
   Scanned Scan(const uint8_t* window, size_t size);
   // Of the next string.
   uint64_t index() const { return index_; }

@@ -10,7 +10,7 @@
 
 namespace gpt4all {
 
-// NativeTextFinder of src/native/types.ts
+// NativeTextFinder of src/native/contract.ts
 class TextFinder : public Napi::ObjectWrap<TextFinder> {
  public:
   static const napi_type_tag kTag;

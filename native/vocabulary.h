@@ -32,7 +32,7 @@ ModelDescription Describe(const llama_model* model);
 Napi::Int32Array ToArray(Napi::Env env, const std::vector<llama_token>& tokens);
 Napi::Value ToBytes(Napi::Env env, const std::string& bytes);
 
-// NativeModelInfo of src/native/types.ts
+// NativeModelInfo of src/native/contract.ts
 Napi::Object ToObject(Napi::Env env, const Weights& weights);
 
 }  // namespace gpt4all

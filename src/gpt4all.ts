@@ -1,30 +1,42 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { basename } from 'node:path'
 import { type InspectOptions, inspect } from 'node:util'
 import { type ChatGenerateOptions, type ChatSessionOptions, resolveChatOptions } from './chat/options.ts'
-import { type ChatMessage, checkMessages, type TemplateOptions } from './chat/template.ts'
-import { ChatSession } from './chat-session.ts'
-import { checkKnown, checkObject } from './checks.ts'
-import { type ResolvedThreads, resolveThreadCount } from './compute-options.ts'
-import type { IsolatedEngineOptions } from './distribution-options.ts'
-import type { Activity } from './engine/engine.ts'
-import { ClosedError, type DeviceFallback, optionError } from './errors.ts'
-import { type ResolvedGenerateOptions, resolveGenerateOptions } from './generate-options.ts'
-import { Generation } from './generation.ts'
-import type { RunRecord, StartRun } from './generation-run.ts'
-import { IsolatedEngine, openRemote } from './isolated/engine.ts'
-import { LoadedModel } from './loaded-model.ts'
-import { ModelFiles } from './model-files.ts'
-import { locateModel, type ModelLocation } from './models/locate.ts'
-import type { ModelConfig, OpenModel } from './open-model.ts'
+import { ChatSession } from './chat/session.ts'
+import type { TemplateOptions } from './chat/template/template.ts'
+import { type DeviceFallback, optionError } from './core/errors.ts'
+import { type ChatMessage, checkMessages } from './core/messages.ts'
+import type { Generation } from './generation/generation.ts'
+import type { RunRecord } from './generation/run.ts'
+import type { ModelDescription } from './loading/describe.ts'
+import type { Device } from './loading/devices.ts'
+import { describeModel, estimateMemory, listDevices, listGpus } from './loading/inspect.ts'
+import type { MemoryPlan } from './loading/memory.ts'
+import type { CatalogEntry } from './models/catalog/shape.ts'
+import { downloadModel, listModels, retrieveModel, verifyModel } from './models/files.ts'
+import type {
+  DescribeModelOptions,
+  DownloadModelOptions,
+  EstimateMemoryOptions,
+  ListDevicesOptions,
+  ListModelsOptions,
+  RetrievedModel,
+  RetrieveModelOptions,
+  VerifiedModel,
+  VerifyModelOptions,
+} from './models/options.ts'
+import { type SystemInfo, systemInfo } from './native/system-info.ts'
+import { checkKnown, checkObject } from './options/checks.ts'
+import { resolveGenerateOptions } from './options/generate.ts'
 import {
-  DEFAULTS,
   type ModelOptions,
-  type ResolvedModelOptions,
   resolveModelOptions,
   resolveTokenizeOptions,
   type TokenizeOptions,
-} from './options.ts'
+} from './options/model.ts'
+import { ModelHandle } from './runtime/handle.ts'
+import type { IsolatedEngine } from './runtime/isolated/engine.ts'
+import type { ModelConfig } from './runtime/model.ts'
+import type { Activity } from './scheduler/scheduler.ts'
 
 /**
  * A language model on this machine.
@@ -37,18 +49,9 @@ import {
  * await model.close()
  * ```
  */
-export class GPT4All extends ModelFiles {
-  readonly #location: ModelLocation
-  readonly #draft: ModelLocation | undefined
-  readonly #options: ResolvedModelOptions
-  readonly #engine: IsolatedEngine | undefined
-  readonly #ownsEngine: boolean
-  readonly #closing = new AbortController()
+export class GPT4All {
+  readonly #handle: ModelHandle
   readonly #scope = new AsyncLocalStorage<ChatSession>()
-  #threads: ResolvedThreads
-  #opening: Promise<OpenModel> | undefined
-  #opened: OpenModel | undefined
-  #closed: Promise<void> | undefined
 
   /**
    * Names a model without touching the disk: it is opened by `open()` or by the first call that needs it.
@@ -57,19 +60,98 @@ export class GPT4All extends ModelFiles {
    * @throws {TypeError | RangeError} `ERR_OPTION` for a bad name or option
    */
   constructor(name: string, options?: ModelOptions) {
-    super()
-    this.#options = resolveModelOptions(options)
-    this.#threads = this.#options
-    const { modelPath, draftModel, lora, isolated } = this.#options
-    this.#ownsEngine = !(isolated instanceof IsolatedEngine)
-    this.#engine =
-      isolated instanceof IsolatedEngine || !isolated
-        ? isolated
-        : new IsolatedEngine(isolated as IsolatedEngineOptions)
-    // A wrong name is told at once.
-    for (const [i, { path }] of lora.entries()) locateModel(path, modelPath, `lora[${i}].path`)
-    this.#location = locateModel(name, modelPath)
-    this.#draft = draftModel === undefined ? undefined : locateModel(draftModel, modelPath, 'draftModel')
+    this.#handle = new ModelHandle(name, resolveModelOptions(options))
+  }
+
+  /**
+   * The models that a catalog knows: GPT4All's own, or the one in `options`. What was fetched once is used while the
+   * server cannot be reached.
+   *
+   * @throws {DownloadError} `ERR_DOWNLOAD` when it cannot be fetched @throws {ModelError} `ERR_MODEL_CONFIG` when it is none
+   */
+  static listModels(options?: ListModelsOptions): Promise<CatalogEntry[]> {
+    return listModels(options)
+  }
+
+  /**
+   * Downloads the model that a catalog knows by `name`, or the one at `options.url`, unless it is there already; resolves
+   * with its path. An interrupted download goes on where it ended; a file has its name only once it is whole and
+   * verified. Through the proxy that `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` name.
+   *
+   * @throws {DownloadError} `ERR_DOWNLOAD`, `ERR_CHECKSUM`, `ERR_DISK_SPACE` @throws {ModelError} `ERR_MODEL_NOT_FOUND`
+   */
+  static downloadModel(name: string, options?: DownloadModelOptions): Promise<string> {
+    return downloadModel(name, options)
+  }
+
+  /**
+   * What `load()` does before it reads the weights: finds the model, or downloads it, and converts it where it is older
+   * than GGUF. Resolves with its path and its catalog entry, where one was kept beside it. Source: `retrieve_model` in
+   * Python.
+   *
+   * @throws {ModelError} `ERR_MODEL_NOT_FOUND`, and what else `load()` says of files
+   * @throws {DownloadError} `ERR_DOWNLOAD`, `ERR_CHECKSUM`, `ERR_DISK_SPACE`
+   */
+  static retrieveModel(name: string, options?: RetrieveModelOptions): Promise<RetrievedModel> {
+    return retrieveModel(name, options)
+  }
+
+  /**
+   * Reads the whole file and compares its checksum with the one in the entry kept beside it, or in the catalog.
+   *
+   * @throws {ModelError} `ERR_CHECKSUM` when it is another file, `ERR_MODEL_CONFIG` when nothing tells the checksum,
+   * `ERR_MODEL_NOT_FOUND`
+   */
+  static verifyModel(name: string, options?: VerifyModelOptions): Promise<VerifiedModel> {
+    return verifyModel(name, options)
+  }
+
+  /**
+   * What a model on the disk takes with a context of `nCtx` tokens (2048), or `parallel` of them, from its header: nothing
+   * is loaded.
+   *
+   * @throws {ModelError} `ERR_MODEL_NOT_FOUND`, and what else `load()` says of such a file
+   */
+  static estimateMemory(name: string, options?: EstimateMemoryOptions): Promise<MemoryPlan> {
+    return estimateMemory(name, options)
+  }
+
+  /**
+   * What the file of a model on the disk says of itself, from its header: nothing is loaded.
+   *
+   * @throws {ModelError} `ERR_MODEL_NOT_FOUND`, and what else `load()` says of such a file
+   */
+  static describeModel(name: string, options?: DescribeModelOptions): Promise<ModelDescription> {
+    return describeModel(name, options)
+  }
+
+  /**
+   * What the addon is and was built for.
+   *
+   * @throws {GPT4AllError} `ERR_BINDING` when there is none for this machine
+   */
+  static systemInfo(): SystemInfo {
+    return systemInfo()
+  }
+
+  /**
+   * Everything that can compute: the CPU, and the GPUs for which the addon was built. With `rpcServers` a promise, with the devices of
+   * these servers first.
+   *
+   * @throws {DeviceError} `ERR_DEVICE` where one of them cannot be used
+   */
+  static listDevices(): Device[]
+  static listDevices(options: ListDevicesOptions): Promise<Device[]>
+  static listDevices(options?: ListDevicesOptions): Device[] | Promise<Device[]> {
+    return listDevices(options)
+  }
+
+  /**
+   * Names of the GPUs, as `device` takes them: `cuda:NVIDIA GeForce RTX 3060`. Empty where there is none, or none for which
+   * the addon was built.
+   */
+  static listGpus(): string[] {
+    return listGpus()
   }
 
   /**
@@ -88,7 +170,7 @@ export class GPT4All extends ModelFiles {
 
   /** Loads the weights and makes the context, once; further calls wait for the first. Throws as `load()` does. */
   async open(): Promise<this> {
-    await this.#open()
+    await this.#handle.open()
     return this
   }
 
@@ -113,25 +195,18 @@ export class GPT4All extends ModelFiles {
       )
     const given = isText ? prompt : [...prompt] // as they are now
     const resolved = resolveGenerateOptions(options)
-    const open = () => this.#open()
+    const handle = this.#handle
     async function* run(record: RunRecord, signal: AbortSignal) {
-      const opened = await open()
+      const opened = await handle.open()
       signal.throwIfAborted()
       yield* opened.generate(given, resolved, record, signal)
     }
-    return this.#start(run, resolved)
+    return handle.start(run, resolved)
   }
 
   /** A conversation with this model, until its `close()`. Any number may live side by side. */
   chatSession(options?: ChatSessionOptions): ChatSession {
-    return new ChatSession(
-      {
-        name: this.name,
-        open: () => this.#open(),
-        start: (run, resolved, closing) => this.#start(run, resolved, closing),
-      },
-      options,
-    )
+    return new ChatSession(this.#handle, options)
   }
 
   /**
@@ -178,14 +253,14 @@ export class GPT4All extends ModelFiles {
     checkObject('options', options)
     checkKnown(options, { promptTemplate: true, chatTemplate: true, enableThinking: true })
     const { enableThinking } = resolveChatOptions(options)
-    return (await this.#open()).renderPrompt(messages, options, enableThinking)
+    return (await this.#handle.open()).renderPrompt(messages, options, enableThinking)
   }
 
   /** Token ids of `text`. */
   async tokenize(text: string, options?: TokenizeOptions): Promise<number[]> {
     if (typeof text !== 'string') throw optionError('text', 'a string', text)
     const resolved = resolveTokenizeOptions(options)
-    return (await this.#open()).tokenize(text, resolved)
+    return (await this.#handle.open()).tokenize(text, resolved)
   }
 
   /** Text of token ids; special tokens are written out. The inverse of `tokenize()`. */
@@ -195,28 +270,29 @@ export class GPT4All extends ModelFiles {
     const ids = Array.from(tokens) // as they are now
     const wrong = ids.find((id) => !Number.isInteger(id))
     if (wrong !== undefined) throw optionError('tokens', 'integers', wrong)
-    return (await this.#open()).detokenize(ids)
+    return (await this.#handle.open()).detokenize(ids)
   }
 
   /** Tokens that `generate(text)` would evaluate, the model's own start token included. */
   async countTokens(text: string): Promise<number> {
     if (typeof text !== 'string') throw optionError('text', 'a string', text)
-    return (await this.#open()).countTokens(text)
+    return (await this.#handle.open()).countTokens(text)
   }
 
   /** Its file's name, without folder and `.gguf`. */
   get name(): string {
-    return basename(this.#location.asGiven).replace(/\.gguf$/, '')
+    return this.#handle.name
   }
 
   /** Tokens the context holds, prompt and answer together (`nCtx`). */
   get contextSize(): number {
-    return this.#options.nCtx
+    return this.#handle.options.nCtx
   }
 
   /** The most threads that compute. Unless a number was asked for, fewer do while other programs want the cores. */
   get threadCount(): number {
-    return Math.max(this.#threads.nThreads, this.#threads.nThreadsBatch)
+    const { nThreads, nThreadsBatch } = this.#handle.threads
+    return Math.max(nThreads, nThreadsBatch)
   }
 
   /**
@@ -227,27 +303,22 @@ export class GPT4All extends ModelFiles {
    * model that is open: other numbers of threads give other logits. `ClosedError` after `close()`
    */
   setThreadCount(count?: number): void {
-    this.#closing.signal.throwIfAborted()
-    const threads = resolveThreadCount(count, this.#options.logger)
-    if (this.#options.deterministic && this.#opening)
-      throw optionError('count', 'no change while the deterministic model is open', count)
-    this.#threads = threads
-    this.#opened?.setThreads(threads)
+    this.#handle.setThreadCount(count)
   }
 
   /** What computes: `cpu`, `cuda`, `vulkan`, `metal` ...; `undefined` before the model is open. */
   get backend(): string | undefined {
-    return this.#opened?.facts.backend
+    return this.#handle.opened?.facts.backend
   }
 
   /** Name of the GPU in use, or of all that share the layers; `undefined` on the CPU (as in Python) and before it is open. */
   get device(): string | undefined {
-    return this.#opened?.facts.device
+    return this.#handle.opened?.facts.device
   }
 
   /** Whether another `GPT4All` of this process had loaded the same weights; `undefined` before it is open. */
   get sharesWeights(): boolean | undefined {
-    return this.#opened?.facts.sharesWeights
+    return this.#handle.opened?.facts.sharesWeights
   }
 
   /**
@@ -255,34 +326,33 @@ export class GPT4All extends ModelFiles {
    * out since; `undefined` before it is open.
    */
   get parallel(): number | undefined {
-    return this.#opened?.parallel
+    return this.#handle.opened?.parallel
   }
 
   /** With `isolated`: the process in which it computes. */
   get engine(): IsolatedEngine | undefined {
-    return this.#engine
+    return this.#handle.engine
   }
 
   /** What it is doing now. */
   get activity(): Activity {
-    return this.#opened?.activity ?? { running: 0, queued: 0 }
+    return this.#handle.opened?.activity ?? { running: 0, queued: 0 }
   }
 
   /** The devices of `device` that come before the one in use, and why they are not used; empty before it is open. */
   get fallbacks(): readonly DeviceFallback[] {
-    return this.#opened?.facts.fallbacks ?? []
+    return this.#handle.opened?.facts.fallbacks ?? []
   }
 
   /** What the model says of itself; `undefined` before it is open. */
   get config(): ModelConfig | undefined {
-    return this.#opened?.facts.config
+    return this.#handle.opened?.facts.config
   }
 
   /** What `console.log(model)` shows. */
   [Symbol.for('nodejs.util.inspect.custom')](_depth: number, options: InspectOptions): string {
-    const state = this.#closing.signal.aborted ? 'closed' : this.#opened ? 'open' : 'not open'
+    const { file: model, state } = this.#handle
     const { contextSize, backend, device } = this
-    const model = basename(this.#location.asGiven)
     return `GPT4All ${inspect({ model, state, contextSize, backend, device }, options)}`
   }
 
@@ -291,50 +361,10 @@ export class GPT4All extends ModelFiles {
    * Idempotent; whatever is called afterwards rejects with `ERR_CLOSED`.
    */
   close(): Promise<void> {
-    this.#closed ??= this.#close()
-    return this.#closed
+    return this.#handle.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
-  }
-
-  async #close(): Promise<void> {
-    this.#closing.abort(new ClosedError('The model'))
-    const opened = await this.#opening?.catch(() => undefined)
-    await opened?.close()
-    if (this.#ownsEngine) await this.#engine?.close()
-    this.#opened = undefined
-    this.#opening = undefined
-  }
-
-  // A failed attempt is forgotten, so that the file can be repaired and opened again.
-  #open(): Promise<OpenModel> {
-    if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason)
-    if (this.#opening) return this.#opening
-    const { signal = this.#closing.signal } = this.#options
-    const either = AbortSignal.any([this.#closing.signal, signal])
-    const options = { ...this.#options, ...this.#threads }
-    const load = this.#engine
-      ? openRemote(this.#engine, this.#location, this.#draft, options, either)
-      : LoadedModel.open(this.#location, this.#draft, options, either)
-    this.#opening = load.then(async (opened: OpenModel) => {
-      if (signal.aborted) await opened.close() // it came too late to be heard
-      signal.throwIfAborted()
-      opened.setThreads(this.#threads) // as chosen meanwhile
-      this.#opened = opened
-      return opened
-    })
-    this.#opening.catch(() => {
-      this.#opening = undefined
-      if (this.#ownsEngine) this.#engine?.rest() // nobody may ever close it
-    })
-    return this.#opening
-  }
-
-  #start(run: StartRun, options: ResolvedGenerateOptions, ...closing: AbortSignal[]): Generation {
-    const byDefault = this.#engine ? DEFAULTS.isolatedStreamInterval : DEFAULTS.streamInterval
-    const { streamInterval = byDefault } = options
-    return new Generation(run, { ...options, streamInterval }, [this.#closing.signal, ...closing])
   }
 }

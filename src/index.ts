@@ -1,19 +1,12 @@
-export type { OverflowPolicy } from './chat/history.ts'
 export type { ChatGenerateOptions, ChatSessionOptions } from './chat/options.ts'
-export type { SavedSession, SaveOptions } from './chat/saving.ts'
+export type { OverflowPolicy } from './chat/prompt.ts'
+export type { SavedSession, SaveOptions } from './chat/saved/session.ts'
+export { ChatSession } from './chat/session.ts'
 export {
-  type ChatMessage,
   DEFAULT_PROMPT_TEMPLATE,
   type ReasoningPolicy,
   type TemplateOptions,
-} from './chat/template.ts'
-export { ChatSession } from './chat-session.ts'
-export type { KvType, LoraAdapter } from './compute-options.ts'
-export type { IsolatedEngineOptions } from './distribution-options.ts'
-export type { Activity } from './engine/engine.ts'
-export type { TokenLogprob, TokenProbability } from './engine/logprobs.ts'
-export type { Channel } from './engine/reply.ts'
-export type { FinishReason } from './engine/tokens.ts'
+} from './chat/template/template.ts'
 export {
   ClosedError,
   ContextOverflowError,
@@ -31,19 +24,29 @@ export {
   QueueFullError,
   SessionFileError,
   TemplateError,
-} from './errors.ts'
-export type { GenerateOptions } from './generate-options.ts'
-export { Generation } from './generation.ts'
+} from './core/errors.ts'
+export type { Logger, LogLevel, PromptMessage } from './core/logger.ts'
+export type { ChatMessage } from './core/messages.ts'
+export { printable, printableLine } from './core/printable.ts'
+export type { Progress } from './core/progress.ts'
+export { VERSION } from './core/version.ts'
+export { Generation } from './generation/generation.ts'
+export type { TokenLogprob, TokenProbability } from './generation/logprobs.ts'
+export type { Channel } from './generation/reply.ts'
 export type {
   GenerationResult,
   Part,
   PartialResult,
   Timings,
   Usage,
-} from './generation-result.ts'
+} from './generation/result.ts'
+export type { FinishReason } from './generation/tokens.ts'
 export { GPT4All } from './gpt4all.ts'
-export { IsolatedEngine } from './isolated/engine.ts'
-export type { Logger, LogLevel, PromptMessage } from './logger.ts'
+export type { ModelDescription } from './loading/describe.ts'
+export type { Device } from './loading/devices.ts'
+export type { MemoryPlan } from './loading/memory.ts'
+export type { CatalogEntry } from './models/catalog/shape.ts'
+export { defaultModelPath } from './models/locate.ts'
 export type {
   DescribeModelOptions,
   DownloadModelOptions,
@@ -52,17 +55,15 @@ export type {
   ListModelsOptions,
   RetrievedModel,
   RetrieveModelOptions,
-  SystemInfo,
   VerifiedModel,
   VerifyModelOptions,
-} from './model-files-options.ts'
-export type { CatalogEntry } from './models/catalog-shape.ts'
-export type { ModelDescription } from './models/describe.ts'
-export type { Device } from './models/devices.ts'
-export { defaultModelPath } from './models/locate.ts'
-export type { MemoryPlan } from './models/memory.ts'
-export type { Progress } from './models/progress.ts'
-export type { ModelConfig } from './open-model.ts'
-export { DEFAULTS, type ModelOptions, type TokenizeOptions } from './options.ts'
-export { printable, printableLine } from './printable.ts'
-export { VERSION } from './version.ts'
+} from './models/options.ts'
+export type { KvType } from './native/contract.ts'
+export type { SystemInfo } from './native/system-info.ts'
+export type { LoraAdapter } from './options/compute.ts'
+export type { IsolatedEngineOptions } from './options/distribution.ts'
+export type { GenerateOptions } from './options/generate.ts'
+export { DEFAULTS, type ModelOptions, type TokenizeOptions } from './options/model.ts'
+export { IsolatedEngine } from './runtime/isolated/engine.ts'
+export type { ModelConfig } from './runtime/model.ts'
+export type { Activity } from './scheduler/scheduler.ts'

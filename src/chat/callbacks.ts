@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { GPT4AllError } from '../errors.ts'
-import type { ResolvedGenerateOptions } from '../generate-options.ts'
+import { GPT4AllError } from '../core/errors.ts'
+import type { ResolvedGenerateOptions } from '../options/generate.ts'
 
 type Callback = NonNullable<ResolvedGenerateOptions['callback']>
 

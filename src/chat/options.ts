@@ -1,14 +1,9 @@
-import { boolean, checkKnown, checkObject, string } from '../checks.ts'
-import { optionError } from '../errors.ts'
-import type { GenerateOptions } from '../generate-options.ts'
-import type { OverflowPolicy } from './history.ts'
-import {
-  type ChatMessage,
-  checkMessages,
-  parsePattern,
-  type ReasoningPolicy,
-  type TemplateOptions,
-} from './template.ts'
+import { optionError } from '../core/errors.ts'
+import { type ChatMessage, checkMessages } from '../core/messages.ts'
+import { boolean, checkKnown, checkObject, string } from '../options/checks.ts'
+import type { GenerateOptions } from '../options/generate.ts'
+import type { OverflowPolicy } from './prompt.ts'
+import { parsePattern, type ReasoningPolicy, type TemplateOptions } from './template/template.ts'
 
 /** Options of `model.chatSession(options)` and `model.withChatSession(options, fn)`. */
 export type ChatSessionOptions = TemplateOptions & {

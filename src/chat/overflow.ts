@@ -1,5 +1,5 @@
-import { optionError } from '../errors.ts'
-import { type ChatMessage, checkMessages } from './template.ts'
+import { optionError } from '../core/errors.ts'
+import { type ChatMessage, checkMessages } from '../core/messages.ts'
 
 /** @throws {TypeError} `ERR_OPTION` unless a user's `overflow` function returned messages that ask for an answer */
 export function checkKept(kept: unknown): readonly ChatMessage[] {

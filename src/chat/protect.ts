@@ -1,13 +1,13 @@
 import { loadBinding } from '../native/binding.ts'
-import { translateFailure } from '../native/failures.ts'
-import { settled } from '../native/job.ts'
 import type {
   NativeMarks,
   NativeModel,
   NativeModelInfo,
   NativeSpelling,
   NativeTextFinder,
-} from '../native/types.ts'
+} from '../native/contract.ts'
+import { translateFailure } from '../native/failures.ts'
+import { settled } from '../native/job.ts'
 
 /** What the template wrote, or users; of an empty text, the place between two. */
 export type Piece = string | { readonly users: string }

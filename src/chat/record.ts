@@ -1,5 +1,5 @@
-import { commonPrefix } from '../engine/slots.ts'
-import type { SavedRecord } from './saved-file.ts'
+import { commonPrefix } from '../scheduler/cache/slots.ts'
+import type { SavedRecord } from './saved/file.ts'
 
 /**
  * A place in a rendered prompt where tokenizing began anew: `tokens` tokens spell the first `chars` characters, and

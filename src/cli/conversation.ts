@@ -1,3 +1,6 @@
+import { type JsonLimits, parseWithin } from '../core/json-shape.ts'
+import { RegularFile } from '../core/regular-file.ts'
+import { writeWhole } from '../core/whole-file.ts'
 import type {
   ChatMessage,
   ChatSession,
@@ -6,9 +9,6 @@ import type {
   GenerationResult,
   GPT4All,
 } from '../index.ts'
-import { type JsonLimits, parseWithin } from '../json-shape.ts'
-import { RegularFile } from '../regular-file.ts'
-import { writeWhole } from '../whole-file.ts'
 import { table } from './terminal.ts'
 
 const HELP: readonly (readonly [string, string])[] = [

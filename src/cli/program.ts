@@ -1,16 +1,13 @@
 import { Command } from 'commander'
 import { printable, VERSION } from '../index.ts'
-import { addBench } from './bench.ts'
-import { addChat } from './chat.ts'
-import { addCompletion } from './completion.ts'
-import { addDoctor } from './doctor.ts'
-import { addGenerate } from './generate.ts'
-import { addModels } from './models.ts'
-import { addServe } from './serve.ts'
-import { openTerminal, type Terminal } from './terminal.ts'
-
-/** What the commands share. */
-export type Context = { readonly terminal: () => Terminal }
+import { addBench } from './commands/bench.ts'
+import { addChat } from './commands/chat.ts'
+import { addCompletion } from './commands/completion.ts'
+import { addDoctor } from './commands/doctor.ts'
+import { addGenerate } from './commands/generate.ts'
+import { addModels } from './commands/models.ts'
+import { addServe } from './commands/serve.ts'
+import { type Context, openTerminal } from './terminal.ts'
 
 const ENDS = `
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no usable model, 4 download failed, 5 too little memory or disk,

@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import { type JsonLimits, parseWithin } from '../core/json-shape.ts'
+import { readBytes } from '../core/regular-file.ts'
+import { writeWhole } from '../core/whole-file.ts'
 import { defaultModelPath, ModelError, printableLine } from '../index.ts'
-import { type JsonLimits, parseWithin } from '../json-shape.ts'
-import { readBytes } from '../regular-file.ts'
-import { writeWhole } from '../whole-file.ts'
 import { embeddedModel, usable } from './models-folder.ts'
 
 /** What the command line remembers from one time to the next. */

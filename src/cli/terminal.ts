@@ -114,3 +114,6 @@ export function table(rows: readonly (readonly string[])[]): string {
     )
     .join('\n')
 }
+
+/** What the commands share. */
+export type Context = { readonly terminal: () => Terminal }

@@ -2,9 +2,9 @@ import { access, readdir } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ModelError, optionError } from '../errors.ts'
-import { assertRegular } from '../regular-file.ts'
-import { convertedFile, wrongWithName } from './file-names.ts'
+import { ModelError, optionError } from '../core/errors.ts'
+import { assertRegular } from '../core/regular-file.ts'
+import { convertedFile, wrongWithName } from './names.ts'
 
 /** The folder that the GPT4All Python package and this library share: `~/.cache/gpt4all`. */
 export function defaultModelPath(): string {

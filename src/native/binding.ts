@@ -1,9 +1,9 @@
 import { existsSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
-import { GPT4AllError } from '../errors.ts'
-import { ownFolder } from './own-folder.ts'
-import type { NativeBinding } from './types.ts'
+import { GPT4AllError } from '../core/errors.ts'
+import { ownFolder } from '../core/package-folder.ts'
+import type { NativeBinding } from './contract.ts'
 
 type Candidate = {
   /** What was tried, for the error's list. */

@@ -1,5 +1,5 @@
-import { ClosedError, GPT4AllError, ModelError, OutOfMemoryError, TemplateError } from '../errors.ts'
-import type { NativeErrorCode } from './types.ts'
+import { ClosedError, GPT4AllError, ModelError, OutOfMemoryError, TemplateError } from '../core/errors.ts'
+import type { NativeErrorCode } from './contract.ts'
 
 /** Where what a model computes is no numbers. */
 export const HOW_TO_CHECK =

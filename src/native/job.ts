@@ -1,4 +1,4 @@
-import type { NativeJob } from './types.ts'
+import type { NativeJob } from './contract.ts'
 
 /** What becomes of a job; it is given up, with the signal's reason, when that aborts. */
 export function settled<T>({ promise, cancel }: NativeJob<T>, signal: AbortSignal | undefined): Promise<T> {

@@ -1,7 +1,7 @@
-import { optionError } from '../errors.ts'
+import { optionError } from '../core/errors.ts'
+import type { NativeMarkedText, NativeMarks, NativeModel, NativeModelInfo } from './contract.ts'
 import { translateFailure } from './failures.ts'
 import { settled } from './job.ts'
-import type { NativeMarkedText, NativeMarks, NativeModel, NativeModelInfo } from './types.ts'
 
 /** Texts up to this length, in UTF-16 units, are tokenized at once: with vocabularies of bytes it takes less than a millisecond. */
 const SHORT = 8192

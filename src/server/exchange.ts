@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import type { Generation, GenerationResult, Logger, Usage } from '../index.ts'
-import type { Pieces } from './body-pieces.ts'
+import { isParameter } from './api/schema.ts'
+import type { Pieces } from './body/pieces.ts'
 import type { ApiError } from './errors.ts'
 import type { Metrics } from './metrics.ts'
-import { isParameter } from './schema.ts'
 
 /** What is said in the log of a request beside the request itself. */
 type Notes = {

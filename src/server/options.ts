@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import { type GenerateOptions, GPT4All, type Logger, type ModelOptions, optionError } from '../index.ts'
-import { MEMORY_PER_BODY, MEMORY_PER_BYTE } from './body-room.ts'
+import { MEMORY_PER_BODY, MEMORY_PER_BYTE } from './body/room.ts'
 
 /** Sampling that requests may leave out; the library's defaults where neither says anything. */
 export type SamplingDefaults = Pick<

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { GPT4All } from '../../src/index.ts'
-import { lookUpEntry } from '../../src/models/catalog-entry.ts'
+import { lookUpEntry } from '../../src/models/catalog/entry.ts'
 
 const CATALOG = JSON.stringify([{ filename: 'tiny.gguf', chatTemplate: 'hello' }])
 const lines: string[] = []

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import { Engine } from '../../src/engine/engine.ts'
 import {
   DeviceError,
   GPT4All,
@@ -8,10 +7,11 @@ import {
   OutOfMemoryError,
   type Progress,
 } from '../../src/index.ts'
-import type { Device } from '../../src/models/devices.ts'
-import { type LoadedWeights, openModel } from '../../src/models/open.ts'
+import type { Device } from '../../src/loading/devices.ts'
+import { type LoadedWeights, openModel } from '../../src/loading/open.ts'
 import { loadBinding } from '../../src/native/binding.ts'
-import { resolveModelOptions } from '../../src/options.ts'
+import { resolveModelOptions } from '../../src/options/model.ts'
+import { Engine } from '../../src/scheduler/scheduler.ts'
 import { EMBEDDED } from '../support/models.ts'
 
 const SHAPE = {

@@ -19,7 +19,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { GPT4All } from '../../src/index.ts'
-import { type DownloadRequest, download } from '../../src/models/download.ts'
+import { type DownloadRequest, download } from '../../src/models/download/download.ts'
 import { fileBytes, HostileServer, md5 } from '../support/hostile-server.ts'
 
 const bytes = fileBytes(3, 2_000_000)

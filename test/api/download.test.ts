@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { DownloadError, GPT4All, type Progress } from '../../src/index.ts'
-import { type DownloadRequest, download } from '../../src/models/download.ts'
+import { type DownloadRequest, download } from '../../src/models/download/download.ts'
 import { FATAL, FAULTS, type Fault, fileBytes, HostileServer, md5 } from '../support/hostile-server.ts'
 import { EMBEDDED } from '../support/models.ts'
 

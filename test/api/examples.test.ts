@@ -34,7 +34,7 @@ for (const file of [
   'docs/sampling.md',
   'docs/server.md',
   'src/gpt4all.ts',
-  'src/isolated/engine.ts',
+  'src/runtime/isolated/engine.ts',
 ]) {
   for (const [i, code] of (await codeBlocks(file)).entries()) examples.push([`${file}, block ${i + 1}`, code])
 }

@@ -2,8 +2,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFile
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
-import { headOf, readSaved, type SavedChat, writeSaved } from '../../src/chat/saved-file.ts'
-import { sign } from '../../src/chat/session-key.ts'
+import { headOf, readSaved, type SavedChat, writeSaved } from '../../src/chat/saved/file.ts'
+import { sign } from '../../src/chat/saved/key.ts'
 import { type ChatSession, GPT4All, type ModelOptions } from '../../src/index.ts'
 import { EMBEDDED } from '../support/models.ts'
 

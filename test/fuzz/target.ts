@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { isGPT4AllError } from '../../src/errors.ts'
+import { isGPT4AllError } from '../../src/core/errors.ts'
 
 /** What the targets in JavaScript share: each is a file of its own that exports `fuzz` and `seeds`. */
 

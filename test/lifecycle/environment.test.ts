@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { GPT4All, IsolatedEngine } from '../../src/index.ts'
-import { environmentOf } from '../../src/native/child-environment.ts'
+import { environmentOf } from '../../src/native/child/environment.ts'
 import { open, owners } from '../support/isolated.ts'
 import { tinyModel } from '../support/tiny-models.ts'
 

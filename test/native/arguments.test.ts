@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { NativeContext, NativeModel, NativeSampler } from '../../src/native/types.ts'
+import type { NativeContext, NativeModel, NativeSampler } from '../../src/native/contract.ts'
 import { EMBEDDED } from '../support/models.ts'
 import {
   binding,

@@ -1,7 +1,12 @@
 import { connect, createServer, type Socket } from 'node:net'
 import { types } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { NativeChatTemplate, NativeContext, NativeModel, NativeSampler } from '../../src/native/types.ts'
+import type {
+  NativeChatTemplate,
+  NativeContext,
+  NativeModel,
+  NativeSampler,
+} from '../../src/native/contract.ts'
 import { EMBEDDED } from '../support/models.ts'
 import {
   binding,

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { platform } from 'node:process'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { NativeContext, NativeEvalEntry, NativeModel } from '../../src/native/types.ts'
+import type { NativeContext, NativeEvalEntry, NativeModel } from '../../src/native/contract.ts'
 import { collect } from '../support/garbage.ts'
 import {
   binding,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { openDrafter } from '../../src/engine/contexts.ts'
+import { openDrafter } from '../../src/scheduler/contexts.ts'
 import { binding, openModel } from '../support/native-models.ts'
 
 const SHAPE = {

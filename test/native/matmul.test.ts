@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import type { NativeContext } from '../../src/native/types.ts'
+import type { NativeContext } from '../../src/native/contract.ts'
 import { EMBEDDED, hasReal, REAL } from '../support/models.ts'
 import { binding, folder, openContext, openModel, tinyFile } from '../support/native-models.ts'
 import { TINY_MODELS } from '../support/tiny-models.ts'

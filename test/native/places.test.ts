@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { NativeBinding, NativeContext } from '../../src/native/types.ts'
+import type { NativeBinding, NativeContext } from '../../src/native/contract.ts'
 import { farthest, lines, open, ROUNDING, run, tokens } from '../support/engines.ts'
 import { binding, GREEDY, openTiny } from '../support/native-models.ts'
 

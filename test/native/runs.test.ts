@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { NativeContext, NativeEvalEntry, NativeModel } from '../../src/native/types.ts'
+import type { NativeContext, NativeEvalEntry, NativeModel } from '../../src/native/contract.ts'
 import { continueGreedily, greedy, openContext, openModel, tokens } from '../support/native-models.ts'
 
 /** Long enough to end by steps alone, whatever else the machine does. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { loadBinding } from '../../src/native/binding.ts'
-import type { NativeSampler, NativeSamplerParams } from '../../src/native/types.ts'
+import type { NativeSampler, NativeSamplerParams } from '../../src/native/contract.ts'
 import { chiSquareDeviation } from '../support/chi-square.ts'
 import { seeded } from '../support/gguf-writer.ts'
 import { GREEDY } from '../support/native-models.ts'

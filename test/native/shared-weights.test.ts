@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
-import type { NativeModel, NativeModelParams } from '../../src/native/types.ts'
+import type { NativeModel, NativeModelParams } from '../../src/native/contract.ts'
 import { writeAdapter } from '../support/adapter.ts'
 import { GgufWriter } from '../support/gguf-writer.ts'
 import { EMBEDDED } from '../support/models.ts'

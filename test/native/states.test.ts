@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { NativeContext, NativeContextParams, NativeModel } from '../../src/native/types.ts'
+import type { NativeContext, NativeContextParams, NativeModel } from '../../src/native/contract.ts'
 import { seeded } from '../support/gguf-writer.ts'
 import { binding, GREEDY, greedy, openContext, openModel, openTiny, step } from '../support/native-models.ts'
 import { drawingSpoilt, openSpoilt, SPOILT } from '../support/spoilt-models.ts'

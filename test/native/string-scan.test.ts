@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { array } from '../../src/models/gguf/writer.ts'
-import type { NativeScanned, NativeStringScan } from '../../src/native/types.ts'
+import type { NativeScanned, NativeStringScan } from '../../src/native/contract.ts'
 import { binding, GREEDY } from '../support/native-models.ts'
 
 const { StringScan } = binding

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { NativeChatMessage } from '../../src/native/types.ts'
+import type { NativeChatMessage } from '../../src/native/contract.ts'
 import { binding, openModel } from '../support/native-models.ts'
 
 const asking = (messages: NativeChatMessage[]) => ({

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { NativeChatMessage } from '../../src/native/types.ts'
+import type { NativeChatMessage } from '../../src/native/contract.ts'
 import { binding } from '../support/native-models.ts'
 
 // What a single operation of a template costs: its steps and its memory are counted while it works.

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { MEMORY_PER_BODY, MEMORY_PER_BYTE } from '../../src/server/body-room.ts'
+import { MEMORY_PER_BODY, MEMORY_PER_BYTE } from '../../src/server/body/room.ts'
 import { createServer } from '../../src/server/index.ts'
 import { seeded } from '../support/gguf-writer.ts'
 import { closeAll, json, open, type Running, serve } from '../support/server.ts'

@@ -1,8 +1,8 @@
 import { afterEach } from 'vitest'
-import type { EngineShape } from '../../src/engine/contexts.ts'
-import { Engine } from '../../src/engine/engine.ts'
-import type { Sequence } from '../../src/engine/sequence.ts'
-import type { NativeBinding, NativeModel } from '../../src/native/types.ts'
+import type { NativeBinding, NativeModel } from '../../src/native/contract.ts'
+import type { EngineShape } from '../../src/scheduler/contexts.ts'
+import type { Sequence } from '../../src/scheduler/request.ts'
+import { Engine } from '../../src/scheduler/scheduler.ts'
 import { binding, GREEDY, SHAPE as SHAPE_OF_CONTEXT } from './native-models.ts'
 
 /** What the engines of this test have logged. */

@@ -11,7 +11,7 @@ import type {
   NativeModel,
   NativeSampler,
   NativeSamplerParams,
-} from '../../src/native/types.ts'
+} from '../../src/native/contract.ts'
 import { EMBEDDED } from './models.ts'
 import { type TinyModel, tinyModel } from './tiny-models.ts'
 

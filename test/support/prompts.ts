@@ -1,6 +1,7 @@
-import { History } from '../../src/chat/history.ts'
-import type { ChatMessage, PromptFormat } from '../../src/chat/template.ts'
-import type { NativeModel } from '../../src/native/types.ts'
+import { History } from '../../src/chat/prompt.ts'
+import type { PromptFormat } from '../../src/chat/template/template.ts'
+import type { ChatMessage } from '../../src/core/messages.ts'
+import type { NativeModel } from '../../src/native/contract.ts'
 
 const NOTHING = { content: '', reasoning: '' }
 const SHAPE = {

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { NativeModel, NativeSampler } from '../../src/native/types.ts'
+import type { NativeModel, NativeSampler } from '../../src/native/contract.ts'
 import { architectureModel } from './architectures.ts'
 import { binding, folder, GREEDY, openModel } from './native-models.ts'
 import { TINY_MODELS, TINY_VOCABULARY, type TinyModel } from './tiny-models.ts'

@@ -1,7 +1,7 @@
 import dns from 'node:dns'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { AddressGuard } from '../../src/models/address-guard.ts'
-import { nearnessOf, nearnessOfHost } from '../../src/models/nearness.ts'
+import { AddressGuard } from '../../src/models/download/address-guard.ts'
+import { nearnessOf, nearnessOfHost } from '../../src/models/download/nearness.ts'
 
 const [INTERNET, NETWORK, LINK, MACHINE] = [0, 1, 2, 3]
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { basicAuth, checkUrl, shown } from '../../src/models/address.ts'
+import { basicAuth, checkUrl, shown } from '../../src/models/download/address.ts'
 
 test.each([
   ['https://user:pass@host:1/a/b?signature=1#x', 'https://host:1/a/b'],

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { BodyRoom, MEMORY_PER_BODY, MEMORY_PER_BYTE } from '../../src/server/body-room.ts'
+import { BodyRoom, MEMORY_PER_BODY, MEMORY_PER_BYTE } from '../../src/server/body/room.ts'
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['performance'] })

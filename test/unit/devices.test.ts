@@ -6,8 +6,8 @@ import {
   gpuName,
   type Present,
   presentDevices,
-} from '../../src/models/devices.ts'
-import type { NativeDevice } from '../../src/native/types.ts'
+} from '../../src/loading/devices.ts'
+import type { NativeDevice } from '../../src/native/contract.ts'
 
 const GIB = 2 ** 30
 

@@ -12,7 +12,7 @@ import {
   OutOfMemoryError,
   optionError,
   TemplateError,
-} from '../../src/errors.ts'
+} from '../../src/core/errors.ts'
 import { nativeCode, translateFailure, translateLoadFailure } from '../../src/native/failures.ts'
 
 describe('every error class', () => {

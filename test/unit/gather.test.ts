@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { type Ask, gather } from '../../src/engine/gather.ts'
-import type { Sequence } from '../../src/engine/sequence.ts'
-import { Slot } from '../../src/engine/slots.ts'
+import { Slot } from '../../src/scheduler/cache/slots.ts'
+import { gather } from '../../src/scheduler/gather.ts'
+import type { Ask, Sequence } from '../../src/scheduler/request.ts'
 
 /** Asks of sequences with so many tokens, of which so many are cached, each with a slot unless it has none left. */
 function step(

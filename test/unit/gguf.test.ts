@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { isGPT4AllError, type ModelError } from '../../src/errors.ts'
+import { isGPT4AllError, type ModelError } from '../../src/core/errors.ts'
 import { assertGeneratesText, describeKind, readGguf } from '../../src/models/gguf/header.ts'
 import { GgufWriter } from '../support/gguf-writer.ts'
 import { TINY_MODELS, TINY_VOCABULARY, tinyModel } from '../support/tiny-models.ts'

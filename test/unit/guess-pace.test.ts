@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { DraftPace, LookupPace, MOST_GUESSED } from '../../src/engine/guess-pace.ts'
+import { DraftPace, LookupPace, MOST_GUESSED } from '../../src/scheduler/guess/pace.ts'
 
 const WITHOUT = 10
 const right = (guessed: number) => ({ ms: 15, guessed, accepted: guessed, without: WITHOUT })

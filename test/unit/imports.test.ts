@@ -4,20 +4,31 @@ import { describe, expect, test } from 'vitest'
 
 const src = join(import.meta.dirname, '..', '..', 'src')
 
-/** Floors of the house, lowest first: a file imports from its own floor and those below. */
-const FLOORS = [
-  /^(aborts|errors|logger|queue|checks|cache-folder|json-shape|regular-file|whole-file|options|compute-options|distribution-options|generate-options|printable|version)\.ts$/,
-  /^(native|models|engine|chat)\//,
-  /^isolated\/|^(gpt4all|open-model|conversation|generation|generation-result|generation-run|chat-session|loaded-model|local-runs|start-engine|model-files|model-files-options|embed4all)\.ts$/,
-  /^index\.ts$/,
-  /^(server|cli|compat)\//,
+/** The folders of the library, in order: a folder imports from itself and from those before it. */
+const FOLDERS = [
+  'core',
+  'native',
+  'options',
+  'models',
+  'loading',
+  'scheduler',
+  'generation',
+  'chat',
+  'runtime',
 ]
+/** Programs on top of the library: they import its public index, and the command line starts the server. */
+const HOSTS = ['server', 'cli']
+/** The files beside the folders may import from all folders but hosts. */
+const ROOT = '.'
+const ORDER = [...FOLDERS, ROOT, ...HOSTS]
 /** What hosts may import of the library. */
 const FACE = 'index.ts'
 /** And what stands on Node.js alone: another copy of it in their bundle is as good. */
-const LEAVES = ['json-shape.ts', 'regular-file.ts', 'whole-file.ts']
+const LEAVES = ['core/json-shape.ts', 'core/regular-file.ts', 'core/whole-file.ts']
+const MOST_FILES = 14
+const MOST_ROOT_FILES = 6
 
-type Edge = { readonly from: string; readonly to: string; readonly typeOnly: boolean }
+type Edge = { readonly from: string; readonly to: string }
 
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.ts'))
@@ -27,61 +38,68 @@ const textOf = (file: string) => readFileSync(join(src, file), 'utf8')
 
 function edgesOf(from: string): Edge[] {
   const statements = textOf(from).matchAll(
-    /^(?:import|export)\s+(type\s+)?(?:([^'";]*?)\s+from\s+)?'(\.[^']+\.ts)'/gms,
+    /(?:^(?:import|export)\s(?:[^'";]*?\sfrom\s+)?|\bimport\()'(\.[^']+\.ts)'/gms,
   )
-  return Array.from(statements, ([, type, names = '', path]) => ({
+  return Array.from(statements, ([, path]) => ({
     from,
     to: relative(src, join(src, dirname(from), path!))
       .split(sep)
       .join('/'),
-    // `import { type A, type B }` is erased as well.
-    typeOnly: type !== undefined || /^\{(\s*type\s+\w+(\s+as\s+\w+)?\s*,?)+\}$/.test(names.trim()),
   }))
 }
 
 const edges = files.flatMap(edgesOf)
-const floorOf = (file: string) => FLOORS.findIndex((floor) => floor.test(file))
+const folderOf = (file: string) => (file.includes('/') ? file.slice(0, file.indexOf('/')) : ROOT)
+const floorOf = (file: string) => ORDER.indexOf(folderOf(file))
 
 describe('the import lines of src/', () => {
-  test('are read: every file but the lowest imports something, and all of it exists', () => {
-    expect(edges.length).toBeGreaterThan(20)
+  test('are read, those of types included, and lead to files that exist', () => {
+    expect(edges.length).toBeGreaterThan(files.length)
     for (const { to } of edges) expect(files).toContain(to)
   })
 
-  test('every file has a floor', () => {
+  test('come from folders that have a place in the order', () => {
     expect(files.filter((file) => floorOf(file) < 0)).toEqual([])
   })
 
-  test('point down or across, never up', () => {
-    // A type is no dependency at run time, but what it names must still lie no higher, except for the contract
-    // of the addon: plain data that every floor may speak of.
-    const up = edges.filter(({ from, to, typeOnly }) => {
-      if (typeOnly && (to === 'native/types.ts' || to === 'models/progress.ts')) return false
-      return floorOf(to) > floorOf(from)
-    })
-    expect(up).toEqual([])
+  test('never lead to a later folder', () => {
+    expect(edges.filter(({ from, to }) => floorOf(to) > floorOf(from))).toEqual([])
   })
 
-  test('hosts import the public index only, and leaves that import nothing of ours', () => {
-    const hosts = FLOORS.length - 1
+  test('of the contract of the addon do not exist', () => {
+    expect(edges.filter(({ from }) => from === 'native/contract.ts')).toEqual([])
+  })
+
+  test('of hosts lead to the public index only, and to leaves, which import nothing of ours', () => {
+    const isHost = (file: string) => HOSTS.includes(folderOf(file))
     const inward = edges.filter(
-      ({ from, to }) => floorOf(from) === hosts && floorOf(to) !== hosts && ![FACE, ...LEAVES].includes(to),
+      ({ from, to }) => isHost(from) && !isHost(to) && ![FACE, ...LEAVES].includes(to),
     )
     expect(inward).toEqual([])
     expect(edges.filter(({ from }) => LEAVES.includes(from))).toEqual([])
   })
 
-  test('form no cycle at run time', () => {
-    const next = (file: string) =>
-      edges.filter((edge) => edge.from === file && !edge.typeOnly).map((edge) => edge.to)
+  test('form no circle', () => {
+    const circles: string[] = []
     const done = new Set<string>()
     const visit = (file: string, path: readonly string[]): void => {
-      expect(path, `${[...path, file].join(' -> ')}`).not.toContain(file)
-      if (done.has(file)) return
-      for (const to of next(file)) visit(to, [...path, file])
+      const begin = path.indexOf(file)
+      if (begin >= 0) circles.push([...path.slice(begin), file].join(' -> '))
+      if (begin >= 0 || done.has(file)) return
+      for (const { from, to } of edges) if (from === file) visit(to, [...path, file])
       done.add(file)
     }
     for (const file of files) visit(file, [])
+    expect(circles).toEqual([])
+  })
+})
+
+describe('the folders of src/', () => {
+  test(`hold ${MOST_FILES} files at most, and src/ itself ${MOST_ROOT_FILES}`, () => {
+    const counts = new Map<string, number>()
+    for (const file of files) counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1)
+    const most = (folder: string) => (folder === ROOT ? MOST_ROOT_FILES : MOST_FILES)
+    expect([...counts].filter(([folder, count]) => count > most(folder))).toEqual([])
   })
 })
 

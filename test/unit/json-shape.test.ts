@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type JsonLimits, JsonShape, parseWithin } from '../../src/json-shape.ts'
+import { type JsonLimits, JsonShape, parseWithin } from '../../src/core/json-shape.ts'
 
 const LIMITS: JsonLimits = { depth: 3, parts: 6, numbers: 4 }
 const refuse = (what: string) => new RangeError(what)

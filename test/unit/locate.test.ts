@@ -3,7 +3,7 @@ import { homedir, tmpdir } from 'node:os'
 import { join, relative, resolve, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { parseCatalog } from '../../src/models/catalog.ts'
+import { parseCatalog } from '../../src/models/catalog/catalog.ts'
 import { defaultModelPath, findOnDisk, locateModel } from '../../src/models/locate.ts'
 import { seeded } from '../support/gguf-writer.ts'
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { isSilent, LOG_LEVELS, resolveLogger } from '../../src/logger.ts'
+import { isSilent, LOG_LEVELS, resolveLogger } from '../../src/core/logger.ts'
 
 afterEach(() => void vi.unstubAllEnvs())
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Lookup } from '../../src/engine/lookup.ts'
+import { Lookup } from '../../src/scheduler/guess/lookup.ts'
 
 describe('a guess', () => {
   test('is what followed the same three tokens last time', () => {

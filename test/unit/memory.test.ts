@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { checkMemory, machineMemory, planMemory } from '../../src/loading/memory.ts'
+import { memoryShape } from '../../src/loading/memory-shape.ts'
 import type { GgufHeader, GgufValue } from '../../src/models/gguf/header.ts'
-import { checkMemory, machineMemory, planMemory } from '../../src/models/memory.ts'
-import { memoryShape } from '../../src/models/memory-shape.ts'
 
 const GIB = 2 ** 30
 const WIDTH = 4096

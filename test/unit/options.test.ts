@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os'
 import { describe, expect, test } from 'vitest'
-import { isGPT4AllError } from '../../src/errors.ts'
-import { type GenerateOptions, resolveGenerateOptions } from '../../src/generate-options.ts'
-import { DEFAULTS, type ModelOptions, resolveModelOptions } from '../../src/options.ts'
+import { isGPT4AllError } from '../../src/core/errors.ts'
+import { type GenerateOptions, resolveGenerateOptions } from '../../src/options/generate.ts'
+import { DEFAULTS, type ModelOptions, resolveModelOptions } from '../../src/options/model.ts'
 
 const GENERATE_NUMBERS = [
   'maxTokens',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Pace } from '../../src/engine/pace.ts'
+import { Pace } from '../../src/scheduler/pace.ts'
 
 test('so much of a prompt goes beside streams that a step takes about two and a half times one of theirs', () => {
   const pace = new Pace()

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import { checkPositions } from '../../src/loading/positions.ts'
 import type { GgufHeader } from '../../src/models/gguf/header.ts'
-import { checkPositions } from '../../src/models/positions.ts'
 
 const header = (tensors: { name: string; shape: number[] }[]) =>
   ({ path: 'gpt2.gguf', tensors }) as unknown as GgufHeader

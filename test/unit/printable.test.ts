@@ -45,16 +45,17 @@ describe('text for a terminal', () => {
 })
 
 // Where everything is written in one place, nothing can be forgotten.
-test.each(readdirSync(join(import.meta.dirname, '../../src/cli')))(
-  'src/cli/%s writes to the terminal through terminal.ts only',
-  (name) => {
-    const text = readFileSync(join(import.meta.dirname, '../../src/cli', name), 'utf8')
-    const written = [...text.matchAll(/console\.|(?:stdout|stderr)\.write\((.*)/g)].map(([, what]) => what)
-    const allowed: Readonly<Record<string, RegExp>> = {
-      'terminal.ts': /^`?\$\{(shown|exact)\(|^exact\(/,
-      'input.ts': /^TELL_|^shown\(/,
-      'program.ts': /^printable\(/,
-    }
-    for (const what of written) expect(what).toMatch(allowed[name] ?? /^$/)
-  },
-)
+test.each(
+  readdirSync(join(import.meta.dirname, '../../src/cli'), { recursive: true, encoding: 'utf8' }).filter(
+    (name) => name.endsWith('.ts'),
+  ),
+)('src/cli/%s writes to the terminal through terminal.ts only', (name) => {
+  const text = readFileSync(join(import.meta.dirname, '../../src/cli', name), 'utf8')
+  const written = [...text.matchAll(/console\.|(?:stdout|stderr)\.write\((.*)/g)].map(([, what]) => what)
+  const allowed: Readonly<Record<string, RegExp>> = {
+    'terminal.ts': /^`?\$\{(shown|exact)\(|^exact\(/,
+    'input.ts': /^TELL_|^shown\(/,
+    'program.ts': /^printable\(/,
+  }
+  for (const what of written) expect(what).toMatch(allowed[name] ?? /^$/)
+})

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ReadBuffers } from '../../src/models/read-buffers.ts'
+import { ReadBuffers } from '../../src/models/download/read-buffers.ts'
 
 const FULL = 2 ** 16
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ReadLock } from '../../src/engine/read-lock.ts'
+import { ReadLock } from '../../src/scheduler/cache/read-lock.ts'
 
 function deferred() {
   let resolve = () => {}

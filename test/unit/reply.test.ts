@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type ReplyFormat, type Spoken, tellApart } from '../../src/engine/reply.ts'
+import { type ReplyFormat, type Spoken, tellApart } from '../../src/generation/reply.ts'
 
 /** `<think>` ... `</think>`, then the answer: what may begin a tag is held back while more is to come. */
 const parse: ReplyFormat['parseReply'] = (output, partial) => {

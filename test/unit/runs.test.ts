@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import type { Ask, Work } from '../../src/engine/gather.ts'
-import { runOf } from '../../src/engine/runs.ts'
-import type { Sequence } from '../../src/engine/sequence.ts'
-import { Slot } from '../../src/engine/slots.ts'
+import { Slot } from '../../src/scheduler/cache/slots.ts'
+import type { Ask, Sequence, Work } from '../../src/scheduler/request.ts'
+import { runOf } from '../../src/scheduler/runs.ts'
 
 const CONTEXT = 1000
 const ended = () => {}

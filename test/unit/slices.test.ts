@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { endOfWholeSlice, SLICE, wholeSlices } from '../../src/engine/slices.ts'
+import { endOfWholeSlice, SLICE, wholeSlices } from '../../src/scheduler/slices.ts'
 
 /** The steps in which a prompt and `drawn` tokens behind it are evaluated, from what is cached on. */
 function stepsFrom(cached: number, promptLength: number, drawn: number, stepSize: number): number[] {

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest'
-import { commonPrefix, findGap, Slots } from '../../src/engine/slots.ts'
+import { commonPrefix, findGap, Slots } from '../../src/scheduler/cache/slots.ts'
 
 type Owner = { readonly name: string }
 const owner = (name: string): Owner => ({ name })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { StateCache } from '../../src/engine/state-cache.ts'
+import { StateCache } from '../../src/scheduler/cache/state-cache.ts'
 
 const state = (tokens: readonly number[], bytes: number) => ({
   tokens,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { untilStop } from '../../src/engine/stop.ts'
-import type { Outcome } from '../../src/engine/tokens.ts'
+import { untilStop } from '../../src/generation/stop.ts'
+import type { Outcome } from '../../src/generation/tokens.ts'
 import { seeded } from '../support/gguf-writer.ts'
 
 async function* pieces(texts: readonly string[]) {

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { UNREAD_MS } from '../../src/engine/runs.ts'
-import { resolveGenerateOptions } from '../../src/generate-options.ts'
-import { Generation } from '../../src/generation.ts'
+import { Generation } from '../../src/generation/generation.ts'
+import { resolveGenerateOptions } from '../../src/options/generate.ts'
+import { UNREAD_MS } from '../../src/scheduler/runs.ts'
+import { samplingOf } from '../../src/server/api/sampling.ts'
 import { resolveServerOptions } from '../../src/server/options.ts'
-import { samplingOf } from '../../src/server/sampling.ts'
 
 /** What a step would be told while a generation with these options is used. */
 async function intervals(

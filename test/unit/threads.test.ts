@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Threads } from '../../src/engine/threads.ts'
+import { Threads } from '../../src/scheduler/threads.ts'
 
 /** The counts of a step every 100 ms from `from` to `to`, where more than `free(now)` threads are crowded out. */
 function run(threads: Threads, from: number, to: number, free: (now: number) => number) {

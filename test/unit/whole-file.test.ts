@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { writeWhole } from '../../src/whole-file.ts'
+import { writeWhole } from '../../src/core/whole-file.ts'
 
 let folder: string
 let file: string

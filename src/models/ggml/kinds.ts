@@ -1,6 +1,6 @@
-import { ModelError } from '../../errors.ts'
-import { OLD_MAGICS } from '../old-magics.ts'
-import { successorOf } from '../successors.ts'
+import { ModelError } from '../../core/errors.ts'
+import { successorOf } from '../catalog/successors.ts'
+import { OLD_MAGICS } from '../gguf/old-magics.ts'
 
 /**
  * What an old file holds where it is no LLaMA model, from its magic and the numbers behind it. Others share LLaMA's

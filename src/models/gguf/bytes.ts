@@ -1,6 +1,6 @@
-import { ModelError } from '../../errors.ts'
-import { type Refuse, RegularFile } from '../../regular-file.ts'
-import { isOldMagic } from '../old-magics.ts'
+import { ModelError } from '../../core/errors.ts'
+import { type Refuse, RegularFile } from '../../core/regular-file.ts'
+import { isOldMagic } from './old-magics.ts'
 
 const CHUNK_BYTES = 1024 * 1024
 /** llama.cpp takes 1 GiB. */

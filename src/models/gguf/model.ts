@@ -1,4 +1,4 @@
-import { ModelError } from '../../errors.ts'
+import { ModelError } from '../../core/errors.ts'
 import { damaged } from './bytes.ts'
 import type { GgufValue } from './reader.ts'
 import type { GgufTensor } from './tensors.ts'

@@ -1,4 +1,4 @@
-import { ModelError } from '../../errors.ts'
+import { ModelError } from '../../core/errors.ts'
 import { type ByteReader, checkName, damaged } from './bytes.ts'
 
 export type GgufTensor = {

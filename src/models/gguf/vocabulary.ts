@@ -1,5 +1,5 @@
 import { loadBinding } from '../../native/binding.ts'
-import type { NativeScanned } from '../../native/types.ts'
+import type { NativeScanned } from '../../native/contract.ts'
 import { damaged, MAX_STRING_BYTES } from './bytes.ts'
 import { type Model, number, text, unsupported } from './model.ts'
 import type { StringScan } from './reader.ts'

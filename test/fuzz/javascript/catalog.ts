@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { named, parseCatalog } from '../../../src/models/catalog.ts'
+import { named, parseCatalog } from '../../../src/models/catalog/catalog.ts'
 import { typedOnly } from '../target.ts'
 
 /** Catalogs as servers send them, and entries that lie beside models. */

@@ -1,6 +1,6 @@
-import { describe } from '../../../src/models/describe.ts'
+import { describe } from '../../../src/loading/describe.ts'
+import { planMemory } from '../../../src/loading/memory.ts'
 import { readGguf } from '../../../src/models/gguf/header.ts'
-import { planMemory } from '../../../src/models/memory.ts'
 import { TINY_MODELS, type TinyModel, tinyModel } from '../../support/tiny-models.ts'
 import { asFile, typedOnly } from '../target.ts'
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readSaved } from '../../../src/chat/saved-file.ts'
+import { readSaved } from '../../../src/chat/saved/file.ts'
 import { asFile, typedOnly } from '../target.ts'
 
 /** Saved sessions, as far as they are read before it is known who has signed them; with the right checksum, too. */

@@ -1,0 +1,49 @@
+import type { ReplyFormat } from '../generation/reply.ts'
+import { type Piece, type Protection, textOf } from './protect.ts'
+import type { Rendered } from './template/template.ts'
+
+/** How an answer begins, before the model goes on with it. */
+export type Begun = {
+  readonly content: string
+  readonly reasoning: string
+  /** The same as the model wrote it, tags and all, where that is known. */
+  readonly raw?: string | undefined
+}
+
+/** Whether the model may think: not any more where its answer is begun without thoughts. */
+export function mayThink({ content, reasoning, raw }: Begun): boolean {
+  return content === '' || reasoning !== '' || raw !== undefined
+}
+
+/** The `beginning` of the answer, and the `whole` prompt with it, with marks. */
+export async function beginAnswer(
+  rendered: Rendered,
+  begun: Begun,
+  protection: Protection,
+  signal: AbortSignal | undefined,
+): Promise<{ beginning: string; whole: string }> {
+  const pieces = beginningOf(rendered, begun)
+  if (pieces.length === 0) return { beginning: '', whole: rendered.text }
+  return { beginning: textOf(pieces), whole: await protection.join([rendered.text, ...pieces], signal) }
+}
+
+/** Thoughts between the format's tags, then the content. Where the prompt opens a block of reasoning, that one is used. */
+function beginningOf({ generationPrompt, reply }: Rendered, { content, reasoning, raw }: Begun): Piece[] {
+  if (raw !== undefined) return [{ users: '' }, raw]
+  if (content === '' && reasoning === '') return []
+  const [start, end] = [reply?.thinkingStart ?? '', reply?.thinkingEnds[0] ?? '']
+  const opened = start !== '' && generationPrompt.trimEnd().endsWith(start)
+  const thinks = start !== '' && (opened || reasoning !== '')
+  if (!thinks) return [{ users: content }]
+  const thoughts = [opened ? '' : `${start}\n`, { users: reasoning }]
+  return content === '' ? thoughts : [...thoughts, `\n${end.trim()}\n\n`, { users: content }]
+}
+
+/** How the rest of the answer is to be read; `undefined` where all of it is content. */
+export function replyFormat({ reply }: Rendered, begun: Begun, beginning: string): ReplyFormat | undefined {
+  // What is begun without thoughts goes on as content; what stood before it is none of the parser's business.
+  if (!reply || !mayThink(begun)) return undefined
+  const { parseReply, preservedTexts, thinkingStart, thinkingEnds } = reply
+  const texts = [...preservedTexts, thinkingStart, ...thinkingEnds].filter((text) => text !== '')
+  return { parseReply, preservedTexts: texts, begun: beginning }
+}

@@ -1,0 +1,110 @@
+import type { Logger } from '../../core/logger.ts'
+import type { Identity } from '../../loading/identity.ts'
+import { boolean, checkKnown, checkObject } from '../../options/checks.ts'
+import type { SavedState } from '../../scheduler/cache/state-cache.ts'
+import type { History } from '../prompt.ts'
+import { hashOfState, headOf, readState, type SavedChat, type SavedFile } from './file.ts'
+import { isSigned, sign } from './key.ts'
+
+/** Options of `session.save(file, options)` and `session.savedSize(options)`. */
+export type SaveOptions = {
+  /**
+   * Save what the cache holds of the conversation too, so that it goes on without being evaluated again: some 10 to 200 KB a
+   * token, as the model is. For the same model, opened alike. @default false
+   */
+  readonly state?: boolean | undefined
+}
+
+/** What `session.save()` has written, or would. */
+export type SavedSession = {
+  /** Of the whole file. */
+  readonly bytes: number
+  /** Of these, what the cache holds; 0 without `state`, and where there was nothing in it. */
+  readonly stateBytes: number
+  /** Tokens that need not be evaluated when it is restored. */
+  readonly stateTokens: number
+  readonly messages: number
+}
+
+/** @internal Of an open model: its conversations' part of the cache, and what that is bound to. */
+export type Keeper = {
+  stateOf(conversation: object, tokens: readonly number[]): Promise<SavedState | undefined>
+  offer(conversation: object, state: SavedState): void
+  identity(): Promise<Identity>
+  /** More than the cache can hold of one conversation. */
+  readonly mostStateBytes: number
+}
+
+/** The end of the conversation and all that only its session knows. */
+export type Said = Pick<SavedChat, 'model' | 'messages' | 'ownSystem' | 'lastAnswer'>
+
+/** A file of the conversation, before it is written. */
+export async function collect(
+  said: Said,
+  history: History,
+  keeper: Keeper,
+  { state: withState }: SaveOptions,
+  logger: Logger,
+): Promise<{ readonly head: Buffer; readonly state: Uint8Array | undefined; readonly saved: SavedSession }> {
+  const { record, skipped } = history.saved
+  const state = withState ? await keeper.stateOf(history, record.tokens) : undefined
+  const info = state && {
+    bytes: state.bytes.length,
+    sha256: await hashOfState(state.bytes),
+    tokens: state.tokens,
+    inSlices: state.inSlices,
+  }
+  const { modelHash, cacheHash } = await keeper.identity()
+  const chat = { ...said, modelHash, cacheHash, skipped, record, state: info }
+  const head = await headOf(chat, (sha256) => sign(sha256, logger))
+  const stateBytes = state?.bytes.length ?? 0
+  const stateTokens = state?.tokens.length ?? 0
+  const saved = { bytes: head.length + stateBytes, stateBytes, stateTokens, messages: said.messages.length }
+  return { head, state: state?.bytes, saved }
+}
+
+export function checkSaveOptions(options: SaveOptions = {}): SaveOptions {
+  checkObject('options', options)
+  checkKnown(options, { state: true })
+  boolean('state', options.state)
+  return options
+}
+
+/**
+ * Brings what a file knows beside the messages into `history` and the cache, as far as it fits this model and this user has
+ * saved it: a stranger's tokens need not be those of his messages, and a stranger's state may hold anything. True where the
+ * model is the one that wrote the conversation.
+ */
+export async function bringBack(
+  file: string,
+  { chat, sha256, signature, stateAt }: SavedFile,
+  history: History,
+  keeper: Keeper,
+  logger: Logger,
+): Promise<boolean> {
+  const anew = 'the conversation is evaluated anew'
+  if (!(await isSigned(sha256, signature, logger))) {
+    logger.info(`${file} was not saved by this user on this machine: ${anew}`)
+    return false
+  }
+  const identity = await keeper
+    .identity()
+    .catch((error: Error) => void logger.warn(`${error.message}: ${anew}`))
+  if (!identity) return false
+  const { modelHash, cacheHash } = identity
+  if (chat.modelHash !== modelHash) {
+    logger.info(`${file} was saved with another model, "${chat.model}": ${anew}`)
+    return false
+  }
+  history.restore(chat)
+  if (!chat.state) return true
+  if (chat.cacheHash !== cacheHash) {
+    logger.info(`${file} was saved with other options of the model, or another version: ${anew}`)
+    return true
+  }
+  const { tokens, inSlices } = chat.state
+  const bytes = await readState(file, stateAt, chat.state, keeper.mostStateBytes)
+  if (bytes) keeper.offer(history, { tokens, inSlices, bytes })
+  else logger.warn(`${file} is damaged, but for its messages: ${anew}`)
+  return true
+}

@@ -1,0 +1,297 @@
+import { resolve } from 'node:path'
+import { type InspectOptions, inspect } from 'node:util'
+import { ClosedError, optionError } from '../core/errors.ts'
+import { type ChatMessage, checkMessages } from '../core/messages.ts'
+import { Queue } from '../core/queue.ts'
+import type { Generation } from '../generation/generation.ts'
+import type { Spoken } from '../generation/reply.ts'
+import type { PartialResult } from '../generation/result.ts'
+import type { RunRecord, StartRun } from '../generation/run.ts'
+import {
+  type GenerateOptions,
+  type ResolvedGenerateOptions,
+  resolveGenerateOptions,
+} from '../options/generate.ts'
+import type { Begun } from './answer-prefix.ts'
+import { markCallback, refuseInCallback } from './callbacks.ts'
+import type { Conversation, ConversationHost } from './conversation.ts'
+import {
+  type ChatGenerateOptions,
+  type ChatSessionOptions,
+  type ResolvedChatOptions,
+  resolveChatOptions,
+  splitChatOptions,
+  type TurnOptions,
+} from './options.ts'
+import { readSaved, type SavedFile } from './saved/file.ts'
+import { checkSaveOptions, type SavedSession, type SaveOptions } from './saved/session.ts'
+import { withSystem } from './template/template.ts'
+
+/** @internal What a session needs of its model. */
+export type SessionHost = {
+  readonly name: string
+  open(): Promise<ConversationHost>
+  start(run: StartRun, options: ResolvedGenerateOptions, closing: AbortSignal): Generation
+}
+
+/** What a turn answers: the messages, and how the answer begins. */
+type Asked = { readonly messages: readonly ChatMessage[]; readonly begun: Begun }
+
+/** The last answer as the model wrote it, while `messages` are the ones that end with it. */
+type LastAnswer = {
+  readonly messages: readonly ChatMessage[]
+  readonly raw: string
+  readonly enableThinking: boolean
+}
+
+type Restored = SavedFile & { readonly file: string }
+
+/**
+ * A conversation with a model. Each `generate()` is a turn: message and answer join `messages` when the answer ends,
+ * by itself or by `break`, `callback` or `maxTokens`; after an error or an abort everything is as before. Turns
+ * follow each other in the order in which they start: one that is awaited inside the loop over another waits for ever.
+ * Only what is new is evaluated, as long as `cacheMemory` has room for what other conversations displace.
+ */
+export class ChatSession {
+  readonly #host: SessionHost
+  readonly #options: ResolvedChatOptions
+  readonly #turns = new Queue()
+  readonly #closing = new AbortController()
+  #messages: readonly ChatMessage[]
+  /** The catalog's system prompt is not wanted. */
+  #ownSystem: boolean
+  #lastAnswer: LastAnswer | undefined
+  #opened: Conversation | undefined
+  #opening: Promise<Conversation> | undefined
+  #restored: Restored | undefined
+
+  /** @internal Made by `model.chatSession()`. */
+  constructor(host: SessionHost, options?: ChatSessionOptions) {
+    this.#host = host
+    this.#options = resolveChatOptions(options)
+    const { messages, ownSystem, restore } = this.#options
+    this.#restored = restore === undefined ? undefined : { file: restore, ...readSaved(restore) }
+    this.#messages = this.#restored?.chat.messages ?? messages
+    this.#ownSystem = this.#restored?.chat.ownSystem ?? ownSystem
+  }
+
+  /** The conversation so far, the system message first where there is one. A copy: assign to change it. */
+  get messages(): readonly ChatMessage[] {
+    return this.#messages.map((message) => ({ ...message }))
+  }
+
+  /** Replaces the conversation, the system message too. A turn that is under way does not join the new one. */
+  set messages(messages: readonly ChatMessage[]) {
+    checkMessages(messages)
+    this.#messages = messages.map((message) => ({ ...message }))
+    this.#ownSystem = true
+    this.#opened?.reset()
+  }
+
+  /**
+   * The model's answer to `prompt`, as `model.generate()` gives it, with the same options and `prefill`.
+   *
+   * @throws {TypeError | RangeError} `ERR_OPTION` at once. The generation rejects as `model.generate()` does, and with
+   * `ERR_CLOSED` when the session is closed.
+   */
+  generate(prompt: string, options?: ChatGenerateOptions): Generation {
+    if (typeof prompt !== 'string') throw optionError('prompt', 'a string', prompt)
+    const turn = splitChatOptions(options)
+    return this.#turn(turn, (messages) => ({
+      messages: [...messages, { role: 'user', content: prompt }],
+      begun: { content: turn.prefill, reasoning: '' },
+    }))
+  }
+
+  /** Another answer to the last message of the user, in place of the one there is. */
+  regenerate(options?: ChatGenerateOptions): Generation {
+    const turn = splitChatOptions(options)
+    return this.#turn(turn, (messages) => {
+      const last = messages.findLastIndex(({ role }) => role === 'user')
+      if (last < 0) throw optionError('messages', 'a conversation with a message of the user', messages)
+      return { messages: messages.slice(0, last + 1), begun: { content: turn.prefill, reasoning: '' } }
+    })
+  }
+
+  /** More of the last answer, or of the thoughts before it: the generation gives what is added. */
+  continue(options?: GenerateOptions): Generation {
+    const turn = { prefill: '', enableThinking: undefined, options: options ?? {} }
+    return this.#turn(turn, (messages) => {
+      const last = messages.at(-1)
+      if (last?.role !== 'assistant' || !messages.some(({ role }) => role === 'user'))
+        throw optionError('messages', 'a conversation that ends with an answer', messages)
+      const { content, reasoning = '' } = last
+      const raw = this.#lastAnswer?.messages === this.#messages ? this.#lastAnswer.raw : undefined
+      return { messages: messages.slice(0, -1), begun: { content, reasoning, raw } }
+    })
+  }
+
+  /**
+   * Tokens of the prompt for `generate(prompt)`, template included, before anything is left out or found in the cache;
+   * without `prompt`, of `messages`.
+   */
+  async countTokens(prompt?: string): Promise<number> {
+    if (prompt !== undefined && typeof prompt !== 'string') throw optionError('prompt', 'a string', prompt)
+    this.#closing.signal.throwIfAborted()
+    const conversation = await this.#use()
+    const messages = [...this.#withSystem(this.#messages, conversation)]
+    if (prompt !== undefined) messages.push({ role: 'user', content: prompt })
+    return messages.length === 0 ? 0 : conversation.countTokens(messages, this.#options.enableThinking)
+  }
+
+  /**
+   * Writes the conversation into `file`, behind the turns that were begun: `chatSession({ restore: file })` goes on
+   * with it, also in another process of this user on this machine; elsewhere it takes the messages and evaluates them anew.
+   * JSON, with `state` followed by what the cache holds. There is never half a file.
+   *
+   * @throws {SessionFileError} `ERR_SESSION_FILE` where it cannot be written, or is longer than 16 MiB beside the state
+   */
+  async save(file: string, options?: SaveOptions): Promise<SavedSession> {
+    if (typeof file !== 'string' || file === '') throw optionError('file', 'the path of a file', file)
+    return this.#save(resolve(file), options)
+  }
+
+  /** What `save()` would write now. */
+  async savedSize(options?: SaveOptions): Promise<SavedSession> {
+    return this.#save(undefined, options)
+  }
+
+  /** Ends what is under way with `ERR_CLOSED`; whatever is called afterwards rejects so too. Idempotent. */
+  async close(): Promise<void> {
+    this.#closing.abort(new ClosedError('The chat session'))
+    this.#opened?.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** What `console.log(session)` shows. */
+  [Symbol.for('nodejs.util.inspect.custom')](_depth: number, options: InspectOptions): string {
+    const shown = { closed: this.#closing.signal.aborted, messages: this.messages }
+    return `ChatSession ${inspect(shown, options)}`
+  }
+
+  #turn(turn: TurnOptions, ask: (messages: readonly ChatMessage[]) => Asked): Generation {
+    const resolved = resolveGenerateOptions(turn.options)
+    const callback = resolved.callback && markCallback(this, resolved.callback)
+    const options = { ...resolved, callback }
+    const run: StartRun = (record, signal) => this.#run(turn, ask, options, record, signal)
+    return this.#host.start(run, options, this.#closing.signal)
+  }
+
+  async *#run(
+    turn: TurnOptions,
+    ask: (messages: readonly ChatMessage[]) => Asked,
+    options: ResolvedGenerateOptions,
+    record: RunRecord,
+    signal: AbortSignal,
+  ): AsyncGenerator<Spoken, void, void> {
+    await this.#host.open()
+    signal.throwIfAborted()
+    refuseInCallback(this) // by now a callback that began this turn without waiting for it is through
+    const leave = await this.#turns.enter()
+    if (signal.aborted) {
+      leave()
+      throw signal.reason
+    }
+    let commit: ((made: PartialResult) => Promise<void>) | undefined
+    record.onEnd = (made) => {
+      if (made && commit) commit(made).then(leave, leave)
+      else leave()
+    }
+    const conversation = await this.#use(signal)
+    const before = this.#messages
+    const asked = ask(this.#withSystem(before, conversation))
+    const goesOn = asked.begun.raw !== undefined && this.#lastAnswer
+    const enableThinking = goesOn
+      ? goesOn.enableThinking
+      : (turn.enableThinking ?? this.#options.enableThinking)
+    record.onPrompt = () => {
+      commit = (made) => this.#commit(conversation, before, asked, enableThinking, made, record)
+    }
+    const { maxTokens, stop } = options
+    const { defaultStops } = this.#options
+    yield* conversation.turn(
+      { ...asked, enableThinking, maxTokens, stop, defaultStops },
+      options,
+      record,
+      signal,
+    )
+  }
+
+  async #commit(
+    conversation: Conversation,
+    before: readonly ChatMessage[],
+    { begun, messages }: Asked,
+    enableThinking: boolean,
+    { text, reasoning, tokens }: PartialResult,
+    { transcript: { raw }, tokenBytes }: RunRecord,
+  ): Promise<void> {
+    if (this.#messages !== before) return // they were replaced meanwhile
+    const thoughts = begun.reasoning + reasoning
+    const answer: ChatMessage = {
+      role: 'assistant',
+      content: begun.content + text,
+      ...(thoughts !== '' && { reasoning: thoughts }),
+    }
+    const after = [...messages, answer]
+    this.#messages = after
+    this.#lastAnswer = undefined
+    // Cut at a stop string, or inside a character, the tokens say more than the text.
+    const whole = Buffer.byteLength(raw) === tokenBytes
+    const contents = reasoning === '' ? [text] : [text, reasoning]
+    const canGoOn = await conversation.commit({ raw, tokens: whole ? tokens : undefined, contents })
+    const beginning = begun.raw ?? (begun.content === '' && begun.reasoning === '' ? '' : undefined)
+    if (canGoOn && beginning !== undefined)
+      this.#lastAnswer = { messages: after, raw: beginning + raw, enableThinking }
+  }
+
+  // Behind the turns that were begun before.
+  async #save(file: string | undefined, options: SaveOptions | undefined): Promise<SavedSession> {
+    const checked = checkSaveOptions(options)
+    refuseInCallback(this)
+    const leave = await this.#turns.enter()
+    try {
+      this.#closing.signal.throwIfAborted()
+      const conversation = await this.#use()
+      const messages = this.#messages
+      const { raw, enableThinking } = this.#lastAnswer?.messages === messages ? this.#lastAnswer : {}
+      const lastAnswer =
+        raw !== undefined && enableThinking !== undefined ? { raw, enableThinking } : undefined
+      const said = { model: this.#host.name, messages, ownSystem: this.#ownSystem, lastAnswer }
+      return await conversation.save(file, said, checked)
+    } finally {
+      leave()
+    }
+  }
+
+  #use(asking?: AbortSignal): Promise<Conversation> {
+    this.#opening ??= this.#open(asking)
+    this.#opening.catch(() => {
+      this.#opening = undefined // the next one tries again
+    })
+    return this.#opening
+  }
+
+  async #open(asking: AbortSignal | undefined): Promise<Conversation> {
+    const { template, overflow, reasoning } = this.#options
+    const restored = this.#restored
+    const model = await this.#host.open()
+    const options = { template, overflow, reasoning, restore: restored }
+    const conversation = await model.conversation(options, asking)
+    if (restored && conversation.isRestored) {
+      const { lastAnswer, messages } = restored.chat
+      if (lastAnswer && messages === this.#messages) this.#lastAnswer = { ...lastAnswer, messages }
+      if (messages !== this.#messages) conversation.reset()
+    }
+    this.#restored = undefined
+    this.#opened = conversation
+    return conversation
+  }
+
+  // A catalog's system prompt becomes part of the conversation with its first turn.
+  #withSystem(messages: readonly ChatMessage[], conversation: Conversation): readonly ChatMessage[] {
+    return this.#ownSystem ? messages : withSystem(messages, conversation)
+  }
+}

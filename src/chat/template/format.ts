@@ -1,0 +1,106 @@
+import { TemplateError } from '../../core/errors.ts'
+import type { Logger } from '../../core/logger.ts'
+import type { ChatMessage } from '../../core/messages.ts'
+import type { TemplateEntry } from '../../models/catalog/entry.ts'
+import type { NativeBinding, NativeChatTemplate, NativeModel } from '../../native/contract.ts'
+import { translateFailure } from '../../native/failures.ts'
+import {
+  checkTemplateLength,
+  DEFAULT_PROMPT_TEMPLATE,
+  openTemplate,
+  type PromptFormat,
+  parsePattern,
+  render,
+  type TemplateOptions,
+} from './template.ts'
+
+/** What there is to choose a format from. */
+export type FormatSources = {
+  readonly binding: NativeBinding
+  readonly model: NativeModel
+  /** What a catalog says of this very file. */
+  readonly entry: TemplateEntry | undefined
+  readonly logger: Logger
+}
+
+/**
+ * How messages become prompts: the caller's own template, else the catalog entry's, else the GGUF's, else the
+ * default.
+ * @throws {TemplateError} `ERR_TEMPLATE` when the chosen one cannot be used
+ */
+export async function chooseFormat(options: TemplateOptions, sources: FormatSources): Promise<PromptFormat> {
+  const { promptTemplate, chatTemplate } = options
+  if (chatTemplate !== undefined) return jinja(chatTemplate, sources)
+  if (promptTemplate !== undefined) return pattern(promptTemplate)
+  const { entry, model } = sources
+  const own = model.chatTemplate()
+  const fromEntry = entry && (await formatOf(entry, sources, own !== undefined))
+  if (fromEntry) return fromEntry
+  if (own !== undefined) return jinja(own, sources)
+  return pattern(DEFAULT_PROMPT_TEMPLATE)
+}
+
+/** A filter that GPT4All's own engine knows and Jinja2 does not. */
+const FOREIGN = 'regex_replace'
+
+// Some of GPT4All's templates use that filter, and one (WizardLM's) never looks at the messages: such a template gives
+// way. Of a catalog that the user named, anything else that is wrong is an error.
+async function formatOf(
+  entry: TemplateEntry,
+  sources: FormatSources,
+  hasOwn: boolean,
+): Promise<PromptFormat | undefined> {
+  const { chatTemplate, systemMessage, promptTemplate, systemPrompt, isNamed } = entry
+  if (chatTemplate !== undefined) {
+    try {
+      const format = await jinja(chatTemplate, sources)
+      const { text } = await render(format, SAMPLE, AS_IT_IS)
+      if (!SAMPLE.every(({ content }) => text.includes(content)))
+        throw new TemplateError('It leaves out what is said.')
+      return { ...format, systemPrompt: systemMessage }
+    } catch (error) {
+      const givesWay = error instanceof TemplateError && (!isNamed || chatTemplate.includes(FOREIGN))
+      if (!givesWay) throw error
+      const next = hasOwn ? "the GGUF's own" : promptTemplate ? "the entry's promptTemplate" : 'the default'
+      sources.logger.warn(`the catalog's chat template gives way to ${next}: ${error.message}`)
+      if (hasOwn) return undefined
+    }
+  }
+  if (promptTemplate === undefined) return undefined
+  try {
+    return { ...pattern(promptTemplate), systemPrompt }
+  } catch (error) {
+    if (isNamed) throw error
+    sources.logger.warn(`the catalog's prompt template is not used: ${(error as Error).message}`)
+    return undefined
+  }
+}
+
+export const SAMPLE: readonly ChatMessage[] = [
+  { role: 'user', content: 'Hello' },
+  { role: 'assistant', content: 'Good day' },
+  { role: 'user', content: 'Bye' },
+]
+
+export const AS_IT_IS = {
+  guarded: undefined,
+  enableThinking: true,
+  reasoning: undefined,
+} as const
+
+function pattern(template: string): PromptFormat {
+  checkTemplateLength(template)
+  return { kind: 'pattern', source: template, ...parsePattern(template) }
+}
+
+async function jinja(source: string, { binding, model }: FormatSources): Promise<PromptFormat> {
+  checkTemplateLength(source)
+  let template: NativeChatTemplate
+  try {
+    template = new binding.ChatTemplate(model, source)
+  } catch (error) {
+    throw translateFailure(error, 'The model')
+  }
+  await openTemplate(template, source)
+  return { kind: 'jinja', source, template }
+}

@@ -1,0 +1,190 @@
+import { optionError, TemplateError } from '../../core/errors.ts'
+import type { ChatMessage } from '../../core/messages.ts'
+import type { NativeChatTemplate, NativeJob, NativeMarks, NativeRenderedChat } from '../../native/contract.ts'
+import { nativeCode, translateFailure } from '../../native/failures.ts'
+import { settled } from '../../native/job.ts'
+import { type Guarded, NO_MARKS, type Piece, Protection, textOf } from '../protect.ts'
+
+/** How messages become a prompt. */
+export type PromptFormat = (
+  | { readonly kind: 'jinja'; readonly template: NativeChatTemplate }
+  | ({ readonly kind: 'pattern' } & Pattern)
+) & {
+  /** The template as it was written. */
+  readonly source: string
+  /** The system prompt that belongs to the format, for conversations that bring none. */
+  readonly systemPrompt?: string | undefined
+}
+
+/** A turn is `before`, what the user says, `between`, what the model answers, `after`. */
+export type Pattern = { readonly before: string; readonly between: string; readonly after: string }
+
+export type TemplateOptions = {
+  /** GPT4All's form: `{0}` or `%1` is the user's message, `%2` (where there is one) the answer. */
+  readonly promptTemplate?: string | undefined
+  /** A Jinja template as in `tokenizer_config.json`. */
+  readonly chatTemplate?: string | undefined
+}
+
+/** What becomes of the model's earlier thoughts in a prompt; `undefined` = what the template does by itself. */
+export type ReasoningPolicy = 'keep' | 'strip'
+
+export type RenderOptions = {
+  /** Lets the model think before it answers, where the template has a switch for it. */
+  readonly enableThinking: boolean
+  readonly reasoning: ReasoningPolicy | undefined
+  /** For what users and the model have written, and what a Jinja template gets as the system's; `undefined` = nothing. */
+  readonly guarded: Guarded | undefined
+}
+
+/** A prompt as text. `reply` tells the parts of an answer to it apart; absent where it has none. */
+export type Rendered = {
+  /** With marks. */
+  readonly text: string
+  /** As the model reads it. */
+  readonly plain: string
+  readonly marks: NativeMarks
+  /** The end of `text` that asks for the answer; `''` where that is not known. */
+  readonly generationPrompt: string
+  readonly reply: NativeRenderedChat | undefined
+  /** What ends an answer beside the model's own end tokens. */
+  readonly stops: readonly string[]
+}
+
+/** What ends an answer where the template leaves no line behind it. Source: GPT4All's backend. */
+const BLANK_LINE = '\n\n'
+
+/** The template of models that bring none. Source: the GPT4All Python package. */
+export const DEFAULT_PROMPT_TEMPLATE = '### Human:\n{0}\n\n### Assistant:\n'
+
+/** What `native/chat.cc` takes in a quick way has at most that many bytes, hence units. */
+const MOST_QUICK = 2 ** 18
+
+/** Far more than the longest that there are, which have some 100 KiB. */
+const MOST_TEMPLATE = 2 ** 20
+/** Larger ones are parsed and rendered on the addon's own thread, whatever is rendered. Units. */
+const MOST_QUICK_TEMPLATE = 2 ** 16
+
+/** @throws {TemplateError} `ERR_TEMPLATE` when `template` is longer than any that is used */
+export function checkTemplateLength(template: string | undefined): void {
+  if (template === undefined || template.length <= MOST_TEMPLATE) return
+  const message = `The template has ${template.length} characters; it may have ${MOST_TEMPLATE}.`
+  throw new TemplateError(message)
+}
+
+/** @throws {TypeError} `ERR_OPTION` unless it has one `{0}` or `%1`, and at most one `%2` behind it */
+export function parsePattern(template: string): Pattern {
+  // One at a time: of a stranger's template there may be a million.
+  const places = template.matchAll(/\{0\}|%1|%2/g)
+  const [message, answer, more] = [places.next().value, places.next().value, places.next().value]
+  const isSound = message && message[0] !== '%2' && (!answer || answer[0] === '%2') && !more
+  if (!isSound) {
+    throw optionError(
+      'promptTemplate',
+      'a text with one {0} or %1 for the message, and perhaps a %2 behind it',
+      template,
+    )
+  }
+  const behind = message.index + message[0].length
+  return {
+    before: template.slice(0, message.index),
+    between: template.slice(behind, answer?.index),
+    after: answer ? template.slice(answer.index + answer[0].length) : BLANK_LINE,
+  }
+}
+
+/**
+ * Reads a Jinja template.
+ * @throws {TemplateError} `ERR_TEMPLATE` when it is none
+ */
+export function openTemplate(template: NativeChatTemplate, source: string): Promise<void> {
+  return quickly(
+    sizeOf(source),
+    () => template.open(),
+    () => template.openLater(),
+    undefined,
+  )
+}
+
+/**
+ * The prompt that asks the model for its next message. The raw system text of the `{0}` and `%1` forms is not protected.
+ * What takes long can be given up by `signal`, and does not hold the event loop.
+ * @throws {TemplateError} `ERR_TEMPLATE` when a Jinja template fails on these messages, or costs too much
+ */
+export async function render(
+  format: PromptFormat,
+  messages: readonly ChatMessage[],
+  { guarded, enableThinking, reasoning }: RenderOptions,
+  signal?: AbortSignal,
+): Promise<Rendered> {
+  if (format.kind === 'pattern') {
+    const pieces = patternPieces(format, messages)
+    const plain = textOf(pieces)
+    const marks = guarded?.control?.unusedMarks(plain + guarded.behind) ?? NO_MARKS
+    const text = await new Protection(guarded?.control, marks).join(pieces, signal)
+    return { text, plain, marks, generationPrompt: '', reply: undefined, stops: [] }
+  }
+  const strips = reasoning === 'strip'
+  const params = {
+    messages: messages.map((message) => ({
+      role: message.role,
+      content: message.content,
+      ...(message.reasoning && !strips && { reasoning: message.reasoning }),
+    })),
+    addGenerationPrompt: true,
+    enableThinking,
+    ...(reasoning && { preserveReasoning: reasoning === 'keep' }),
+    ...(guarded && { control: guarded.control, avoided: guarded.behind }),
+  }
+  const { template, source } = format
+  const size = params.messages.reduce((sum, { content }) => sum + content.length, sizeOf(source))
+  const rendered = await quickly(
+    size,
+    () => template.render(params),
+    () => template.renderLater(params),
+    signal,
+  )
+  const { prompt, plain = prompt, marks, generationPrompt, splitsReply, stops } = rendered
+  return { text: prompt, plain, marks, generationPrompt, reply: splitsReply ? rendered : undefined, stops }
+}
+
+/**
+ * What is quick is done at once, the rest on a thread of the addon's own. `size`, in UTF-16 units, of what cannot be quick saves
+ * the attempt.
+ */
+async function quickly<T>(
+  size: number,
+  now: () => T,
+  later: () => NativeJob<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  try {
+    if (size <= MOST_QUICK) return now()
+  } catch (error) {
+    if (nativeCode(error) !== 'ERR_EFFORT') throw translateFailure(error, 'The model')
+  }
+  try {
+    return await settled(later(), signal)
+  } catch (error) {
+    throw translateFailure(error, 'Rendering')
+  }
+}
+
+const sizeOf = (template: string) => (template.length > MOST_QUICK_TEMPLATE ? Number.POSITIVE_INFINITY : 0)
+
+function patternPieces({ before, between, after }: Pattern, messages: readonly ChatMessage[]): Piece[] {
+  return messages.flatMap(({ role, content }): Piece[] => {
+    if (role === 'system') return [content]
+    const users = { users: content }
+    return role === 'user' ? [before, users, between] : [users, after]
+  })
+}
+
+/** The messages behind the format's own system prompt, where it has one and they have none. */
+export function withSystem(
+  messages: readonly ChatMessage[],
+  { systemPrompt }: Pick<PromptFormat, 'systemPrompt'>,
+): readonly ChatMessage[] {
+  if (systemPrompt === undefined || messages[0]?.role === 'system') return messages
+  return [{ role: 'system', content: systemPrompt }, ...messages]
+}

@@ -1,0 +1,97 @@
+import type { Command } from 'commander'
+import { GPT4All } from '../../index.ts'
+import { choose } from '../choose.ts'
+import { Conversation } from '../conversation.ts'
+import { refuseWords, tell } from '../failure.ts'
+import { GENERATE_FLAGS, generateOptions, MODEL_FLAGS, modelOptions, withFlags } from '../flags.ts'
+import { Input } from '../input.ts'
+import { interruptible } from '../interrupt.ts'
+import { Highlighter } from '../markdown.ts'
+import { named } from '../models-folder.ts'
+import { remember, remembered, rememberModel } from '../remembered.ts'
+import type { Context } from '../terminal.ts'
+import { paint, type Terminal } from '../terminal.ts'
+
+const EXAMPLES = `
+Examples:
+  gpt4all-ts chat
+  gpt4all-ts chat -m Llama-3.2-1B-Instruct-Q4_0 -s "Answer in one sentence."
+  gpt4all-ts chat --load talk.json`
+
+export function addChat(program: Command, { terminal }: Context): void {
+  const command = program
+    .command('chat', { isDefault: true })
+    .summary('talk to a model (what happens without a command)')
+    .description('A conversation with a model. /help tells what can be said beside messages.')
+    .argument('[word...]')
+    .usage('[options]')
+    .option('-m, --model <name>', 'name or path of the model (default: the one used last, or a choice)')
+    .option('-s, --system <text>', 'system prompt')
+    .option('--load <file>', 'go on with a conversation that /save has written')
+    .addHelpText('after', EXAMPLES)
+  withFlags(withFlags(command, GENERATE_FLAGS), MODEL_FLAGS)
+  command.action(async (words: string[], values) => {
+    refuseWords(words, program)
+    const { note, progress, write } = terminal()
+    const opened = modelOptions(values)
+    const open = async (asked: string) => {
+      const name = named(asked, opened.modelPath)
+      const model = await interruptible((signal) => GPT4All.load(name, { ...opened, ...progress, signal }))
+      await rememberModel(name)
+      return model
+    }
+    const { inputs = [] } = await remembered()
+    const model = await open(values.model === undefined ? await choose(opened.modelPath, note) : values.model)
+    const conversation = new Conversation(model, open, generateOptions(values), values.system)
+    const input = new Input(inputs)
+    try {
+      if (values.load) note(await conversation.load(values.load))
+      note(paint('dim', `${conversation.name}. /help tells what else can be said; Ctrl-D leaves.`))
+      await talk(conversation, input, { note, write })
+    } finally {
+      input.close()
+      await remember({ inputs: input.history })
+      await conversation.close()
+    }
+  })
+}
+
+type Output = Pick<Terminal, 'note' | 'write'>
+
+async function talk(conversation: Conversation, input: Input, { note, write }: Output): Promise<void> {
+  for (let said = await input.next(); said !== undefined; said = await input.next()) {
+    if (said.trim() === '') continue
+    try {
+      const [, command, rest = ''] = /^\/(\w+)(?:\s+([\s\S]*))?$/.exec(said) ?? []
+      if (command === undefined) await answer(conversation, said, input, write)
+      else if (command === 'exit' || command === 'quit') return
+      else note(await conversation.command(command, rest.trim()))
+    } catch (error) {
+      note(paint('red', 'error:'), ` ${tell(error).message}`)
+    }
+  }
+}
+
+async function answer(
+  conversation: Conversation,
+  message: string,
+  input: Input,
+  write: Output['write'],
+): Promise<void> {
+  const generation = conversation.say(message)
+  const release = input.onInterrupt(() => void generation.stop())
+  const highlighter = new Highlighter()
+  let isThinking = false
+  try {
+    for await (const { channel, text } of generation.parts()) {
+      const thinks = channel === 'reasoning'
+      if (isThinking && !thinks) await write('\n\n')
+      isThinking = thinks
+      await write(...(thinks ? [paint('dim', text)] : highlighter.push(text)))
+    }
+  } finally {
+    release()
+    await write(...highlighter.end(), '\n')
+  }
+  conversation.noteResult(await generation.result)
+}

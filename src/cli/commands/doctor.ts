@@ -1,0 +1,126 @@
+import { statfs } from 'node:fs/promises'
+import { availableParallelism, cpus, freemem, totalmem } from 'node:os'
+import { dirname } from 'node:path'
+import type { Command } from 'commander'
+import { defaultModelPath, GPT4All } from '../../index.ts'
+import { risksOf } from '../file-risks.ts'
+import { filesOf, localModels, placeOf } from '../models-folder.ts'
+import type { Context } from '../terminal.ts'
+import { paint, size, table } from '../terminal.ts'
+
+/** One thing that was looked at. */
+type Finding = { readonly what: string; readonly found: string; readonly isFine: boolean }
+
+export function addDoctor(program: Command, { terminal }: Context): void {
+  program
+    .command('doctor')
+    .summary('tell whether all is well here')
+    .description(
+      'Looks at this machine and this installation, and tells what is missing. Ends with 1 where something is.',
+    )
+    .option(
+      '-m, --model <name>',
+      'tell what would be downloaded for this model, whether it fits, and what may happen to its file',
+    )
+    .option('--model-path <folder>', 'folder of the models (default: ~/.cache/gpt4all)')
+    .option('--json', 'as JSON')
+    .action(async (values) => {
+      const { result } = terminal()
+      const findings = [
+        ...machine(),
+        ...addon(),
+        ...(await folder(values.modelPath)),
+        ...(await aboutModel(values)),
+      ]
+      if (values.json) result(JSON.stringify(findings, undefined, 2))
+      else {
+        const lines = table(findings.map(({ what, found }) => [what, found])).split('\n')
+        for (const [i, { isFine }] of findings.entries())
+          result(isFine ? paint('green', 'ok') : paint('red', 'no'), `  ${lines[i]}`)
+      }
+      if (findings.some(({ isFine }) => !isFine)) process.exitCode = 1
+    })
+}
+
+const fine = (what: string, found: string): Finding => ({ what, found, isFine: true })
+const wrong = (what: string, found: string): Finding => ({ what, found, isFine: false })
+
+function machine(): Finding[] {
+  const { platform, arch, version } = process
+  const cpu = cpus()[0]?.model.trim() ?? 'unknown'
+  const major = Number(/^v(\d+)/.exec(version)?.[1])
+  return [
+    (major >= 20 ? fine : wrong)('Node.js', `${version}, ${platform} ${arch}`),
+    fine('processor', `${cpu}, ${availableParallelism()} cores to use`),
+    fine('memory', `${size(totalmem())}, ${size(freemem())} of it free`),
+  ]
+}
+
+function addon(): Finding[] {
+  try {
+    const { file, llamaVersion, features, kernels, backends } = GPT4All.systemInfo()
+    const devices = GPT4All.listDevices().map(({ name, description }) => `${name} (${description.trim()})`)
+    return [
+      fine('addon', file),
+      fine('llama.cpp', `${llamaVersion}, for ${backends.join(', ')}`),
+      fine('CPU features', features.join(' ')),
+      fine('kernels', kernels.join(', ')),
+      fine('devices', devices.join(', ')),
+    ]
+  } catch (error) {
+    return [wrong('addon', (error as Error).message)]
+  }
+}
+
+async function folder(path = defaultModelPath()): Promise<Finding[]> {
+  const models = await localModels(path)
+  const room = await freeBytes(path)
+  return [
+    fine(
+      'models folder',
+      models.length > 0
+        ? `${path}: ${models.length} models, ${size(models.reduce((sum, { bytes }) => sum + bytes, 0))}`
+        : `${path}: no models yet; \`gpt4all-ts models list\` tells which can be downloaded`,
+    ),
+    (room > 1e9 ? fine : wrong)('free disk', size(room)),
+  ]
+}
+
+/** Of the folder, or the first above it that there is. */
+async function freeBytes(path: string): Promise<number> {
+  try {
+    const { bavail, bsize } = await statfs(path)
+    return bavail * bsize
+  } catch {
+    return dirname(path) === path ? 0 : freeBytes(dirname(path))
+  }
+}
+
+async function aboutFile(path: string): Promise<Finding> {
+  const files = await filesOf(path, dirname(path)).catch(() => [{ path }]) // it may have any name
+  const risks = (await Promise.all(files.map((file) => risksOf(file.path)))).flat()
+  if (risks.length === 0) return fine('its file', 'nothing seen that would change it while it is open')
+  const seen = [...new Set(risks.map(({ text }) => text))].join('; ')
+  const found = `${seen}. Cut or overwritten while it is open, it ends the program: replace files by renaming, or use --isolated.`
+  return (risks.some(({ isWrong }) => isWrong) ? wrong : fine)('its file', found)
+}
+
+type Asked = { readonly model?: string; readonly modelPath?: string }
+
+async function aboutModel({ model, modelPath }: Asked): Promise<Finding[]> {
+  if (model === undefined) return []
+  const { name, modelPath: folder } = placeOf(model, modelPath)
+  try {
+    const { total, available, fits } = await GPT4All.estimateMemory(name, { modelPath: folder })
+    const found = `is on the disk; needs ${size(total)} of ${size(available)}`
+    const { path } = await GPT4All.describeModel(name, { modelPath: folder })
+    return [(fits ? fine : wrong)(name, found), await aboutFile(path)]
+  } catch (error) {
+    const known = await GPT4All.listModels().catch((reason: Error) => reason)
+    if (known instanceof Error)
+      return [wrong(name, `is not on the disk, and GPT4All's list cannot be read: ${known.message}`)]
+    const entry = known.find(({ filename }) => filename === name || filename === `${name}.gguf`)
+    if (!entry) return [wrong(name, (error as Error).message)]
+    return [fine(name, `would be downloaded${entry.filesize ? `: ${size(entry.filesize)}` : ''}`)]
+  }
+}

@@ -1,0 +1,91 @@
+import { fstatSync } from 'node:fs'
+import type { Command } from 'commander'
+import { GPT4All } from '../../index.ts'
+import { UsageError } from '../failure.ts'
+import { GENERATE_FLAGS, generateOptions, MODEL_FLAGS, modelOptions, withFlags } from '../flags.ts'
+import { signalOf } from '../interrupt.ts'
+import { named } from '../models-folder.ts'
+import { rememberModel, usualModel } from '../remembered.ts'
+import type { Context } from '../terminal.ts'
+
+/** The last word where the rest comes through an input that is no pipe of a shell. */
+const STDIN = '-'
+/** More than any context holds, bytes. */
+const MOST_INPUT = 64 * 2 ** 20
+
+const EXAMPLES = `
+Examples:
+  gpt4all-ts generate -m Llama-3.2-1B-Instruct-Q4_0 "Why is the sky blue?"
+  git diff | gpt4all-ts generate "Write a commit message for this change:" --temp 0
+  gpt4all-ts generate --raw --max-tokens 20 "Once upon a time" --json`
+
+export function addGenerate(program: Command, { terminal }: Context): void {
+  const command = program
+    .command('generate')
+    .summary('write a text, and end')
+    .description('Asks the model, and writes its answer to stdout.')
+    .argument(
+      '[prompt...]',
+      'what to ask; what comes through a pipe follows it, or from any other input with - at the end',
+    )
+    .option('-m, --model <name>', 'name or path of the model (default: the one used last)')
+    .option('-s, --system <text>', 'system prompt')
+    .option('--raw', "go on with the prompt as it is, without the model's chat template")
+    .option('--json', 'write the result as JSON: text, usage, timings ...')
+    .option('--stream', 'write the text as it comes (default)')
+    .option('--no-stream', 'write it when it is whole')
+    .addHelpText('after', EXAMPLES)
+  withFlags(withFlags(command, GENERATE_FLAGS), MODEL_FLAGS)
+  command.action(async (words: string[], values) => {
+    const { write, result, data, progress } = terminal()
+    const signal = signalOf()
+    if (values.raw && values.system !== undefined)
+      throw new UsageError('--system does not go with --raw, which uses no template.')
+    const prompt = await promptOf(words)
+    const { model: given, modelPath } = values
+    const name = given === undefined ? await usualModel(modelPath) : named(given, modelPath)
+    const model = await GPT4All.load(name, { ...modelOptions(values), ...progress, signal })
+    await rememberModel(name)
+    const options = { ...generateOptions(values), signal }
+    const chat = model.chatSession(values.system === undefined ? {} : { systemPrompt: values.system })
+    const generation = values.raw ? model.generate(prompt, options) : chat.generate(prompt, options)
+    const streams = values.stream !== false && !values.json
+    if (streams) for await (const piece of generation) await write(piece)
+    const made = await generation.result
+    if (values.json) result(JSON.stringify({ model: model.name, ...made }, undefined, 2))
+    else data(streams ? '' : made.text)
+    await model.close()
+  })
+}
+
+async function promptOf(words: readonly string[]): Promise<string> {
+  const reads = words.at(-1) === STDIN
+  const said = (reads ? words.slice(0, -1) : words).join(' ')
+  const piped = reads || said === '' || isPiped() ? await readAll() : ''
+  const prompt = [said, piped].filter((text) => text !== '').join('\n\n')
+  if (prompt === '') throw new UsageError('There is nothing to ask: give it as words, or through a pipe.')
+  return prompt
+}
+
+// A program that started us may leave us an input that it never closes: nothing is waited for that nobody asked for.
+function isPiped(): boolean {
+  try {
+    const input = fstatSync(0)
+    return input.isFIFO() || input.isFile()
+  } catch {
+    return false // there is none
+  }
+}
+
+async function readAll(): Promise<string> {
+  if (process.stdin.isTTY) return ''
+  // Whatever the pieces in which it comes; of its memory the system gives what is written.
+  const whole = Buffer.allocUnsafeSlow(MOST_INPUT)
+  let length = 0
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    if (length + chunk.length > MOST_INPUT)
+      throw new UsageError(`What comes through the pipe has more than ${MOST_INPUT / 2 ** 20} MiB.`)
+    length += chunk.copy(whole, length)
+  }
+  return whole.toString('utf8', 0, length).replace(/\n$/, '')
+}

@@ -1,0 +1,207 @@
+import { existsSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { confirm } from '@clack/prompts'
+import { type Command, Option } from 'commander'
+import {
+  type CatalogEntry,
+  DEFAULTS,
+  defaultModelPath,
+  GPT4All,
+  type MemoryPlan,
+  printableLine,
+} from '../../index.ts'
+import { EXIT, Interrupted, refuseWords, UsageError } from '../failure.ts'
+import { number } from '../flags.ts'
+import { signalOf } from '../interrupt.ts'
+import { filesOf, localModels, placeOf, problemOf } from '../models-folder.ts'
+import type { Context } from '../terminal.ts'
+import { paint, size, table } from '../terminal.ts'
+
+const EXAMPLES = `
+Examples:
+  gpt4all-ts models list
+  gpt4all-ts models download Llama-3.2-1B-Instruct-Q4_0.gguf
+  gpt4all-ts models info Llama-3.2-1B-Instruct-Q4_0 --n-ctx 8192
+  gpt4all-ts models remove Llama-3.2-1B-Instruct-Q4_0 --yes`
+
+const modelPath = () =>
+  new Option('--model-path <folder>', 'folder of the models (default: ~/.cache/gpt4all)')
+
+function contextOf({ trainedContextSize: trained, largestNCtx: fitting }: MemoryPlan): string {
+  if (fitting <= 0) return 'none fits into this memory'
+  if (trained === undefined) return `up to ${fitting} tokens fit into this memory`
+  return fitting >= trained
+    ? `up to ${trained} tokens, its trained length, which fits into this memory`
+    : `up to ${fitting} tokens fit into this memory; it was trained on ${trained}`
+}
+
+/** 135M, 8.0B */
+function counted(parameters: number): string {
+  if (parameters >= 1e9) return `${(parameters / 1e9).toFixed(1)}B`
+  return parameters >= 1e6 ? `${Math.round(parameters / 1e6)}M` : String(parameters)
+}
+
+export function addModels(program: Command, { terminal }: Context): void {
+  const models = program
+    .command('models')
+    .summary('list, download, verify, remove models')
+    .description('What lies on the disk, and what GPT4All publishes.')
+    .addHelpText('after', EXAMPLES)
+
+  models
+    .command('list', { isDefault: true })
+    .description(
+      'Models on the disk, and those that can be downloaded. Ends with 4 where it is not known which can.',
+    )
+    .argument('[word...]')
+    .usage('[options]')
+    .addOption(modelPath())
+    .option('--local', 'only those on the disk; nothing is asked of the network')
+    .option('--json', 'as JSON')
+    .action(async (words: string[], values) => {
+      refuseWords(words, models)
+      const { result, note } = terminal()
+      if (values.modelPath !== undefined && !existsSync(values.modelPath))
+        throw new UsageError(`there is no folder ${values.modelPath}`)
+      const lying = await localModels(values.modelPath)
+      const problems = await Promise.all(lying.map(problemOf))
+      const local = lying.map((model, i) => ({ ...model, ...(problems[i] && { problem: problems[i] }) }))
+      const known: CatalogEntry[] = values.local
+        ? []
+        : await GPT4All.listModels({ signal: signalOf() }).catch((error: Error) => {
+            note(`GPT4All's list cannot be read: ${error.message}`)
+            process.exitCode = EXIT.download
+            return []
+          })
+      const remote = known.filter(({ filename }) => !local.some(({ name }) => name === filename))
+      if (values.json) return result(JSON.stringify({ local, remote }, undefined, 2))
+      result(paint('bold', `On the disk, in ${values.modelPath ?? defaultModelPath()}:`))
+      const rows = local.map(({ name, bytes, problem }) => [
+        `  ${name}`,
+        size(bytes),
+        problem === undefined ? '' : 'cannot be used: `models info` tells why',
+      ])
+      result(rows.length > 0 ? table(rows) : '  none')
+      if (remote.length === 0) return
+      result('\n', paint('bold', 'To download:'))
+      result(
+        table(
+          remote.map(({ filename, filesize, ramrequired, name }) => [
+            `  ${filename}`,
+            filesize ? size(filesize) : '',
+            ramrequired ? `${ramrequired} GB RAM` : '',
+            name ?? '',
+          ]),
+        ),
+      )
+    })
+
+  models
+    .command('download <name>')
+    .description('Downloads a model of the list, or from an address; an interrupted download goes on.')
+    .addOption(modelPath())
+    .option('--url <address>', 'where the file lies, if no list knows it')
+    .option('--sha256sum <hex>', 'what it must be')
+    .option('--md5sum <hex>', 'the same, as GPT4All tells it')
+    .option('-f, --force', 'download it again where it is there already')
+    .action(async (name: string, values) => {
+      const { data, progress } = terminal()
+      const { modelPath, url, sha256sum, md5sum, force } = values
+      if (url !== undefined && !URL.canParse(url)) throw new UsageError(`"${url}" is no address for --url`)
+      const options = { modelPath, url, sha256sum, md5sum, force, ...progress, signal: signalOf() }
+      await GPT4All.downloadModel(name, options)
+      const { path } = await GPT4All.retrieveModel(name, { modelPath, allowDownload: false, ...progress })
+      data(path)
+    })
+
+  models
+    .command('verify <name>')
+    .description('Reads the file and compares its checksum with the one that is given, or in the list.')
+    .addOption(modelPath())
+    .option('--sha256sum <hex>', 'what it must be')
+    .option('--md5sum <hex>', 'the same, as GPT4All tells it')
+    .action(async (name: string, values) => {
+      const { result, progress } = terminal()
+      const { sha256sum, md5sum } = values
+      const place = placeOf(name, values.modelPath)
+      const options = { modelPath: place.modelPath, sha256sum, md5sum, ...progress, signal: signalOf() }
+      const { path, algorithm, digest } = await GPT4All.verifyModel(place.name, options)
+      result(`${path}: as published (${algorithm} ${digest})`)
+    })
+
+  models
+    .command('info <name>')
+    .description('What a model on the disk is, and the memory that it takes.')
+    .addOption(modelPath())
+    .addOption(new Option('-c, --n-ctx <tokens>', 'tokens of context (default: 2048)').argParser(number))
+    .option('--json', 'as JSON')
+    .action(async (name: string, values) => {
+      const { result, progress } = terminal()
+      const { nCtx } = values
+      const signal = signalOf()
+      const place = placeOf(name, values.modelPath)
+      const options = { modelPath: place.modelPath, allowDownload: false, ...progress, signal }
+      const { path, ...entry } = await GPT4All.retrieveModel(place.name, options)
+      const about = await GPT4All.describeModel(path, { signal })
+      const memory = await GPT4All.estimateMemory(path, { nCtx, signal })
+      if (values.json) return result(JSON.stringify({ ...entry, ...about, memory }, undefined, 2))
+      const { architecture, quantization, parameters, chatTemplate } = about
+      result(
+        table([
+          ['file', `${about.path}, ${size(about.filesize)}`],
+          ['name', about.name],
+          ['model', `${architecture}, ${counted(parameters)} parameters, ${quantization}`],
+          ['chat template', chatTemplate === undefined ? 'none of its own' : 'its own'],
+          ['weights', size(memory.weights)],
+          ['cache', `${size(memory.kvCache)} for ${nCtx ?? DEFAULTS.nCtx} tokens of context`],
+          ['in all', `${size(memory.total)}; this machine has ${size(memory.available)}`],
+          ['context', contextOf(memory)],
+        ]),
+      )
+    })
+
+  models
+    .command('convert <name>')
+    .description('Converts a .bin file of the time before GGUF, and tells where the result lies.')
+    .addOption(modelPath())
+    .action(async (name: string, values) => {
+      const { data, note, progress } = terminal()
+      const place = placeOf(name, values.modelPath)
+      const options = {
+        modelPath: place.modelPath,
+        allowDownload: false,
+        ...progress,
+        signal: signalOf(),
+      }
+      const { path } = await GPT4All.retrieveModel(place.name, options)
+      if (basename(path).replace(/\.gguf$/, '') === basename(place.name).replace(/\.gguf$/, ''))
+        note('It is a GGUF file already: there is nothing to convert.')
+      data(path)
+    })
+
+  models
+    .command('remove <name>')
+    .description('Deletes a model from the folder, all parts of a split one, and what was kept beside it.')
+    .addOption(modelPath())
+    .option('-y, --yes', 'do not ask; needed where nobody can be asked')
+    .action(async (name: string, values) => {
+      const { result } = terminal()
+      const files = await filesOf(name, values.modelPath)
+      const paths = files.map(({ path }) => path)
+      if (!values.yes) {
+        if (process.stdin.isTTY !== true)
+          throw new UsageError(`this would delete ${paths.join(', ')}; --yes does`)
+        const sure = await confirm({
+          message: `Delete ${paths.map(printableLine).join(', ')}?`,
+          initialValue: false,
+        })
+        if (sure !== true) throw new Interrupted('kept')
+      }
+      for (const path of paths) {
+        await rm(path)
+        await rm(`${path}.json`, { force: true })
+        result(`${path} is deleted`)
+      }
+    })
+}

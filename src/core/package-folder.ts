@@ -1,0 +1,30 @@
+import { dirname, join } from 'node:path'
+import { withFileSync } from './regular-file.ts'
+
+/** The folder of our own package.json above `from`: src/native and dist lie at different depths. */
+export function ownFolder(from: string): string | undefined {
+  for (let folder = from; ; folder = dirname(folder)) {
+    if (isOurs(join(folder, 'package.json'))) return folder
+    if (dirname(folder) === folder) return undefined
+  }
+}
+
+/** Ours is shorter. */
+const MOST_BYTES = 2 ** 16
+
+// Folders above may belong to anybody.
+function isOurs(path: string): boolean {
+  try {
+    const text = withFileSync(
+      path,
+      (why) => new Error(why),
+      (read) => {
+        const bytes = Buffer.alloc(MOST_BYTES)
+        return bytes.toString('utf8', 0, read(bytes))
+      },
+    )
+    return (JSON.parse(text) as { name?: unknown }).name === 'gpt4all-ts'
+  } catch {
+    return false
+  }
+}

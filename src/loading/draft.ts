@@ -1,0 +1,64 @@
+import { ModelError } from '../core/errors.ts'
+import { assertGeneratesText, readGguf } from '../models/gguf/header.ts'
+import type { NativeBinding, NativeModel } from '../native/contract.ts'
+import type { ResolvedModelOptions } from '../options/model.ts'
+import type { Device } from './devices.ts'
+import { checkMemory, planMemory } from './memory.ts'
+import { checkPositions } from './positions.ts'
+import { tryOpening } from './trial/trial.ts'
+import { isLoaded, load } from './weights.ts'
+
+/** Sizes of vocabularies may differ by this much: files pad them. Source: llama.cpp's common/speculative.cpp */
+const MOST_PADDING = 128
+
+/**
+ * Loads the smaller model at `path`, which guesses for `target`, on the same GPUs.
+ * @throws {ModelError} `ERR_MODEL_UNSUPPORTED` where its vocabulary is another, or wrong guesses could not be taken back
+ */
+export async function loadDraft(
+  binding: NativeBinding,
+  path: string,
+  target: NativeModel,
+  options: ResolvedModelOptions,
+  gpus: readonly Device[],
+  signal: AbortSignal,
+): Promise<NativeModel> {
+  const header = await readGguf(path, { signal })
+  assertGeneratesText(header)
+  checkPositions(header, options.nCtx)
+  const plan = planMemory(header, options.nCtx)
+  checkMemory(path, options.nCtx, plan, options.logger, {
+    weightsLoaded: isLoaded(binding, path, options, gpus, []),
+  })
+  const { flashAttention, logger } = options
+  const cache = { keyType: 'f16', valueType: 'f16', flashAttention, logger } as const // as openDrafter() makes it
+  if (options.tryFirst) await tryOpening(binding, header, [], cache, signal)?.opens
+  const draft = await load(binding, header, options, gpus, [], signal)
+  const reason = whyNot(draft, target)
+  if (reason === undefined) return draft
+  draft.close()
+  throw new ModelError('ERR_MODEL_UNSUPPORTED', `${path} cannot be the draftModel: ${reason}.`, path)
+}
+
+function whyNot(draft: NativeModel, target: NativeModel): string | undefined {
+  const { isRecurrent, isHybrid, hasEncoder, isDiffusion } = draft.info
+  if (isRecurrent || isHybrid) return 'its memory is recurrent, so that wrong guesses cannot be taken back'
+  if (hasEncoder || isDiffusion) return 'it does not write text token by token'
+  if (target.info.isRecurrent || target.info.isHybrid)
+    return "the model's own memory is recurrent, so that wrong guesses cannot be taken back"
+  const differs = whereVocabulariesPart(draft, target)
+  if (differs === undefined) return undefined
+  return `it must have the vocabulary of the model it guesses for, but ${differs}`
+}
+
+/** What tells two vocabularies apart; `undefined` where a token of one is the same text in the other. */
+function whereVocabulariesPart(draft: NativeModel, target: NativeModel): string | undefined {
+  const sizes = [draft.info.vocabSize, target.info.vocabSize] as const
+  if (Math.abs(sizes[0] - sizes[1]) > MOST_PADDING) return `has ${sizes[0]} tokens, and that one ${sizes[1]}`
+  for (let token = 0; token < Math.min(...sizes); token++) {
+    const theirs = target.tokenBytes(token, true)
+    if (Buffer.compare(draft.tokenBytes(token, true), theirs) !== 0)
+      return `token ${token} is another (there it is ${JSON.stringify(Buffer.from(theirs).toString())})`
+  }
+  return undefined
+}

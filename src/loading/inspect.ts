@@ -1,0 +1,70 @@
+import { readGguf } from '../models/gguf/header.ts'
+import { locateModel } from '../models/locate.ts'
+import { findModel, missingModel } from '../models/obtain.ts'
+import {
+  common,
+  DESCRIBE_OPTIONS,
+  type DescribeModelOptions,
+  ESTIMATE_OPTIONS,
+  type EstimateMemoryOptions,
+  type ListDevicesOptions,
+} from '../models/options.ts'
+import { loadBinding } from '../native/binding.ts'
+import { checkKnown, checkObject, string } from '../options/checks.ts'
+import { resolveDistributionOptions } from '../options/distribution.ts'
+import { resolveModelOptions } from '../options/model.ts'
+import { describe, type ModelDescription } from './describe.ts'
+import { type Device, gpuName, isGpu, presentDevices } from './devices.ts'
+import { checkCache } from './kv-cache.ts'
+import { type MemoryPlan, planMemory } from './memory.ts'
+import { askRpcServers } from './rpc-handshake.ts'
+
+/** See `GPT4All.estimateMemory()`. */
+export async function estimateMemory(name: string, options: EstimateMemoryOptions = {}): Promise<MemoryPlan> {
+  checkObject('options', options)
+  checkKnown(options, ESTIMATE_OPTIONS)
+  const location = locateModel(name, string('modelPath', options.modelPath))
+  const { nCtx, parallel, kvType, flashAttention } = options
+  const model = resolveModelOptions({ nCtx, parallel, kvType, flashAttention })
+  const { signal, logger } = common(options)
+  const path = await findModel(location, logger)
+  if (path === undefined) throw await missingModel(location, 'Only a model on the disk tells what it needs.')
+  const header = await readGguf(path, { signal })
+  checkCache(header, model)
+  return planMemory(header, model.nCtx, { sequences: model.parallel ?? 1, cache: model })
+}
+
+/** See `GPT4All.describeModel()`. */
+export async function describeModel(
+  name: string,
+  options: DescribeModelOptions = {},
+): Promise<ModelDescription> {
+  checkObject('options', options)
+  checkKnown(options, DESCRIBE_OPTIONS)
+  const location = locateModel(name, string('modelPath', options.modelPath))
+  const { signal, logger } = common(options)
+  const path = await findModel(location, logger)
+  if (path === undefined) throw await missingModel(location, 'Only a model on the disk can be described.')
+  return describe(await readGguf(path, { signal }))
+}
+
+/** See `GPT4All.listDevices()`. */
+export function listDevices(): Device[]
+export function listDevices(options: ListDevicesOptions): Promise<Device[]>
+export function listDevices(options?: ListDevicesOptions): Device[] | Promise<Device[]>
+export function listDevices(options?: ListDevicesOptions): Device[] | Promise<Device[]> {
+  return options === undefined ? [...presentDevices(loadBinding()).devices] : listWithServers(options)
+}
+
+async function listWithServers(options: ListDevicesOptions): Promise<Device[]> {
+  checkObject('options', options)
+  checkKnown(options, { rpcServers: true, signal: true })
+  const { rpcServers } = resolveDistributionOptions(options)
+  const { signal } = common({ signal: options.signal })
+  return [...(await askRpcServers(rpcServers, signal)), ...presentDevices(loadBinding()).devices]
+}
+
+/** See `GPT4All.listGpus()`. */
+export function listGpus(): string[] {
+  return listDevices().filter(isGpu).map(gpuName)
+}

@@ -1,0 +1,32 @@
+import { ModelError } from '../core/errors.ts'
+import type { GgufHeader } from '../models/gguf/header.ts'
+import type { KvType } from '../native/contract.ts'
+import { KV_TYPES } from '../options/compute.ts'
+import { type CacheTypes, headLength, isLatent, metaNumber } from './memory-shape.ts'
+
+/**
+ * Refuses types that this model's keys and values cannot be kept as. llama.cpp would find out after it has read the
+ * weights, and with flash attention off not before it aborts.
+ * @throws {ModelError} `ERR_MODEL_UNSUPPORTED`
+ */
+export function checkCache(header: GgufHeader, { keyType, valueType }: CacheTypes): void {
+  const refuse = (why: string) => {
+    throw new ModelError('ERR_MODEL_UNSUPPORTED', `${header.path} ${why}`, header.path)
+  }
+  if (isLatent(header) && keyType !== valueType)
+    refuse(
+      `keeps keys and values as one, so kvType must be the same for both, not ${keyType} and ${valueType}.`,
+    )
+  const check = (of: 'key' | 'value', type: KvType) => {
+    const { block } = KV_TYPES[type]
+    const lengths = [headLength(header, of), metaNumber(header, `attention.${of}_length_swa`) ?? 0]
+    const wrong = lengths.find((length) => length % block !== 0)
+    if (wrong === undefined) return
+    const name = of === 'key' ? 'k' : 'v'
+    refuse(
+      `has ${of}s of ${wrong} numbers a head, which ${type} cannot keep in blocks of ${block}: choose f16, bf16 or f32 as kvType.${name}.`,
+    )
+  }
+  check('key', keyType)
+  check('value', valueType)
+}

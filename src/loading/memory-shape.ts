@@ -1,0 +1,133 @@
+import type { GgufHeader } from '../models/gguf/header.ts'
+import type { KvType } from '../native/contract.ts'
+import { KV_TYPES } from '../options/compute.ts'
+
+/** What a model asks of memory beside its weights, read from its header. */
+export type MemoryShape = {
+  /** Bytes of keys and values per token of context; 0 where no layer keeps any. */
+  readonly bytesPerToken: number
+  /** Bytes of the recurrent layers' state, which does not grow with the context. */
+  readonly stateBytes: number
+  /** Floats that a step holds per token at its widest point, an estimate. */
+  readonly floatsPerToken: number
+  /** Attention masks of a step: full attention has one, a sliding window another one. */
+  readonly masks: number
+  /** Each has a score for every two tokens, all of them at once where flash attention is off; 0 where nothing attends. */
+  readonly attentionHeads: number
+}
+
+/** What keys and values are kept as. */
+export type CacheTypes = { readonly keyType: KvType; readonly valueType: KvType }
+
+const F16: CacheTypes = { keyType: 'f16', valueType: 'f16' }
+/** Bytes of a state's number. */
+const F32 = 4
+
+/**
+ * Reads it from the tensors where they tell, since layers differ within a model: in their heads, and in whether they
+ * attend at all. Sliding-window layers count whole, as we ask llama.cpp for full-size caches (docs/decisions.md).
+ */
+export function memoryShape(header: GgufHeader, { keyType, valueType } = F16): MemoryShape {
+  const layers = layersOf(header)
+  const bytesPerToken = layers
+    .map((layer) => cachedFloats(header, layer))
+    .reduce((sum, [keys, values]) => sum + bytesOf(keyType, keys) + bytesOf(valueType, values), 0)
+  const recurrent = layers.filter(isRecurrent).length
+  const slidingWindow = metaNumber(header, 'attention.sliding_window') ?? 0
+  return {
+    bytesPerToken,
+    stateBytes: F32 * recurrent * stateFloats(header),
+    floatsPerToken: floatsPerToken(header),
+    masks: bytesPerToken === 0 ? 0 : slidingWindow > 0 ? 2 : 1,
+    attentionHeads: bytesPerToken === 0 ? 0 : (metaNumber(header, 'attention.head_count') ?? 0),
+  }
+}
+
+/** A layer's tensors: how many rows each has, by its name within the layer, e.g. `attn_k.weight`. */
+type Layer = ReadonlyMap<string, number>
+
+/** How many layers keep keys and values; in some models the last ones read those of earlier ones, as llama.cpp has it. */
+function keepingLayers(header: GgufHeader): number {
+  const layers = metaNumber(header, 'block_count') ?? 0
+  if (header.architecture === 'gemma3n') return Math.min(layers, 20)
+  if (header.architecture !== 'gemma4') return layers
+  return layers - (metaNumber(header, 'attention.shared_kv_layers') ?? 0)
+}
+
+function layersOf(header: GgufHeader): Layer[] {
+  const count = keepingLayers(header)
+  const layers = new Map<number, Map<string, number>>()
+  for (const { name, shape } of header.tensors) {
+    const [, digits, rest] = /^blk\.(\d+)\.(.+)$/.exec(name) ?? []
+    const index = Number(digits)
+    if (rest === undefined || index >= count) continue
+    const layer = layers.get(index) ?? new Map<string, number>()
+    layers.set(index, layer.set(rest, shape[1] ?? 1))
+  }
+  return [...layers.values()]
+}
+
+const isRecurrent = (layer: Layer) =>
+  Array.from(layer.keys()).some((name) => /^(ssm_|shortconv\.|time_mix_)/.test(name))
+
+const bytesOf = (type: KvType, numbers: number) => (numbers / KV_TYPES[type].block) * KV_TYPES[type].bytes
+
+/** Numbers that a layer keeps per token. */
+function cachedFloats(header: GgufHeader, layer: Layer): [keys: number, values: number] {
+  const key = layer.get('attn_k.weight')
+  if (key !== undefined) return [key, layer.get('attn_v.weight') ?? key]
+  const latent = layer.get('attn_kv_a_mqa.weight')
+  if (latent !== undefined && isLatent(header)) return [latent, 0]
+  const fused = layer.has('attn_qkv.weight') && !isRecurrent(layer)
+  if (latent === undefined && !fused) return [0, 0]
+  const heads = metaNumber(header, 'attention.head_count') ?? 0
+  const kvHeads = metaNumber(header, 'attention.head_count_kv') ?? heads
+  return [kvHeads * headLength(header, 'key'), kvHeads * headLength(header, 'value')]
+}
+
+/** Keys and values are made of one latent vector, which is what is kept. */
+export const isLatent = (header: GgufHeader) => metaNumber(header, 'attention.key_length_mla') !== undefined
+
+/** Numbers of a head's key or value. */
+export function headLength(header: GgufHeader, of: 'key' | 'value'): number {
+  const width = metaNumber(header, 'embedding_length') ?? 0
+  const heads = metaNumber(header, 'attention.head_count') ?? 0
+  return metaNumber(header, `attention.${of}_length`) ?? (heads > 0 ? width / heads : 0)
+}
+
+/** Numbers of one recurrent layer's state. Source: llama_hparams::n_embd_r() and n_embd_s() */
+function stateFloats(header: GgufHeader): number {
+  const of = (key: string) => metaNumber(header, key) ?? 0
+  const width = of('embedding_length')
+  const head = of('wkv.head_size')
+  if (head > 0) return width * ((metaNumber(header, 'token_shift_count') ?? 2) + head)
+  const shortConvolution = of('shortconv.l_cache')
+  if (shortConvolution > 0) return width * (shortConvolution - 1)
+  const kernel = Math.max(1, of('ssm.conv_kernel'))
+  const delta = of('kda.head_dim')
+  const heads = of('attention.head_count')
+  if (delta > 0) return delta * heads * (3 * (kernel - 1) + delta)
+  const inner = of('ssm.inner_size')
+  const state = of('ssm.state_size')
+  return (kernel - 1) * (inner + 2 * of('ssm.group_count') * state) + state * inner
+}
+
+/** The residual stream, the attention's and the feed-forward's inner values, as many as are alive at once; by trying. */
+function floatsPerToken(header: GgufHeader): number {
+  const of = (key: string) => metaNumber(header, key) ?? 0
+  const hidden = Math.max(
+    of('feed_forward_length'),
+    of('expert_used_count') * (metaNumber(header, 'expert_feed_forward_length') ?? of('feed_forward_length')),
+  )
+  const heads = of('attention.head_count') * headLength(header, 'key')
+  return 4 * Math.max(of('embedding_length'), heads) + 3 * hidden + 6 * of('ssm.inner_size')
+}
+
+/** A number of the metadata; the largest where the model gives one for each layer. */
+export function metaNumber({ architecture, metadata }: GgufHeader, key: string): number | undefined {
+  const entry = metadata.get(`${architecture}.${key}`)
+  if (entry === undefined) return undefined
+  if (entry.type !== 'array') return Number(entry.value)
+  const values = Array.from(entry.values ?? [], Number)
+  return values.length > 0 ? values.reduce((most, value) => Math.max(most, value)) : undefined
+}

@@ -1,0 +1,142 @@
+import { freemem, totalmem } from 'node:os'
+import { OutOfMemoryError } from '../core/errors.ts'
+import type { Logger } from '../core/logger.ts'
+import { gibibytes } from '../core/sizes.ts'
+import type { GgufHeader } from '../models/gguf/header.ts'
+import { MAX_CONTEXT } from '../options/model.ts'
+import { type CacheTypes, memoryShape, metaNumber } from './memory-shape.ts'
+
+/** What a model takes, in bytes, on the CPU or on a GPU. */
+export type MemoryPlan = {
+  /** Of the tensors, which are mapped from the file. */
+  readonly weights: number
+  /** Keys and values of `nCtx` tokens, and the state of recurrent layers. */
+  readonly kvCache: number
+  /** What a step computes in, an estimate. */
+  readonly compute: number
+  readonly total: number
+  /** What this machine has in all, or the control group that this process is confined to. */
+  readonly available: number
+  /** What of it no program uses at the moment; the page cache counts as unused, except on macOS. */
+  readonly free: number
+  /** `total` is not more than `available`. */
+  readonly fits: boolean
+  /** The largest `nCtx`, a multiple of 256, that fits, 2^24 at most; 0 where none does. */
+  readonly largestNCtx: number
+  /** Tokens of context the model was trained with; `undefined` where its header does not tell. */
+  readonly trainedContextSize: number | undefined
+}
+
+/** Of the model options, those that change what keys and values take. */
+export type CacheOptions = CacheTypes & { readonly flashAttention: 'auto' | 'on' | 'off' }
+
+export type Memory = { readonly available: number; readonly free: number }
+
+/** Tokens computed at once. */
+const MICRO_BATCH = 512
+/** llama.cpp rounds the cells of a sequence up to a multiple of this. */
+const CELLS = 256
+
+export function machineMemory(): Memory {
+  const limit = process.constrainedMemory?.() ?? 0
+  const available = limit > 0 ? Math.min(limit, totalmem()) : totalmem()
+  return { available, free: Math.min(freemem(), available) }
+}
+
+/**
+ * `part`: of the layers, 0 to 1, where a GPU has the others. `sequences`: side by side, each of `nCtx` tokens. `cache`: as
+ * f16 and with flash attention, where nothing is said.
+ */
+export function planMemory(
+  header: GgufHeader,
+  nCtx: number,
+  {
+    memory = machineMemory(),
+    part = 1,
+    sequences = 1,
+    cache,
+  }: { memory?: Memory; part?: number; sequences?: number; cache?: CacheOptions } = {},
+): MemoryPlan {
+  const shape = memoryShape(header, cache)
+  const { floatsPerToken, masks, attentionHeads } = shape
+  const bytesPerToken = sequences * part * shape.bytesPerToken
+  const stateBytes = sequences * part * shape.stateBytes
+  const weights = part * header.tensorBytes
+  const steady = (tokens: number) => 4 * (2 * header.tokenCount + floatsPerToken * tokens)
+  const perPair = cache?.flashAttention === 'off' ? 4 * (masks + attentionHeads) : 2 * masks
+  const maskPerCell = (tokens: number) => perPair * tokens
+
+  const microBatch = Math.min(MICRO_BATCH, nCtx)
+  const cells = Math.ceil(nCtx / CELLS) * CELLS
+  const kvCache = bytesPerToken * cells + stateBytes
+  const compute = steady(microBatch) + maskPerCell(microBatch) * cells
+  const total = weights + kvCache + compute
+
+  const room = memory.available - weights - stateBytes - steady(MICRO_BATCH)
+  const perCell = bytesPerToken + maskPerCell(MICRO_BATCH)
+  const most = perCell > 0 ? Math.floor(room / perCell / CELLS) * CELLS : MAX_CONTEXT
+  return {
+    weights,
+    kvCache,
+    compute,
+    total,
+    ...memory,
+    fits: total <= memory.available,
+    largestNCtx: room > 0 ? Math.min(MAX_CONTEXT, most) : 0,
+    trainedContextSize: metaNumber(header, 'context_length'),
+  }
+}
+
+/**
+ * Refuses a model that can never fit. Linux promises memory it does not have and kills the process that uses it, so this
+ * must be known before. What fits only when other programs give memory back is worth a warning; weights that are
+ * loaded for another model already (`weightsLoaded`) ask for no more of it.
+ * @throws {OutOfMemoryError} `ERR_MEMORY`, with the largest `nCtx` that would fit
+ */
+export function checkMemory(
+  path: string,
+  nCtx: number,
+  plan: MemoryPlan,
+  logger: Logger,
+  { weightsLoaded = false, sequences = 1 }: { weightsLoaded?: boolean; sequences?: number } = {},
+): void {
+  const { weights, total, available, free, fits, largestNCtx } = plan
+  const beside = sequences > 1 ? ` and parallel ${sequences}` : ''
+  const need = `${path} with nCtx ${nCtx}${beside} needs ${gibibytes(total)}`
+  if (!fits) {
+    const advice =
+      largestNCtx >= CELLS
+        ? `The largest nCtx that fits is ${largestNCtx}${sequences > 1 ? ', or a smaller parallel' : ''}.`
+        : 'Choose a smaller model or a smaller quantization of it.'
+    throw new OutOfMemoryError(`${need}, this machine has ${gibibytes(available)}. ${advice}`, {
+      largestNCtx,
+    })
+  }
+  // macOS calls memory used as soon as it caches a file: everything would be worth a warning there.
+  const missing = weightsLoaded ? total - weights : total
+  if (missing > free && process.platform !== 'darwin')
+    logger.warn(`${need}, and ${gibibytes(free)} are free: other programs may have to give way`)
+}
+
+/** What no saved state of one sequence comes near: four times its part of the cache, which is an estimate, and 256 MiB. */
+export function mostStateBytes(
+  header: GgufHeader,
+  options: CacheOptions & { readonly nCtx: number },
+): number {
+  return 4 * planMemory(header, options.nCtx, { cache: options }).kvCache + 2 ** 28
+}
+
+/** The most sequences that are worth their memory unasked. */
+const MOST_UNASKED = 8
+
+/** How many sequences of `nCtx` tokens may stand side by side in half of the memory that is free. */
+export function sideBySide(
+  header: GgufHeader,
+  nCtx: number,
+  cache: CacheOptions,
+  memory = machineMemory(),
+): number {
+  const one = planMemory(header, nCtx, { memory, cache })
+  const more = Math.floor((memory.free / 2 - one.total) / one.kvCache)
+  return Math.max(1, Math.min(MOST_UNASKED, 1 + (Number.isFinite(more) ? more : MOST_UNASKED)))
+}

@@ -1,0 +1,210 @@
+import { createHash } from 'node:crypto'
+import { ModelError, OutOfMemoryError } from '../../core/errors.ts'
+import type { Logger } from '../../core/logger.ts'
+import { lookAt } from '../../core/regular-file.ts'
+import { VERSION } from '../../core/version.ts'
+import { changed, openFile } from '../../models/gguf/bytes.ts'
+import type { GgufHeader, ModelFile } from '../../models/gguf/header.ts'
+import { canStart, isEngine } from '../../native/child/node.ts'
+import type { TrialChild, TrialEnd } from '../../native/child/trial-child.ts'
+import { Remembered, Trials } from '../../native/child/trials.ts'
+import type { NativeBinding } from '../../native/contract.ts'
+import { HOW_TO_CHECK } from '../../native/failures.ts'
+import type { CacheOptions } from '../memory.ts'
+import { withPartLinks } from './held-files.ts'
+import { LOADING, MAKING_CONTEXT, NO_NUMBERS, PROGRAM } from './trial-program.ts'
+
+/** Of the processor's time: many times what an opening takes on a slow machine. */
+const LEAST_MS = 5000
+const MS_PER_BYTE = 60_000 / 2 ** 30
+const MS_PER_TOKEN = 0.02
+/** What a context of a few tokens takes, generously. */
+const LEAST_BYTES = 2 ** 30
+
+/** SHA-256 of models that come with the library. */
+const OWN_MODELS = ['d21ab2ee7ef6b88c05d71a327fae3fe3cfa6cb00992223ae6d110a9f553a50f0']
+const LARGEST_OWN = 4 * 2 ** 20
+
+const ROLE = 'opening'
+const trials = new Trials(ROLE, 'opened', 'a model')
+/** Files that have been opened, with whatever options. */
+const openedFiles = new Remembered('opened-files')
+
+/** With which it is tried: graphs and caches are others with these. */
+type TrialOptions = CacheOptions & {
+  readonly logger: Logger
+  /** The child, where it has started. */
+  readonly early?: TrialChild | undefined
+}
+
+/** What is known of a file that is being tried. */
+export type OpeningTrial = {
+  /** `hear` hears of the stages of loading (see `NativeModelLoad`) that the child has come through, at once of those by now. */
+  readonly eachStage: (hear: (stages: number) => void) => void
+  /** Its weights can be loaded. */
+  readonly loads: Promise<void>
+  /** A context can be made of them, while the child goes on. */
+  readonly makesContexts: Promise<void>
+  /** And it can be computed with. */
+  readonly opens: Promise<void>
+}
+
+const LOADED = LOADING.length
+
+/** Of a file that nobody has opened yet, the child can start while its header is read. */
+export async function startEarly(binding: NativeBinding, path: string): Promise<TrialChild | undefined> {
+  if (isEngine() || !canStart(ROLE)) return undefined
+  try {
+    const { bytes, identity } = await lookAt(path, (why) => new Error(why))
+    if (bytes <= LARGEST_OWN) return undefined // it may be our own
+    if (await openedFiles.has(keyOf(binding, identity))) return undefined
+    return await startChild(binding)
+  } catch {
+    return undefined // whoever opens it is told
+  }
+}
+
+/** What starts it is loaded with the first file that is tried: few are. */
+async function startChild(binding: NativeBinding): Promise<TrialChild> {
+  const { TrialChild } = await import('../../native/child/trial-child.ts')
+  return new TrialChild(ROLE, binding)
+}
+
+const keyOf = ({ llamaVersion, systemInfo }: NativeBinding, identity: string) =>
+  hash(JSON.stringify([VERSION, llamaVersion, systemInfo, identity]))
+
+/**
+ * Tries this file with these adapters, unless it is known to open, which is remembered on disk, or cannot be tried here, which
+ * is logged; none at all in an isolated engine, which may die of the file itself. What it tells is rejected with
+ * - {@link ModelError} `ERR_MODEL_DAMAGED` where the child died of it, or its logits are not numbers, `ERR_MODEL_UNREADABLE`
+ *   where it is another by now,
+ * - {@link OutOfMemoryError} `ERR_MEMORY` where the system has killed the child.
+ */
+export function tryOpening(
+  binding: NativeBinding,
+  header: GgufHeader,
+  adapters: readonly ModelFile[],
+  options: TrialOptions,
+  signal: AbortSignal,
+): OpeningTrial | undefined {
+  if (isEngine()) return undefined
+  const hearers: ((stages: number) => void)[] = []
+  let stages = 0
+  const reached = (more: number) => {
+    if (more <= stages) return
+    stages = more
+    for (const hear of hearers) hear(stages)
+  }
+  const eachStage: OpeningTrial['eachStage'] = (hear) => {
+    hear(stages)
+    hearers.push(hear)
+  }
+  const [loaded, madeContext] = [deferred(), deferred()]
+  const opens = pass(binding, header, adapters, options, signal, (step) => {
+    const begun = LOADING.indexOf(step)
+    reached(begun < 0 ? LOADED : begun)
+    if (begun >= 0) return
+    loaded.resolve()
+    if (step !== MAKING_CONTEXT) madeContext.resolve()
+  })
+  opens.then(
+    () => reached(LOADED),
+    () => {},
+  )
+  const loads = Promise.race([opens, loaded.promise])
+  const makesContexts = Promise.race([opens, madeContext.promise])
+  for (const either of [loads, makesContexts]) either.catch(() => {}) // who waits for another hears of it
+  return { eachStage, loads, makesContexts, opens }
+}
+
+function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve = () => {}
+  const promise = new Promise<void>((settle) => {
+    resolve = settle
+  })
+  return { promise, resolve }
+}
+
+async function pass(
+  binding: NativeBinding,
+  { path, files, tensorBytes, tokenCount }: GgufHeader,
+  adapters: readonly ModelFile[],
+  { keyType, valueType, flashAttention, logger, early }: TrialOptions,
+  signal: AbortSignal,
+  onStep: (step: string) => void,
+): Promise<void> {
+  const all = [...files, ...adapters]
+  const cache = { keyType, valueType, flashAttention }
+  const { llamaVersion, systemInfo } = binding
+  const known = [VERSION, llamaVersion, systemInfo, cache, all.map(({ identity }) => identity)]
+  let noted: Promise<void> | undefined
+  const attempt = async (given: AbortSignal) => {
+    if (adapters.length === 0 && (await isOwn(files[0]!))) return true
+    logger.debug(`${path} is not known yet: it is opened in a child process first`)
+    const limitMs = Math.ceil(LEAST_MS + tensorBytes * MS_PER_BYTE + tokenCount * MS_PER_TOKEN)
+    const trial = {
+      program: PROGRAM,
+      limitMs,
+      limitBytes: LEAST_BYTES + 2 * all.reduce((sum, { bytes }) => sum + bytes, 0),
+      giveUpMs: 60_000 + 10 * limitMs,
+      signal: given,
+      onStep,
+    } as const
+    const child = early?.isFree ? early : await startChild(binding)
+    const end = await withPartLinks(files.length, (links) => {
+      const input = JSON.stringify({ parts: files, adapters, links, cache })
+      return child.try({ ...trial, input })
+    })
+    if (end.end !== 'well') throw failure(path, end, trial)
+    if (end.word === 'changed') throw changed(path)
+    if (end.word === NO_NUMBERS) throw withoutNumbers(path, adapters.length > 0)
+    if (end.word !== undefined) return false
+    noted = openedFiles.add(keyOf(binding, files[0]!.identity)).catch(() => {}) // it only saves time
+    return true
+  }
+  await trials.pass(hash(JSON.stringify(known)), attempt, logger, signal)
+  await noted
+}
+
+type Limits = { readonly limitMs: number; readonly limitBytes: number }
+
+function failure(
+  path: string,
+  { end, status, step = 'starting', lastWords }: TrialEnd,
+  { limitMs, limitBytes }: Limits,
+): Error {
+  if (end === 'killed')
+    return new OutOfMemoryError(
+      `${path} was opened in a child process first, which the system has killed while ${step}: memory has run out, it seems.`,
+    )
+  const said = /^.*(?:GGML_ASSERT|terminate called|what\(\)|fatal|error).*$/im.exec(lastWords)?.[0]
+  const how = {
+    crash: `crashes with ${status}${said === undefined ? '' : ` (${said.trim().slice(0, 300)})`}`,
+    time: `takes more than ${Math.ceil(limitMs / 1000)} s`,
+    memory: `takes more than ${Math.round(limitBytes / 2 ** 20)} MiB of memory`,
+    well: '',
+  }[end]
+  const message = `${path} is damaged, or of a kind that llama.cpp does not know: ${step} ${how}. It was tried in a child process, and nothing else was harmed.`
+  return new ModelError('ERR_MODEL_DAMAGED', message, path)
+}
+
+function withoutNumbers(path: string, hasAdapters: boolean): ModelError {
+  const whose = hasAdapters ? 'with its LoRA adapters its logits' : 'its logits'
+  const message = `${path} is damaged, or of a kind that llama.cpp does not know: ${whose} are not numbers. ${HOW_TO_CHECK}`
+  return new ModelError('ERR_MODEL_DAMAGED', message, path)
+}
+
+async function isOwn({ path, bytes, identity }: ModelFile): Promise<boolean> {
+  if (bytes > LARGEST_OWN) return false
+  const file = await openFile(path)
+  try {
+    if (file.identity !== identity) throw changed(path)
+    return OWN_MODELS.includes(hash(await file.readAll(LARGEST_OWN)))
+  } finally {
+    await file.close()
+  }
+}
+
+function hash(data: string | Uint8Array): string {
+  return createHash('sha256').update(data).digest('hex')
+}

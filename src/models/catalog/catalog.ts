@@ -1,0 +1,231 @@
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { setImmediate as nextTurnOfLoop, setTimeout as sleep } from 'node:timers/promises'
+import { cacheFolder, makeCacheFolder } from '../../core/cache-folder.ts'
+import { DownloadError, GPT4AllError, ModelError } from '../../core/errors.ts'
+import { type JsonLimits, parseWithin } from '../../core/json-shape.ts'
+import type { Logger } from '../../core/logger.ts'
+import { readBytes } from '../../core/regular-file.ts'
+import { writeWhole } from '../../core/whole-file.ts'
+import { checkUrl, shown } from '../download/address.ts'
+import { AddressGuard } from '../download/address-guard.ts'
+import { backoff, get, PATIENCE, type Patience, refusal, soundEtag } from '../download/http.ts'
+import type { CatalogEntry, Checked, LoneEntry } from './shape.ts'
+
+/** Room for ten times what GPT4All's own list has. */
+const LIMITS: JsonLimits = { depth: 16, parts: 20_000, numbers: 2000 }
+/** Entries that are checked before the event loop goes on: each takes some 10 µs. */
+const SLICE = 500
+
+async function checked(list: readonly unknown[], check: (entry: unknown) => Checked) {
+  const results = []
+  for (const entry of list) {
+    results.push(check(entry))
+    if (results.length % SLICE === 0) await nextTurnOfLoop()
+  }
+  return results
+}
+
+/**
+ * The entries of a list, or the one entry that stands by itself. One that is not as it should be is left out, unless all
+ * are: then the error tells the first thing that is wrong.
+ * @throws {ModelError} `ERR_MODEL_CONFIG`
+ */
+export async function parseCatalog(json: Buffer, from: string): Promise<LoneEntry[]> {
+  let content: unknown
+  try {
+    content = parseWithin(json, LIMITS, (what) => noCatalog(from, `it has ${what}`))
+  } catch (error) {
+    if (error instanceof ModelError) throw error
+    // What the error says has a piece of the text in it, and that may be another server's.
+    const at = /at position \d+/.exec((error as Error).message)?.[0]
+    throw noCatalog(from, at === undefined ? 'it is no JSON' : `it is no JSON ${at}`)
+  }
+  // Loaded when there is a catalog: most models have none beside them.
+  const { checkEntry, checkLone } = await import('./shape.ts')
+  // In a list nothing but the name tells whose entry it is.
+  const results = Array.isArray(content) ? await checked(content, checkEntry) : [checkLone(content)]
+  const entries = results.flatMap(({ entry }) => (entry === undefined ? [] : [entry]))
+  const wrong = results.find(({ wrong }) => wrong !== undefined)?.wrong
+  if (entries.length > 0 || wrong === undefined) return entries
+  throw noCatalog(from, wrong)
+}
+
+function noCatalog(from: string, why: string): ModelError {
+  return new ModelError('ERR_MODEL_CONFIG', `${from} is no catalog of models: ${why}`, from)
+}
+
+const MOST_BYTES = 4 * 2 ** 20
+
+/** The list in a file. @throws {ModelError} `ERR_MODEL_CONFIG` */
+export async function readCatalog(file: string): Promise<LoneEntry[]> {
+  const refuse = (why: string, cause?: unknown) =>
+    new ModelError('ERR_MODEL_CONFIG', `${file} ${why}`, file, { cause })
+  return parseCatalog(await readBytes(file, MOST_BYTES, refuse), file)
+}
+
+/** GPT4All's own list, and where files without an address of their own lie. Source: the Python package. */
+const CATALOG_URL = 'https://gpt4all.io/models/models3.json'
+const FILES_URL = 'https://gpt4all.io/models/gguf/'
+
+/**
+ * `name` in the folder of the mirror that the environment names, or whose `models3.json` it names: there the models are too, by
+ * their file names. A query of its address goes with each of them.
+ */
+function mirrored(name: string): string | undefined {
+  const folder = process.env.GPT4ALL_MODELS_URL
+  if (!folder) return undefined
+  const url = checkMirror(folder)
+  url.pathname = `${url.pathname.replace(/\/(models3\.json)?$/, '')}/${encodeURIComponent(name)}`
+  return url.href
+}
+
+function checkMirror(folder: string): URL {
+  try {
+    return checkUrl(folder)
+  } catch (error) {
+    const message = `GPT4ALL_MODELS_URL does not name a mirror: ${(error as Error).message.replace(/\.$/, '')}`
+    throw new DownloadError(message, { url: shown(folder), retry: false, cause: error })
+  }
+}
+
+/** @throws {DownloadError} `ERR_DOWNLOAD` when the environment names a mirror that has no address */
+export function catalogUrl(): string {
+  return mirrored('models3.json') ?? CATALOG_URL
+}
+
+/** Where the file of `entry` is fetched from. Catalogs may name other servers than their own, but none that is near. */
+export function fileAddress({ filename, url: named }: CatalogEntry): {
+  readonly url: string
+  readonly guard: AddressGuard
+} {
+  const own = mirrored(filename)
+  const url = own ?? named ?? FILES_URL + encodeURIComponent(filename)
+  const isOurs = own !== undefined || hostOf(url) === hostOf(CATALOG_URL)
+  return { url, guard: new AddressGuard(isOurs ? undefined : 'the catalog') }
+}
+
+const hostOf = (url: string) => (URL.canParse(url) ? new URL(url).host : undefined)
+
+export type CatalogRequest = {
+  readonly url: string
+  readonly signal: AbortSignal
+  readonly logger: Logger
+  readonly patience?: Patience
+  /** For all of it, milliseconds. @default as long as it takes */
+  readonly limitMs?: number
+}
+
+/** What is kept of a list that was fetched. */
+type Kept = { readonly etag: string | undefined; readonly json: string }
+
+/**
+ * The list at `url`: asked for with the ETag of the copy on the disk, and that copy itself where the server cannot
+ * be reached.
+ * @throws {DownloadError} `ERR_DOWNLOAD` when there is neither
+ */
+export async function fetchCatalog(request: CatalogRequest): Promise<CatalogEntry[]> {
+  const { url, signal, logger } = request
+  const name = `${createHash('sha256').update(url).digest('hex')}.json`
+  const folder = cacheFolder()
+  const kept = folder === undefined ? undefined : await readKept(join(folder, 'catalogs', name))
+  try {
+    const answered = await askAgain(request, kept)
+    if (answered === kept) return await list(kept.json, shown(url))
+    const entries = await list(answered.json, shown(url))
+    await keep(name, answered).catch((error: Error) =>
+      logger.debug(`the catalog is not kept: ${error.message}`),
+    )
+    return entries
+  } catch (error) {
+    // A page of a hotel's network, say, is no catalog either.
+    if (signal.aborted || !kept || !(error instanceof GPT4AllError)) throw error
+    logger.warn(`${error.message} Using the catalog of an earlier time.`)
+    return list(kept.json, shown(url))
+  }
+}
+
+async function list(json: string, from: string): Promise<CatalogEntry[]> {
+  return named(await parseCatalog(Buffer.from(json), from), from)
+}
+
+/** Those that say which file they mean. @throws {ModelError} `ERR_MODEL_CONFIG` where none of them does */
+export function named(entries: readonly LoneEntry[], from: string): CatalogEntry[] {
+  const those = entries.filter((entry): entry is CatalogEntry => entry.filename !== undefined)
+  if (those.length === 0 && entries.length > 0) throw noCatalog(from, 'it names no file')
+  return those
+}
+
+/** Attempts in all, where there is no copy to use instead. */
+const MOST_ATTEMPTS = 3
+
+async function askAgain(request: CatalogRequest, kept: Kept | undefined): Promise<Kept> {
+  const { url, logger, patience = PATIENCE, limitMs } = request
+  const limit = limitMs === undefined ? undefined : AbortSignal.timeout(limitMs)
+  const signal = limit ? AbortSignal.any([request.signal, limit]) : request.signal
+  const attempts = kept ? 1 : Math.min(MOST_ATTEMPTS, patience.attempts)
+  const guard = new AddressGuard()
+  for (let failures = 1; ; failures++) {
+    try {
+      return await ask({ ...request, signal, guard }, kept)
+    } catch (error) {
+      request.signal.throwIfAborted()
+      if (limit?.aborted) {
+        const message = `${shown(url)} does not answer within ${limitMs} ms`
+        throw new DownloadError(message, { url: shown(url), retry: true, cause: error })
+      }
+      if (!(error instanceof DownloadError) || !error.retry || failures >= attempts) throw error
+      logger.info(`${error.message} Trying again.`)
+      await sleep(backoff(failures, patience, error), undefined, { signal }).catch(() => {})
+    }
+  }
+}
+
+async function ask(
+  { url, signal, guard, patience = PATIENCE }: CatalogRequest & { readonly guard: AddressGuard },
+  kept: Kept | undefined,
+): Promise<Kept> {
+  const headers = kept?.etag ? { 'if-none-match': kept.etag } : {}
+  const answer = await get(url, { headers, signal, patience, guard })
+  if (answer.status === 304 && kept) {
+    answer.close()
+    return kept
+  }
+  const error = refusal(answer)
+  if (error) {
+    answer.close()
+    throw error
+  }
+  const whole: Uint8Array[] = []
+  let bytes = 0
+  const take = async (pieces: readonly Uint8Array[]) => {
+    for (const piece of pieces) {
+      whole.push(Buffer.from(piece))
+      bytes += piece.length
+    }
+    if (bytes > MOST_BYTES)
+      throw new DownloadError(`${answer.url} is no catalog: it is too long`, {
+        url: answer.url,
+        retry: false,
+      })
+  }
+  await answer.read(take).finally(answer.close)
+  return { etag: soundEtag(answer.header('etag')), json: Buffer.concat(whole).toString('utf8') }
+}
+
+const LIMITS_OF_KEPT: JsonLimits = { depth: 1, parts: 5, numbers: 0 }
+
+async function readKept(file: string): Promise<Kept | undefined> {
+  try {
+    // Its text is written as JSON, so each character of the list takes six at most.
+    const text = await readBytes(file, 6 * MOST_BYTES, (why) => new Error(why))
+    const { etag, json } = parseWithin(text, LIMITS_OF_KEPT, (what) => new Error(what)) as Kept
+    return typeof json === 'string' ? { etag: soundEtag(etag), json } : undefined
+  } catch {
+    return undefined // none, or cut short
+  }
+}
+
+async function keep(name: string, kept: Kept): Promise<void> {
+  await writeWhole(join(await makeCacheFolder('catalogs'), name), [JSON.stringify(kept)])
+}

@@ -1,0 +1,165 @@
+import { stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { ModelError } from '../../core/errors.ts'
+import type { Logger } from '../../core/logger.ts'
+import { writeWhole } from '../../core/whole-file.ts'
+import { PATIENCE, type Patience } from '../download/http.ts'
+import { catalogUrl, fetchCatalog, readCatalog } from './catalog.ts'
+import type { LoneEntry } from './shape.ts'
+import { successorOf } from './successors.ts'
+
+/** How to speak with a model. */
+export type TemplateEntry = {
+  /** Jinja. */
+  readonly chatTemplate: string | undefined
+  /** The content of the system message, for `chatTemplate`. */
+  readonly systemMessage: string | undefined
+  /** With `%1` for the message and perhaps `%2` for the answer. */
+  readonly promptTemplate: string | undefined
+  /** Raw text in front of the conversation, for `promptTemplate`. */
+  readonly systemPrompt: string | undefined
+  /** It comes from a file that the user named: what is wrong with it is an error. */
+  readonly isNamed: boolean
+}
+
+/** The entry of one model, kept beside its file. */
+export function entryFile(modelFile: string): string {
+  return `${modelFile}.json`
+}
+
+/** The entry that was kept when the file was downloaded, or that a list beside it has. */
+export async function keptEntry(modelFile: string): Promise<LoneEntry | undefined> {
+  const [kept] = await readCatalog(entryFile(modelFile)).catch(() => [])
+  if (kept) return kept
+  for (const list of LISTS) {
+    const entries = await readCatalog(join(dirname(modelFile), list)).catch(() => [])
+    const entry = entries.find(({ filename }) => filename === basename(modelFile))
+    if (entry) return entry
+  }
+  return undefined
+}
+
+/** Keeps `entry` beside its file, in place of an earlier one of that file where it may be replaced, and of nothing else. */
+export async function keepEntry(modelFile: string, entry: LoneEntry, mayReplace: boolean): Promise<void> {
+  const file = entryFile(modelFile)
+  const before = mayReplace ? await readCatalog(file).catch(() => []) : []
+  const replaces = before.length === 1 && before[0]?.filename === entry.filename
+  await writeWhole(file, [`${JSON.stringify(entry, null, 2)}\n`], { replaces }).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error
+    },
+  )
+}
+
+/** Lists that may lie beside model files, as GPT4All names them. */
+const LISTS = ['models3.json', 'models2.json', 'models.json']
+
+/**
+ * The catalog entry of the model in `modelFile`: from `configFile` where one is named, else from the entry kept
+ * beside the model, else from a list beside it. An entry belongs to a file by its name, and by its size where it tells
+ * one; a list that speaks of other files only changes nothing.
+ * @throws {ModelError} `ERR_MODEL_CONFIG` when `configFile` cannot be read, is no catalog, or has no entry for the model
+ */
+export async function findEntry(
+  modelFile: string,
+  configFile: string | undefined,
+  logger: Logger,
+): Promise<TemplateEntry | undefined> {
+  const size = await sizeOf(modelFile)
+  if (configFile !== undefined) {
+    const entry = find(await readCatalog(configFile), modelFile, size)
+    const wrong = entry ? otherSize(entry, size) : `has no entry for ${basename(modelFile)}`
+    if (wrong) throw new ModelError('ERR_MODEL_CONFIG', `${configFile} ${wrong}.`, configFile)
+    return entry && templatesOf(entry, true)
+  }
+  for (const file of [entryFile(modelFile), ...LISTS.map((name) => join(dirname(modelFile), name))]) {
+    try {
+      const entry = find(await readCatalog(file), modelFile, size)
+      const wrong = entry && otherSize(entry, size)
+      if (wrong) logger.warn(`${file} ${wrong}: its templates are not used`)
+      else if (entry) return templatesOf(entry, false)
+    } catch (error) {
+      // Nobody named this file: one that is broken, or no catalog at all, is none of our business.
+      const missing = ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT'
+      if (!missing) logger.warn(`ignored: ${(error as Error).message}`)
+    }
+  }
+  return undefined
+}
+
+/** How long a chat waits for the catalog where nothing else tells a model's template. */
+const LOOK_UP_MS = 5000
+const PATIENCE_FOR_TEMPLATES: Patience = { ...PATIENCE, attempts: 1 }
+
+/**
+ * What GPT4All's catalog says of the model in `modelFile`, for one that nobody else knows the template of. It is kept
+ * beside the file from then on. `undefined` where the catalog does not know it, or cannot be read.
+ */
+export async function lookUpEntry(
+  modelFile: string,
+  {
+    signal,
+    logger,
+    limitMs = LOOK_UP_MS,
+  }: { readonly signal: AbortSignal; readonly logger: Logger; readonly limitMs?: number },
+): Promise<TemplateEntry | undefined> {
+  try {
+    const catalog = await fetchCatalog({
+      url: catalogUrl(),
+      signal,
+      logger,
+      patience: PATIENCE_FOR_TEMPLATES,
+      limitMs,
+    })
+    const size = await sizeOf(modelFile)
+    const entry = find(catalog, modelFile, size)
+    const successor = successorOf(modelFile)
+    const same = successor?.isSame && catalog.find(({ filename }) => filename === successor.filename)
+    const known = entry && otherSize(entry, size) === undefined ? entry : same
+    if (!known) return undefined
+    const kept = entry === known ? entry : { ...known, filename: basename(modelFile), filesize: size }
+    await keepEntry(modelFile, kept, false).catch((error: Error) =>
+      logger.debug(`the entry of ${modelFile} is not kept: ${error.message}`),
+    )
+    return templatesOf(known, false)
+  } catch (error) {
+    signal.throwIfAborted()
+    logger.warn(`no catalog tells the template of ${modelFile}: ${(error as Error).message}`)
+    return undefined
+  }
+}
+
+/** An old file may be gone since it was converted. */
+async function sizeOf(modelFile: string): Promise<number | undefined> {
+  return stat(modelFile).then(
+    ({ size }) => size,
+    () => undefined,
+  )
+}
+
+/** Of several entries by that name the one of that size. */
+function find(
+  list: readonly LoneEntry[],
+  modelFile: string,
+  size: number | undefined,
+): LoneEntry | undefined {
+  const fitting = list.filter(({ filename }) => filename === undefined || filename === basename(modelFile))
+  return fitting.find((entry) => otherSize(entry, size) === undefined) ?? fitting[0]
+}
+
+function otherSize({ filesize }: LoneEntry, size: number | undefined): string | undefined {
+  if (filesize === undefined || size === undefined || filesize === size) return undefined
+  return `speaks of a file of ${filesize} bytes, this one has ${size}`
+}
+
+/** The catalogs write an empty or blank text for none. */
+function templatesOf(entry: LoneEntry, isNamed: boolean): TemplateEntry {
+  const { chatTemplate, promptTemplate, systemMessage, systemPrompt } = entry
+  return {
+    chatTemplate: chatTemplate || undefined,
+    systemMessage: systemMessage?.trim() || undefined,
+    promptTemplate: promptTemplate || undefined,
+    systemPrompt: systemPrompt?.trim() ? systemPrompt : undefined,
+    isNamed,
+  }
+}

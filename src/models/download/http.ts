@@ -1,0 +1,243 @@
+import type { Readable } from 'node:stream'
+import { DownloadError } from '../../core/errors.ts'
+import { basicAuth, checkUrl, shown } from './address.ts'
+import type { AddressGuard } from './address-guard.ts'
+import { type Connection, connect, proxyRefusal } from './connection.ts'
+import type { ReadBuffers } from './read-buffers.ts'
+
+/** How patient the client is; tests are less so. */
+export type Patience = {
+  /** Until the server answers, and between any two pieces of its answer, milliseconds. */
+  readonly stallMs: number
+  /** Before the first attempt after a failure, milliseconds; doubles with each failure in a row. */
+  readonly retryMs: number
+  /** Failures in a row, without a byte in between, after which it gives up. */
+  readonly attempts: number
+  /** After this long without a sign of life the holder of a lock is dead, milliseconds, at least 2,000. */
+  readonly staleMs: number
+}
+
+export const PATIENCE: Patience = { stallMs: 30_000, retryMs: 1000, attempts: 6, staleMs: 15_000 }
+
+const REDIRECTS = [301, 302, 303, 307, 308]
+const MOST_REDIRECTS = 10
+/** OpenSSL's codes for a certificate that does not hold, as Node.js names them. */
+const UNTRUSTED = /CERT|UNABLE_TO_VERIFY/
+/** Bytes of a body that may gather while those before them are consumed. */
+const HIGH_WATER = 2 ** 20
+const MOST_WAIT_MS = 60_000
+/** A chunk for each byte would cost a thousand times what the bytes do: so many of fewer bytes than that, on average, are refused. */
+const MOST_TINY = 50_000
+const TINY_BYTES = 64
+
+/** What a server answered. The body must be `read()` to its end, or `close()`d. */
+export type Answer = {
+  /** As it may be shown: see `shown()`. */
+  readonly url: string
+  readonly status: number
+  readonly header: (name: string) => string | undefined
+  /** The proxy that it came through, as it may be shown. */
+  readonly proxy: string | undefined
+  /**
+   * Hands the body to `consume` as it comes in; while that works, the next pieces gather, up to 1 MiB. The memory of the
+   * pieces is used again once the promise that it returns has settled. What came in before a failure is consumed too.
+   */
+  read(consume: (pieces: readonly Uint8Array[]) => Promise<void>): Promise<void>
+  close(): void
+}
+
+type Request = {
+  readonly headers?: Readonly<Record<string, string>>
+  readonly signal: AbortSignal
+  readonly patience: Patience
+  readonly guard: AddressGuard
+}
+
+/**
+ * GET, through the proxy that the environment names (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), with the user and the
+ * password in the address. Follows redirects, but never from https to http, nor where `guard` refuses, and tells no other host
+ * who the user is.
+ * Rejects with `signal.reason` when aborted.
+ * @throws {DownloadError} `ERR_DOWNLOAD` when the server cannot be reached, is silent, or redirects in circles
+ */
+export async function get(url: string, { headers = {}, signal, patience, guard }: Request): Promise<Answer> {
+  signal.throwIfAborted()
+  // Loaded when they are needed: a model on the disk needs no network.
+  const packages = { undici: await import('undici'), proxies: await import('proxy-from-env') }
+  let at = checkUrl(url)
+  for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
+    const connection = connect(packages, at, { signal, stallMs: patience.stallMs, guard })
+    const answer = await ask(connection, at, headers, signal)
+    const location = REDIRECTS.includes(answer.status) ? answer.header('location') : undefined
+    if (location === undefined) return answer
+    answer.close()
+    at = follow(at, location)
+  }
+  throw new DownloadError(`${shown(url)} redirects more than ${MOST_REDIRECTS} times`, {
+    url: shown(url),
+    retry: false,
+  })
+}
+
+function follow(from: URL, location: string): URL {
+  if (!URL.canParse(location, from.href) || !/^https?:$/.test(new URL(location, from).protocol)) {
+    const message = `${from.host} redirects to what is no http or https address`
+    throw new DownloadError(message, { url: shown(from), retry: false })
+  }
+  const to = new URL(location, from)
+  if (from.protocol === 'https:' && to.protocol !== 'https:') {
+    const message = `${from.host} redirects from https to ${to.protocol}//${to.host}, which is refused`
+    throw new DownloadError(message, { url: shown(from), retry: false })
+  }
+  if (to.origin === from.origin && to.username === '') {
+    to.username = from.username
+    to.password = from.password
+  }
+  return to
+}
+
+async function ask(
+  { client, origin, path, headers: forProxy, proxy, buffers }: Connection,
+  at: URL,
+  asked: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const authorization = basicAuth(at)
+  const headers = { ...asked, ...forProxy, ...(authorization !== undefined && { authorization }) }
+  const url = shown(at)
+  const disconnect = () => {
+    client.destroy().catch(() => {})
+  }
+  try {
+    const {
+      statusCode: status,
+      headers: answered,
+      body,
+    } = await client.request({
+      origin,
+      path,
+      method: 'GET',
+      headers,
+      signal,
+      highWaterMark: HIGH_WATER,
+    })
+    body.on('error', () => {}) // who reads it hears of it
+    const header = (name: string) => [answered[name]].flat()[0]
+    const read: Answer['read'] = (consume) =>
+      drain(body, buffers, consume).catch((error: unknown) => {
+        throw error instanceof BodyFailure ? failure(error.cause, at, proxy, signal) : error
+      })
+    const close = () => {
+      body.destroy()
+      disconnect()
+    }
+    return { url, status, header, proxy, read, close }
+  } catch (error) {
+    disconnect()
+    throw failure(error, at, proxy, signal)
+  }
+}
+
+/** What became of the body, told apart from what its reader throws. */
+class BodyFailure extends Error {}
+class TinyPieces extends Error {}
+
+async function drain(
+  body: Readable,
+  buffers: ReadBuffers,
+  consume: (pieces: readonly Uint8Array[]) => Promise<void>,
+): Promise<void> {
+  let pieces: Uint8Array[] = []
+  let bytes = 0
+  const all = { pieces: 0, bytes: 0 }
+  let isWhole = false
+  let isClosed = body.closed
+  let error: unknown = body.errored
+  let wake = () => {}
+  body.once('end', () => {
+    isWhole = true
+  })
+  body.once('error', (reason) => {
+    error = reason
+  })
+  body.once('close', () => {
+    isClosed = true
+    wake()
+  })
+  body.on('data', (piece: Uint8Array) => {
+    pieces.push(piece)
+    bytes += piece.length
+    all.pieces++
+    all.bytes += piece.length
+    if (bytes >= HIGH_WATER) body.pause()
+    if (all.pieces > MOST_TINY && all.bytes < TINY_BYTES * all.pieces)
+      body.destroy(new TinyPieces('it comes in pieces of a few bytes'))
+    wake()
+  })
+  while (pieces.length > 0 || !isClosed) {
+    if (pieces.length === 0) {
+      await new Promise<void>((resolve) => {
+        wake = resolve
+      })
+      continue
+    }
+    const taken = pieces
+    pieces = []
+    bytes = 0
+    body.resume()
+    await consume(taken)
+    buffers.release(taken)
+  }
+  if (!isWhole) throw new BodyFailure('the body ends early', { cause: error })
+}
+
+function failure(error: unknown, at: URL, proxy: string | undefined, signal: AbortSignal): unknown {
+  if (signal.aborted) return signal.reason
+  if (error instanceof DownloadError) return error
+  const { code, message, data } = (error ?? {}) as { code?: string; message?: string; data?: string }
+  // What cannot be understood of an answer: whoever prints the error is to see nothing of it.
+  if (data !== undefined) Object.assign(error as Error, { data: undefined })
+  const why =
+    (message?.includes(code ?? '') ? message : [code, message].filter(Boolean).join(' ')) ||
+    'the connection was closed'
+  const way = proxy === undefined ? '' : ` through the proxy ${proxy}`
+  const isUntrusted = code !== undefined && UNTRUSTED.test(code)
+  const advice = isUntrusted ? ' (NODE_EXTRA_CA_CERTS names a file of certificates to trust)' : ''
+  return new DownloadError(`${at.host} cannot be read${way}: ${why}${advice}`, {
+    url: shown(at),
+    retry: !isUntrusted && !(error instanceof TinyPieces),
+    cause: error,
+  })
+}
+
+/** The error for an answer that is not the file; `undefined` where it is. */
+export function refusal({ url, status, header, proxy }: Answer): DownloadError | undefined {
+  if (status === 200 || status === 206) return undefined
+  if (status === 407 && proxy !== undefined) return proxyRefusal(proxy, status, url)
+  const retry = status === 429 || status === 408 || status >= 500
+  const after = retry ? retryAfter(header('retry-after')) : undefined
+  const way = proxy === undefined ? '' : ` through the proxy ${proxy}`
+  return new DownloadError(`${url} answers with status ${status}${way}`, {
+    url,
+    status,
+    retry,
+    retryAfterMs: after,
+  })
+}
+
+/** `etag`, where it can be sent back as it is. */
+export function soundEtag(etag: string | undefined): string | undefined {
+  return /^(W\/)?"[\x21\x23-\x7e]*"$/.test(etag ?? '') ? etag : undefined
+}
+
+function retryAfter(value: string | undefined): number | undefined {
+  if (value === undefined) return undefined
+  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now()
+  return Number.isFinite(ms) ? Math.min(Math.max(0, ms), MOST_WAIT_MS) : undefined
+}
+
+/** How long to wait after `failures` failures in a row; half of it is chance, so that clients do not come together. */
+export function backoff(failures: number, patience: Patience, error: DownloadError): number {
+  const ms = Math.min(patience.retryMs * 2 ** (failures - 1), MOST_WAIT_MS)
+  return Math.max(error.retryAfterMs ?? 0, ms * (0.5 + Math.random() / 2))
+}

@@ -1,0 +1,217 @@
+import { createHash, type Hash } from 'node:crypto'
+import { constants, type Stats } from 'node:fs'
+import { type FileHandle, lstat, open, rename, rm, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { type JsonLimits, parseWithin } from '../../core/json-shape.ts'
+import type { Progress } from '../../core/progress.ts'
+import { AT_ONCE, readBytes } from '../../core/regular-file.ts'
+import { writeWhole } from '../../core/whole-file.ts'
+import { type Checksum, hashFile } from './checksum.ts'
+import { missingSpace } from './disk-space.ts'
+
+/** What is kept beside a partial file, to know later whether it can be gone on with. */
+export type PartNote = {
+  /** Where it came from, as it may be shown. */
+  readonly url: string
+  readonly etag: string | undefined
+  readonly size: number | undefined
+  /** The checksum that the whole is to have. */
+  readonly digest: string | undefined
+}
+
+/** After so many bytes the system is asked to put them on the disk, so that little is left to wait for at the end. */
+const SYNC_EVERY = 64 * 2 ** 20
+
+/** Whoever follows a link writes to another file; Windows does not know the flag. */
+const FLAGS = constants.O_RDWR | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0) | AT_ONCE
+const NEW = FLAGS | constants.O_CREAT | constants.O_EXCL
+
+/** A note has an address, an ETag and two numbers. */
+const MOST_NOTE = 2 ** 20
+const LIMITS_OF_NOTE: JsonLimits = { depth: 1, parts: 16, numbers: 4 }
+
+/** After so long without a write another process may have taken our place: less than the age of the youngest stale lock. */
+const STOOD_STILL_MS = 1000
+
+/** A file that is downloaded, under the name `target.part`, and its checksum so far. One process at a time has it. */
+export class PartFile {
+  readonly #path: string
+  readonly #notePath: string
+  readonly #algorithm: Checksum['algorithm'] | undefined
+  readonly #file: FileHandle
+  #hash: Hash | undefined
+  #length = 0
+  #writtenAt = 0
+  #unsynced = 0
+  #syncing: Promise<void> | undefined
+
+  private constructor(target: string, algorithm: Checksum['algorithm'] | undefined, file: FileHandle) {
+    this.#path = `${target}.part`
+    this.#notePath = `${target}.part.json`
+    this.#algorithm = algorithm
+    this.#file = file
+    this.#hash = algorithm && createHash(algorithm)
+  }
+
+  static async open(target: string, algorithm: Checksum['algorithm'] | undefined): Promise<PartFile> {
+    const path = `${target}.part`
+    return new PartFile(target, algorithm, (await openOwn(path)) ?? (await open(path, NEW)))
+  }
+
+  /** Bytes of it that are written, and are in the checksum. */
+  get length(): number {
+    return this.#length
+  }
+
+  /** Bytes that an earlier download has left, and that nobody has looked at yet. */
+  async left(): Promise<number> {
+    return (await this.#file.stat()).size
+  }
+
+  /** What an earlier download said of the bytes that lie there; `undefined` where there are none. */
+  async note(): Promise<PartNote | undefined> {
+    if ((await this.left()) === 0) return undefined
+    try {
+      // Somebody else's might say that half of the file is all of it.
+      if (!(await isOwn(await lstat(this.#notePath), this.#notePath))) return undefined
+      const refuse = (why: string) => new Error(why)
+      const note = parseWithin(await readBytes(this.#notePath, MOST_NOTE, refuse), LIMITS_OF_NOTE, refuse)
+      return isNote(note) ? note : undefined
+    } catch {
+      return undefined // none, or cut short
+    }
+  }
+
+  async writeNote(note: PartNote): Promise<void> {
+    const there = await lstat(this.#notePath).catch(() => undefined)
+    if (there && !there.isFile() && !there.isDirectory()) await rm(this.#notePath)
+    await writeWhole(this.#notePath, [JSON.stringify(note)])
+  }
+
+  /** Goes on behind the bytes that lie there. */
+  async resume(reading: {
+    readonly signal: AbortSignal
+    readonly onProgress: ((progress: Progress) => void) | undefined
+  }): Promise<void> {
+    const size = await this.left()
+    this.#length = this.#hash ? await hashFile(this.#file, size, this.#hash, reading) : size
+  }
+
+  async restart(): Promise<void> {
+    await this.#file.truncate(0)
+    this.#length = 0
+    this.#hash = this.#algorithm && createHash(this.#algorithm)
+  }
+
+  /** Writes and hashes at once. After a failure it is of no use any more. */
+  async append(pieces: readonly Uint8Array[]): Promise<void> {
+    // The file that is open may have become the finished one.
+    if (Date.now() - this.#writtenAt > STOOD_STILL_MS) await this.#assertOurs()
+    this.#writtenAt = Date.now()
+    const length = lengthOf(pieces)
+    const writing = writeAll(this.#file, pieces, length)
+    for (const piece of pieces) this.#hash?.update(piece)
+    await writing
+    this.#length += length
+    this.#unsynced += length
+    if (this.#unsynced < SYNC_EVERY || this.#syncing) return
+    this.#unsynced = 0
+    // Its failure comes again with the last one.
+    this.#syncing = this.#file.datasync().then(
+      () => {
+        this.#syncing = undefined
+      },
+      () => {},
+    )
+  }
+
+  /** Bytes that its disk lacks for `bytes` more; 0 where they fit. */
+  lacks(bytes: number): Promise<number> {
+    return missingSpace(this.#path, bytes)
+  }
+
+  /** The checksum of what was written; `undefined` where none was asked for. No more can be written after that. */
+  digest(): string | undefined {
+    return this.#hash?.digest('hex')
+  }
+
+  /** Gives it its name, for good. */
+  async rename(target: string): Promise<void> {
+    await this.#syncing
+    await this.#file.sync()
+    await this.#assertOurs()
+    await this.#file.close() // some systems rename no open file
+    await rename(this.#path, target)
+    await rm(this.#notePath, { force: true })
+  }
+
+  /**
+   * Nobody else has written it, or finished it: a process that stood still for so long that another took its place finds
+   * their bytes in the file, or another file, or none.
+   */
+  async #assertOurs(): Promise<void> {
+    const [ours, there] = await Promise.all([this.#file.stat(), stat(this.#path).catch(() => undefined)])
+    if (ours.size !== this.#length || ours.ino !== there?.ino)
+      throw Object.assign(new Error('another process writes it'), { code: 'ECOMPROMISED' })
+  }
+
+  /** Nothing is to be left of a download that never had a byte. */
+  async removeEmpty(): Promise<void> {
+    if (this.#length > 0) return
+    await this.#assertOurs()
+    await this.remove()
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.#path, { force: true })
+    await rm(this.#notePath, { force: true })
+  }
+
+  async close(): Promise<void> {
+    await this.#syncing
+    await this.#file.close()
+  }
+}
+
+/**
+ * What an earlier download of ours has left at `path`, open. Another name for a file that lies elsewhere, somebody else's file,
+ * and what is no file at all are taken away, so that nothing is written there; `undefined` where there is nothing (any more).
+ */
+async function openOwn(path: string): Promise<FileHandle | undefined> {
+  const found = await lstat(path).catch(() => undefined)
+  if (!found) return undefined
+  if (found.isFile() || found.isDirectory()) {
+    const file = await open(path, FLAGS).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EACCES') throw error // such as that it is a folder
+    })
+    if (file && (await isOwn(await file.stat(), path))) return file
+    await file?.close()
+  }
+  await rm(path)
+  return undefined
+}
+
+/** A single name, and an owner who may do with the folder as they like: others could write to it later. */
+async function isOwn(found: Stats, path: string): Promise<boolean> {
+  const folder = await stat(dirname(path))
+  return found.isFile() && found.nlink === 1 && [process.geteuid?.(), folder.uid].includes(found.uid)
+}
+
+/** What another program left there may be anything. */
+function isNote(note: unknown): note is PartNote {
+  if (typeof note !== 'object' || note === null) return false
+  const { url, etag, size, digest } = note as Record<keyof PartNote, unknown>
+  const areTexts = [url, etag, digest].every((text) => text === undefined || typeof text === 'string')
+  return areTexts && (size === undefined || (Number.isSafeInteger(size) && (size as number) > 0))
+}
+
+export function lengthOf(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, { length }) => sum + length, 0)
+}
+
+async function writeAll(file: FileHandle, pieces: readonly Uint8Array[], length: number): Promise<void> {
+  let { bytesWritten } = await file.writev(pieces)
+  if (bytesWritten === length) return
+  const whole = Buffer.concat(pieces)
+  while (bytesWritten < length) bytesWritten += (await file.write(whole, bytesWritten)).bytesWritten
+}

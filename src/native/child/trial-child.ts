@@ -1,0 +1,169 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import type { Readable, Writable } from 'node:stream'
+import type { NativeBinding } from '../contract.ts'
+import { environmentOf } from './environment.ts'
+import { startWithThread, type TrialRole } from './node.ts'
+import { NoVerdict } from './trials.ts'
+
+/** What a child process is to try, which it may die of. */
+export type Trial = {
+  /**
+   * JavaScript (CommonJS) of a function `(binding, input, watch, step) => unknown`: `watch()` begins to look at what it takes, in
+   * turns of the event loop, so that what may take long must not be done on this thread;
+   * `step(name)` tells what comes next, and what it returns, or a promise of it, may be a word. A text, since a bundled program has
+   * no file of ours to run.
+   */
+  readonly program: string
+  readonly input: string
+  /** Time of the processor, since a machine may be busy. */
+  readonly limitMs: number
+  /** Beyond what it takes when the watch begins. */
+  readonly limitBytes: number
+  /** After this long there is something else wrong: no verdict. */
+  readonly giveUpMs: number
+  readonly signal?: AbortSignal
+  readonly onStep?: (name: string) => void
+}
+
+export type TrialEnd = {
+  /** `killed`: from outside, as by a system that has no more memory. */
+  readonly end: 'well' | 'time' | 'memory' | 'crash' | 'killed'
+  /** The signal or the exit code. */
+  readonly status: NodeJS.Signals | number | null
+  /** The last step that it told of. */
+  readonly step: string | undefined
+  /** The word that it returned. */
+  readonly word: string | undefined
+  /** What it wrote last on stderr. */
+  readonly lastWords: string
+}
+
+/** Runs the program; the watch ends it where it takes too much, or its parent is gone. A thread for it would take 25 ms to start. */
+const CHILD = `
+const { readFileSync, writeSync } = require('node:fs')
+const tell = (line) => writeSync(1, line + '\\n')
+const end = (why) => { tell('end ' + why); process.kill(process.pid, 'SIGKILL') }
+const parent = process.ppid
+const watch = () => {
+  const mostBytes = process.memoryUsage.rss() + limitBytes
+  const since = process.cpuUsage()
+  setInterval(() => {
+    if (process.memoryUsage.rss() > mostBytes) end('memory')
+    const { user, system } = process.cpuUsage(since)
+    if ((user + system) / 1000 > limitMs) end('time')
+    if (process.ppid !== parent) end('orphan')
+  }, 10)
+}
+const binding = require(require('node:url').fileURLToPath(process.argv[1]))
+const given = readFileSync(0, 'utf8')
+if (given === '') process.exit(0) // it is not needed
+const { program, input, limitBytes, limitMs } = JSON.parse(given)
+tell('ready')
+void (async () => {
+  try {
+    const word = await eval(program)(binding, input, watch, (name) => tell('step ' + name))
+    tell('done ' + (word ?? ''))
+  } catch (error) {
+    tell('failed ' + String(error).split('\\n')[0])
+  }
+  process.exit(0)
+})()
+`
+
+const LAST_WORDS = 2000
+/** With more a timer of Node.js runs out at once. */
+const MOST_MS = 2 ** 31 - 1
+
+type Closed =
+  | { readonly code: number | null; readonly signal: NodeJS.Signals | null }
+  | { readonly error: Error }
+
+/** A child process that has the addon, and waits for what it is to try, once. */
+export class TrialChild {
+  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>
+  readonly #closed: Promise<Closed>
+  #said = ''
+  #lastWords = ''
+  #onSaid = () => {}
+  #isFree = true
+
+  constructor(role: TrialRole, binding: NativeBinding) {
+    const env = environmentOf(role, { GGML_NO_BACKTRACE: '1' })
+    this.#child = startWithThread(binding, () =>
+      spawn(process.execPath, ['-e', CHILD, binding.file], {
+        stdio: ['pipe', 'pipe', 'pipe'],
+        env,
+        windowsHide: true,
+      }),
+    )
+    this.#child.stdout.on('data', (data) => {
+      this.#said += data
+      this.#onSaid()
+    })
+    this.#child.stderr.on('data', (data) => {
+      this.#lastWords = (this.#lastWords + data).slice(-LAST_WORDS)
+    })
+    this.#child.stdin.on('error', () => {}) // it died before it read everything
+    this.#closed = new Promise((resolve) => {
+      this.#child.once('error', (error) => resolve({ error }))
+      this.#child.once('close', (code, signal) => resolve({ code, signal }))
+    })
+  }
+
+  /** It has not got its trial yet. */
+  get isFree(): boolean {
+    return this.#isFree
+  }
+
+  /** Ends it, unless it has got its trial. */
+  dismiss(): void {
+    if (this.#isFree) this.#child.kill('SIGKILL')
+    this.#isFree = false
+  }
+
+  /** Rejects where it cannot be found out how it ends, and with the signal's reason once that aborts. */
+  try({ program, input, limitBytes, limitMs, giveUpMs, signal, onStep }: Trial): Promise<TrialEnd> {
+    signal?.throwIfAborted()
+    this.#isFree = false
+    return new Promise((resolve, reject) => {
+      const tell = (end: TrialEnd['end'], status: TrialEnd['status']) =>
+        resolve({
+          end,
+          status,
+          step: this.#last('step'),
+          word: this.#last('done') || undefined,
+          lastWords: this.#lastWords,
+        })
+      this.#onSaid = () => {
+        const step = this.#last('step')
+        if (step !== undefined) onStep?.(step)
+        if (this.#last('done') !== undefined) tell('well', 0) // its own end takes a while
+      }
+      let isGivenUp = false
+      const giveUp = () => {
+        isGivenUp = true
+        this.#child.kill('SIGKILL')
+      }
+      const timer = setTimeout(giveUp, Math.min(giveUpMs, MOST_MS))
+      signal?.addEventListener('abort', giveUp, { once: true })
+      this.#child.stdin.end(JSON.stringify({ program, input, limitBytes, limitMs }))
+      this.#closed.then((closed) => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', giveUp)
+        if (signal?.aborted) return reject(signal.reason)
+        if ('error' in closed) return reject(new NoVerdict(closed.error.message))
+        const { code, signal: by } = closed
+        const why = this.#last('end')
+        if (why === 'time' || why === 'memory') tell(why, by)
+        else if (!this.#said.startsWith('ready') || isGivenUp || why !== undefined)
+          reject(new NoVerdict(`it ended with ${by ?? code}${this.#said === '' ? ' while it started' : ''}`))
+        else if (this.#last('failed') !== undefined) reject(new NoVerdict(this.#last('failed')))
+        else tell(by === 'SIGKILL' ? 'killed' : 'crash', by ?? code)
+      })
+    })
+  }
+
+  #last(what: string): string | undefined {
+    return new RegExp(`^.*\\n${what} ([^\\n]*)\\n`, 's').exec(this.#said)?.[1]
+  }
+}

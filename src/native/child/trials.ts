@@ -1,0 +1,122 @@
+import { readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { abortOf } from '../../core/abort.ts'
+import { cacheFolder, makeCacheFolder } from '../../core/cache-folder.ts'
+import type { Logger } from '../../core/logger.ts'
+import { Queue } from '../../core/queue.ts'
+import { canStart, type TrialRole } from './node.ts'
+
+/** The child could not be started, or ended for a reason that is not what it tried; or its program threw. */
+export class NoVerdict extends Error {}
+
+/** True where it has passed, false where nothing is known of it; throws what is wrong with it. */
+type Try = (signal: AbortSignal) => Promise<boolean>
+
+/** What is tried under one key, and who waits for it. */
+type Attempt = {
+  readonly passed: Promise<boolean>
+  readonly abort: AbortController
+  waiting: number
+}
+
+/** Of one kind: beyond it the oldest are forgotten. */
+const MOST_REMEMBERED = 4096
+
+/** Keys that last from one program to the next, in a folder of the cache folder. */
+export class Remembered {
+  readonly #folder: string
+
+  constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  has(key: string): Promise<boolean> {
+    const folder = cacheFolder()
+    return (folder ? stat(join(folder, this.#folder, key)) : Promise.reject()).then(
+      () => true,
+      () => false,
+    )
+  }
+
+  async add(key: string): Promise<void> {
+    const folder = await makeCacheFolder(this.#folder)
+    const names = await readdir(folder)
+    if (names.length >= MOST_REMEMBERED) {
+      const ages = names.map(async (name) => ({ name, time: (await stat(join(folder, name))).mtimeMs }))
+      const oldest = (await Promise.all(ages)).sort((one, other) => one.time - other.time)
+      for (const { name } of oldest.slice(0, MOST_REMEMBERED / 2)) await rm(join(folder, name))
+    }
+    // Whole at once, as nothing is in it; where something has its name, it is known, or whatever that is stays.
+    await writeFile(join(folder, key), '', { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error
+    })
+  }
+}
+
+/** What has passed its trial, of one kind: each is tried once, and then remembered on disk. */
+export class Trials {
+  readonly #role: TrialRole
+  readonly #remembered: Remembered
+  readonly #what: string
+  readonly #attempts = new Map<string, Attempt>()
+  /** One child at a time: several would only make each other slower. */
+  readonly #line = new Queue()
+
+  /** `folder` in the cache folder; `what` is tried, e.g. `a chat template`. */
+  constructor(role: TrialRole, folder: string, what: string) {
+    this.#role = role
+    this.#remembered = new Remembered(folder)
+    this.#what = what
+  }
+
+  /**
+   * Resolves once what `key` stands for has passed, which `attempt` finds out for all who ask meanwhile, or cannot be tried
+   * here, which is logged. Rejects with what `attempt` throws about it: the next one to ask tries it again.
+   */
+  async pass(key: string, attempt: Try, logger: Logger, signal?: AbortSignal): Promise<void> {
+    const shared = this.#attempts.get(key) ?? this.#begin(key, attempt, logger)
+    shared.waiting++
+    try {
+      await (signal ? Promise.race([shared.passed, abortOf(signal)]) : shared.passed)
+    } finally {
+      if (--shared.waiting === 0) shared.abort.abort() // which does nothing once it is over
+    }
+  }
+
+  #begin(key: string, attempt: Try, logger: Logger): Attempt {
+    const abort = new AbortController()
+    const shared = { passed: this.#try(key, attempt, logger, abort.signal), abort, waiting: 0 }
+    const forget = () => {
+      if (this.#attempts.get(key) === shared) this.#attempts.delete(key)
+    }
+    this.#attempts.set(key, shared)
+    abort.signal.addEventListener('abort', forget)
+    shared.passed.then((isKnown) => {
+      abort.signal.removeEventListener('abort', forget)
+      if (!isKnown) forget()
+    }, forget)
+    return shared
+  }
+
+  async #try(key: string, attempt: Try, logger: Logger, signal: AbortSignal): Promise<boolean> {
+    if (await this.#remembered.has(key)) return true
+    if (!canStart(this.#role)) {
+      logger.debug(`${this.#what} is not tried first: this program is its own Node.js`)
+      return true
+    }
+    const leave = await this.#line.enter()
+    try {
+      if (!(await attempt(signal))) return false
+    } catch (error) {
+      if (!(error instanceof NoVerdict)) throw error
+      logger.warn(`${this.#what} could not be tried in a child process: ${error.message}`)
+      return true
+    } finally {
+      leave()
+    }
+    await this.#remembered
+      .add(key)
+      .catch((error: Error) => logger.debug(`${this.#what} that passed is not remembered: ${error.message}`))
+    return true
+  }
+}

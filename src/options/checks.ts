@@ -1,0 +1,105 @@
+/** Checks of single options: each returns the value, `undefined` where none was given, or throws `ERR_OPTION`. */
+import { optionError } from '../core/errors.ts'
+
+/** The largest number a 32-bit float holds: samplers compute with those. */
+export const MAX_FLOAT = 3.4e38
+/** The largest number that llama.cpp counts with. */
+export const INT32_MAX = 0x7fffffff
+
+export function checkObject(name: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw optionError(name, 'an object', value)
+}
+
+export function string(name: string, value: unknown): string | undefined {
+  if (value === undefined) return undefined
+  if (typeof value !== 'string' || value === '') throw optionError(name, 'a non-empty string', value)
+  return value
+}
+
+export function boolean(name: string, value: unknown): boolean | undefined {
+  if (value === undefined || typeof value === 'boolean') return value
+  throw optionError(name, 'true or false', value)
+}
+
+export function callable<T>(name: string, value: T | undefined): T | undefined {
+  if (value === undefined || typeof value === 'function') return value
+  throw optionError(name, 'a function', value)
+}
+
+export function number(name: string, value: unknown, min: number, max: number): number | undefined {
+  if (value === undefined) return undefined
+  if (typeof value === 'number' && value >= min && value <= max) return value
+  const least = min === -MAX_FLOAT ? '' : ` of at least ${min}`
+  throw optionError(name, `a finite number${max === MAX_FLOAT ? least : ` from ${min} to ${max}`}`, value)
+}
+
+export function integer(
+  name: string,
+  value: unknown,
+  min: number,
+  max = Number.MAX_SAFE_INTEGER,
+): number | undefined {
+  if (value === undefined) return undefined
+  if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max) return value as number
+  const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`
+  throw optionError(name, `an integer ${range}`, value)
+}
+
+export function abortSignal(name: string, value: unknown): AbortSignal | undefined {
+  if (value === undefined || value instanceof AbortSignal) return value
+  throw optionError(name, 'an AbortSignal', value)
+}
+
+/** What other libraries call our options: lower case, without underscores. */
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  temperature: 'temp',
+  maxnewtokens: 'maxTokens',
+  maxcompletiontokens: 'maxTokens',
+  numpredict: 'nPredict',
+  repetitionpenalty: 'repeatPenalty',
+  stopsequence: 'stop',
+  stopsequences: 'stop',
+  stoptriggers: 'stop',
+  ontoken: 'callback',
+  ontextchunk: 'callback',
+  abortsignal: 'signal',
+  contextsize: 'nCtx',
+  numctx: 'nCtx',
+  threads: 'nThreads',
+  numthreads: 'nThreads',
+  gpulayers: 'ngl',
+  ngpulayers: 'ngl',
+  system: 'systemPrompt',
+  systemmessage: 'systemPrompt',
+  history: 'messages',
+}
+
+/**
+ * A misspelt option would silently leave its default in force. `elsewhere` are options of another call, with a word on
+ * where they belong.
+ */
+export function checkKnown(
+  options: object,
+  known: Readonly<Record<string, true>>,
+  elsewhere: Readonly<Record<string, string>> = {},
+): void {
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(known, name)) continue
+    const lower = name.toLowerCase().replaceAll('_', '')
+    const names = [lower, OTHER_NAMES[lower]?.toLowerCase()]
+    const meant = Object.keys(known).find((candidate) => names.includes(candidate.toLowerCase()))
+    const list = meant ? ` Did you mean "${meant}"?` : ` Known options: ${Object.keys(known).join(', ')}.`
+    const hint = Object.hasOwn(elsewhere, name) ? ` ${elsewhere[name]}` : list
+    const error = optionError(name, 'no such option', (options as Record<string, unknown>)[name])
+    error.message = `Unknown option "${name}".${hint}`
+    throw error
+  }
+}
+
+/** An integer from 0, or `Infinity`. */
+export function limit(name: string, value: unknown): number | undefined {
+  if (value === undefined || value === Number.POSITIVE_INFINITY) return value
+  if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number
+  throw optionError(name, 'an integer of at least 0, or Infinity,', value)
+}

@@ -1,0 +1,141 @@
+/** Options of a model on where its engine runs: in a process of its own, on several machines. */
+
+import { type EngineCrashedError, optionError } from '../core/errors.ts'
+import { callable, checkKnown, checkObject, limit, MAX_FLOAT, number } from './checks.ts'
+
+/** Options of `new IsolatedEngine(options)`, and of `isolated`. */
+export type IsolatedEngineOptions = {
+  /**
+   * How often it is started anew after crashes within `restartWindow`, an integer, 0 or more, or `Infinity`; after one more it stays
+   * down, and calls reject with `ERR_ENGINE_CRASHED` at once, until its `reset()`. @default 5
+   */
+  readonly maxRestarts?: number | undefined
+  /** Milliseconds in which crashes count together, at least 1. @default 60_000 */
+  readonly restartWindow?: number | undefined
+  /**
+   * Called once for each crash, when the calls under way have been rejected; with one too many `state` is `'down'` by then. What it
+   * throws is an uncaught exception, as of any listener. @default none
+   */
+  readonly onCrash?: ((crash: EngineCrashedError) => void) | undefined
+  /**
+   * Environment variables for its process, beside what it gets of the program's: what Node.js, the loader, drivers and downloads
+   * need (`docs/isolation.md`). @default none
+   */
+  readonly env?: Readonly<Record<string, string>> | undefined
+}
+
+/** What models need to know of an `IsolatedEngine`. */
+export interface EngineHandle {
+  readonly pid: number | undefined
+  readonly state: 'idle' | 'running' | 'down' | 'closed'
+  close(): Promise<void>
+}
+
+export type DistributionOptions = {
+  /**
+   * Load and compute in a process of its own, so that a crash in there rejects calls with `ERR_ENGINE_CRASHED` instead of ending
+   * the program, and the next call starts a new one. `true`, options of that engine, or an `IsolatedEngine` that serves
+   * several models. @default false; true with `rpcServers`
+   */
+  readonly isolated?: boolean | IsolatedEngineOptions | EngineHandle | undefined
+  /**
+   * Machines that hold a part of the model, as `host:port` of their `ggml-rpc-server`: the layers are split over all
+   * of them. For your own network: nothing there is encrypted, and nobody is asked who he is. Needs an isolated engine, since llama.cpp
+   * ends the process when it loses a server. @default none. Source: `--rpc` of llama.cpp
+   */
+  readonly rpcServers?: readonly string[] | undefined
+  /**
+   * How the layers are shared out, a number of 0 or more for each device: those of `rpcServers` in their order, then local GPUs; only
+   * proportions matter. @default in proportion to free memory. Source: `--tensor-split` of llama.cpp
+   */
+  readonly tensorSplit?: readonly number[] | undefined
+}
+
+export type ResolvedDistributionOptions = {
+  readonly isolated: IsolatedEngineOptions | EngineHandle | undefined
+  readonly rpcServers: readonly string[]
+  readonly tensorSplit: readonly number[]
+}
+
+export const DISTRIBUTION_OPTIONS: Readonly<Record<keyof DistributionOptions, true>> = {
+  isolated: true,
+  rpcServers: true,
+  tensorSplit: true,
+}
+
+/** ggml's own limit (GGML_RPC_MAX_SERVERS). */
+const MAX_SERVERS = 16
+/** llama.cpp's own limit (llama_max_devices). */
+const MAX_DEVICES = 16
+const LONGEST_WINDOW = 2 ** 40
+
+export function resolveDistributionOptions(options: DistributionOptions): ResolvedDistributionOptions {
+  const rpcServers = servers(options.rpcServers)
+  const isolated = isolation(options.isolated)
+  if (rpcServers.length > 0 && options.isolated === false)
+    throw optionError('isolated', 'true, or nothing, with rpcServers', false)
+  return {
+    isolated: isolated ?? (rpcServers.length > 0 ? {} : undefined),
+    rpcServers,
+    tensorSplit: shares(options.tensorSplit),
+  }
+}
+
+/** `host:port` of a server, as it was given. @throws {TypeError} `ERR_OPTION` naming `name` */
+export function rpcServer(name: string, value: unknown): string {
+  const [, port] = typeof value === 'string' ? (/^[^\s:[\]/]+:(\d{1,5})$/.exec(value) ?? []) : []
+  if (port !== undefined && Number(port) > 0 && Number(port) < 2 ** 16) return value as string
+  throw optionError(
+    name,
+    'the host:port of a ggml-rpc-server (a name or an IPv4 address, a port from 1 to 65535)',
+    value,
+  )
+}
+
+export function resolveEngineOptions(options: IsolatedEngineOptions = {}) {
+  checkObject('options', options)
+  checkKnown(options, { maxRestarts: true, restartWindow: true, onCrash: true, env: true })
+  return {
+    maxRestarts: limit('maxRestarts', options.maxRestarts) ?? 5,
+    restartWindow: number('restartWindow', options.restartWindow, 1, LONGEST_WINDOW) ?? 60_000,
+    onCrash: callable('onCrash', options.onCrash),
+    env: variables(options.env),
+  }
+}
+
+function variables(value: unknown = {}): Readonly<Record<string, string>> {
+  checkObject('env', value)
+  const isText = (text: unknown) => typeof text === 'string' && !text.includes('\0')
+  for (const [name, text] of Object.entries(value as object))
+    if (!isText(name) || name === '' || name.includes('=') || !isText(text))
+      throw optionError('env', 'an object of texts by the names of variables', value)
+  return { ...(value as Record<string, string>) }
+}
+
+function servers(value: unknown): readonly string[] {
+  if (value === undefined) return []
+  if (!Array.isArray(value) || value.length > MAX_SERVERS)
+    throw optionError('rpcServers', `an array of at most ${MAX_SERVERS} host:port`, value)
+  const list = Array.from(value, (server: unknown, i) => rpcServer(`rpcServers[${i}]`, server))
+  const twice = list.findIndex((server, i) => list.indexOf(server) !== i)
+  if (twice >= 0) throw optionError(`rpcServers[${twice}]`, 'each server once', list[twice])
+  return list
+}
+
+function isolation(value: DistributionOptions['isolated']): ResolvedDistributionOptions['isolated'] {
+  if (value === undefined || value === false) return undefined
+  if (value === true) return {}
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw optionError('isolated', 'true, false, options or an IsolatedEngine', value)
+  return value
+}
+
+function shares(value: unknown): readonly number[] {
+  if (value === undefined) return []
+  const list: unknown[] = Array.isArray(value) ? [...value] : []
+  const areValid = list.every((share) => typeof share === 'number' && share >= 0 && share <= MAX_FLOAT)
+  const sum = (list as number[]).reduce((total, share) => total + share, 0)
+  if (!areValid || list.length === 0 || list.length > MAX_DEVICES || !(sum > 0))
+    throw optionError('tensorSplit', `an array of 1 to ${MAX_DEVICES} numbers of 0 or more, not all 0`, value)
+  return list as number[]
+}

@@ -1,0 +1,120 @@
+import { basename } from 'node:path'
+import { ClosedError, optionError } from '../core/errors.ts'
+import { Generation } from '../generation/generation.ts'
+import type { StartRun } from '../generation/run.ts'
+import { locateModel, type ModelLocation } from '../models/locate.ts'
+import { type ResolvedThreads, resolveThreadCount } from '../options/compute.ts'
+import type { IsolatedEngineOptions } from '../options/distribution.ts'
+import type { ResolvedGenerateOptions } from '../options/generate.ts'
+import { DEFAULTS, type ResolvedModelOptions } from '../options/model.ts'
+import { IsolatedEngine } from './isolated/engine.ts'
+import { openRemote } from './isolated/open.ts'
+import { LoadedModel } from './local-model.ts'
+import type { OpenModel } from './model.ts'
+
+/** @internal A model by name, opened when it is first needed, in this process or in an isolated engine. */
+export class ModelHandle {
+  readonly options: ResolvedModelOptions
+  /** The isolated engine, where the model has one. */
+  readonly engine: IsolatedEngine | undefined
+  readonly #location: ModelLocation
+  readonly #draft: ModelLocation | undefined
+  readonly #ownsEngine: boolean
+  readonly #closing = new AbortController()
+  #threads: ResolvedThreads
+  #opening: Promise<OpenModel> | undefined
+  #opened: OpenModel | undefined
+  #closed: Promise<void> | undefined
+
+  constructor(name: string, options: ResolvedModelOptions) {
+    this.options = options
+    this.#threads = options
+    const { modelPath, draftModel, lora, isolated } = options
+    this.#ownsEngine = !(isolated instanceof IsolatedEngine)
+    this.engine =
+      isolated instanceof IsolatedEngine || !isolated
+        ? isolated
+        : new IsolatedEngine(isolated as IsolatedEngineOptions)
+    // A wrong name is reported at once.
+    for (const [i, { path }] of lora.entries()) locateModel(path, modelPath, `lora[${i}].path`)
+    this.#location = locateModel(name, modelPath)
+    this.#draft = draftModel === undefined ? undefined : locateModel(draftModel, modelPath, 'draftModel')
+  }
+
+  /** The file's name as it was given, without its folder. */
+  get file(): string {
+    return basename(this.#location.asGiven)
+  }
+
+  get name(): string {
+    return this.file.replace(/\.gguf$/, '')
+  }
+
+  get state(): 'closed' | 'open' | 'not open' {
+    if (this.#closing.signal.aborted) return 'closed'
+    return this.#opened ? 'open' : 'not open'
+  }
+
+  get opened(): OpenModel | undefined {
+    return this.#opened
+  }
+
+  get threads(): ResolvedThreads {
+    return this.#threads
+  }
+
+  /** See `GPT4All.setThreadCount()`. */
+  setThreadCount(count: number | undefined): void {
+    this.#closing.signal.throwIfAborted()
+    const threads = resolveThreadCount(count, this.options.logger)
+    if (this.options.deterministic && this.#opening)
+      throw optionError('count', 'no change while the deterministic model is open', count)
+    this.#threads = threads
+    this.#opened?.setThreads(threads)
+  }
+
+  /** The model, opened once. A failed attempt is forgotten, so that the file can be repaired and opened again. */
+  open(): Promise<OpenModel> {
+    if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason)
+    if (this.#opening) return this.#opening
+    const { signal = this.#closing.signal } = this.options
+    const either = AbortSignal.any([this.#closing.signal, signal])
+    const options = { ...this.options, ...this.#threads }
+    const load = this.engine
+      ? openRemote(this.engine, this.#location, this.#draft, options, either)
+      : LoadedModel.open(this.#location, this.#draft, options, either)
+    this.#opening = load.then(async (opened: OpenModel) => {
+      if (signal.aborted) await opened.close() // it came too late to be heard
+      signal.throwIfAborted()
+      opened.setThreads(this.#threads) // as chosen meanwhile
+      this.#opened = opened
+      return opened
+    })
+    this.#opening.catch(() => {
+      this.#opening = undefined
+      if (this.#ownsEngine) this.engine?.rest() // nobody may ever close it
+    })
+    return this.#opening
+  }
+
+  /** A generation that `run` feeds; each of `closing` ends it, as closing the model does. */
+  start(run: StartRun, options: ResolvedGenerateOptions, ...closing: AbortSignal[]): Generation {
+    const byDefault = this.engine ? DEFAULTS.isolatedStreamInterval : DEFAULTS.streamInterval
+    const { streamInterval = byDefault } = options
+    return new Generation(run, { ...options, streamInterval }, [this.#closing.signal, ...closing])
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort(new ClosedError('The model'))
+    const opened = await this.#opening?.catch(() => undefined)
+    await opened?.close()
+    if (this.#ownsEngine) await this.engine?.close()
+    this.#opened = undefined
+    this.#opening = undefined
+  }
+}

@@ -1,0 +1,143 @@
+import { type InspectOptions, inspect } from 'node:util'
+import { ClosedError, EngineCrashedError } from '../../core/errors.ts'
+import {
+  type EngineHandle,
+  type IsolatedEngineOptions,
+  resolveEngineOptions,
+} from '../../options/distribution.ts'
+import type { EngineProcess } from './process.ts'
+
+/** Processes of engines that nobody holds any more, and nobody has closed. */
+const abandoned = new FinalizationRegistry((process: EngineProcess) => {
+  void process.end(new ClosedError('The isolated engine'))
+})
+
+// Outside of the class: what the process holds must not hold the engine.
+function listenerOf(engine: WeakRef<IsolatedEngine>): (crash: EngineCrashedError) => void {
+  return (crash) => engine.deref()?.noteCrash(crash)
+}
+
+/**
+ * A process of its own in which models compute: where llama.cpp crashes, or the system kills it because memory runs out, calls
+ * reject with `ERR_ENGINE_CRASHED`, and the next ones start a new process. `isolated: true` makes one for a single model; one
+ * that is made by hand serves several.
+ *
+ * @example
+ * ```ts
+ * import { GPT4All, IsolatedEngine } from 'gpt4all-ts'
+ *
+ * const engine = new IsolatedEngine({ maxRestarts: 3 })
+ * const model = await GPT4All.load('models/gpt4all-ts-tiny-chat.Q8_0.gguf', { isolated: engine })
+ * console.log(await model.generate('Once upon a time', { maxTokens: 5 }))
+ * await model.close()
+ * await engine.close()
+ * ```
+ */
+export class IsolatedEngine implements EngineHandle {
+  readonly #maxRestarts: number
+  readonly #restartWindow: number
+  readonly #onCrash: IsolatedEngineOptions['onCrash']
+  readonly #env: Readonly<Record<string, string>>
+  readonly #crashes: number[] = []
+  #process: EngineProcess | undefined
+  #lastCrash: EngineCrashedError | undefined
+  #down: EngineCrashedError | undefined
+  #restarts = 0
+  #closed: Promise<void> | undefined
+  #cwd: string | undefined
+
+  /** No process is started before a model needs one. @throws {TypeError | RangeError} `ERR_OPTION` */
+  constructor(options?: IsolatedEngineOptions) {
+    const { maxRestarts, restartWindow, onCrash, env } = resolveEngineOptions(options)
+    this.#maxRestarts = maxRestarts
+    this.#restartWindow = restartWindow
+    this.#onCrash = onCrash
+    this.#env = env
+  }
+
+  /** Of the process that runs; `undefined` where none does, and for some milliseconds of the first opening. */
+  get pid(): number | undefined {
+    return this.#process?.isAlive ? this.#process.pid : undefined
+  }
+
+  /** Processes that were started because the one before had crashed. */
+  get restarts(): number {
+    return this.#restarts
+  }
+
+  /** The crash before; `undefined` where there was none. */
+  get lastCrash(): EngineCrashedError | undefined {
+    return this.#lastCrash
+  }
+
+  /**
+   * `idle`: no process runs, the next call starts one; `running`; `down`: it has crashed too often and is not started any more,
+   * unless by `reset()`; `closed`.
+   */
+  get state(): 'idle' | 'running' | 'down' | 'closed' {
+    if (this.#closed) return 'closed'
+    if (this.#down) return 'down'
+    return this.#process?.isAlive ? 'running' : 'idle'
+  }
+
+  /** @internal The process that runs, or a new one. Who asks brings the class, which is loaded with isolated models only. */
+  use(Process: typeof EngineProcess): EngineProcess {
+    if (this.#closed) throw new ClosedError('The isolated engine')
+    if (this.#process?.isAlive) return this.#process
+    if (this.#down) throw this.#down
+    if (this.#process) this.#restarts++
+    this.#cwd ??= process.cwd()
+    this.#process = new Process(this.#cwd, this.#env, listenerOf(new WeakRef(this)))
+    abandoned.register(this, this.#process, this)
+    return this.#process
+  }
+
+  /** Lets one that is `down` start again with the next call, its crashes forgotten. */
+  reset(): void {
+    this.#down = undefined
+    this.#crashes.length = 0
+  }
+
+  /** @internal Ends the process, if there is one, until a model needs it again. */
+  rest(): void {
+    const process = this.#process
+    if (!process?.isAlive) return
+    this.#process = undefined
+    abandoned.unregister(this)
+    void process.end(new ClosedError('The isolated engine'))
+  }
+
+  /** Ends the process; whatever its models have under way rejects with `ERR_CLOSED`. Idempotent. */
+  close(): Promise<void> {
+    this.#closed ??= this.#process?.isAlive
+      ? this.#process.end(new ClosedError('The isolated engine'))
+      : Promise.resolve()
+    return this.#closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** What `console.log(engine)` shows. */
+  [Symbol.for('nodejs.util.inspect.custom')](_depth: number, options: InspectOptions): string {
+    const { state, pid, restarts } = this
+    return `IsolatedEngine ${inspect({ state, pid, restarts }, options)}`
+  }
+
+  /** @internal */
+  noteCrash(crash: EngineCrashedError): void {
+    abandoned.unregister(this)
+    this.#lastCrash = crash
+    setImmediate(() => this.#onCrash?.(crash)) // once those whom it concerns have heard of it
+    const now = performance.now()
+    this.#crashes.push(now)
+    while (now - this.#crashes[0]! > this.#restartWindow) this.#crashes.shift()
+    if (this.#crashes.length <= this.#maxRestarts) return
+    this.#down = new EngineCrashedError(
+      `The isolated engine has crashed ${this.#crashes.length === 1 ? 'once' : `${this.#crashes.length} times`} within ${this.#restartWindow / 1000} s and is not started any more (maxRestarts ${this.#maxRestarts}). The last time: ${crash.message}`,
+      { ...crash, running: [], isDown: true },
+      { cause: crash },
+    )
+  }
+}

@@ -1,0 +1,180 @@
+import type { BirpcReturn } from 'birpc'
+import { loggerOf, onPrompt } from '../../core/logger.ts'
+import type { RunRecord } from '../../generation/run.ts'
+import type { LocalConversation } from '../local-conversation.ts'
+import { LoadedModel } from '../local-model.ts'
+import { HostRun } from './host-run.ts'
+import type {
+  HostFunctions,
+  ModelUpdate,
+  News,
+  OpenRequest,
+  ProgramFunctions,
+  RunRequest,
+  RunUpdate,
+} from './wire.ts'
+
+type Program = BirpcReturn<ProgramFunctions, HostFunctions>
+
+/** The engine's process: models, conversations and generations by the numbers that the program has given them. */
+export class Host {
+  readonly #program: () => Program
+  readonly #schedule: () => void
+  readonly #opening = new Map<number, AbortController>()
+  readonly #models = new Map<number, LoadedModel>()
+  readonly #conversations = new Map<number, LocalConversation>()
+  /** Generations that wait until their conversation is open. */
+  readonly #asking = new Map<number, AbortController>()
+  readonly #runs = new Map<number, HostRun>()
+  readonly #toldOfModels = new Map<number, string>()
+  /** A generation has come, has its first token, or is over: others may compute or wait now. */
+  #areModelsOther = false
+  #unhear: (() => void) | undefined
+
+  /** `schedule` is called when there are `news()`. */
+  constructor(program: () => Program, schedule: () => void) {
+    this.#program = program
+    this.#schedule = schedule
+  }
+
+  /** What is new of the generations and models since it was asked last. */
+  news(): News | undefined {
+    const runs: RunUpdate[] = []
+    for (const [id, run] of this.#runs) {
+      const update = run.take()
+      if (!update) continue
+      runs.push(update)
+      if (update.figures || update.end) this.#areModelsOther = true
+      if (update.end) this.#runs.delete(id)
+    }
+    const models = this.#areModelsOther ? this.#modelUpdates() : []
+    this.#areModelsOther = false
+    if (runs.length === 0 && models.length === 0) return undefined
+    return models.length > 0 ? { runs, models } : { runs }
+  }
+
+  #modelUpdates(): ModelUpdate[] {
+    const updates: ModelUpdate[] = []
+    for (const [model, { parallel, activity }] of this.#models) {
+      const known = `${parallel} ${activity.running} ${activity.queued}`
+      if (this.#toldOfModels.get(model) === known) continue
+      this.#toldOfModels.set(model, known)
+      updates.push({ model, parallel, activity })
+    }
+    return updates
+  }
+
+  readonly functions: HostFunctions = {
+    open: (model, request) => this.#open(model, request),
+    cancelOpen: (model) => this.#opening.get(model)?.abort(new Error('cancelled')),
+    closeModel: async (model) => {
+      const open = this.#models.get(model)
+      this.#models.delete(model)
+      await open?.close()
+    },
+    setThreads: (model, threads) => this.#models.get(model)?.setThreads(threads),
+    tokenize: (model, text, options) => this.#model(model).tokenize(text, options),
+    detokenize: (model, tokens) => this.#model(model).detokenize(tokens),
+    countTextTokens: (model, text) => this.#model(model).countTokens(text),
+    renderPrompt: (model, messages, template, enableThinking) =>
+      this.#model(model).renderPrompt(messages, template, enableThinking),
+    openConversation: async (model, conversation, { overflow, ...options }, isAsked) => {
+      const ask = () => this.#program().overflow(conversation)
+      const resolved = { ...options, overflow: overflow === 'ask' ? ask : overflow }
+      const asking = isAsked ? new AbortController() : undefined
+      if (asking) this.#asking.set(conversation, asking)
+      try {
+        const opening = this.#model(model).conversation(resolved, asking?.signal)
+        this.#noteChange()
+        const made = await opening
+        this.#conversations.set(conversation, made)
+        const { systemPrompt, isRestored } = made
+        return { systemPrompt, isRestored }
+      } finally {
+        this.#asking.delete(conversation)
+        this.#noteChange()
+      }
+    },
+    leaveOpening: (conversation) => {
+      this.#asking.get(conversation)?.abort(new Error('left'))
+      this.#noteChange()
+    },
+    closeConversation: (conversation) => void this.#conversations.delete(conversation),
+    countTokens: (conversation, messages, enableThinking) =>
+      this.#conversation(conversation).countTokens(messages, enableThinking),
+    commit: (conversation, turn) => this.#conversation(conversation).commit(turn),
+    resetConversation: (conversation) => this.#conversations.get(conversation)?.reset(),
+    save: (conversation, file, said, options, making) =>
+      this.#conversation(conversation).save(file, said, options, making),
+    startRun: (id, request) => {
+      this.#tellPrompts(request.tellsPrompt)
+      const messages = 'turn' in request ? request.turn.messages : []
+      const run = new HostRun(id, request.interval, messages, this.#schedule)
+      this.#runs.set(id, run)
+      void run.run((record, signal) => this.#start(request, record, signal))
+      this.#noteChange()
+    },
+    credit: (run, batches, interval) => this.#runs.get(run)?.grant(batches, interval),
+    leaveRun: (run) => {
+      this.#runs.get(run)?.leave()
+      this.#runs.delete(run)
+      this.#noteChange()
+    },
+  }
+
+  #noteChange(): void {
+    this.#areModelsOther = true
+    this.#schedule()
+  }
+
+  #tellPrompts(wanted: boolean): void {
+    if (!wanted) this.#unhear?.()
+    this.#unhear = wanted
+      ? (this.#unhear ?? onPrompt((message) => void this.#program().prompt.asEvent(message)))
+      : undefined
+  }
+
+  async #open(model: number, { location, draft, options, levels, tellsProgress }: OpenRequest) {
+    const opening = new AbortController()
+    this.#opening.set(model, opening)
+    try {
+      const opened = await LoadedModel.open(
+        location,
+        draft,
+        {
+          ...options,
+          logger: loggerOf(levels, (level, line) => void this.#program().log.asEvent(model, level, line)),
+          onProgress: tellsProgress
+            ? (progress) => void this.#program().progress.asEvent(model, progress)
+            : undefined,
+          isolated: undefined,
+          signal: undefined,
+        },
+        opening.signal,
+      )
+      this.#models.set(model, opened)
+      return { facts: opened.facts, parallel: opened.parallel }
+    } finally {
+      this.#opening.delete(model)
+    }
+  }
+
+  #start(request: RunRequest, record: RunRecord, signal: AbortSignal) {
+    const options = { ...request.options, callback: undefined, signal: undefined }
+    return 'turn' in request
+      ? this.#conversation(request.conversation).turn(request.turn, options, record, signal)
+      : this.#model(request.model).generate(request.prompt, options, record, signal)
+  }
+
+  #model(id: number): LoadedModel {
+    const model = this.#models.get(id)
+    if (!model) throw new Error(`model ${id} is not open`)
+    return model
+  }
+
+  #conversation(id: number): LocalConversation {
+    const conversation = this.#conversations.get(id)
+    if (!conversation) throw new Error(`conversation ${id} is not open`)
+    return conversation
+  }
+}

@@ -1,0 +1,38 @@
+/** The program of an isolated engine's process: see `EngineProcess`, which starts it. */
+import type { BirpcReturn } from 'birpc'
+import { loadBinding } from '../../native/binding.ts'
+import { Host } from './host.ts'
+import { connect } from './link.ts'
+import { Outbox } from './outbox.ts'
+import type { HostFunctions, ProgramFunctions } from './wire.ts'
+
+// It lives as long as the program does, however that ends, and no signal of a terminal or a service manager ends it before: the
+// program may have something to finish.
+process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+try {
+  loadBinding().endWithParent()
+} catch {
+  // without an addon nothing computes here: opening a model tells
+}
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
+
+const outbox: Outbox<unknown> = new Outbox<unknown>(
+  (messages) => process.send?.(messages, () => {}), // where the program has gone, so does this process
+  () => {
+    const news = host.news()
+    if (news) outbox.post({ news })
+  },
+)
+const host: Host = new Host(
+  () => program,
+  () => outbox.schedule(),
+)
+const program: BirpcReturn<ProgramFunctions, HostFunctions> = connect<ProgramFunctions, HostFunctions>(
+  host.functions,
+  outbox,
+  (receive) => {
+    process.on('message', (messages) => {
+      for (const message of messages as unknown[]) receive(message)
+    })
+  },
+)

@@ -1,0 +1,16 @@
+import type { ModelLocation } from '../../models/locate.ts'
+import type { ResolvedModelOptions } from '../../options/model.ts'
+import type { OpenModel } from '../model.ts'
+import type { IsolatedEngine } from './engine.ts'
+
+/** @internal Opens a model in an engine's process; what that takes is loaded now, as most programs have none. */
+export async function openRemote(
+  engine: IsolatedEngine,
+  location: ModelLocation,
+  draft: ModelLocation | undefined,
+  options: ResolvedModelOptions,
+  signal: AbortSignal,
+): Promise<OpenModel> {
+  const { RemoteModel } = await import('./remote-model.ts')
+  return RemoteModel.open(engine, location, draft, options, signal)
+}

@@ -1,0 +1,173 @@
+import { AsyncResource } from 'node:async_hooks'
+import { rm } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import type { Committed, Conversation, ConversationOptions, Turn } from '../../chat/conversation.ts'
+import { checkKept } from '../../chat/overflow.ts'
+import type { Said, SavedSession, SaveOptions } from '../../chat/saved/session.ts'
+import type { ChatMessage } from '../../core/messages.ts'
+import { besides } from '../../core/whole-file.ts'
+import type { Spoken } from '../../generation/reply.ts'
+import type { RunRecord } from '../../generation/run.ts'
+import type { ResolvedGenerateOptions } from '../../options/generate.ts'
+import type { EngineProcess } from './process.ts'
+import { runIn } from './remote-run.ts'
+import { messagesToWire } from './wire.ts'
+
+/** The model, open in the process that runs now. */
+type UseModel = () => Promise<{ readonly process: EngineProcess; readonly id: number }>
+
+/** The conversation as it is known in a certain process. */
+type Known = { readonly process: EngineProcess; readonly id: number }
+
+/** Conversations that nobody holds any more are forgotten there too. */
+const abandoned = new FinalizationRegistry(forget)
+
+/**
+ * @internal A conversation with a model of an isolated engine. A process that comes after a crash knows nothing of it, and
+ * evaluates the messages anew.
+ */
+export class RemoteConversation implements Conversation {
+  readonly #useModel: UseModel
+  readonly #options: ConversationOptions
+  readonly systemPrompt: string | undefined
+  readonly isRestored: boolean
+  #known: Known
+  /** It is made anew in that process. */
+  #making: { readonly process: EngineProcess; readonly known: Promise<Known> } | undefined
+  #isClosed = false
+
+  private constructor(
+    useModel: UseModel,
+    options: ConversationOptions,
+    known: Known,
+    told: Pick<Conversation, 'systemPrompt' | 'isRestored'>,
+  ) {
+    this.#useModel = useModel
+    this.#options = options
+    this.#known = known
+    this.systemPrompt = told.systemPrompt
+    this.isRestored = told.isRestored
+    abandoned.register(this, known, this)
+  }
+
+  static async open(
+    useModel: UseModel,
+    options: ConversationOptions,
+    asking: AbortSignal | undefined,
+  ): Promise<RemoteConversation> {
+    const { known, told } = await make(useModel, options, asking)
+    return new RemoteConversation(useModel, { ...options, restore: undefined }, known, told)
+  }
+
+  async countTokens(messages: readonly ChatMessage[], enableThinking: boolean): Promise<number> {
+    const { process, id } = await this.#use()
+    return process.ask('counting tokens', (host) =>
+      host.countTokens(id, messagesToWire(messages), enableThinking),
+    )
+  }
+
+  async *turn(
+    turn: Turn,
+    options: ResolvedGenerateOptions,
+    record: RunRecord,
+    signal: AbortSignal,
+  ): AsyncGenerator<Spoken, void, void> {
+    const { process, id } = await this.#use()
+    signal.throwIfAborted()
+    const { overflow } = this.#options
+    let thrown: { readonly error: unknown } | undefined
+    // In the async context of the generation, and with the messages as the program has made them.
+    const ask = AsyncResource.bind(async () => {
+      try {
+        if (typeof overflow !== 'function') throw new Error('there is no such function')
+        return messagesToWire(checkKept(await overflow(turn.messages.map((message) => ({ ...message })))))
+      } catch (error) {
+        thrown = { error } // it need not cross
+        throw new Error('the function has failed')
+      }
+    })
+    process.overflows.set(id, ask)
+    try {
+      yield* runIn(process, { conversation: id, turn }, options, record, signal)
+    } catch (error) {
+      throw thrown ? thrown.error : error
+    } finally {
+      if (process.overflows.get(id) === ask) process.overflows.delete(id)
+    }
+  }
+
+  // What a crash takes with it is only what was cached.
+  async commit(turn: Committed): Promise<boolean> {
+    const { process, id } = this.#known
+    if (!process.isAlive) return false
+    return process.ask('keeping a turn', (host) => host.commit(id, turn)).catch(() => false)
+  }
+
+  reset(): void {
+    const { process, id } = this.#known
+    process.say((host) => host.resetConversation.asEvent(id))
+  }
+
+  async save(file: string | undefined, said: Said, options: SaveOptions): Promise<SavedSession> {
+    const { process, id } = await this.#use()
+    const wire = { ...said, messages: messagesToWire(said.messages) }
+    const path = file && resolve(file)
+    const making = path && besides(path)
+    try {
+      return await process.ask('saving a conversation', (host) => host.save(id, path, wire, options, making))
+    } catch (error) {
+      if (making) await rm(making, { force: true }) // where the process has ended, by whomever, it could not
+      throw error
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true
+    abandoned.unregister(this)
+    forget(this.#known)
+  }
+
+  // Made anew in the process that runs now, where that is another; once, however many ask.
+  async #use(): Promise<Known> {
+    const { process } = await this.#useModel()
+    if (this.#known.process === process) return this.#known
+    if (this.#making?.process !== process) {
+      const known = this.#remake()
+      this.#making = { process, known }
+      known.catch(() => {
+        if (this.#making?.known === known) this.#making = undefined
+      })
+    }
+    return this.#making.known
+  }
+
+  async #remake(): Promise<Known> {
+    const { known } = await make(this.#useModel, this.#options, undefined)
+    abandoned.unregister(this)
+    if (this.#isClosed) forget(known)
+    else abandoned.register(this, known, this)
+    this.#known = known
+    return known
+  }
+}
+
+async function make(useModel: UseModel, options: ConversationOptions, asking: AbortSignal | undefined) {
+  const { process, id: modelId } = await useModel()
+  const id = process.newId()
+  const { overflow } = options
+  const wire = { ...options, overflow: typeof overflow === 'function' ? ('ask' as const) : overflow }
+  const leave = () => process.say((host) => host.leaveOpening.asEvent(id))
+  asking?.addEventListener('abort', leave, { once: true })
+  try {
+    const told = await process.ask('opening a conversation', (host) =>
+      host.openConversation(modelId, id, wire, asking?.aborted === false),
+    )
+    return { known: { process, id }, told }
+  } finally {
+    asking?.removeEventListener('abort', leave)
+  }
+}
+
+function forget({ process, id }: Known): void {
+  process.say((host) => host.closeConversation.asEvent(id))
+}

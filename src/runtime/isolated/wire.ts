@@ -1,0 +1,151 @@
+import type { BirpcReturn } from 'birpc'
+import type { Committed, ConversationOptions, Turn } from '../../chat/conversation.ts'
+import type { Said, SavedSession, SaveOptions } from '../../chat/saved/session.ts'
+import type { TemplateOptions } from '../../chat/template/template.ts'
+import type { LogLevel, PromptMessage } from '../../core/logger.ts'
+import type { ChatMessage } from '../../core/messages.ts'
+import type { Progress } from '../../core/progress.ts'
+import type { TokenLogprob } from '../../generation/logprobs.ts'
+import type { RunRecord } from '../../generation/run.ts'
+import type { Outcome } from '../../generation/tokens.ts'
+import type { ModelLocation } from '../../models/locate.ts'
+import type { ResolvedThreads } from '../../options/compute.ts'
+import type { ResolvedGenerateOptions } from '../../options/generate.ts'
+import type { ResolvedModelOptions, ResolvedTokenizeOptions } from '../../options/model.ts'
+import type { Activity } from '../../scheduler/scheduler.ts'
+import type { ModelFacts } from '../model.ts'
+import type { WireError } from './wire-errors.ts'
+
+/** What is to be opened: options without what belongs to the program's own process. */
+export type OpenRequest = {
+  readonly location: ModelLocation
+  readonly draft: ModelLocation | undefined
+  readonly options: Omit<ResolvedModelOptions, 'logger' | 'onProgress' | 'signal' | 'isolated'>
+  /** Levels at which somebody listens. */
+  readonly levels: readonly LogLevel[]
+  readonly tellsProgress: boolean
+}
+
+export type WireGenerateOptions = Omit<ResolvedGenerateOptions, 'callback' | 'signal'>
+
+/** A generation: of a text, or a turn of a conversation. */
+export type RunRequest = {
+  readonly options: WireGenerateOptions
+  /** See `Reader`. */
+  readonly interval: number
+  /** Somebody listens to `gpt4all-ts:prompt`. */
+  readonly tellsPrompt: boolean
+} & (
+  | { readonly model: number; readonly prompt: string | readonly number[] }
+  | { readonly conversation: number; readonly turn: Turn }
+)
+
+/** A conversation's options; its function for what does not fit stays where it is, and is asked. */
+export type WireConversationOptions = Omit<ConversationOptions, 'overflow'> & {
+  readonly overflow: 'drop-oldest' | 'error' | 'stop' | 'ask'
+}
+
+/**
+ * What one token added: its id, text, reasoning, what the transcript has more (`undefined` = the text), the bytes of all
+ * tokens so far, and log probabilities where they were asked for.
+ */
+export type Item = readonly [
+  token: number | undefined,
+  text: string,
+  reasoning: string,
+  raw: string | undefined,
+  tokenBytes: number,
+  logprobs?: readonly TokenLogprob[],
+]
+
+export type Figures = Pick<RunRecord, 'promptTokens' | 'cachedTokens' | 'queueMs' | 'guessed'>
+
+/** What is new of a generation. */
+export type RunUpdate = {
+  readonly run: number
+  readonly items: Item[]
+  /** When the first and the last of them were made, ms since 1970: they come together. */
+  readonly made?: readonly [first: number, last: number]
+  /** Where they have changed. */
+  readonly figures?: Figures
+  /** The prompt is made: which messages of the turn it leaves out, by index, and whether it is evaluated. */
+  readonly prompt?: { readonly dropped: readonly number[]; readonly fits: boolean }
+  readonly end?: { readonly outcome: Outcome } | { readonly error: WireError }
+}
+
+export type ModelUpdate = { readonly model: number; readonly parallel: number; readonly activity: Activity }
+
+/** What is new of generations and models: a message of its own, since it comes with every token. */
+export type News = { readonly runs: readonly RunUpdate[]; readonly models?: readonly ModelUpdate[] }
+
+/** What the engine's process does for the program. Models, conversations and runs are named by numbers of the program's choice. */
+export type HostFunctions = {
+  open(model: number, request: OpenRequest): Promise<{ facts: ModelFacts; parallel: number }>
+  /** The opening rejects. */
+  cancelOpen(model: number): void
+  closeModel(model: number): Promise<void>
+  setThreads(model: number, threads: ResolvedThreads): void
+  tokenize(model: number, text: string, options: ResolvedTokenizeOptions): Promise<number[]>
+  detokenize(model: number, tokens: readonly number[]): Promise<string>
+  countTextTokens(model: number, text: string): Promise<number>
+  renderPrompt(
+    model: number,
+    messages: readonly ChatMessage[],
+    template: TemplateOptions,
+    enableThinking: boolean,
+  ): Promise<string>
+  openConversation(
+    model: number,
+    conversation: number,
+    options: WireConversationOptions,
+    /** A generation waits for it. */
+    isAsked: boolean,
+  ): Promise<{ systemPrompt: string | undefined; isRestored: boolean }>
+  /** The generation that waits for it has been given up; others may want the conversation. */
+  leaveOpening(conversation: number): void
+  closeConversation(conversation: number): void
+  countTokens(
+    conversation: number,
+    messages: readonly ChatMessage[],
+    enableThinking: boolean,
+  ): Promise<number>
+  commit(conversation: number, turn: Committed): Promise<boolean>
+  resetConversation(conversation: number): void
+  save(
+    conversation: number,
+    file: string | undefined,
+    said: Said,
+    options: SaveOptions,
+    making: string | undefined,
+  ): Promise<SavedSession>
+  startRun(run: number, request: RunRequest): void
+  /** So many batches of it have been read; `interval` where it has changed. */
+  credit(run: number, batches: number, interval: number | undefined): void
+  /** Nobody wants more of it. */
+  leaveRun(run: number): void
+}
+
+/** What the program does for the engine's process. */
+export type ProgramFunctions = {
+  log(model: number, level: LogLevel, message: string): void
+  prompt(message: PromptMessage): void
+  progress(model: number, progress: Progress): void
+  /** What a function of the program makes of the turn under way, which does not fit. */
+  overflow(conversation: number): Promise<readonly ChatMessage[]>
+}
+
+/** Batches of a run that the engine computes ahead of what has been read; it is told of so many at a time. */
+export const BATCHES_AHEAD = 8
+export const BATCHES_TOLD = 4
+
+/** Messages as they cross: programs may have put more into theirs than can. What is no message is refused on the other side. */
+export function messagesToWire(messages: readonly ChatMessage[]): ChatMessage[] {
+  return messages.map((message) => {
+    if (typeof message !== 'object' || message === null) return message
+    const { role, content, reasoning } = message
+    return { role, content, ...(reasoning !== undefined && { reasoning }) }
+  })
+}
+
+/** The engine's process, as the program calls it. */
+export type RemoteHost = BirpcReturn<HostFunctions, ProgramFunctions>

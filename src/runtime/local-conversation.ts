@@ -1,0 +1,114 @@
+import type { Committed, Conversation, ConversationOptions, Turn } from '../chat/conversation.ts'
+import { DEFAULT_STOPS } from '../chat/options.ts'
+import { History, type Prompt } from '../chat/prompt.ts'
+import { writeSaved } from '../chat/saved/file.ts'
+import {
+  bringBack,
+  collect,
+  type Keeper,
+  type Said,
+  type SavedSession,
+  type SaveOptions,
+} from '../chat/saved/session.ts'
+import type { PromptFormat } from '../chat/template/template.ts'
+import type { Logger } from '../core/logger.ts'
+import type { ChatMessage } from '../core/messages.ts'
+import type { Spoken } from '../generation/reply.ts'
+import type { Prepare, RunRecord } from '../generation/run.ts'
+import type { NativeModel } from '../native/contract.ts'
+import type { ResolvedGenerateOptions } from '../options/generate.ts'
+import { RESERVED_TOKENS } from '../options/model.ts'
+import type { LocalRuns } from './local-runs.ts'
+
+/** What a conversation needs of its model. */
+type Host = {
+  readonly native: NativeModel
+  readonly format: PromptFormat
+  readonly keeper: Keeper
+  readonly contextSize: number
+  readonly deterministic: boolean
+  readonly logger: Logger
+  readonly runs: LocalRuns
+}
+
+/** @internal A conversation with a model of this process. */
+export class LocalConversation implements Conversation {
+  readonly #host: Host
+  readonly #history: History
+  readonly isRestored: boolean
+  #prompt: Prompt | undefined
+
+  private constructor(host: Host, history: History, isRestored: boolean) {
+    this.#host = host
+    this.#history = history
+    this.isRestored = isRestored
+  }
+
+  static async open(
+    host: Host,
+    { overflow, reasoning, restore }: ConversationOptions,
+  ): Promise<LocalConversation> {
+    const { native, format, contextSize, deterministic, keeper, logger } = host
+    const shape = { contextSize, reserved: RESERVED_TOKENS, overflow, reasoning, deterministic }
+    const history = new History(native, format, shape)
+    const isRestored =
+      restore !== undefined && (await bringBack(restore.file, restore, history, keeper, logger))
+    return new LocalConversation(host, history, isRestored)
+  }
+
+  get systemPrompt(): string | undefined {
+    return this.#host.format.systemPrompt
+  }
+
+  countTokens(messages: readonly ChatMessage[], enableThinking: boolean): Promise<number> {
+    return this.#history.countTokens(messages, enableThinking)
+  }
+
+  turn(
+    { stop, defaultStops, ...request }: Turn,
+    options: ResolvedGenerateOptions,
+    record: RunRecord,
+    signal: AbortSignal,
+  ): AsyncGenerator<Spoken, void, void> {
+    const history = this.#history
+    const prepare: Prepare = async (aside) => {
+      const prompt = await history.prompt({ ...request, signal }, aside)
+      if (!signal.aborted) this.#prompt = prompt
+      const wantsDefaults = defaultStops ?? this.#host.format.kind === 'pattern'
+      return {
+        tokens: prompt.record.tokens,
+        text: prompt.text,
+        stop: [...stop, ...prompt.stops, ...(wantsDefaults ? DEFAULT_STOPS : [])],
+        moved: prompt.moved,
+        conversation: history,
+        full: prompt.full,
+        dropped: prompt.dropped,
+        reply: prompt.reply,
+      }
+    }
+    return this.#host.runs.run(prepare, options, record, signal)
+  }
+
+  async commit({ raw, tokens, contents }: Committed): Promise<boolean> {
+    return this.#prompt !== undefined && this.#history.commit(this.#prompt, raw, tokens, contents)
+  }
+
+  reset(): void {
+    this.#history.reset()
+  }
+
+  /** `making` is what the file is called until it is whole. */
+  async save(
+    file: string | undefined,
+    said: Said,
+    options: SaveOptions,
+    making?: string,
+  ): Promise<SavedSession> {
+    const { keeper, logger } = this.#host
+    const { head, state, saved } = await collect(said, this.#history, keeper, options, logger)
+    if (file !== undefined) await writeSaved(file, head, state, making)
+    return saved
+  }
+
+  close(): void {} // it goes with whoever holds it
+}

@@ -1,0 +1,49 @@
+import { sideBySide } from '../loading/memory.ts'
+import type { GgufHeader } from '../models/gguf/header.ts'
+import type { NativeBinding, NativeModel } from '../native/contract.ts'
+import type { ResolvedModelOptions } from '../options/model.ts'
+import { Engine } from '../scheduler/scheduler.ts'
+import type { ThreadChoice } from '../scheduler/thread-counts.ts'
+
+/** What computes with a loaded model, and with the smaller one that guesses for it. */
+export async function startEngine(
+  binding: NativeBinding,
+  native: NativeModel,
+  header: GgufHeader,
+  options: ResolvedModelOptions,
+  loadDraft: (() => Promise<NativeModel>) | undefined,
+): Promise<Engine> {
+  const { nCtx, deterministic, parallel, maxQueue, cacheMemory, logger } = options
+  const { flashAttention, keyType, valueType, lora } = options
+  const { trainedContextSize } = native.info
+  if (nCtx > trainedContextSize) {
+    logger.warn(
+      `nCtx ${nCtx} is more than the ${trainedContextSize} tokens the model was trained with: expect poor text beyond`,
+    )
+  }
+  const draft = loadDraft && (await loadDraft())
+  try {
+    return await Engine.open(binding, native, {
+      contextSize: nCtx,
+      ...threadChoice(native, options),
+      cache: { flashAttention, keyType, valueType },
+      adapterScales: lora.map(({ scale }) => scale),
+      deterministic,
+      parallel: parallel ?? sideBySide(header, nCtx, options),
+      reserved: parallel ?? 1,
+      maxQueue,
+      cacheMemory,
+      draft,
+      logger,
+    })
+  } finally {
+    draft?.close() // its context holds the weights
+  }
+}
+
+export function threadChoice({ info }: NativeModel, options: ResolvedModelOptions): ThreadChoice {
+  const { nThreads, nThreadsBatch, fixedThreads, deterministic } = options
+  // A recurrent state cannot take back a step that was given up.
+  const yields = !fixedThreads && !deterministic && !info.isRecurrent && !info.isHybrid
+  return { threads: nThreads, batchThreads: nThreadsBatch, yields }
+}

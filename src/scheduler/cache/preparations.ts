@@ -1,0 +1,41 @@
+import type { Logger } from '../../core/logger.ts'
+import type { Sequence } from '../request.ts'
+import type { Slot } from './slots.ts'
+
+/** What a context was asked to bring into slots before the next step. */
+export class Preparations {
+  readonly #logger: Logger
+  #asked: { readonly slot: Slot<Sequence>; readonly came: Promise<boolean> }[] = []
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
+
+  /** `asked` tells whether all of it is in `slot`. */
+  add(slot: Slot<Sequence>, asked: Promise<boolean>): void {
+    const anew = 'what was cached is not used, the prompt is evaluated anew'
+    const came = asked.then(
+      (isThere) => {
+        if (!isThere) this.#logger.debug(`${anew}: it is not all there`)
+        return isThere
+      },
+      (error: Error & { readonly code?: string }) => {
+        this.#logger[error.code === 'ERR_STATE' ? 'warn' : 'debug'](`${anew}: ${error.message}`)
+        return false
+      },
+    )
+    this.#asked.push({ slot, came })
+  }
+
+  get isEmpty(): boolean {
+    return this.#asked.length === 0
+  }
+
+  /** Once all is done that was added since the last call: the slots that do not hold what they were meant to. */
+  async failed(): Promise<Slot<Sequence>[]> {
+    const asked = this.#asked
+    this.#asked = []
+    const came = await Promise.all(asked.map((one) => one.came))
+    return asked.filter((_, i) => !came[i]).map(({ slot }) => slot)
+  }
+}

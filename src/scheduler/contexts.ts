@@ -1,0 +1,103 @@
+import type { Logger } from '../core/logger.ts'
+import type { CacheOptions } from '../loading/memory.ts'
+import type { NativeBinding, NativeContext, NativeModel } from '../native/contract.ts'
+import { DEFAULTS } from '../options/model.ts'
+import { Drafter } from './guess/drafter.ts'
+import { MOST_GUESSED } from './guess/pace.ts'
+import { SLICE } from './slices.ts'
+import type { ThreadChoice } from './thread-counts.ts'
+
+type ContextShape = ThreadChoice & {
+  /** Tokens of one conversation. */
+  readonly contextSize: number
+  readonly cache: CacheOptions
+  /** How much of each adapter of the model is added to its weights. */
+  readonly adapterScales: readonly number[]
+  /** The same tokens give the same logits, bit for bit, whatever was cached or asked before. */
+  readonly deterministic: boolean
+}
+
+export type EngineShape = ContextShape & {
+  /** The most sequences that are evaluated side by side. */
+  readonly parallel: number
+  /** Those for which there are slots from the beginning; more are made when they are needed. */
+  readonly reserved: number
+  /** The most sequences that may wait for a slot. */
+  readonly maxQueue: number
+  /** Bytes for the states of conversations that lost their slots. */
+  readonly cacheMemory: number
+  /** A smaller model of the same vocabulary, which guesses what this one will draw. */
+  readonly draft?: NativeModel | undefined
+  readonly logger: Logger
+}
+
+/** Makes contexts of one model for any number of sequences. */
+export type MakeContext = (sequences: number) => Promise<NativeContext>
+
+const GREEDY = {
+  temperature: 0,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  repeatPenalty: 1,
+  repeatLastN: 0,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  biasedTokens: new Int32Array(),
+  biases: new Float32Array(),
+  seed: 0,
+} as const
+
+export function contextMaker(
+  binding: NativeBinding,
+  model: NativeModel,
+  { contextSize, threads, batchThreads, cache, adapterScales, deterministic }: ContextShape,
+): MakeContext {
+  const batchSize = Math.min(DEFAULTS.nBatch, contextSize)
+  const microBatchSize = deterministic ? Math.min(SLICE, batchSize) : batchSize
+  return (sequences) => {
+    const least = Math.max(sequences, MOST_GUESSED + 1)
+    return binding.Context.create(model, {
+      contextSize,
+      sequences,
+      batchSize: Math.max(batchSize, least),
+      microBatchSize: Math.max(microBatchSize, least),
+      maxOutputs: least,
+      threads,
+      batchThreads,
+      poll: 50,
+      ...cache,
+      adapterScales,
+    })
+  }
+}
+
+/**
+ * Evaluates one token, so that all weights are mapped and the threads are there before the first prompt comes. Whoever comes earlier
+ * aborts it; what it left in the cache is dropped by the first step.
+ */
+export async function warmUp(context: NativeContext, logger: Logger): Promise<void> {
+  const started = performance.now()
+  try {
+    const entry = { sequence: 0, position: 0, tokens: Int32Array.of(0), outputs: [0] }
+    const [result] = await context.eval([entry])
+    if (result!.error) throw result!.error
+    logger.debug(`warmed up in ${Math.round(performance.now() - started)} ms`)
+  } catch (error) {
+    logger.debug(`not warmed up: ${(error as Error).message}`)
+  }
+}
+
+/** What guesses for `model` with the smaller `draft`. */
+export async function openDrafter(
+  binding: NativeBinding,
+  draft: NativeModel,
+  model: NativeModel,
+  shape: ContextShape,
+): Promise<Drafter> {
+  // Its heads may be too small for the blocks of the other's cache, and its own is small.
+  const cache = { ...shape.cache, keyType: 'f16', valueType: 'f16' } as const
+  const context = await contextMaker(binding, draft, { ...shape, cache, adapterScales: [] })(1)
+  const { vocabSize } = draft.info
+  return new Drafter(context, new binding.Sampler(vocabSize, GREEDY), vocabSize, model.info.vocabSize)
+}

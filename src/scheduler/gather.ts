@@ -1,0 +1,90 @@
+import type { Slot } from './cache/slots.ts'
+import type { Ask, Guess, Sequence, Work } from './request.ts'
+import { endOfWholeSlice } from './slices.ts'
+
+type Room = {
+  /** The slot of a sequence, a new one where it has none; `undefined` when all are busy. */
+  readonly slotOf: (sequence: Sequence) => Slot<Sequence> | undefined
+  /** Tokens of a sequence that are not in the cache. */
+  readonly pending: (sequence: Sequence) => number
+  /** Tokens of a step. */
+  readonly room: number
+  /** Tokens of prompts in a step beside running streams, where these are as many as the prompts. */
+  readonly beside: number
+  /** Of those who ask, how many have a slot or find one. */
+  readonly served: number
+  /** What may come next in a sequence; of use where it still runs alone. */
+  readonly guess: Guess | undefined
+  /** One sequence per step, in whole slices. */
+  readonly deterministic: boolean
+}
+
+/** Where more prompts wait than streams run, these are held up so many times longer at most. */
+const MOST_LONGER = 4
+
+/**
+ * What the next step evaluates. Streams that need one token go first; prompts, in the order in which they came, share
+ * what is left, and beside streams only so much that these are not held up for long: the longer the more prompts wait for each.
+ */
+export function gather(
+  asks: readonly Ask[],
+  { slotOf, pending, room, beside, served, guess, deterministic }: Room,
+): Work[] {
+  // A prompt of one token is a prompt: it waits in line as others do.
+  const isStream = ({ sequence }: Ask) => sequence.cachedTokens !== undefined && pending(sequence) === 1
+  const streams = asks.filter(isStream)
+  const prompts = asks.filter((ask) => !isStream(ask))
+  const work: Work[] = []
+  let left = room
+  const add = (ask: Ask): void => {
+    const slot = slotOf(ask.sequence)
+    if (!slot) return
+    const { tokens, promptLength } = ask.sequence
+    const from = slot.tokens.length
+    const end = Math.min(tokens.length, from + Math.min(left, ask.batchSize))
+    const to = deterministic ? endOfWholeSlice(from, end, promptLength) : end
+    const last = to === tokens.length
+    const isAlone = served === 1 && last && to - from === 1
+    const guessed = isAlone && guess?.sequence === ask.sequence ? guess.tokens : []
+    const evaluated = Int32Array.from([...tokens.slice(from, to), ...guessed])
+    work.push({ ask, slot, tokens: evaluated, guessed: guessed.length, last })
+    left -= evaluated.length
+    slot.lastUsed = performance.now()
+  }
+  const isFull = () => left <= 0 || (deterministic && work.length > 0)
+  for (const ask of streams) if (!isFull()) add(ask)
+  if (work.length > 0) {
+    const waiting = prompts.slice(0, served - work.length).map(({ sequence }) => pending(sequence))
+    const wanted = waiting.reduce((sum, tokens) => sum + Math.min(tokens, beside), 0)
+    left = Math.min(left, Math.max(beside, Math.min(MOST_LONGER * beside, Math.ceil(wanted / work.length))))
+  }
+  for (const ask of prompts) if (!isFull()) add(ask)
+  // llama.cpp evaluates together what stands in neighbouring sequences of the cache, in their order.
+  return work.sort((a, b) => a.slot.id - b.slot.id)
+}
+
+/** How many streams a step draws for, and how many tokens of prompts and guesses it evaluates. */
+export function sizesOf(work: readonly Work[]): { streams: number; prompts: number; guessed: number } {
+  const sizes = { streams: 0, prompts: 0, guessed: 0 }
+  for (const { tokens, guessed } of work) {
+    sizes.guessed += guessed
+    if (tokens.length - guessed === 1) sizes.streams++
+    else sizes.prompts += tokens.length
+  }
+  return sizes
+}
+
+/** Keeps account of what a step has done for one of them: `drawn` is what it drew. */
+export function note({ ask: { sequence }, slot, tokens, guessed }: Work, drawn: Int32Array): void {
+  sequence.cachedTokens ??= slot.tokens.length
+  sequence.proposed += guessed
+  if (guessed > 0 && drawn.length > 1) {
+    sequence.accepted += drawn.length - 1
+    sequence.acceptedAt = sequence.tokens.length
+  }
+  // All that was drawn but the last has been evaluated too. Wrong guesses are dropped by the next step.
+  for (const token of tokens.subarray(0, tokens.length - guessed)) slot.tokens.push(token)
+  for (const token of drawn.subarray(0, -1)) slot.tokens.push(token)
+  if (slot.tokens.length <= sequence.promptLength) slot.inSlices = slot.tokens.length
+  slot.lastUsed = performance.now()
+}

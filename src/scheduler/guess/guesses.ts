@@ -1,0 +1,87 @@
+import { nativeCode } from '../../native/failures.ts'
+import { average } from '../pace.ts'
+import type { Ask, Guess, Sequence } from '../request.ts'
+import type { Drafter } from './drafter.ts'
+import { DraftPace, LookupPace, MOST_GUESSED, WEIGHT } from './pace.ts'
+
+type Taken = {
+  readonly steps: number
+  readonly ms: number
+  readonly guessed: number
+  readonly accepted: number
+}
+
+/**
+ * Guesses for a stream that runs alone: first from what was there before, which costs nothing, else from a smaller model. With
+ * several streams a step is busy as it is.
+ */
+export class Guesses {
+  readonly #drafter: Drafter | undefined
+  readonly #onCrowded: () => void
+  /** Of each conversation: whether a text repeats itself says nothing about another. */
+  readonly #lookups = new WeakMap<object, LookupPace>()
+  /** Of all: how fast the small model is, and how well it knows the large one. */
+  readonly #draft = new DraftPace()
+  /** Of a step without a guess, ms. */
+  #without: number | undefined
+
+  /** `onCrowded`: other programs use the cores of the small model. */
+  constructor(drafter: Drafter | undefined, onCrowded: () => void) {
+    this.#drafter = drafter
+    this.#onCrowded = onCrowded
+  }
+
+  /** A guess of up to `most` tokens for the sequence of `ask`. */
+  async make({ sequence }: Ask, most: number): Promise<Guess | undefined> {
+    if (sequence.looksUp) {
+      const pace = this.#lookupOf(sequence)
+      const tokens = sequence.lookUp(Math.min(most, pace.length), pace.evidence)
+      if (tokens.length > 0) return { sequence, tokens, pace, ms: 0 }
+    }
+    const count = Math.min(most, this.#draft.length)
+    if (!this.#drafter || !sequence.drafts || count < 1) return undefined
+    // A step without, to compare with.
+    if (this.#without === undefined) return { sequence, tokens: [], pace: this.#draft, ms: 0 }
+    try {
+      let started = performance.now()
+      const missed = await this.#drafter.follow(sequence.tokens)
+      if (missed > MOST_GUESSED) {
+        // A prompt, or what it missed while it rested, says nothing about the price of the next guess.
+        this.#draft.caughtUp((performance.now() - started) / this.#without)
+        started = performance.now()
+      }
+      const tokens = await this.#drafter.propose(sequence.tokens, count)
+      return { sequence, tokens, pace: this.#draft, ms: performance.now() - started }
+    } catch (error) {
+      const code = nativeCode(error)
+      if (code === 'ERR_CROWDED') this.#onCrowded()
+      else if (code !== 'ERR_ABORTED') {
+        // A small model that fails costs speed, not the answer.
+        this.#drafter.forget()
+        this.#draft.giveUp()
+      }
+      return undefined
+    }
+  }
+
+  /**
+   * `steps` steps for this sequence alone took `ms` each; the last verified `guessed` tokens, and the model agreed to `accepted`
+   * of them. `made`: the guess before it, which may have been for a sequence that is gone.
+   */
+  took(sequence: Sequence, { steps, ms, guessed, accepted }: Taken, made: Guess | undefined): void {
+    const guess = made?.sequence === sequence && made.tokens.length === guessed ? made : undefined
+    const isBare = guessed === 0 && (!guess || this.#without === undefined)
+    if (isBare) this.#without = average(this.#without, ms, WEIGHT)
+    guess?.pace.took({ ms: ms + guess.ms, guessed, accepted, without: this.#without })
+    if (guess?.pace !== this.#draft) this.#draft.rested(steps)
+  }
+
+  #lookupOf({ conversation }: Sequence): LookupPace {
+    let pace = this.#lookups.get(conversation)
+    if (!pace) {
+      pace = new LookupPace()
+      this.#lookups.set(conversation, pace)
+    }
+    return pace
+  }
+}

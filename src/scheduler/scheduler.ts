@@ -1,0 +1,353 @@
+import { ClosedError, QueueFullError } from '../core/errors.ts'
+import type { NativeBinding, NativeContext, NativeEvalResult, NativeModel } from '../native/contract.ts'
+import { nativeCode, translateFailure } from '../native/failures.ts'
+import { Placement } from './cache/placement.ts'
+import { type Slot, Slots } from './cache/slots.ts'
+import { type SavedState, StateCache } from './cache/state-cache.ts'
+import { contextMaker, type EngineShape, type MakeContext, openDrafter, warmUp } from './contexts.ts'
+import { canRun, demandOf, waitingFor } from './demand.ts'
+import { gather, note } from './gather.ts'
+import type { Drafter } from './guess/drafter.ts'
+import { Guesses } from './guess/guesses.ts'
+import { Line } from './line.ts'
+import { measure } from './measure.ts'
+import { Pace } from './pace.ts'
+import type { Ask, Drawn, Guess, Work } from './request.ts'
+import { Sequence, type SequenceOptions, type StepOptions } from './request.ts'
+import { runOf } from './runs.ts'
+import { type ThreadChoice, ThreadCounts } from './thread-counts.ts'
+
+/** What is cached is copied where a context grows, so it grows by much. */
+const GROWTH = 4
+
+/** What a model is doing. */
+export type Activity = {
+  /** Generations that have a place among those that are computed side by side. */
+  readonly running: number
+  /** Generations that wait in line, and those whose prompts are being made. */
+  readonly queued: number
+}
+
+/**
+ * Runs the sequences of one context. They ask for their next token; the engine gathers what is asked, gives each
+ * a slot of the KV cache, evaluates once for all, and answers. Any number may ask at once: those without a slot
+ * wait in line.
+ */
+export class Engine {
+  readonly #make: MakeContext
+  #context: NativeContext
+  readonly #slots: Slots<Sequence>
+  readonly #placement: Placement
+  readonly #threads: ThreadCounts
+  readonly #pace = new Pace()
+  readonly #shape: EngineShape
+  readonly #drafter: Drafter | undefined
+  readonly #guesses: Guesses
+  /** Wrong guesses can be taken back. */
+  readonly #canGuess: boolean
+  #mostSlots: number
+  readonly #line: Line
+  #stepping: readonly Work[] = []
+  #running = false
+  #growing = Promise.resolve()
+  #idleTimer: NodeJS.Timeout | undefined
+  #closed = false
+  #isUnasked = true
+
+  private constructor(
+    make: MakeContext,
+    context: NativeContext,
+    drafter: Drafter | undefined,
+    native: NativeModel,
+    shape: EngineShape,
+  ) {
+    this.#make = make
+    this.#context = context
+    this.#shape = shape
+    this.#mostSlots = shape.deterministic ? 1 : shape.parallel
+    this.#drafter = drafter
+    this.#threads = new ThreadCounts(shape, shape.logger)
+    this.#guesses = new Guesses(drafter, () => this.#threads.crowdedOut())
+    this.#slots = new Slots(context.info.sequences)
+    this.#line = new Line(this.#slots)
+    const rollsBack = !native.info.isRecurrent && !native.info.isHybrid
+    this.#canGuess = rollsBack && !shape.deterministic
+    this.#placement = new Placement(context, this.#slots, new StateCache(shape.cacheMemory), {
+      ...shape,
+      rollsBack,
+      keepsAll: native.info.slidingWindow === 0,
+    })
+  }
+
+  static async open(binding: NativeBinding, model: NativeModel, shape: EngineShape): Promise<Engine> {
+    const make = contextMaker(binding, model, shape)
+    let context: NativeContext | undefined
+    try {
+      context = await make(shape.deterministic ? 1 : shape.reserved)
+      const drafter = shape.draft && (await openDrafter(binding, shape.draft, model, shape))
+      return new Engine(make, context, drafter, model, shape)
+    } catch (error) {
+      await context?.close()
+      throw translateFailure(error, `A context of ${shape.contextSize} tokens (nCtx)`)
+    }
+  }
+
+  /** Before anybody asks for anything: see `warmUp()`. */
+  warmUp(): void {
+    void warmUp(this.#context, this.#shape.logger)
+  }
+
+  /** How many sequences are evaluated side by side at most; fewer than were asked for where memory has run out. */
+  get parallel(): number {
+    return this.#mostSlots
+  }
+
+  /**
+   * A new, empty sequence. It takes no slot before its first step, but counts from now on as one that waits for a slot,
+   * until it is released: its prompt may be yet to be made.
+   * @throws {QueueFullError} `ERR_QUEUE_FULL` when no more may wait
+   */
+  sequence(options: SequenceOptions): Sequence {
+    if (this.#closed) throw new ClosedError('The model')
+    const free = this.#mostSlots - this.#slots.all.length + this.#slots.free(this.#line.isAsking)
+    if (this.#line.waiting >= free + this.#shape.maxQueue) throw new QueueFullError(this.#shape.maxQueue)
+    const looksUp = options.looksUp && this.#canGuess
+    const drafts = options.drafts && this.#canGuess && this.#drafter !== undefined
+    const sequence = new Sequence(this, { looksUp, drafts })
+    this.#line.expect(sequence)
+    return sequence
+  }
+
+  get activity(): Activity {
+    const running = this.#slots.all.filter((slot) => slot.owner).length
+    return { running, queued: this.#line.waiting }
+  }
+
+  /** See `Placement`. Other conversations' aborts are no matter to it. */
+  async stateOf(conversation: object, tokens: readonly number[]): Promise<SavedState | undefined> {
+    const isBusy = (slot: Slot<Sequence>) => this.#stepping.some((work) => work.slot === slot)
+    try {
+      return await this.#placement.stateOf(conversation, tokens, isBusy)
+    } catch (error) {
+      throw translateFailure(error, 'The model')
+    }
+  }
+
+  /** See `Placement`. */
+  offer(conversation: object, state: SavedState): void {
+    this.#placement.offer(conversation, state)
+  }
+
+  /** Takes effect with the next step. */
+  setThreads(choice: ThreadChoice): void {
+    this.#threads.choose(choice)
+    if (this.#stepping.length > 0) this.#context.endRun()
+  }
+
+  /** Waits for the step under way to be interrupted; whoever asked is rejected with `ERR_CLOSED`. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#idleTimer)
+    this.#line.rejectAll(new ClosedError('The model'))
+    await this.#growing
+    await Promise.all([this.#context.close(), this.#drafter?.close()])
+    this.#placement.clear()
+  }
+
+  /** @internal Evaluates what `sequence` holds beyond its cache and draws the next token. */
+  ask(sequence: Sequence, options: StepOptions): Promise<Drawn> {
+    if (this.#closed) return Promise.reject(new ClosedError('The model'))
+    if (options.signal?.aborted) return Promise.reject(options.signal.reason)
+    return new Promise((resolve, reject) => {
+      const ask: Ask = { ...options, sequence, resolve, reject, onAbort: () => this.#abort(ask) }
+      options.signal?.addEventListener('abort', ask.onAbort, { once: true })
+      this.#line.add(ask)
+      if (this.#isUnasked) this.#context.abort() // it may still be warming up
+      this.#isUnasked = false
+      // Who can run beside another does not wait for what is guessed for that one.
+      if (this.#drafter && !this.#isAlone()) this.#drafter.abort()
+      if (this.#stepping.length > 0) this.#context.endRun()
+      this.#wake()
+    })
+  }
+
+  /** @internal See `Line`. */
+  aside<T>(sequence: Sequence, work: () => T | Promise<T>): Promise<T> {
+    return this.#line.aside(sequence, work)
+  }
+
+  /** @internal The sequence is done: its slot is free, its tokens stay cached. */
+  release(sequence: Sequence): void {
+    this.#line.leave(sequence)
+    const slot = this.#slots.of(sequence)
+    if (slot) slot.owner = undefined
+    this.#wake()
+  }
+
+  #demand(): ReturnType<typeof demandOf> {
+    return demandOf(this.#line.asks, {
+      slots: this.#slots,
+      placement: this.#placement,
+      isWaiting: this.#line.isAsking,
+      canGrow: this.#slots.all.length < this.#mostSlots,
+    })
+  }
+
+  // Guesses are for one that runs alone.
+  #isAlone(): boolean {
+    return canRun(this.#line.asks, this.#slots, this.#line.isAsking, this.#mostSlots) === 1
+  }
+
+  #abort(ask: Ask): void {
+    this.#line.settle(ask, () => ask.reject(ask.signal?.reason))
+    this.#drafter?.abort()
+    const stillWanted = this.#stepping.some((work) => this.#line.has(work.ask))
+    if (this.#stepping.length > 0 && !stillWanted) this.#context.abort()
+  }
+
+  // Sequences that were answered by the last step ask again within this turn of the event loop. When all that
+  // hold a slot have done so there is nothing to wait for.
+  #wake(): void {
+    if (this.#running || this.#line.asks.length === 0) return
+    this.#running = true
+    const everyoneAsked = this.#slots.all.every((slot) => !slot.owner || this.#line.isAsking(slot.owner))
+    if (everyoneAsked) queueMicrotask(() => this.#run())
+    else setImmediate(() => this.#run())
+  }
+
+  async #run(): Promise<void> {
+    clearTimeout(this.#idleTimer)
+    let work: Work[] = []
+    try {
+      this.#growing = this.#grow()
+      await this.#growing
+      if (!this.#closed) this.#threads.tell(this.#context, this.#drafter)
+      const guess = await this.#guess()
+      work = this.#gather(guess)
+      if (work.length > 0) await this.#step(work, guess)
+    } catch (error) {
+      await this.#fail(work, error)
+    }
+    this.#running = false
+    if (work.length > 0) this.#wake()
+    else this.#wakeWhenIdle()
+  }
+
+  #gather(guess: Guess | undefined): Work[] {
+    const { served } = this.#demand()
+    this.#placement.beginStep()
+    return gather(this.#line.asks, {
+      slotOf: (sequence) => this.#slots.of(sequence) ?? this.#placement.attach(sequence, this.#line.isAsking),
+      pending: this.#pending,
+      room: this.#context.info.batchSize,
+      beside: this.#pace.beside,
+      served,
+      guess,
+      deterministic: this.#shape.deterministic,
+    })
+  }
+
+  // Tokens of it that are not in the cache.
+  #pending = (sequence: Sequence) => sequence.tokens.length - (this.#slots.of(sequence)?.tokens.length ?? 0)
+
+  // What may come next, where one stream runs alone, whoever else waits in line for its place.
+  async #guess(): Promise<Guess | undefined> {
+    if (!this.#canGuess || !this.#isAlone()) return undefined
+    const ask = this.#line.asks.find(({ sequence }) => this.#slots.of(sequence))
+    if (!ask || this.#pending(ask.sequence) !== 1) return undefined
+    const most = Math.min((ask.most ?? 1) - 1, this.#shape.contextSize - ask.sequence.tokens.length)
+    return most < 1 ? undefined : this.#guesses.make(ask, most)
+  }
+
+  // All slots belong to sequences that do not ask: look again when one of them counts as idle.
+  #wakeWhenIdle(): void {
+    if (this.#line.asks.length === 0 || this.#closed) return
+    const wait = this.#slots.untilIdle(this.#line.isAsking)
+    if (wait !== undefined) this.#idleTimer = setTimeout(() => this.#wake(), wait)
+  }
+
+  // A context with more slots, where more sequences ask than there are.
+  async #grow(): Promise<void> {
+    const { length } = this.#slots.all
+    if (length >= this.#mostSlots) return
+    const { missing } = this.#demand()
+    if (missing <= 0) return
+    const count = Math.min(this.#mostSlots, Math.max(GROWTH * length, length + missing))
+    const { logger } = this.#shape
+    let context: NativeContext
+    try {
+      context = await this.#make(count)
+    } catch (error) {
+      this.#mostSlots = length
+      return logger.warn(
+        `no memory for ${count} sequences side by side, it stays at ${length}: ${(error as Error).message}`,
+      )
+    }
+    const past = this.#context
+    this.#context = context
+    await this.#placement.moveTo(context)
+    logger.debug(`${count} sequences side by side`)
+    await past.close()
+  }
+
+  async #step(work: readonly Work[], guess: Guess | undefined): Promise<void> {
+    const entries = work.map(({ ask, slot, tokens, guessed, last }) => ({
+      sequence: slot.id,
+      position: slot.tokens.length,
+      tokens,
+      sampler: last ? ask.sampler : undefined,
+      outputs: guessed > 0 ? Array.from(tokens.keys()) : undefined,
+      logprobs: last ? ask.logprobs?.top : undefined,
+    }))
+    this.#stepping = work
+    const started = performance.now()
+    let results: NativeEvalResult[]
+    try {
+      // What was not brought in as it was meant to be is evaluated.
+      const { preparations } = this.#placement
+      const failed = preparations.isEmpty ? [] : await preparations.failed()
+      if (failed.length > 0) return await this.#placement.forget(failed)
+      if (!work.some(({ ask }) => this.#line.has(ask))) return // all of them have gone meanwhile
+      const waiting = waitingFor(this.#slots, this.#line.asks).length
+      const run =
+        this.#canGuess && !guess ? runOf(work, this.#line.asks, waiting, this.#shape.contextSize) : undefined
+      results = await this.#context.eval(entries, run)
+      this.#placement.evaluated()
+    } finally {
+      this.#stepping = []
+    }
+    measure(this.#pace, this.#guesses, { work, guess, results, ms: performance.now() - started })
+    work.forEach((done, i) => {
+      const drawn = results[i]?.tokens ?? new Int32Array()
+      note(done, drawn)
+      const { ask, slot, last } = done
+      const error = results[i]?.error
+      if (error) slot.keep(0)
+      if (!this.#line.has(ask)) return
+      const answer = { tokens: Array.from(drawn), logprobs: results[i]?.logprobs }
+      if (last && drawn.length > 0) this.#line.settle(ask, () => ask.resolve(answer))
+      else if (error) this.#line.settle(ask, () => ask.reject(translateFailure(error, 'The model')))
+    })
+    if (results.some(({ error }) => error)) await this.#resyncAll()
+  }
+
+  // Memories that llama.cpp tells too little about lose all that they hold where one sequence is spoilt.
+  async #resyncAll(): Promise<void> {
+    for (const slot of this.#slots.all) await this.#placement.resync(slot)
+  }
+
+  // A part of a failed step may have reached the cache: ask it what it holds. Where the step was only given up,
+  // or the cache could not be rolled back, whoever still waits is served by the next one.
+  async #fail(work: readonly Work[], error: unknown): Promise<void> {
+    const code = nativeCode(error)
+    if (code === 'ERR_CROWDED') this.#threads.crowdedOut()
+    if (work.length === 0) return this.#line.rejectAll(translateFailure(error, 'The model'))
+    const again = code === 'ERR_ABORTED' || code === 'ERR_CROWDED' || code === 'ERR_CANNOT_ROLL_BACK'
+    for (const { ask, slot } of work) {
+      await this.#placement.resync(slot)
+      if (!again && this.#line.has(ask)) {
+        this.#line.settle(ask, () => ask.reject(translateFailure(error, 'The model')))
+      }
+    }
+  }
+}

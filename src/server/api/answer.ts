@@ -1,0 +1,128 @@
+import { randomUUID } from 'node:crypto'
+import type { FinishReason, Generation, GenerationResult, Part } from '../../index.ts'
+import { toApiError } from '../errors.ts'
+import type { Exchange } from '../exchange.ts'
+import { event, merged, streamed } from './stream.ts'
+
+/** How an endpoint writes its answer: each function makes one entry of `choices`. */
+export type AnswerFormat = {
+  /** Begins the id of the answer. */
+  readonly prefix: string
+  /** `object` of the whole answer, and of a chunk of a streamed one. */
+  readonly whole: string
+  readonly chunk: string
+  readonly choice: (result: GenerationResult, index: number) => object
+  /** The first chunk of a choice, where there is one before its text. */
+  readonly begin?: (index: number) => object
+  readonly piece: (part: Part, index: number) => object
+  /** The last chunk of a choice; `rest` are the log probabilities of tokens that came with no piece. */
+  readonly end: (result: GenerationResult, index: number, rest: Part['logprobs']) => object
+}
+
+export type AnswerOptions = {
+  readonly model: string
+  readonly streams: boolean
+  /** A last chunk tells the usage. */
+  readonly tellsUsage: boolean
+  /** Choices follow each other prompt by prompt; a prompt counts once. */
+  readonly choicesPerPrompt: number
+  readonly stallTimeout: number
+}
+
+/** Answers with one choice for each of `generations`, whole or streamed. */
+export async function answer(
+  generations: readonly Generation[],
+  format: AnswerFormat,
+  exchange: Exchange,
+  options: AnswerOptions,
+): Promise<Response> {
+  const { model, streams, tellsUsage, choicesPerPrompt, stallTimeout } = options
+  exchange.generates(generations, choicesPerPrompt)
+  const id = `${format.prefix}-${randomUUID().replaceAll('-', '')}`
+  const head = { id, object: format.whole, created: Math.floor(Date.now() / 1000), model }
+  if (streams) {
+    const chunkHead = { ...head, object: format.chunk, ...(tellsUsage && { usage: null }) }
+    const events = eventsOf(generations, format, exchange, chunkHead, options)
+    exchange.streams()
+    return streamed(events, stallTimeout, (reason) => exchange.leave(reason))
+  }
+  const results = await Promise.all(generations.map(({ result }) => result)).catch((error) => {
+    exchange.abort(error) // the others are for nobody
+    throw error
+  })
+  exchange.noteResults(results)
+  const choices = results.map(format.choice)
+  return Response.json({ ...head, choices, ...totals(results, choicesPerPrompt) })
+}
+
+async function* eventsOf(
+  generations: readonly Generation[],
+  format: AnswerFormat,
+  exchange: Exchange,
+  head: object,
+  { tellsUsage, choicesPerPrompt }: AnswerOptions,
+): AsyncGenerator<string, void, void> {
+  const chunk = (choice: object) => event({ ...head, choices: [choice] })
+  const begun = new Set<number>()
+  const told = generations.map(() => 0)
+  let isTold = false
+  try {
+    const parts = merged(generations.map((generation) => generation.parts()))
+    for await (const { index, value } of parts) {
+      if (format.begin && !begun.has(index)) yield chunk(format.begin(index))
+      begun.add(index)
+      isTold = true
+      if (value) {
+        told[index]! += value.logprobs?.length ?? 0
+        yield chunk(format.piece(value, index))
+      } else {
+        const result = await generations[index]!.result
+        const rest = result.logprobs?.slice(told[index])
+        yield chunk(format.end(result, index, rest?.length ? rest : undefined))
+      }
+    }
+    const results = await Promise.all(generations.map(({ result }) => result))
+    exchange.noteResults(results)
+    if (tellsUsage) yield event({ ...head, choices: [], ...totals(results, choicesPerPrompt) })
+    yield event('[DONE]')
+    exchange.end(200)
+  } catch (error) {
+    const failure = toApiError(error, exchange.promptParameter)
+    exchange.abort(failure)
+    exchange.end(failure.status, failure)
+    if (!isTold) throw failure // there may be no headers yet
+    yield event(failure.body)
+  } finally {
+    // The client went away: that is what `return()` means here.
+    exchange.end(200)
+  }
+}
+
+/** Usage in OpenAI's words, timings in those of llama.cpp's server; of several choices those of the first. */
+function totals(results: readonly GenerationResult[], choicesPerPrompt: number): object {
+  const sum = (list: readonly GenerationResult[], of: (result: GenerationResult) => number) =>
+    list.reduce((total, result) => total + of(result), 0)
+  const prompts = results.filter((_, i) => i % choicesPerPrompt === 0)
+  const promptTokens = sum(prompts, ({ usage }) => usage.promptTokens)
+  const completionTokens = sum(results, ({ usage }) => usage.completionTokens)
+  const { timings } = results[0]!
+  return {
+    usage: {
+      prompt_tokens: promptTokens,
+      completion_tokens: completionTokens,
+      total_tokens: promptTokens + completionTokens,
+      prompt_tokens_details: { cached_tokens: sum(prompts, ({ usage }) => usage.cachedTokens) },
+    },
+    timings: {
+      queue_ms: timings.queueMs,
+      prompt_ms: timings.promptMs,
+      prompt_per_second: timings.promptTokensPerSecond,
+      predicted_ms: timings.completionMs,
+      predicted_per_second: timings.tokensPerSecond,
+    },
+  }
+}
+
+export function finishReasonOf({ finishReason }: { readonly finishReason: FinishReason }): 'stop' | 'length' {
+  return finishReason === 'length' ? 'length' : 'stop'
+}

@@ -1,0 +1,143 @@
+import type { GenerationResult, GPT4All, TokenLogprob, TokenProbability } from '../../index.ts'
+import type { Bodies } from '../body/body.ts'
+import { badParameter } from '../errors.ts'
+import type { Exchange } from '../exchange.ts'
+import type { ModelPool } from '../models.ts'
+import type { ResolvedServerOptions } from '../options.ts'
+import { type AnswerFormat, answer, finishReasonOf } from './answer.ts'
+import { countOf } from './chat.ts'
+import { samplingOf } from './sampling.ts'
+import { type CompletionRequest, readCompletionRequest } from './schema.ts'
+
+/** OpenAI's. */
+const DEFAULT_MAX_TOKENS = 16
+
+/** `POST /v1/completions` */
+export async function completions(
+  request: Request,
+  exchange: Exchange,
+  pool: ModelPool,
+  bodies: Bodies,
+  options: ResolvedServerOptions,
+): Promise<Response> {
+  pool.refuseAny()
+  const asked = await bodies.read(request, exchange, (body) =>
+    readCompletionRequest(body, options.maxChoices),
+  )
+  if (asked.echo && typeof asked.logprobs === 'number')
+    throw badParameter(
+      'echo',
+      '"echo" with "logprobs" is not supported by this server yet.',
+      'unsupported_parameter',
+    )
+  const given = promptsOf(asked.prompt)
+  const each = asked.n ?? 1
+  const count = countOf(each, given.length, options.maxChoices)
+  const { id, model, release } = await pool.use(asked.model ?? undefined, count, exchange.signal)
+  exchange.uses(id, release)
+  exchange.notePrompt(asked.prompt)
+  for (const prompt of given) checkTokens(prompt, model)
+  const prompts = given.flatMap((prompt) => Array.from({ length: each }, () => prompt))
+  const echoed = asked.echo ? await Promise.all(prompts.map((prompt) => textOf(model, prompt))) : []
+  const maxTokens = asked.max_tokens ?? options.defaults.maxTokens ?? DEFAULT_MAX_TOKENS
+  const generations = prompts.map((prompt, choice) =>
+    model.generate(prompt, {
+      ...samplingOf(asked, choice, maxTokens, options),
+      ...(typeof asked.logprobs === 'number' && { logprobs: asked.logprobs }),
+      signal: exchange.signal,
+    }),
+  )
+  return answer(generations, formatOf(echoed), exchange, {
+    model: id,
+    streams: asked.stream ?? false,
+    tellsUsage: asked.stream_options?.include_usage ?? false,
+    choicesPerPrompt: each,
+    stallTimeout: options.stallTimeout,
+  })
+}
+
+type Prompt = string | readonly number[]
+
+function promptsOf(prompt: CompletionRequest['prompt']): readonly Prompt[] {
+  if (typeof prompt === 'string') return [prompt]
+  return prompt.length > 0 && prompt.every((one) => typeof one === 'number')
+    ? [prompt as number[]]
+    : (prompt as (string | number[])[])
+}
+
+function checkTokens(prompt: Prompt, model: GPT4All): void {
+  if (typeof prompt === 'string') return
+  const size = model.config?.vocabularySize ?? 0
+  if (prompt.some((token) => token >= size))
+    throw badParameter(
+      'prompt',
+      `"prompt" has token ids that this model does not know: it has ${size} tokens.`,
+    )
+}
+
+async function textOf(model: GPT4All, prompt: Prompt): Promise<string> {
+  return typeof prompt === 'string' ? prompt : model.detokenize(prompt)
+}
+
+/** `echoed` are the prompts to begin the texts with; none where they are not wanted. */
+function formatOf(echoed: readonly string[]): AnswerFormat {
+  const writers = new Map<number, LegacyLogprobs>()
+  const logprobsOf = (list: readonly TokenLogprob[] | undefined, index: number) => {
+    const writer = writers.get(index) ?? new LegacyLogprobs()
+    writers.set(index, writer)
+    return list ? writer.write(list) : null
+  }
+  return {
+    prefix: 'cmpl',
+    whole: 'text_completion',
+    chunk: 'text_completion',
+    choice: (result: GenerationResult, index) => ({
+      index,
+      text: (echoed[index] ?? '') + result.text,
+      logprobs: logprobsOf(result.logprobs, index),
+      finish_reason: finishReasonOf(result),
+    }),
+    ...(echoed.length > 0 && {
+      begin: (index: number) => ({ index, text: echoed[index]!, logprobs: null, finish_reason: null }),
+    }),
+    piece: ({ text, logprobs }, index) => ({
+      index,
+      text,
+      logprobs: logprobsOf(logprobs, index),
+      finish_reason: null,
+    }),
+    end: (result, index, rest) => ({
+      index,
+      text: '',
+      logprobs: logprobsOf(rest, index),
+      finish_reason: finishReasonOf(result),
+    }),
+  }
+}
+
+/** The form of OpenAI's older endpoint: one list for each thing told, and where in the text each token begins. */
+class LegacyLogprobs {
+  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+  #offset = 0
+
+  write(list: readonly TokenLogprob[]): object {
+    return {
+      tokens: list.map(nameOf),
+      token_logprobs: list.map(({ logprob }) => logprob),
+      top_logprobs: list.map(({ top }) => Object.fromEntries(top.map((one) => [nameOf(one), one.logprob]))),
+      text_offset: list.map((token) => this.#next(token)),
+    }
+  }
+
+  #next({ bytes }: TokenLogprob): number {
+    const offset = this.#offset
+    this.#offset += this.#decoder.decode(Uint8Array.from(bytes), { stream: true }).length
+    return offset
+  }
+}
+
+/** As OpenAI names tokens that are only a part of a character: by their bytes. */
+function nameOf({ text, bytes }: TokenProbability): string {
+  if (!text.includes('\ufffd')) return text
+  return `bytes:${bytes.map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')}`
+}

@@ -1,0 +1,145 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ApiError, toApiError } from '../errors.ts'
+
+/** Pieces on their way to a client that reads slowly; then nothing more is generated. */
+const MOST_WAITING = 32
+/** A client, or what stands between, may take silence for the end: while a long prompt is evaluated it hears this. */
+const PING_MS = 15_000
+const PING = Symbol('ping')
+const STILL_THERE = ': still working\n\n'
+/** So long the status waits for the first piece, which may be an error. */
+const FIRST_MS = 5_000
+
+const encoder = new TextEncoder()
+
+/** One event of a stream (Server-Sent Events), of JSON or of text. */
+export function event(data: object | string): string {
+  return `data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`
+}
+
+/**
+ * A response that streams `events`. They are pulled as the client reads, a few ahead. What fails before the first one
+ * rejects here; `cancel` is called when the client goes away, or reads nothing for `stallTimeout` ms.
+ */
+export async function streamed(
+  events: AsyncGenerator<string, void, void>,
+  stallTimeout: number,
+  cancel: (reason: unknown) => void,
+): Promise<Response> {
+  const waiting: Waiting = { next: events.next() }
+  const timer = new AbortController()
+  const late = sleep(FIRST_MS, undefined, { signal: timer.signal }).catch(() => {})
+  await Promise.race([waiting.next, late]).finally(() => timer.abort())
+  return new Response(toBody(events, waiting, stallTimeout, cancel), {
+    headers: {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache',
+      'x-accel-buffering': 'no',
+    },
+  })
+}
+
+type Waiting = { next: Promise<IteratorResult<string, void>> | undefined }
+
+function toBody(
+  events: AsyncGenerator<string, void, void>,
+  waiting: Waiting,
+  stallTimeout: number,
+  cancel: (reason: unknown) => void,
+): ReadableStream<Uint8Array> {
+  let stalled: NodeJS.Timeout | undefined
+  const pinger = new Pinger()
+  const leave = (reason: unknown) => {
+    clearTimeout(stalled)
+    pinger.end()
+    cancel(reason)
+    waiting.next?.catch(() => {})
+    events.return().catch(() => {})
+  }
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        clearTimeout(stalled)
+        waiting.next ??= events.next()
+        const result = await pinger.wait(waiting.next).catch((error: unknown) => toApiError(error))
+        if (result === PING) return controller.enqueue(encoder.encode(STILL_THERE))
+        waiting.next = undefined
+        if (result instanceof ApiError) controller.enqueue(encoder.encode(event(result.body)))
+        if (result instanceof ApiError || result.done) {
+          pinger.end()
+          return controller.close()
+        }
+        controller.enqueue(encoder.encode(result.value))
+        if ((controller.desiredSize ?? 0) > 0 || stallTimeout === Number.POSITIVE_INFINITY) return
+        stalled = setTimeout(() => {
+          leave(new Error('the client reads nothing'))
+          controller.close()
+        }, stallTimeout)
+        stalled.unref()
+      },
+      cancel: leave,
+    },
+    { highWaterMark: MOST_WAITING },
+  )
+}
+
+/** Resolves `wait` with `PING` where what it waits for takes long; one timer for a whole stream. */
+class Pinger {
+  #tell = () => {}
+  readonly #timer = setTimeout(() => this.#tell(), PING_MS).unref()
+
+  wait<T>(next: Promise<T>): Promise<T | typeof PING> {
+    const ping = new Promise<typeof PING>((resolve) => {
+      this.#tell = () => resolve(PING)
+    })
+    this.#timer.refresh()
+    return Promise.race([next, ping])
+  }
+
+  end(): void {
+    clearTimeout(this.#timer)
+  }
+}
+
+/** What several iterators give, as it comes, with the index of each; `value` is `undefined` at the end of one. */
+export async function* merged<T extends object>(
+  iterators: readonly AsyncGenerator<T, void, void>[],
+): AsyncGenerator<{ readonly index: number; readonly value: T | undefined }, void, void> {
+  const [only] = iterators
+  if (only && iterators.length === 1) {
+    yield* alone(only)
+    return
+  }
+  const next = async (index: number) => ({ index, result: await iterators[index]!.next() })
+  const pending = new Map(iterators.map((_, index) => [index, next(index)]))
+  try {
+    while (pending.size > 0) {
+      const { index, result } = await Promise.race(pending.values())
+      if (result.done) pending.delete(index)
+      else pending.set(index, next(index))
+      yield { index, value: result.done ? undefined : result.value }
+    }
+  } finally {
+    for (const left of pending.values()) left.catch(() => {})
+    await Promise.allSettled(iterators.map((iterator) => iterator.return()))
+  }
+}
+
+/** The same of one, which asks for the next before it gives what it has: both take their time. */
+async function* alone<T extends object>(
+  iterator: AsyncGenerator<T, void, void>,
+): AsyncGenerator<{ readonly index: number; readonly value: T | undefined }, void, void> {
+  let next = iterator.next()
+  try {
+    for (;;) {
+      const { value, done } = await next
+      if (done) break
+      next = iterator.next()
+      yield { index: 0, value }
+    }
+    yield { index: 0, value: undefined }
+  } finally {
+    next.catch(() => {})
+    await iterator.return().catch(() => {})
+  }
+}

@@ -1,0 +1,170 @@
+import type { JsonShape } from '../../core/json-shape.ts'
+import { ApiError } from '../errors.ts'
+import type { Exchange } from '../exchange.ts'
+import type { ResolvedServerOptions } from '../options.ts'
+import type { Pieces } from './pieces.ts'
+import { type BodyHold, BodyRoom } from './room.ts'
+import { bodyShape } from './shape.ts'
+import { inTurn } from './turns.ts'
+
+type BodyOptions = Pick<ResolvedServerOptions, 'maxBodyBytes' | 'bodyMemory' | 'bodyTimeout' | 'maxMessages'>
+
+const bad = (status: number, message: string) => new ApiError(status, message)
+
+/** Blocks grow with what has come, between these sizes: half of one may be empty, and nothing is copied twice. */
+const LEAST_BLOCK = 4 * 2 ** 10
+const MOST_BLOCK = 256 * 2 ** 10
+/** From so many bytes on decoding, parsing and checking have turns of the event loop of their own. */
+const LARGE = 64 * 2 ** 10
+/** Pieces that are there already are taken without a pause for so long, ms. */
+const BURST_MS = 2
+/** The longest that a timer takes. */
+const MOST_MS = 2 ** 31 - 1
+
+/** Reads the bodies of a server's requests. */
+export class Bodies {
+  readonly #options: BodyOptions
+  readonly #room: BodyRoom
+
+  constructor(options: BodyOptions) {
+    this.#options = options
+    this.#room = new BodyRoom(options.bodyMemory)
+  }
+
+  /** What `read` makes of the JSON object that a request brings. Its room is held until the exchange is over. */
+  async read<T>(
+    request: Request,
+    exchange: Exchange,
+    read: (body: Readonly<Record<string, unknown>>) => T,
+  ): Promise<T> {
+    checkEncoding(request)
+    if (Number(request.headers.get('content-length')) > this.#options.maxBodyBytes) throw this.#tooLarge()
+    const blocks = await this.#blocks(request, exchange)
+    const inTurnIfLarge = <R>(work: () => R) => (blocks.bytes > LARGE ? inTurn(work) : work())
+    const text = await inTurn(() => decode(blocks.take()))
+    const body = await inTurnIfLarge(() => parse(text))
+    return inTurnIfLarge(() => read(body))
+  }
+
+  async #blocks(request: Request, exchange: Exchange): Promise<Blocks> {
+    const late = new AbortController()
+    const hold = this.#room.enter((error) => late.abort(error))
+    exchange.onEnd(() => hold.release())
+    const timer = this.#timer(late)
+    const shape = bodyShape(this.#options.maxMessages)
+    const told = Number(request.headers.get('content-length'))
+    const blocks = new Blocks(hold, told, this.#options.maxBodyBytes)
+    const signal = AbortSignal.any([exchange.signal, late.signal])
+    try {
+      await this.#readInto(blocks, shape, exchange.pieces(signal))
+    } catch (error) {
+      if (error instanceof ApiError) throw error
+      throw new ApiError(400, 'The body ended before it was complete.', { cause: error })
+    } finally {
+      clearTimeout(timer)
+    }
+    hold.complete()
+    return blocks
+  }
+
+  async #readInto(blocks: Blocks, shape: JsonShape, pieces: ReturnType<Pieces>): Promise<void> {
+    let pauseAt = performance.now() + BURST_MS
+    for await (const piece of pieces) {
+      if (blocks.bytes + piece.length > this.#options.maxBodyBytes) throw this.#tooLarge()
+      shape.add(piece)
+      blocks.add(piece)
+      if (performance.now() < pauseAt) continue
+      await inTurn(() => {})
+      pauseAt = performance.now() + BURST_MS
+    }
+  }
+
+  #timer(late: AbortController): NodeJS.Timeout {
+    const { bodyTimeout } = this.#options
+    const message = `The body did not come within ${bodyTimeout} ms (option bodyTimeout).`
+    const error = new ApiError(408, message, { code: 'body_timeout' })
+    return setTimeout(() => late.abort(error), Math.min(bodyTimeout, MOST_MS))
+  }
+
+  #tooLarge(): ApiError {
+    return bad(413, `The body has more than ${this.#options.maxBodyBytes} bytes (option maxBodyBytes).`)
+  }
+}
+
+/** Bytes as they come, in few pieces of memory, whatever the pieces in which they came. */
+class Blocks {
+  bytes = 0
+  readonly #hold: BodyHold
+  /** Bytes that the sender has told; a hint, no more. */
+  readonly #told: number
+  readonly #most: number
+  #blocks: Buffer[] = []
+  /** Of the last block. */
+  #free = 0
+
+  constructor(hold: BodyHold, told: number, most: number) {
+    this.#hold = hold
+    this.#told = told
+    this.#most = most
+  }
+
+  add(piece: Uint8Array): void {
+    this.#hold.came(piece.length)
+    for (let rest = piece; rest.length > 0; ) {
+      const block = this.#free > 0 ? this.#blocks.at(-1)! : this.#grow()
+      const fitting = rest.subarray(0, this.#free)
+      block.set(fitting, block.length - this.#free)
+      this.#free -= fitting.length
+      this.bytes += fitting.length
+      rest = rest.subarray(fitting.length)
+    }
+  }
+
+  /** All that came; nothing of it is kept here. */
+  take(): Buffer {
+    const whole = Buffer.concat(this.#blocks, this.bytes)
+    this.#blocks = []
+    return whole
+  }
+
+  #grow(): Buffer {
+    const left = this.#told > this.bytes ? this.#told - this.bytes : MOST_BLOCK
+    const wanted = Math.max(LEAST_BLOCK, Math.min(this.bytes, left, MOST_BLOCK))
+    const size = Math.min(wanted, this.#most - this.bytes)
+    this.#hold.grow(size)
+    const block = Buffer.allocUnsafeSlow(size)
+    this.#blocks.push(block)
+    this.#free = size
+    return block
+  }
+}
+
+function checkEncoding(request: Request): void {
+  const encoding = request.headers.get('content-encoding') ?? 'identity'
+  if (encoding !== 'identity') throw bad(415, `The body must not be encoded ("${encoding}").`)
+  const type = request.headers.get('content-type') ?? ''
+  const charset = /charset="?([^\s;"]+)/i.exec(type)?.[1] ?? 'utf-8'
+  if (!/^utf-?8$/i.test(charset)) throw bad(415, `The body must be UTF-8, not "${charset}".`)
+  if (/^multipart\//i.test(type)) throw bad(415, 'The body must be JSON (application/json).')
+}
+
+function decode(bytes: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw bad(400, 'The body is not UTF-8.')
+  }
+}
+
+function parse(text: string): Record<string, unknown> {
+  if (text.trim() === '') throw bad(400, 'The request has no body; it must be a JSON object.')
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    throw bad(400, `The body is not JSON: ${(error as Error).message.slice(0, 200)}.`)
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw bad(400, 'The body must be a JSON object.')
+  return value as Record<string, unknown>
+}
