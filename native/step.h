@@ -65,8 +65,8 @@ class Batch {
   llama_batch batch_;
 };
 
-// Drops, decodes, samples (NativeContext.eval of src/native/contract.ts). Throws Failure; what fails after the
-// first step only ends the run. `go_on` is asked before each further step.
+// Drops, decodes, samples (NativeContext.eval of src/native/contract.ts). Throws Failure; what fails after
+// the first step only ends the run. `go_on` is asked before each further step.
 std::vector<StepResult> RunSteps(llama_context* context, const StateLayout& layout, Batch& batch,
                                  const std::vector<StepEntry>& entries, const Run& run,
                                  const std::function<bool()>& go_on);

@@ -28,8 +28,8 @@ class Worker : public Stoppable {
   Worker(std::shared_ptr<Environment> environment, bool patient);
   ~Worker() override;
 
-  // JavaScript thread: NativeJob of src/native/contract.ts for the method of an object, which is held until the
-  // job is settled. Starts the `worker` where there is none yet.
+  // JavaScript thread: NativeJob of src/native/contract.ts for the method of an object, which is held until
+  // the job is settled. Starts the `worker` where there is none yet.
   static Napi::Value Submit(std::unique_ptr<Worker>& worker, bool patient, const Napi::CallbackInfo& info,
                             Work work);
   Napi::Value Submit(Napi::Env env, Napi::Object owner, Work work);

@@ -1,9 +1,9 @@
 import type { ReplyFormat } from '../generation/reply.ts'
 import { type Piece, type Protection, textOf } from './protect.ts'
-import type { Rendered } from './template/template.ts'
+import type { TemplateResult } from './template/template.ts'
 
 /** How an answer begins, before the model goes on with it. */
-export type Begun = {
+export type AnswerPrefix = {
   readonly content: string
   readonly reasoning: string
   /** The same as the model wrote it, tags and all, where that is known. */
@@ -11,14 +11,14 @@ export type Begun = {
 }
 
 /** Whether the model may think: not any more where its answer is begun without thoughts. */
-export function mayThink({ content, reasoning, raw }: Begun): boolean {
+export function mayThink({ content, reasoning, raw }: AnswerPrefix): boolean {
   return content === '' || reasoning !== '' || raw !== undefined
 }
 
 /** The `beginning` of the answer, and the `whole` prompt with it, with marks. */
 export async function beginAnswer(
-  rendered: Rendered,
-  begun: Begun,
+  rendered: TemplateResult,
+  begun: AnswerPrefix,
   protection: Protection,
   signal: AbortSignal | undefined,
 ): Promise<{ beginning: string; whole: string }> {
@@ -28,7 +28,10 @@ export async function beginAnswer(
 }
 
 /** Thoughts between the format's tags, then the content. Where the prompt opens a block of reasoning, that one is used. */
-function beginningOf({ generationPrompt, reply }: Rendered, { content, reasoning, raw }: Begun): Piece[] {
+function beginningOf(
+  { generationPrompt, reply }: TemplateResult,
+  { content, reasoning, raw }: AnswerPrefix,
+): Piece[] {
   if (raw !== undefined) return [{ users: '' }, raw]
   if (content === '' && reasoning === '') return []
   const [start, end] = [reply?.thinkingStart ?? '', reply?.thinkingEnds[0] ?? '']
@@ -40,7 +43,11 @@ function beginningOf({ generationPrompt, reply }: Rendered, { content, reasoning
 }
 
 /** How the rest of the answer is to be read; `undefined` where all of it is content. */
-export function replyFormat({ reply }: Rendered, begun: Begun, beginning: string): ReplyFormat | undefined {
+export function replyFormat(
+  { reply }: TemplateResult,
+  begun: AnswerPrefix,
+  beginning: string,
+): ReplyFormat | undefined {
   // What is begun without thoughts goes on as content; what stood before it is none of the parser's business.
   if (!reply || !mayThink(begun)) return undefined
   const { parseReply, preservedTexts, thinkingStart, thinkingEnds } = reply

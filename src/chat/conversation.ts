@@ -1,11 +1,11 @@
 import type { ChatMessage } from '../core/messages.ts'
-import type { Spoken } from '../generation/reply.ts'
+import type { Delta } from '../generation/reply.ts'
 import type { RunRecord } from '../generation/run.ts'
 import type { ResolvedGenerateOptions } from '../options/generate.ts'
 import type { ChatSessionOptions, ResolvedChatOptions } from './options.ts'
-import type { Request } from './prompt.ts'
+import type { PromptRequest } from './prompt.ts'
 import type { SavedFile } from './saved/file.ts'
-import type { Said, SavedSession, SaveOptions } from './saved/session.ts'
+import type { SavedSession, SaveOptions, SessionSnapshot } from './saved/session.ts'
 
 /** @internal */
 export type ConversationOptions = Pick<ResolvedChatOptions, 'template' | 'overflow' | 'reasoning'> & {
@@ -14,14 +14,14 @@ export type ConversationOptions = Pick<ResolvedChatOptions, 'template' | 'overfl
 }
 
 /** @internal A turn: what its prompt asks for, and what ends the answer. */
-export type Turn = Omit<Request, 'signal'> & {
+export type Turn = Omit<PromptRequest, 'signal'> & {
   readonly stop: readonly string[]
   /** The session's word on GPT4All's stop strings. */
   readonly defaultStops: ChatSessionOptions['defaultStops']
 }
 
 /** @internal How a turn has ended: what the model wrote, as `History.commit()` takes it. */
-export type Committed = {
+export type TurnOutcome = {
   readonly raw: string
   readonly tokens: readonly number[] | undefined
   readonly contents: readonly string[]
@@ -43,13 +43,13 @@ export interface Conversation {
     options: ResolvedGenerateOptions,
     record: RunRecord,
     signal: AbortSignal,
-  ): AsyncGenerator<Spoken, void, void>
+  ): AsyncGenerator<Delta, void, void>
   /** The last turn joins what is known. True where the model may go on behind `raw` as it stands. */
-  commit(turn: Committed): Promise<boolean>
+  commit(turn: TurnOutcome): Promise<boolean>
   /** The messages are no longer those of before. */
   reset(): void
   /** Writes it into `file`, or only tells what that would be. */
-  save(file: string | undefined, said: Said, options: SaveOptions): Promise<SavedSession>
+  save(file: string | undefined, said: SessionSnapshot, options: SaveOptions): Promise<SavedSession>
   /** Nobody will ask any more. */
   close(): void
 }

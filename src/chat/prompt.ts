@@ -4,12 +4,12 @@ import type { ReplyFormat } from '../generation/reply.ts'
 import type { NativeModel, NativeTextFinder } from '../native/contract.ts'
 import { encodePrompt, leastTokens } from '../native/tokenizer.ts'
 import type { Aside } from '../scheduler/line.ts'
-import { type Begun, beginAnswer, mayThink, replyFormat } from './answer-prefix.ts'
+import { type AnswerPrefix, beginAnswer, mayThink, replyFormat } from './answer-prefix.ts'
 import { checkKept, firstKept, leftOut, nextTurn } from './overflow.ts'
 import { type ControlTexts, controlTextsOf, Protection } from './protect.ts'
 import { type Cut, type Part, TokenRecord } from './record.ts'
 import type { SavedChat } from './saved/file.ts'
-import { type PromptFormat, type ReasoningPolicy, type Rendered, render } from './template/template.ts'
+import { type PromptFormat, type ReasoningPolicy, render, type TemplateResult } from './template/template.ts'
 
 /**
  * What to do with a conversation that has outgrown the context: leave out the oldest turns, refuse, end the turn
@@ -22,9 +22,9 @@ export type OverflowPolicy =
   | ((messages: readonly ChatMessage[]) => readonly ChatMessage[] | Promise<readonly ChatMessage[]>)
 
 /** What a prompt asks for: the answer to `messages`. */
-export type Request = {
+export type PromptRequest = {
   readonly messages: readonly ChatMessage[]
-  readonly begun: Begun
+  readonly begun: AnswerPrefix
   readonly enableThinking: boolean
   /** Tokens the answer may have. */
   readonly maxTokens: number
@@ -66,7 +66,7 @@ type HistoryShape = {
 }
 
 const NO_RECORD = new TokenRecord('', [], [])
-const NOTHING: Begun = { content: '', reasoning: '' }
+const NOTHING: AnswerPrefix = { content: '', reasoning: '' }
 
 /** Of what fits, the share that is left after dropping: the next few turns then need no dropping. */
 const KEPT_SHARE = 0.5
@@ -75,7 +75,7 @@ const KEPT_SHARE = 0.5
  * Turns a growing list of messages into prompts, each of which begins with the very tokens that were evaluated
  * before, as far as the template leaves the past alone.
  */
-export class History {
+export class PromptBuilder {
   readonly #model: NativeModel
   readonly #format: PromptFormat
   readonly #shape: HistoryShape
@@ -112,7 +112,7 @@ export class History {
   }
 
   /** @throws {ContextOverflowError} when it does not fit and nothing (more) may be left out */
-  async prompt(request: Request, aside: Aside): Promise<Prompt> {
+  async prompt(request: PromptRequest, aside: Aside): Promise<Prompt> {
     const prompt = await this.#fit(request, aside)
     const { length, isEstimated } = prompt
     if (length <= this.#most || prompt.full) return prompt
@@ -149,7 +149,7 @@ export class History {
     return this.#shape.contextSize - this.#shape.reserved
   }
 
-  async #fit(request: Request, aside: Aside): Promise<Prompt> {
+  async #fit(request: PromptRequest, aside: Aside): Promise<Prompt> {
     const { overflow } = this.#shape
     if (overflow === 'drop-oldest') return this.#dropOldest(request)
     const whole = await this.#render(request, [], overflow === 'stop')
@@ -169,7 +169,7 @@ export class History {
 
   // Leaving something out changes the prompt near its beginning: leave out enough for some turns to come. Where there is
   // something to leave out, an answer gets room, a quarter of the context at most.
-  async #dropOldest(request: Request): Promise<Prompt> {
+  async #dropOldest(request: PromptRequest): Promise<Prompt> {
     const { messages, maxTokens } = request
     const { contextSize } = this.#shape
     const system = messages[0]?.role === 'system' ? 1 : 0
@@ -191,7 +191,7 @@ export class History {
   }
 
   // `counts`: all tokens are counted, however many there are.
-  async #render(request: Request, dropped: readonly ChatMessage[], counts = false): Promise<Prompt> {
+  async #render(request: PromptRequest, dropped: readonly ChatMessage[], counts = false): Promise<Prompt> {
     const { begun, signal } = request
     let rendered = await this.#renderGuarded(request)
     if (this.#learnTags(rendered)) rendered = await this.#renderGuarded(request)
@@ -217,7 +217,7 @@ export class History {
     }
   }
 
-  #renderGuarded({ messages, begun, enableThinking, signal }: Request): Promise<Rendered> {
+  #renderGuarded({ messages, begun, enableThinking, signal }: PromptRequest): Promise<TemplateResult> {
     const thinks = enableThinking && mayThink(begun)
     const behind = begun.content + begun.reasoning + (begun.raw ?? '')
     const guarded = { control: this.#control, behind }
@@ -226,7 +226,7 @@ export class History {
   }
 
   // The tags around reasoning are known once something was rendered; whoever writes them writes text.
-  #learnTags({ reply }: Rendered): boolean {
+  #learnTags({ reply }: TemplateResult): boolean {
     const tags = reply ? [reply.thinkingStart, ...reply.thinkingEnds].filter((tag) => tag.trim() !== '') : []
     const known = tags.join('\n')
     if (known === this.#reasoningTags || known === '') return false

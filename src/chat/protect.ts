@@ -64,7 +64,7 @@ export class Protection {
 export const NO_MARKS: NativeMarks = { cut: '', open: '', close: '' }
 
 /** What a prompt must not hold with a part of what users wrote. */
-export type Guarded = {
+export type UserTexts = {
   /** Control tokens, and the tags around reasoning. */
   readonly control: NativeTextFinder | undefined
   /** What will stand behind the prompt. */

@@ -4,7 +4,7 @@ import { ClosedError, optionError } from '../core/errors.ts'
 import { type ChatMessage, checkMessages } from '../core/messages.ts'
 import { Queue } from '../core/queue.ts'
 import type { Generation } from '../generation/generation.ts'
-import type { Spoken } from '../generation/reply.ts'
+import type { Delta } from '../generation/reply.ts'
 import type { PartialResult } from '../generation/result.ts'
 import type { RunRecord, StartRun } from '../generation/run.ts'
 import {
@@ -12,7 +12,7 @@ import {
   type ResolvedGenerateOptions,
   resolveGenerateOptions,
 } from '../options/generate.ts'
-import type { Begun } from './answer-prefix.ts'
+import type { AnswerPrefix } from './answer-prefix.ts'
 import { markCallback, refuseInCallback } from './callbacks.ts'
 import type { Conversation, ConversationHost } from './conversation.ts'
 import {
@@ -35,7 +35,7 @@ export type SessionHost = {
 }
 
 /** What a turn answers: the messages, and how the answer begins. */
-type Asked = { readonly messages: readonly ChatMessage[]; readonly begun: Begun }
+type TurnPrompt = { readonly messages: readonly ChatMessage[]; readonly begun: AnswerPrefix }
 
 /** The last answer as the model wrote it, while `messages` are the ones that end with it. */
 type LastAnswer = {
@@ -44,7 +44,7 @@ type LastAnswer = {
   readonly enableThinking: boolean
 }
 
-type Restored = SavedFile & { readonly file: string }
+type SavedFileToRestore = SavedFile & { readonly file: string }
 
 /**
  * A conversation with a model. Each `generate()` is a turn: message and answer join `messages` when the answer ends,
@@ -63,7 +63,7 @@ export class ChatSession {
   #lastAnswer: LastAnswer | undefined
   #opened: Conversation | undefined
   #opening: Promise<Conversation> | undefined
-  #restored: Restored | undefined
+  #restored: SavedFileToRestore | undefined
 
   /** @internal Made by `model.chatSession()`. */
   constructor(host: SessionHost, options?: ChatSessionOptions) {
@@ -172,7 +172,7 @@ export class ChatSession {
     return `ChatSession ${inspect(shown, options)}`
   }
 
-  #turn(turn: TurnOptions, ask: (messages: readonly ChatMessage[]) => Asked): Generation {
+  #turn(turn: TurnOptions, ask: (messages: readonly ChatMessage[]) => TurnPrompt): Generation {
     const resolved = resolveGenerateOptions(turn.options)
     const callback = resolved.callback && markCallback(this, resolved.callback)
     const options = { ...resolved, callback }
@@ -182,11 +182,11 @@ export class ChatSession {
 
   async *#run(
     turn: TurnOptions,
-    ask: (messages: readonly ChatMessage[]) => Asked,
+    ask: (messages: readonly ChatMessage[]) => TurnPrompt,
     options: ResolvedGenerateOptions,
     record: RunRecord,
     signal: AbortSignal,
-  ): AsyncGenerator<Spoken, void, void> {
+  ): AsyncGenerator<Delta, void, void> {
     await this.#host.open()
     signal.throwIfAborted()
     refuseInCallback(this) // by now a callback that began this turn without waiting for it is through
@@ -223,7 +223,7 @@ export class ChatSession {
   async #commit(
     conversation: Conversation,
     before: readonly ChatMessage[],
-    { begun, messages }: Asked,
+    { begun, messages }: TurnPrompt,
     enableThinking: boolean,
     { text, reasoning, tokens }: PartialResult,
     { transcript: { raw }, tokenBytes }: RunRecord,

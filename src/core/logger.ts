@@ -90,7 +90,7 @@ export function loggerOf(
 }
 
 /** Tells the final prompt of a generation: to `logger` at level `info`, and on `gpt4all-ts:prompt`. */
-export function tellPrompt(logger: Logger, message: PromptMessage): void {
+export function logPrompt(logger: Logger, message: PromptMessage): void {
   publishPrompt(message)
   if (isSilent(logger, 'info')) return
   const { prompt, promptTokens, cachedTokens } = message

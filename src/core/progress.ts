@@ -15,30 +15,30 @@ const EVERY_MS = 100
 /** Tells progress, ten times a second at most, and always the end. */
 export class Meter {
   readonly #phase: Progress['phase']
-  readonly #tell: ((progress: Progress) => void) | undefined
+  readonly #report: ((progress: Progress) => void) | undefined
   readonly #past: { at: number; bytes: number }[] = []
-  #toldAt = Number.NEGATIVE_INFINITY
+  #reportedAt = Number.NEGATIVE_INFINITY
   #failed: { readonly error: unknown } | undefined
 
-  constructor(phase: Progress['phase'], tell: ((progress: Progress) => void) | undefined) {
+  constructor(phase: Progress['phase'], report: ((progress: Progress) => void) | undefined) {
     this.#phase = phase
-    this.#tell = tell
+    this.#report = report
   }
 
-  tell(bytes: number, total: number | undefined): void {
+  report(bytes: number, total: number | undefined): void {
     if (this.#failed) throw this.#failed.error
     const now = performance.now()
-    if (!this.#tell || (now - this.#toldAt < EVERY_MS && bytes !== total)) return
-    this.#toldAt = now
+    if (!this.#report || (now - this.#reportedAt < EVERY_MS && bytes !== total)) return
+    this.#reportedAt = now
     this.#past.push({ at: now, bytes })
     while ((this.#past[0]?.at ?? now) < now - WINDOW_MS) this.#past.shift()
     const first = this.#past[0] ?? { at: now, bytes }
     const seconds = (now - first.at) / 1000
     const bytesPerSecond = seconds > 0 ? Math.max(0, bytes - first.bytes) / seconds : 0
     // An async function fails later than it is called: the next call hears of it.
-    const told: unknown = this.#tell({ phase: this.#phase, bytes, total, bytesPerSecond })
-    if (told instanceof Promise)
-      told.catch((error: unknown) => {
+    const returned: unknown = this.#report({ phase: this.#phase, bytes, total, bytesPerSecond })
+    if (returned instanceof Promise)
+      returned.catch((error: unknown) => {
         this.#failed = { error }
       })
   }

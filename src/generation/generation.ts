@@ -6,7 +6,7 @@ import type { ResolvedGenerateOptions } from '../options/generate.ts'
 import { DEFAULTS } from '../options/model.ts'
 import { UNREAD_MS } from '../scheduler/runs.ts'
 import type { TokenLogprob } from './logprobs.ts'
-import type { Channel, Spoken } from './reply.ts'
+import type { Channel, Delta } from './reply.ts'
 import type { GenerationResult, Part, PartialResult, Timings } from './result.ts'
 import { newRecord, type RunRecord, type StartRun } from './run.ts'
 import type { FinishReason } from './tokens.ts'
@@ -44,7 +44,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   #toldLogprobs = 0
   // Everything runs in the async context that generate() was called in, whoever pulls.
   readonly #inContext = AsyncResource.bind(<T>(run: () => T): T => run())
-  #source: AsyncGenerator<Spoken, void, void> | undefined
+  #source: AsyncGenerator<Delta, void, void> | undefined
   #advancing: Promise<boolean> | undefined
   #ended: { readonly result: GenerationResult } | { readonly error: unknown } | undefined
   #result: Promise<GenerationResult> | undefined
@@ -179,7 +179,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     }
   }
 
-  #next(): Promise<IteratorResult<Spoken, void>> {
+  #next(): Promise<IteratorResult<Delta, void>> {
     if (this.#source) return this.#advanceSource(this.#source)
     this.#startedAt = performance.now()
     for (const signal of this.#signals) signal.throwIfAborted()
@@ -191,7 +191,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     return Promise.race([this.#advanceSource(source), this.#aborted])
   }
 
-  #advanceSource(source: AsyncGenerator<Spoken, void, void>) {
+  #advanceSource(source: AsyncGenerator<Delta, void, void>) {
     return this.#inContext(() => source.next())
   }
 
@@ -218,7 +218,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   }
 
   /** Notes what came; false when the callback wants no more. */
-  async #take({ token, text, reasoning }: Spoken): Promise<boolean> {
+  async #take({ token, text, reasoning }: Delta): Promise<boolean> {
     this.#lastAt = this.#record.madeAt ?? performance.now()
     if (this.#tokens.length === 0) this.#firstAt = this.#lastAt
     if (reasoning) this.#say('reasoning', reasoning)

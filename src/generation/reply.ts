@@ -1,12 +1,12 @@
 import type { NativeReply } from '../native/contract.ts'
-import type { Released } from './stop.ts'
+import type { HeldText } from './stop.ts'
 import type { Outcome } from './tokens.ts'
 
 /** What a model writes is its answer, or its reasoning before the answer. */
 export type Channel = 'answer' | 'reasoning'
 
 /** What one token added to the answer and to the reasoning; both `''` while a tag is incomplete. */
-export type Spoken = {
+export type Delta = {
   /** Absent where text was held back and is set free at the end. */
   readonly token: number | undefined
   readonly text: string
@@ -31,12 +31,12 @@ const NOTHING: NativeReply = { reasoning: '', content: '' }
  * The fourth stage: tells reasoning and answer apart, as the template says; without a format all is answer. The
  * parser reads the whole text each time, about 20 microseconds per 1,000 characters.
  */
-export async function* tellApart(
-  released: AsyncIterable<Released>,
+export async function* splitReply(
+  released: AsyncIterable<HeldText>,
   format: ReplyFormat | undefined,
   transcript: Transcript,
   outcome: Outcome,
-): AsyncGenerator<Spoken, void, void> {
+): AsyncGenerator<Delta, void, void> {
   const read = (partial: boolean) => format && tryParse(format, format.begun + transcript.raw, partial)
   let told = (format?.begun ? read(true) : undefined) ?? NOTHING
   for await (const { token, text } of released) {

@@ -1,15 +1,15 @@
 import type { ChatMessage } from '../core/messages.ts'
 import type { Aside } from '../scheduler/line.ts'
-import type { Reader } from '../scheduler/request.ts'
+import type { Demand } from '../scheduler/request.ts'
 import type { TokenLogprob } from './logprobs.ts'
-import type { ReplyFormat, Spoken, Transcript } from './reply.ts'
+import type { Delta, ReplyFormat, Transcript } from './reply.ts'
 import type { PartialResult } from './result.ts'
 import type { Outcome } from './tokens.ts'
 
 /** @internal What the run fills in while it is under way. */
 export type RunRecord = {
   /** Read before each step. */
-  readonly reader: Reader
+  readonly reader: Demand
   readonly outcome: Outcome
   readonly transcript: Transcript
   /** Bytes of all tokens generated; those of the transcript unless it ends within a token. */
@@ -34,7 +34,7 @@ export type RunRecord = {
 }
 
 /** @internal A record of nothing yet. */
-export function newRecord(reader: Reader): RunRecord {
+export function newRecord(reader: Demand): RunRecord {
   return {
     reader,
     outcome: { finishReason: 'length', stopSequence: undefined },
@@ -54,7 +54,7 @@ export function newRecord(reader: Reader): RunRecord {
 }
 
 /** @internal What a generation evaluates, and what ends it. */
-export type Prepared = {
+export type PreparedPrompt = {
   readonly tokens: ArrayLike<number> & Iterable<number>
   readonly text: string
   readonly stop: readonly string[]
@@ -71,7 +71,7 @@ export type Prepared = {
 }
 
 /** @internal Makes the prompt, in the moment in which the generation begins. What functions of the program do for it is done `aside`. */
-export type Prepare = (aside: Aside) => Promise<Prepared>
+export type Prepare = (aside: Aside) => Promise<PreparedPrompt>
 
 /** @internal Starts the pipe; called once, when the first piece is wanted. `signal` is the generation's own. */
-export type StartRun = (record: RunRecord, signal: AbortSignal) => AsyncGenerator<Spoken, void, void>
+export type StartRun = (record: RunRecord, signal: AbortSignal) => AsyncGenerator<Delta, void, void>

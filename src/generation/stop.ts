@@ -1,18 +1,18 @@
-import type { Piece } from './text.ts'
+import type { TokenText } from './text.ts'
 import type { Outcome } from './tokens.ts'
 
 /** Text on its way to the reader. `token` is absent where text was held back and is set free at the end. */
-export type Released = { readonly token: number | undefined; readonly text: string }
+export type HeldText = { readonly token: number | undefined; readonly text: string }
 
 /**
  * The third stage: ends the text before the first stop string. Text that may turn out to be the beginning of one is
  * held back until that is clear, so nothing is ever streamed that the final text does not have.
  */
 export async function* untilStop(
-  pieces: AsyncIterable<Piece>,
+  pieces: AsyncIterable<TokenText>,
   stops: readonly string[],
   outcome: Outcome,
-): AsyncGenerator<Released, void, void> {
+): AsyncGenerator<HeldText, void, void> {
   let held = ''
   for await (const { token, text } of pieces) {
     held += text

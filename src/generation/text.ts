@@ -1,5 +1,5 @@
 /** The text that one token completed; `''` while a character is incomplete. */
-export type Piece = { readonly token: number; readonly text: string }
+export type TokenText = { readonly token: number; readonly text: string }
 
 /**
  * The second stage: tokens to text. A token may end in the middle of a UTF-8 character, so its bytes wait for the
@@ -8,7 +8,7 @@ export type Piece = { readonly token: number; readonly text: string }
 export async function* toText(
   tokens: AsyncIterable<number>,
   bytesOf: (token: number) => Uint8Array,
-): AsyncGenerator<Piece, void, void> {
+): AsyncGenerator<TokenText, void, void> {
   // A byte order mark is text like any other in the middle of an answer.
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
   for await (const token of tokens) {

@@ -1,4 +1,4 @@
-import type { Sequence, StepOptions } from '../scheduler/request.ts'
+import type { Request, StepOptions } from '../scheduler/request.ts'
 
 /** Why a generation ended. */
 export type FinishReason = 'stop' | 'length' | 'callback' | 'break'
@@ -21,7 +21,7 @@ export type TokenLimits = {
  * is not yielded) or a limit is reached (`length`).
  */
 export async function* generateTokens(
-  sequence: Sequence,
+  request: Request,
   prompt: Iterable<number>,
   step: StepOptions,
   limits: TokenLimits,
@@ -29,7 +29,7 @@ export async function* generateTokens(
 ): AsyncGenerator<number, void, void> {
   let next = prompt
   for (let count = 0; count < limits.maxTokens; ) {
-    const drawn = await sequence.next(next, { ...step, most: limits.maxTokens - count })
+    const drawn = await request.next(next, { ...step, most: limits.maxTokens - count })
     for (const [i, token] of drawn.tokens.entries()) {
       step.signal?.throwIfAborted() // several came at once, and the first may have been one too many
       if (limits.endTokens.has(token)) {
@@ -42,6 +42,6 @@ export async function* generateTokens(
     }
     next = drawn.tokens
     // What was just drawn has not been evaluated; there must be a cell for it before another can be drawn.
-    if (sequence.tokens.length + drawn.tokens.length - 1 >= limits.contextSize) return
+    if (request.tokens.length + drawn.tokens.length - 1 >= limits.contextSize) return
   }
 }

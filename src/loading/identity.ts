@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { ModelError } from '../core/errors.ts'
 import type { ResolvedModelOptions } from '../options/model.ts'
 import { fingerprintOf } from './fingerprint.ts'
-import type { LoadedWeights } from './open.ts'
+import type { Weights } from './open.ts'
 
 /** What a saved conversation is bound to, as SHA-256. */
 export type Identity = {
@@ -14,7 +14,7 @@ export type Identity = {
 
 /** @throws {ModelError} `ERR_MODEL_UNREADABLE` where its files are gone */
 export async function identify(
-  weights: LoadedWeights,
+  weights: Weights,
   options: ResolvedModelOptions,
   llamaVersion: string,
 ): Promise<Identity> {
@@ -28,7 +28,7 @@ export async function identify(
 }
 
 async function hashesOf(
-  { header, adapters }: LoadedWeights,
+  { header, adapters }: Weights,
   { keyType, valueType, lora, deterministic, nThreads }: ResolvedModelOptions,
   llamaVersion: string,
 ): Promise<Identity> {

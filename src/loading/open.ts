@@ -16,7 +16,7 @@ import { startEarly, tryOpening } from './trial/trial.ts'
 import { isLoaded, load } from './weights.ts'
 
 /** What there is once the weights are loaded. */
-export type LoadedWeights = {
+export type Weights = {
   readonly native: NativeModel
   readonly header: GgufHeader
   /** The file that catalogs know: the old one where the GGUF file was made of it. */
@@ -29,13 +29,13 @@ export type LoadedWeights = {
   readonly adapters: readonly ModelFile[]
 }
 
-export type OpenedModel<Started> = LoadedWeights & {
+export type WeightsAndStart<Started> = Weights & {
   readonly started: Started
   readonly fallbacks: readonly DeviceFallback[]
 }
 
 /** Starts what computes with a loaded model; nothing is computed before the model is known to `open`, where it is tried. */
-type Start<Started> = (weights: LoadedWeights, opens: Promise<void> | undefined) => Promise<Started>
+type Start<Started> = (weights: Weights, opens: Promise<void> | undefined) => Promise<Started>
 
 /**
  * Where to try to open a model, in this order; in place of a device that is not there, the reason.
@@ -67,7 +67,7 @@ export async function openModel<Started>(
   tried: readonly (Candidate | DeviceFallback)[],
   start: Start<Started>,
   signal: AbortSignal,
-): Promise<OpenedModel<Started>> {
+): Promise<WeightsAndStart<Started>> {
   const starting = options.tryFirst ? startEarly(binding, path) : undefined
   try {
     const header = await readGguf(path, { signal })
@@ -88,7 +88,7 @@ async function openFirst<Started>(
   tried: readonly (Candidate | DeviceFallback)[],
   start: Start<Started>,
   signal: AbortSignal,
-): Promise<OpenedModel<Started>> {
+): Promise<WeightsAndStart<Started>> {
   assertGeneratesText(header)
   checkCache(header, options)
   checkPositions(header, options.nCtx)
@@ -131,7 +131,7 @@ async function openFirst<Started>(
 }
 
 async function openOn<Started>(
-  file: Omit<LoadedWeights, 'native'>,
+  file: Omit<Weights, 'native'>,
   binding: NativeBinding,
   options: Opening,
   start: Start<Started>,

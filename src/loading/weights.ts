@@ -49,7 +49,7 @@ async function loadHeld(
   let thrown: { error: unknown } | undefined
   const loading = binding.Model.load(held.nameOf(path), params, (fraction) => {
     try {
-      if (!thrown) meter.tell(Math.round(fraction * fileBytes), fileBytes)
+      if (!thrown) meter.report(Math.round(fraction * fileBytes), fileBytes)
     } catch (error) {
       thrown = { error }
       loading.cancel()

@@ -52,11 +52,11 @@ export async function findModel(location: ModelLocation, logger: Logger): Promis
   if (!successor) return there
   const file = join(dirname(location.withExtension), successor.filename)
   const found = await findOnDisk({ asGiven: file, withExtension: file, isName: true })
-  if (found !== undefined) tellSuccessor(location, successor, logger)
+  if (found !== undefined) logSuccessor(location, successor, logger)
   return found
 }
 
-function tellSuccessor(location: ModelLocation, { filename, isSame }: Successor, logger: Logger): void {
+function logSuccessor(location: ModelLocation, { filename, isSame }: Successor, logger: Logger): void {
   const what = isSame ? 'the same model as GGUF' : 'another model, published in its place'
   logger.warn(`${basename(location.withExtension)} is older than GGUF: ${filename} is used, ${what}`)
 }
@@ -84,7 +84,7 @@ export async function entryOf(
   const successor = successorOf(name)
   const instead = successor && called(successor.filename)
   if (instead) {
-    tellSuccessor(location, successor, logger)
+    logSuccessor(location, successor, logger)
     return instead
   }
   const gone = /\.bin$/i.test(name) ? ' It has no files from before GGUF (.bin) any more.' : ''

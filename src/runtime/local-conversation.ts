@@ -1,19 +1,19 @@
-import type { Committed, Conversation, ConversationOptions, Turn } from '../chat/conversation.ts'
+import type { Conversation, ConversationOptions, Turn, TurnOutcome } from '../chat/conversation.ts'
 import { DEFAULT_STOPS } from '../chat/options.ts'
-import { History, type Prompt } from '../chat/prompt.ts'
+import { type Prompt, PromptBuilder } from '../chat/prompt.ts'
 import { writeSaved } from '../chat/saved/file.ts'
 import {
   bringBack,
+  type CacheStore,
   collect,
-  type Keeper,
-  type Said,
   type SavedSession,
   type SaveOptions,
+  type SessionSnapshot,
 } from '../chat/saved/session.ts'
 import type { PromptFormat } from '../chat/template/template.ts'
 import type { Logger } from '../core/logger.ts'
 import type { ChatMessage } from '../core/messages.ts'
-import type { Spoken } from '../generation/reply.ts'
+import type { Delta } from '../generation/reply.ts'
 import type { Prepare, RunRecord } from '../generation/run.ts'
 import type { NativeModel } from '../native/contract.ts'
 import type { ResolvedGenerateOptions } from '../options/generate.ts'
@@ -24,7 +24,7 @@ import type { LocalRuns } from './local-runs.ts'
 type Host = {
   readonly native: NativeModel
   readonly format: PromptFormat
-  readonly keeper: Keeper
+  readonly keeper: CacheStore
   readonly contextSize: number
   readonly deterministic: boolean
   readonly logger: Logger
@@ -34,11 +34,11 @@ type Host = {
 /** @internal A conversation with a model of this process. */
 export class LocalConversation implements Conversation {
   readonly #host: Host
-  readonly #history: History
+  readonly #history: PromptBuilder
   readonly isRestored: boolean
   #prompt: Prompt | undefined
 
-  private constructor(host: Host, history: History, isRestored: boolean) {
+  private constructor(host: Host, history: PromptBuilder, isRestored: boolean) {
     this.#host = host
     this.#history = history
     this.isRestored = isRestored
@@ -50,7 +50,7 @@ export class LocalConversation implements Conversation {
   ): Promise<LocalConversation> {
     const { native, format, contextSize, deterministic, keeper, logger } = host
     const shape = { contextSize, reserved: RESERVED_TOKENS, overflow, reasoning, deterministic }
-    const history = new History(native, format, shape)
+    const history = new PromptBuilder(native, format, shape)
     const isRestored =
       restore !== undefined && (await bringBack(restore.file, restore, history, keeper, logger))
     return new LocalConversation(host, history, isRestored)
@@ -69,7 +69,7 @@ export class LocalConversation implements Conversation {
     options: ResolvedGenerateOptions,
     record: RunRecord,
     signal: AbortSignal,
-  ): AsyncGenerator<Spoken, void, void> {
+  ): AsyncGenerator<Delta, void, void> {
     const history = this.#history
     const prepare: Prepare = async (aside) => {
       const prompt = await history.prompt({ ...request, signal }, aside)
@@ -89,7 +89,7 @@ export class LocalConversation implements Conversation {
     return this.#host.runs.run(prepare, options, record, signal)
   }
 
-  async commit({ raw, tokens, contents }: Committed): Promise<boolean> {
+  async commit({ raw, tokens, contents }: TurnOutcome): Promise<boolean> {
     return this.#prompt !== undefined && this.#history.commit(this.#prompt, raw, tokens, contents)
   }
 
@@ -100,7 +100,7 @@ export class LocalConversation implements Conversation {
   /** `making` is what the file is called until it is whole. */
   async save(
     file: string | undefined,
-    said: Said,
+    said: SessionSnapshot,
     options: SaveOptions,
     making?: string,
   ): Promise<SavedSession> {

@@ -1,16 +1,16 @@
 import { basename } from 'node:path'
 import type { ConversationOptions } from '../chat/conversation.ts'
-import type { Keeper } from '../chat/saved/session.ts'
+import type { CacheStore } from '../chat/saved/session.ts'
 import { PromptFormats } from '../chat/template/formats.ts'
 import { render, type TemplateOptions, withSystem } from '../chat/template/template.ts'
 import { ClosedError } from '../core/errors.ts'
 import type { ChatMessage } from '../core/messages.ts'
-import type { Spoken } from '../generation/reply.ts'
+import type { Delta } from '../generation/reply.ts'
 import type { Prepare, RunRecord } from '../generation/run.ts'
 import { loadDraft } from '../loading/draft.ts'
 import { type Identity, identify } from '../loading/identity.ts'
 import { mostStateBytes } from '../loading/memory.ts'
-import { candidates, type LoadedWeights, type OpenedModel, openModel } from '../loading/open.ts'
+import { candidates, openModel, type Weights, type WeightsAndStart } from '../loading/open.ts'
 import { type RpcServersInUse, useRpcServers } from '../loading/rpc-handshake.ts'
 import { lookUpEntry } from '../models/catalog/entry.ts'
 import { withProgressBar } from '../models/download/progress-bar.ts'
@@ -27,18 +27,18 @@ import {
   type ResolvedModelOptions,
   type ResolvedTokenizeOptions,
 } from '../options/model.ts'
-import type { Activity, Engine } from '../scheduler/scheduler.ts'
+import type { Activity, Scheduler } from '../scheduler/scheduler.ts'
 import { LocalConversation } from './local-conversation.ts'
 import { LocalRuns } from './local-runs.ts'
 import type { ModelConfig, ModelFacts, OpenModel } from './model.ts'
-import { startEngine, threadChoice } from './start-scheduler.ts'
+import { startScheduler, threadChoice } from './start-scheduler.ts'
 
-type Started = { readonly engine: Engine; readonly formats: PromptFormats }
+type Started = { readonly engine: Scheduler; readonly formats: PromptFormats }
 
 /** @internal A model whose weights are loaded, and the engine that computes with them. */
-export class LoadedModel implements OpenModel {
+export class LocalModel implements OpenModel {
   readonly #binding: NativeBinding
-  readonly #model: OpenedModel<Started>
+  readonly #model: WeightsAndStart<Started>
   readonly #options: ResolvedModelOptions
   readonly #runs: LocalRuns
   readonly #servers: RpcServersInUse
@@ -47,7 +47,7 @@ export class LoadedModel implements OpenModel {
 
   private constructor(
     binding: NativeBinding,
-    model: OpenedModel<Started>,
+    model: WeightsAndStart<Started>,
     options: ResolvedModelOptions,
     servers: RpcServersInUse,
     closing: AbortController,
@@ -66,13 +66,13 @@ export class LoadedModel implements OpenModel {
     draftLocation: ModelLocation | undefined,
     options: ResolvedModelOptions,
     signal: AbortSignal,
-  ): Promise<LoadedModel> {
+  ): Promise<LocalModel> {
     signal.throwIfAborted()
     const binding = loadBinding()
     // Before anything is downloaded.
     const servers = await useRpcServers(options.rpcServers, signal)
     try {
-      return await LoadedModel.#open(binding, location, draftLocation, options, servers, signal)
+      return await LocalModel.#open(binding, location, draftLocation, options, servers, signal)
     } catch (error) {
       servers.release()
       throw error
@@ -86,7 +86,7 @@ export class LoadedModel implements OpenModel {
     options: ResolvedModelOptions,
     servers: RpcServersInUse,
     signal: AbortSignal,
-  ): Promise<LoadedModel> {
+  ): Promise<LocalModel> {
     const closing = new AbortController()
     const devices = candidates(binding, options)
     const model = await withProgressBar(basename(location.withExtension), options, async (onProgress) => {
@@ -94,14 +94,14 @@ export class LoadedModel implements OpenModel {
       const path = await asGguf(await obtainModel(location, request), request)
       const drafts = draftLocation && !options.deterministic
       const draftPath = drafts && (await asGguf(await obtainModel(draftLocation, request), request))
-      const start = async (weights: LoadedWeights, opens: Promise<void> | undefined) => {
+      const start = async (weights: Weights, opens: Promise<void> | undefined) => {
         const { native, header, gpus } = weights
         const formats = formatsOf(binding, weights, options, closing.signal)
         const draft = draftPath
           ? () => loadDraft(binding, draftPath, native, options, gpus, signal)
           : undefined
         // First: the context is made on a thread of its own, while the template takes this one.
-        const starting = startEngine(binding, native, header, options, draft)
+        const starting = startScheduler(binding, native, header, options, draft)
         try {
           const [engine] = await Promise.all([starting, formats.warmUp(signal), opens])
           engine.warmUp()
@@ -116,7 +116,7 @@ export class LoadedModel implements OpenModel {
       }
       return openModel(binding, path, request, devices, start, signal)
     })
-    return new LoadedModel(binding, model, options, servers, closing)
+    return new LocalModel(binding, model, options, servers, closing)
   }
 
   get facts(): ModelFacts {
@@ -157,7 +157,7 @@ export class LoadedModel implements OpenModel {
   }
 
   // What its conversations have in the cache, and what files of them are bound to.
-  get #keeper(): Keeper {
+  get #keeper(): CacheStore {
     const { engine } = this.#model.started
     return {
       stateOf: (conversation, tokens) => engine.stateOf(conversation, tokens),
@@ -221,7 +221,7 @@ export class LoadedModel implements OpenModel {
     options: ResolvedGenerateOptions,
     record: RunRecord,
     signal: AbortSignal,
-  ): AsyncGenerator<Spoken, void, void> {
+  ): AsyncGenerator<Delta, void, void> {
     const prepare: Prepare = async () => {
       const tokens = await this.#tokensOf(prompt, signal)
       checkPromptLength(tokens.length, this.#options.nCtx)
@@ -256,7 +256,7 @@ export class LoadedModel implements OpenModel {
 
 function formatsOf(
   binding: NativeBinding,
-  { native, original, entry }: LoadedWeights,
+  { native, original, entry }: Weights,
   { allowDownload, logger }: ResolvedModelOptions,
   signal: AbortSignal,
 ): PromptFormats {

@@ -1,7 +1,7 @@
 import { optionError } from '../core/errors.ts'
-import { tellPrompt } from '../core/logger.ts'
+import { logPrompt } from '../core/logger.ts'
 import { logprobsInto } from '../generation/logprobs.ts'
-import { type ReplyFormat, type Spoken, tellApart } from '../generation/reply.ts'
+import { type Delta, type ReplyFormat, splitReply } from '../generation/reply.ts'
 import type { Prepare, RunRecord } from '../generation/run.ts'
 import { untilStop } from '../generation/stop.ts'
 import { toText } from '../generation/text.ts'
@@ -10,14 +10,14 @@ import type { NativeBinding, NativeModel } from '../native/contract.ts'
 import { pieceReader } from '../native/tokenizer.ts'
 import type { ResolvedGenerateOptions } from '../options/generate.ts'
 import { checkPromptText, type ResolvedModelOptions } from '../options/model.ts'
-import type { Sequence, SequenceOptions } from '../scheduler/request.ts'
-import type { Engine } from '../scheduler/scheduler.ts'
+import type { Request, RequestOptions } from '../scheduler/request.ts'
+import type { Scheduler } from '../scheduler/scheduler.ts'
 
 /** @internal Runs the generations of a model of this process. */
 export class LocalRuns {
   readonly #binding: NativeBinding
   readonly #native: NativeModel
-  readonly #engine: Engine
+  readonly #engine: Scheduler
   readonly #options: Pick<ResolvedModelOptions, 'nCtx' | 'logger'>
   readonly #endTokens: ReadonlySet<number>
   readonly #bytesOf: (token: number) => Uint8Array
@@ -25,7 +25,7 @@ export class LocalRuns {
   constructor(
     binding: NativeBinding,
     native: NativeModel,
-    engine: Engine,
+    engine: Scheduler,
     options: Pick<ResolvedModelOptions, 'nCtx' | 'logger'>,
   ) {
     this.#binding = binding
@@ -45,12 +45,12 @@ export class LocalRuns {
     options: ResolvedGenerateOptions,
     record: RunRecord,
     signal: AbortSignal,
-  ): AsyncGenerator<Spoken, void, void> {
+  ): AsyncGenerator<Delta, void, void> {
     signal.throwIfAborted()
-    const sequence = this.#enter(signal, { looksUp: options.promptLookup, drafts: options.draft })
+    const request = this.#enter(signal, { looksUp: options.promptLookup, drafts: options.draft })
     let tell = () => {}
     try {
-      const prompt = await prepare((work) => sequence.aside(work))
+      const prompt = await prepare((work) => request.aside(work))
       signal.throwIfAborted()
       record.promptTokens = prompt.tokens.length
       record.dropped = prompt.dropped ?? []
@@ -58,8 +58,8 @@ export class LocalRuns {
       checkPromptText(prompt.tokens.length)
       record.onPrompt?.()
       checkBias(this.#native, options)
-      sequence.moved = prompt.moved ?? false
-      sequence.conversation = prompt.conversation ?? sequence
+      request.moved = prompt.moved ?? false
+      request.conversation = prompt.conversation ?? request
       const step = {
         sampler: new this.#binding.Sampler(this.#native.info.vocabSize, options.sampling),
         batchSize: options.nBatch,
@@ -76,9 +76,9 @@ export class LocalRuns {
         endTokens: this.#endTokens,
       }
       record.refresh = () => {
-        record.cachedTokens = sequence.cachedTokens ?? 0
-        record.queueMs = sequence.queueMs
-        record.guessed = { proposedTokens: sequence.proposed, acceptedTokens: sequence.accepted }
+        record.cachedTokens = request.cachedTokens ?? 0
+        record.queueMs = request.queueMs
+        record.guessed = { proposedTokens: request.proposed, acceptedTokens: request.accepted }
       }
       let told = false
       tell = () => {
@@ -86,18 +86,18 @@ export class LocalRuns {
         if (told) return
         told = true
         const { promptTokens, cachedTokens } = record
-        tellPrompt(this.#options.logger, { prompt: prompt.text, promptTokens, cachedTokens })
+        logPrompt(this.#options.logger, { prompt: prompt.text, promptTokens, cachedTokens })
       }
-      const tokens = generateTokens(sequence, prompt.tokens, step, limits, record.outcome)
+      const tokens = generateTokens(request, prompt.tokens, step, limits, record.outcome)
       const pieces = toText(tokens, this.#reader(prompt.reply, record))
       const released = untilStop(pieces, prompt.stop, record.outcome)
-      for await (const spoken of tellApart(released, prompt.reply, record.transcript, record.outcome)) {
+      for await (const spoken of splitReply(released, prompt.reply, record.transcript, record.outcome)) {
         tell()
         yield spoken
       }
     } finally {
       tell()
-      sequence.release()
+      request.release()
     }
   }
 
@@ -106,19 +106,19 @@ export class LocalRuns {
    * @throws {QueueFullError} `ERR_QUEUE_FULL`
    */
   async inLine<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    const sequence = this.#enter(signal, { looksUp: false, drafts: false })
+    const request = this.#enter(signal, { looksUp: false, drafts: false })
     try {
       return await work()
     } finally {
-      sequence.release()
+      request.release()
     }
   }
 
   // Whoever is told of an abort finds the place free.
-  #enter(signal: AbortSignal, options: SequenceOptions): Sequence {
-    const sequence = this.#engine.sequence(options)
-    signal.addEventListener('abort', () => sequence.release(), { once: true })
-    return sequence
+  #enter(signal: AbortSignal, options: RequestOptions): Request {
+    const request = this.#engine.request(options)
+    signal.addEventListener('abort', () => request.release(), { once: true })
+    return request
   }
 
   /** The bytes of a token's text, counted; those of control tokens only where the parser of the answer needs them. */

@@ -2,7 +2,7 @@ import type { ConversationHost } from '../chat/conversation.ts'
 import type { TemplateOptions } from '../chat/template/template.ts'
 import type { DeviceFallback } from '../core/errors.ts'
 import type { ChatMessage } from '../core/messages.ts'
-import type { Spoken } from '../generation/reply.ts'
+import type { Delta } from '../generation/reply.ts'
 import type { RunRecord } from '../generation/run.ts'
 import type { ResolvedThreads } from '../options/compute.ts'
 import type { ResolvedGenerateOptions } from '../options/generate.ts'
@@ -63,7 +63,7 @@ export interface OpenModel extends ConversationHost {
     options: ResolvedGenerateOptions,
     record: RunRecord,
     signal: AbortSignal,
-  ): AsyncGenerator<Spoken, void, void>
+  ): AsyncGenerator<Delta, void, void>
   /** Takes effect with the next step. */
   setThreads(threads: ResolvedThreads): void
   /** Interrupts what is under way, waits for it, and frees everything. */

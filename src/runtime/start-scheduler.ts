@@ -2,17 +2,17 @@ import { sideBySide } from '../loading/memory.ts'
 import type { GgufHeader } from '../models/gguf/header.ts'
 import type { NativeBinding, NativeModel } from '../native/contract.ts'
 import type { ResolvedModelOptions } from '../options/model.ts'
-import { Engine } from '../scheduler/scheduler.ts'
+import { Scheduler } from '../scheduler/scheduler.ts'
 import type { ThreadChoice } from '../scheduler/thread-counts.ts'
 
 /** What computes with a loaded model, and with the smaller one that guesses for it. */
-export async function startEngine(
+export async function startScheduler(
   binding: NativeBinding,
   native: NativeModel,
   header: GgufHeader,
   options: ResolvedModelOptions,
   loadDraft: (() => Promise<NativeModel>) | undefined,
-): Promise<Engine> {
+): Promise<Scheduler> {
   const { nCtx, deterministic, parallel, maxQueue, cacheMemory, logger } = options
   const { flashAttention, keyType, valueType, lora } = options
   const { trainedContextSize } = native.info
@@ -23,7 +23,7 @@ export async function startEngine(
   }
   const draft = loadDraft && (await loadDraft())
   try {
-    return await Engine.open(binding, native, {
+    return await Scheduler.open(binding, native, {
       contextSize: nCtx,
       ...threadChoice(native, options),
       cache: { flashAttention, keyType, valueType },

@@ -17,7 +17,7 @@ type ContextShape = ThreadChoice & {
   readonly deterministic: boolean
 }
 
-export type EngineShape = ContextShape & {
+export type SchedulerShape = ContextShape & {
   /** The most sequences that are evaluated side by side. */
   readonly parallel: number
   /** Those for which there are slots from the beginning; more are made when they are needed. */

@@ -1,18 +1,18 @@
 import type { Placement } from './cache/placement.ts'
 import type { Slots } from './cache/slots.ts'
-import type { Ask, Sequence } from './request.ts'
+import type { Ask, Request } from './request.ts'
 
-type Line = {
-  readonly slots: Slots<Sequence>
+type Queued = {
+  readonly slots: Slots<Request>
   readonly placement: Placement
-  readonly isWaiting: (sequence: Sequence) => boolean
+  readonly isWaiting: (request: Request) => boolean
   /** There could be more slots. */
   readonly canGrow: boolean
 }
 
 /** Those who ask and have no slot. */
-export function waitingFor(slots: Slots<Sequence>, asks: readonly Ask[]): Ask[] {
-  return asks.filter((ask) => !slots.of(ask.sequence))
+export function waitingFor(slots: Slots<Request>, asks: readonly Ask[]): Ask[] {
+  return asks.filter((ask) => !slots.of(ask.request))
 }
 
 /**
@@ -21,11 +21,11 @@ export function waitingFor(slots: Slots<Sequence>, asks: readonly Ask[]): Ask[] 
  */
 export function demandOf(
   asks: readonly Ask[],
-  { slots, placement, isWaiting, canGrow }: Line,
+  { slots, placement, isWaiting, canGrow }: Queued,
 ): { readonly served: number; readonly missing: number } {
   const waiting = waitingFor(slots, asks)
   const free = slots.free(isWaiting)
-  const isHeldBack = ({ sequence }: Ask) => placement.isUnderWay(sequence, isWaiting)
+  const isHeldBack = ({ request }: Ask) => placement.isUnderWay(request, isWaiting)
   const heldBack = free > 0 || canGrow ? waiting.filter(isHeldBack).length : 0
   const missing = waiting.length - free
   return { served: asks.length - Math.max(heldBack, missing, 0), missing }
@@ -34,8 +34,8 @@ export function demandOf(
 /** How many of those who ask have a slot, or could have one where there may be `most`. */
 export function canRun(
   asks: readonly Ask[],
-  slots: Slots<Sequence>,
-  isWaiting: (sequence: Sequence) => boolean,
+  slots: Slots<Request>,
+  isWaiting: (request: Request) => boolean,
   most: number,
 ): number {
   const room = slots.free(isWaiting) + most - slots.all.length

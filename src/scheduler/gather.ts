@@ -1,19 +1,19 @@
 import type { Slot } from './cache/slots.ts'
-import type { Ask, Guess, Sequence, Work } from './request.ts'
+import type { Ask, BatchEntry, Guess, Request } from './request.ts'
 import { endOfWholeSlice } from './slices.ts'
 
 type Room = {
-  /** The slot of a sequence, a new one where it has none; `undefined` when all are busy. */
-  readonly slotOf: (sequence: Sequence) => Slot<Sequence> | undefined
-  /** Tokens of a sequence that are not in the cache. */
-  readonly pending: (sequence: Sequence) => number
+  /** The slot of a request, a new one where it has none; `undefined` when all are busy. */
+  readonly slotOf: (request: Request) => Slot<Request> | undefined
+  /** Tokens of a request that are not in the cache. */
+  readonly pending: (request: Request) => number
   /** Tokens of a step. */
   readonly room: number
   /** Tokens of prompts in a step beside running streams, where these are as many as the prompts. */
   readonly beside: number
   /** Of those who ask, how many have a slot or find one. */
   readonly served: number
-  /** What may come next in a sequence; of use where it still runs alone. */
+  /** What may come next in a request; of use where it still runs alone. */
   readonly guess: Guess | undefined
   /** One sequence per step, in whole slices. */
   readonly deterministic: boolean
@@ -29,23 +29,23 @@ const MOST_LONGER = 4
 export function gather(
   asks: readonly Ask[],
   { slotOf, pending, room, beside, served, guess, deterministic }: Room,
-): Work[] {
+): BatchEntry[] {
   // A prompt of one token is a prompt: it waits in line as others do.
-  const isStream = ({ sequence }: Ask) => sequence.cachedTokens !== undefined && pending(sequence) === 1
+  const isStream = ({ request }: Ask) => request.cachedTokens !== undefined && pending(request) === 1
   const streams = asks.filter(isStream)
   const prompts = asks.filter((ask) => !isStream(ask))
-  const work: Work[] = []
+  const work: BatchEntry[] = []
   let left = room
   const add = (ask: Ask): void => {
-    const slot = slotOf(ask.sequence)
+    const slot = slotOf(ask.request)
     if (!slot) return
-    const { tokens, promptLength } = ask.sequence
+    const { tokens, promptLength } = ask.request
     const from = slot.tokens.length
     const end = Math.min(tokens.length, from + Math.min(left, ask.batchSize))
     const to = deterministic ? endOfWholeSlice(from, end, promptLength) : end
     const last = to === tokens.length
     const isAlone = served === 1 && last && to - from === 1
-    const guessed = isAlone && guess?.sequence === ask.sequence ? guess.tokens : []
+    const guessed = isAlone && guess?.request === ask.request ? guess.tokens : []
     const evaluated = Int32Array.from([...tokens.slice(from, to), ...guessed])
     work.push({ ask, slot, tokens: evaluated, guessed: guessed.length, last })
     left -= evaluated.length
@@ -54,7 +54,7 @@ export function gather(
   const isFull = () => left <= 0 || (deterministic && work.length > 0)
   for (const ask of streams) if (!isFull()) add(ask)
   if (work.length > 0) {
-    const waiting = prompts.slice(0, served - work.length).map(({ sequence }) => pending(sequence))
+    const waiting = prompts.slice(0, served - work.length).map(({ request }) => pending(request))
     const wanted = waiting.reduce((sum, tokens) => sum + Math.min(tokens, beside), 0)
     left = Math.min(left, Math.max(beside, Math.min(MOST_LONGER * beside, Math.ceil(wanted / work.length))))
   }
@@ -64,7 +64,7 @@ export function gather(
 }
 
 /** How many streams a step draws for, and how many tokens of prompts and guesses it evaluates. */
-export function sizesOf(work: readonly Work[]): { streams: number; prompts: number; guessed: number } {
+export function sizesOf(work: readonly BatchEntry[]): { streams: number; prompts: number; guessed: number } {
   const sizes = { streams: 0, prompts: 0, guessed: 0 }
   for (const { tokens, guessed } of work) {
     sizes.guessed += guessed
@@ -75,16 +75,16 @@ export function sizesOf(work: readonly Work[]): { streams: number; prompts: numb
 }
 
 /** Keeps account of what a step has done for one of them: `drawn` is what it drew. */
-export function note({ ask: { sequence }, slot, tokens, guessed }: Work, drawn: Int32Array): void {
-  sequence.cachedTokens ??= slot.tokens.length
-  sequence.proposed += guessed
+export function note({ ask: { request }, slot, tokens, guessed }: BatchEntry, drawn: Int32Array): void {
+  request.cachedTokens ??= slot.tokens.length
+  request.proposed += guessed
   if (guessed > 0 && drawn.length > 1) {
-    sequence.accepted += drawn.length - 1
-    sequence.acceptedAt = sequence.tokens.length
+    request.accepted += drawn.length - 1
+    request.acceptedAt = request.tokens.length
   }
   // All that was drawn but the last has been evaluated too. Wrong guesses are dropped by the next step.
   for (const token of tokens.subarray(0, tokens.length - guessed)) slot.tokens.push(token)
   for (const token of drawn.subarray(0, -1)) slot.tokens.push(token)
-  if (slot.tokens.length <= sequence.promptLength) slot.inSlices = slot.tokens.length
+  if (slot.tokens.length <= request.promptLength) slot.inSlices = slot.tokens.length
   slot.lastUsed = performance.now()
 }

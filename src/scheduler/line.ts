@@ -1,6 +1,6 @@
 import type { Slots } from './cache/slots.ts'
 import { waitingFor } from './demand.ts'
-import type { Ask, Sequence } from './request.ts'
+import type { Ask, Request } from './request.ts'
 
 /**
  * Does what a function of the program does for a prompt. Meanwhile whoever wants the prompt does not count: the function may
@@ -9,20 +9,20 @@ import type { Ask, Sequence } from './request.ts'
 export type Aside = <T>(work: () => T | Promise<T>) => Promise<T>
 
 /**
- * Who wants something of the engine: sequences that ask for their next token, and before them those whose prompts are
+ * Who wants something of the engine: requests that ask for their next token, and before them those whose prompts are
  * still being made. Each keeps the place in which it came.
  */
 export class Line {
-  readonly #slots: Slots<Sequence>
+  readonly #slots: Slots<Request>
   #asks: Ask[] = []
   /** Who asks. */
-  readonly #asking = new Set<Sequence>()
+  readonly #asking = new Set<Request>()
   /** Whose prompt is being made. */
-  readonly #expected = new Set<Sequence>()
+  readonly #expected = new Set<Request>()
   /** Of those, who waits for a function of the program. */
-  readonly #aside = new Set<Sequence>()
+  readonly #aside = new Set<Request>()
 
-  constructor(slots: Slots<Sequence>) {
+  constructor(slots: Slots<Request>) {
     this.#slots = slots
   }
 
@@ -39,36 +39,36 @@ export class Line {
     return this.#asks.includes(ask)
   }
 
-  readonly isAsking = (sequence: Sequence): boolean => this.#asking.has(sequence)
+  readonly isAsking = (request: Request): boolean => this.#asking.has(request)
 
   /** Its prompt is being made. */
-  expect(sequence: Sequence): void {
-    this.#expected.add(sequence)
+  expect(request: Request): void {
+    this.#expected.add(request)
   }
 
-  /** What is done for the prompt of `sequence`. */
-  async aside<T>(sequence: Sequence, work: () => T | Promise<T>): Promise<T> {
-    if (this.#expected.has(sequence)) this.#aside.add(sequence)
+  /** What is done for the prompt of `request`. */
+  async aside<T>(request: Request, work: () => T | Promise<T>): Promise<T> {
+    if (this.#expected.has(request)) this.#aside.add(request)
     try {
       return await work()
     } finally {
-      this.#aside.delete(sequence)
+      this.#aside.delete(request)
     }
   }
 
   /** Behind all that are there, but before those that came later and have not begun, where its prompt took longer than theirs. */
   add(ask: Ask): void {
-    const { sequence } = ask
-    const isLater = (other: Sequence) => other.cachedTokens === undefined && other.number > sequence.number
-    const at = this.leave(sequence) ? this.#asks.findIndex((other) => isLater(other.sequence)) : -1
+    const { request } = ask
+    const isLater = (other: Request) => other.cachedTokens === undefined && other.number > request.number
+    const at = this.leave(request) ? this.#asks.findIndex((other) => isLater(other.request)) : -1
     this.#asks.splice(at < 0 ? this.#asks.length : at, 0, ask)
-    this.#asking.add(sequence)
+    this.#asking.add(request)
   }
 
   settle(ask: Ask, answer: () => void): void {
     ask.signal?.removeEventListener('abort', ask.onAbort)
     this.#asks = this.#asks.filter((other) => other !== ask)
-    this.#asking.delete(ask.sequence)
+    this.#asking.delete(ask.request)
     answer()
   }
 
@@ -77,8 +77,8 @@ export class Line {
   }
 
   /** Its prompt is not being made any more; true where it was. */
-  leave(sequence: Sequence): boolean {
-    this.#aside.delete(sequence)
-    return this.#expected.delete(sequence)
+  leave(request: Request): boolean {
+    this.#aside.delete(request)
+    return this.#expected.delete(request)
   }
 }

@@ -2,17 +2,17 @@ import type { NativeEvalResult } from '../native/contract.ts'
 import { sizesOf } from './gather.ts'
 import type { Guesses } from './guess/guesses.ts'
 import type { Pace } from './pace.ts'
-import type { Guess, Work } from './request.ts'
+import type { BatchEntry, Guess } from './request.ts'
 
-type Done = {
-  readonly work: readonly Work[]
+type StepReport = {
+  readonly work: readonly BatchEntry[]
   readonly guess: Guess | undefined
   readonly results: readonly NativeEvalResult[]
   readonly ms: number
 }
 
 /** Tells those who decide on the next steps how long these took. */
-export function measure(pace: Pace, guesses: Guesses, { work, guess, results, ms }: Done): void {
+export function measure(pace: Pace, guesses: Guesses, { work, guess, results, ms }: StepReport): void {
   const { streams, prompts, guessed } = sizesOf(work)
   const drawn = results[0]?.tokens.length ?? 0
   const steps = guessed > 0 ? 1 : Math.max(1, drawn)
@@ -20,5 +20,5 @@ export function measure(pace: Pace, guesses: Guesses, { work, guess, results, ms
   if (guessed === 0) pace.took(step, streams, prompts)
   if (streams !== 1 || work.length !== 1) return
   const accepted = guessed > 0 ? drawn - 1 : 0
-  guesses.took(work[0]!.ask.sequence, { steps, ms: step, guessed, accepted }, guess)
+  guesses.took(work[0]!.ask.request, { steps, ms: step, guessed, accepted }, guess)
 }

@@ -4,16 +4,16 @@ import { Lookup } from './guess/lookup.ts'
 import type { DraftPace, LookupPace } from './guess/pace.ts'
 
 /** How long tokens may be kept from who reads them, ms. */
-export type Reader = { readonly interval: number }
+export type Demand = { readonly interval: number }
 
-/** What a step drew for one sequence. */
-export type Drawn = {
+/** What a step drew for one request. */
+export type SampledTokens = {
   readonly tokens: readonly number[]
   /** Of each of them, where they were asked for. */
   readonly logprobs: readonly NativeLogprobs[] | undefined
 }
 
-/** How one step of a sequence is to be done. */
+/** How one step of a request is to be done. */
 export type StepOptions = {
   readonly sampler: NativeSampler
   /** Tokens of a prompt evaluated per step. */
@@ -25,21 +25,21 @@ export type StepOptions = {
     | { readonly top: number; readonly tell: (token: number, logprobs: NativeLogprobs) => void }
     | undefined
   /** Without one, somebody reads them at once. */
-  readonly reader?: Reader | undefined
+  readonly demand?: Demand | undefined
   readonly signal: AbortSignal | undefined
 }
 
 /** @internal Who evaluates it: the engine. */
-type Asked = {
-  ask(sequence: Sequence, options: StepOptions): Promise<Drawn>
-  aside<T>(sequence: Sequence, work: () => T | Promise<T>): Promise<T>
-  release(sequence: Sequence): void
+type RequestQueue = {
+  ask(request: Request, options: StepOptions): Promise<SampledTokens>
+  aside<T>(request: Request, work: () => T | Promise<T>): Promise<T>
+  release(request: Request): void
 }
 
-/** Sequences made so far, of all engines. */
+/** Requests made so far, of all engines. */
 let made = 0
 
-export type SequenceOptions = {
+export type RequestOptions = {
   /** What comes next is guessed from what was there before, and several tokens are verified in one step. */
   readonly looksUp: boolean
   /** The same, guessed by the draft model where there is one. */
@@ -47,7 +47,7 @@ export type SequenceOptions = {
 }
 
 /** One run of tokens through the model: a prompt, then what is drawn. */
-export class Sequence {
+export class Request {
   /** All tokens so far, those drawn last included. */
   readonly tokens: number[] = []
   /** Of the first prompt, the tokens that were cached already; `undefined` before the first step. */
@@ -70,13 +70,13 @@ export class Sequence {
   accepted = 0
   /** How many tokens there were when a guess was right last. */
   acceptedAt: number | undefined
-  readonly #engine: Asked
+  readonly #engine: RequestQueue
   #askedAt: number | undefined
   #servedAt: number | undefined
   readonly drafts: boolean
   readonly #lookup: Lookup | undefined
 
-  constructor(engine: Asked, { looksUp, drafts }: SequenceOptions) {
+  constructor(engine: RequestQueue, { looksUp, drafts }: RequestOptions) {
     this.#engine = engine
     this.drafts = drafts
     this.#lookup = looksUp ? new Lookup() : undefined
@@ -98,7 +98,7 @@ export class Sequence {
    * Appends `tokens`, evaluates what is not cached and draws the next token, or several where the engine has guessed
    * well. They are not appended.
    */
-  next(tokens: Iterable<number>, options: StepOptions): Promise<Drawn> {
+  next(tokens: Iterable<number>, options: StepOptions): Promise<SampledTokens> {
     for (const token of tokens) this.tokens.push(token)
     this.promptLength ||= this.tokens.length
     this.batchSize = options.batchSize
@@ -127,28 +127,28 @@ export class Sequence {
   }
 }
 
-/** A sequence that asks for its next token. */
+/** A request that asks for its next token. */
 export type Ask = StepOptions & {
-  readonly sequence: Sequence
-  readonly resolve: (drawn: Drawn) => void
+  readonly request: Request
+  readonly resolve: (drawn: SampledTokens) => void
   readonly reject: (reason: unknown) => void
   readonly onAbort: () => void
 }
 
 /** What one step does for one of them. */
-export type Work = {
+export type BatchEntry = {
   readonly ask: Ask
-  readonly slot: Slot<Sequence>
+  readonly slot: Slot<Request>
   readonly tokens: Int32Array
   /** Of `tokens`, those at the end that are guesses. */
   readonly guessed: number
-  /** The step reaches the end of what the sequence holds, so it draws the next token. */
+  /** The step reaches the end of what the request holds, so it draws the next token. */
   readonly last: boolean
 }
 
-/** Tokens that may come next in `sequence`. */
+/** Tokens that may come next in `request`. */
 export type Guess = {
-  readonly sequence: Sequence
+  readonly request: Request
   readonly tokens: readonly number[]
   /** Who measures whether guesses of this kind pay. */
   readonly pace: LookupPace | DraftPace

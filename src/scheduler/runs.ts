@@ -1,5 +1,5 @@
 import type { NativeRun } from '../native/contract.ts'
-import type { Ask, Sequence, Work } from './request.ts'
+import type { Ask, BatchEntry, Request } from './request.ts'
 
 /** From who only waits for all of them: so long a new prompt or a stop string goes unnoticed at most. */
 export const UNREAD_MS = 50
@@ -17,7 +17,7 @@ const LEAST_UNTIL_LOOKUP = 2
  * (`waiting`) ends are heard of soon.
  */
 export function runOf(
-  work: readonly Work[],
+  work: readonly BatchEntry[],
   asks: readonly Ask[],
   waiting: number,
   contextSize: number,
@@ -25,20 +25,20 @@ export function runOf(
   if (work.length + waiting !== asks.length || !work.every(goesOn)) return undefined
   const steps = Math.min(
     MOST_STEPS,
-    ...work.map(({ ask }) => Math.min(ask.most ?? 1, contextSize - ask.sequence.tokens.length + 1)),
-    ...(work.length === 1 ? [untilLookup(work[0]!.ask.sequence)] : []), // guesses are for one alone
+    ...work.map(({ ask }) => Math.min(ask.most ?? 1, contextSize - ask.request.tokens.length + 1)),
+    ...(work.length === 1 ? [untilLookup(work[0]!.ask.request)] : []), // guesses are for one alone
   )
-  const intervals = work.map(({ ask }) => ask.reader?.interval ?? SHORT_MS)
+  const intervals = work.map(({ ask }) => ask.demand?.interval ?? SHORT_MS)
   const milliseconds = Math.min(...intervals, waiting > 0 ? SHORT_MS : Number.POSITIVE_INFINITY)
   return steps > 1 && milliseconds > 0 ? { steps, milliseconds } : undefined
 }
 
 // The first token of an answer comes alone, however little of its prompt was to be evaluated: it is what `promptMs` tells.
-const goesOn = ({ ask: { sequence }, tokens, last }: Work) =>
-  last && tokens.length === 1 && sequence.cachedTokens !== undefined
+const goesOn = ({ ask: { request }, tokens, last }: BatchEntry) =>
+  last && tokens.length === 1 && request.cachedTokens !== undefined
 
 // Soon after a guess was right, later by and by.
-function untilLookup({ looksUp, acceptedAt, tokens }: Sequence): number {
+function untilLookup({ looksUp, acceptedAt, tokens }: Request): number {
   if (!looksUp) return MOST_STEPS
   const since = acceptedAt === undefined ? Number.POSITIVE_INFINITY : tokens.length - acceptedAt
   return Math.min(MOST_UNTIL_LOOKUP, Math.max(LEAST_UNTIL_LOOKUP, Math.floor(since / 2)))

@@ -4,7 +4,7 @@ import { nativeCode, translateFailure } from '../native/failures.ts'
 import { Placement } from './cache/placement.ts'
 import { type Slot, Slots } from './cache/slots.ts'
 import { type SavedState, StateCache } from './cache/state-cache.ts'
-import { contextMaker, type EngineShape, type MakeContext, openDrafter, warmUp } from './contexts.ts'
+import { contextMaker, type MakeContext, openDrafter, type SchedulerShape, warmUp } from './contexts.ts'
 import { canRun, demandOf, waitingFor } from './demand.ts'
 import { gather, note } from './gather.ts'
 import type { Drafter } from './guess/drafter.ts'
@@ -12,8 +12,8 @@ import { Guesses } from './guess/guesses.ts'
 import { Line } from './line.ts'
 import { measure } from './measure.ts'
 import { Pace } from './pace.ts'
-import type { Ask, Drawn, Guess, Work } from './request.ts'
-import { Sequence, type SequenceOptions, type StepOptions } from './request.ts'
+import type { Ask, BatchEntry, Guess, SampledTokens } from './request.ts'
+import { Request, type RequestOptions, type StepOptions } from './request.ts'
 import { runOf } from './runs.ts'
 import { type ThreadChoice, ThreadCounts } from './thread-counts.ts'
 
@@ -29,25 +29,25 @@ export type Activity = {
 }
 
 /**
- * Runs the sequences of one context. They ask for their next token; the engine gathers what is asked, gives each
+ * Runs the requests to one context. They ask for their next token; the engine gathers what is asked, gives each
  * a slot of the KV cache, evaluates once for all, and answers. Any number may ask at once: those without a slot
  * wait in line.
  */
-export class Engine {
+export class Scheduler {
   readonly #make: MakeContext
   #context: NativeContext
-  readonly #slots: Slots<Sequence>
+  readonly #slots: Slots<Request>
   readonly #placement: Placement
   readonly #threads: ThreadCounts
   readonly #pace = new Pace()
-  readonly #shape: EngineShape
+  readonly #shape: SchedulerShape
   readonly #drafter: Drafter | undefined
   readonly #guesses: Guesses
   /** Wrong guesses can be taken back. */
   readonly #canGuess: boolean
   #mostSlots: number
   readonly #line: Line
-  #stepping: readonly Work[] = []
+  #stepping: readonly BatchEntry[] = []
   #running = false
   #growing = Promise.resolve()
   #idleTimer: NodeJS.Timeout | undefined
@@ -59,7 +59,7 @@ export class Engine {
     context: NativeContext,
     drafter: Drafter | undefined,
     native: NativeModel,
-    shape: EngineShape,
+    shape: SchedulerShape,
   ) {
     this.#make = make
     this.#context = context
@@ -79,13 +79,13 @@ export class Engine {
     })
   }
 
-  static async open(binding: NativeBinding, model: NativeModel, shape: EngineShape): Promise<Engine> {
+  static async open(binding: NativeBinding, model: NativeModel, shape: SchedulerShape): Promise<Scheduler> {
     const make = contextMaker(binding, model, shape)
     let context: NativeContext | undefined
     try {
       context = await make(shape.deterministic ? 1 : shape.reserved)
       const drafter = shape.draft && (await openDrafter(binding, shape.draft, model, shape))
-      return new Engine(make, context, drafter, model, shape)
+      return new Scheduler(make, context, drafter, model, shape)
     } catch (error) {
       await context?.close()
       throw translateFailure(error, `A context of ${shape.contextSize} tokens (nCtx)`)
@@ -103,19 +103,19 @@ export class Engine {
   }
 
   /**
-   * A new, empty sequence. It takes no slot before its first step, but counts from now on as one that waits for a slot,
+   * A new, empty request. It takes no slot before its first step, but counts from now on as one that waits for a slot,
    * until it is released: its prompt may be yet to be made.
    * @throws {QueueFullError} `ERR_QUEUE_FULL` when no more may wait
    */
-  sequence(options: SequenceOptions): Sequence {
+  request(options: RequestOptions): Request {
     if (this.#closed) throw new ClosedError('The model')
     const free = this.#mostSlots - this.#slots.all.length + this.#slots.free(this.#line.isAsking)
     if (this.#line.waiting >= free + this.#shape.maxQueue) throw new QueueFullError(this.#shape.maxQueue)
     const looksUp = options.looksUp && this.#canGuess
     const drafts = options.drafts && this.#canGuess && this.#drafter !== undefined
-    const sequence = new Sequence(this, { looksUp, drafts })
-    this.#line.expect(sequence)
-    return sequence
+    const request = new Request(this, { looksUp, drafts })
+    this.#line.expect(request)
+    return request
   }
 
   get activity(): Activity {
@@ -125,7 +125,7 @@ export class Engine {
 
   /** See `Placement`. Other conversations' aborts are no matter to it. */
   async stateOf(conversation: object, tokens: readonly number[]): Promise<SavedState | undefined> {
-    const isBusy = (slot: Slot<Sequence>) => this.#stepping.some((work) => work.slot === slot)
+    const isBusy = (slot: Slot<Request>) => this.#stepping.some((work) => work.slot === slot)
     try {
       return await this.#placement.stateOf(conversation, tokens, isBusy)
     } catch (error) {
@@ -154,12 +154,12 @@ export class Engine {
     this.#placement.clear()
   }
 
-  /** @internal Evaluates what `sequence` holds beyond its cache and draws the next token. */
-  ask(sequence: Sequence, options: StepOptions): Promise<Drawn> {
+  /** @internal Evaluates what `request` holds beyond its cache and draws the next token. */
+  ask(request: Request, options: StepOptions): Promise<SampledTokens> {
     if (this.#closed) return Promise.reject(new ClosedError('The model'))
     if (options.signal?.aborted) return Promise.reject(options.signal.reason)
     return new Promise((resolve, reject) => {
-      const ask: Ask = { ...options, sequence, resolve, reject, onAbort: () => this.#abort(ask) }
+      const ask: Ask = { ...options, request, resolve, reject, onAbort: () => this.#abort(ask) }
       options.signal?.addEventListener('abort', ask.onAbort, { once: true })
       this.#line.add(ask)
       if (this.#isUnasked) this.#context.abort() // it may still be warming up
@@ -172,14 +172,14 @@ export class Engine {
   }
 
   /** @internal See `Line`. */
-  aside<T>(sequence: Sequence, work: () => T | Promise<T>): Promise<T> {
-    return this.#line.aside(sequence, work)
+  aside<T>(request: Request, work: () => T | Promise<T>): Promise<T> {
+    return this.#line.aside(request, work)
   }
 
-  /** @internal The sequence is done: its slot is free, its tokens stay cached. */
-  release(sequence: Sequence): void {
-    this.#line.leave(sequence)
-    const slot = this.#slots.of(sequence)
+  /** @internal The request is done: its slot is free, its tokens stay cached. */
+  release(request: Request): void {
+    this.#line.leave(request)
+    const slot = this.#slots.of(request)
     if (slot) slot.owner = undefined
     this.#wake()
   }
@@ -205,7 +205,7 @@ export class Engine {
     if (this.#stepping.length > 0 && !stillWanted) this.#context.abort()
   }
 
-  // Sequences that were answered by the last step ask again within this turn of the event loop. When all that
+  // Requests that were answered by the last step ask again within this turn of the event loop. When all that
   // hold a slot have done so there is nothing to wait for.
   #wake(): void {
     if (this.#running || this.#line.asks.length === 0) return
@@ -217,11 +217,11 @@ export class Engine {
 
   async #run(): Promise<void> {
     clearTimeout(this.#idleTimer)
-    let work: Work[] = []
+    let work: BatchEntry[] = []
     try {
       this.#growing = this.#grow()
       await this.#growing
-      if (!this.#closed) this.#threads.tell(this.#context, this.#drafter)
+      if (!this.#closed) this.#threads.apply(this.#context, this.#drafter)
       const guess = await this.#guess()
       work = this.#gather(guess)
       if (work.length > 0) await this.#step(work, guess)
@@ -233,11 +233,11 @@ export class Engine {
     else this.#wakeWhenIdle()
   }
 
-  #gather(guess: Guess | undefined): Work[] {
+  #gather(guess: Guess | undefined): BatchEntry[] {
     const { served } = this.#demand()
     this.#placement.beginStep()
     return gather(this.#line.asks, {
-      slotOf: (sequence) => this.#slots.of(sequence) ?? this.#placement.attach(sequence, this.#line.isAsking),
+      slotOf: (request) => this.#slots.of(request) ?? this.#placement.attach(request, this.#line.isAsking),
       pending: this.#pending,
       room: this.#context.info.batchSize,
       beside: this.#pace.beside,
@@ -248,25 +248,25 @@ export class Engine {
   }
 
   // Tokens of it that are not in the cache.
-  #pending = (sequence: Sequence) => sequence.tokens.length - (this.#slots.of(sequence)?.tokens.length ?? 0)
+  #pending = (request: Request) => request.tokens.length - (this.#slots.of(request)?.tokens.length ?? 0)
 
   // What may come next, where one stream runs alone, whoever else waits in line for its place.
   async #guess(): Promise<Guess | undefined> {
     if (!this.#canGuess || !this.#isAlone()) return undefined
-    const ask = this.#line.asks.find(({ sequence }) => this.#slots.of(sequence))
-    if (!ask || this.#pending(ask.sequence) !== 1) return undefined
-    const most = Math.min((ask.most ?? 1) - 1, this.#shape.contextSize - ask.sequence.tokens.length)
+    const ask = this.#line.asks.find(({ request }) => this.#slots.of(request))
+    if (!ask || this.#pending(ask.request) !== 1) return undefined
+    const most = Math.min((ask.most ?? 1) - 1, this.#shape.contextSize - ask.request.tokens.length)
     return most < 1 ? undefined : this.#guesses.make(ask, most)
   }
 
-  // All slots belong to sequences that do not ask: look again when one of them counts as idle.
+  // All slots belong to requests that do not ask: look again when one of them counts as idle.
   #wakeWhenIdle(): void {
     if (this.#line.asks.length === 0 || this.#closed) return
     const wait = this.#slots.untilIdle(this.#line.isAsking)
     if (wait !== undefined) this.#idleTimer = setTimeout(() => this.#wake(), wait)
   }
 
-  // A context with more slots, where more sequences ask than there are.
+  // A context with more slots, where more requests ask than there are.
   async #grow(): Promise<void> {
     const { length } = this.#slots.all
     if (length >= this.#mostSlots) return
@@ -290,7 +290,7 @@ export class Engine {
     await past.close()
   }
 
-  async #step(work: readonly Work[], guess: Guess | undefined): Promise<void> {
+  async #step(work: readonly BatchEntry[], guess: Guess | undefined): Promise<void> {
     const entries = work.map(({ ask, slot, tokens, guessed, last }) => ({
       sequence: slot.id,
       position: slot.tokens.length,
@@ -338,7 +338,7 @@ export class Engine {
 
   // A part of a failed step may have reached the cache: ask it what it holds. Where the step was only given up,
   // or the cache could not be rolled back, whoever still waits is served by the next one.
-  async #fail(work: readonly Work[], error: unknown): Promise<void> {
+  async #fail(work: readonly BatchEntry[], error: unknown): Promise<void> {
     const code = nativeCode(error)
     if (code === 'ERR_CROWDED') this.#threads.crowdedOut()
     if (work.length === 0) return this.#line.rejectAll(translateFailure(error, 'The model'))

@@ -35,7 +35,7 @@ export class ThreadCounts {
   }
 
   /** For the step that begins now. */
-  tell(context: NativeContext, drafter: Drafter | undefined): void {
+  apply(context: NativeContext, drafter: Drafter | undefined): void {
     const { threads, batchThreads, yields } = this.#choice
     const count = yields ? this.#threads.forStep(performance.now()) : threads
     if (count !== this.#count) this.#logger.debug(`computing with ${count} of ${threads} threads`)

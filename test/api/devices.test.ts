@@ -8,10 +8,10 @@ import {
   type Progress,
 } from '../../src/index.ts'
 import type { Device } from '../../src/loading/devices.ts'
-import { type LoadedWeights, openModel } from '../../src/loading/open.ts'
+import { openModel, type Weights } from '../../src/loading/open.ts'
 import { loadBinding } from '../../src/native/binding.ts'
 import { resolveModelOptions } from '../../src/options/model.ts'
-import { Engine } from '../../src/scheduler/scheduler.ts'
+import { Scheduler } from '../../src/scheduler/scheduler.ts'
 import { EMBEDDED } from '../support/models.ts'
 
 const SHAPE = {
@@ -177,19 +177,19 @@ describe('a device on which the model does not load', () => {
   const cpu = { asked: 'cpu', gpus: [] }
   const open = (
     candidates: (typeof first | typeof cpu)[],
-    start: (weights: LoadedWeights) => Promise<Engine>,
+    start: (weights: Weights) => Promise<Scheduler>,
   ) => {
     const options = resolveModelOptions({ nThreads: 1, logger: recorder().logger })
     return openModel(binding, EMBEDDED, options, candidates, start, new AbortController().signal)
   }
-  const engine = ({ native }: LoadedWeights) => {
+  const engine = ({ native }: Weights) => {
     const { logger } = recorder()
-    return Engine.open(binding, native, { ...SHAPE, logger })
+    return Scheduler.open(binding, native, { ...SHAPE, logger })
   }
   const noRoom = () => Promise.reject(new OutOfMemoryError('failed to allocate buffer for kv cache'))
   const failingAtFirst = () => {
     let attempts = 0
-    return (weights: LoadedWeights) => (attempts++ === 0 ? noRoom() : engine(weights))
+    return (weights: Weights) => (attempts++ === 0 ? noRoom() : engine(weights))
   }
 
   test('gives way to the next, with what llama.cpp says and what was free', async () => {

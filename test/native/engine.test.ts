@@ -68,7 +68,7 @@ describe('many sequences', () => {
     const engine = await open(native, { parallel: 4, reserved: 4 })
     const giving = new AbortController()
     const start = tokens(1, 200)
-    const first = engine.sequence({ looksUp: false, drafts: false })
+    const first = engine.request({ looksUp: false, drafts: false })
     const sampler = new binding.Sampler(native.info.vocabSize, GREEDY)
     const given = first.next(start, { sampler, batchSize: 8, signal: giving.signal })
     const prompts = [1, 2].map((i) => [...start, ...tokens(20 + i, 10)])
@@ -252,7 +252,7 @@ describe('the queue', () => {
         first ??= made() // while it runs and two others wait
       },
     })
-    const slow = engine.sequence({ looksUp: false, drafts: false })
+    const slow = engine.request({ looksUp: false, drafts: false })
     const made = async () => {
       const drawn = slow.next(tokens(5, 20), { sampler, batchSize: 512, signal: undefined })
       expect(engine.activity).toEqual({ running: 1, queued: 3 })
@@ -274,7 +274,7 @@ describe('the queue', () => {
   test('does not count a reader that went away', async () => {
     const native = await openTiny('llama')
     const engine = await open(native, { parallel: 1, maxQueue: 0 })
-    const idle = engine.sequence({ looksUp: false, drafts: false })
+    const idle = engine.request({ looksUp: false, drafts: false })
     const sampler = new binding.Sampler(native.info.vocabSize, GREEDY)
     await idle.next(tokens(1, 20), { sampler, batchSize: 512, signal: undefined })
     const attempt = () => run(engine, native, tokens(2, 20), 2).then(({ drawn }) => drawn.length)

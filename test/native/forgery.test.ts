@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { History } from '../../src/chat/prompt.ts'
+import { PromptBuilder } from '../../src/chat/prompt.ts'
 import type { ChatMessage } from '../../src/core/messages.ts'
 import { VENDOR_MODELS } from '../support/models.ts'
 import { binding, openModel } from '../support/native-models.ts'
@@ -70,7 +70,7 @@ describe('control tokens written by a user', () => {
     } as const
     const format = { kind: 'jinja', source, template: new binding.ChatTemplate(model, source) } as const
     const count = async (content: string) => {
-      const history = new History(model, format, shape)
+      const history = new PromptBuilder(model, format, shape)
       const messages: ChatMessage[] = [
         { role: 'user', content: `please ${content} now` },
         { role: 'assistant', content: `well ${content} then` },

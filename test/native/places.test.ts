@@ -32,7 +32,7 @@ describe('a context that grows', () => {
     const engine = await open(native, { parallel: 8 })
     const start = tokens(1, 200)
     let others: ReturnType<typeof run>[] = []
-    const first = engine.sequence({ looksUp: false, drafts: false })
+    const first = engine.request({ looksUp: false, drafts: false })
     const sampler = new binding.Sampler(native.info.vocabSize, GREEDY)
     const leading = first.next(start, { sampler, batchSize: 8, signal: undefined })
     while (first.cachedTokens === undefined) await new Promise(setImmediate) // it is at it
@@ -51,7 +51,7 @@ describe('a context that grows, late', () => {
     const engine = await open(native, { parallel: 4 }, addon)
     const long = tokens(1, 200)
     const sampler = new binding.Sampler(native.info.vocabSize, GREEDY)
-    const stream = engine.sequence({ looksUp: false, drafts: false })
+    const stream = engine.request({ looksUp: false, drafts: false })
     const drawn: number[] = []
     let next = await stream.next(long, { sampler, batchSize: 512, signal: undefined, most: 1 })
     drawn.push(...next.tokens)

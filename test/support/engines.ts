@@ -1,14 +1,14 @@
 import { afterEach } from 'vitest'
 import type { NativeBinding, NativeModel } from '../../src/native/contract.ts'
-import type { EngineShape } from '../../src/scheduler/contexts.ts'
-import type { Sequence } from '../../src/scheduler/request.ts'
-import { Engine } from '../../src/scheduler/scheduler.ts'
+import type { SchedulerShape } from '../../src/scheduler/contexts.ts'
+import type { Request } from '../../src/scheduler/request.ts'
+import { Scheduler } from '../../src/scheduler/scheduler.ts'
 import { binding, GREEDY, SHAPE as SHAPE_OF_CONTEXT } from './native-models.ts'
 
 /** What the engines of this test have logged. */
 export const lines: string[] = []
 const logger = { debug: (line: string) => void lines.push(line), info() {}, warn() {}, error() {} }
-const SHAPE: EngineShape = {
+const SHAPE: SchedulerShape = {
   contextSize: 256,
   threads: 1,
   batchThreads: 1,
@@ -23,7 +23,7 @@ const SHAPE: EngineShape = {
   logger,
 }
 
-const engines: Engine[] = []
+const engines: Scheduler[] = []
 afterEach(async () => {
   lines.length = 0
   for (const engine of engines.splice(0)) await engine.close()
@@ -32,15 +32,15 @@ afterEach(async () => {
 /** An engine that is closed behind the test. */
 export async function open(
   native: NativeModel,
-  shape: Partial<EngineShape> = {},
+  shape: Partial<SchedulerShape> = {},
   by: NativeBinding = binding,
-): Promise<Engine> {
-  const engine = await Engine.open(by, native, { ...SHAPE, ...shape })
+): Promise<Scheduler> {
+  const engine = await Scheduler.open(by, native, { ...SHAPE, ...shape })
   engines.push(engine)
   return engine
 }
 
-export type Run = Pick<Sequence, 'cachedTokens' | 'proposed' | 'accepted'> & {
+export type Run = Pick<Request, 'cachedTokens' | 'proposed' | 'accepted'> & {
   readonly drawn: readonly number[]
 }
 
@@ -55,13 +55,13 @@ type RunOptions = {
 
 /** Draws `count` tokens behind `prompt`, greedily. */
 export async function run(
-  engine: Engine,
+  engine: Scheduler,
   native: NativeModel,
   prompt: readonly number[],
   count: number,
   { signal, onToken, looksUp = false, moved = false, conversation, batchSize = 512 }: RunOptions = {},
 ): Promise<Run> {
-  const sequence = engine.sequence({ looksUp, drafts: true })
+  const sequence = engine.request({ looksUp, drafts: true })
   sequence.moved = moved
   if (conversation) sequence.conversation = conversation
   const sampler = new binding.Sampler(native.info.vocabSize, GREEDY)

@@ -1,4 +1,4 @@
-import { History } from '../../src/chat/prompt.ts'
+import { PromptBuilder } from '../../src/chat/prompt.ts'
 import type { PromptFormat } from '../../src/chat/template/template.ts'
 import type { ChatMessage } from '../../src/core/messages.ts'
 import type { NativeModel } from '../../src/native/contract.ts'
@@ -20,6 +20,8 @@ export async function promptOf(
   begun: { readonly content: string; readonly reasoning: string; readonly raw?: string } = NOTHING,
 ): Promise<{ readonly tokens: readonly number[]; readonly text: string }> {
   const request = { messages, begun, enableThinking: true, maxTokens: 0 }
-  const { record, text } = await new History(model, format, SHAPE).prompt(request, async (work) => work())
+  const { record, text } = await new PromptBuilder(model, format, SHAPE).prompt(request, async (work) =>
+    work(),
+  )
   return { tokens: record.tokens, text }
 }

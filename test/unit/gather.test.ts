@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Slot } from '../../src/scheduler/cache/slots.ts'
 import { gather } from '../../src/scheduler/gather.ts'
-import type { Ask, Sequence } from '../../src/scheduler/request.ts'
+import type { Ask, Request } from '../../src/scheduler/request.ts'
 
 /** Asks of sequences with so many tokens, of which so many are cached, each with a slot unless it has none left. */
 function step(
@@ -12,19 +12,19 @@ function step(
   ids: readonly number[] = [],
 ) {
   const made = sequences.map(([count, cached], id) => {
-    const slot = new Slot<Sequence>(ids[id] ?? id)
+    const slot = new Slot<Request>(ids[id] ?? id)
     slot.hold(
       Array.from({ length: cached }, (_, i) => i),
       0,
     )
     const tokens = Array.from({ length: count }, (_, i) => i)
     const cachedTokens = cached > 0 ? 0 : undefined
-    const sequence = { tokens, promptLength: count, cachedTokens } as unknown as Sequence
-    return { slot, sequence, ask: { sequence, batchSize: 512 } as Ask }
+    const request = { tokens, promptLength: count, cachedTokens } as unknown as Request
+    return { slot, request, ask: { request, batchSize: 512 } as Ask }
   })
-  const slotOf = (sequence: Sequence) =>
-    made.find((one) => one.sequence === sequence && one.slot.id < slots)?.slot
-  const pending = (sequence: Sequence) => sequence.tokens.length - (slotOf(sequence)?.tokens.length ?? 0)
+  const slotOf = (request: Request) =>
+    made.find((one) => one.request === request && one.slot.id < slots)?.slot
+  const pending = (request: Request) => request.tokens.length - (slotOf(request)?.tokens.length ?? 0)
   const asks = made.map(({ ask }) => ask)
   const served = Math.min(slots, asks.length)
   const work = gather(asks, { slotOf, pending, room, beside, served, guess: undefined, deterministic: false })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type ReplyFormat, type Spoken, tellApart } from '../../src/generation/reply.ts'
+import { type Delta, type ReplyFormat, splitReply } from '../../src/generation/reply.ts'
 
 /** `<think>` ... `</think>`, then the answer: what may begin a tag is held back while more is to come. */
 const parse: ReplyFormat['parseReply'] = (output, partial) => {
@@ -23,9 +23,9 @@ async function spoken(
     for (const [token, text] of pieces.entries()) yield { token, text }
   }
   const transcript = { raw: '' }
-  const all: Spoken[] = []
+  const all: Delta[] = []
   const outcome = { finishReason, stopSequence: undefined }
-  for await (const one of tellApart(released(), how, transcript, outcome)) all.push(one)
+  for await (const one of splitReply(released(), how, transcript, outcome)) all.push(one)
   const joined = (key: 'text' | 'reasoning') => all.map((one) => one[key]).join('')
   return { all, answer: joined('text'), reasoning: joined('reasoning'), raw: transcript.raw }
 }

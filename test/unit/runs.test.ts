@@ -1,20 +1,26 @@
 import { describe, expect, test } from 'vitest'
 import { Slot } from '../../src/scheduler/cache/slots.ts'
-import type { Ask, Sequence, Work } from '../../src/scheduler/request.ts'
+import type { Ask, BatchEntry, Request } from '../../src/scheduler/request.ts'
 import { runOf } from '../../src/scheduler/runs.ts'
 
 const CONTEXT = 1000
 const ended = () => {}
 
 /** A stream that has drawn its last token and wants `most` more. */
-function stream(interval: number | undefined, { most = 500, held = 100 } = {}): Work {
-  const sequence = { tokens: Array(held).fill(0), cachedTokens: held - 1 } as unknown as Sequence
-  const reader = interval === undefined ? undefined : { interval }
-  const ask = { sequence, most, reader, resolve: ended, reject: ended, onAbort: ended } as unknown as Ask
-  return { ask, slot: new Slot(0), tokens: new Int32Array(1), guessed: 0, last: true } as unknown as Work
+function stream(interval: number | undefined, { most = 500, held = 100 } = {}): BatchEntry {
+  const request = { tokens: Array(held).fill(0), cachedTokens: held - 1 } as unknown as Request
+  const demand = interval === undefined ? undefined : { interval }
+  const ask = { request, most, demand, resolve: ended, reject: ended, onAbort: ended } as unknown as Ask
+  return {
+    ask,
+    slot: new Slot(0),
+    tokens: new Int32Array(1),
+    guessed: 0,
+    last: true,
+  } as unknown as BatchEntry
 }
 
-const run = (work: readonly Work[], waiting = 0) =>
+const run = (work: readonly BatchEntry[], waiting = 0) =>
   runOf(work, [...work.map(({ ask }) => ask), ...Array(waiting).fill({})], waiting, CONTEXT)
 
 describe('how far a step goes on without JavaScript', () => {

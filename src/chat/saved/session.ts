@@ -2,7 +2,7 @@ import type { Logger } from '../../core/logger.ts'
 import type { Identity } from '../../loading/identity.ts'
 import { boolean, checkKnown, checkObject } from '../../options/checks.ts'
 import type { SavedState } from '../../scheduler/cache/state-cache.ts'
-import type { History } from '../prompt.ts'
+import type { PromptBuilder } from '../prompt.ts'
 import { hashOfState, headOf, readState, type SavedChat, type SavedFile } from './file.ts'
 import { isSigned, sign } from './key.ts'
 
@@ -27,7 +27,7 @@ export type SavedSession = {
 }
 
 /** @internal Of an open model: its conversations' part of the cache, and what that is bound to. */
-export type Keeper = {
+export type CacheStore = {
   stateOf(conversation: object, tokens: readonly number[]): Promise<SavedState | undefined>
   offer(conversation: object, state: SavedState): void
   identity(): Promise<Identity>
@@ -36,13 +36,13 @@ export type Keeper = {
 }
 
 /** The end of the conversation and all that only its session knows. */
-export type Said = Pick<SavedChat, 'model' | 'messages' | 'ownSystem' | 'lastAnswer'>
+export type SessionSnapshot = Pick<SavedChat, 'model' | 'messages' | 'ownSystem' | 'lastAnswer'>
 
 /** A file of the conversation, before it is written. */
 export async function collect(
-  said: Said,
-  history: History,
-  keeper: Keeper,
+  said: SessionSnapshot,
+  history: PromptBuilder,
+  keeper: CacheStore,
   { state: withState }: SaveOptions,
   logger: Logger,
 ): Promise<{ readonly head: Buffer; readonly state: Uint8Array | undefined; readonly saved: SavedSession }> {
@@ -78,8 +78,8 @@ export function checkSaveOptions(options: SaveOptions = {}): SaveOptions {
 export async function bringBack(
   file: string,
   { chat, sha256, signature, stateAt }: SavedFile,
-  history: History,
-  keeper: Keeper,
+  history: PromptBuilder,
+  keeper: CacheStore,
   logger: Logger,
 ): Promise<boolean> {
   const anew = 'the conversation is evaluated anew'

@@ -3,7 +3,7 @@ import type { ChatMessage } from '../../core/messages.ts'
 import type { NativeChatTemplate, NativeJob, NativeMarks, NativeRenderedChat } from '../../native/contract.ts'
 import { nativeCode, translateFailure } from '../../native/failures.ts'
 import { settled } from '../../native/job.ts'
-import { type Guarded, NO_MARKS, type Piece, Protection, textOf } from '../protect.ts'
+import { NO_MARKS, type Piece, Protection, textOf, type UserTexts } from '../protect.ts'
 
 /** How messages become a prompt. */
 export type PromptFormat = (
@@ -34,11 +34,11 @@ export type RenderOptions = {
   readonly enableThinking: boolean
   readonly reasoning: ReasoningPolicy | undefined
   /** For what users and the model have written, and what a Jinja template gets as the system's; `undefined` = nothing. */
-  readonly guarded: Guarded | undefined
+  readonly guarded: UserTexts | undefined
 }
 
 /** A prompt as text. `reply` tells the parts of an answer to it apart; absent where it has none. */
-export type Rendered = {
+export type TemplateResult = {
   /** With marks. */
   readonly text: string
   /** As the model reads it. */
@@ -116,7 +116,7 @@ export async function render(
   messages: readonly ChatMessage[],
   { guarded, enableThinking, reasoning }: RenderOptions,
   signal?: AbortSignal,
-): Promise<Rendered> {
+): Promise<TemplateResult> {
   if (format.kind === 'pattern') {
     const pieces = patternPieces(format, messages)
     const plain = textOf(pieces)

@@ -40,7 +40,7 @@ export async function hashFile(
     if (bytesRead === 0) return bytes
     hash.update(block.subarray(0, bytesRead))
     bytes += bytesRead
-    meter.tell(bytes, size)
+    meter.report(bytes, size)
   }
 }
 

@@ -230,7 +230,7 @@ class Download {
     if (this.#size !== undefined && part.length + lengthOf(pieces) > this.#size)
       throw this.#failure(answer, `sends more than the ${this.#size} bytes it told`, false)
     await part.append(pieces)
-    this.#meter.tell(part.length, this.#size)
+    this.#meter.report(part.length, this.#size)
   }
 
   async #checkSpace(part: PartFile): Promise<void> {

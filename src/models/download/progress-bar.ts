@@ -5,7 +5,7 @@ import type { Progress } from '../../core/progress.ts'
 
 type OnProgress = (progress: Progress) => void
 
-type Watching = {
+type ProgressWatch = {
   /** Show a bar where nobody else is told. */
   readonly verbose: boolean
   readonly onProgress: OnProgress | undefined
@@ -24,7 +24,7 @@ let shown: { readonly bars: MultiBar; count: number } | undefined
  */
 export async function withProgressBar<T>(
   title: string,
-  { verbose, onProgress }: Watching,
+  { verbose, onProgress }: ProgressWatch,
   work: (onProgress: OnProgress | undefined) => Promise<T>,
 ): Promise<T> {
   if (onProgress || !verbose || !process.stderr.isTTY) return work(onProgress)

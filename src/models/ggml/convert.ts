@@ -120,7 +120,7 @@ async function convert(path: string, target: string, request: ConvertRequest): P
         await writeAt(to, header, 0)
         const copier = new Copier(from, to, path, (done) => {
           signal.throwIfAborted()
-          meter.tell(header.length + done, header.length + dataBytes(model))
+          meter.report(header.length + done, header.length + dataBytes(model))
         })
         for (const [i, { offset, bytes }] of model.tensors.entries())
           await copier.copy(offset, offsets[i] ?? 0, bytes)

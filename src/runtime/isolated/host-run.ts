@@ -1,12 +1,12 @@
 import type { ChatMessage } from '../../core/messages.ts'
 import type { TokenLogprob } from '../../generation/logprobs.ts'
-import type { Spoken } from '../../generation/reply.ts'
+import type { Delta } from '../../generation/reply.ts'
 import { newRecord, type RunRecord } from '../../generation/run.ts'
 import { BATCHES_AHEAD, type Figures, type Item, type RunUpdate } from './wire.ts'
 import { errorToWire } from './wire-errors.ts'
 
 /** Starts the pipe of a generation. */
-type Start = (record: RunRecord, signal: AbortSignal) => AsyncGenerator<Spoken, void, void>
+type Start = (record: RunRecord, signal: AbortSignal) => AsyncGenerator<Delta, void, void>
 
 /**
  * The engine's end of a generation: reads the pipe ahead of the program, by a few batches at most. A batch is what comes in one
@@ -113,7 +113,7 @@ export class HostRun {
     this.#schedule()
   }
 
-  #item({ token, text, reasoning }: Spoken): Item {
+  #item({ token, text, reasoning }: Delta): Item {
     const { transcript, tokenBytes, logprobs } = this.#record
     const raw = transcript.raw.slice(this.#toldRaw)
     this.#toldRaw = transcript.raw.length

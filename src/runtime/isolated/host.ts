@@ -2,7 +2,7 @@ import type { BirpcReturn } from 'birpc'
 import { loggerOf, onPrompt } from '../../core/logger.ts'
 import type { RunRecord } from '../../generation/run.ts'
 import type { LocalConversation } from '../local-conversation.ts'
-import { LoadedModel } from '../local-model.ts'
+import { LocalModel } from '../local-model.ts'
 import { HostRun } from './host-run.ts'
 import type {
   HostFunctions,
@@ -21,7 +21,7 @@ export class Host {
   readonly #program: () => Program
   readonly #schedule: () => void
   readonly #opening = new Map<number, AbortController>()
-  readonly #models = new Map<number, LoadedModel>()
+  readonly #models = new Map<number, LocalModel>()
   readonly #conversations = new Map<number, LocalConversation>()
   /** Generations that wait until their conversation is open. */
   readonly #asking = new Map<number, AbortController>()
@@ -138,7 +138,7 @@ export class Host {
     const opening = new AbortController()
     this.#opening.set(model, opening)
     try {
-      const opened = await LoadedModel.open(
+      const opened = await LocalModel.open(
         location,
         draft,
         {
@@ -166,7 +166,7 @@ export class Host {
       : this.#model(request.model).generate(request.prompt, options, record, signal)
   }
 
-  #model(id: number): LoadedModel {
+  #model(id: number): LocalModel {
     const model = this.#models.get(id)
     if (!model) throw new Error(`model ${id} is not open`)
     return model

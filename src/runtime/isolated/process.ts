@@ -174,11 +174,11 @@ export class EngineProcess {
     } catch (error) {
       // Something cannot cross: whom that concerns is told, the others go on.
       if (messages.length > 1) for (const message of messages) this.#send([message])
-      else this.#refuse(messages[0] as Refused, error)
+      else this.#refuse(messages[0] as Refusal, error)
     }
   }
 
-  #refuse({ t, i, m, a }: Refused, error: unknown): void {
+  #refuse({ t, i, m, a }: Refusal, error: unknown): void {
     const failed = { t: 's', i, e: errorToWire(error) }
     if (t === 's') this.#send([failed])
     else if (i !== undefined) this.#receive(failed)
@@ -297,7 +297,7 @@ function start(cwd: string, env: Readonly<Record<string, string>>): ChildProcess
 }
 
 /** A message of birpc: a question (`q`) with a method and its arguments, or an answer (`s`); without `i` nobody waits for one. */
-type Refused = {
+type Refusal = {
   readonly t: 'q' | 's'
   readonly i?: string
   readonly m?: string

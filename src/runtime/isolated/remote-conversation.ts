@@ -1,12 +1,12 @@
 import { AsyncResource } from 'node:async_hooks'
 import { rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import type { Committed, Conversation, ConversationOptions, Turn } from '../../chat/conversation.ts'
+import type { Conversation, ConversationOptions, Turn, TurnOutcome } from '../../chat/conversation.ts'
 import { checkKept } from '../../chat/overflow.ts'
-import type { Said, SavedSession, SaveOptions } from '../../chat/saved/session.ts'
+import type { SavedSession, SaveOptions, SessionSnapshot } from '../../chat/saved/session.ts'
 import type { ChatMessage } from '../../core/messages.ts'
 import { besides } from '../../core/whole-file.ts'
-import type { Spoken } from '../../generation/reply.ts'
+import type { Delta } from '../../generation/reply.ts'
 import type { RunRecord } from '../../generation/run.ts'
 import type { ResolvedGenerateOptions } from '../../options/generate.ts'
 import type { EngineProcess } from './process.ts'
@@ -17,7 +17,7 @@ import { messagesToWire } from './wire.ts'
 type UseModel = () => Promise<{ readonly process: EngineProcess; readonly id: number }>
 
 /** The conversation as it is known in a certain process. */
-type Known = { readonly process: EngineProcess; readonly id: number }
+type RemoteId = { readonly process: EngineProcess; readonly id: number }
 
 /** Conversations that nobody holds any more are forgotten there too. */
 const abandoned = new FinalizationRegistry(forget)
@@ -31,15 +31,15 @@ export class RemoteConversation implements Conversation {
   readonly #options: ConversationOptions
   readonly systemPrompt: string | undefined
   readonly isRestored: boolean
-  #known: Known
+  #known: RemoteId
   /** It is made anew in that process. */
-  #making: { readonly process: EngineProcess; readonly known: Promise<Known> } | undefined
+  #making: { readonly process: EngineProcess; readonly known: Promise<RemoteId> } | undefined
   #isClosed = false
 
   private constructor(
     useModel: UseModel,
     options: ConversationOptions,
-    known: Known,
+    known: RemoteId,
     told: Pick<Conversation, 'systemPrompt' | 'isRestored'>,
   ) {
     this.#useModel = useModel
@@ -71,7 +71,7 @@ export class RemoteConversation implements Conversation {
     options: ResolvedGenerateOptions,
     record: RunRecord,
     signal: AbortSignal,
-  ): AsyncGenerator<Spoken, void, void> {
+  ): AsyncGenerator<Delta, void, void> {
     const { process, id } = await this.#use()
     signal.throwIfAborted()
     const { overflow } = this.#options
@@ -97,7 +97,7 @@ export class RemoteConversation implements Conversation {
   }
 
   // What a crash takes with it is only what was cached.
-  async commit(turn: Committed): Promise<boolean> {
+  async commit(turn: TurnOutcome): Promise<boolean> {
     const { process, id } = this.#known
     if (!process.isAlive) return false
     return process.ask('keeping a turn', (host) => host.commit(id, turn)).catch(() => false)
@@ -108,7 +108,7 @@ export class RemoteConversation implements Conversation {
     process.say((host) => host.resetConversation.asEvent(id))
   }
 
-  async save(file: string | undefined, said: Said, options: SaveOptions): Promise<SavedSession> {
+  async save(file: string | undefined, said: SessionSnapshot, options: SaveOptions): Promise<SavedSession> {
     const { process, id } = await this.#use()
     const wire = { ...said, messages: messagesToWire(said.messages) }
     const path = file && resolve(file)
@@ -128,7 +128,7 @@ export class RemoteConversation implements Conversation {
   }
 
   // Made anew in the process that runs now, where that is another; once, however many ask.
-  async #use(): Promise<Known> {
+  async #use(): Promise<RemoteId> {
     const { process } = await this.#useModel()
     if (this.#known.process === process) return this.#known
     if (this.#making?.process !== process) {
@@ -141,7 +141,7 @@ export class RemoteConversation implements Conversation {
     return this.#making.known
   }
 
-  async #remake(): Promise<Known> {
+  async #remake(): Promise<RemoteId> {
     const { known } = await make(this.#useModel, this.#options, undefined)
     abandoned.unregister(this)
     if (this.#isClosed) forget(known)
@@ -168,6 +168,6 @@ async function make(useModel: UseModel, options: ConversationOptions, asking: Ab
   }
 }
 
-function forget({ process, id }: Known): void {
+function forget({ process, id }: RemoteId): void {
   process.say((host) => host.closeConversation.asEvent(id))
 }

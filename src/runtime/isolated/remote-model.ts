@@ -6,7 +6,7 @@ import { ClosedError } from '../../core/errors.ts'
 import { isSilent, LOG_LEVELS } from '../../core/logger.ts'
 import type { ChatMessage } from '../../core/messages.ts'
 import type { Progress } from '../../core/progress.ts'
-import type { Spoken } from '../../generation/reply.ts'
+import type { Delta } from '../../generation/reply.ts'
 import type { RunRecord } from '../../generation/run.ts'
 import { withProgressBar } from '../../models/download/progress-bar.ts'
 import { locateModel, type ModelLocation } from '../../models/locate.ts'
@@ -22,7 +22,7 @@ import { runIn } from './remote-run.ts'
 import { messagesToWire, type OpenRequest } from './wire.ts'
 
 /** A model as it is open in a certain process. */
-export type Opened = {
+export type RemoteHandle = {
   readonly process: EngineProcess
   readonly id: number
   readonly facts: ModelFacts
@@ -32,7 +32,7 @@ export type Opened = {
 const tellNobody = () => {}
 
 /** Models that nobody holds any more, and nobody has closed. */
-const abandoned = new FinalizationRegistry(({ process, id }: Opened) => {
+const abandoned = new FinalizationRegistry(({ process, id }: RemoteHandle) => {
   process.models.delete(id)
   process.say((host) => host.closeModel.asEvent(id))
 })
@@ -62,8 +62,8 @@ export class RemoteModel implements OpenModel {
   readonly #options: ResolvedModelOptions
   readonly #closing = new AbortController()
   #threads: ResolvedThreads | undefined
-  #opening: { readonly process: EngineProcess; readonly opened: Promise<Opened> } | undefined
-  #opened: Opened | undefined
+  #opening: { readonly process: EngineProcess; readonly opened: Promise<RemoteHandle> } | undefined
+  #opened: RemoteHandle | undefined
 
   private constructor(
     engine: IsolatedEngine,
@@ -104,7 +104,7 @@ export class RemoteModel implements OpenModel {
   }
 
   /** It, open in the process that runs now. */
-  async use(signal: AbortSignal = this.#closing.signal): Promise<Opened> {
+  async use(signal: AbortSignal = this.#closing.signal): Promise<RemoteHandle> {
     this.#closing.signal.throwIfAborted()
     signal.throwIfAborted()
     const process = this.#engine.use(EngineProcess)
@@ -149,7 +149,7 @@ export class RemoteModel implements OpenModel {
     options: ResolvedGenerateOptions,
     record: RunRecord,
     signal: AbortSignal,
-  ): AsyncGenerator<Spoken, void, void> {
+  ): AsyncGenerator<Delta, void, void> {
     const { process, id } = await this.use()
     yield* runIn(process, { model: id, prompt }, options, record, signal)
   }
@@ -185,12 +185,12 @@ export class RemoteModel implements OpenModel {
   }
 
   // Before the first opening there is nobody to ask.
-  get #last(): Opened {
+  get #last(): RemoteHandle {
     if (!this.#opened) throw new ClosedError('The model')
     return this.#opened
   }
 
-  async #open(process: EngineProcess, signal: AbortSignal): Promise<Opened> {
+  async #open(process: EngineProcess, signal: AbortSignal): Promise<RemoteHandle> {
     const id = process.newId()
     const { logger, isolated: _, signal: __, onProgress: ___, ...options } = this.#options
     const name = basename(this.#location.withExtension)

@@ -1,7 +1,7 @@
 import type { Turn } from '../../chat/conversation.ts'
 import { arePromptsWanted } from '../../core/logger.ts'
 import type { ChatMessage } from '../../core/messages.ts'
-import type { Spoken } from '../../generation/reply.ts'
+import type { Delta } from '../../generation/reply.ts'
 import type { RunRecord } from '../../generation/run.ts'
 import type { ResolvedGenerateOptions } from '../../options/generate.ts'
 import { GENERATION } from './crash.ts'
@@ -65,7 +65,7 @@ export class RemoteRun {
   async *read(
     signal: AbortSignal,
     hold: <T>(waiting: Promise<T>) => Promise<T>,
-  ): AsyncGenerator<Spoken, void, void> {
+  ): AsyncGenerator<Delta, void, void> {
     const onAbort = () => this.#wake()
     signal.addEventListener('abort', onAbort, { once: true })
     try {
@@ -94,7 +94,7 @@ export class RemoteRun {
     }
   }
 
-  #note([token, text, reasoning, raw, tokenBytes, logprobs]: Item): Spoken {
+  #note([token, text, reasoning, raw, tokenBytes, logprobs]: Item): Delta {
     const record = this.#record
     record.transcript.raw += raw ?? text
     record.tokenBytes = tokenBytes
@@ -115,7 +115,7 @@ export class RemoteRun {
 const localTime = (epoch: number | undefined) => epoch && epoch - performance.timeOrigin
 
 /** What is to be generated: the part of `RunRequest` that differs. */
-type Asked =
+type RunTarget =
   | { readonly model: number; readonly prompt: string | readonly number[] }
   | { readonly conversation: number; readonly turn: Turn }
 
@@ -131,11 +131,11 @@ type RunProcess = {
 /** Runs a generation in `process`. */
 export async function* runIn(
   process: RunProcess,
-  asked: Asked,
+  asked: RunTarget,
   { callback: _, signal: __, ...options }: ResolvedGenerateOptions,
   record: RunRecord,
   signal: AbortSignal,
-): AsyncGenerator<Spoken, void, void> {
+): AsyncGenerator<Delta, void, void> {
   signal.throwIfAborted()
   const id = process.newId()
   const messages = 'turn' in asked ? asked.turn.messages : []

@@ -1,6 +1,6 @@
 import type { BirpcReturn } from 'birpc'
-import type { Committed, ConversationOptions, Turn } from '../../chat/conversation.ts'
-import type { Said, SavedSession, SaveOptions } from '../../chat/saved/session.ts'
+import type { ConversationOptions, Turn, TurnOutcome } from '../../chat/conversation.ts'
+import type { SavedSession, SaveOptions, SessionSnapshot } from '../../chat/saved/session.ts'
 import type { TemplateOptions } from '../../chat/template/template.ts'
 import type { LogLevel, PromptMessage } from '../../core/logger.ts'
 import type { ChatMessage } from '../../core/messages.ts'
@@ -109,12 +109,12 @@ export type HostFunctions = {
     messages: readonly ChatMessage[],
     enableThinking: boolean,
   ): Promise<number>
-  commit(conversation: number, turn: Committed): Promise<boolean>
+  commit(conversation: number, turn: TurnOutcome): Promise<boolean>
   resetConversation(conversation: number): void
   save(
     conversation: number,
     file: string | undefined,
-    said: Said,
+    said: SessionSnapshot,
     options: SaveOptions,
     making: string | undefined,
   ): Promise<SavedSession>

@@ -1,6 +1,6 @@
 import type { Logger } from '../../core/logger.ts'
 import type { NativeContext } from '../../native/contract.ts'
-import type { Sequence } from '../request.ts'
+import type { Request } from '../request.ts'
 import { wholeSlices } from '../slices.ts'
 import { Preparations } from './preparations.ts'
 import { ReadLock } from './read-lock.ts'
@@ -9,15 +9,15 @@ import type { SavedState, StateCache } from './state-cache.ts'
 
 export type PlacementShape = {
   readonly deterministic: boolean
-  /** A part of a sequence can be dropped: not so where the memory is recurrent. */
+  /** A part of a request can be dropped: not so where the memory is recurrent. */
   readonly rollsBack: boolean
-  /** A state has every token of its sequence: llama.cpp leaves out what a sliding window no longer sees. */
+  /** A state has every token of its request: llama.cpp leaves out what a sliding window no longer sees. */
   readonly keepsAll: boolean
   readonly logger: Logger
 }
 
 /**
- * Finds a slot for a sequence, and brings into it what is known of its tokens: what the slot holds itself, a longer beginning
+ * Finds a slot for a request, and brings into it what is known of its tokens: what the slot holds itself, a longer beginning
  * that another slot holds, or the state of a conversation that lost its slot. The context does what is
  * asked of it in order, so all of it is done before the step that follows.
  */
@@ -25,7 +25,7 @@ export class Placement {
   /** What was asked of the context for the next step. */
   readonly preparations: Preparations
   #context: NativeContext
-  readonly #slots: Slots<Sequence>
+  readonly #slots: Slots<Request>
   readonly #states: StateCache
   readonly #shape: PlacementShape
   /** Of those who ask, how many wait until what they begin with is evaluated for another. */
@@ -36,9 +36,9 @@ export class Placement {
   /** What slots hold is read for who asks, or is on its way into another context. */
   readonly #held = new ReadLock()
   /** Slots whose keys are moved by the next step that is evaluated, not before. */
-  readonly #shifting = new Set<Slot<Sequence>>()
+  readonly #shifting = new Set<Slot<Request>>()
 
-  constructor(context: NativeContext, slots: Slots<Sequence>, states: StateCache, shape: PlacementShape) {
+  constructor(context: NativeContext, slots: Slots<Request>, states: StateCache, shape: PlacementShape) {
     this.#context = context
     this.#slots = slots
     this.#states = states
@@ -72,26 +72,26 @@ export class Placement {
   }
 
   /**
-   * A slot for `sequence`, which holds what need not be evaluated; `undefined` when all are busy, or while what it begins with
+   * A slot for `request`, which holds what need not be evaluated; `undefined` when all are busy, or while what it begins with
    * is being evaluated for another.
    */
-  attach(sequence: Sequence, isWaiting: (sequence: Sequence) => boolean): Slot<Sequence> | undefined {
-    const { tokens } = sequence
+  attach(request: Request, isWaiting: (request: Request) => boolean): Slot<Request> | undefined {
+    const { tokens } = request
     // The free ones belong to those who are held back first.
     if (this.#slots.free(isWaiting) <= this.#heldBack) return undefined
-    if (this.isUnderWay(sequence, isWaiting)) {
+    if (this.isUnderWay(request, isWaiting)) {
       this.#heldBack++
       return undefined
     }
-    const isOwn = ({ conversation }: Slot<Sequence>) => conversation?.deref() === sequence.conversation
-    const slot = this.#slots.take(sequence, tokens, isWaiting, { isOwn, isKept: this.#canKeep })
+    const isOwn = ({ conversation }: Slot<Request>) => conversation?.deref() === request.conversation
+    const slot = this.#slots.take(request, tokens, isWaiting, { isOwn, isKept: this.#canKeep })
     if (!slot) return undefined
-    sequence.served()
+    request.served()
     // Cells of another conversation have seen its messages, even where their tokens are the same.
     const canClose = isOwn(slot) && this.#context.info.canShift && !this.#shape.deterministic
-    if (sequence.moved && canClose) this.#close(slot, tokens)
-    else this.#bringIn(slot, sequence)
-    slot.conversation = new WeakRef(sequence.conversation)
+    if (request.moved && canClose) this.#close(slot, tokens)
+    else this.#bringIn(slot, request)
+    slot.conversation = new WeakRef(request.conversation)
     // At least one token must be evaluated: its logits choose the next one. The step itself drops the rest.
     const kept = Math.min(commonPrefix(slot.tokens, tokens), tokens.length - 1)
     slot.keep(this.#shape.deterministic ? wholeSlices(Math.min(kept, slot.inSlices)) : kept)
@@ -114,7 +114,7 @@ export class Placement {
   }
 
   /** Closes the gap that left-out messages leave in the cache. */
-  #close(slot: Slot<Sequence>, tokens: readonly number[]): void {
+  #close(slot: Slot<Request>, tokens: readonly number[]): void {
     const gap = findGap(slot.tokens, tokens)
     if (!gap) return
     this.#shape.logger.debug(`moving cached tokens from position ${gap.to} to ${gap.from}`)
@@ -123,7 +123,7 @@ export class Placement {
     slot.tokens.splice(gap.from, gap.to - gap.from)
   }
 
-  #bringIn(slot: Slot<Sequence>, { tokens, conversation }: Sequence): void {
+  #bringIn(slot: Slot<Request>, { tokens, conversation }: Request): void {
     const own = this.#usable(slot.tokens, tokens)
     const other = this.#shape.keepsAll ? this.#longest(slot, tokens) : undefined
     const saved = this.#savedFor(conversation, tokens)
@@ -143,7 +143,7 @@ export class Placement {
   }
 
   // At most about its part of the context's memory, which holds more than keys and values.
-  #canKeep = ({ tokens }: Slot<Sequence>): boolean => {
+  #canKeep = ({ tokens }: Slot<Request>): boolean => {
     const { memoryBytes, cells, sequences } = this.#context.info
     return this.#keeps && (memoryBytes / (cells * sequences)) * tokens.length <= this.#states.room
   }
@@ -156,7 +156,7 @@ export class Placement {
   }
 
   /** Whether somebody who is being served, and not slower, will soon hold more of its tokens than anybody does now. */
-  isUnderWay({ tokens, batchSize }: Sequence, isWaiting: (sequence: Sequence) => boolean): boolean {
+  isUnderWay({ tokens, batchSize }: Request, isWaiting: (request: Request) => boolean): boolean {
     if (!this.#shape.keepsAll || !this.#shape.rollsBack) return false
     let coming = 0
     for (const { owner } of this.#slots.all)
@@ -167,8 +167,8 @@ export class Placement {
     return coming - Math.max(...held, this.#states.find(tokens)?.prefix ?? 0) >= LEAST_REUSED
   }
 
-  #longest(except: Slot<Sequence>, tokens: readonly number[]): Slot<Sequence> | undefined {
-    let best: { slot: Slot<Sequence>; prefix: number } | undefined
+  #longest(except: Slot<Request>, tokens: readonly number[]): Slot<Request> | undefined {
+    let best: { slot: Slot<Request>; prefix: number } | undefined
     for (const slot of this.#slots.all) {
       if (slot === except || this.#shifting.has(slot)) continue
       const prefix = commonPrefix(slot.tokens, tokens)
@@ -177,7 +177,7 @@ export class Placement {
     return best?.slot
   }
 
-  #save(slot: Slot<Sequence>): void {
+  #save(slot: Slot<Request>): void {
     if (!this.#keeps || this.#shifting.has(slot)) return
     const [tokens, { inSlices }] = [[...slot.tokens], slot]
     const saving = this.#context.save(slot.id).then(
@@ -210,7 +210,7 @@ export class Placement {
   async stateOf(
     conversation: object,
     tokens: readonly number[],
-    isBusy: (slot: Slot<Sequence>) => boolean,
+    isBusy: (slot: Slot<Request>) => boolean,
   ): Promise<SavedState | undefined> {
     if (!this.#shape.keepsAll) return undefined
     return this.#held.read(() => this.#read(conversation, tokens, isBusy))
@@ -219,7 +219,7 @@ export class Placement {
   async #read(
     conversation: object,
     tokens: readonly number[],
-    isBusy: (slot: Slot<Sequence>) => boolean,
+    isBusy: (slot: Slot<Request>) => boolean,
   ): Promise<SavedState | undefined> {
     const slot = this.#slots.all.find((one) => one.conversation?.deref() === conversation)
     if (slot) await this.#context.positions(slot.id) // behind its last step, which may have been given up
@@ -238,7 +238,7 @@ export class Placement {
     return saved && commonPrefix(saved.tokens, tokens) >= LEAST_REUSED ? saved : undefined
   }
 
-  #restore(slot: Slot<Sequence>, state: SavedState, isWhole: boolean): void {
+  #restore(slot: Slot<Request>, state: SavedState, isWhole: boolean): void {
     this.#shape.logger.debug(`bringing back a conversation of ${state.tokens.length} tokens`)
     // Who shares only the beginning leaves it to whom it belongs to.
     if (isWhole) this.#states.remove(state)
@@ -253,7 +253,7 @@ export class Placement {
     return (await context.positions(id)).max >= tokens.length - 1
   }
 
-  #copy(from: Slot<Sequence>, to: Slot<Sequence>): void {
+  #copy(from: Slot<Request>, to: Slot<Request>): void {
     this.#shape.logger.debug(`copying ${from.tokens.length} cached tokens of another conversation`)
     this.preparations.add(
       to,
@@ -269,7 +269,7 @@ export class Placement {
   }
 
   /** Asks the context what a slot holds: a part of a failed step may have reached it. */
-  async resync(slot: Slot<Sequence>): Promise<void> {
+  async resync(slot: Slot<Request>): Promise<void> {
     // Its positions are moved already, its keys are not.
     if (this.#shifting.delete(slot)) slot.keep(0)
     try {
@@ -284,7 +284,7 @@ export class Placement {
     }
   }
 
-  async forget(slots: readonly Slot<Sequence>[]): Promise<void> {
+  async forget(slots: readonly Slot<Request>[]): Promise<void> {
     for (const slot of slots) {
       slot.keep(0)
       await this.resync(slot)

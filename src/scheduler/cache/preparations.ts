@@ -1,18 +1,18 @@
 import type { Logger } from '../../core/logger.ts'
-import type { Sequence } from '../request.ts'
+import type { Request } from '../request.ts'
 import type { Slot } from './slots.ts'
 
 /** What a context was asked to bring into slots before the next step. */
 export class Preparations {
   readonly #logger: Logger
-  #asked: { readonly slot: Slot<Sequence>; readonly came: Promise<boolean> }[] = []
+  #asked: { readonly slot: Slot<Request>; readonly came: Promise<boolean> }[] = []
 
   constructor(logger: Logger) {
     this.#logger = logger
   }
 
   /** `asked` tells whether all of it is in `slot`. */
-  add(slot: Slot<Sequence>, asked: Promise<boolean>): void {
+  add(slot: Slot<Request>, asked: Promise<boolean>): void {
     const anew = 'what was cached is not used, the prompt is evaluated anew'
     const came = asked.then(
       (isThere) => {
@@ -32,7 +32,7 @@ export class Preparations {
   }
 
   /** Once all is done that was added since the last call: the slots that do not hold what they were meant to. */
-  async failed(): Promise<Slot<Sequence>[]> {
+  async failed(): Promise<Slot<Request>[]> {
     const asked = this.#asked
     this.#asked = []
     const came = await Promise.all(asked.map((one) => one.came))

@@ -1,6 +1,6 @@
 import { commonPrefix } from './slots.ts'
 
-/** The state of a sequence that lost its slot: what it takes to go on without evaluating it again. */
+/** The state of a request that lost its slot: what it takes to go on without evaluating it again. */
 export type SavedState = {
   readonly tokens: readonly number[]
   /** See `Slot.inSlices`. */
@@ -57,7 +57,7 @@ export class StateCache {
     this.#bytes = 0
   }
 
-  /** Takes `state` out: its sequence has a slot again. */
+  /** Takes `state` out: its request has a slot again. */
   remove(state: SavedState): void {
     if (!this.#states.includes(state)) return
     this.#states = this.#states.filter((other) => other !== state)

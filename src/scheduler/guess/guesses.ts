@@ -1,10 +1,10 @@
 import { nativeCode } from '../../native/failures.ts'
 import { average } from '../pace.ts'
-import type { Ask, Guess, Sequence } from '../request.ts'
+import type { Ask, Guess, Request } from '../request.ts'
 import type { Drafter } from './drafter.ts'
 import { DraftPace, LookupPace, MOST_GUESSED, WEIGHT } from './pace.ts'
 
-type Taken = {
+type GuessOutcome = {
   readonly steps: number
   readonly ms: number
   readonly guessed: number
@@ -31,27 +31,27 @@ export class Guesses {
     this.#onCrowded = onCrowded
   }
 
-  /** A guess of up to `most` tokens for the sequence of `ask`. */
-  async make({ sequence }: Ask, most: number): Promise<Guess | undefined> {
-    if (sequence.looksUp) {
-      const pace = this.#lookupOf(sequence)
-      const tokens = sequence.lookUp(Math.min(most, pace.length), pace.evidence)
-      if (tokens.length > 0) return { sequence, tokens, pace, ms: 0 }
+  /** A guess of up to `most` tokens for the request of `ask`. */
+  async make({ request }: Ask, most: number): Promise<Guess | undefined> {
+    if (request.looksUp) {
+      const pace = this.#lookupOf(request)
+      const tokens = request.lookUp(Math.min(most, pace.length), pace.evidence)
+      if (tokens.length > 0) return { request, tokens, pace, ms: 0 }
     }
     const count = Math.min(most, this.#draft.length)
-    if (!this.#drafter || !sequence.drafts || count < 1) return undefined
+    if (!this.#drafter || !request.drafts || count < 1) return undefined
     // A step without, to compare with.
-    if (this.#without === undefined) return { sequence, tokens: [], pace: this.#draft, ms: 0 }
+    if (this.#without === undefined) return { request, tokens: [], pace: this.#draft, ms: 0 }
     try {
       let started = performance.now()
-      const missed = await this.#drafter.follow(sequence.tokens)
+      const missed = await this.#drafter.follow(request.tokens)
       if (missed > MOST_GUESSED) {
         // A prompt, or what it missed while it rested, says nothing about the price of the next guess.
         this.#draft.caughtUp((performance.now() - started) / this.#without)
         started = performance.now()
       }
-      const tokens = await this.#drafter.propose(sequence.tokens, count)
-      return { sequence, tokens, pace: this.#draft, ms: performance.now() - started }
+      const tokens = await this.#drafter.propose(request.tokens, count)
+      return { request, tokens, pace: this.#draft, ms: performance.now() - started }
     } catch (error) {
       const code = nativeCode(error)
       if (code === 'ERR_CROWDED') this.#onCrowded()
@@ -65,18 +65,18 @@ export class Guesses {
   }
 
   /**
-   * `steps` steps for this sequence alone took `ms` each; the last verified `guessed` tokens, and the model agreed to `accepted`
-   * of them. `made`: the guess before it, which may have been for a sequence that is gone.
+   * `steps` steps for this request alone took `ms` each; the last verified `guessed` tokens, and the model agreed to `accepted`
+   * of them. `made`: the guess before it, which may have been for a request that is gone.
    */
-  took(sequence: Sequence, { steps, ms, guessed, accepted }: Taken, made: Guess | undefined): void {
-    const guess = made?.sequence === sequence && made.tokens.length === guessed ? made : undefined
+  took(request: Request, { steps, ms, guessed, accepted }: GuessOutcome, made: Guess | undefined): void {
+    const guess = made?.request === request && made.tokens.length === guessed ? made : undefined
     const isBare = guessed === 0 && (!guess || this.#without === undefined)
     if (isBare) this.#without = average(this.#without, ms, WEIGHT)
     guess?.pace.took({ ms: ms + guess.ms, guessed, accepted, without: this.#without })
     if (guess?.pace !== this.#draft) this.#draft.rested(steps)
   }
 
-  #lookupOf({ conversation }: Sequence): LookupPace {
+  #lookupOf({ conversation }: Request): LookupPace {
     let pace = this.#lookups.get(conversation)
     if (!pace) {
       pace = new LookupPace()
