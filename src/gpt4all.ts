@@ -6,7 +6,6 @@ import type { TemplateOptions } from './chat/template/template.ts'
 import { type DeviceFallback, optionError } from './core/errors.ts'
 import { type ChatMessage, checkMessages } from './core/messages.ts'
 import type { Generation } from './generation/generation.ts'
-import type { RunRecord } from './generation/run.ts'
 import type { ModelDescription } from './loading/describe.ts'
 import type { Device } from './loading/devices.ts'
 import { describeModel, estimateMemory, listDevices, listGpus } from './loading/inspect.ts'
@@ -36,6 +35,7 @@ import {
 import { ModelHandle } from './runtime/handle.ts'
 import type { IsolatedEngine } from './runtime/isolated/engine.ts'
 import type { ModelConfig } from './runtime/model.ts'
+import type { Demand } from './scheduler/request.ts'
 import type { Activity } from './scheduler/scheduler.ts'
 
 /**
@@ -196,12 +196,12 @@ export class GPT4All {
     const given = isText ? prompt : [...prompt] // as they are now
     const resolved = resolveGenerateOptions(options)
     const handle = this.#handle
-    async function* run(record: RunRecord, signal: AbortSignal) {
+    async function* start(demand: Demand, signal: AbortSignal) {
       const opened = await handle.open()
       signal.throwIfAborted()
-      yield* opened.generate(given, resolved, record, signal)
+      yield* opened.generate(given, resolved, demand, signal)
     }
-    return handle.start(run, resolved)
+    return handle.start({ start }, resolved)
   }
 
   /** A conversation with this model, until its `close()`. Any number may live side by side. */

@@ -30,6 +30,7 @@ export type { ChatMessage } from './core/messages.ts'
 export { printable, printableLine } from './core/printable.ts'
 export type { Progress } from './core/progress.ts'
 export { VERSION } from './core/version.ts'
+export type { FinishReason } from './generation/events.ts'
 export { Generation } from './generation/generation.ts'
 export type { TokenLogprob, TokenProbability } from './generation/logprobs.ts'
 export type { Channel } from './generation/reply.ts'
@@ -40,7 +41,6 @@ export type {
   Timings,
   Usage,
 } from './generation/result.ts'
-export type { FinishReason } from './generation/tokens.ts'
 export { GPT4All } from './gpt4all.ts'
 export type { ModelDescription } from './loading/describe.ts'
 export type { Device } from './loading/devices.ts'

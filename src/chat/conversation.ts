@@ -1,7 +1,7 @@
 import type { ChatMessage } from '../core/messages.ts'
-import type { Delta } from '../generation/reply.ts'
-import type { RunRecord } from '../generation/run.ts'
+import type { EventStream } from '../generation/events.ts'
 import type { ResolvedGenerateOptions } from '../options/generate.ts'
+import type { Demand } from '../scheduler/request.ts'
 import type { ChatSessionOptions, ResolvedChatOptions } from './options.ts'
 import type { PromptRequest } from './prompt.ts'
 import type { SavedFile } from './saved/file.ts'
@@ -38,12 +38,7 @@ export interface Conversation {
   readonly isRestored: boolean
   /** Tokens of the prompt for the answer to `messages`, however many fit. */
   countTokens(messages: readonly ChatMessage[], enableThinking: boolean): Promise<number>
-  turn(
-    turn: Turn,
-    options: ResolvedGenerateOptions,
-    record: RunRecord,
-    signal: AbortSignal,
-  ): AsyncGenerator<Delta, void, void>
+  turn(turn: Turn, options: ResolvedGenerateOptions, demand: Demand, signal: AbortSignal): EventStream
   /** The last turn joins what is known. True where the model may go on behind `raw` as it stands. */
   commit(turn: TurnOutcome): Promise<boolean>
   /** The messages are no longer those of before. */

@@ -3,15 +3,17 @@ import { type InspectOptions, inspect } from 'node:util'
 import { ClosedError, optionError } from '../core/errors.ts'
 import { type ChatMessage, checkMessages } from '../core/messages.ts'
 import { Queue } from '../core/queue.ts'
+import type { EventStream } from '../generation/events.ts'
 import type { Generation } from '../generation/generation.ts'
-import type { Delta } from '../generation/reply.ts'
 import type { PartialResult } from '../generation/result.ts'
-import type { RunRecord, StartRun } from '../generation/run.ts'
+import type { EventSource } from '../generation/source.ts'
+import { Transcript } from '../generation/transcript.ts'
 import {
   type GenerateOptions,
   type ResolvedGenerateOptions,
   resolveGenerateOptions,
 } from '../options/generate.ts'
+import type { Demand } from '../scheduler/request.ts'
 import type { AnswerPrefix } from './answer-prefix.ts'
 import { markCallback, refuseInCallback } from './callbacks.ts'
 import type { Conversation, ConversationHost } from './conversation.ts'
@@ -31,11 +33,19 @@ import { withSystem } from './template/template.ts'
 export type SessionHost = {
   readonly name: string
   open(): Promise<ConversationHost>
-  start(run: StartRun, options: ResolvedGenerateOptions, closing: AbortSignal): Generation
+  start(source: EventSource, options: ResolvedGenerateOptions, closing: AbortSignal): Generation
 }
 
 /** What a turn answers: the messages, and how the answer begins. */
 type TurnPrompt = { readonly messages: readonly ChatMessage[]; readonly begun: AnswerPrefix }
+
+/** How a turn ends. */
+type TurnRun = {
+  /** Adds what was made to the conversation; absent until the prompt is made. */
+  commit: ((made: PartialResult) => Promise<void>) | undefined
+  /** Lets the next turn begin; absent until this one has begun. */
+  leave: (() => void) | undefined
+}
 
 /** The last answer as the model wrote it, while `messages` are the ones that end with it. */
 type LastAnswer = {
@@ -176,29 +186,33 @@ export class ChatSession {
     const resolved = resolveGenerateOptions(turn.options)
     const callback = resolved.callback && markCallback(this, resolved.callback)
     const options = { ...resolved, callback }
-    const run: StartRun = (record, signal) => this.#run(turn, ask, options, record, signal)
-    return this.#host.start(run, options, this.#closing.signal)
+    const run: TurnRun = { commit: undefined, leave: undefined }
+    const source: EventSource = {
+      start: (demand, signal) => this.#run(turn, ask, options, run, demand, signal),
+      end: (made) => {
+        const { commit, leave } = run
+        if (made && commit) commit(made).then(leave, leave)
+        else leave?.()
+      },
+    }
+    return this.#host.start(source, options, this.#closing.signal)
   }
 
   async *#run(
     turn: TurnOptions,
     ask: (messages: readonly ChatMessage[]) => TurnPrompt,
     options: ResolvedGenerateOptions,
-    record: RunRecord,
+    run: TurnRun,
+    demand: Demand,
     signal: AbortSignal,
-  ): AsyncGenerator<Delta, void, void> {
+  ): EventStream {
     await this.#host.open()
     signal.throwIfAborted()
     refuseInCallback(this) // by now a callback that began this turn without waiting for it is through
-    const leave = await this.#turns.enter()
+    run.leave = await this.#turns.enter()
     if (signal.aborted) {
-      leave()
+      run.leave()
       throw signal.reason
-    }
-    let commit: ((made: PartialResult) => Promise<void>) | undefined
-    record.onEnd = (made) => {
-      if (made && commit) commit(made).then(leave, leave)
-      else leave()
     }
     const conversation = await this.#use(signal)
     const before = this.#messages
@@ -207,26 +221,24 @@ export class ChatSession {
     const enableThinking = goesOn
       ? goesOn.enableThinking
       : (turn.enableThinking ?? this.#options.enableThinking)
-    record.onPrompt = () => {
-      commit = (made) => this.#commit(conversation, before, asked, enableThinking, made, record)
-    }
     const { maxTokens, stop } = options
     const { defaultStops } = this.#options
-    yield* conversation.turn(
-      { ...asked, enableThinking, maxTokens, stop, defaultStops },
-      options,
-      record,
-      signal,
-    )
+    const request = { ...asked, enableThinking, maxTokens, stop, defaultStops }
+    const transcript = new Transcript()
+    for await (const event of conversation.turn(request, options, demand, signal)) {
+      if (event.type === 'delta') transcript.add(event)
+      else if (event.type === 'prompt' && event.fits)
+        run.commit = (made) => this.#commit(conversation, before, request, made, transcript)
+      yield event
+    }
   }
 
   async #commit(
     conversation: Conversation,
     before: readonly ChatMessage[],
-    { begun, messages }: TurnPrompt,
-    enableThinking: boolean,
+    { begun, messages, enableThinking }: TurnPrompt & { readonly enableThinking: boolean },
     { text, reasoning, tokens }: PartialResult,
-    { transcript: { raw }, tokenBytes }: RunRecord,
+    transcript: Transcript,
   ): Promise<void> {
     if (this.#messages !== before) return // they were replaced meanwhile
     const thoughts = begun.reasoning + reasoning
@@ -238,10 +250,9 @@ export class ChatSession {
     const after = [...messages, answer]
     this.#messages = after
     this.#lastAnswer = undefined
-    // Cut at a stop string, or inside a character, the tokens say more than the text.
-    const whole = Buffer.byteLength(raw) === tokenBytes
+    const { raw, isWhole } = transcript.of(tokens.length)
     const contents = reasoning === '' ? [text] : [text, reasoning]
-    const canGoOn = await conversation.commit({ raw, tokens: whole ? tokens : undefined, contents })
+    const canGoOn = await conversation.commit({ raw, tokens: isWhole ? tokens : undefined, contents })
     const beginning = begun.raw ?? (begun.content === '' && begun.reasoning === '' ? '' : undefined)
     if (canGoOn && beginning !== undefined)
       this.#lastAnswer = { messages: after, raw: beginning + raw, enableThinking }

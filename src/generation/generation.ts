@@ -5,20 +5,36 @@ import { abortOf } from '../core/abort.ts'
 import type { ResolvedGenerateOptions } from '../options/generate.ts'
 import { DEFAULTS } from '../options/model.ts'
 import { UNREAD_MS } from '../scheduler/runs.ts'
+import type {
+  DeltaEvent,
+  EndEvent,
+  EventStream,
+  FinishReason,
+  GenerationEvent,
+  PromptEvent,
+  UsageEvent,
+} from './events.ts'
 import type { TokenLogprob } from './logprobs.ts'
-import type { Channel, Delta } from './reply.ts'
+import type { Channel } from './reply.ts'
 import type { GenerationResult, Part, PartialResult, Timings } from './result.ts'
-import { newRecord, type RunRecord, type StartRun } from './run.ts'
-import type { FinishReason } from './tokens.ts'
+import type { EventSource } from './source.ts'
 
 // Both outside of the class: a function made inside would hold the generation as long as it is held itself.
-// Its slot needs no word: the engine takes it from whoever does not ask.
-function endOf(unlisten: () => void, record: RunRecord): () => void {
+// Nothing frees the slot here: the scheduler takes it from whoever does not ask.
+function endOf(unlisten: () => void, source: EventSource): () => void {
   return () => {
     unlisten()
-    record.onEnd?.(undefined)
+    source.end?.(undefined)
   }
 }
+
+const NO_PROMPT = { promptTokens: 0, dropped: [] }
+const NO_USAGE = { cachedTokens: 0, queueMs: 0, proposedTokens: 0, acceptedTokens: 0 }
+type End = Omit<EndEvent, 'type'>
+
+const BREAK: End = { finishReason: 'break', stopSequence: undefined }
+const BY_CALLBACK: End = { finishReason: 'callback', stopSequence: undefined }
+const CUT: End = { finishReason: 'length', stopSequence: undefined }
 
 /** Ends generations that nobody will end: their readers went away without `break`. A turn of a chat waits for its end. */
 const abandoned = new FinalizationRegistry((end: () => void) => end())
@@ -30,35 +46,38 @@ const abandoned = new FinalizationRegistry((end: () => void) => end())
  */
 export class Generation implements Promise<string>, AsyncIterable<string> {
   readonly [Symbol.toStringTag] = 'Generation'
-  readonly #start: StartRun
+  readonly #source: EventSource
   readonly #options: ResolvedGenerateOptions
   readonly #signals: readonly AbortSignal[]
   readonly #stop = new AbortController()
   /** Rejects when the generation is aborted: for waits that know no signal. */
   readonly #aborted = abortOf(this.#stop.signal)
-  readonly #reader = { interval: UNREAD_MS }
-  readonly #record = newRecord(this.#reader)
+  readonly #demand = { interval: UNREAD_MS }
   readonly #parts: Part[] = []
   readonly #tokens: number[] = []
+  readonly #logprobs: TokenLogprob[] = []
   /** Log probabilities that went out with the parts. */
-  #toldLogprobs = 0
+  #sentLogprobs = 0
+  #prompt: Pick<PromptEvent, 'promptTokens' | 'dropped'> = NO_PROMPT
+  #usage: Omit<UsageEvent, 'type'> = NO_USAGE
   // Everything runs in the async context that generate() was called in, whoever pulls.
   readonly #inContext = AsyncResource.bind(<T>(run: () => T): T => run())
-  #source: AsyncGenerator<Delta, void, void> | undefined
+  #events: EventStream | undefined
   #advancing: Promise<boolean> | undefined
   #ended: { readonly result: GenerationResult } | { readonly error: unknown } | undefined
   #result: Promise<GenerationResult> | undefined
   #unlisten = () => {}
+  #isStopped = false
   /** 0 until it starts. */
   #startedAt = 0
   #firstAt = 0
   #lastAt = 0
 
   /** @internal Made by `model.generate()`; each of `closing` ends it as the user's own signal does. */
-  constructor(start: StartRun, options: ResolvedGenerateOptions, closing: readonly AbortSignal[]) {
-    this.#start = start
+  constructor(source: EventSource, options: ResolvedGenerateOptions, closing: readonly AbortSignal[]) {
+    this.#source = source
     this.#options = options
-    if (options.callback) this.#reader.interval = this.#readInterval
+    if (options.callback) this.#demand.interval = this.#readInterval
     this.#signals = options.signal ? [options.signal, ...closing] : closing
     this.#aborted.catch(() => {}) // nobody may be waiting
   }
@@ -77,8 +96,8 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   get partial(): PartialResult {
     const of = (channel: Channel) =>
       this.#parts.map((part) => (part.channel === channel ? part.text : '')).join('')
-    this.#record.refresh()
-    const { promptTokens, cachedTokens } = this.#record
+    const { promptTokens } = this.#prompt
+    const { cachedTokens } = this.#usage
     const usage = { promptTokens, cachedTokens, completionTokens: this.#tokens.length }
     return { text: of('answer'), reasoning: of('reasoning'), tokens: [...this.#tokens], usage }
   }
@@ -107,7 +126,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   /** The same with the reasoning: each piece says which `channel` it belongs to, `reasoning` or `answer`. */
   async *parts(): AsyncGenerator<Part, void, void> {
     let read = 0
-    this.#reader.interval = this.#readInterval
+    this.#demand.interval = this.#readInterval
     try {
       while (read < this.#parts.length || (await this.#advance())) {
         const part = this.#parts[read]
@@ -116,7 +135,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
         yield { ...part }
       }
     } finally {
-      await this.#end('break')
+      await this.#end(BREAK)
     }
   }
 
@@ -127,17 +146,19 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
    */
   async stop(): Promise<void> {
     if (this.#ended) return
-    const busy = this.#advancing !== undefined
-    const ending = this.#end('break')
-    if (!busy) return ending
-    this.#stop.abort(new Error('stopped')) // nobody wants the token that is under way
-    await this.#advancing?.catch(() => {})
+    const advancing = this.#advancing
+    if (advancing) {
+      this.#isStopped = true
+      this.#stop.abort(new Error('stopped')) // the token that is under way is not wanted
+      await advancing.catch(() => {})
+    }
+    await this.#end(BREAK)
   }
 
   /** What `console.log(generation)` shows: a reminder, mostly, that it wants to be awaited or iterated. */
   [Symbol.for('nodejs.util.inspect.custom')](_depth: number, options: InspectOptions): string {
     const state = this.#ended ? ('error' in this.#ended ? 'failed' : 'done') : 'under way'
-    const shown = { state: this.#source || this.#ended ? state : 'not started', text: this.partial.text }
+    const shown = { state: this.#events || this.#ended ? state : 'not started', text: this.partial.text }
     return `Generation ${inspect(shown, options)}`
   }
 
@@ -161,38 +182,50 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
       return false
     }
     try {
-      const { done, value } = await this.#next()
-      if (this.#ended) return false // the reader left meanwhile
-      if (done) return this.#finish()
-      if (!(await this.#take(value))) await this.#end('callback')
+      const delta = await this.#nextDelta()
+      if (!delta || this.#ended) return false // the reader may have left meanwhile
+      if (!(await this.#take(delta))) await this.#end(BY_CALLBACK)
       return true
     } catch (error) {
-      if (this.#ended && 'result' in this.#ended) return false // stopped while it was under way
+      if (this.#isStopped) await this.#end(BREAK)
+      if (this.#ended && 'result' in this.#ended) return false
       if (!this.#ended) {
         this.#ended = { error }
-        this.#record.onEnd?.(undefined)
+        this.#source.end?.(undefined)
       }
       this.#unlisten()
       // Frees the slot. Not awaited: the source may be busy loading or tokenizing for a while.
-      this.#source?.return().catch(() => {})
+      this.#events?.return().catch(() => {})
       throw error
     }
   }
 
-  #next(): Promise<IteratorResult<Delta, void>> {
-    if (this.#source) return this.#advanceSource(this.#source)
-    this.#startedAt = performance.now()
-    for (const signal of this.#signals) signal.throwIfAborted()
-    this.#listen()
-    const source = this.#inContext(() => this.#start(this.#record, this.#stop.signal))
-    this.#source = source
-    abandoned.register(this, endOf(this.#unlisten, this.#record))
-    // Until the first token the source may wait for things that know no signal: opening, tokenizing.
-    return Promise.race([this.#advanceSource(source), this.#aborted])
+  /** The next delta; `undefined` at the end. */
+  async #nextDelta(): Promise<DeltaEvent | undefined> {
+    let end: End = CUT
+    for (;;) {
+      const { done, value: event } = await this.#next()
+      if (this.#ended) return undefined
+      if (done) return void this.#finish(end)
+      if (event.type === 'delta') return event
+      if (event.type === 'prompt') this.#prompt = event
+      else if (event.type === 'usage') this.#usage = event
+      else end = event // reported once the source is through, and its slot free
+    }
   }
 
-  #advanceSource(source: AsyncGenerator<Delta, void, void>) {
-    return this.#inContext(() => source.next())
+  #next(): Promise<IteratorResult<GenerationEvent, void>> {
+    if (!this.#events) {
+      this.#startedAt = performance.now()
+      for (const signal of this.#signals) signal.throwIfAborted()
+      this.#listen()
+      this.#events = this.#inContext(() => this.#source.start(this.#demand, this.#stop.signal))
+      abandoned.register(this, endOf(this.#unlisten, this.#source))
+    }
+    const events = this.#events
+    const next = this.#inContext(() => events.next())
+    // Until the prompt is made the source may wait for things that know no signal: opening, a function of the program.
+    return this.#prompt === NO_PROMPT ? Promise.race([next, this.#aborted]) : next
   }
 
   #listen(): void {
@@ -217,12 +250,13 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     this.#advance().catch(() => {})
   }
 
-  /** Notes what came; false when the callback wants no more. */
-  async #take({ token, text, reasoning }: Delta): Promise<boolean> {
-    this.#lastAt = this.#record.madeAt ?? performance.now()
-    if (this.#tokens.length === 0) this.#firstAt = this.#lastAt
-    if (reasoning) this.#say('reasoning', reasoning)
-    if (text) this.#say('answer', text)
+  /** Adds what came; false when the callback wants no more. */
+  async #take({ token, text, reasoning, logprob, at }: DeltaEvent): Promise<boolean> {
+    this.#lastAt = at
+    if (this.#tokens.length === 0) this.#firstAt = at
+    if (logprob) this.#logprobs.push(logprob)
+    if (reasoning) this.#add('reasoning', reasoning)
+    if (text) this.#add('answer', text)
     if (token !== undefined) this.#tokens.push(token)
     const { callback } = this.#options
     const tokenId = token ?? this.#tokens.at(-1)
@@ -233,47 +267,46 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     return wanted !== false || token === undefined
   }
 
-  #say(channel: Channel, text: string): void {
-    const logprobs = this.#logprobs?.slice(this.#toldLogprobs)
+  #add(channel: Channel, text: string): void {
+    const logprobs = this.#wantsLogprobs ? this.#logprobs.slice(this.#sentLogprobs) : undefined
     this.#parts.push({ channel, text, ...(logprobs && { logprobs }) })
-    this.#toldLogprobs += logprobs?.length ?? 0
+    this.#sentLogprobs += logprobs?.length ?? 0
   }
 
-  get #logprobs(): readonly TokenLogprob[] | undefined {
-    return this.#options.logprobs === undefined ? undefined : this.#record.logprobs
+  get #wantsLogprobs(): boolean {
+    return this.#options.logprobs !== undefined
   }
 
-  async #end(reason: FinishReason): Promise<void> {
+  async #end(end: End): Promise<void> {
     if (this.#ended) return
-    this.#record.outcome.finishReason = reason
-    this.#finish()
-    await this.#source?.return().catch(() => {})
+    this.#finish(end)
+    await this.#events?.return().catch(() => {})
   }
 
-  #finish(): false {
+  #finish({ finishReason, stopSequence }: End): void {
     this.#unlisten()
     const made = this.partial
-    const { outcome, promptTokens, cachedTokens, dropped, onEnd } = this.#record
     this.#ended = {
       result: {
         ...made,
-        ...outcome,
-        logprobs: this.#logprobs?.slice(0, this.#tokens.length),
+        finishReason,
+        stopSequence,
+        logprobs: this.#wantsLogprobs ? [...this.#logprobs] : undefined,
         seed: this.#options.sampling.seed,
-        timings: this.#timings(promptTokens - cachedTokens),
-        dropped,
+        timings: this.#timings(finishReason),
+        dropped: this.#prompt.dropped,
       },
     }
-    onEnd?.(made)
-    return false
+    this.#source.end?.(made)
   }
 
-  #timings(evaluated: number): Timings {
+  #timings(finishReason: FinishReason): Timings {
     const firstAt = this.#tokens.length > 0 ? this.#firstAt : performance.now()
     const promptMs = this.#startedAt === 0 ? 0 : firstAt - this.#startedAt
-    const { queueMs, guessed, outcome } = this.#record
+    const { cachedTokens, queueMs, proposedTokens, acceptedTokens } = this.#usage
+    const evaluated = this.#prompt.promptTokens - cachedTokens
     // A model may end its answer before it begins.
-    const wasEvaluated = this.#tokens.length > 0 || outcome.finishReason === 'stop'
+    const wasEvaluated = this.#tokens.length > 0 || finishReason === 'stop'
     const completionMs = this.#lastAt - this.#firstAt
     const perSecond = (count: number, ms: number) => (count > 0 && ms > 0 ? (count / ms) * 1000 : 0)
     return {
@@ -282,7 +315,8 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
       completionMs,
       promptTokensPerSecond: wasEvaluated ? perSecond(evaluated, promptMs - queueMs) : 0,
       tokensPerSecond: perSecond(this.#tokens.length - 1, completionMs),
-      ...guessed,
+      proposedTokens,
+      acceptedTokens,
     }
   }
 }

@@ -1,5 +1,4 @@
-import type { NativeModel } from '../native/contract.ts'
-import type { StepOptions } from '../scheduler/request.ts'
+import type { NativeLogprobs, NativeModel } from '../native/contract.ts'
 
 /** A token and its probability. */
 export type TokenProbability = {
@@ -15,22 +14,17 @@ export type TokenProbability = {
 /** A generated token, and the likeliest in its place, most likely first. */
 export type TokenLogprob = TokenProbability & { readonly top: readonly TokenProbability[] }
 
-/** Reads what a step tells of its tokens, and so many (`top`) of the likeliest, into `logprobs`. */
-export function logprobsInto(
-  logprobs: TokenLogprob[],
-  top: number,
+/** Describes tokens and the likeliest in their place, as a step returns them. */
+export function logprobReader(
   native: NativeModel,
-): NonNullable<StepOptions['logprobs']> {
+): (token: number, { logprob, topTokens, topLogprobs }: NativeLogprobs) => TokenLogprob {
   const describe = (token: number, logprob: number): TokenProbability => {
     const bytes = native.tokenBytes(token, true)
     const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
     return { token, text, bytes: [...bytes], logprob }
   }
-  return {
-    top,
-    tell: (token, { logprob, topTokens, topLogprobs }) => {
-      const likeliest = Array.from(topTokens, (other, i) => describe(other, topLogprobs[i]!))
-      logprobs.push({ ...describe(token, logprob), top: likeliest })
-    },
-  }
+  return (token, { logprob, topTokens, topLogprobs }) => ({
+    ...describe(token, logprob),
+    top: Array.from(topTokens, (other, i) => describe(other, topLogprobs[i]!)),
+  })
 }

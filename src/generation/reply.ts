@@ -1,20 +1,9 @@
 import type { NativeReply } from '../native/contract.ts'
-import type { HeldText } from './stop.ts'
-import type { Outcome } from './tokens.ts'
+import type { DeltaEvent, EndEvent } from './events.ts'
+import type { TextEvent } from './text.ts'
 
 /** What a model writes is its answer, or its reasoning before the answer. */
 export type Channel = 'answer' | 'reasoning'
-
-/** What one token added to the answer and to the reasoning; both `''` while a tag is incomplete. */
-export type Delta = {
-  /** Absent where text was held back and is set free at the end. */
-  readonly token: number | undefined
-  readonly text: string
-  readonly reasoning: string
-}
-
-/** What was written, tags and all; behind what it was begun with, where the answer was begun for the model. */
-export type Transcript = { raw: string }
 
 /** How a template's answers are to be read: see `NativeRenderedChat`. */
 export type ReplyFormat = {
@@ -28,32 +17,53 @@ export type ReplyFormat = {
 const NOTHING: NativeReply = { reasoning: '', content: '' }
 
 /**
- * The fourth stage: tells reasoning and answer apart, as the template says; without a format all is answer. The
- * parser reads the whole text each time, about 20 microseconds per 1,000 characters.
+ * The fourth stage: splits what the model writes into reasoning and answer, as the template says; without a format all of
+ * it is the answer. The parser reads the whole text each time, about 20 microseconds per 1,000 characters.
  */
 export async function* splitReply(
-  released: AsyncIterable<HeldText>,
+  events: AsyncIterable<TextEvent | EndEvent>,
   format: ReplyFormat | undefined,
-  transcript: Transcript,
-  outcome: Outcome,
-): AsyncGenerator<Delta, void, void> {
-  const read = (partial: boolean) => format && tryParse(format, format.begun + transcript.raw, partial)
-  let told = (format?.begun ? read(true) : undefined) ?? NOTHING
-  for await (const { token, text } of released) {
-    transcript.raw += text
-    if (!format) {
-      yield { token, text, reasoning: '' }
+): AsyncGenerator<DeltaEvent | EndEvent, void, void> {
+  let raw = ''
+  const read = (partial: boolean) => format && tryParse(format, format.begun + raw, partial)
+  let sent = (format?.begun ? read(true) : undefined) ?? NOTHING
+  for await (const event of events) {
+    if (event.type === 'end') {
+      const rest = format && raw !== '' ? difference(sent, whole(format, raw, event, read)) : NOTHING
+      if (rest !== NOTHING) yield delta(HELD_BACK, '', rest)
+      yield event
       continue
     }
-    const added = text === '' ? NOTHING : difference(told, read(true))
-    told = add(told, added)
-    yield { token, text: added.content, reasoning: added.reasoning }
+    raw += event.text
+    const added = !format
+      ? { reasoning: '', content: event.text }
+      : event.text === ''
+        ? NOTHING
+        : difference(sent, read(true))
+    sent = format ? add(sent, added) : sent
+    yield delta(event, event.text, added)
   }
-  if (!format || transcript.raw === '') return
-  // Cut in the middle, what may have been the beginning of a tag is none of the text.
-  const known = (outcome.finishReason === 'length' ? undefined : read(false)) ?? read(true)
-  const rest = difference(told, isOutside(format, transcript.raw, known) ? outside(transcript) : known)
-  if (rest !== NOTHING) yield { token: undefined, text: rest.content, reasoning: rest.reasoning }
+}
+
+const HELD_BACK = { token: undefined, bytes: 0, logprob: undefined }
+
+function delta(
+  { token, bytes, logprob }: Omit<TextEvent, 'type' | 'text'>,
+  raw: string,
+  { content, reasoning }: NativeReply,
+): DeltaEvent {
+  return { type: 'delta', token, text: content, reasoning, raw, bytes, logprob, at: performance.now() }
+}
+
+/** What was written, once it has ended. Cut in the middle, what may have been the beginning of a tag is not part of the text. */
+function whole(
+  format: ReplyFormat,
+  raw: string,
+  { finishReason }: EndEvent,
+  read: (partial: boolean) => NativeReply | undefined,
+): NativeReply | undefined {
+  const known = (finishReason === 'length' ? undefined : read(false)) ?? read(true)
+  return isOutside(format, raw, known) ? { reasoning: '', content: raw } : known
 }
 
 // A model that does not keep to its format at all has at least written something.
@@ -62,8 +72,6 @@ function isOutside(format: ReplyFormat, raw: string, known: NativeReply | undefi
   const begins = (tag: string) => tag.startsWith(raw.slice(0, tag.length))
   return !format.begun && !format.preservedTexts.some(begins)
 }
-
-const outside = ({ raw }: Transcript): NativeReply => ({ reasoning: '', content: raw })
 
 /** `undefined` where it is not in the format (yet). White space around reasoning is the format's. */
 function tryParse({ parseReply }: ReplyFormat, raw: string, partial: boolean): NativeReply | undefined {
@@ -75,14 +83,14 @@ function tryParse({ parseReply }: ReplyFormat, raw: string, partial: boolean): N
   }
 }
 
-/** What `known` has beyond `told`. Where it tells another story, what was told stands. */
-function difference(told: NativeReply, known: NativeReply | undefined): NativeReply {
-  if (!known?.reasoning.startsWith(told.reasoning) || !known.content.startsWith(told.content)) return NOTHING
-  const reasoning = known.reasoning.slice(told.reasoning.length)
-  const content = known.content.slice(told.content.length)
+/** What `known` has beyond `sent`. Where it contradicts that, what was sent stands. */
+function difference(sent: NativeReply, known: NativeReply | undefined): NativeReply {
+  if (!known?.reasoning.startsWith(sent.reasoning) || !known.content.startsWith(sent.content)) return NOTHING
+  const reasoning = known.reasoning.slice(sent.reasoning.length)
+  const content = known.content.slice(sent.content.length)
   return reasoning === '' && content === '' ? NOTHING : { reasoning, content }
 }
 
-function add(told: NativeReply, { reasoning, content }: NativeReply): NativeReply {
-  return { reasoning: told.reasoning + reasoning, content: told.content + content }
+function add(sent: NativeReply, { reasoning, content }: NativeReply): NativeReply {
+  return { reasoning: sent.reasoning + reasoning, content: sent.content + content }
 }

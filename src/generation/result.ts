@@ -1,7 +1,7 @@
 import type { ChatMessage } from '../core/messages.ts'
+import type { FinishReason } from './events.ts'
 import type { TokenLogprob } from './logprobs.ts'
 import type { Channel } from './reply.ts'
-import type { FinishReason } from './tokens.ts'
 
 export type Usage = {
   /** Tokens of the prompt, those of the template and the model's own start token included. */

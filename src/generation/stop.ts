@@ -1,33 +1,32 @@
-import type { TokenText } from './text.ts'
-import type { Outcome } from './tokens.ts'
-
-/** Text on its way to the reader. `token` is absent where text was held back and is set free at the end. */
-export type HeldText = { readonly token: number | undefined; readonly text: string }
+import type { EndEvent } from './events.ts'
+import type { TextEvent } from './text.ts'
 
 /**
  * The third stage: ends the text before the first stop string. Text that may turn out to be the beginning of one is
  * held back until that is clear, so nothing is ever streamed that the final text does not have.
  */
 export async function* untilStop(
-  pieces: AsyncIterable<TokenText>,
+  events: AsyncIterable<TextEvent | EndEvent>,
   stops: readonly string[],
-  outcome: Outcome,
-): AsyncGenerator<HeldText, void, void> {
+): AsyncGenerator<TextEvent | EndEvent, void, void> {
   let held = ''
-  for await (const { token, text } of pieces) {
-    held += text
+  for await (const event of events) {
+    if (event.type === 'end') {
+      if (held) yield { type: 'text', token: undefined, text: held, bytes: 0, logprob: undefined }
+      yield event
+      return
+    }
+    held += event.text
     const found = firstStop(held, stops)
     if (found) {
-      outcome.finishReason = 'stop'
-      outcome.stopSequence = found.stop
-      yield { token, text: held.slice(0, found.index) }
+      yield { ...event, text: held.slice(0, found.index) }
+      yield { type: 'end', finishReason: 'stop', stopSequence: found.stop }
       return
     }
     const free = held.length - possibleStart(held, stops)
-    yield { token, text: held.slice(0, free) }
+    yield { ...event, text: held.slice(0, free) }
     held = held.slice(free)
   }
-  if (held) yield { token: undefined, text: held }
 }
 
 /** The stop string that begins first; of several beginning there, the longest. */

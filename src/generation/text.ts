@@ -1,17 +1,35 @@
-/** The text that one token completed; `''` while a character is incomplete. */
-export type TokenText = { readonly token: number; readonly text: string }
+import type { EndEvent } from './events.ts'
+import type { TokenLogprob } from './logprobs.ts'
+import type { TokenEvent } from './tokens.ts'
+
+/** Text on its way to the reader: what one token completed, `''` while a character is incomplete. */
+export type TextEvent = {
+  readonly type: 'text'
+  /** Absent where text was held back and is released at the end. */
+  readonly token: number | undefined
+  readonly text: string
+  /** Bytes of the token. */
+  readonly bytes: number
+  readonly logprob: TokenLogprob | undefined
+}
 
 /**
  * The second stage: tokens to text. A token may end in the middle of a UTF-8 character, so its bytes wait for the
  * rest; what is still incomplete at the end is dropped.
  */
 export async function* toText(
-  tokens: AsyncIterable<number>,
+  tokens: AsyncIterable<TokenEvent | EndEvent>,
   bytesOf: (token: number) => Uint8Array,
-): AsyncGenerator<TokenText, void, void> {
+): AsyncGenerator<TextEvent | EndEvent, void, void> {
   // A byte order mark is text like any other in the middle of an answer.
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
-  for await (const token of tokens) {
-    yield { token, text: decoder.decode(bytesOf(token), { stream: true }) }
+  for await (const event of tokens) {
+    if (event.type === 'end') yield event
+    else {
+      const { token, logprob } = event
+      const bytes = bytesOf(token)
+      const text = decoder.decode(bytes, { stream: true })
+      yield { type: 'text', token, text, bytes: bytes.length, logprob }
+    }
   }
 }

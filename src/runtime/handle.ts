@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { ClosedError, optionError } from '../core/errors.ts'
 import { Generation } from '../generation/generation.ts'
-import type { StartRun } from '../generation/run.ts'
+import type { EventSource } from '../generation/source.ts'
 import { locateModel, type ModelLocation } from '../models/locate.ts'
 import { type ResolvedThreads, resolveThreadCount } from '../options/compute.ts'
 import type { IsolatedEngineOptions } from '../options/distribution.ts'
@@ -97,11 +97,11 @@ export class ModelHandle {
     return this.#opening
   }
 
-  /** A generation that `run` feeds; each of `closing` ends it, as closing the model does. */
-  start(run: StartRun, options: ResolvedGenerateOptions, ...closing: AbortSignal[]): Generation {
+  /** A generation of what `source` yields; each of `closing` ends it, as closing the model does. */
+  start(source: EventSource, options: ResolvedGenerateOptions, ...closing: AbortSignal[]): Generation {
     const byDefault = this.engine ? DEFAULTS.isolatedStreamInterval : DEFAULTS.streamInterval
     const { streamInterval = byDefault } = options
-    return new Generation(run, { ...options, streamInterval }, [this.#closing.signal, ...closing])
+    return new Generation(source, { ...options, streamInterval }, [this.#closing.signal, ...closing])
   }
 
   close(): Promise<void> {

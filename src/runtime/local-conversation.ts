@@ -13,11 +13,12 @@ import {
 import type { PromptFormat } from '../chat/template/template.ts'
 import type { Logger } from '../core/logger.ts'
 import type { ChatMessage } from '../core/messages.ts'
-import type { Delta } from '../generation/reply.ts'
-import type { Prepare, RunRecord } from '../generation/run.ts'
+import type { EventStream } from '../generation/events.ts'
+import type { Prepare } from '../generation/prepare.ts'
 import type { NativeModel } from '../native/contract.ts'
 import type { ResolvedGenerateOptions } from '../options/generate.ts'
 import { RESERVED_TOKENS } from '../options/model.ts'
+import type { Demand } from '../scheduler/request.ts'
 import type { LocalRuns } from './local-runs.ts'
 
 /** What a conversation needs of its model. */
@@ -67,9 +68,9 @@ export class LocalConversation implements Conversation {
   turn(
     { stop, defaultStops, ...request }: Turn,
     options: ResolvedGenerateOptions,
-    record: RunRecord,
+    demand: Demand,
     signal: AbortSignal,
-  ): AsyncGenerator<Delta, void, void> {
+  ): EventStream {
     const history = this.#history
     const prepare: Prepare = async (aside) => {
       const prompt = await history.prompt({ ...request, signal }, aside)
@@ -86,7 +87,7 @@ export class LocalConversation implements Conversation {
         reply: prompt.reply,
       }
     }
-    return this.#host.runs.run(prepare, options, record, signal)
+    return this.#host.runs.run(prepare, options, demand, signal)
   }
 
   async commit({ raw, tokens, contents }: TurnOutcome): Promise<boolean> {

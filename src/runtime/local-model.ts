@@ -5,8 +5,8 @@ import { PromptFormats } from '../chat/template/formats.ts'
 import { render, type TemplateOptions, withSystem } from '../chat/template/template.ts'
 import { ClosedError } from '../core/errors.ts'
 import type { ChatMessage } from '../core/messages.ts'
-import type { Delta } from '../generation/reply.ts'
-import type { Prepare, RunRecord } from '../generation/run.ts'
+import type { EventStream } from '../generation/events.ts'
+import type { Prepare } from '../generation/prepare.ts'
 import { loadDraft } from '../loading/draft.ts'
 import { type Identity, identify } from '../loading/identity.ts'
 import { mostStateBytes } from '../loading/memory.ts'
@@ -27,6 +27,7 @@ import {
   type ResolvedModelOptions,
   type ResolvedTokenizeOptions,
 } from '../options/model.ts'
+import type { Demand } from '../scheduler/request.ts'
 import type { Activity, Scheduler } from '../scheduler/scheduler.ts'
 import { LocalConversation } from './local-conversation.ts'
 import { LocalRuns } from './local-runs.ts'
@@ -219,16 +220,16 @@ export class LocalModel implements OpenModel {
   generate(
     prompt: string | readonly number[],
     options: ResolvedGenerateOptions,
-    record: RunRecord,
+    demand: Demand,
     signal: AbortSignal,
-  ): AsyncGenerator<Delta, void, void> {
+  ): EventStream {
     const prepare: Prepare = async () => {
       const tokens = await this.#tokensOf(prompt, signal)
       checkPromptLength(tokens.length, this.#options.nCtx)
       const text = typeof prompt === 'string' ? prompt : await decode(this.#native, prompt)
       return { tokens, text, stop: options.stop }
     }
-    return this.#runs.run(prepare, options, record, signal)
+    return this.#runs.run(prepare, options, demand, signal)
   }
 
   async #tokensOf(prompt: string | readonly number[], signal: AbortSignal) {

@@ -1,8 +1,9 @@
 import { optionError } from '../core/errors.ts'
 import { logPrompt } from '../core/logger.ts'
-import { logprobsInto } from '../generation/logprobs.ts'
-import { type Delta, type ReplyFormat, splitReply } from '../generation/reply.ts'
-import type { Prepare, RunRecord } from '../generation/run.ts'
+import type { DeltaEvent, EndEvent, EventStream, UsageEvent } from '../generation/events.ts'
+import { logprobReader } from '../generation/logprobs.ts'
+import type { Prepare, PreparedPrompt } from '../generation/prepare.ts'
+import { type ReplyFormat, splitReply } from '../generation/reply.ts'
 import { untilStop } from '../generation/stop.ts'
 import { toText } from '../generation/text.ts'
 import { generateTokens } from '../generation/tokens.ts'
@@ -10,7 +11,7 @@ import type { NativeBinding, NativeModel } from '../native/contract.ts'
 import { pieceReader } from '../native/tokenizer.ts'
 import type { ResolvedGenerateOptions } from '../options/generate.ts'
 import { checkPromptText, type ResolvedModelOptions } from '../options/model.ts'
-import type { Request, RequestOptions } from '../scheduler/request.ts'
+import type { Demand, Request, RequestOptions } from '../scheduler/request.ts'
 import type { Scheduler } from '../scheduler/scheduler.ts'
 
 /** @internal Runs the generations of a model of this process. */
@@ -43,62 +44,66 @@ export class LocalRuns {
   async *run(
     prepare: Prepare,
     options: ResolvedGenerateOptions,
-    record: RunRecord,
+    demand: Demand,
     signal: AbortSignal,
-  ): AsyncGenerator<Delta, void, void> {
+  ): EventStream {
     signal.throwIfAborted()
     const request = this.#enter(signal, { looksUp: options.promptLookup, drafts: options.draft })
-    let tell = () => {}
+    const usage = new UsageOf(request)
+    let log = () => {}
     try {
       const prompt = await prepare((work) => request.aside(work))
       signal.throwIfAborted()
-      record.promptTokens = prompt.tokens.length
-      record.dropped = prompt.dropped ?? []
-      if (prompt.full) return
-      checkPromptText(prompt.tokens.length)
-      record.onPrompt?.()
+      const promptTokens = prompt.tokens.length
+      const { full = false, dropped = [] } = prompt
+      yield { type: 'prompt', promptTokens, dropped, fits: !full }
+      if (full) return yield { type: 'end', finishReason: 'length', stopSequence: undefined }
+      checkPromptText(promptTokens)
       checkBias(this.#native, options)
       request.moved = prompt.moved ?? false
       request.conversation = prompt.conversation ?? request
-      const step = {
-        sampler: new this.#binding.Sampler(this.#native.info.vocabSize, options.sampling),
-        batchSize: options.nBatch,
-        logprobs:
-          options.logprobs === undefined
-            ? undefined
-            : logprobsInto(record.logprobs, options.logprobs, this.#native),
-        reader: record.reader,
-        signal,
-      }
-      const limits = {
-        maxTokens: options.maxTokens,
-        contextSize: this.#options.nCtx,
-        endTokens: this.#endTokens,
-      }
-      record.refresh = () => {
-        record.cachedTokens = request.cachedTokens ?? 0
-        record.queueMs = request.queueMs
-        record.guessed = { proposedTokens: request.proposed, acceptedTokens: request.accepted }
-      }
-      let told = false
-      tell = () => {
-        record.refresh()
-        if (told) return
-        told = true
-        const { promptTokens, cachedTokens } = record
+      log = () => {
+        const { cachedTokens = 0 } = request
         logPrompt(this.#options.logger, { prompt: prompt.text, promptTokens, cachedTokens })
+        log = () => {}
       }
-      const tokens = generateTokens(request, prompt.tokens, step, limits, record.outcome)
-      const pieces = toText(tokens, this.#reader(prompt.reply, record))
-      const released = untilStop(pieces, prompt.stop, record.outcome)
-      for await (const spoken of splitReply(released, prompt.reply, record.transcript, record.outcome)) {
-        tell()
-        yield spoken
+      for await (const event of this.#answer(request, prompt, options, demand, signal)) {
+        log()
+        const changed = usage.changed()
+        if (changed) yield changed
+        yield event
       }
+    } catch (error) {
+      const changed = usage.changed()
+      if (changed) yield changed
+      throw error
     } finally {
-      tell()
+      log()
       request.release()
     }
+  }
+
+  #answer(
+    request: Request,
+    { tokens, reply, stop }: PreparedPrompt,
+    options: ResolvedGenerateOptions,
+    demand: Demand,
+    signal: AbortSignal,
+  ): AsyncIterable<DeltaEvent | EndEvent> {
+    const step = {
+      sampler: new this.#binding.Sampler(this.#native.info.vocabSize, options.sampling),
+      batchSize: options.nBatch,
+      logprobs: options.logprobs,
+      demand,
+      signal,
+    }
+    const limits = {
+      maxTokens: options.maxTokens,
+      contextSize: this.#options.nCtx,
+      endTokens: this.#endTokens,
+    }
+    const drawn = generateTokens(request, tokens, step, limits, logprobReader(this.#native))
+    return splitReply(untilStop(toText(drawn, this.#reader(reply)), stop), reply)
   }
 
   /**
@@ -121,18 +126,38 @@ export class LocalRuns {
     return request
   }
 
-  /** The bytes of a token's text, counted; those of control tokens only where the parser of the answer needs them. */
-  #reader(reply: ReplyFormat | undefined, record: RunRecord): (token: number) => Uint8Array {
+  /** The bytes of a token's text; those of control tokens only where the parser of the answer needs them. */
+  #reader(reply: ReplyFormat | undefined): (token: number) => Uint8Array {
     const shown = new Map<number, Uint8Array>()
     for (const text of reply?.preservedTexts ?? []) {
       const [token, ...more] = this.#native.tokenize(text, false, true)
       if (token !== undefined && more.length === 0) shown.set(token, Buffer.from(text))
     }
-    return (token) => {
-      const bytes = shown.get(token) ?? this.#bytesOf(token)
-      record.tokenBytes += bytes.length
-      return bytes
-    }
+    return (token) => shown.get(token) ?? this.#bytesOf(token)
+  }
+}
+
+/** The usage of a request, as an event where it has changed. */
+class UsageOf {
+  readonly #request: Request
+  #last: UsageEvent | undefined
+
+  constructor(request: Request) {
+    this.#request = request
+  }
+
+  changed(): UsageEvent | undefined {
+    const { cachedTokens = 0, queueMs, proposed, accepted } = this.#request
+    const last = this.#last
+    if (
+      last?.cachedTokens === cachedTokens &&
+      last.queueMs === queueMs &&
+      last.proposedTokens === proposed &&
+      last.acceptedTokens === accepted
+    )
+      return undefined
+    this.#last = { type: 'usage', cachedTokens, queueMs, proposedTokens: proposed, acceptedTokens: accepted }
+    return this.#last
   }
 }
 

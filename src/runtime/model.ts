@@ -2,11 +2,11 @@ import type { ConversationHost } from '../chat/conversation.ts'
 import type { TemplateOptions } from '../chat/template/template.ts'
 import type { DeviceFallback } from '../core/errors.ts'
 import type { ChatMessage } from '../core/messages.ts'
-import type { Delta } from '../generation/reply.ts'
-import type { RunRecord } from '../generation/run.ts'
+import type { EventStream } from '../generation/events.ts'
 import type { ResolvedThreads } from '../options/compute.ts'
 import type { ResolvedGenerateOptions } from '../options/generate.ts'
 import type { ResolvedTokenizeOptions } from '../options/model.ts'
+import type { Demand } from '../scheduler/request.ts'
 import type { Activity } from '../scheduler/scheduler.ts'
 
 /** What a loaded model says of itself. */
@@ -61,9 +61,9 @@ export interface OpenModel extends ConversationHost {
   generate(
     prompt: string | readonly number[],
     options: ResolvedGenerateOptions,
-    record: RunRecord,
+    demand: Demand,
     signal: AbortSignal,
-  ): AsyncGenerator<Delta, void, void>
+  ): EventStream
   /** Takes effect with the next step. */
   setThreads(threads: ResolvedThreads): void
   /** Interrupts what is under way, waits for it, and frees everything. */

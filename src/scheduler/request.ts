@@ -20,10 +20,8 @@ export type StepOptions = {
   readonly batchSize: number
   /** Tokens that are still wanted; a step that guesses well draws several. */
   readonly most?: number | undefined
-  /** Tells the log probability of each token that is drawn, and of so many (`top`) of the likeliest. */
-  readonly logprobs?:
-    | { readonly top: number; readonly tell: (token: number, logprobs: NativeLogprobs) => void }
-    | undefined
+  /** The log probability of each token that is drawn is wanted, and of so many of the likeliest. */
+  readonly logprobs?: number | undefined
   /** Without one, somebody reads them at once. */
   readonly demand?: Demand | undefined
   readonly signal: AbortSignal | undefined

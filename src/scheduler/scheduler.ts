@@ -297,7 +297,7 @@ export class Scheduler {
       tokens,
       sampler: last ? ask.sampler : undefined,
       outputs: guessed > 0 ? Array.from(tokens.keys()) : undefined,
-      logprobs: last ? ask.logprobs?.top : undefined,
+      logprobs: last ? ask.logprobs : undefined,
     }))
     this.#stepping = work
     const started = performance.now()

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { type Delta, type ReplyFormat, splitReply } from '../../src/generation/reply.ts'
+import type { DeltaEvent } from '../../src/generation/events.ts'
+import { type ReplyFormat, splitReply } from '../../src/generation/reply.ts'
 
 /** `<think>` ... `</think>`, then the answer: what may begin a tag is held back while more is to come. */
 const parse: ReplyFormat['parseReply'] = (output, partial) => {
@@ -19,18 +20,22 @@ async function spoken(
   how: ReplyFormat | undefined = format,
   finishReason: 'stop' | 'length' = 'stop',
 ) {
-  async function* released() {
-    for (const [token, text] of pieces.entries()) yield { token, text }
+  async function* events() {
+    for (const [token, text] of pieces.entries())
+      yield { type: 'text', token, text, bytes: Buffer.byteLength(text), logprob: undefined } as const
+    yield { type: 'end', finishReason, stopSequence: undefined } as const
   }
-  const transcript = { raw: '' }
-  const all: Delta[] = []
-  const outcome = { finishReason, stopSequence: undefined }
-  for await (const one of splitReply(released(), how, transcript, outcome)) all.push(one)
-  const joined = (key: 'text' | 'reasoning') => all.map((one) => one[key]).join('')
-  return { all, answer: joined('text'), reasoning: joined('reasoning'), raw: transcript.raw }
+  const all: DeltaEvent[] = []
+  let ended = 0
+  for await (const event of splitReply(events(), how))
+    if (event.type === 'delta') all.push(event)
+    else ended++
+  expect(ended).toBe(1)
+  const joined = (key: 'text' | 'reasoning' | 'raw') => all.map((one) => one[key]).join('')
+  return { all, answer: joined('text'), reasoning: joined('reasoning'), raw: joined('raw') }
 }
 
-describe('tellApart', () => {
+describe('splitReply()', () => {
   const output = '<think>Let me see < 5</think>It is <5>.'
 
   test('tells reasoning and answer apart, however the text is cut into tokens', async () => {

@@ -1,17 +1,30 @@
 import { describe, expect, test } from 'vitest'
+import type { EndEvent } from '../../src/generation/events.ts'
 import { untilStop } from '../../src/generation/stop.ts'
-import type { Outcome } from '../../src/generation/tokens.ts'
+import type { TextEvent } from '../../src/generation/text.ts'
 import { seeded } from '../support/gguf-writer.ts'
 
-async function* pieces(texts: readonly string[]) {
-  for (const [token, text] of texts.entries()) yield { token, text }
+const textEvent = (token: number, text: string): TextEvent => ({
+  type: 'text',
+  token,
+  text,
+  bytes: Buffer.byteLength(text),
+  logprob: undefined,
+})
+
+async function* eventsOf(texts: readonly string[]) {
+  for (const [token, text] of texts.entries()) yield textEvent(token, text)
+  yield { type: 'end', finishReason: 'length', stopSequence: undefined } as const
 }
 
 async function run(texts: readonly string[], stops: readonly string[]) {
-  const outcome: Outcome = { finishReason: 'length', stopSequence: undefined }
-  const released = []
-  for await (const one of untilStop(pieces(texts), stops, outcome)) released.push(one)
-  return { released, text: released.map((one) => one.text).join(''), ...outcome }
+  const released: TextEvent[] = []
+  const ends: EndEvent[] = []
+  for await (const event of untilStop(eventsOf(texts), stops))
+    if (event.type === 'end') ends.push(event)
+    else released.push(event)
+  expect(ends).toHaveLength(1)
+  return { released, text: released.map((one) => one.text).join(''), ...ends[0]! }
 }
 
 describe('untilStop()', () => {
@@ -47,7 +60,7 @@ describe('untilStop()', () => {
     const { released, text } = await run(['ab', 'E', 'N', 'x', 'E'], ['END'])
     expect(released.map((one) => one.text)).toEqual(['ab', '', '', 'ENx', '', 'E'])
     expect(text).toBe('abENxE')
-    expect(released.at(-1)).toEqual({ token: undefined, text: 'E' })
+    expect(released.at(-1)).toMatchObject({ token: undefined, text: 'E', bytes: 0 })
   })
 
   test('holds back no more than needed', async () => {
@@ -84,13 +97,12 @@ describe('untilStop()', () => {
     let closed = false
     async function* source() {
       try {
-        for (;;) yield { token: pulled++, text: 'ab' }
+        for (;;) yield textEvent(pulled++, 'ab')
       } finally {
         closed = true
       }
     }
-    const outcome: Outcome = { finishReason: 'length', stopSequence: undefined }
-    for await (const _ of untilStop(source(), ['ba'], outcome));
+    for await (const _ of untilStop(source(), ['ba']));
     expect({ pulled, closed }).toEqual({ pulled: 2, closed: true })
   })
 

@@ -12,11 +12,15 @@ async function intervals(
 ): Promise<number[]> {
   const told: number[] = []
   const generation = new Generation(
-    async function* (record) {
-      for (let token = 0; token < 3; token++) {
-        told.push(record.reader.interval)
-        yield { token, text: 'x', reasoning: '' }
-      }
+    {
+      start: async function* (demand) {
+        yield { type: 'prompt', promptTokens: 1, dropped: [], fits: true }
+        for (let token = 0; token < 3; token++) {
+          told.push(demand.interval)
+          const delta = { token, text: 'x', raw: 'x', reasoning: '', bytes: 1, logprob: undefined }
+          yield { type: 'delta', ...delta, at: performance.now() }
+        }
+      },
     },
     resolveGenerateOptions(options),
     [],

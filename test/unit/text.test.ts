@@ -4,13 +4,15 @@ import { seeded } from '../support/gguf-writer.ts'
 
 /** `tokens` are the pieces of `bytes`. */
 async function run(tokens: readonly Uint8Array[]): Promise<string[]> {
-  async function* ids() {
-    for (const id of tokens.keys()) yield id
+  async function* events() {
+    for (const token of tokens.keys()) yield { type: 'token', token, logprob: undefined } as const
+    yield { type: 'end', finishReason: 'stop', stopSequence: undefined } as const
   }
   const texts: string[] = []
-  for await (const { token, text } of toText(ids(), (id) => tokens[id]!)) {
-    expect(token).toBe(texts.length)
-    texts.push(text)
+  for await (const event of toText(events(), (id) => tokens[id]!)) {
+    if (event.type === 'end') continue
+    expect(event).toMatchObject({ token: texts.length, bytes: tokens[texts.length]!.length })
+    texts.push(event.text)
   }
   return texts
 }

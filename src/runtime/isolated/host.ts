@@ -1,6 +1,6 @@
 import type { BirpcReturn } from 'birpc'
 import { loggerOf, onPrompt } from '../../core/logger.ts'
-import type { RunRecord } from '../../generation/run.ts'
+import type { Demand } from '../../scheduler/request.ts'
 import type { LocalConversation } from '../local-conversation.ts'
 import { LocalModel } from '../local-model.ts'
 import { HostRun } from './host-run.ts'
@@ -44,8 +44,9 @@ export class Host {
       const update = run.take()
       if (!update) continue
       runs.push(update)
-      if (update.figures || update.end) this.#areModelsOther = true
-      if (update.end) this.#runs.delete(id)
+      const isOver = update.error !== undefined || update.events?.end !== undefined
+      if (update.events?.usage || isOver) this.#areModelsOther = true
+      if (isOver) this.#runs.delete(id)
     }
     const models = this.#areModelsOther ? this.#modelUpdates() : []
     this.#areModelsOther = false
@@ -111,7 +112,7 @@ export class Host {
       const messages = 'turn' in request ? request.turn.messages : []
       const run = new HostRun(id, request.interval, messages, this.#schedule)
       this.#runs.set(id, run)
-      void run.run((record, signal) => this.#start(request, record, signal))
+      void run.run({ start: (demand, signal) => this.#start(request, demand, signal) })
       this.#noteChange()
     },
     credit: (run, batches, interval) => this.#runs.get(run)?.grant(batches, interval),
@@ -159,11 +160,11 @@ export class Host {
     }
   }
 
-  #start(request: RunRequest, record: RunRecord, signal: AbortSignal) {
+  #start(request: RunRequest, demand: Demand, signal: AbortSignal) {
     const options = { ...request.options, callback: undefined, signal: undefined }
     return 'turn' in request
-      ? this.#conversation(request.conversation).turn(request.turn, options, record, signal)
-      : this.#model(request.model).generate(request.prompt, options, record, signal)
+      ? this.#conversation(request.conversation).turn(request.turn, options, demand, signal)
+      : this.#model(request.model).generate(request.prompt, options, demand, signal)
   }
 
   #model(id: number): LocalModel {

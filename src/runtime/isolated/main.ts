@@ -2,8 +2,7 @@
 import type { BirpcReturn } from 'birpc'
 import { loadBinding } from '../../native/binding.ts'
 import { Host } from './host.ts'
-import { connect } from './link.ts'
-import { Outbox } from './outbox.ts'
+import { connect, Outbox } from './link.ts'
 import type { HostFunctions, ProgramFunctions } from './wire.ts'
 
 // It lives as long as the program does, however that ends, and no signal of a terminal or a service manager ends it before: the

@@ -6,9 +6,9 @@ import { checkKept } from '../../chat/overflow.ts'
 import type { SavedSession, SaveOptions, SessionSnapshot } from '../../chat/saved/session.ts'
 import type { ChatMessage } from '../../core/messages.ts'
 import { besides } from '../../core/whole-file.ts'
-import type { Delta } from '../../generation/reply.ts'
-import type { RunRecord } from '../../generation/run.ts'
+import type { EventStream } from '../../generation/events.ts'
 import type { ResolvedGenerateOptions } from '../../options/generate.ts'
+import type { Demand } from '../../scheduler/request.ts'
 import type { EngineProcess } from './process.ts'
 import { runIn } from './remote-run.ts'
 import { messagesToWire } from './wire.ts'
@@ -69,9 +69,9 @@ export class RemoteConversation implements Conversation {
   async *turn(
     turn: Turn,
     options: ResolvedGenerateOptions,
-    record: RunRecord,
+    demand: Demand,
     signal: AbortSignal,
-  ): AsyncGenerator<Delta, void, void> {
+  ): EventStream {
     const { process, id } = await this.#use()
     signal.throwIfAborted()
     const { overflow } = this.#options
@@ -88,7 +88,7 @@ export class RemoteConversation implements Conversation {
     })
     process.overflows.set(id, ask)
     try {
-      yield* runIn(process, { conversation: id, turn }, options, record, signal)
+      yield* runIn(process, { conversation: id, turn }, options, demand, signal)
     } catch (error) {
       throw thrown ? thrown.error : error
     } finally {

@@ -6,13 +6,13 @@ import { ClosedError } from '../../core/errors.ts'
 import { isSilent, LOG_LEVELS } from '../../core/logger.ts'
 import type { ChatMessage } from '../../core/messages.ts'
 import type { Progress } from '../../core/progress.ts'
-import type { Delta } from '../../generation/reply.ts'
-import type { RunRecord } from '../../generation/run.ts'
+import type { EventStream } from '../../generation/events.ts'
 import { withProgressBar } from '../../models/download/progress-bar.ts'
 import { locateModel, type ModelLocation } from '../../models/locate.ts'
 import type { ResolvedThreads } from '../../options/compute.ts'
 import type { ResolvedGenerateOptions } from '../../options/generate.ts'
 import type { ResolvedModelOptions, ResolvedTokenizeOptions } from '../../options/model.ts'
+import type { Demand } from '../../scheduler/request.ts'
 import type { Activity } from '../../scheduler/scheduler.ts'
 import type { ModelFacts, OpenModel } from '../model.ts'
 import type { IsolatedEngine } from './engine.ts'
@@ -147,11 +147,11 @@ export class RemoteModel implements OpenModel {
   async *generate(
     prompt: string | readonly number[],
     options: ResolvedGenerateOptions,
-    record: RunRecord,
+    demand: Demand,
     signal: AbortSignal,
-  ): AsyncGenerator<Delta, void, void> {
+  ): EventStream {
     const { process, id } = await this.use()
-    yield* runIn(process, { model: id, prompt }, options, record, signal)
+    yield* runIn(process, { model: id, prompt }, options, demand, signal)
   }
 
   conversation(options: ConversationOptions, asking: AbortSignal | undefined): Promise<RemoteConversation> {

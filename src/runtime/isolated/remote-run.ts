@@ -1,11 +1,12 @@
 import type { Turn } from '../../chat/conversation.ts'
 import { arePromptsWanted } from '../../core/logger.ts'
 import type { ChatMessage } from '../../core/messages.ts'
-import type { Delta } from '../../generation/reply.ts'
-import type { RunRecord } from '../../generation/run.ts'
+import type { EventStream } from '../../generation/events.ts'
 import type { ResolvedGenerateOptions } from '../../options/generate.ts'
+import type { Demand } from '../../scheduler/request.ts'
 import { GENERATION } from './crash.ts'
-import { BATCHES_TOLD, type Item, messagesToWire, type RemoteHost, type RunUpdate } from './wire.ts'
+import { eventsOf, type WireEvents } from './event-batch.ts'
+import { BATCHES_TOLD, messagesToWire, type RemoteHost, type RunUpdate } from './wire.ts'
 import { errorFromWire } from './wire-errors.ts'
 
 /** Tells the engine's process that so many more batches have been read. */
@@ -13,10 +14,11 @@ type Grant = (batches: number, interval: number | undefined) => void
 
 /** The program's end of a generation in the engine's process: what has come of it and has not been read yet. */
 export class RemoteRun {
-  readonly #record: RunRecord
+  readonly #demand: Demand
   readonly #messages: readonly ChatMessage[]
   readonly #grant: Grant
-  readonly #batches: Pick<RunUpdate, 'items' | 'made'>[] = []
+  readonly #batches: WireEvents[] = []
+  #promptTokens = 0
   #interval: number
   /** Batches that the engine has not been told of. */
   #read = 0
@@ -24,34 +26,27 @@ export class RemoteRun {
   #wake = () => {}
 
   /** `messages` are those of the turn. */
-  constructor(record: RunRecord, messages: readonly ChatMessage[], grant: Grant) {
-    this.#record = record
+  constructor(demand: Demand, messages: readonly ChatMessage[], grant: Grant) {
+    this.#demand = demand
     this.#messages = messages
     this.#grant = grant
-    this.#interval = record.reader.interval
+    this.#interval = demand.interval
   }
 
-  /** What a crash tells of it. */
+  /** What a crash reports of it. */
   get what(): string {
-    return `${GENERATION} (${this.#record.promptTokens} tokens of prompt)`
+    return `${GENERATION} (${this.#promptTokens} tokens of prompt)`
   }
 
   get isOver(): boolean {
     return this.#end !== undefined
   }
 
-  receive({ items, made, figures, prompt, end }: RunUpdate): void {
-    const record = this.#record
-    if (figures) Object.assign(record, figures)
-    if (prompt) {
-      record.dropped = prompt.dropped.map((i) => this.#messages[i]!)
-      if (prompt.fits) record.onPrompt?.()
-    }
-    if (items.length > 0) this.#batches.push({ items, ...(made && { made }) })
-    if (end && 'outcome' in end) {
-      Object.assign(record.outcome, end.outcome)
-      this.#end = 'done'
-    } else if (end) this.#end = { error: errorFromWire(end.error) }
+  receive({ events, error }: RunUpdate): void {
+    if (events) this.#batches.push(events)
+    if (events?.prompt) this.#promptTokens = events.prompt.promptTokens
+    if (events?.end) this.#end = 'done'
+    else if (error) this.#end = { error: errorFromWire(error) }
     this.#wake()
   }
 
@@ -62,10 +57,7 @@ export class RemoteRun {
   }
 
   /** Rejects with the signal's reason as soon as it aborts. `hold` keeps the program alive while it waits. */
-  async *read(
-    signal: AbortSignal,
-    hold: <T>(waiting: Promise<T>) => Promise<T>,
-  ): AsyncGenerator<Delta, void, void> {
+  async *read(signal: AbortSignal, hold: <T>(waiting: Promise<T>) => Promise<T>): EventStream {
     const onAbort = () => this.#wake()
     signal.addEventListener('abort', onAbort, { once: true })
     try {
@@ -73,12 +65,11 @@ export class RemoteRun {
         signal.throwIfAborted()
         const batch = this.#batches.shift()
         if (batch) {
-          for (const [i, item] of batch.items.entries()) {
+          for (const event of eventsOf(batch, this.#messages)) {
             signal.throwIfAborted()
-            this.#record.madeAt = localTime(batch.made?.[i === 0 ? 0 : 1])
-            yield this.#note(item)
+            yield event
           }
-          if (!this.#end) this.#askForMore()
+          if (!this.#end && batch.deltas.length > 0) this.#askForMore()
         } else if (this.#end === 'done') return
         else if (this.#end) throw this.#end.error
         else {
@@ -94,16 +85,8 @@ export class RemoteRun {
     }
   }
 
-  #note([token, text, reasoning, raw, tokenBytes, logprobs]: Item): Delta {
-    const record = this.#record
-    record.transcript.raw += raw ?? text
-    record.tokenBytes = tokenBytes
-    if (logprobs) record.logprobs.push(...logprobs)
-    return { token, text, reasoning }
-  }
-
   #askForMore(): void {
-    const { interval } = this.#record.reader
+    const { interval } = this.#demand
     const isNew = interval !== this.#interval
     if (++this.#read < BATCHES_TOLD && !isNew) return
     this.#grant(this.#read, isNew ? interval : undefined)
@@ -111,8 +94,6 @@ export class RemoteRun {
     this.#interval = interval
   }
 }
-
-const localTime = (epoch: number | undefined) => epoch && epoch - performance.timeOrigin
 
 /** What is to be generated: the part of `RunRequest` that differs. */
 type RunTarget =
@@ -133,17 +114,17 @@ export async function* runIn(
   process: RunProcess,
   asked: RunTarget,
   { callback: _, signal: __, ...options }: ResolvedGenerateOptions,
-  record: RunRecord,
+  demand: Demand,
   signal: AbortSignal,
-): AsyncGenerator<Delta, void, void> {
+): EventStream {
   signal.throwIfAborted()
   const id = process.newId()
   const messages = 'turn' in asked ? asked.turn.messages : []
-  const run = new RemoteRun(record, messages, (batches, interval) =>
+  const run = new RemoteRun(demand, messages, (batches, interval) =>
     process.say((host) => host.credit.asEvent(id, batches, interval)),
   )
   process.addRun(id, run)
-  const { interval } = record.reader
+  const { interval } = demand
   const wire =
     'turn' in asked ? { ...asked, turn: { ...asked.turn, messages: messagesToWire(messages) } } : asked
   const request = { ...wire, options, interval, tellsPrompt: arePromptsWanted() }

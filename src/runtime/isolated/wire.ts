@@ -5,15 +5,13 @@ import type { TemplateOptions } from '../../chat/template/template.ts'
 import type { LogLevel, PromptMessage } from '../../core/logger.ts'
 import type { ChatMessage } from '../../core/messages.ts'
 import type { Progress } from '../../core/progress.ts'
-import type { TokenLogprob } from '../../generation/logprobs.ts'
-import type { RunRecord } from '../../generation/run.ts'
-import type { Outcome } from '../../generation/tokens.ts'
 import type { ModelLocation } from '../../models/locate.ts'
 import type { ResolvedThreads } from '../../options/compute.ts'
 import type { ResolvedGenerateOptions } from '../../options/generate.ts'
 import type { ResolvedModelOptions, ResolvedTokenizeOptions } from '../../options/model.ts'
 import type { Activity } from '../../scheduler/scheduler.ts'
 import type { ModelFacts } from '../model.ts'
+import type { WireEvents } from './event-batch.ts'
 import type { WireError } from './wire-errors.ts'
 
 /** What is to be opened: options without what belongs to the program's own process. */
@@ -31,7 +29,7 @@ export type WireGenerateOptions = Omit<ResolvedGenerateOptions, 'callback' | 'si
 /** A generation: of a text, or a turn of a conversation. */
 export type RunRequest = {
   readonly options: WireGenerateOptions
-  /** See `Reader`. */
+  /** See `Demand`. */
   readonly interval: number
   /** Somebody listens to `gpt4all-ts:prompt`. */
   readonly tellsPrompt: boolean
@@ -45,32 +43,11 @@ export type WireConversationOptions = Omit<ConversationOptions, 'overflow'> & {
   readonly overflow: 'drop-oldest' | 'error' | 'stop' | 'ask'
 }
 
-/**
- * What one token added: its id, text, reasoning, what the transcript has more (`undefined` = the text), the bytes of all
- * tokens so far, and log probabilities where they were asked for.
- */
-export type Item = readonly [
-  token: number | undefined,
-  text: string,
-  reasoning: string,
-  raw: string | undefined,
-  tokenBytes: number,
-  logprobs?: readonly TokenLogprob[],
-]
-
-export type Figures = Pick<RunRecord, 'promptTokens' | 'cachedTokens' | 'queueMs' | 'guessed'>
-
-/** What is new of a generation. */
+/** What is new of a generation. After an `error`, or an `end` among its events, it is over. */
 export type RunUpdate = {
   readonly run: number
-  readonly items: Item[]
-  /** When the first and the last of them were made, ms since 1970: they come together. */
-  readonly made?: readonly [first: number, last: number]
-  /** Where they have changed. */
-  readonly figures?: Figures
-  /** The prompt is made: which messages of the turn it leaves out, by index, and whether it is evaluated. */
-  readonly prompt?: { readonly dropped: readonly number[]; readonly fits: boolean }
-  readonly end?: { readonly outcome: Outcome } | { readonly error: WireError }
+  readonly events?: WireEvents
+  readonly error?: WireError
 }
 
 export type ModelUpdate = { readonly model: number; readonly parallel: number; readonly activity: Activity }

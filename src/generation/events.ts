@@ -1,0 +1,63 @@
+import type { ChatMessage } from '../core/messages.ts'
+import type { TokenLogprob } from './logprobs.ts'
+
+/** Why a generation ended. */
+export type FinishReason = 'stop' | 'length' | 'callback' | 'break'
+
+/** @internal The prompt is made, and will be evaluated next. */
+export type PromptEvent = {
+  readonly type: 'prompt'
+  readonly promptTokens: number
+  /** Messages that were left out of the prompt. */
+  readonly dropped: readonly ChatMessage[]
+  /** False where there is no room for an answer: nothing is evaluated, and the generation ends with `length`. */
+  readonly fits: boolean
+}
+
+/** @internal What one token added; both texts are `''` while a tag or a character is incomplete. */
+export type DeltaEvent = {
+  readonly type: 'delta'
+  /** Absent where text was held back and is released at the end. */
+  readonly token: number | undefined
+  /** Added to the answer. */
+  readonly text: string
+  /** Added to the reasoning. */
+  readonly reasoning: string
+  /** Added to what the model wrote, tags included. */
+  readonly raw: string
+  /** Bytes of the token; those of `raw` in sum, unless the text was cut within a token. */
+  readonly bytes: number
+  /** Where log probabilities were asked for. */
+  readonly logprob: TokenLogprob | undefined
+  /** When the token was made, as `performance.now()` gives it. */
+  readonly at: number
+}
+
+/** @internal Figures that have changed since the usage event before. */
+export type UsageEvent = {
+  readonly type: 'usage'
+  /** Tokens of the prompt that were in the cache. */
+  readonly cachedTokens: number
+  /** How long the request has waited in line, milliseconds. */
+  readonly queueMs: number
+  /** Tokens that were guessed, and those of them that were right. */
+  readonly proposedTokens: number
+  readonly acceptedTokens: number
+}
+
+/** @internal The last event of a generation that has not failed. */
+export type EndEvent = {
+  readonly type: 'end'
+  readonly finishReason: FinishReason
+  /** The stop string that ended it. */
+  readonly stopSequence: string | undefined
+}
+
+/**
+ * @internal What a generation is made of, in order: one `prompt`, then `delta`s with `usage` before, between or after them, and one
+ * `end`. Plain data, the same in this process and from an isolated engine.
+ */
+export type GenerationEvent = PromptEvent | DeltaEvent | UsageEvent | EndEvent
+
+/** @internal */
+export type EventStream = AsyncGenerator<GenerationEvent, void, void>

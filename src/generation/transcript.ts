@@ -1,0 +1,35 @@
+import type { DeltaEvent } from './events.ts'
+
+type Written = {
+  /** Tags included. */
+  readonly raw: string
+  /** Bytes of its tokens. */
+  readonly bytes: number
+  readonly tokens: number
+}
+
+const NOTHING: Written = { raw: '', bytes: 0, tokens: 0 }
+
+/** What the model writes, collected from deltas on their way to the reader. */
+export class Transcript {
+  #before = NOTHING
+  #now = NOTHING
+
+  add({ raw, bytes, token }: DeltaEvent): void {
+    this.#before = this.#now
+    this.#now = {
+      raw: this.#now.raw + raw,
+      bytes: this.#now.bytes + bytes,
+      tokens: this.#now.tokens + (token === undefined ? 0 : 1),
+    }
+  }
+
+  /**
+   * What `tokens` tokens wrote: the reader may have left before the last delta reached it. `isWhole` is false where the text was
+   * cut, at a stop string or inside a character: the tokens then say more than `raw`.
+   */
+  of(tokens: number): { readonly raw: string; readonly isWhole: boolean } {
+    const { raw, bytes } = tokens < this.#now.tokens ? this.#before : this.#now
+    return { raw, isWhole: Buffer.byteLength(raw) === bytes }
+  }
+}

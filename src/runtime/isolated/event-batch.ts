@@ -1,0 +1,102 @@
+import type { ChatMessage } from '../../core/messages.ts'
+import type {
+  DeltaEvent,
+  EndEvent,
+  GenerationEvent,
+  PromptEvent,
+  UsageEvent,
+} from '../../generation/events.ts'
+import type { TokenLogprob } from '../../generation/logprobs.ts'
+
+/** A delta as it crosses: a message of these comes with every few tokens. `raw` is left out where it is the text. */
+type WireDelta = readonly [
+  token: number | undefined,
+  text: string,
+  reasoning: string,
+  raw: string | undefined,
+  bytes: number,
+  logprob?: TokenLogprob,
+]
+
+/** Events of a generation that come together, in the order of these members. */
+export type WireEvents = {
+  /** Messages that were left out are named by their places among those of the turn. */
+  readonly prompt?: Omit<PromptEvent, 'type' | 'dropped'> & { readonly dropped: readonly number[] }
+  /** The latest. */
+  readonly usage?: UsageEvent
+  readonly deltas: readonly WireDelta[]
+  /** When the first and the last of the deltas were made, milliseconds since 1970. */
+  readonly made?: readonly [first: number, last: number]
+  readonly end?: EndEvent
+}
+
+/** Collects events until they cross together. */
+export class EventBatch {
+  readonly #messages: readonly ChatMessage[]
+  #prompt: WireEvents['prompt']
+  #usage: UsageEvent | undefined
+  #deltas: WireDelta[] = []
+  #made: [first: number, last: number] | undefined
+  #end: EndEvent | undefined
+
+  /** `messages` are those of the turn. */
+  constructor(messages: readonly ChatMessage[]) {
+    this.#messages = messages
+  }
+
+  add(event: GenerationEvent): void {
+    if (event.type === 'delta') this.#addDelta(event)
+    else if (event.type === 'usage') this.#usage = event
+    else if (event.type === 'end') this.#end = event
+    else {
+      const left = new Set(event.dropped)
+      const dropped = Array.from(this.#messages.keys()).filter((i) => left.has(this.#messages[i]!))
+      this.#prompt = { promptTokens: event.promptTokens, fits: event.fits, dropped }
+    }
+  }
+
+  /** What has come since it was taken last; `undefined` where nothing has. */
+  take(): WireEvents | undefined {
+    const [prompt, usage, deltas, made, end] = [
+      this.#prompt,
+      this.#usage,
+      this.#deltas,
+      this.#made,
+      this.#end,
+    ]
+    if (!prompt && !usage && !end && deltas.length === 0) return undefined
+    this.#prompt = this.#usage = this.#made = this.#end = undefined
+    this.#deltas = []
+    return {
+      deltas,
+      ...(prompt && { prompt }),
+      ...(usage && { usage }),
+      ...(made && { made }),
+      ...(end && { end }),
+    }
+  }
+
+  #addDelta({ token, text, reasoning, raw, bytes, logprob, at }: DeltaEvent): void {
+    const delta = [token, text, reasoning, raw === text ? undefined : raw, bytes] as const
+    this.#deltas.push(logprob ? [...delta, logprob] : delta)
+    const made = performance.timeOrigin + at
+    this.#made = [this.#made?.[0] ?? made, made]
+  }
+}
+
+/** The events of a batch. `messages` are those of the turn. */
+export function* eventsOf(
+  { prompt, usage, deltas, made, end }: WireEvents,
+  messages: readonly ChatMessage[],
+): Generator<GenerationEvent, void, void> {
+  if (prompt) {
+    const dropped = prompt.dropped.map((i) => messages[i]!)
+    yield { ...prompt, type: 'prompt', dropped }
+  }
+  if (usage) yield usage
+  for (const [i, [token, text, reasoning, raw = text, bytes, logprob]] of deltas.entries()) {
+    const at = (made?.[i === 0 ? 0 : 1] ?? 0) - performance.timeOrigin
+    yield { type: 'delta', token, text, reasoning, raw, bytes, logprob, at }
+  }
+  if (end) yield end
+}
