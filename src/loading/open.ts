@@ -1,4 +1,5 @@
 import { DeviceError, type DeviceFallback, GPT4AllError, ModelError, optionError } from '../core/errors.ts'
+import type { Logger } from '../core/logger.ts'
 import { gibibytes } from '../core/sizes.ts'
 import { findEntry, type TemplateEntry } from '../models/catalog/entry.ts'
 import { originalFile } from '../models/ggml/metadata.ts'
@@ -15,27 +16,29 @@ import { checkPositions } from './positions.ts'
 import { startEarly, tryOpening } from './trial/trial.ts'
 import { isLoaded, load } from './weights.ts'
 
-/** What there is once the weights are loaded. */
-export type Weights = {
-  readonly native: NativeModel
+/** A model's file, its header read and checked, and what belongs to it. */
+export type CheckedFile = {
   readonly header: GgufHeader
   /** The file that catalogs know: the old one where the GGUF file was made of it. */
   readonly original: string
   /** What a catalog says of this very file. */
   readonly entry: TemplateEntry | undefined
-  /** The GPUs it was given; empty = it computes on the CPU. */
-  readonly gpus: readonly Device[]
   /** Its LoRA adapters. */
   readonly adapters: readonly ModelFile[]
+  /** The child process for the file's trial, where that has started. */
+  readonly trialChild: TrialChild | undefined
 }
 
-export type WeightsAndStart<Started> = Weights & {
-  readonly started: Started
-  readonly fallbacks: readonly DeviceFallback[]
+/** The weights of a model on its device. */
+export type Weights = Omit<CheckedFile, 'trialChild'> & {
+  readonly native: NativeModel
+  /** The GPUs that they are on; empty = the CPU computes. */
+  readonly gpus: readonly Device[]
+  /** Resolves when the file's trial is over; nothing is computed before. Absent where the file is not tried. */
+  readonly opens: Promise<void> | undefined
+  /** Frees the weights, and gives up the trial. */
+  discard(reason: unknown): void
 }
-
-/** Starts what computes with a loaded model; nothing is computed before the model is known to `open`, where it is tried. */
-type Start<Started> = (weights: Weights, opens: Promise<void> | undefined) => Promise<Started>
 
 /**
  * Where to try to open a model, in this order; in place of a device that is not there, the reason.
@@ -56,88 +59,55 @@ export function candidates(
 }
 
 /**
- * Checks the file at `path`, then loads it and starts what computes with it, on the first device on which both succeed.
- * The checks come first because llama.cpp answers some damaged files with abort(), and Linux answers too large ones with
- * a kill.
+ * Reads the header of the file at `path` and checks it. This comes before llama.cpp, which answers some damaged files with
+ * abort(); Linux answers too large ones with a kill. The caller dismisses `trialChild`.
  */
-export async function openModel<Started>(
+export async function checkModelFile(
   binding: NativeBinding,
   path: string,
   options: ResolvedModelOptions,
-  tried: readonly (Candidate | DeviceFallback)[],
-  start: Start<Started>,
   signal: AbortSignal,
-): Promise<WeightsAndStart<Started>> {
+): Promise<CheckedFile> {
   const starting = options.tryFirst ? startEarly(binding, path) : undefined
   try {
     const header = await readGguf(path, { signal })
-    const early = await starting
-    return await openFirst(header, binding, { ...options, early }, tried, start, signal)
-  } finally {
+    const trialChild = await starting
+    assertGeneratesText(header)
+    checkCache(header, options)
+    checkPositions(header, options.nCtx)
+    const adapters = await findAdapters(options, header, signal)
+    const original = originalFile(header.path, header.metadata)
+    const entry = await findEntry(original, options.modelConfigFile, options.logger)
+    return { header, original, entry, adapters, trialChild }
+  } catch (error) {
     await starting?.then((child) => child?.dismiss())
+    throw error
   }
 }
 
-/** `early` is the child process for its trial, where that has started. */
-type Opening = ResolvedModelOptions & { readonly early: TrialChild | undefined }
-
-async function openFirst<Started>(
+/** The GPUs of `candidate` that the model is put on. @throws {RangeError} `ERR_OPTION` where `tensorSplit` has more numbers */
+export function gpusFor(
+  { gpus: offered }: Candidate,
   header: GgufHeader,
-  binding: NativeBinding,
-  options: Opening,
-  tried: readonly (Candidate | DeviceFallback)[],
-  start: Start<Started>,
-  signal: AbortSignal,
-): Promise<WeightsAndStart<Started>> {
-  assertGeneratesText(header)
-  checkCache(header, options)
-  checkPositions(header, options.nCtx)
-  const adapters = await findAdapters(options, header, signal)
-  const original = originalFile(header.path, header.metadata)
-  const entry = await findEntry(original, options.modelConfigFile, options.logger)
-  const fallbacks: DeviceFallback[] = []
-  const fallBack = (device: string, reason: string) => {
-    fallbacks.push({ device, reason })
-    options.logger.warn(`device "${device}" is not used: ${reason}`)
-  }
-  let cause: unknown
-  const { rpcServers, tensorSplit } = options
-  for (const one of tried) {
-    if ('reason' in one) {
-      fallBack(one.device, one.reason)
-      continue
-    }
-    const bytes = one.gpus.length === 0 ? 0 : bytesOnGpu(header, options)
-    const gpus = rpcServers.length > 0 ? one.gpus : choose(one.gpus, bytes)
-    if (gpus.length === 0 && tensorSplit.length > 0)
-      options.logger.warn('tensorSplit has no effect on the CPU alone')
-    else if (tensorSplit.length > gpus.length)
-      throw optionError(
-        'tensorSplit',
-        `a number for each of ${gpus.map(label).join(', ')}`,
-        options.tensorSplit,
-      )
-    try {
-      const file = { header, original, entry, gpus, adapters }
-      const opened = await openOn(file, binding, options, start, signal)
-      return { ...file, ...opened, fallbacks }
-    } catch (error) {
-      if (gpus.length === 0 || !mayWorkElsewhere(error)) throw error
-      fallBack(one.asked, whyNot(error, gpus, bytes))
-      cause = error
-    }
-  }
-  throw new DeviceError(fallbacks, presentDevices(binding).devices.map(label), { cause })
+  options: ResolvedModelOptions,
+): readonly Device[] {
+  const { rpcServers, tensorSplit, logger } = options
+  const gpus = rpcServers.length > 0 ? offered : choose(offered, bytesOn(offered, header, options))
+  if (gpus.length === 0 && tensorSplit.length > 0) logger.warn('tensorSplit has no effect on the CPU alone')
+  else if (tensorSplit.length > gpus.length)
+    throw optionError('tensorSplit', `a number for each of ${gpus.map(label).join(', ')}`, tensorSplit)
+  return gpus
 }
 
-async function openOn<Started>(
-  file: Omit<Weights, 'native'>,
+/** Loads the weights onto these GPUs, or none. */
+export async function loadWeights(
   binding: NativeBinding,
-  options: Opening,
-  start: Start<Started>,
+  { trialChild, ...file }: CheckedFile,
+  gpus: readonly Device[],
+  options: ResolvedModelOptions,
   signal: AbortSignal,
-): Promise<{ native: NativeModel; started: Started }> {
-  const { header, gpus, adapters } = file
+): Promise<Weights> {
+  const { header, adapters } = file
   const { nCtx, ngl, parallel: sequences = 1, logger } = options
   const plan = planMemory(header, nCtx, {
     part: partOnHost(header, gpus, ngl),
@@ -148,10 +118,15 @@ async function openOn<Started>(
     weightsLoaded: isLoaded(binding, header.path, options, gpus, adapters),
     sequences,
   })
-  const giveUp = new AbortController()
-  const either = AbortSignal.any([signal, giveUp.signal])
-  const trial = options.tryFirst ? tryOpening(binding, header, adapters, options, either) : undefined
+  const givingUp = new AbortController()
+  const either = AbortSignal.any([signal, givingUp.signal])
+  const trialOptions = { ...options, early: trialChild }
+  const trial = options.tryFirst ? tryOpening(binding, header, adapters, trialOptions, either) : undefined
   let native: NativeModel | undefined
+  const discard = (reason: unknown) => {
+    givingUp.abort(reason) // the trial, where that is not what has failed
+    native?.close()
+  }
   try {
     native = await load(binding, header, options, gpus, adapters, signal, trial)
     await trial?.makesContexts
@@ -160,15 +135,53 @@ async function openOn<Started>(
       const message = `${header.path} (${header.architecture}) is no model that writes text token by token, so it cannot be used here.`
       throw new ModelError('ERR_MODEL_UNSUPPORTED', message, header.path)
     }
-    return { native, started: await start({ ...file, native }, trial?.opens) }
+    return { ...file, native, gpus, opens: trial?.opens, discard }
   } catch (error) {
-    giveUp.abort(error) // the trial, where that is not what has failed
-    native?.close()
+    discard(error)
     throw error
   }
 }
 
-function bytesOnGpu(header: GgufHeader, options: ResolvedModelOptions): number {
+/** Why devices that were asked for are not used. */
+export class Fallbacks {
+  readonly #logger: Logger
+  readonly #list: DeviceFallback[] = []
+  #cause: unknown
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
+
+  get list(): readonly DeviceFallback[] {
+    return this.#list
+  }
+
+  add(device: string, reason: string): void {
+    this.#list.push({ device, reason })
+    this.#logger.warn(`device "${device}" is not used: ${reason}`)
+  }
+
+  /** Adds the device on which opening failed; throws `error` where another device cannot help. */
+  addFailed(
+    { asked }: Candidate,
+    gpus: readonly Device[],
+    header: GgufHeader,
+    options: ResolvedModelOptions,
+    error: unknown,
+  ): void {
+    if (gpus.length === 0 || !mayWorkElsewhere(error)) throw error
+    this.add(asked, whyNot(error, gpus, bytesOn(gpus, header, options)))
+    this.#cause = error
+  }
+
+  /** For where no device is left. */
+  error(binding: NativeBinding): DeviceError {
+    return new DeviceError(this.#list, presentDevices(binding).devices.map(label), { cause: this.#cause })
+  }
+}
+
+function bytesOn(gpus: readonly Device[], header: GgufHeader, options: ResolvedModelOptions): number {
+  if (gpus.length === 0) return 0
   const { nCtx, ngl, parallel: sequences = 1 } = options
   return planMemory(header, nCtx, { part: partOnGpu(header, ngl), sequences, cache: options }).total
 }

@@ -9,8 +9,8 @@ import type { ResolvedGenerateOptions } from '../options/generate.ts'
 import { DEFAULTS, type ResolvedModelOptions } from '../options/model.ts'
 import { IsolatedEngine } from './isolated/engine.ts'
 import { openRemote } from './isolated/open.ts'
-import { LocalModel } from './local-model.ts'
 import type { OpenModel } from './model.ts'
+import { openLocal } from './open-local.ts'
 
 /** @internal A model by name, opened when it is first needed, in this process or in an isolated engine. */
 export class ModelHandle {
@@ -82,7 +82,7 @@ export class ModelHandle {
     const options = { ...this.options, ...this.#threads }
     const load = this.engine
       ? openRemote(this.engine, this.#location, this.#draft, options, either)
-      : LocalModel.open(this.#location, this.#draft, options, either)
+      : openLocal(this.#location, this.#draft, options, either)
     this.#opening = load.then(async (opened: OpenModel) => {
       if (signal.aborted) await opened.close() // it came too late to be heard
       signal.throwIfAborted()

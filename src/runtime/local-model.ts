@@ -1,23 +1,16 @@
 import { basename } from 'node:path'
 import type { ConversationOptions } from '../chat/conversation.ts'
 import type { CacheStore } from '../chat/saved/session.ts'
-import { PromptFormats } from '../chat/template/formats.ts'
+import type { PromptFormats } from '../chat/template/formats.ts'
 import { render, type TemplateOptions, withSystem } from '../chat/template/template.ts'
-import { ClosedError } from '../core/errors.ts'
+import { ClosedError, type DeviceFallback } from '../core/errors.ts'
 import type { ChatMessage } from '../core/messages.ts'
 import type { EventStream } from '../generation/events.ts'
 import type { Prepare } from '../generation/prepare.ts'
-import { loadDraft } from '../loading/draft.ts'
 import { type Identity, identify } from '../loading/identity.ts'
 import { mostStateBytes } from '../loading/memory.ts'
-import { candidates, openModel, type Weights, type WeightsAndStart } from '../loading/open.ts'
-import { type RpcServersInUse, useRpcServers } from '../loading/rpc-handshake.ts'
-import { lookUpEntry } from '../models/catalog/entry.ts'
-import { withProgressBar } from '../models/download/progress-bar.ts'
-import { asGguf } from '../models/ggml/convert.ts'
-import type { ModelLocation } from '../models/locate.ts'
-import { obtainModel } from '../models/obtain.ts'
-import { loadBinding } from '../native/binding.ts'
+import type { Weights } from '../loading/open.ts'
+import type { RpcServersInUse } from '../loading/rpc-handshake.ts'
 import type { NativeBinding, NativeModel } from '../native/contract.ts'
 import { checkTokens, decode, encode, leastTokens } from '../native/tokenizer.ts'
 import type { ResolvedThreads } from '../options/compute.ts'
@@ -32,96 +25,43 @@ import type { Activity, Scheduler } from '../scheduler/scheduler.ts'
 import { LocalConversation } from './local-conversation.ts'
 import { LocalRuns } from './local-runs.ts'
 import type { ModelConfig, ModelFacts, OpenModel } from './model.ts'
-import { startScheduler, threadChoice } from './start-scheduler.ts'
+import { threadChoice } from './start-scheduler.ts'
 
-type Started = { readonly engine: Scheduler; readonly formats: PromptFormats }
+/** What a model of this process is made of. */
+export type LocalModelParts = {
+  readonly weights: Weights
+  readonly scheduler: Scheduler
+  readonly formats: PromptFormats
+  readonly fallbacks: readonly DeviceFallback[]
+  /** Gives up what the model's formats are looking up. */
+  readonly closing: AbortController
+}
 
-/** @internal A model whose weights are loaded, and the engine that computes with them. */
+/** @internal A model whose weights are loaded, and the scheduler that computes with them. */
 export class LocalModel implements OpenModel {
   readonly #binding: NativeBinding
-  readonly #model: WeightsAndStart<Started>
+  readonly #parts: LocalModelParts
   readonly #options: ResolvedModelOptions
   readonly #runs: LocalRuns
   readonly #servers: RpcServersInUse
-  readonly #closing: AbortController
   #identity: Promise<Identity> | undefined
 
-  private constructor(
+  constructor(
     binding: NativeBinding,
-    model: WeightsAndStart<Started>,
+    parts: LocalModelParts,
     options: ResolvedModelOptions,
     servers: RpcServersInUse,
-    closing: AbortController,
   ) {
     this.#binding = binding
-    this.#model = model
+    this.#parts = parts
     this.#options = options
     this.#servers = servers
-    this.#closing = closing
-    this.#runs = new LocalRuns(binding, model.native, model.started.engine, options)
-  }
-
-  /** The model at `location`, and beside it the one that guesses for it. */
-  static async open(
-    location: ModelLocation,
-    draftLocation: ModelLocation | undefined,
-    options: ResolvedModelOptions,
-    signal: AbortSignal,
-  ): Promise<LocalModel> {
-    signal.throwIfAborted()
-    const binding = loadBinding()
-    // Before anything is downloaded.
-    const servers = await useRpcServers(options.rpcServers, signal)
-    try {
-      return await LocalModel.#open(binding, location, draftLocation, options, servers, signal)
-    } catch (error) {
-      servers.release()
-      throw error
-    }
-  }
-
-  static async #open(
-    binding: NativeBinding,
-    location: ModelLocation,
-    draftLocation: ModelLocation | undefined,
-    options: ResolvedModelOptions,
-    servers: RpcServersInUse,
-    signal: AbortSignal,
-  ): Promise<LocalModel> {
-    const closing = new AbortController()
-    const devices = candidates(binding, options)
-    const model = await withProgressBar(basename(location.withExtension), options, async (onProgress) => {
-      const request = { ...options, onProgress, signal }
-      const path = await asGguf(await obtainModel(location, request), request)
-      const drafts = draftLocation && !options.deterministic
-      const draftPath = drafts && (await asGguf(await obtainModel(draftLocation, request), request))
-      const start = async (weights: Weights, opens: Promise<void> | undefined) => {
-        const { native, header, gpus } = weights
-        const formats = formatsOf(binding, weights, options, closing.signal)
-        const draft = draftPath
-          ? () => loadDraft(binding, draftPath, native, options, gpus, signal)
-          : undefined
-        // First: the context is made on a thread of its own, while the template takes this one.
-        const starting = startScheduler(binding, native, header, options, draft)
-        try {
-          const [engine] = await Promise.all([starting, formats.warmUp(signal), opens])
-          engine.warmUp()
-          return { engine, formats }
-        } catch (error) {
-          await starting.then(
-            (engine) => engine.close(),
-            () => {},
-          )
-          throw error
-        }
-      }
-      return openModel(binding, path, request, devices, start, signal)
-    })
-    return new LocalModel(binding, model, options, servers, closing)
+    this.#runs = new LocalRuns(binding, parts.weights.native, parts.scheduler, options)
   }
 
   get facts(): ModelFacts {
-    const { native, gpus, fallbacks } = this.#model
+    const { fallbacks, weights } = this.#parts
+    const { native, gpus } = weights
     return {
       backend: gpus[0]?.backend ?? 'cpu',
       device: gpus.length > 0 ? gpus.map(({ description }) => description).join(', ') : undefined,
@@ -132,15 +72,15 @@ export class LocalModel implements OpenModel {
   }
 
   get parallel(): number {
-    return this.#model.started.engine.parallel
+    return this.#parts.scheduler.parallel
   }
 
   get activity(): Activity {
-    return this.#model.started.engine.activity
+    return this.#parts.scheduler.activity
   }
 
   get #config(): ModelConfig {
-    const { native, header } = this.#model
+    const { native, header } = this.#parts.weights
     const { info } = native
     return {
       filename: basename(header.path),
@@ -159,24 +99,24 @@ export class LocalModel implements OpenModel {
 
   // What its conversations have in the cache, and what files of them are bound to.
   get #keeper(): CacheStore {
-    const { engine } = this.#model.started
+    const { scheduler, weights } = this.#parts
     return {
-      stateOf: (conversation, tokens) => engine.stateOf(conversation, tokens),
-      offer: (conversation, state) => engine.offer(conversation, state),
+      stateOf: (conversation, tokens) => scheduler.stateOf(conversation, tokens),
+      offer: (conversation, state) => scheduler.offer(conversation, state),
       identity: () => {
-        this.#identity ??= identify(this.#model, this.#options, this.#binding.llamaVersion).catch((error) => {
+        this.#identity ??= identify(weights, this.#options, this.#binding.llamaVersion).catch((error) => {
           this.#identity = undefined // its files may come back
           throw error
         })
         return this.#identity
       },
-      mostStateBytes: mostStateBytes(this.#model.header, this.#options),
+      mostStateBytes: mostStateBytes(weights.header, this.#options),
     }
   }
 
   /** Takes effect with the next step. */
   setThreads(threads: ResolvedThreads): void {
-    this.#model.started.engine.setThreads(threadChoice(this.#native, { ...this.#options, ...threads }))
+    this.#parts.scheduler.setThreads(threadChoice(this.#native, { ...this.#options, ...threads }))
   }
 
   async tokenize(text: string, { addSpecial, parseSpecial }: ResolvedTokenizeOptions): Promise<number[]> {
@@ -199,9 +139,9 @@ export class LocalModel implements OpenModel {
     template: TemplateOptions,
     enableThinking: boolean,
   ): Promise<string> {
-    const format = await this.#model.started.formats.get(template)
+    const format = await this.#parts.formats.get(template)
     const options = { guarded: undefined, enableThinking, reasoning: undefined }
-    return (await render(format, withSystem(messages, format), options, this.#closing.signal)).text
+    return (await render(format, withSystem(messages, format), options, this.#parts.closing.signal)).text
   }
 
   async conversation(
@@ -210,7 +150,7 @@ export class LocalModel implements OpenModel {
   ): Promise<LocalConversation> {
     const { nCtx: contextSize, deterministic, logger } = this.#options
     const open = async () => {
-      const format = await this.#model.started.formats.get(options.template)
+      const format = await this.#parts.formats.get(options.template)
       const own = { native: this.#native, keeper: this.#keeper, format, runs: this.#runs }
       return LocalConversation.open({ ...own, contextSize, deterministic, logger }, options)
     }
@@ -243,34 +183,14 @@ export class LocalModel implements OpenModel {
   }
 
   get #native(): NativeModel {
-    return this.#model.native
+    return this.#parts.weights.native
   }
 
   /** Interrupts what is under way, waits for it, and frees everything. */
   async close(): Promise<void> {
-    this.#closing.abort(new ClosedError('The model'))
-    await this.#model.started.engine.close()
-    this.#model.native.close()
+    this.#parts.closing.abort(new ClosedError('The model'))
+    await this.#parts.scheduler.close()
+    this.#parts.weights.native.close()
     this.#servers.release()
   }
-}
-
-function formatsOf(
-  binding: NativeBinding,
-  { native, original, entry }: Weights,
-  { allowDownload, logger }: ResolvedModelOptions,
-  signal: AbortSignal,
-): PromptFormats {
-  const lookUp = async () => {
-    const found = await lookUpEntry(original, { signal, logger })
-    signal.throwIfAborted()
-    return found
-  }
-  return new PromptFormats({
-    binding,
-    model: native,
-    entry,
-    logger,
-    lookUp: allowDownload ? lookUp : undefined,
-  })
 }

@@ -8,25 +8,13 @@ import {
   type Progress,
 } from '../../src/index.ts'
 import type { Device } from '../../src/loading/devices.ts'
-import { openModel, type Weights } from '../../src/loading/open.ts'
+import { checkModelFile } from '../../src/loading/open.ts'
 import { loadBinding } from '../../src/native/binding.ts'
 import { resolveModelOptions } from '../../src/options/model.ts'
-import { Scheduler } from '../../src/scheduler/scheduler.ts'
+import { openOnFirstDevice } from '../../src/runtime/open-local.ts'
+import { startScheduler } from '../../src/runtime/start-scheduler.ts'
 import { EMBEDDED } from '../support/models.ts'
 
-const SHAPE = {
-  contextSize: 256,
-  threads: 1,
-  batchThreads: 1,
-  cache: { flashAttention: 'auto', keyType: 'f16', valueType: 'f16' } as const,
-  adapterScales: [],
-  yields: false,
-  deterministic: false,
-  parallel: 1,
-  reserved: 1,
-  maxQueue: Number.POSITIVE_INFINITY,
-  cacheMemory: 0,
-}
 const gpus = GPT4All.listGpus()
 const PROMPT = 'The capital of France is'
 const GREEDY = { temp: 0, repeatPenalty: 1, maxTokens: 24 }
@@ -175,40 +163,35 @@ describe('a device on which the model does not load', () => {
   const binding = loadBinding()
   const first = { asked: 'cuda', gpus: [stand(2 ** 20)] }
   const cpu = { asked: 'cpu', gpus: [] }
-  const open = (
-    candidates: (typeof first | typeof cpu)[],
-    start: (weights: Weights) => Promise<Scheduler>,
-  ) => {
+  const open = async (candidates: (typeof first | typeof cpu)[], start: typeof startScheduler) => {
     const options = resolveModelOptions({ nThreads: 1, logger: recorder().logger })
-    return openModel(binding, EMBEDDED, options, candidates, start, new AbortController().signal)
-  }
-  const engine = ({ native }: Weights) => {
-    const { logger } = recorder()
-    return Scheduler.open(binding, native, { ...SHAPE, logger })
+    const { signal } = new AbortController()
+    const file = await checkModelFile(binding, EMBEDDED, options, signal)
+    return openOnFirstDevice(binding, file, undefined, candidates, options, signal, start)
   }
   const noRoom = () => Promise.reject(new OutOfMemoryError('failed to allocate buffer for kv cache'))
-  const failingAtFirst = () => {
+  const failingAtFirst = (): typeof startScheduler => {
     let attempts = 0
-    return (weights: Weights) => (attempts++ === 0 ? noRoom() : engine(weights))
+    return (...args) => (attempts++ === 0 ? noRoom() : startScheduler(...args))
   }
 
   test('gives way to the next, with what llama.cpp says and what was free', async () => {
     const opened = await open([first, cpu], failingAtFirst())
-    expect(opened.gpus).toEqual([])
+    expect(opened.weights.gpus).toEqual([])
     expect(opened.fallbacks).toEqual([
       { device: 'cuda', reason: expect.stringContaining('stands for a GPU') },
     ])
     expect(opened.fallbacks[0]!.reason).toMatch(/alloc.*takes about \d+ MiB, 1 MiB are free there/s)
-    await opened.started.close()
-    opened.native.close()
+    await opened.scheduler.close()
+    opened.weights.native.close()
   })
 
   test('is one that is listed later, too', async () => {
     const opened = await open([first, { ...first, asked: 'vulkan' }, cpu], failingAtFirst())
     expect(opened.fallbacks.map(({ device }) => device)).toEqual(['cuda'])
-    expect(opened.gpus.map(({ description }) => description)).toEqual(['stands for a GPU'])
-    await opened.started.close()
-    opened.native.close()
+    expect(opened.weights.gpus.map(({ description }) => description)).toEqual(['stands for a GPU'])
+    await opened.scheduler.close()
+    opened.weights.native.close()
   })
 
   test('fails with ERR_DEVICE when it is the last, with the failure as its cause', async () => {

@@ -2,7 +2,8 @@ import type { BirpcReturn } from 'birpc'
 import { loggerOf, onPrompt } from '../../core/logger.ts'
 import type { Demand } from '../../scheduler/request.ts'
 import type { LocalConversation } from '../local-conversation.ts'
-import { LocalModel } from '../local-model.ts'
+import type { LocalModel } from '../local-model.ts'
+import { openLocal } from '../open-local.ts'
 import { HostRun } from './host-run.ts'
 import type {
   HostFunctions,
@@ -139,7 +140,7 @@ export class Host {
     const opening = new AbortController()
     this.#opening.set(model, opening)
     try {
-      const opened = await LocalModel.open(
+      const opened = await openLocal(
         location,
         draft,
         {
