@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { type InspectOptions, inspect } from 'node:util'
-import { type ChatGenerateOptions, type ChatSessionOptions, resolveChatOptions } from './chat/options.ts'
+import { type ChatGenerateOptions, type ChatSessionOptions, resolveRenderOptions } from './chat/options.ts'
 import { ChatSession } from './chat/session.ts'
 import type { TemplateOptions } from './chat/template/template.ts'
 import { type DeviceFallback, optionError } from './core/errors.ts'
@@ -24,7 +24,6 @@ import type {
   VerifyModelOptions,
 } from './models/options.ts'
 import { type SystemInfo, systemInfo } from './native/system-info.ts'
-import { checkKnown, checkObject } from './options/checks.ts'
 import { resolveGenerateOptions } from './options/generate.ts'
 import {
   type ModelOptions,
@@ -247,13 +246,11 @@ export class GPT4All {
    */
   async renderPrompt(
     messages: readonly ChatMessage[],
-    options: TemplateOptions & Pick<ChatSessionOptions, 'enableThinking'> = {},
+    options?: TemplateOptions & Pick<ChatSessionOptions, 'enableThinking'>,
   ): Promise<string> {
     checkMessages(messages, 1)
-    checkObject('options', options)
-    checkKnown(options, { promptTemplate: true, chatTemplate: true, enableThinking: true })
-    const { enableThinking } = resolveChatOptions(options)
-    return (await this.#handle.open()).renderPrompt(messages, options, enableThinking)
+    const { template, enableThinking } = resolveRenderOptions(options)
+    return (await this.#handle.open()).renderPrompt(messages, template, enableThinking)
   }
 
   /** Token ids of `text`. */

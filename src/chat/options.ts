@@ -1,6 +1,8 @@
 import { optionError } from '../core/errors.ts'
 import { type ChatMessage, checkMessages } from '../core/messages.ts'
-import { boolean, checkKnown, checkObject, string } from '../options/checks.ts'
+import { checkObject } from '../options/checks.ts'
+import { DEFAULTS } from '../options/defaults.ts'
+import { boolean, define, Option, oneOf, string } from '../options/define.ts'
 import type { GenerateOptions } from '../options/generate.ts'
 import type { OverflowPolicy } from './prompt.ts'
 import { parsePattern, type ReasoningPolicy, type TemplateOptions } from './template/template.ts'
@@ -92,51 +94,62 @@ export const DEFAULT_STOPS: readonly string[] = [
   '<|endoftext|>',
 ]
 
-const CHAT_OPTIONS: Readonly<Record<keyof ChatSessionOptions, true>> = {
-  systemPrompt: true,
-  systemTemplate: true,
-  promptTemplate: true,
-  chatTemplate: true,
-  messages: true,
-  restore: true,
-  overflow: true,
-  defaultStops: true,
-  reasoning: true,
-  enableThinking: true,
-}
+const anyString = () => new Option(text)
 
-export function resolveChatOptions(options: ChatSessionOptions = {}): ResolvedChatOptions {
-  checkObject('options', options)
-  checkKnown(options, CHAT_OPTIONS)
-  const { systemPrompt, systemTemplate, promptTemplate, chatTemplate, messages = [] } = options
-  const system = text('systemPrompt', systemPrompt) ?? text('systemTemplate', systemTemplate)
+const CHAT = define<ChatSessionOptions>()({
+  systemPrompt: anyString(),
+  systemTemplate: anyString(),
+  promptTemplate: string(),
+  chatTemplate: string(),
+  messages: new Option((_, given) => given as ChatSessionOptions['messages']), // see checkMessages()
+  restore: string(),
+  overflow: new Option(overflow).default(DEFAULTS.overflow),
+  defaultStops: boolean(),
+  reasoning: oneOf('keep', 'strip'),
+  enableThinking: boolean().default(DEFAULTS.enableThinking),
+})
+
+export function resolveChatOptions(options?: ChatSessionOptions): ResolvedChatOptions {
+  const {
+    systemPrompt,
+    systemTemplate,
+    promptTemplate,
+    chatTemplate,
+    messages = [],
+    ...resolved
+  } = CHAT.resolve(options)
+  const system = systemPrompt ?? systemTemplate
   checkMessages(messages)
   if (system && messages[0]?.role === 'system')
     throw optionError('systemPrompt', 'no system prompt beside a system message in "messages"', system)
-  const { restore } = options
-  if (string('restore', restore) !== undefined)
-    for (const [name, value] of Object.entries({ systemPrompt, systemTemplate, messages: options.messages }))
+  if (resolved.restore !== undefined)
+    for (const [name, value] of Object.entries({ systemPrompt, systemTemplate, messages: options?.messages }))
       if (value !== undefined)
         throw optionError(name, 'nothing beside "restore", whose file brings its own,', value)
-  string('promptTemplate', promptTemplate)
-  string('chatTemplate', chatTemplate)
   if (promptTemplate !== undefined) parsePattern(promptTemplate)
   if (promptTemplate !== undefined && chatTemplate !== undefined)
     throw optionError('promptTemplate', 'either "promptTemplate" or "chatTemplate"', promptTemplate)
+  const ownMessages = messages.map((message) => ({ ...message }))
   return {
+    ...resolved,
     template: { promptTemplate, chatTemplate },
-    messages: [...(system ? [{ role: 'system', content: system } as const] : []), ...messages].map(
-      (message) => ({
-        ...message,
-      }),
-    ),
-    overflow: overflow(options.overflow) ?? 'drop-oldest',
-    defaultStops: boolean('defaultStops', options.defaultStops),
-    reasoning: policy(options.reasoning),
-    enableThinking: boolean('enableThinking', options.enableThinking) ?? true,
-    restore,
+    messages: system ? [{ role: 'system', content: system }, ...ownMessages] : ownMessages,
     ownSystem: system !== undefined || messages[0]?.role === 'system',
   }
+}
+
+const RENDER = define<TemplateOptions & Pick<ChatSessionOptions, 'enableThinking'>>()({
+  promptTemplate: CHAT.table.promptTemplate,
+  chatTemplate: CHAT.table.chatTemplate,
+  enableThinking: CHAT.table.enableThinking,
+})
+
+/** Options of `model.renderPrompt(messages, options)`. */
+export function resolveRenderOptions(
+  options: TemplateOptions & Pick<ChatSessionOptions, 'enableThinking'> = {},
+): Pick<ResolvedChatOptions, 'template' | 'enableThinking'> {
+  RENDER.resolve(options)
+  return resolveChatOptions(options)
 }
 
 /** What only a turn of a chat has, apart from the options of any generation. */
@@ -146,14 +159,15 @@ export type TurnOptions = {
   readonly options: GenerateOptions
 }
 
+const TURN = define<Pick<ChatGenerateOptions, 'prefill' | 'enableThinking'>>()({
+  prefill: anyString().default(''),
+  enableThinking: boolean(),
+})
+
 export function splitChatOptions(options: ChatGenerateOptions = {}): TurnOptions {
   checkObject('options', options)
   const { prefill, enableThinking, ...others } = options
-  return {
-    prefill: text('prefill', prefill) ?? '',
-    enableThinking: boolean('enableThinking', enableThinking),
-    options: others,
-  }
+  return { ...TURN.resolve({ prefill, enableThinking }), options: others }
 }
 
 function text(name: string, value: unknown): string | undefined {
@@ -161,15 +175,10 @@ function text(name: string, value: unknown): string | undefined {
   throw optionError(name, 'a string', value)
 }
 
-function overflow(value: unknown): OverflowPolicy | undefined {
+function overflow(name: string, value: unknown): OverflowPolicy | undefined {
   const known = value === undefined || typeof value === 'function' || POLICIES.includes(value)
   if (known) return value as OverflowPolicy | undefined
-  throw optionError('overflow', '"drop-oldest", "error", "stop" or a function', value)
+  throw optionError(name, '"drop-oldest", "error", "stop" or a function', value)
 }
 
 const POLICIES: readonly unknown[] = ['drop-oldest', 'error', 'stop']
-
-function policy(value: unknown): ReasoningPolicy | undefined {
-  if (value === undefined || value === 'keep' || value === 'strip') return value
-  throw optionError('reasoning', '"keep" or "strip"', value)
-}

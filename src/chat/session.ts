@@ -26,7 +26,7 @@ import {
   type TurnOptions,
 } from './options.ts'
 import { readSaved, type SavedFile } from './saved/file.ts'
-import { checkSaveOptions, type SavedSession, type SaveOptions } from './saved/session.ts'
+import { resolveSaveOptions, type SavedSession, type SaveOptions } from './saved/session.ts'
 import { withSystem } from './template/template.ts'
 
 /** @internal What a session needs of its model. */
@@ -260,7 +260,7 @@ export class ChatSession {
 
   // Behind the turns that were begun before.
   async #save(file: string | undefined, options: SaveOptions | undefined): Promise<SavedSession> {
-    const checked = checkSaveOptions(options)
+    const checked = resolveSaveOptions(options)
     refuseInCallback(this)
     const leave = await this.#turns.enter()
     try {

@@ -2,16 +2,15 @@ import { readGguf } from '../models/gguf/header.ts'
 import { locateModel } from '../models/locate.ts'
 import { findModel, missingModel } from '../models/obtain.ts'
 import {
-  common,
-  DESCRIBE_OPTIONS,
+  DESCRIBE,
   type DescribeModelOptions,
-  ESTIMATE_OPTIONS,
+  ESTIMATE,
   type EstimateMemoryOptions,
+  LIST_DEVICES,
   type ListDevicesOptions,
+  withLogger,
 } from '../models/options.ts'
 import { loadBinding } from '../native/binding.ts'
-import { checkKnown, checkObject, string } from '../options/checks.ts'
-import { resolveDistributionOptions } from '../options/distribution.ts'
 import { resolveModelOptions } from '../options/model.ts'
 import { describe, type ModelDescription } from './describe.ts'
 import { type Device, gpuName, isGpu, presentDevices } from './devices.ts'
@@ -20,13 +19,12 @@ import { type MemoryPlan, planMemory } from './memory.ts'
 import { askRpcServers } from './rpc-handshake.ts'
 
 /** See `GPT4All.estimateMemory()`. */
-export async function estimateMemory(name: string, options: EstimateMemoryOptions = {}): Promise<MemoryPlan> {
-  checkObject('options', options)
-  checkKnown(options, ESTIMATE_OPTIONS)
-  const location = locateModel(name, string('modelPath', options.modelPath))
-  const { nCtx, parallel, kvType, flashAttention } = options
+export async function estimateMemory(name: string, options?: EstimateMemoryOptions): Promise<MemoryPlan> {
+  const { modelPath, signal } = ESTIMATE.resolve(options)
+  const location = locateModel(name, modelPath)
+  const { nCtx, parallel, kvType, flashAttention } = options ?? {}
   const model = resolveModelOptions({ nCtx, parallel, kvType, flashAttention })
-  const { signal, logger } = common(options)
+  const { logger } = model
   const path = await findModel(location, logger)
   if (path === undefined) throw await missingModel(location, 'Only a model on the disk tells what it needs.')
   const header = await readGguf(path, { signal })
@@ -35,14 +33,9 @@ export async function estimateMemory(name: string, options: EstimateMemoryOption
 }
 
 /** See `GPT4All.describeModel()`. */
-export async function describeModel(
-  name: string,
-  options: DescribeModelOptions = {},
-): Promise<ModelDescription> {
-  checkObject('options', options)
-  checkKnown(options, DESCRIBE_OPTIONS)
-  const location = locateModel(name, string('modelPath', options.modelPath))
-  const { signal, logger } = common(options)
+export async function describeModel(name: string, options?: DescribeModelOptions): Promise<ModelDescription> {
+  const { modelPath, signal, logger } = withLogger(DESCRIBE.resolve(options))
+  const location = locateModel(name, modelPath)
   const path = await findModel(location, logger)
   if (path === undefined) throw await missingModel(location, 'Only a model on the disk can be described.')
   return describe(await readGguf(path, { signal }))
@@ -57,10 +50,7 @@ export function listDevices(options?: ListDevicesOptions): Device[] | Promise<De
 }
 
 async function listWithServers(options: ListDevicesOptions): Promise<Device[]> {
-  checkObject('options', options)
-  checkKnown(options, { rpcServers: true, signal: true })
-  const { rpcServers } = resolveDistributionOptions(options)
-  const { signal } = common({ signal: options.signal })
+  const { rpcServers, signal } = LIST_DEVICES.resolve(options)
   return [...(await askRpcServers(rpcServers, signal)), ...presentDevices(loadBinding()).devices]
 }
 

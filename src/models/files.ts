@@ -1,7 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { ModelError, optionError } from '../core/errors.ts'
-import { boolean, checkKnown, checkObject, string } from '../options/checks.ts'
 import { catalogUrl, fetchCatalog, named, readCatalog } from './catalog/catalog.ts'
 import { keptEntry } from './catalog/entry.ts'
 import type { CatalogEntry } from './catalog/shape.ts'
@@ -12,47 +11,37 @@ import { asGguf } from './ggml/convert.ts'
 import { assertFile, findOnDisk, locateModel, type ModelLocation } from './locate.ts'
 import { downloadEntry, entryOf, findModel, missingModel, type ObtainRequest, obtainModel } from './obtain.ts'
 import {
-  common,
-  DOWNLOAD_OPTIONS,
+  DOWNLOAD,
   type DownloadModelOptions,
+  LIST,
   type ListModelsOptions,
-  RETRIEVE_OPTIONS,
+  RETRIEVE,
   type RetrievedModel,
   type RetrieveModelOptions,
-  VERIFY_OPTIONS,
+  VERIFY,
   type VerifiedModel,
   type VerifyModelOptions,
-  watched,
+  withLogger,
 } from './options.ts'
 
 /** The models that a catalog knows; see `GPT4All.listModels()`. */
-export async function listModels(options: ListModelsOptions = {}): Promise<CatalogEntry[]> {
-  checkObject('options', options)
-  checkKnown(options, { url: true, file: true, signal: true, logger: true })
-  const file = string('file', options.file)
-  const url = string('url', options.url)
+export async function listModels(options?: ListModelsOptions): Promise<CatalogEntry[]> {
+  const { file, url, signal, logger } = withLogger(LIST.resolve(options))
   if (file !== undefined && url !== undefined) throw optionError('file', 'no file where there is a url', file)
-  const { signal, logger } = common(options)
   signal.throwIfAborted()
   if (file === undefined) return fetchCatalog({ url: url ?? catalogUrl(), signal, logger })
   return named(await readCatalog(file), file)
 }
 
 /** See `GPT4All.downloadModel()`. */
-export async function downloadModel(name: string, options: DownloadModelOptions = {}): Promise<string> {
-  checkObject('options', options)
-  checkKnown(options, DOWNLOAD_OPTIONS)
-  const location = locateModel(name, string('modelPath', options.modelPath))
+export async function downloadModel(name: string, options?: DownloadModelOptions): Promise<string> {
+  const request = withLogger(DOWNLOAD.resolve(options))
+  const { modelPath, url, md5sum, sha256sum, force } = request
+  const location = locateModel(name, modelPath)
   if (!location.isName)
     throw optionError('name', 'the name of a model, without a folder (see modelPath)', name)
-  const url = string('url', options.url)
-  const sums = {
-    md5sum: checksum('md5sum', options.md5sum, 32),
-    sha256sum: checksum('sha256sum', options.sha256sum, 64),
-  }
+  const sums = { md5sum, sha256sum }
   const given = checksumOf(sums)
-  const force = boolean('force', options.force) ?? false
-  const request = watched(options)
   const there = await (url === undefined ? findModel(location, request.logger) : findOnDisk(location))
   if (there !== undefined) {
     await assertFile(there)
@@ -66,24 +55,14 @@ export async function downloadModel(name: string, options: DownloadModelOptions 
       ? { ...(await entryOf(location, request)), ...(given && sums) }
       : { filename: basename(location.withExtension), url: shown(url), ...sums }
   return withProgressBar(entry.filename, request, (onProgress) =>
-    downloadEntry(entry, dirname(location.withExtension), url, {
-      ...request,
-      onProgress,
-      force,
-    }),
+    downloadEntry(entry, dirname(location.withExtension), url, { ...request, onProgress }),
   )
 }
 
 /** See `GPT4All.retrieveModel()`. */
-export async function retrieveModel(
-  name: string,
-  options: RetrieveModelOptions = {},
-): Promise<RetrievedModel> {
-  checkObject('options', options)
-  checkKnown(options, RETRIEVE_OPTIONS)
-  const location = locateModel(name, string('modelPath', options.modelPath))
-  const allowDownload = boolean('allowDownload', options.allowDownload) ?? true
-  const request = { ...watched(options), allowDownload }
+export async function retrieveModel(name: string, options?: RetrieveModelOptions): Promise<RetrievedModel> {
+  const request = withLogger(RETRIEVE.resolve(options))
+  const location = locateModel(name, request.modelPath)
   return withProgressBar(basename(location.withExtension), request, async (onProgress) => {
     const file = await obtainModel(location, { ...request, onProgress })
     const path = await asGguf(file, { ...request, onProgress })
@@ -93,16 +72,11 @@ export async function retrieveModel(
 }
 
 /** See `GPT4All.verifyModel()`. */
-export async function verifyModel(name: string, options: VerifyModelOptions = {}): Promise<VerifiedModel> {
-  checkObject('options', options)
-  checkKnown(options, VERIFY_OPTIONS)
-  const location = locateModel(name, string('modelPath', options.modelPath))
-  const allowDownload = boolean('allowDownload', options.allowDownload) ?? true
-  const request = watched(options)
-  const given = {
-    md5sum: checksum('md5sum', options.md5sum, 32),
-    sha256sum: checksum('sha256sum', options.sha256sum, 64),
-  }
+export async function verifyModel(name: string, options?: VerifyModelOptions): Promise<VerifiedModel> {
+  const request = withLogger(VERIFY.resolve(options))
+  const { modelPath, allowDownload, md5sum, sha256sum } = request
+  const location = locateModel(name, modelPath)
+  const given = { md5sum, sha256sum }
   const path = await findModel(location, request.logger)
   if (path === undefined) throw await missingModel(location, 'There is nothing to verify.')
   const known = checksumOf(given) ?? checksumOf((await keptEntry(path)) ?? {})
@@ -137,10 +111,4 @@ async function assertSize(path: string): Promise<void> {
   if (entry?.filesize === undefined || entry.filesize === size) return
   const message = `${path} has ${size} bytes instead of ${entry.filesize}: it is not whole, or another file. With \`force\` it is downloaded again.`
   throw new ModelError('ERR_CHECKSUM', message, path)
-}
-
-function checksum(name: string, value: unknown, digits: number): string | undefined {
-  const text = string(name, value)
-  if (text === undefined || (text.length === digits && /^[\da-f]+$/i.test(text))) return text
-  throw optionError(name, `${digits} hexadecimal digits`, value)
 }

@@ -1,7 +1,9 @@
+import { optionError } from '../core/errors.ts'
 import { type Logger, resolveLogger } from '../core/logger.ts'
 import type { Progress } from '../core/progress.ts'
-import { abortSignal, boolean, callable } from '../options/checks.ts'
-import type { ModelOptions } from '../options/model.ts'
+import { DEFAULTS } from '../options/defaults.ts'
+import { boolean, callable, define, Option, signal, string } from '../options/define.ts'
+import { MODEL, type ModelOptions } from '../options/model.ts'
 import type { LoneEntry } from './catalog/shape.ts'
 
 /** Options of `GPT4All.listModels(options)`. */
@@ -72,57 +74,8 @@ export type VerifiedModel = {
 export type EstimateMemoryOptions = Pick<ListModelsOptions, 'signal'> &
   Pick<ModelOptions, 'modelPath' | 'nCtx' | 'parallel' | 'kvType' | 'flashAttention'>
 
-// ---- their names, to tell others from
-
-export const DOWNLOAD_OPTIONS: Readonly<Record<keyof DownloadModelOptions, true>> = {
-  force: true,
-  modelPath: true,
-  url: true,
-  md5sum: true,
-  sha256sum: true,
-  signal: true,
-  logger: true,
-  onProgress: true,
-  verbose: true,
-}
-
-export const RETRIEVE_OPTIONS: Readonly<Record<keyof RetrieveModelOptions, true>> = {
-  modelPath: true,
-  allowDownload: true,
-  onProgress: true,
-  logger: true,
-  verbose: true,
-  signal: true,
-}
-
-export const VERIFY_OPTIONS: Readonly<Record<keyof VerifyModelOptions, true>> = {
-  modelPath: true,
-  md5sum: true,
-  sha256sum: true,
-  allowDownload: true,
-  signal: true,
-  logger: true,
-  onProgress: true,
-  verbose: true,
-}
-
 /** Options of `GPT4All.describeModel(name, options)`. */
 export type DescribeModelOptions = Pick<DownloadModelOptions, 'modelPath' | 'signal' | 'logger'>
-
-export const DESCRIBE_OPTIONS: Readonly<Record<keyof DescribeModelOptions, true>> = {
-  modelPath: true,
-  signal: true,
-  logger: true,
-}
-
-export const ESTIMATE_OPTIONS: Readonly<Record<keyof EstimateMemoryOptions, true>> = {
-  modelPath: true,
-  nCtx: true,
-  parallel: true,
-  kvType: true,
-  flashAttention: true,
-  signal: true,
-}
 
 /** Options of `GPT4All.listDevices(options)`. */
 export type ListDevicesOptions = {
@@ -132,23 +85,69 @@ export type ListDevicesOptions = {
   readonly signal?: AbortSignal | undefined
 }
 
-/** What every function here takes. */
-export function common(
-  options: Pick<ListModelsOptions, 'signal' | 'logger'>,
-  verbose = false,
-): {
-  readonly signal: AbortSignal
-  readonly logger: Logger
-} {
-  return {
-    signal: abortSignal('signal', options.signal) ?? new AbortController().signal,
-    logger: resolveLogger(options.logger, verbose),
-  }
+const COMMON = {
+  signal: new Option((name, given) => signal().read(name, given) ?? new AbortController().signal),
+  logger: new Option((_, given) => given as Logger | undefined), // which depends on `verbose`
 }
 
-/** What those take that read or write whole files. */
-export function watched(options: Pick<DownloadModelOptions, 'signal' | 'logger' | 'onProgress' | 'verbose'>) {
-  const verbose = boolean('verbose', options.verbose) ?? false
-  const onProgress = callable('onProgress', options.onProgress)
-  return { ...common(options, verbose), onProgress, verbose }
+const WATCHED = {
+  ...COMMON,
+  onProgress: callable<(progress: Progress) => void>(),
+  verbose: boolean().default(false),
+}
+
+const SUMS = { md5sum: hexadecimal(32), sha256sum: hexadecimal(64) }
+
+export const LIST = define<ListModelsOptions>()({ ...COMMON, url: string(), file: string() })
+
+export const DOWNLOAD = define<DownloadModelOptions>()({
+  ...WATCHED,
+  ...SUMS,
+  modelPath: string(),
+  url: string(),
+  force: boolean().default(false),
+})
+
+export const RETRIEVE = define<RetrieveModelOptions>()({
+  ...WATCHED,
+  modelPath: string(),
+  allowDownload: boolean().default(DEFAULTS.allowDownload),
+})
+
+export const VERIFY = define<VerifyModelOptions>()({
+  ...WATCHED,
+  ...SUMS,
+  modelPath: string(),
+  allowDownload: boolean().default(DEFAULTS.allowDownload),
+})
+
+export const DESCRIBE = define<DescribeModelOptions>()({ ...COMMON, modelPath: string() })
+
+export const ESTIMATE = define<EstimateMemoryOptions>()({
+  signal: COMMON.signal,
+  modelPath: string(),
+  nCtx: MODEL.table.nCtx,
+  parallel: MODEL.table.parallel,
+  kvType: MODEL.table.kvType,
+  flashAttention: MODEL.table.flashAttention,
+})
+
+export const LIST_DEVICES = define<ListDevicesOptions>()({
+  signal: COMMON.signal,
+  rpcServers: MODEL.table.rpcServers,
+})
+
+/** The same options with the logger that is used. */
+export function withLogger<
+  Options extends { readonly logger: Logger | undefined; readonly verbose?: boolean },
+>(options: Options): Omit<Options, 'logger'> & { readonly logger: Logger } {
+  return { ...options, logger: resolveLogger(options.logger, options.verbose ?? false) }
+}
+
+function hexadecimal(digits: number): Option<string | undefined> {
+  return new Option((name, given) => {
+    const text = string().read(name, given)
+    if (text === undefined || (text.length === digits && /^[\da-f]+$/i.test(text))) return text
+    throw optionError(name, `${digits} hexadecimal digits`, given)
+  })
 }

@@ -81,15 +81,15 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
  */
 export function checkKnown(
   options: object,
-  known: Readonly<Record<string, true>>,
+  known: readonly string[],
   elsewhere: Readonly<Record<string, string>> = {},
 ): void {
   for (const name of Object.keys(options)) {
-    if (Object.hasOwn(known, name)) continue
+    if (known.includes(name)) continue
     const lower = name.toLowerCase().replaceAll('_', '')
     const names = [lower, OTHER_NAMES[lower]?.toLowerCase()]
-    const meant = Object.keys(known).find((candidate) => names.includes(candidate.toLowerCase()))
-    const list = meant ? ` Did you mean "${meant}"?` : ` Known options: ${Object.keys(known).join(', ')}.`
+    const meant = known.find((candidate) => names.includes(candidate.toLowerCase()))
+    const list = meant ? ` Did you mean "${meant}"?` : ` Known options: ${known.join(', ')}.`
     const hint = Object.hasOwn(elsewhere, name) ? ` ${elsewhere[name]}` : list
     const error = optionError(name, 'no such option', (options as Record<string, unknown>)[name])
     error.message = `Unknown option "${name}".${hint}`

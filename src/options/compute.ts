@@ -3,7 +3,9 @@ import { availableParallelism } from 'node:os'
 import { optionError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import type { KvType } from '../native/contract.ts'
-import { checkKnown, checkObject, integer, MAX_FLOAT, number, string } from './checks.ts'
+import { MAX_FLOAT } from './checks.ts'
+import { DEFAULTS } from './defaults.ts'
+import { define, integer, number, Option, type Resolved, string } from './define.ts'
 
 /** A LoRA adapter: a GGUF file, and how much of it is added to the weights. */
 export type LoraAdapter = {
@@ -59,14 +61,6 @@ export type ResolvedComputeOptions = ResolvedThreads & {
   readonly lora: readonly { readonly path: string; readonly scale: number }[]
 }
 
-export const COMPUTE_OPTIONS: Readonly<Record<keyof ComputeOptions, true>> = {
-  nThreads: true,
-  nThreadsBatch: true,
-  kvType: true,
-  flashAttention: true,
-  lora: true,
-}
-
 /** Bytes of a block, and the numbers in it; source: ggml_type and its traits in ggml.c. */
 export const KV_TYPES: Readonly<Record<KvType, { readonly bytes: number; readonly block: number }>> = {
   f16: { bytes: 2, block: 1 },
@@ -83,25 +77,31 @@ export const KV_TYPES: Readonly<Record<KvType, { readonly bytes: number; readonl
 /** ggml's own limit (GGML_MAX_N_THREADS). */
 const MAX_THREADS = 512
 
-export function resolveComputeOptions(options: ComputeOptions, logger: Logger): ResolvedComputeOptions {
-  const { keyType, valueType } = kvTypes(options.kvType)
-  const flashAttention = resolveFlashAttention(options.flashAttention)
-  if (flashAttention === 'off' && KV_TYPES[valueType].block > 1)
-    throw optionError('kvType', 'values of f16, bf16 or f32 without flashAttention', valueType)
-  return {
-    ...resolveThreads(options, logger),
-    keyType,
-    valueType,
-    flashAttention,
-    lora: adapters(options.lora),
-  }
-}
+export const COMPUTE = define<ComputeOptions>()({
+  nThreads: integer(1),
+  nThreadsBatch: integer(1),
+  kvType: new Option(kvTypes),
+  flashAttention: new Option(readFlashAttention),
+  lora: new Option(adapters),
+})
 
-function resolveThreads({ nThreads, nThreadsBatch }: ComputeOptions, logger: Logger): ResolvedThreads {
-  const one = threadCount('nThreads', nThreads, logger)
-  const more = threadCount('nThreadsBatch', nThreadsBatch, logger)
-  const fixedThreads = one !== undefined || more !== undefined
-  return { nThreads: one ?? usableCores(), nThreadsBatch: more ?? one ?? usableCores(), fixedThreads }
+/** @throws {RangeError} `ERR_OPTION` for quantized values without flash attention */
+export function resolveComputeOptions(
+  { kvType, flashAttention, lora, nThreads, nThreadsBatch }: Resolved<typeof COMPUTE>,
+  logger: Logger,
+): ResolvedComputeOptions {
+  if (flashAttention === 'off' && KV_TYPES[kvType.valueType].block > 1)
+    throw optionError('kvType', 'values of f16, bf16 or f32 without flashAttention', kvType.valueType)
+  const one = clamped('nThreads', nThreads, logger)
+  const more = clamped('nThreadsBatch', nThreadsBatch, logger)
+  return {
+    nThreads: one ?? usableCores(),
+    nThreadsBatch: more ?? one ?? usableCores(),
+    fixedThreads: one !== undefined || more !== undefined,
+    ...kvType,
+    flashAttention,
+    lora,
+  }
 }
 
 /**
@@ -109,13 +109,12 @@ function resolveThreads({ nThreads, nThreadsBatch }: ComputeOptions, logger: Log
  * @throws {TypeError | RangeError} `ERR_OPTION` for what is no positive integer
  */
 export function resolveThreadCount(value: unknown, logger: Logger): ResolvedThreads {
-  const count = threadCount('count', value, logger)
+  const count = clamped('count', integer(1).read('count', value), logger)
   const used = count ?? usableCores()
   return { nThreads: used, nThreadsBatch: used, fixedThreads: count !== undefined }
 }
 
-function threadCount(name: string, value: unknown, logger: Logger): number | undefined {
-  const wanted = integer(name, value, 1)
+function clamped(name: string, wanted: number | undefined, logger: Logger): number | undefined {
   const cores = usableCores()
   if (wanted === undefined || wanted <= cores) return wanted
   logger.warn(`${name} ${wanted} is more than the ${cores} usable cores; using ${cores}`)
@@ -126,39 +125,39 @@ function usableCores(): number {
   return Math.min(availableParallelism(), MAX_THREADS)
 }
 
-function kvTypes(value: unknown): { keyType: KvType; valueType: KvType } {
+function kvTypes(name: string, value: unknown): { keyType: KvType; valueType: KvType } {
+  const one = oneKvType.default(DEFAULTS.kvType)
   if (typeof value !== 'object' || value === null) {
-    const both = kvType('kvType', value)
+    const both = one.read(name, value)
     return { keyType: both, valueType: both }
   }
-  checkObject('kvType', value)
-  checkKnown(value, { k: true, v: true })
-  const { k, v } = value as { k?: unknown; v?: unknown }
-  return { keyType: kvType('kvType.k', k), valueType: kvType('kvType.v', v) }
+  const { k, v } = define<{ k?: KvType; v?: KvType }>()({ k: one, v: one }).resolve(value, name)
+  return { keyType: k, valueType: v }
 }
 
-function kvType(name: string, value: unknown): KvType {
-  if (value === undefined) return 'f16'
+const oneKvType = new Option((name, value): KvType | undefined => {
+  if (value === undefined) return undefined
   if (typeof value === 'string' && Object.hasOwn(KV_TYPES, value)) return value as KvType
   throw optionError(name, `one of ${Object.keys(KV_TYPES).join(', ')}`, value)
-}
+})
 
-function resolveFlashAttention(value: unknown): 'auto' | 'on' | 'off' {
-  if (value === undefined || value === 'auto') return 'auto'
+function readFlashAttention(name: string, value: unknown): 'auto' | 'on' | 'off' {
+  if (value === undefined) return DEFAULTS.flashAttention
+  if (value === 'auto') return 'auto'
   if (typeof value === 'boolean') return value ? 'on' : 'off'
-  throw optionError('flashAttention', "true, false or 'auto'", value)
+  throw optionError(name, "true, false or 'auto'", value)
 }
 
-function adapters(value: unknown): ResolvedComputeOptions['lora'] {
+const LORA_ADAPTER = define<LoraAdapter>()({
+  path: new Option((name, value) => {
+    if (value === undefined) throw optionError(name, 'a non-empty string', value)
+    return string().read(name, value) as string
+  }),
+  scale: number(-MAX_FLOAT).default(1),
+})
+
+function adapters(name: string, value: unknown): ResolvedComputeOptions['lora'] {
   if (value === undefined) return []
-  if (!Array.isArray(value)) throw optionError('lora', 'an array of { path, scale }', value)
-  return Array.from(value, (adapter: unknown, i) => {
-    const name = `lora[${i}]`
-    checkObject(name, adapter)
-    checkKnown(adapter as object, { path: true, scale: true })
-    const { path, scale } = adapter as { path?: unknown; scale?: unknown }
-    const given = string(`${name}.path`, path)
-    if (given === undefined) throw optionError(`${name}.path`, 'a non-empty string', path)
-    return { path: given, scale: number(`${name}.scale`, scale, -MAX_FLOAT, MAX_FLOAT) ?? 1 }
-  })
+  if (!Array.isArray(value)) throw optionError(name, 'an array of { path, scale }', value)
+  return Array.from(value, (adapter, i) => LORA_ADAPTER.resolve(adapter, `${name}[${i}]`))
 }

@@ -1,7 +1,9 @@
 /** Options of a model on where its engine runs: in a process of its own, on several machines. */
 
 import { type EngineCrashedError, optionError } from '../core/errors.ts'
-import { callable, checkKnown, checkObject, limit, MAX_FLOAT, number } from './checks.ts'
+import { checkObject, MAX_FLOAT } from './checks.ts'
+import { DEFAULTS } from './defaults.ts'
+import { callable, define, limit, number, Option, type Resolved } from './define.ts'
 
 /** Options of `new IsolatedEngine(options)`, and of `isolated`. */
 export type IsolatedEngineOptions = {
@@ -57,28 +59,26 @@ export type ResolvedDistributionOptions = {
   readonly tensorSplit: readonly number[]
 }
 
-export const DISTRIBUTION_OPTIONS: Readonly<Record<keyof DistributionOptions, true>> = {
-  isolated: true,
-  rpcServers: true,
-  tensorSplit: true,
-}
-
 /** ggml's own limit (GGML_RPC_MAX_SERVERS). */
 const MAX_SERVERS = 16
 /** llama.cpp's own limit (llama_max_devices). */
 const MAX_DEVICES = 16
 const LONGEST_WINDOW = 2 ** 40
 
-export function resolveDistributionOptions(options: DistributionOptions): ResolvedDistributionOptions {
-  const rpcServers = servers(options.rpcServers)
-  const isolated = isolation(options.isolated)
-  if (rpcServers.length > 0 && options.isolated === false)
+export const DISTRIBUTION = define<DistributionOptions>()({
+  isolated: new Option(isolation),
+  rpcServers: new Option(servers),
+  tensorSplit: new Option(shares),
+})
+
+/** `isRefused`: an isolated engine was declined in so many words. @throws {TypeError} `ERR_OPTION` for that with `rpcServers` */
+export function resolveDistributionOptions(
+  { isolated, rpcServers, tensorSplit }: Resolved<typeof DISTRIBUTION>,
+  isRefused: boolean,
+): ResolvedDistributionOptions {
+  if (rpcServers.length > 0 && isRefused)
     throw optionError('isolated', 'true, or nothing, with rpcServers', false)
-  return {
-    isolated: isolated ?? (rpcServers.length > 0 ? {} : undefined),
-    rpcServers,
-    tensorSplit: shares(options.tensorSplit),
-  }
+  return { isolated: isolated ?? (rpcServers.length > 0 ? {} : undefined), rpcServers, tensorSplit }
 }
 
 /** `host:port` of a server, as it was given. @throws {TypeError} `ERR_OPTION` naming `name` */
@@ -92,50 +92,48 @@ export function rpcServer(name: string, value: unknown): string {
   )
 }
 
-export function resolveEngineOptions(options: IsolatedEngineOptions = {}) {
-  checkObject('options', options)
-  checkKnown(options, { maxRestarts: true, restartWindow: true, onCrash: true, env: true })
-  return {
-    maxRestarts: limit('maxRestarts', options.maxRestarts) ?? 5,
-    restartWindow: number('restartWindow', options.restartWindow, 1, LONGEST_WINDOW) ?? 60_000,
-    onCrash: callable('onCrash', options.onCrash),
-    env: variables(options.env),
-  }
-}
+const ENGINE = define<IsolatedEngineOptions>()({
+  maxRestarts: limit().default(DEFAULTS.maxRestarts),
+  restartWindow: number(1, LONGEST_WINDOW).default(DEFAULTS.restartWindow),
+  onCrash: callable<NonNullable<IsolatedEngineOptions['onCrash']>>(),
+  env: new Option(variables),
+})
 
-function variables(value: unknown = {}): Readonly<Record<string, string>> {
-  checkObject('env', value)
+export const resolveEngineOptions = (options?: IsolatedEngineOptions) => ENGINE.resolve(options)
+
+function variables(name: string, value: unknown = {}): Readonly<Record<string, string>> {
+  checkObject(name, value)
   const isText = (text: unknown) => typeof text === 'string' && !text.includes('\0')
-  for (const [name, text] of Object.entries(value as object))
-    if (!isText(name) || name === '' || name.includes('=') || !isText(text))
-      throw optionError('env', 'an object of texts by the names of variables', value)
+  for (const [variable, text] of Object.entries(value as object))
+    if (!isText(variable) || variable === '' || variable.includes('=') || !isText(text))
+      throw optionError(name, 'an object of texts by the names of variables', value)
   return { ...(value as Record<string, string>) }
 }
 
-function servers(value: unknown): readonly string[] {
+function servers(name: string, value: unknown): readonly string[] {
   if (value === undefined) return []
   if (!Array.isArray(value) || value.length > MAX_SERVERS)
-    throw optionError('rpcServers', `an array of at most ${MAX_SERVERS} host:port`, value)
-  const list = Array.from(value, (server: unknown, i) => rpcServer(`rpcServers[${i}]`, server))
+    throw optionError(name, `an array of at most ${MAX_SERVERS} host:port`, value)
+  const list = Array.from(value, (server: unknown, i) => rpcServer(`${name}[${i}]`, server))
   const twice = list.findIndex((server, i) => list.indexOf(server) !== i)
-  if (twice >= 0) throw optionError(`rpcServers[${twice}]`, 'each server once', list[twice])
+  if (twice >= 0) throw optionError(`${name}[${twice}]`, 'each server once', list[twice])
   return list
 }
 
-function isolation(value: DistributionOptions['isolated']): ResolvedDistributionOptions['isolated'] {
+function isolation(name: string, value: unknown): ResolvedDistributionOptions['isolated'] {
   if (value === undefined || value === false) return undefined
   if (value === true) return {}
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw optionError('isolated', 'true, false, options or an IsolatedEngine', value)
-  return value
+    throw optionError(name, 'true, false, options or an IsolatedEngine', value)
+  return value as IsolatedEngineOptions | EngineHandle
 }
 
-function shares(value: unknown): readonly number[] {
+function shares(name: string, value: unknown): readonly number[] {
   if (value === undefined) return []
   const list: unknown[] = Array.isArray(value) ? [...value] : []
   const areValid = list.every((share) => typeof share === 'number' && share >= 0 && share <= MAX_FLOAT)
   const sum = (list as number[]).reduce((total, share) => total + share, 0)
   if (!areValid || list.length === 0 || list.length > MAX_DEVICES || !(sum > 0))
-    throw optionError('tensorSplit', `an array of 1 to ${MAX_DEVICES} numbers of 0 or more, not all 0`, value)
+    throw optionError(name, `an array of 1 to ${MAX_DEVICES} numbers of 0 or more, not all 0`, value)
   return list as number[]
 }

@@ -1,19 +1,9 @@
 import { randomInt } from 'node:crypto'
 import { optionError } from '../core/errors.ts'
 import type { NativeSamplerParams } from '../native/contract.ts'
-import {
-  abortSignal,
-  boolean,
-  callable,
-  checkKnown,
-  checkObject,
-  INT32_MAX,
-  integer,
-  limit,
-  MAX_FLOAT,
-  number,
-} from './checks.ts'
-import { DEFAULTS } from './model.ts'
+import { checkObject, INT32_MAX, MAX_FLOAT } from './checks.ts'
+import { DEFAULTS } from './defaults.ts'
+import { boolean, callable, define, integer, limit, number, Option, type Resolved, signal } from './define.ts'
 
 /** Options of `model.generate(prompt, options)`; names and defaults are the Python package's, in camelCase. */
 export type GenerateOptions = {
@@ -114,114 +104,91 @@ export type GenerateOptions = {
   readonly streaming?: boolean | undefined
 }
 
-export type ResolvedGenerateOptions = {
-  readonly maxTokens: number
-  readonly sampling: NativeSamplerParams
-  readonly logprobs: number | undefined
-  readonly nBatch: number
-  readonly promptLookup: boolean
-  readonly draft: boolean
-  /** `undefined` = as the model says, which knows how far its engine is away. */
-  readonly streamInterval: number | undefined
-  readonly stop: readonly string[]
-  readonly callback: ((tokenId: number, piece: string) => unknown) | undefined
-  readonly signal: AbortSignal | undefined
-}
-
 const UINT32_MAX = 0xffffffff
 const MAX_LOGPROBS = 100
 const MAX_STREAM_INTERVAL = 1000
 
-export function resolveGenerateOptions(options: GenerateOptions = {}): ResolvedGenerateOptions {
-  checkObject('options', options)
-  checkKnown(options, GENERATE_OPTIONS, CHAT_OPTIONS)
-  boolean('streaming', options.streaming)
-  const maxTokens = limit('maxTokens', options.maxTokens)
-  return {
-    maxTokens: limit('nPredict', options.nPredict) ?? maxTokens ?? DEFAULTS.maxTokens,
-    sampling: {
-      temperature: number('temp', options.temp, 0, MAX_FLOAT) ?? DEFAULTS.temp,
-      topK: Math.min(integer('topK', options.topK, 0) ?? DEFAULTS.topK, INT32_MAX),
-      topP: number('topP', options.topP, 0, 1) ?? DEFAULTS.topP,
-      minP: number('minP', options.minP, 0, 1) ?? DEFAULTS.minP,
-      repeatPenalty:
-        number('repeatPenalty', options.repeatPenalty, 1e-6, MAX_FLOAT) ?? DEFAULTS.repeatPenalty,
-      repeatLastN: Math.min(
-        integer('repeatLastN', options.repeatLastN, 0) ?? DEFAULTS.repeatLastN,
-        INT32_MAX,
-      ),
-      presencePenalty:
-        number('presencePenalty', options.presencePenalty, -MAX_FLOAT, MAX_FLOAT) ?? DEFAULTS.presencePenalty,
-      frequencyPenalty:
-        number('frequencyPenalty', options.frequencyPenalty, -MAX_FLOAT, MAX_FLOAT) ??
-        DEFAULTS.frequencyPenalty,
-      ...logitBias(options.logitBias),
-      seed: integer('seed', options.seed, 0, UINT32_MAX) ?? randomInt(UINT32_MAX + 1),
-    },
-    logprobs: integer('logprobs', options.logprobs, 0, MAX_LOGPROBS),
-    nBatch: integer('nBatch', options.nBatch, 1) ?? DEFAULTS.nBatch,
-    promptLookup: boolean('promptLookup', options.promptLookup) ?? false,
-    draft: boolean('draft', options.draft) ?? true,
-    streamInterval: number('streamInterval', options.streamInterval, 0, MAX_STREAM_INTERVAL),
-    stop: stopStrings(options.stop),
-    callback: callable('callback', options.callback),
-    signal: abortSignal('signal', options.signal),
-  }
-}
-
-const GENERATE_OPTIONS: Readonly<Record<keyof GenerateOptions, true>> = {
-  maxTokens: true,
-  nPredict: true,
-  temp: true,
-  topK: true,
-  topP: true,
-  minP: true,
-  repeatPenalty: true,
-  repeatLastN: true,
-  presencePenalty: true,
-  frequencyPenalty: true,
-  logitBias: true,
-  logprobs: true,
-  nBatch: true,
-  seed: true,
-  promptLookup: true,
-  draft: true,
-  streamInterval: true,
-  stop: true,
-  callback: true,
-  signal: true,
-  streaming: true,
-}
-
 const OF_A_TURN = "It is an option of a chat session's generate(): see chatSession() and withChatSession()."
 const OF_A_SESSION = 'It is an option of chatSession() and withChatSession().'
 
-/** What belongs to chats, not to a single generation. */
-const CHAT_OPTIONS: Readonly<Record<string, string>> = {
-  prefill: OF_A_TURN,
-  enableThinking: OF_A_TURN,
-  systemPrompt: OF_A_SESSION,
-  systemTemplate: OF_A_SESSION,
-  promptTemplate: OF_A_SESSION,
-  chatTemplate: OF_A_SESSION,
-  messages: OF_A_SESSION,
-  overflow: OF_A_SESSION,
-  defaultStops: OF_A_SESSION,
-  reasoning: OF_A_SESSION,
-  draftModel: 'It is an option of the model: GPT4All.load(name, { draftModel }).',
+const GENERATE = define<GenerateOptions>()(
+  {
+    maxTokens: limit(),
+    nPredict: limit(),
+    temp: number(0).default(DEFAULTS.temp),
+    topK: integer(0).default(DEFAULTS.topK),
+    topP: number(0, 1).default(DEFAULTS.topP),
+    minP: number(0, 1).default(DEFAULTS.minP),
+    repeatPenalty: number(1e-6).default(DEFAULTS.repeatPenalty),
+    repeatLastN: integer(0).default(DEFAULTS.repeatLastN),
+    presencePenalty: number(-MAX_FLOAT).default(DEFAULTS.presencePenalty),
+    frequencyPenalty: number(-MAX_FLOAT).default(DEFAULTS.frequencyPenalty),
+    logitBias: new Option(logitBias),
+    logprobs: integer(0, MAX_LOGPROBS),
+    nBatch: integer(1).default(DEFAULTS.nBatch),
+    seed: integer(0, UINT32_MAX),
+    promptLookup: boolean().default(DEFAULTS.promptLookup),
+    draft: boolean().default(DEFAULTS.draft),
+    streamInterval: number(0, MAX_STREAM_INTERVAL),
+    stop: new Option(stopStrings),
+    callback: callable<(tokenId: number, piece: string) => unknown>(),
+    signal: signal(),
+    streaming: boolean(),
+  },
+  {
+    prefill: OF_A_TURN,
+    enableThinking: OF_A_TURN,
+    systemPrompt: OF_A_SESSION,
+    systemTemplate: OF_A_SESSION,
+    promptTemplate: OF_A_SESSION,
+    chatTemplate: OF_A_SESSION,
+    messages: OF_A_SESSION,
+    overflow: OF_A_SESSION,
+    defaultStops: OF_A_SESSION,
+    reasoning: OF_A_SESSION,
+    draftModel: 'It is an option of the model: GPT4All.load(name, { draftModel }).',
+  },
+)
+
+/** `streamInterval` `undefined` = as the model decides, by the distance of its engine. */
+export type ResolvedGenerateOptions = Pick<
+  Resolved<typeof GENERATE>,
+  'logprobs' | 'nBatch' | 'promptLookup' | 'draft' | 'streamInterval' | 'stop' | 'callback' | 'signal'
+> & { readonly maxTokens: number; readonly sampling: NativeSamplerParams }
+
+export function resolveGenerateOptions(options?: GenerateOptions): ResolvedGenerateOptions {
+  const { maxTokens, nPredict, temp, topK, topP, minP, repeatPenalty, repeatLastN, ...others } =
+    GENERATE.resolve(options)
+  const { presencePenalty, frequencyPenalty, logitBias, seed, streaming: _, ...resolved } = others
+  return {
+    ...resolved,
+    maxTokens: nPredict ?? maxTokens ?? DEFAULTS.maxTokens,
+    sampling: {
+      temperature: temp,
+      topK: Math.min(topK, INT32_MAX),
+      topP,
+      minP,
+      repeatPenalty,
+      repeatLastN: Math.min(repeatLastN, INT32_MAX),
+      presencePenalty,
+      frequencyPenalty,
+      ...logitBias,
+      seed: seed ?? randomInt(UINT32_MAX + 1),
+    },
+  }
 }
 
-function logitBias(value: unknown = {}): Pick<NativeSamplerParams, 'biasedTokens' | 'biases'> {
-  checkObject('logitBias', value)
+function logitBias(name: string, value: unknown = {}): Pick<NativeSamplerParams, 'biasedTokens' | 'biases'> {
+  checkObject(name, value)
   const entries = Object.entries(value as object)
   for (const [token, bias] of entries) {
     if (!/^(0|[1-9]\d{0,9})$/.test(token) || Number(token) > INT32_MAX)
-      throw optionError('logitBias', 'token ids such as 0 or 42 as names', token)
+      throw optionError(name, 'token ids such as 0 or 42 as names', token)
     const isBias =
       typeof bias === 'number' &&
       bias <= MAX_FLOAT &&
       (bias >= -MAX_FLOAT || bias === Number.NEGATIVE_INFINITY)
-    if (!isBias) throw optionError('logitBias', `a number (or -Infinity) by token ${token}`, bias)
+    if (!isBias) throw optionError(name, `a number (or -Infinity) by token ${token}`, bias)
   }
   return {
     biasedTokens: Int32Array.from(entries, ([token]) => Number(token)),
@@ -232,12 +199,12 @@ function logitBias(value: unknown = {}): Pick<NativeSamplerParams, 'biasedTokens
 /** The text is searched for each of them, piece by piece. */
 const MOST_STOPS = 1000
 
-function stopStrings(value: unknown): readonly string[] {
+function stopStrings(name: string, value: unknown): readonly string[] {
   if (value === undefined) return []
   const list: unknown[] = Array.isArray(value) ? [...value] : [value] // the caller may change its own later
   const valid = list.every((stop) => typeof stop === 'string' && stop !== '' && isWellFormed(stop))
-  if (!valid) throw optionError('stop', 'a non-empty, well-formed string or an array of them', value)
-  if (list.length > MOST_STOPS) throw optionError('stop', `at most ${MOST_STOPS} strings`, value)
+  if (!valid) throw optionError(name, 'a non-empty, well-formed string or an array of them', value)
+  if (list.length > MOST_STOPS) throw optionError(name, `at most ${MOST_STOPS} strings`, value)
   return list as string[]
 }
 

@@ -1,25 +1,17 @@
 import { ContextOverflowError, optionError } from '../core/errors.ts'
 import { type Logger, resolveLogger } from '../core/logger.ts'
 import type { Progress } from '../core/progress.ts'
+import { INT32_MAX } from './checks.ts'
 import {
-  abortSignal,
-  boolean,
-  callable,
-  checkKnown,
-  checkObject,
-  INT32_MAX,
-  integer,
-  limit,
-  string,
-} from './checks.ts'
-import {
-  COMPUTE_OPTIONS,
+  COMPUTE,
   type ComputeOptions,
   type ResolvedComputeOptions,
   resolveComputeOptions,
 } from './compute.ts'
+import { DEFAULTS } from './defaults.ts'
+import { boolean, callable, define, integer, limit, Option, type Resolved, signal, string } from './define.ts'
 import {
-  DISTRIBUTION_OPTIONS,
+  DISTRIBUTION,
   type DistributionOptions,
   type ResolvedDistributionOptions,
   resolveDistributionOptions,
@@ -119,26 +111,6 @@ export type ModelOptions = ComputeOptions &
     readonly signal?: AbortSignal | undefined
   }
 
-/** The one place where defaults live. Source: the GPT4All Python package 2.8.2. */
-export const DEFAULTS = {
-  nCtx: 2048,
-  ngl: 100,
-  maxQueue: Number.POSITIVE_INFINITY,
-  cacheMemory: 256 * 2 ** 20,
-  maxTokens: 200,
-  temp: 0.7,
-  topK: 40,
-  topP: 0.4,
-  minP: 0,
-  repeatPenalty: 1.18,
-  repeatLastN: 64,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  nBatch: 512,
-  streamInterval: 8,
-  isolatedStreamInterval: 32,
-} as const
-
 /** The largest `nCtx` that is accepted. */
 export const MAX_CONTEXT = 2 ** 24
 
@@ -157,60 +129,64 @@ export function checkPromptText(promptTokens: number): void {
     throw optionError('prompt', 'at least one token (this model adds no start token to an empty prompt)', '')
 }
 
-export type ResolvedModelOptions = ResolvedComputeOptions &
-  ResolvedDistributionOptions & {
-    readonly modelPath: string | undefined
-    readonly device: readonly string[]
-    readonly strictDevice: boolean
-    readonly nCtx: number
-    readonly ngl: number
-    readonly parallel: number | undefined
-    readonly maxQueue: number
-    readonly cacheMemory: number
-    readonly draftModel: string | undefined
-    readonly deterministic: boolean
-    readonly tryFirst: boolean
-    readonly modelConfigFile: string | undefined
-    readonly logger: Logger
-    readonly allowDownload: boolean
-    readonly verbose: boolean
-    readonly onProgress: ((progress: Progress) => void) | undefined
-    readonly signal: AbortSignal | undefined
-  }
-
 /** llama.cpp's own limit (LLAMA_MAX_SEQ). */
 const MAX_PARALLEL = 256
 
-export function resolveModelOptions(options: ModelOptions = {}): ResolvedModelOptions {
-  checkObject('options', options)
-  checkKnown(options, MODEL_OPTIONS, OF_GENERATIONS)
-  const verbose = boolean('verbose', options.verbose) ?? false
-  const logger = resolveLogger(options.logger, verbose)
-  string('modelType', options.modelType)
-  const deterministic = boolean('deterministic', options.deterministic) ?? false
-  const parallel = integer('parallel', options.parallel, 1, MAX_PARALLEL)
+const OF_A_GENERATION = 'It is an option of generate().'
+
+export const MODEL = define<ModelOptions>()(
+  {
+    ...COMPUTE.table,
+    ...DISTRIBUTION.table,
+    modelPath: string(),
+    modelType: string(),
+    allowDownload: boolean().default(DEFAULTS.allowDownload),
+    device: new Option(devices),
+    strictDevice: boolean().default(false),
+    nCtx: integer(8, MAX_CONTEXT).default(DEFAULTS.nCtx),
+    ngl: integer(0, INT32_MAX).default(DEFAULTS.ngl),
+    parallel: integer(1, MAX_PARALLEL),
+    maxQueue: limit().default(DEFAULTS.maxQueue),
+    cacheMemory: limit().default(DEFAULTS.cacheMemory),
+    draftModel: string(),
+    deterministic: boolean().default(false),
+    tryFirst: boolean().default(DEFAULTS.tryFirst),
+    modelConfigFile: string(),
+    verbose: boolean().default(false),
+    logger: new Option((_, given) => given as Logger | undefined), // which depends on `verbose`
+    onProgress: callable<(progress: Progress) => void>(),
+    signal: signal(),
+  },
+  {
+    promptLookup: OF_A_GENERATION,
+    streamInterval: OF_A_GENERATION,
+    seed: OF_A_GENERATION,
+    temp: OF_A_GENERATION,
+    maxTokens: OF_A_GENERATION,
+    stop: OF_A_GENERATION,
+  },
+)
+
+export type ResolvedModelOptions = Omit<
+  Resolved<typeof MODEL>,
+  'modelType' | 'logger' | keyof ComputeOptions | keyof DistributionOptions
+> &
+  ResolvedComputeOptions &
+  ResolvedDistributionOptions & { readonly logger: Logger }
+
+export function resolveModelOptions(options?: ModelOptions): ResolvedModelOptions {
+  const { modelType: _, logger: given, ...resolved } = MODEL.resolve(options)
+  const { deterministic, parallel, verbose } = resolved
+  const logger = resolveLogger(given, verbose)
   if (deterministic && parallel !== undefined && parallel > 1)
     throw optionError('parallel', '1, or nothing, with deterministic: true', parallel)
+  const { nThreads, nThreadsBatch, kvType, flashAttention, lora, ...others } = resolved
+  const compute = { nThreads, nThreadsBatch, kvType, flashAttention, lora }
   return {
-    ...resolveComputeOptions(options, logger),
-    ...resolveDistributionOptions(options),
-    modelPath: string('modelPath', options.modelPath),
-    device: devices(options.device) ?? [isAppleSilicon() ? 'gpu' : 'cpu'],
-    strictDevice: boolean('strictDevice', options.strictDevice) ?? false,
-    nCtx: integer('nCtx', options.nCtx, 8, MAX_CONTEXT) ?? DEFAULTS.nCtx,
-    ngl: integer('ngl', options.ngl, 0, INT32_MAX) ?? DEFAULTS.ngl,
-    parallel,
-    maxQueue: limit('maxQueue', options.maxQueue) ?? DEFAULTS.maxQueue,
-    cacheMemory: limit('cacheMemory', options.cacheMemory) ?? DEFAULTS.cacheMemory,
-    draftModel: string('draftModel', options.draftModel),
-    deterministic,
-    tryFirst: boolean('tryFirst', options.tryFirst) ?? true,
-    modelConfigFile: string('modelConfigFile', options.modelConfigFile),
+    ...others,
+    ...resolveComputeOptions(compute, logger),
+    ...resolveDistributionOptions(resolved, options?.isolated === false),
     logger,
-    verbose,
-    allowDownload: boolean('allowDownload', options.allowDownload) ?? true,
-    onProgress: callable('onProgress', options.onProgress),
-    signal: abortSignal('signal', options.signal),
   }
 }
 
@@ -222,60 +198,24 @@ export type TokenizeOptions = {
   readonly parseSpecial?: boolean | undefined
 }
 
-export type ResolvedTokenizeOptions = { readonly addSpecial: boolean; readonly parseSpecial: boolean }
+const TOKENIZE = define<TokenizeOptions>()({
+  addSpecial: boolean().default(false),
+  parseSpecial: boolean().default(false),
+})
 
-export function resolveTokenizeOptions(options: TokenizeOptions = {}): ResolvedTokenizeOptions {
-  checkObject('options', options)
-  checkKnown(options, { addSpecial: true, parseSpecial: true })
-  return {
-    addSpecial: boolean('addSpecial', options.addSpecial) ?? false,
-    parseSpecial: boolean('parseSpecial', options.parseSpecial) ?? false,
-  }
-}
+export type ResolvedTokenizeOptions = Resolved<typeof TOKENIZE>
 
-const OF_A_GENERATION = 'It is an option of generate().'
-
-/** What belongs to generations, not to a model. */
-const OF_GENERATIONS: Readonly<Record<string, string>> = {
-  promptLookup: OF_A_GENERATION,
-  streamInterval: OF_A_GENERATION,
-  seed: OF_A_GENERATION,
-  temp: OF_A_GENERATION,
-  maxTokens: OF_A_GENERATION,
-  stop: OF_A_GENERATION,
-}
-
-const MODEL_OPTIONS: Readonly<Record<keyof ModelOptions, true>> = {
-  ...COMPUTE_OPTIONS,
-  ...DISTRIBUTION_OPTIONS,
-  modelPath: true,
-  modelType: true,
-  allowDownload: true,
-  device: true,
-  strictDevice: true,
-  nCtx: true,
-  ngl: true,
-  parallel: true,
-  maxQueue: true,
-  cacheMemory: true,
-  draftModel: true,
-  deterministic: true,
-  tryFirst: true,
-  modelConfigFile: true,
-  verbose: true,
-  logger: true,
-  onProgress: true,
-  signal: true,
-}
+export const resolveTokenizeOptions = (options?: TokenizeOptions): ResolvedTokenizeOptions =>
+  TOKENIZE.resolve(options)
 
 function isAppleSilicon(): boolean {
   return process.platform === 'darwin' && process.arch === 'arm64'
 }
 
-function devices(value: unknown): readonly string[] | undefined {
-  if (value === undefined) return undefined
+function devices(name: string, value: unknown): readonly string[] {
+  if (value === undefined) return [isAppleSilicon() ? 'gpu' : 'cpu']
   const list: unknown[] = Array.isArray(value) ? [...value] : [value] // the caller may change its own later
   const valid = list.every((device) => typeof device === 'string' && device.trim() !== '')
-  if (!valid) throw optionError('device', 'a non-empty string or an array of them', value)
+  if (!valid) throw optionError(name, 'a non-empty string or an array of them', value)
   return (list as string[]).map((device) => device.trim())
 }

@@ -1,7 +1,7 @@
 import type { Logger } from '../core/logger.ts'
 import type { CacheOptions } from '../loading/memory.ts'
 import type { NativeBinding, NativeContext, NativeModel } from '../native/contract.ts'
-import { DEFAULTS } from '../options/model.ts'
+import { DEFAULTS } from '../options/defaults.ts'
 import { Drafter } from './guess/drafter.ts'
 import { MOST_GUESSED } from './guess/pace.ts'
 import { SLICE } from './slices.ts'

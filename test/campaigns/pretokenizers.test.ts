@@ -25,6 +25,8 @@ const LONG = 1_000_000
 const COMPARED = 30_000
 /** Whose patterns std::regex matches in quadratic time. */
 const SLOW = ['superbpe', 'spark2_5']
+/** With which llama-tokenize itself aborts where spaces stand together. */
+const ABORTING = 'whitespace'
 
 const folder = mkdtempSync(join(tmpdir(), 'gpt4all-pretokenizers-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -73,22 +75,25 @@ test.each(names)('%s takes a megabyte of anything, by every door', async (name) 
   )
 })
 
-test.runIf(hasLlamaTokenize).each(names)('%s gives the ids of llama-tokenize', async (name) => {
-  const path = join(folder, `${name}.gguf`)
-  writeFileSync(path, withPretokenizer(name))
-  const model = await binding.Model.load(path, { ...LOAD, vocabOnly: true }).promise
-  for (const { kind, text: long } of kinds(SLOW.includes(name) ? 3_000 : COMPARED)) {
-    const valid = Buffer.from(long).toString()
-    const ours = model.tokenizeLater(plain(valid))
-    expect(
-      Buffer.from((await ours.promise).buffer).equals(
-        Buffer.from(Int32Array.from(await llamaTokenize(path, valid)).buffer),
-      ),
-      kind,
-    ).toBe(true)
-  }
-  model.close()
-})
+test.runIf(hasLlamaTokenize).each(names.filter((name) => name !== ABORTING))(
+  '%s gives the ids of llama-tokenize',
+  async (name) => {
+    const path = join(folder, `${name}.gguf`)
+    writeFileSync(path, withPretokenizer(name))
+    const model = await binding.Model.load(path, { ...LOAD, vocabOnly: true }).promise
+    for (const { kind, text: long } of kinds(SLOW.includes(name) ? 3_000 : COMPARED)) {
+      const valid = Buffer.from(long).toString()
+      const ours = model.tokenizeLater(plain(valid))
+      expect(
+        Buffer.from((await ours.promise).buffer).equals(
+          Buffer.from(Int32Array.from(await llamaTokenize(path, valid)).buffer),
+        ),
+        kind,
+      ).toBe(true)
+    }
+    model.close()
+  },
+)
 
 // With --all, test/golden/pretokenizers.json is recorded.
 test.runIf(hasLlamaTokenize && process.env.CAMPAIGN_ALL)('short texts are recorded', async () => {

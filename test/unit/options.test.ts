@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os'
 import { describe, expect, test } from 'vitest'
 import { isGPT4AllError } from '../../src/core/errors.ts'
+import { DEFAULTS } from '../../src/options/defaults.ts'
 import { type GenerateOptions, resolveGenerateOptions } from '../../src/options/generate.ts'
-import { DEFAULTS, type ModelOptions, resolveModelOptions } from '../../src/options/model.ts'
+import { type ModelOptions, resolveModelOptions } from '../../src/options/model.ts'
 
 const GENERATE_NUMBERS = [
   'maxTokens',

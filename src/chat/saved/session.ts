@@ -1,6 +1,6 @@
 import type { Logger } from '../../core/logger.ts'
 import type { Identity } from '../../loading/identity.ts'
-import { boolean, checkKnown, checkObject } from '../../options/checks.ts'
+import { boolean, define } from '../../options/define.ts'
 import type { SavedState } from '../../scheduler/cache/state-cache.ts'
 import type { PromptBuilder } from '../prompt.ts'
 import { hashOfState, headOf, readState, type SavedChat, type SavedFile } from './file.ts'
@@ -63,12 +63,9 @@ export async function collect(
   return { head, state: state?.bytes, saved }
 }
 
-export function checkSaveOptions(options: SaveOptions = {}): SaveOptions {
-  checkObject('options', options)
-  checkKnown(options, { state: true })
-  boolean('state', options.state)
-  return options
-}
+const SAVE = define<SaveOptions>()({ state: boolean().default(false) })
+
+export const resolveSaveOptions = (options?: SaveOptions) => SAVE.resolve(options)
 
 /**
  * Brings what a file knows beside the messages into `history` and the cache, as far as it fits this model and this user has
