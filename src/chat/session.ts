@@ -54,7 +54,7 @@ type LastAnswer = {
   readonly enableThinking: boolean
 }
 
-type SavedFileToRestore = SavedFile & { readonly file: string }
+type SavedFileAt = SavedFile & { readonly file: string }
 
 /**
  * A conversation with a model. Each `generate()` is a turn: message and answer join `messages` when the answer ends,
@@ -73,7 +73,7 @@ export class ChatSession {
   #lastAnswer: LastAnswer | undefined
   #opened: Conversation | undefined
   #opening: Promise<Conversation> | undefined
-  #restored: SavedFileToRestore | undefined
+  #restored: SavedFileAt | undefined
 
   /** @internal Made by `model.chatSession()`. */
   constructor(host: SessionHost, options?: ChatSessionOptions) {

@@ -1,5 +1,5 @@
 import type { ChatMessage } from '../core/messages.ts'
-import type { Aside } from '../scheduler/line.ts'
+import type { Aside } from '../scheduler/request-queue.ts'
 import type { ReplyFormat } from './reply.ts'
 
 /** @internal What a generation evaluates, and what ends it. */

@@ -1,6 +1,6 @@
 import type { DeltaEvent } from './events.ts'
 
-type Written = {
+type TranscriptState = {
   /** Tags included. */
   readonly raw: string
   /** Bytes of its tokens. */
@@ -8,7 +8,7 @@ type Written = {
   readonly tokens: number
 }
 
-const NOTHING: Written = { raw: '', bytes: 0, tokens: 0 }
+const NOTHING: TranscriptState = { raw: '', bytes: 0, tokens: 0 }
 
 /** What the model writes, collected from deltas on their way to the reader. */
 export class Transcript {

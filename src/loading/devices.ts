@@ -22,7 +22,7 @@ export type Device = {
 export type Candidate = { readonly asked: string; readonly gpus: readonly Device[] }
 
 /** What this build of the addon can compute with, on this machine. */
-export type Present = { readonly devices: readonly Device[]; readonly backends: readonly string[] }
+export type PresentDevices = { readonly devices: readonly Device[]; readonly backends: readonly string[] }
 
 /** The CMake option that builds a backend in. */
 const BUILD_OPTIONS: ReadonlyMap<string, string> = new Map([
@@ -57,7 +57,7 @@ function backendName(name: string): string {
   return BACKEND_NAMES.get(lower) ?? lower
 }
 
-export function presentDevices(binding: Pick<NativeBinding, 'devices' | 'backends'>): Present {
+export function presentDevices(binding: Pick<NativeBinding, 'devices' | 'backends'>): PresentDevices {
   const { available, free } = machineMemory()
   const toDevice = (device: NativeDevice) => ({
     ...device,
@@ -84,7 +84,7 @@ export function gpuName({ backend, description }: Device): string {
  */
 export function findCandidates(
   asked: readonly string[],
-  all: Present,
+  all: PresentDevices,
   strict: boolean,
   rpcServers: readonly string[] = [],
 ): (Candidate | DeviceFallback)[] {
@@ -107,7 +107,7 @@ export function findCandidates(
 }
 
 /** `cpu`, or what `listDevices()` calls it. */
-function isCpu(asked: string, { devices }: Present): boolean {
+function isCpu(asked: string, { devices }: PresentDevices): boolean {
   const wanted = asked.toLowerCase()
   const cpus = devices.filter(({ type }) => type === 'cpu')
   return (
@@ -154,7 +154,7 @@ export function choose(gpus: readonly Device[], bytes: number): readonly Device[
   return roomiest && roomiest.memoryFree >= bytes ? [roomiest] : gpus
 }
 
-function whyNone(asked: string, present: Present): string {
+function whyNone(asked: string, present: PresentDevices): string {
   const backend = backendName(asked.replace(/:.*$/, ''))
   const option = BUILD_OPTIONS.get(backend)
   if (option !== undefined && !present.backends.includes(backend))

@@ -14,7 +14,7 @@ import { loadBinding } from '../native/binding.ts'
 import { resolveModelOptions } from '../options/model.ts'
 import { describe, type ModelDescription } from './describe.ts'
 import { type Device, gpuName, isGpu, presentDevices } from './devices.ts'
-import { checkCache } from './kv-cache.ts'
+import { checkCache } from './fit.ts'
 import { type MemoryPlan, planMemory } from './memory.ts'
 import { askRpcServers } from './rpc-handshake.ts'
 

@@ -71,7 +71,7 @@ async function ask(
   signal.addEventListener('abort', leave, { once: true })
   try {
     await once(socket, 'connect')
-    return { devices: await devicesOf(server, new Asking(socket)) }
+    return { devices: await devicesOf(server, new DeviceQuestion(socket)) }
   } catch (error) {
     return { device: server, reason: reasonOf(error) }
   } finally {
@@ -81,7 +81,7 @@ async function ask(
   }
 }
 
-async function devicesOf(server: string, asking: Asking): Promise<Device[]> {
+async function devicesOf(server: string, asking: DeviceQuestion): Promise<Device[]> {
   const hello = await asking.ask(HELLO, Buffer.alloc(CAPABILITIES), VERSION_BYTES + CAPABILITIES)
   const [major, minor] = [hello.readUInt8(0), hello.readUInt8(1)]
   if (major !== MAJOR || minor > MINOR)
@@ -113,7 +113,7 @@ class Late extends Error {}
 class Foreign extends Error {}
 
 /** One question after another: a command, the length of what follows, that; the answer's length, the answer. */
-class Asking {
+class DeviceQuestion {
   readonly #socket: Socket
   readonly #chunks: AsyncIterator<Buffer>
   #read = Buffer.alloc(0)

@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import type { ConversationOptions } from '../chat/conversation.ts'
 import type { CacheStore } from '../chat/saved/session.ts'
-import type { PromptFormats } from '../chat/template/formats.ts'
+import type { PromptFormats } from '../chat/template/format.ts'
 import { render, type TemplateOptions, withSystem } from '../chat/template/template.ts'
 import { ClosedError, type DeviceFallback } from '../core/errors.ts'
 import type { ChatMessage } from '../core/messages.ts'

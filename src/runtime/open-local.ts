@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { PromptFormats } from '../chat/template/formats.ts'
+import { PromptFormats } from '../chat/template/format.ts'
 import type { DeviceFallback } from '../core/errors.ts'
 import type { Candidate } from '../loading/devices.ts'
 import { loadDraft } from '../loading/draft.ts'

@@ -3,7 +3,7 @@ import type { GgufHeader } from '../models/gguf/header.ts'
 import type { NativeBinding, NativeModel } from '../native/contract.ts'
 import type { ResolvedModelOptions } from '../options/model.ts'
 import { Scheduler } from '../scheduler/scheduler.ts'
-import type { ThreadChoice } from '../scheduler/thread-counts.ts'
+import type { ThreadChoice } from '../scheduler/threads.ts'
 
 /** What computes with a loaded model, and with the smaller one that guesses for it. */
 export async function startScheduler(

@@ -5,7 +5,7 @@ import { DEFAULTS } from '../options/defaults.ts'
 import { Drafter } from './guess/drafter.ts'
 import { MOST_GUESSED } from './guess/pace.ts'
 import { SLICE } from './slices.ts'
-import type { ThreadChoice } from './thread-counts.ts'
+import type { ThreadChoice } from './threads.ts'
 
 type ContextShape = ThreadChoice & {
   /** Tokens of one conversation. */

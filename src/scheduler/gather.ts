@@ -1,4 +1,5 @@
-import type { Slot } from './cache/slots.ts'
+import type { Placement } from './cache/placement.ts'
+import type { Slot, Slots } from './cache/slots.ts'
 import type { Ask, BatchEntry, Guess, Request } from './request.ts'
 import { endOfWholeSlice } from './slices.ts'
 
@@ -87,4 +88,44 @@ export function note({ ask: { request }, slot, tokens, guessed }: BatchEntry, dr
   for (const token of drawn.subarray(0, -1)) slot.tokens.push(token)
   if (slot.tokens.length <= request.promptLength) slot.inSlices = slot.tokens.length
   slot.lastUsed = performance.now()
+}
+
+type QueueView = {
+  readonly slots: Slots<Request>
+  readonly placement: Placement
+  readonly isWaiting: (request: Request) => boolean
+  /** There could be more slots. */
+  readonly canGrow: boolean
+}
+
+/** Those who ask and have no slot. */
+export function waitingFor(slots: Slots<Request>, asks: readonly Ask[]): Ask[] {
+  return asks.filter((ask) => !slots.of(ask.request))
+}
+
+/**
+ * How many of those who ask are served by the next step, and how many slots they all lack (less than 0: how many are left). Who is
+ * held back has no use for one yet, as what it begins with is being evaluated for another, and will soon.
+ */
+export function demandOf(
+  asks: readonly Ask[],
+  { slots, placement, isWaiting, canGrow }: QueueView,
+): { readonly served: number; readonly missing: number } {
+  const waiting = waitingFor(slots, asks)
+  const free = slots.free(isWaiting)
+  const isHeldBack = ({ request }: Ask) => placement.isUnderWay(request, isWaiting)
+  const heldBack = free > 0 || canGrow ? waiting.filter(isHeldBack).length : 0
+  const missing = waiting.length - free
+  return { served: asks.length - Math.max(heldBack, missing, 0), missing }
+}
+
+/** How many of those who ask have a slot, or could have one where there may be `most`. */
+export function canRun(
+  asks: readonly Ask[],
+  slots: Slots<Request>,
+  isWaiting: (request: Request) => boolean,
+  most: number,
+): number {
+  const room = slots.free(isWaiting) + most - slots.all.length
+  return asks.length - Math.max(0, waitingFor(slots, asks).length - room)
 }

@@ -28,7 +28,7 @@ export type StepOptions = {
 }
 
 /** @internal Who evaluates it: the engine. */
-type RequestQueue = {
+type Evaluator = {
   ask(request: Request, options: StepOptions): Promise<SampledTokens>
   aside<T>(request: Request, work: () => T | Promise<T>): Promise<T>
   release(request: Request): void
@@ -68,13 +68,13 @@ export class Request {
   accepted = 0
   /** How many tokens there were when a guess was right last. */
   acceptedAt: number | undefined
-  readonly #engine: RequestQueue
+  readonly #engine: Evaluator
   #askedAt: number | undefined
   #servedAt: number | undefined
   readonly drafts: boolean
   readonly #lookup: Lookup | undefined
 
-  constructor(engine: RequestQueue, { looksUp, drafts }: RequestOptions) {
+  constructor(engine: Evaluator, { looksUp, drafts }: RequestOptions) {
     this.#engine = engine
     this.drafts = drafts
     this.#lookup = looksUp ? new Lookup() : undefined

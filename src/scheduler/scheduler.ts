@@ -5,17 +5,16 @@ import { Placement } from './cache/placement.ts'
 import { type Slot, Slots } from './cache/slots.ts'
 import { type SavedState, StateCache } from './cache/state-cache.ts'
 import { contextMaker, type MakeContext, openDrafter, type SchedulerShape, warmUp } from './contexts.ts'
-import { canRun, demandOf, waitingFor } from './demand.ts'
-import { gather, note } from './gather.ts'
+import { canRun, demandOf, gather, note, waitingFor } from './gather.ts'
 import type { Drafter } from './guess/drafter.ts'
 import { Guesses } from './guess/guesses.ts'
-import { Line } from './line.ts'
 import { measure } from './measure.ts'
 import { Pace } from './pace.ts'
 import type { Ask, BatchEntry, Guess, SampledTokens } from './request.ts'
 import { Request, type RequestOptions, type StepOptions } from './request.ts'
+import { RequestQueue } from './request-queue.ts'
 import { runOf } from './runs.ts'
-import { type ThreadChoice, ThreadCounts } from './thread-counts.ts'
+import { ContextThreads, type ThreadChoice } from './threads.ts'
 
 /** What is cached is copied where a context grows, so it grows by much. */
 const GROWTH = 4
@@ -38,7 +37,7 @@ export class Scheduler {
   #context: NativeContext
   readonly #slots: Slots<Request>
   readonly #placement: Placement
-  readonly #threads: ThreadCounts
+  readonly #threads: ContextThreads
   readonly #pace = new Pace()
   readonly #shape: SchedulerShape
   readonly #drafter: Drafter | undefined
@@ -46,7 +45,7 @@ export class Scheduler {
   /** Wrong guesses can be taken back. */
   readonly #canGuess: boolean
   #mostSlots: number
-  readonly #line: Line
+  readonly #queue: RequestQueue
   #stepping: readonly BatchEntry[] = []
   #running = false
   #growing = Promise.resolve()
@@ -66,10 +65,10 @@ export class Scheduler {
     this.#shape = shape
     this.#mostSlots = shape.deterministic ? 1 : shape.parallel
     this.#drafter = drafter
-    this.#threads = new ThreadCounts(shape, shape.logger)
+    this.#threads = new ContextThreads(shape, shape.logger)
     this.#guesses = new Guesses(drafter, () => this.#threads.crowdedOut())
     this.#slots = new Slots(context.info.sequences)
-    this.#line = new Line(this.#slots)
+    this.#queue = new RequestQueue(this.#slots)
     const rollsBack = !native.info.isRecurrent && !native.info.isHybrid
     this.#canGuess = rollsBack && !shape.deterministic
     this.#placement = new Placement(context, this.#slots, new StateCache(shape.cacheMemory), {
@@ -109,18 +108,18 @@ export class Scheduler {
    */
   request(options: RequestOptions): Request {
     if (this.#closed) throw new ClosedError('The model')
-    const free = this.#mostSlots - this.#slots.all.length + this.#slots.free(this.#line.isAsking)
-    if (this.#line.waiting >= free + this.#shape.maxQueue) throw new QueueFullError(this.#shape.maxQueue)
+    const free = this.#mostSlots - this.#slots.all.length + this.#slots.free(this.#queue.isAsking)
+    if (this.#queue.waiting >= free + this.#shape.maxQueue) throw new QueueFullError(this.#shape.maxQueue)
     const looksUp = options.looksUp && this.#canGuess
     const drafts = options.drafts && this.#canGuess && this.#drafter !== undefined
     const request = new Request(this, { looksUp, drafts })
-    this.#line.expect(request)
+    this.#queue.expect(request)
     return request
   }
 
   get activity(): Activity {
     const running = this.#slots.all.filter((slot) => slot.owner).length
-    return { running, queued: this.#line.waiting }
+    return { running, queued: this.#queue.waiting }
   }
 
   /** See `Placement`. Other conversations' aborts are no matter to it. */
@@ -148,7 +147,7 @@ export class Scheduler {
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#idleTimer)
-    this.#line.rejectAll(new ClosedError('The model'))
+    this.#queue.rejectAll(new ClosedError('The model'))
     await this.#growing
     await Promise.all([this.#context.close(), this.#drafter?.close()])
     this.#placement.clear()
@@ -161,7 +160,7 @@ export class Scheduler {
     return new Promise((resolve, reject) => {
       const ask: Ask = { ...options, request, resolve, reject, onAbort: () => this.#abort(ask) }
       options.signal?.addEventListener('abort', ask.onAbort, { once: true })
-      this.#line.add(ask)
+      this.#queue.add(ask)
       if (this.#isUnasked) this.#context.abort() // it may still be warming up
       this.#isUnasked = false
       // Who can run beside another does not wait for what is guessed for that one.
@@ -173,44 +172,44 @@ export class Scheduler {
 
   /** @internal See `Line`. */
   aside<T>(request: Request, work: () => T | Promise<T>): Promise<T> {
-    return this.#line.aside(request, work)
+    return this.#queue.aside(request, work)
   }
 
   /** @internal The request is done: its slot is free, its tokens stay cached. */
   release(request: Request): void {
-    this.#line.leave(request)
+    this.#queue.leave(request)
     const slot = this.#slots.of(request)
     if (slot) slot.owner = undefined
     this.#wake()
   }
 
   #demand(): ReturnType<typeof demandOf> {
-    return demandOf(this.#line.asks, {
+    return demandOf(this.#queue.asks, {
       slots: this.#slots,
       placement: this.#placement,
-      isWaiting: this.#line.isAsking,
+      isWaiting: this.#queue.isAsking,
       canGrow: this.#slots.all.length < this.#mostSlots,
     })
   }
 
   // Guesses are for one that runs alone.
   #isAlone(): boolean {
-    return canRun(this.#line.asks, this.#slots, this.#line.isAsking, this.#mostSlots) === 1
+    return canRun(this.#queue.asks, this.#slots, this.#queue.isAsking, this.#mostSlots) === 1
   }
 
   #abort(ask: Ask): void {
-    this.#line.settle(ask, () => ask.reject(ask.signal?.reason))
+    this.#queue.settle(ask, () => ask.reject(ask.signal?.reason))
     this.#drafter?.abort()
-    const stillWanted = this.#stepping.some((work) => this.#line.has(work.ask))
+    const stillWanted = this.#stepping.some((work) => this.#queue.has(work.ask))
     if (this.#stepping.length > 0 && !stillWanted) this.#context.abort()
   }
 
   // Requests that were answered by the last step ask again within this turn of the event loop. When all that
   // hold a slot have done so there is nothing to wait for.
   #wake(): void {
-    if (this.#running || this.#line.asks.length === 0) return
+    if (this.#running || this.#queue.asks.length === 0) return
     this.#running = true
-    const everyoneAsked = this.#slots.all.every((slot) => !slot.owner || this.#line.isAsking(slot.owner))
+    const everyoneAsked = this.#slots.all.every((slot) => !slot.owner || this.#queue.isAsking(slot.owner))
     if (everyoneAsked) queueMicrotask(() => this.#run())
     else setImmediate(() => this.#run())
   }
@@ -236,8 +235,8 @@ export class Scheduler {
   #gather(guess: Guess | undefined): BatchEntry[] {
     const { served } = this.#demand()
     this.#placement.beginStep()
-    return gather(this.#line.asks, {
-      slotOf: (request) => this.#slots.of(request) ?? this.#placement.attach(request, this.#line.isAsking),
+    return gather(this.#queue.asks, {
+      slotOf: (request) => this.#slots.of(request) ?? this.#placement.attach(request, this.#queue.isAsking),
       pending: this.#pending,
       room: this.#context.info.batchSize,
       beside: this.#pace.beside,
@@ -253,7 +252,7 @@ export class Scheduler {
   // What may come next, where one stream runs alone, whoever else waits in line for its place.
   async #guess(): Promise<Guess | undefined> {
     if (!this.#canGuess || !this.#isAlone()) return undefined
-    const ask = this.#line.asks.find(({ request }) => this.#slots.of(request))
+    const ask = this.#queue.asks.find(({ request }) => this.#slots.of(request))
     if (!ask || this.#pending(ask.request) !== 1) return undefined
     const most = Math.min((ask.most ?? 1) - 1, this.#shape.contextSize - ask.request.tokens.length)
     return most < 1 ? undefined : this.#guesses.make(ask, most)
@@ -261,8 +260,8 @@ export class Scheduler {
 
   // All slots belong to requests that do not ask: look again when one of them counts as idle.
   #wakeWhenIdle(): void {
-    if (this.#line.asks.length === 0 || this.#closed) return
-    const wait = this.#slots.untilIdle(this.#line.isAsking)
+    if (this.#queue.asks.length === 0 || this.#closed) return
+    const wait = this.#slots.untilIdle(this.#queue.isAsking)
     if (wait !== undefined) this.#idleTimer = setTimeout(() => this.#wake(), wait)
   }
 
@@ -307,10 +306,10 @@ export class Scheduler {
       const { preparations } = this.#placement
       const failed = preparations.isEmpty ? [] : await preparations.failed()
       if (failed.length > 0) return await this.#placement.forget(failed)
-      if (!work.some(({ ask }) => this.#line.has(ask))) return // all of them have gone meanwhile
-      const waiting = waitingFor(this.#slots, this.#line.asks).length
+      if (!work.some(({ ask }) => this.#queue.has(ask))) return // all of them have gone meanwhile
+      const waiting = waitingFor(this.#slots, this.#queue.asks).length
       const run =
-        this.#canGuess && !guess ? runOf(work, this.#line.asks, waiting, this.#shape.contextSize) : undefined
+        this.#canGuess && !guess ? runOf(work, this.#queue.asks, waiting, this.#shape.contextSize) : undefined
       results = await this.#context.eval(entries, run)
       this.#placement.evaluated()
     } finally {
@@ -323,10 +322,10 @@ export class Scheduler {
       const { ask, slot, last } = done
       const error = results[i]?.error
       if (error) slot.keep(0)
-      if (!this.#line.has(ask)) return
+      if (!this.#queue.has(ask)) return
       const answer = { tokens: Array.from(drawn), logprobs: results[i]?.logprobs }
-      if (last && drawn.length > 0) this.#line.settle(ask, () => ask.resolve(answer))
-      else if (error) this.#line.settle(ask, () => ask.reject(translateFailure(error, 'The model')))
+      if (last && drawn.length > 0) this.#queue.settle(ask, () => ask.resolve(answer))
+      else if (error) this.#queue.settle(ask, () => ask.reject(translateFailure(error, 'The model')))
     })
     if (results.some(({ error }) => error)) await this.#resyncAll()
   }
@@ -341,12 +340,12 @@ export class Scheduler {
   async #fail(work: readonly BatchEntry[], error: unknown): Promise<void> {
     const code = nativeCode(error)
     if (code === 'ERR_CROWDED') this.#threads.crowdedOut()
-    if (work.length === 0) return this.#line.rejectAll(translateFailure(error, 'The model'))
+    if (work.length === 0) return this.#queue.rejectAll(translateFailure(error, 'The model'))
     const again = code === 'ERR_ABORTED' || code === 'ERR_CROWDED' || code === 'ERR_CANNOT_ROLL_BACK'
     for (const { ask, slot } of work) {
       await this.#placement.resync(slot)
-      if (!again && this.#line.has(ask)) {
-        this.#line.settle(ask, () => ask.reject(translateFailure(error, 'The model')))
+      if (!again && this.#queue.has(ask)) {
+        this.#queue.settle(ask, () => ask.reject(translateFailure(error, 'The model')))
       }
     }
   }

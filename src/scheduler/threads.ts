@@ -1,3 +1,7 @@
+import type { Logger } from '../core/logger.ts'
+import type { NativeContext } from '../native/contract.ts'
+import type { Drafter } from './guess/drafter.ts'
+
 /** Wait before more threads are tried again, ms; doubled, up to the longest, each time that fails. */
 const SHORTEST_WAIT_MS = 1000
 const LONGEST_WAIT_MS = 16_000
@@ -6,7 +10,7 @@ const LONGEST_WAIT_MS = 16_000
  * Chooses how many threads compute. It begins with the most; steps that are crowded out by other programs halve them.
  * From then on it tries more from time to time: half-way to the count that was too many, then that count itself.
  */
-export class Threads {
+export class ThreadCount {
   readonly #most: number
   #count: number
   /** The lowest count known to be too many. */
@@ -53,5 +57,54 @@ export class Threads {
     }
     this.#before = undefined
     this.#nextTry = now + this.#wait
+  }
+}
+
+/** How many threads compute. */
+export type ThreadChoice = {
+  /** Those for steps of one token. */
+  readonly threads: number
+  /** Those for steps of more: prompts, answers side by side, guesses that are verified. */
+  readonly batchThreads: number
+  /** Use fewer, of both alike, while other programs want the cores, instead of waiting for each other. */
+  readonly yields: boolean
+}
+
+/** Tells contexts how many threads compute their next step. */
+export class ContextThreads {
+  readonly #logger: Logger
+  #choice: ThreadChoice
+  #threads: ThreadCount
+  #count: number
+
+  constructor(choice: ThreadChoice, logger: Logger) {
+    this.#logger = logger
+    this.#choice = choice
+    this.#threads = new ThreadCount(choice.threads)
+    this.#count = choice.threads
+  }
+
+  /** Another choice, from the next step on. */
+  choose(choice: ThreadChoice): void {
+    this.#choice = choice
+    this.#threads = new ThreadCount(choice.threads)
+    this.#count = choice.threads
+  }
+
+  /** For the step that begins now. */
+  apply(context: NativeContext, drafter: Drafter | undefined): void {
+    const { threads, batchThreads, yields } = this.#choice
+    const count = yields ? this.#threads.forStep(performance.now()) : threads
+    if (count !== this.#count) this.#logger.debug(`computing with ${count} of ${threads} threads`)
+    this.#count = count
+    const batch = yields ? count : batchThreads
+    const watch = yields && count > 1
+    context.setThreads(count, batch, watch)
+    drafter?.setThreads(count, batch, watch)
+  }
+
+  /** The step was given up because other programs use the cores. */
+  crowdedOut(): void {
+    this.#threads.crowdedOut(performance.now())
   }
 }

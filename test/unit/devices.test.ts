@@ -4,7 +4,7 @@ import {
   type Device,
   findCandidates,
   gpuName,
-  type Present,
+  type PresentDevices,
   presentDevices,
 } from '../../src/loading/devices.ts'
 import type { NativeDevice } from '../../src/native/contract.ts'
@@ -26,14 +26,14 @@ const VULKAN_INTEL = device('Vulkan2', 'Intel(R) UHD Graphics 770 (ADL-S GT1)', 
 const ROCM = device('ROCm0', 'Radeon RX 7900 XTX')
 const METAL = device('MTL0', 'Apple M2')
 
-const present = (...devices: NativeDevice[]): Present =>
+const present = (...devices: NativeDevice[]): PresentDevices =>
   presentDevices({
     devices: () => devices,
     backends: () => [...new Set(devices.map(({ backend }) => backend))],
   })
 
 /** Names of the GPUs of each candidate, or a reason. */
-function found(asked: string | string[], machine: Present, strict = true): (string[] | string)[] {
+function found(asked: string | string[], machine: PresentDevices, strict = true): (string[] | string)[] {
   return findCandidates([asked].flat(), machine, strict).map((one) =>
     'reason' in one ? one.reason : one.gpus.map(({ name }) => name),
   )
@@ -90,7 +90,7 @@ describe('a device is found', () => {
 })
 
 describe('a device that is not there', () => {
-  test.each<[string, Present, RegExp]>([
+  test.each<[string, PresentDevices, RegExp]>([
     ['cuda', present(VULKAN_AMD, CPU), /without cuda.*-DGGML_CUDA=ON/],
     ['kompute', present(CPU), /without vulkan.*-DGGML_VULKAN=ON/],
     ['gpu', present(CPU), /for the CPU only.*-DGGML_VULKAN=ON/],

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { checkPositions } from '../../src/loading/positions.ts'
+import { checkPositions } from '../../src/loading/fit.ts'
 import type { GgufHeader } from '../../src/models/gguf/header.ts'
 
 const header = (tensors: { name: string; shape: number[] }[]) =>

@@ -7,7 +7,7 @@ import { changed, openFile } from '../../models/gguf/bytes.ts'
 import type { GgufHeader, ModelFile } from '../../models/gguf/header.ts'
 import { canStart, isEngine } from '../../native/child/node.ts'
 import type { TrialChild, TrialEnd } from '../../native/child/trial-child.ts'
-import { Remembered, Trials } from '../../native/child/trials.ts'
+import { PassedKeys, Trials } from '../../native/child/trials.ts'
 import type { NativeBinding } from '../../native/contract.ts'
 import { HOW_TO_CHECK } from '../../native/failures.ts'
 import type { CacheOptions } from '../memory.ts'
@@ -28,7 +28,7 @@ const LARGEST_OWN = 4 * 2 ** 20
 const ROLE = 'opening'
 const trials = new Trials(ROLE, 'opened', 'a model')
 /** Files that have been opened, with whatever options. */
-const openedFiles = new Remembered('opened-files')
+const openedFiles = new PassedKeys('opened-files')
 
 /** With which it is tried: graphs and caches are others with these. */
 type TrialOptions = CacheOptions & {

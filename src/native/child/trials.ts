@@ -23,7 +23,7 @@ type Attempt = {
 const MOST_REMEMBERED = 4096
 
 /** Keys that last from one program to the next, in a folder of the cache folder. */
-export class Remembered {
+export class PassedKeys {
   readonly #folder: string
 
   constructor(folder: string) {
@@ -56,7 +56,7 @@ export class Remembered {
 /** What has passed its trial, of one kind: each is tried once, and then remembered on disk. */
 export class Trials {
   readonly #role: TrialRole
-  readonly #remembered: Remembered
+  readonly #remembered: PassedKeys
   readonly #what: string
   readonly #attempts = new Map<string, Attempt>()
   /** One child at a time: several would only make each other slower. */
@@ -65,7 +65,7 @@ export class Trials {
   /** `folder` in the cache folder; `what` is tried, e.g. `a chat template`. */
   constructor(role: TrialRole, folder: string, what: string) {
     this.#role = role
-    this.#remembered = new Remembered(folder)
+    this.#remembered = new PassedKeys(folder)
     this.#what = what
   }
 

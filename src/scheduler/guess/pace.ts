@@ -6,7 +6,7 @@ const LENGTHS = [3, 7, MOST_GUESSED] as const
 export const WEIGHT = 0.25
 
 /** What came of a step with a guess. */
-export type Guessed = {
+export type GuessCounts = {
   /** Time of the step and of the guess, ms. */
   readonly ms: number
   /** Tokens that were guessed, and how many of them the model agreed to. */
@@ -24,14 +24,14 @@ class GuessLength {
     return this.#length
   }
 
-  took({ guessed, accepted }: Guessed): void {
+  took({ guessed, accepted }: GuessCounts): void {
     const wanted = guessed > 0 && accepted === guessed ? this.#length + 1 : accepted
     this.#length = LENGTHS.find((length) => length >= wanted) ?? MOST_GUESSED
   }
 }
 
 /** Steps that guessing has won (or, below 0, lost). */
-const gain = ({ ms, accepted, without }: Guessed): number =>
+const gain = ({ ms, accepted, without }: GuessCounts): number =>
   without === undefined ? 0 : accepted + 1 - ms / without
 
 /** Tokens in a row that a look into the text must have foretold before the next ones are believed: at first, and at most. */
@@ -55,7 +55,7 @@ export class LookupPace {
     return this.#evidence
   }
 
-  took(guessed: Guessed): void {
+  took(guessed: GuessCounts): void {
     this.#length.took(guessed)
     this.#evidence =
       gain(guessed) < 0
@@ -98,7 +98,7 @@ export class DraftPace {
     this.#caughtUp += steps
   }
 
-  took(guessed: Guessed): void {
+  took(guessed: GuessCounts): void {
     this.#failures = 0
     this.#length.took(guessed)
     const won = Math.max(-MOST_LOST, gain(guessed))

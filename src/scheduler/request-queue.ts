@@ -1,5 +1,5 @@
 import type { Slots } from './cache/slots.ts'
-import { waitingFor } from './demand.ts'
+import { waitingFor } from './gather.ts'
 import type { Ask, Request } from './request.ts'
 
 /**
@@ -12,7 +12,7 @@ export type Aside = <T>(work: () => T | Promise<T>) => Promise<T>
  * Who wants something of the engine: requests that ask for their next token, and before them those whose prompts are
  * still being made. Each keeps the place in which it came.
  */
-export class Line {
+export class RequestQueue {
   readonly #slots: Slots<Request>
   #asks: Ask[] = []
   /** Who asks. */
