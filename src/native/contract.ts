@@ -205,6 +205,9 @@ export type NativeLogprobs = {
   readonly topLogprobs: Float32Array
 }
 
+/** The first and the last position that the cache holds of a sequence; -1 where it is empty. */
+export type NativePositions = { readonly min: number; readonly max: number }
+
 export interface NativeContext {
   readonly info: NativeContextInfo
   /**
@@ -223,8 +226,8 @@ export interface NativeContext {
   copy(from: number, to: number): Promise<void>
   // llama_memory_seq_rm [from, to) + llama_memory_seq_add of the rest by from - to; false where it cannot
   shift(sequence: number, from: number, to: number): Promise<boolean>
-  // llama_memory_seq_pos_min/_max, -1 where empty
-  positions(sequence: number): Promise<{ readonly min: number; readonly max: number }>
+  // llama_memory_seq_pos_min/_max
+  positions(sequence: number): Promise<NativePositions>
   // llama_state_seq_get_data
   save(sequence: number): Promise<Uint8Array>
   // llama_state_seq_set_data; ERR_STATE when the bytes do not fit this context
