@@ -19,7 +19,7 @@ namespace {
 
 // What a finished creation hands to the wrapper's constructor.
 struct Made {
-  std::shared_ptr<Inference> inference;
+  std::shared_ptr<ContextThread> thread;
   int32_t vocab_size;
   uint32_t cells;
   bool can_shift;
@@ -33,10 +33,10 @@ bool CanShift(llama_context* context, ggml_type key_type) {
          llama_model_n_swa(llama_get_model(context)) == 0 && key_type != GGML_TYPE_BF16;
 }
 
-std::shared_ptr<Inference> StartThread(Napi::Env env, const std::shared_ptr<Weights>& weights,
-                                       const ContextShape& shape) {
+std::shared_ptr<ContextThread> StartThread(Napi::Env env, const std::shared_ptr<Weights>& weights,
+                                           const ContextShape& shape) {
   try {
-    return std::make_shared<Inference>(Environment::Of(env), weights, shape);
+    return std::make_shared<ContextThread>(Environment::Of(env), weights, shape);
   } catch (const std::system_error& error) {
     throw MakeError(env, "ERR_MEMORY", std::string("no thread for a context: ") + error.what());
   }
@@ -51,22 +51,21 @@ Napi::Value Create(const Napi::CallbackInfo& info,
   }
   const ContextShape shape = ReadShape(info[1], weights->adapters.size());
   const auto deferred = Napi::Promise::Deferred::New(env);
-  // The inference thread destroys the commands below and may not be the one that destroys itself: so they own
-  // it through a cell that is empty by then. Its answer owns it instead, run or not.
+  // The context's thread destroys the commands below, and may not destroy itself: so they own it through a
+  // cell that is empty by then. Its answer owns it instead, whether or not it ran.
   const auto cell = std::make_shared<std::shared_ptr<Made>>(
       new Made{StartThread(env, weights, shape), weights->vocab_size(), 0, false, 0});
-  const std::shared_ptr<Inference> inference = (*cell)->inference;
-  inference->Submit(
-      Inference::Kind::kUpkeep,
-      [cell, deferred, constructor](Session& session) -> Environment::Task {
+  const std::shared_ptr<ContextThread> thread = (*cell)->thread;
+  thread->Submit(
+      ContextThread::Kind::kUpkeep,
+      [cell, deferred, constructor](LlamaContext& llama) -> Environment::Task {
         Made* made = cell->get();
-        llama_memory_t memory = llama_get_memory(session.context);
+        llama_memory_t memory = llama_get_memory(llama.context);
         if (memory == nullptr)
           throw Failure("ERR_LOAD", "this model keeps no state between tokens: it cannot generate");
-        made->cells = llama_n_ctx_seq(session.context);
-        made->can_shift = CanShift(session.context, made->inference->shape.key_type);
-        made->memory_bytes =
-            EstimateMemory(llama_get_model(session.context), made->inference->shape, made->cells);
+        made->cells = llama_n_ctx_seq(llama.context);
+        made->can_shift = CanShift(llama.context, made->thread->shape.key_type);
+        made->memory_bytes = EstimateMemory(llama_get_model(llama.context), made->thread->shape, made->cells);
         return [made = std::move(*cell), deferred, constructor](Napi::Env env) {
           Fulfil(env, deferred, [&] { return HandOver<Made>::Construct(*constructor, *made); });
         };
@@ -109,8 +108,8 @@ Context::Context(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Context>(inf
   const Made* made = HandOver<Made>::Take();
   if (made == nullptr) throw BadArgument(env, "Context", "made by Context.create()");
   info.This().As<Napi::Object>().TypeTag(&kTag);
-  inference_ = made->inference;
-  shape_ = made->inference->shape;
+  thread_ = made->thread;
+  shape_ = made->thread->shape;
   shape_.context_size = made->cells;
   vocab_size_ = made->vocab_size;
   memory_bytes_ = made->memory_bytes;
@@ -128,14 +127,14 @@ Context::Context(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Context>(inf
       Napi::PropertyDescriptor::Value("info", description, napi_enumerable));
 }
 
-// Safety net for a context that nobody closed: joins its thread, which ends at the next node of a graph.
+// Safety net for a context that was never closed: joins its thread, which ends at the next node of a graph.
 Context::~Context() {
-  if (inference_) Napi::MemoryManagement::AdjustExternalMemory(Env(), -memory_bytes_);
+  if (thread_) Napi::MemoryManagement::AdjustExternalMemory(Env(), -memory_bytes_);
 }
 
-Inference& Context::Open(Napi::Env env) const {
+ContextThread& Context::Open(Napi::Env env) const {
   if (closed_) throw MakeError(env, "ERR_CLOSED", "The context is closed.");
-  return *inference_;
+  return *thread_;
 }
 
 llama_seq_id Context::Sequence(const Napi::Value& value) const {
@@ -147,31 +146,31 @@ Napi::Value Context::Eval(const Napi::CallbackInfo& info) {
   Open(env);
   const auto entries = std::make_shared<std::vector<StepEntry>>(ReadEntries(info[0], shape_, vocab_size_));
   const Run run = ReadRun(info[1], *entries, shape_);
-  return Promised(env, Inference::Kind::kStep, [this, entries, run](Session& session) {
-    inference_->TellCrowdedRun();
-    auto results = std::make_shared<std::vector<StepResult>>(
-        RunSteps(session.context, *session.state_layout, *session.batch, *entries, run,
-                 [this] { return inference_->GoesOn(); }));
+  return Promised(env, ContextThread::Kind::kStep, [this, entries, run](LlamaContext& llama) {
+    thread_->ReportCrowdedRun();
+    auto results = std::make_shared<std::vector<StepResult>>(RunSteps(llama.context, *llama.state_layout,
+                                                                      *llama.batch, *entries, run,
+                                                                      [this] { return thread_->MayGoOn(); }));
     return [entries, results](Napi::Env env) { return ToArray(env, *results, *entries); };
   });
 }
 
 Napi::Value Context::EndRun(const Napi::CallbackInfo& info) {
-  if (!closed_) inference_->EndRun();
+  if (!closed_) thread_->EndRun();
   return info.Env().Undefined();
 }
 
-// Work on the inference thread that ends in a promise: it returns a function that makes the value. The
-// context is held meanwhile: collected under a step, it would abort it.
-Napi::Value Context::Promised(Napi::Env env, Inference::Kind kind,
-                              std::function<std::function<Napi::Value(Napi::Env)>(Session&)> work) {
+// Work on the context's thread that ends in a promise: it returns a function that makes the value. The
+// context is kept from the garbage collector meanwhile, which would abort the step.
+Napi::Value Context::Promised(Napi::Env env, ContextThread::Kind kind,
+                              std::function<std::function<Napi::Value(Napi::Env)>(LlamaContext&)> work) {
   const auto deferred = Napi::Promise::Deferred::New(env);
-  Inference& inference = Open(env);
+  ContextThread& thread = Open(env);
   Ref();
-  inference.Submit(
+  thread.Submit(
       kind,
-      [this, deferred, work = std::move(work)](Session& session) -> Environment::Task {
-        return [this, deferred, value = work(session)](Napi::Env env) {
+      [this, deferred, work = std::move(work)](LlamaContext& llama) -> Environment::Task {
+        return [this, deferred, value = work(llama)](Napi::Env env) {
           Unref();
           Fulfil(env, deferred, [&] { return value(env); });
         };
@@ -186,18 +185,18 @@ Napi::Value Context::Promised(Napi::Env env, Inference::Kind kind,
 Napi::Value Context::Remove(const Napi::CallbackInfo& info) {
   const llama_seq_id sequence = Sequence(info[0]);
   const int32_t from = Integer(info[1], "from", 0, INT32_MAX), to = Integer(info[2], "to", -1, INT32_MAX);
-  return Promised(info.Env(), Inference::Kind::kUpkeep, [=](Session& session) {
-    const bool removed = llama_memory_seq_rm(llama_get_memory(session.context), sequence, from, to);
+  return Promised(info.Env(), ContextThread::Kind::kUpkeep, [=](LlamaContext& llama) {
+    const bool removed = llama_memory_seq_rm(llama_get_memory(llama.context), sequence, from, to);
     return [removed](Napi::Env env) { return Napi::Boolean::New(env, removed); };
   });
 }
 
 Napi::Value Context::Copy(const Napi::CallbackInfo& info) {
   const llama_seq_id from = Sequence(info[0]), to = Sequence(info[1]);
-  return Promised(info.Env(), Inference::Kind::kUpkeep, [=](Session& session) {
+  return Promised(info.Env(), ContextThread::Kind::kUpkeep, [=](LlamaContext& llama) {
     // Not llama_memory_seq_cp: between streams it copies with the next decode, over whatever came there
     // since.
-    if (from != to) CopyState(session.context, from, to);
+    if (from != to) CopyState(llama.context, from, to);
     return [](Napi::Env env) { return env.Undefined(); };
   });
 }
@@ -205,18 +204,19 @@ Napi::Value Context::Copy(const Napi::CallbackInfo& info) {
 Napi::Value Context::Shift(const Napi::CallbackInfo& info) {
   const llama_seq_id sequence = Sequence(info[0]);
   const int32_t from = Integer(info[1], "from", 0, INT32_MAX), to = Integer(info[2], "to", from, INT32_MAX);
-  return Promised(info.Env(), Inference::Kind::kUpkeep, [=, key_type = shape_.key_type](Session& session) {
-    llama_memory_t memory = llama_get_memory(session.context);
-    const bool can = CanShift(session.context, key_type) && llama_memory_seq_rm(memory, sequence, from, to);
-    if (can) llama_memory_seq_add(memory, sequence, to, -1, from - to);
-    return [can](Napi::Env env) { return Napi::Boolean::New(env, can); };
-  });
+  return Promised(
+      info.Env(), ContextThread::Kind::kUpkeep, [=, key_type = shape_.key_type](LlamaContext& llama) {
+        llama_memory_t memory = llama_get_memory(llama.context);
+        const bool can = CanShift(llama.context, key_type) && llama_memory_seq_rm(memory, sequence, from, to);
+        if (can) llama_memory_seq_add(memory, sequence, to, -1, from - to);
+        return [can](Napi::Env env) { return Napi::Boolean::New(env, can); };
+      });
 }
 
 Napi::Value Context::Positions(const Napi::CallbackInfo& info) {
   const llama_seq_id sequence = Sequence(info[0]);
-  return Promised(info.Env(), Inference::Kind::kUpkeep, [=](Session& session) {
-    llama_memory_t memory = llama_get_memory(session.context);
+  return Promised(info.Env(), ContextThread::Kind::kUpkeep, [=](LlamaContext& llama) {
+    llama_memory_t memory = llama_get_memory(llama.context);
     const llama_pos min = llama_memory_seq_pos_min(memory, sequence);
     const llama_pos max = llama_memory_seq_pos_max(memory, sequence);
     return [min, max](Napi::Env env) {
@@ -230,8 +230,8 @@ Napi::Value Context::Positions(const Napi::CallbackInfo& info) {
 
 Napi::Value Context::Save(const Napi::CallbackInfo& info) {
   const llama_seq_id sequence = Sequence(info[0]);
-  return Promised(info.Env(), Inference::Kind::kUpkeep, [=](Session& session) {
-    return [state = SaveState(session.context, sequence, *session.state_layout)](Napi::Env env) {
+  return Promised(info.Env(), ContextThread::Kind::kUpkeep, [=](LlamaContext& llama) {
+    return [state = SaveState(llama.context, sequence, *llama.state_layout)](Napi::Env env) {
       return ToBytes(env, state);
     };
   });
@@ -241,9 +241,9 @@ Napi::Value Context::Restore(const Napi::CallbackInfo& info) {
   const llama_seq_id sequence = Sequence(info[0]);
   const Napi::Uint8Array given = Bytes(info[1], "state");
   std::string state(given.Data(), given.Data() + given.ElementLength());
-  return Promised(info.Env(), Inference::Kind::kUpkeep,
-                  [sequence, state = std::move(state)](Session& session) mutable {
-                    RestoreState(session.context, sequence, state, *session.state_layout);
+  return Promised(info.Env(), ContextThread::Kind::kUpkeep,
+                  [sequence, state = std::move(state)](LlamaContext& llama) mutable {
+                    RestoreState(llama.context, sequence, state, *llama.state_layout);
                     return [](Napi::Env env) { return env.Undefined(); };
                   });
 }
@@ -258,14 +258,14 @@ Napi::Value Context::SetThreads(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Context::Abort(const Napi::CallbackInfo& info) {
-  if (!closed_) inference_->Abort();
+  if (!closed_) thread_->Abort();
   return info.Env().Undefined();
 }
 
 Napi::Value Context::Close(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto deferred = Napi::Promise::Deferred::New(env);
-  if (!inference_) {
+  if (!thread_) {
     deferred.Resolve(env.Undefined());
     return deferred.Promise();
   }
@@ -273,9 +273,9 @@ Napi::Value Context::Close(const Napi::CallbackInfo& info) {
   if (!closed_) {
     closed_ = true;
     Ref();  // not collected while its thread ends
-    inference_->Close([this](Napi::Env env) {
+    thread_->Close([this](Napi::Env env) {
       Napi::MemoryManagement::AdjustExternalMemory(env, -memory_bytes_);
-      inference_.reset();
+      thread_.reset();
       for (const auto& waiting : closing_) waiting.Resolve(env.Undefined());
       closing_.clear();
       Unref();

@@ -1,11 +1,11 @@
-// Context: JavaScript's handle on an inference thread and its KV cache.
+// Context: JavaScript's handle on a context's thread and KV cache.
 #pragma once
 
 #include <napi.h>
 
 #include <memory>
 
-#include "inference.h"
+#include "context-thread.h"
 
 namespace gpt4all {
 
@@ -31,13 +31,13 @@ class Context : public Napi::ObjectWrap<Context> {
   Napi::Value Close(const Napi::CallbackInfo& info);
 
   // The thread, or ERR_CLOSED.
-  Inference& Open(Napi::Env env) const;
+  ContextThread& Open(Napi::Env env) const;
   llama_seq_id Sequence(const Napi::Value& value) const;
-  Napi::Value Promised(Napi::Env env, Inference::Kind kind,
-                       std::function<std::function<Napi::Value(Napi::Env)>(Session&)> work);
+  Napi::Value Promised(Napi::Env env, ContextThread::Kind kind,
+                       std::function<std::function<Napi::Value(Napi::Env)>(LlamaContext&)> work);
 
   // Shared with the closing thread's last task, which frees it after the promise of close() is settled.
-  std::shared_ptr<Inference> inference_;
+  std::shared_ptr<ContextThread> thread_;
   ContextShape shape_;
   int32_t vocab_size_;
   int64_t memory_bytes_;

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "inference.h"
+#include "llama-context.h"
 #include "step.h"
 
 namespace gpt4all {

@@ -20,16 +20,16 @@ namespace gpt4all {
 
 namespace {
 
-// One load: a thread that lives until its result is delivered. Owned by itself (`self_`) from Start() on, and
-// by its answer once that is posted, delivered or not: neither JavaScript's garbage collector nor the thread
-// may be the one that ends it.
+// One load: a thread that lives until its result is delivered. A load owns itself (`self_`) from Start() on,
+// and its answer owns it once that is posted, delivered or not: neither JavaScript's garbage collector nor
+// the thread may destroy it.
 class Load : public Stoppable, public std::enable_shared_from_this<Load> {
  public:
   Load(Napi::Env env, WrapWeights wrap, bool follows)
       : environment_(Environment::Of(env)),
         deferred_(Napi::Promise::Deferred::New(env)),
         wrap_(std::move(wrap)),
-        stages_(follows, [this](int32_t stage) { TellStage(stage); }) {}
+        stages_(follows, [this](int32_t stage) { ReportStage(stage); }) {}
 
   ~Load() override { environment_->Remove(this); }
 
@@ -84,8 +84,8 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
     LogScope scope(log);
     AcquiredWeights acquired = AcquireWeights(
         request, [this](float fraction) { return Progress(fraction); },
-        [this, &scope](const TellWaiting& tell) {
-          tell_waiting_ = &tell;
+        [this, &scope](const ReportToWaiting& report) {
+          report_to_waiting_ = &report;
           return LoadAnew(scope);
         });
     if (cancelled_ || !acquired.weights) throw Failure("ERR_ABORTED", "loading was cancelled");
@@ -93,18 +93,18 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
     return std::make_shared<Weights>(std::move(acquired), request.vocab_only, log);
   }
 
-  // Null where it was cancelled.
+  // Null where the load was cancelled.
   std::shared_ptr<const SharedWeights> LoadAnew(LogScope& scope) {
     stages_.Begin();
     scope.Watch([this](const std::string& line) { stages_.Note(line); });
     std::vector<ggml_backend_dev_t> devices = request.devices;
-    devices.push_back(nullptr);  // as llama.cpp wants it
+    devices.push_back(nullptr);  // where llama.cpp's list ends
     llama_model_params params = llama_model_default_params();
     params.vocab_only = request.vocab_only;
     params.n_gpu_layers = request.gpu_layers;
     params.use_extra_bufts = request.repack;
     params.devices = devices.data();
-    // One for each device that llama.cpp may know, whether or not it is there.
+    // A share for each device that llama.cpp has room for.
     std::vector<float> shares = request.tensor_split;
     shares.resize(llama_max_devices());
     if (!request.tensor_split.empty()) params.tensor_split = shares.data();
@@ -131,15 +131,15 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
     return weights;
   }
 
-  // llama.cpp calls this per tensor; the event loop, and who waits for this load, hear of every further per
-  // cent.
+  // llama.cpp calls this per tensor; the event loop and the loads that wait for this one hear of each new
+  // percent.
   bool Progress(float fraction) {
     const int percent = static_cast<int>(fraction * 100);
-    if (tell_waiting_ != nullptr && percent > told_percent_) {
-      told_percent_ = percent;
-      (*tell_waiting_)(fraction);
+    if (report_to_waiting_ != nullptr && percent > reported_percent_) {
+      reported_percent_ = percent;
+      (*report_to_waiting_)(fraction);
     }
-    // Never back: the one that this one waited for may have been given up further on.
+    // Never backwards: a load that this one waited for may have been given up further on.
     if (percent <= percent_) return !cancelled_;
     percent_ = percent;
     if (on_progress) {
@@ -150,7 +150,7 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
     return !cancelled_;
   }
 
-  void TellStage(int32_t stage) {
+  void ReportStage(int32_t stage) {
     if (!on_stage) return;
     environment_->Post([callback = on_stage, stage](Napi::Env env) {
       if (!callback->IsEmpty()) callback->Call({Napi::Number::New(env, stage)});
@@ -176,8 +176,8 @@ class Load : public Stoppable, public std::enable_shared_from_this<Load> {
   std::thread thread_;
   std::mutex join_;
   std::atomic<bool> cancelled_{false};
-  int percent_ = -1, told_percent_ = -1;       // the thread's
-  const TellWaiting* tell_waiting_ = nullptr;  // the thread's, while it is this one that loads
+  int percent_ = -1, reported_percent_ = -1;            // the thread's
+  const ReportToWaiting* report_to_waiting_ = nullptr;  // the thread's; null while another load works
   std::shared_ptr<Load> self_;
 };
 
@@ -204,7 +204,7 @@ std::string ReadPath(const Napi::Value& value, const char* name) {
   return path;
 }
 
-// Nobody has so many; an array can be of four billion.
+// More than any program uses; a JavaScript array may have four billion elements.
 constexpr size_t kMostAdapters = 1024;
 
 std::vector<std::string> ReadAdapters(const Napi::Value& value) {

@@ -3,7 +3,7 @@
 
 #include <napi.h>
 
-#include "inference.h"
+#include "llama-context.h"
 
 namespace gpt4all {
 

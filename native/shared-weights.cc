@@ -17,7 +17,8 @@ namespace gpt4all {
 
 namespace {
 
-struct Slot {
+// One file opened in one way: its weights while an owner has them, or how far its load is.
+struct Entry {
   std::weak_ptr<const SharedWeights> weights;
   bool loading = false;
   float progress = 0;
@@ -29,8 +30,8 @@ struct Slot {
 struct Registry {
   std::mutex mutex;
   std::condition_variable changed;
-  uint64_t changes = 0;  // so that none is missed between looking and waiting
-  std::map<std::string, std::shared_ptr<Slot>> slots;
+  uint64_t changes = 0;  // counted, so that a change between looking and waiting is noticed
+  std::map<std::string, std::shared_ptr<Entry>> entries;
 };
 
 // With the mutex held.
@@ -44,7 +45,7 @@ Registry& GetRegistry() {
   return *registry;
 }
 
-// Empty where the file cannot be told from others.
+// Empty where the file has no identity to compare.
 std::string KeyOf(const WeightsRequest& request) {
   std::string key = ModelIdentity(request.path);
   if (key.empty()) return key;
@@ -63,39 +64,39 @@ std::string KeyOf(const WeightsRequest& request) {
 // Ends a load, however it ended.
 class Turn {
  public:
-  Turn(Registry& registry, std::shared_ptr<Slot> slot) : registry_(registry), slot_(std::move(slot)) {}
+  Turn(Registry& registry, std::shared_ptr<Entry> entry) : registry_(registry), entry_(std::move(entry)) {}
   ~Turn() {
     const std::lock_guard<std::mutex> lock(registry_.mutex);
-    slot_->loading = false;
+    entry_->loading = false;
     Change(registry_);
   }
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
 
-  void Tell(float fraction) {
+  void Report(float fraction) {
     const std::lock_guard<std::mutex> lock(registry_.mutex);
-    slot_->progress = fraction;
+    entry_->progress = fraction;
     Change(registry_);
   }
 
   void Publish(const std::shared_ptr<const SharedWeights>& weights) {
     const std::lock_guard<std::mutex> lock(registry_.mutex);
-    slot_->weights = weights;
+    entry_->weights = weights;
   }
 
  private:
   Registry& registry_;
-  const std::shared_ptr<Slot> slot_;
+  const std::shared_ptr<Entry> entry_;
 };
 
-std::shared_ptr<Slot> SlotOf(Registry& registry, const std::string& key) {
-  auto& slots = registry.slots;
-  for (auto slot = slots.begin(); slot != slots.end();) {
-    slot = slot->second->idle() ? slots.erase(slot) : std::next(slot);
+std::shared_ptr<Entry> EntryOf(Registry& registry, const std::string& key) {
+  auto& entries = registry.entries;
+  for (auto entry = entries.begin(); entry != entries.end();) {
+    entry = entry->second->idle() ? entries.erase(entry) : std::next(entry);
   }
-  const auto found = slots.find(key);
-  if (found != slots.end()) return found->second;
-  return slots.emplace(key, std::make_shared<Slot>()).first->second;
+  const auto found = entries.find(key);
+  if (found != entries.end()) return found->second;
+  return entries.emplace(key, std::make_shared<Entry>()).first->second;
 }
 
 }  // namespace
@@ -116,19 +117,19 @@ AcquiredWeights AcquireWeights(const WeightsRequest& request, const std::functio
     const std::string key = KeyOf(request);  // anew each time: the file may have been replaced meanwhile
     if (key.empty()) return {load([](float) {}), false};
     std::unique_lock<std::mutex> lock(registry.mutex);
-    const std::shared_ptr<Slot> slot = SlotOf(registry, key);
-    if (auto weights = slot->weights.lock()) return {std::move(weights), true};
-    if (!slot->loading) {
-      slot->loading = true;
-      slot->progress = 0;
+    const std::shared_ptr<Entry> entry = EntryOf(registry, key);
+    if (auto weights = entry->weights.lock()) return {std::move(weights), true};
+    if (!entry->loading) {
+      entry->loading = true;
+      entry->progress = 0;
       lock.unlock();
-      Turn turn(registry, slot);
-      auto weights = load([&turn](float fraction) { turn.Tell(fraction); });
-      // Of a file that was replaced meanwhile nobody knows what was read.
+      Turn turn(registry, entry);
+      auto weights = load([&turn](float fraction) { turn.Report(fraction); });
+      // If the file was replaced meanwhile, it is unknown which of the two was read.
       if (weights && KeyOf(request) == key) turn.Publish(weights);
       return {std::move(weights), false};
     }
-    const float fraction = slot->progress;
+    const float fraction = entry->progress;
     const uint64_t seen = registry.changes;
     lock.unlock();
     if (!progress(fraction)) return {nullptr, false};
@@ -147,8 +148,8 @@ bool AreLoaded(const WeightsRequest& request) {
   const std::string key = KeyOf(request);
   Registry& registry = GetRegistry();
   const std::lock_guard<std::mutex> lock(registry.mutex);
-  const auto slot = registry.slots.find(key);
-  return slot != registry.slots.end() && !slot->second->idle();
+  const auto entry = registry.entries.find(key);
+  return entry != registry.entries.end() && !entry->second->idle();
 }
 
 }  // namespace gpt4all

@@ -1,5 +1,5 @@
-// The loaded models of this process. Whoever opens the same file in the same way gets the same llama_model,
-// which nothing changes once it is loaded: its memory and the time to load it are paid once.
+// The loaded models of this process. All that open the same file in the same way get the same llama_model,
+// which does not change once it is loaded: its memory and the time to load it are paid once.
 #pragma once
 
 #include <functional>
@@ -19,10 +19,10 @@ struct SharedWeights {
   SharedWeights& operator=(const SharedWeights&) = delete;
 
   llama_model* const model;
-  std::vector<llama_adapter_lora*> adapters;  // complete before anyone else sees them
+  std::vector<llama_adapter_lora*> adapters;  // complete before other owners see them
 };
 
-// All that decides what is in memory once it is loaded.
+// What decides which bytes are in memory once a model is loaded.
 struct WeightsRequest {
   std::string path;
   std::vector<std::string> adapters;
@@ -35,24 +35,25 @@ struct WeightsRequest {
 
 struct AcquiredWeights {
   std::shared_ptr<const SharedWeights> weights;
-  bool shared;  // another had loaded them, or was about to
+  bool shared;  // another owner had loaded them, or was loading them
 };
 
-// Told by the one that loads how far it is.
-using TellWaiting = std::function<void(float)>;
-using LoadWeights = std::function<std::shared_ptr<const SharedWeights>(const TellWaiting&)>;
+// Called by the load with how far it is.
+using ReportToWaiting = std::function<void(float)>;
+using LoadWeights = std::function<std::shared_ptr<const SharedWeights>(const ReportToWaiting&)>;
 
-// Those of another who has them, or what `load` gives; null where it gives null. One loads at a time: the
-// others wait, told by `progress` how far it is, until `progress` says false (then null). One that is given
-// up or fails tells nothing about the next attempt: then one of those who wait loads. On a thread that may
-// block.
+// The weights that another owner has, or what `load` returns; null where it returns null. One caller loads at
+// a time: the others wait, and their `progress` is called with how far it is, until it returns false (then
+// null). A load that is given up or fails says nothing about the next attempt: then one of the waiting
+// callers loads. To be called on a thread that may block.
 AcquiredWeights AcquireWeights(const WeightsRequest& request, const std::function<bool(float)>& progress,
                                const LoadWeights& load);
 
-// Makes those who wait ask their `progress` again.
+// Makes the waiting callers ask their `progress` again.
 void WakeWaiting();
 
-// Whether they are loaded, or being loaded: AcquireWeights() would load nothing, as things stand. Any thread.
+// Whether the weights are loaded or being loaded, so that AcquireWeights() would load nothing now. Any
+// thread.
 bool AreLoaded(const WeightsRequest& request);
 
 }  // namespace gpt4all
