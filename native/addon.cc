@@ -9,13 +9,13 @@
 #include "environment.h"
 #include "llama.h"
 #include "log.h"
-#include "matmul.h"
 #include "model.h"
 #include "parent-process.h"
 #include "rpc-servers.h"
 #include "sampler.h"
 #include "string-scan.h"
 #include "text-finder.h"
+#include "tuning/matmul.h"
 
 namespace gpt4all {
 
@@ -76,6 +76,12 @@ Napi::Value UseKernelsOf(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), UseKernels(info[0].ToString()));
 }
 
+#ifdef GPT4ALL_TUNING
+constexpr bool kHasTuning = true;
+#else
+constexpr bool kHasTuning = false;
+#endif
+
 // Where this addon lies, so that a child process can load the same one; empty where Node does not tell.
 std::string OwnFile(Napi::Env env) {
   const char* url = nullptr;
@@ -107,6 +113,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("startChild", Napi::Function::New<StartChild>(env, "startChild"));
   exports.Set("holdChild", Napi::Function::New<HoldChild>(env, "holdChild"));
   exports.Set("dropChild", Napi::Function::New<DropChild>(env, "dropChild"));
+  exports.Set("hasTuning", kHasTuning);
   exports.Set("kernels", Napi::Function::New<KernelNames>(env, "kernels"));
   exports.Set("useKernels", Napi::Function::New<UseKernelsOf>(env, "useKernels"));
   exports.Set("Model", Model::Init(env));

@@ -10,11 +10,11 @@
 #include <mutex>
 #include <thread>
 
-#include "crowding.h"
 #include "environment.h"
 #include "error.h"
 #include "llama-context.h"
 #include "model.h"
+#include "tuning/crowding.h"
 
 namespace gpt4all {
 

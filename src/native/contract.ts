@@ -306,9 +306,11 @@ export type NativeBinding = {
   startChild<T>(start: () => T): T
   holdChild(pid: number): void
   dropChild(pid: number): void
-  // native/matmul.cc: who can compute products on this CPU, the fastest last: `ggml`, `avx2`, `vnni`
+  /** This build has the kernels and the memory of native/tuning. For tests. */
+  readonly hasTuning: boolean
+  // native/tuning/matmul.cc: the kernels that can multiply matrices on this CPU, the fastest last: `ggml`, `avx2`, `vnni`
   kernels(): string[]
-  // Who does, the last of them at first; `false` for another name. For tests and benchmarks, not while contexts compute
+  // Chooses one of them, `false` for another name; the last is chosen at first. For tests and benchmarks, not while contexts compute
   useKernels(name: string): boolean
   // ggml_backend_dev_get
   devices(): NativeDevice[]

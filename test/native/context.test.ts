@@ -42,13 +42,17 @@ function long(count: number): Int32Array {
 const anonymous = () =>
   1024 * Number(/^RssAnon:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))![1])
 
-test.runIf(platform === 'linux')('a cache takes no memory before something is in it', async () => {
-  const before = anonymous()
-  const large = await openContext(model, { contextSize: 2 ** 17 })
-  expect(large.info.memoryBytes).toBeGreaterThan(48 * 2 ** 20)
-  expect(anonymous() - before).toBeLessThan(large.info.memoryBytes / 4)
-  await large.close()
-})
+// Without native/tuning llama.cpp writes zeros over all of it.
+test.runIf(platform === 'linux' && binding.hasTuning)(
+  'a cache takes no memory before something is in it',
+  async () => {
+    const before = anonymous()
+    const large = await openContext(model, { contextSize: 2 ** 17 })
+    expect(large.info.memoryBytes).toBeGreaterThan(48 * 2 ** 20)
+    expect(anonymous() - before).toBeLessThan(large.info.memoryBytes / 4)
+    await large.close()
+  },
+)
 
 describe('eval() evaluates', () => {
   test('one sequence: the model answers', async () => {

@@ -1,8 +1,8 @@
 // Linux only. llama.cpp writes zeros over every new cache of keys and values, which makes the system find all
 // of its pages, 45 MiB for SmolLM2 and 2,048 tokens, before the first token needs one. This gives the pages
-// back instead: whoever reads or writes them next gets zeros, page by page. So a context opens sooner, and
-// takes the memory that its conversations fill. ggml has no setting for it, so the linker sends its calls
-// here (--wrap, CMakeLists.txt).
+// back instead: the next access to each of them finds zeros. So a context opens sooner, and takes only the
+// memory that its conversations fill. ggml has no setting for it, so the linker redirects its calls to this
+// file (--wrap, CMakeLists.txt).
 #ifdef __linux__
 #include <sys/mman.h>
 #include <unistd.h>
@@ -14,9 +14,9 @@
 
 namespace {
 
-constexpr size_t kLeast = size_t{1} << 20;  // smaller ones are written faster than asked for
+constexpr size_t kLeast = size_t{1} << 20;  // smaller ones are faster written than given back
 
-// Only of memory that nothing but malloc() gave: other buffers map files, or belong to a device.
+// Memory from malloc(): other buffers map files, or belong to a device.
 bool HasPlainMemory(ggml_backend_buffer_t buffer) {
   return ggml_backend_buffer_get_type(buffer) == ggml_backend_cpu_buffer_type();
 }

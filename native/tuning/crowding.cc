@@ -8,8 +8,8 @@ namespace gpt4all {
 
 namespace {
 
-// On an idle machine a thread is preempted a few times per second. Among others it loses its core at the end
-// of every time slice, 3 to 4 ms long: some 250 times.
+// On an idle machine a thread is preempted a few times per second. Beside other programs it loses its core at
+// the end of every time slice of 3 to 4 ms, some 250 times per second.
 constexpr int64_t kFewestPerThread = 4;
 constexpr double kPerSecondAndThread = 50;
 constexpr std::chrono::milliseconds kLookEvery{2};

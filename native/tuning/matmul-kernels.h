@@ -1,9 +1,9 @@
 #pragma once
 
-// The computing of matmul.cc: any rows of one product, by one thread. For compilers that contract a * b + c,
-// as ggml's code relies on for these bits: not Microsoft's.
-#if defined(__x86_64__) && defined(__GNUC__)
-#define GPT4ALL_MATMUL
+// What matmul.cc computes with: any rows of one product, by one thread.
+#include "matmul.h"
+
+#ifdef GPT4ALL_MATMUL
 #define GPT4ALL_AVX2 __attribute__((target("avx2,fma,f16c")))
 #include <cstddef>
 #include <cstdint>
@@ -14,14 +14,14 @@
 namespace gpt4all {
 
 constexpr int64_t kTile = 8;     // columns
-constexpr size_t kAhead = 4096;  // bytes that are asked for ahead of time
+constexpr size_t kAhead = 4096;  // bytes that are prefetched
 
 // A block of one column, as ggml quantizes it (block_q8_1).
 struct ColumnBlock {
   int8_t values[QK8_1];
   float scale;
   float sum;  // of the values, times the scale; 0 where weights have no minimum
-  // Eight times the sum of the values: what nibbles of 0 to 15 make more than those of -8 to 7.
+  // Eight times the sum of the values: what a product with nibbles of 0 to 15 exceeds one of -8 to 7 by.
   int32_t excess;
 };
 
@@ -65,7 +65,7 @@ void MultiplyTilesQ41(const Product& product, int64_t from, int64_t to);
 void MultiplyColumnQ41(const Product& product, int64_t from, int64_t to);
 void MultiplyColumnQ80(const Product& product, int64_t from, int64_t to);
 
-// The same of weights that ggml has repacked as eight rows at once, from one of these to another.
+// The same for weights that ggml has repacked by eight rows; `from` and `to` are multiples of eight.
 void MultiplyTilesQ40x8(const Product& product, int64_t from, int64_t to);
 void MultiplyColumnQ40x8(const Product& product, int64_t from, int64_t to);
 

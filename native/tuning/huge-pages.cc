@@ -1,7 +1,7 @@
-// Linux only. Where huge pages are for those who ask (the default of most distributions), this asks for
-// llama.cpp's largest buffers: repacked weights, long KV caches. They are read from end to end for every
-// token, with fewer misses of the TLB then. ggml has no setting for it, so the linker sends its allocations
-// here (--wrap, CMakeLists.txt).
+// Linux only. Where programs get huge pages on request (the default of most distributions), this requests
+// them for llama.cpp's largest buffers: repacked weights, long KV caches. These are read from end to end for
+// every token, which then misses the TLB less often. ggml has no setting for it, so the linker redirects its
+// allocations to this file (--wrap, CMakeLists.txt).
 #ifdef __linux__
 #include <sys/mman.h>
 
@@ -19,8 +19,8 @@ extern "C" int __wrap_posix_memalign(void** address, size_t alignment, size_t si
   constexpr size_t kLeast = 32 * kHugePage;
   if (size < kLeast || alignment > kHugePage) return __real_posix_memalign(address, alignment, size);
   const int status = __real_posix_memalign(address, kHugePage, size);
-  // Whole pages only: what lies behind the end belongs to others. A kernel without them refuses, which is no
-  // harm.
+  // Whole pages only: the memory after the end belongs to others. A kernel without huge pages refuses, which
+  // does no harm.
   if (status == 0) madvise(*address, size & ~(kHugePage - 1), MADV_HUGEPAGE);
   return status;
 }

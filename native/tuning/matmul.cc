@@ -1,18 +1,16 @@
-// Products of quantized weights with columns of activations, where ggml's own leave something on the table:
+// Products of quantized weights with columns of activations, where ggml's own are not as fast as they could
+// be:
 //
 // - Several columns (prompts, streams side by side): ggml multiplies Q4_1 column by column, and unpacks each
 //   weight anew for each; repacked Q4_0 four columns at a time, the rest one by one. Here a block is unpacked
-//   once for four or eight columns, and what signs of weights change is subtracted at the end.
+//   once for four or eight columns, and the effect of the weights' signs is subtracted at the end.
 // - Q4_1, Q8_0 and repacked Q4_0 times one column (a stream alone): they wait for memory. Here several rows
-//   are read at once, and what comes next is asked for ahead of time, across pages, where hardware stops.
+//   are read at once, and the next ones are prefetched, across pages, at which the hardware stops.
 //
 // Each product sums in the order of ggml's own, so results are the same bit for bit; weights stay where and
-// as they are. ggml asks the entries of a list of "extra buffer types" whether they compute an operation. One
-// that holds no buffers is put on that list.
+// as they are. ggml asks the entries of a list of "extra buffer types" whether they compute an operation; an
+// entry that holds no buffers is put on that list.
 #include "matmul.h"
-
-#include "ggml-cpu.h"
-#include "matmul-kernels.h"
 
 #ifdef GPT4ALL_MATMUL
 #include <immintrin.h>
@@ -22,8 +20,10 @@
 #include <cstring>
 #include <vector>
 
+#include "ggml-cpu.h"
 #include "ggml-cpu/repack.h"
 #include "ggml-cpu/traits.h"
+#include "matmul-kernels.h"
 
 namespace gpt4all {
 
@@ -72,7 +72,7 @@ GPT4ALL_AVX2 void FillColumns(const Product& product, const ggml_tensor& operati
   }
 }
 
-// What computes this product; none where ggml does.
+// The kernel for this product; null where ggml computes it.
 Multiply KernelFor(const ggml_tensor& weights, bool is_one_column) {
   if (weights.buffer == nullptr) return nullptr;
   const ggml_backend_buffer_type_t type = ggml_backend_buffer_get_type(weights.buffer);
@@ -132,7 +132,7 @@ class Matmul final : public ggml::cpu::tensor_traits {
   }
 };
 
-// Looks at operations, and holds nothing.
+// Chooses the operations that Matmul computes; holds no buffers.
 class Dispatcher final : public ggml::cpu::extra_buffer_type {
  public:
   bool supports_op(ggml_backend_dev_t, const ggml_tensor*) override { return false; }
@@ -148,10 +148,9 @@ class Dispatcher final : public ggml::cpu::extra_buffer_type {
 }  // namespace
 
 void InstallMatmul() {
-  // As ggml was built: its own dot product is another one otherwise.
+  // Otherwise ggml was built with another dot product, which sums in another order.
   if (!ggml_cpu_has_avx2() || !ggml_cpu_has_fma() || !ggml_cpu_has_f16c()) return;
-  // llama.cpp's list of buffers for weights is a copy, made when it is first asked for: now, so that it stays
-  // without.
+  // llama.cpp copies the list when it is first asked for: asked now, it puts no weights into the new entry.
   const ggml_backend_dev_t cpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
   const auto list = reinterpret_cast<ggml_backend_dev_get_extra_bufts_t>(ggml_backend_reg_get_proc_address(
       ggml_backend_dev_backend_reg(cpu), "ggml_backend_dev_get_extra_bufts"));
@@ -176,21 +175,6 @@ bool UseKernels(const std::string& name) {
   if (found == end) return false;
   used = static_cast<Level>(found - kNames);
   return true;
-}
-
-}  // namespace gpt4all
-#else
-namespace gpt4all {
-
-void InstallMatmul() {
-}
-
-std::vector<std::string> Kernels() {
-  return {"ggml"};
-}
-
-bool UseKernels(const std::string& name) {
-  return name == "ggml";
 }
 
 }  // namespace gpt4all
