@@ -62,7 +62,6 @@ Napi::Value ToJs(Napi::Env env, const RenderedChat& made) {
   if (made.plain.size() != made.prompt.size()) rendered.Set("plain", made.plain);
   rendered.Set("marks", TextFinder::ToJs(env, made.marks));
   rendered.Set("generationPrompt", made.generation_prompt);
-  rendered.Set("supportsThinking", made.supports_thinking);
   rendered.Set("splitsReply", made.splits_reply);
   rendered.Set("thinkingStart", made.thinking_start);
   rendered.Set("thinkingEnds", ToArray(env, made.thinking_ends));

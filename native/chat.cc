@@ -40,10 +40,10 @@ void CheckSyntax(const std::string& source) {
 // Ways to ask for an answer: thinking or not, rarely more.
 constexpr size_t kMostAnalyses = 8;
 
-// What tells an answer's parts apart.
+// The grammar by which an answer is split.
 constexpr size_t kMostGrammarBytes = 256 << 10;
 
-// Of a template's own text: the longest of llama.cpp's collection have some 30 KB.
+// The source of a template: the longest of llama.cpp's collection have some 30 KB.
 constexpr size_t kMostSourceBytes = 2 << 20;
 
 // What llama.cpp finds out about a template by rendering it a few dozen times, 10 to 60 ms: once for each way
@@ -83,11 +83,11 @@ std::u16string UnusedCharacter(const std::string& source, const RenderRequest& r
   return mark.size() == 1 ? mark : std::u16string();
 }
 
-// What becomes of the parts of a prompt that users wrote.
+// Protects a prompt from the parts that users wrote.
 class Protection {
  public:
-  // Breaks control texts in the messages, but single characters, so that the template does not take them for
-  // its own.
+  // Breaks control texts in the messages, except single characters, so that the template does not take them
+  // for its own.
   Protection(RenderRequest& request, const std::string& source) : request_(request) {
     if (!request.control) return;
     const std::u16string cut = UnusedCharacter(source, request);
@@ -108,7 +108,7 @@ class Protection {
     return work();
   }
 
-  // Of the first text that was rendered.
+  // The marks in the first text that was rendered.
   const Marks& marks() const { return marks_; }
 
  private:
@@ -130,15 +130,15 @@ class Protection {
   Marks marks_;
 };
 
-// The analysis fails on templates that write the messages out as JSON, for one, and costs too much where they
-// write very much: such answers have no parts.
+// The analysis fails on some templates, for example those that write the messages out as JSON, and costs too
+// much where they write very much: their answers have no parts.
 common_chat_params Apply(const common_chat_templates* templates, common_chat_templates_inputs inputs,
                          Effort effort) {
   try {
     std::optional<jinja::Budget> share;
     if (effort == Effort::kWhole) share.emplace(jinja::Budget::Current()->Half());
     common_chat_params made = common_chat_templates_apply(templates, inputs);
-    EnsureWithinLimits();  // llama.cpp passes over what tells of them
+    EnsureWithinLimits();  // llama.cpp may have caught the exception
     if (made.parser.size() > kMostGrammarBytes)
       throw Failure("ERR_TEMPLATE", "its answers are too intricate");
     return made;
@@ -156,7 +156,6 @@ RenderedChat Analyse(const common_chat_templates* templates, const common_chat_t
           made.prompt,
           {},
           made.generation_prompt,
-          made.supports_thinking,
           made.supports_thinking || !grammar->TakesAllAsContent(),
           made.thinking_start_tag,
           made.thinking_end_tags,
@@ -195,8 +194,8 @@ class ChatFormat::Parsed {
   std::string source() const { return common_chat_templates_source(templates_.get(), ""); }
 
  private:
-  // What llama.cpp makes of messages before this template gets them: nothing, what it is made for, or what
-  // it does not understand, so that texts are lost.
+  // What llama.cpp does to messages before this template gets them: nothing, what the template expects, or
+  // something that loses texts.
   enum class Adapted { kNot, kWell, kBadly };
 
   static Adapted Compare(const std::vector<ChatMessage>& messages, const std::string& adapted,
@@ -225,7 +224,7 @@ class ChatFormat::Parsed {
       inputs.force_pure_content = true;
       adapted = Compare(all, whole, common_chat_templates_apply(templates_.get(), inputs).prompt);
     } catch (const std::exception&) {
-      // it does not like these messages
+      // the template refuses these messages
     }
     EnsureWithinLimits();
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -233,7 +232,7 @@ class ChatFormat::Parsed {
     return adapted;
   }
 
-  // What is known of answers to prompts with this end.
+  // What is known about answers to prompts with this end.
   std::optional<RenderedChat> Find(const RenderRequest& request, const std::string& generation_prompt) {
     const std::lock_guard<std::mutex> lock(mutex_);
     for (const Analysis& known : analyses_) {
@@ -243,7 +242,7 @@ class ChatFormat::Parsed {
     return std::nullopt;
   }
 
-  // The same, perhaps from a short conversation, which costs less than the one at hand.
+  // The same, possibly from a short conversation, which costs less than the one at hand.
   std::optional<RenderedChat> FindOrAnalyse(const RenderRequest& request,
                                             const std::string& generation_prompt, Effort effort) {
     if (auto known = Find(request, generation_prompt)) return known;
@@ -254,7 +253,7 @@ class ChatFormat::Parsed {
       Remember({request.enable_thinking, Analyse(templates_.get(), ToInputs(asked), effort)});
     } catch (const std::exception&) {
       EnsureWithinLimits();
-      return std::nullopt;  // it does not like that one
+      return std::nullopt;  // the template refuses the short conversation
     }
     return Find(request, generation_prompt);
   }
@@ -311,7 +310,7 @@ void ChatFormat::Open(Effort effort) {
 
 RenderedChat ChatFormat::Render(RenderRequest request, Effort effort) {
   Open(effort);
-  // What llama.cpp does with messages costs as well, and is not counted.
+  // llama.cpp's work on the messages costs time as well, and is not counted.
   const bool is_long = !ExtentOf(request.messages).IsQuick();
   if (effort == Effort::kQuick && is_long) throw Failure("ERR_EFFORT", "it is a long conversation");
   try {

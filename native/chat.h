@@ -1,4 +1,4 @@
-// Chat templates: messages to a prompt, with what tells the parts of the answer apart. No N-API.
+// Chat templates: make a prompt of messages, and find out how to split the answer. No N-API.
 #pragma once
 
 #include <memory>
@@ -25,10 +25,10 @@ struct RenderRequest {
   std::vector<ChatMessage> messages;
   bool add_generation_prompt = true;
   bool enable_thinking = true;
-  // Whether past reasoning is shown; empty = as the template does by itself.
+  // Whether past reasoning is shown; empty = the template decides.
   std::optional<bool> preserve_reasoning = {};
-  // What is marked in the prompt where users' texts make it; null = nothing. The marks do not occur in
-  // `avoided`.
+  // Control texts that are marked in the prompt where users' texts make them up; null = none. The marks do
+  // not occur in `avoided`.
   std::shared_ptr<const ControlTexts> control = {};
   std::u16string avoided = {};
 };
@@ -39,8 +39,7 @@ struct RenderedChat {
   Marks marks;
   // The end of `prompt` that asks for the answer; may open a block of reasoning.
   std::string generation_prompt;
-  bool supports_thinking;
-  // Whether an answer has parts (reasoning, a frame around the text) that `grammar` tells apart.
+  // Whether an answer has parts (reasoning, a frame around the text), into which `grammar` splits it.
   bool splits_reply;
   std::string thinking_start;
   std::vector<std::string> thinking_ends;
@@ -59,7 +58,7 @@ class ChatFormat {
   ChatFormat(std::shared_ptr<const llama_model> model, std::string source);
   ~ChatFormat();
 
-  // Parses the template unless that is done. Throws Failure: ERR_TEMPLATE, which tells the line; ERR_EFFORT
+  // Parses the template unless that is done. Throws Failure: ERR_TEMPLATE with the line; ERR_EFFORT
   // where a quick effort is not enough; ERR_CLOSED where the model is closed.
   void Open(Effort effort);
 

@@ -119,7 +119,6 @@ Context::Context(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Context>(inf
   description.Set("cells", made->cells);
   description.Set("sequences", shape_.sequences);
   description.Set("batchSize", shape_.batch_size);
-  description.Set("microBatchSize", shape_.micro_batch_size);
   description.Set("canShift", made->can_shift);
   description.Set("memoryBytes", static_cast<double>(memory_bytes_));
   // A property of its own, not an accessor: Node does not check what an accessor is called on.

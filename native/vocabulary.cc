@@ -22,7 +22,7 @@ Napi::Value ToBytes(Napi::Env env, const std::string& bytes) {
 
 namespace {
 
-// llama.cpp walks from the first key to the one asked for.
+// llama.cpp walks from the first key to the requested one.
 constexpr int32_t kMostMetadata = 4096;
 
 // The GGUF's scalar keys and values. llama.cpp's getters return the full length whatever the buffer holds.
@@ -50,8 +50,8 @@ std::vector<std::pair<std::string, std::string>> DescribeMetadata(const llama_mo
   return metadata;
 }
 
-// GPT-2's byte-level vocabularies and SentencePiece's with bytes to fall back on lose nothing of a text, and
-// take no more of it for a token than the token says. Others leave out what they do not know, or white space.
+// GPT-2's byte-level vocabularies and SentencePiece's with byte fallback lose nothing of a text, and a token
+// covers no more of it than its own text. Others leave out unknown characters, or white space.
 bool TokensCoverText(const llama_model* model, const llama_vocab* vocab) {
   const auto type = llama_vocab_type(vocab);
   if (type != LLAMA_VOCAB_TYPE_SPM && type != LLAMA_VOCAB_TYPE_BPE) return false;
@@ -100,7 +100,6 @@ Napi::Array ToArray(Napi::Env env, const std::vector<std::string>& texts) {
 
 Napi::Object ToObject(Napi::Env env, const Weights& weights) {
   const llama_model* model = weights.model;
-  const llama_vocab* vocab = weights.vocab();
   const ModelDescription& described = weights.description;
   Napi::Object metadata = Napi::Object::New(env);
   for (const auto& [key, value] : described.metadata) metadata.Set(key, value);
@@ -114,17 +113,12 @@ Napi::Object ToObject(Napi::Env env, const Weights& weights) {
   info.Set("vocabSize", weights.vocab_size());
   info.Set("longestToken", described.longest_token);
   info.Set("stripsWhiteSpace", described.strips_white_space);
-  info.Set("layers", llama_model_n_layer(model));
   info.Set("hasEncoder", llama_model_has_encoder(model));
   info.Set("hasDecoder", llama_model_has_decoder(model));
   info.Set("isRecurrent", llama_model_is_recurrent(model));
   info.Set("isHybrid", llama_model_is_hybrid(model));
   info.Set("isDiffusion", llama_model_is_diffusion(model));
   info.Set("slidingWindow", llama_model_n_swa(model));
-  info.Set("bos", llama_vocab_bos(vocab));
-  info.Set("eos", llama_vocab_eos(vocab));
-  info.Set("eot", llama_vocab_eot(vocab));
-  info.Set("addsBos", llama_vocab_get_add_bos(vocab));
   info.Set("endTokens", ToArray(env, described.end_tokens));
   info.Set("controlTexts", ToArray(env, described.control_texts));
   info.Set("definedTexts", ToArray(env, described.defined_texts));

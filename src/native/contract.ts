@@ -11,7 +11,7 @@ export type KvType = 'f16' | 'bf16' | 'f32' | 'q8_0' | 'q5_1' | 'q5_0' | 'q4_1' 
 export type NativeLog = (level: 'debug' | 'info' | 'warn' | 'error', line: string) => void
 
 export type NativeModelParams = {
-  /** Load the vocabulary only: `tokenize` works, contexts cannot be made. */
+  /** Load the vocabulary only: `tokenize` works, contexts cannot be made. For tests with vocabularies that have no weights. */
   readonly vocabOnly: boolean
   /** Layers to put on GPUs, from the last; 0 = none. */
   readonly gpuLayers: number
@@ -46,7 +46,6 @@ export type NativeModelInfo = {
   readonly longestToken: number
   /** Some special tokens take the white space around them as well (LLAMA_TOKEN_ATTR_LSTRIP, _RSTRIP) */
   readonly stripsWhiteSpace: boolean
-  readonly layers: number
   readonly hasEncoder: boolean
   readonly hasDecoder: boolean
   readonly isRecurrent: boolean
@@ -54,12 +53,6 @@ export type NativeModelInfo = {
   readonly isDiffusion: boolean
   /** Width of the attention window, tokens; 0 = full attention (llama_model_n_swa) */
   readonly slidingWindow: number
-  /** Token ids; -1 where the model has none (llama_vocab_bos, _eos, _eot) */
-  readonly bos: number
-  readonly eos: number
-  readonly eot: number
-  /** llama_vocab_get_add_bos */
-  readonly addsBos: boolean
   /** Every token that ends a generation (llama_vocab_is_eog) */
   readonly endTokens: Int32Array
   /** Texts that `tokenize` reads as control tokens with `parseSpecial` only (llama_vocab_get_attr) */
@@ -150,7 +143,6 @@ export type NativeContextInfo = {
   readonly cells: number
   readonly sequences: number
   readonly batchSize: number
-  readonly microBatchSize: number
   /** llama_memory_can_shift; false for keys of bf16, which ggml cannot rotate in place */
   readonly canShift: boolean
   /** Bytes told to V8: KV cache and compute buffers, estimated from the shape. */
@@ -170,7 +162,7 @@ export type NativeEvalEntry = {
    * outputs behind the first difference were computed for a text that the sampler did not choose.
    */
   readonly outputs?: readonly number[] | undefined
-  /** Return the logits of each output as well. */
+  /** Return the logits of each output as well. For tests, which compare steps bit for bit. */
   readonly logits?: boolean | undefined
   /** Return the log probability of each drawn token, and so many of the most likely ones with theirs. */
   readonly logprobs?: number | undefined
@@ -267,6 +259,7 @@ export type NativeSamplerParams = {
   readonly seed: number
 }
 
+/** `eval()` draws with it. Its methods are for tests, which draw from logits of their own. */
 export interface NativeSampler {
   /** Draws from logits `[vocabulary]` and remembers the token. The array is not changed. */
   sample(logits: Float32Array): number
@@ -413,7 +406,6 @@ export type NativeRenderedChat = {
   readonly marks: NativeMarks
   /** The end of `prompt` that asks for the answer; may open a block of reasoning. */
   readonly generationPrompt: string
-  readonly supportsThinking: boolean
   /** Whether an answer has parts (reasoning, a frame around the text) that `parseReply` tells apart. */
   readonly splitsReply: boolean
   /** Tags around reasoning, without white space; empty where the format has none. */

@@ -50,7 +50,7 @@ describe('ChatTemplate', () => {
     const source =
       '{% for m in messages %}<|{{ m.role }}|>{% if m.reasoning_content %}<think>\n{{ m.reasoning_content }}\n</think>\n\n{% endif %}{{ m.content }}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}{% endif %}'
     const rendered = renderWith(source)
-    expect(rendered).toMatchObject({ supportsThinking: true, splitsReply: true, thinkingStart: '<think>' })
+    expect(rendered).toMatchObject({ splitsReply: true, thinkingStart: '<think>' })
     const output = '<think>\nLet me see.\n</think>\n\nIt is 5.'
     expect(rendered.parseReply(output, false)).toEqual({
       reasoning: 'Let me see.\n',
