@@ -82,7 +82,7 @@ constexpr bool kHasTuning = true;
 constexpr bool kHasTuning = false;
 #endif
 
-// Where this addon lies, so that a child process can load the same one; empty where Node does not tell.
+// The file of this addon, so that a child process can load the same one; empty where Node does not know it.
 std::string OwnFile(Napi::Env env) {
   const char* url = nullptr;
   return node_api_get_module_file_name(env, &url) == napi_ok && url != nullptr ? url : "";

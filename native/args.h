@@ -105,7 +105,7 @@ inline std::vector<int32_t> Tokens(const Napi::Value& value, const char* name, i
   return tokens;
 }
 
-// The native object behind `value`, or ERR_ARGUMENT when it is something else: an object of another class
+// The native object of `value`, or ERR_ARGUMENT when it is something else: an object of another class
 // would be read as if it were a T. `T::kTag` is set on every wrapper in its constructor.
 template <typename T>
 T* Handle(const Napi::Value& value, const char* name) {

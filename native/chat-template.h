@@ -1,5 +1,5 @@
-// ChatTemplate: a Jinja template, parsed once. What it renders brings a function that splits the answer. What
-// is quick is done at once, the rest on a thread of its own.
+// ChatTemplate: a Jinja template, parsed once. A rendered prompt comes with a function that splits the
+// answer. Quick work is done at once, the rest on a thread of the template's own.
 #pragma once
 
 #include <napi.h>

@@ -1,11 +1,11 @@
-// Where long computations, llama.cpp's among them (vendor/patches), ask whether to go on.
+// Places where long computations, llama.cpp's among them (vendor/patches), check whether to go on.
 #pragma once
 
 #include <atomic>
 
 namespace gpt4all {
 
-// While it lives, Checkpoint() on this thread throws Failure (ERR_ABORTED) once `stop` is set.
+// While a scope exists, Checkpoint() on its thread throws Failure (ERR_ABORTED) once `stop` is set.
 class CheckpointScope {
  public:
   explicit CheckpointScope(const std::atomic<bool>& stop);

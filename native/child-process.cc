@@ -22,7 +22,7 @@ namespace gpt4all {
 
 namespace {
 
-// That this thread has started; empty where the system does not tell.
+// The children that this thread has started; empty where the system does not list them.
 std::set<int> ChildrenOfThisThread() {
   std::set<int> children;
 #if defined(__linux__)
@@ -43,7 +43,7 @@ Napi::Value StartChild(const Napi::CallbackInfo& info) {
   const Napi::Function start = Function(info[0], "start");
   const std::shared_ptr<Environment> environment = Environment::Of(env);
   const std::set<int> before = ChildrenOfThisThread();
-  // Not `start.Call()`: nothing can be thrown and caught where the thread is being terminated.
+  // Not `start.Call()`: while the thread is being terminated nothing can be thrown and caught.
   napi_value child = nullptr;
   const napi_status status = napi_call_function(env, env.Global(), start, 0, nullptr, &child);
   for (const int pid : ChildrenOfThisThread())
@@ -64,7 +64,7 @@ Napi::Value DropChild(const Napi::CallbackInfo& info) {
 // Windows has no zombies, and a child there ends by its own limits.
 void EndChild(int pid) {
 #if !defined(_WIN32)
-  // A number that is another's by now is no child of ours, or Node waits for it.
+  // The number may belong to another process by now, or Node may be waiting for the child.
   if (waitpid(pid, nullptr, WNOHANG) != 0) return;
   kill(pid, SIGKILL);
   while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {

@@ -26,7 +26,7 @@ bool IsLow(char16_t unit) {
   return (unit & 0xfc00) == 0xdc00;
 }
 
-// The character at `at`, one or two units; half a pair is U+FFFD, as it will be in UTF-8.
+// The character at `at`, one or two units; half a pair becomes U+FFFD, as it does in UTF-8.
 char32_t CharacterAt(const std::u16string& text, size_t at, size_t& units) {
   const char16_t unit = text[at];
   units = 1;
@@ -54,7 +54,7 @@ void ForEachByte(char32_t character, const Each& each) {
   for (int i = more - 1; i >= 0; i--) each(static_cast<uint8_t>(0x80 | ((character >> (6 * i)) & 0x3f)));
 }
 
-// The characters of UTF-8; false where it is none. Longer forms than needed are passed over: no text has
+// The characters of UTF-8 bytes; false if they are not UTF-8. Overlong forms are not looked for: no text has
 // them.
 bool Decode(const std::vector<uint8_t>& bytes, std::u16string& text) {
   for (size_t at = 0; at < bytes.size();) {
@@ -78,7 +78,8 @@ bool Decode(const std::vector<uint8_t>& bytes, std::u16string& text) {
   return true;
 }
 
-// GPT-2's characters for bytes: those that can be printed are themselves. Empty where the text has others.
+// The bytes for which GPT-2's characters stand: printable ones stand for themselves. Empty if the text has
+// other characters.
 std::vector<uint8_t> BytesOfCharacters(const std::u16string& text) {
   static const std::array<int16_t, 512> bytes = [] {
     std::array<int16_t, 512> made;
@@ -169,7 +170,7 @@ std::vector<UnitRange> OfWholeCharacters(const std::vector<UnitRange>& ranges, c
   return whole;
 }
 
-// No text is likely to have one, where all characters are used.
+// Where all private-use characters are used: marks that a text is unlikely to have.
 std::u16string LongMark() {
   std::random_device random;
   std::uniform_int_distribution<uint16_t> any(PrivateUse::kFirst, PrivateUse::kLast);
@@ -194,7 +195,7 @@ void PrivateUse::Add(const std::u16string& text) {
   }
 }
 
-// In UTF-8 they begin with one of two bytes, which hardly any text has.
+// In UTF-8 private-use characters begin with one of two bytes, which hardly any text has.
 void PrivateUse::Add(const std::string& text) {
   for (const char lead : {'\xee', '\xef'}) {
     for (size_t at = text.find(lead), size = 0; at != std::string::npos; at = text.find(lead, at + 1)) {

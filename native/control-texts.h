@@ -1,5 +1,5 @@
-// The texts that users must not forge: where they come about in a text with a part that users wrote, marks
-// are put into it, and what stands apart by marks is tokenized apart.
+// The texts that users must not forge: where one comes about in a text with a part that users wrote, marks
+// are put into it, and pieces between marks are tokenized apart.
 #pragma once
 
 #include <bitset>
@@ -12,8 +12,7 @@
 
 namespace gpt4all {
 
-// Of UTF-16 units. An empty one stands for a place at which the user's part is not looked at, only what spans
-// it.
+// A range of UTF-16 units. An empty one is a place: only texts that span it are looked at.
 struct UnitRange {
   size_t begin, end;
 };
@@ -55,13 +54,13 @@ class ControlTexts {
   // Marks that occur neither in these texts nor in those that `used` has seen.
   Marks UnusedMarks(PrivateUse used) const;
 
-  // The text with marks: a control text that begins with what users wrote is cut behind its first character,
-  // one that only goes on so before that, and single characters are put between `open` and `close`. `users`
-  // are ascending. Throws Failure (ERR_ABORTED).
+  // The text with marks: a control text that begins with what users wrote is cut after its first character,
+  // one that users wrote a later part of is cut before that part, and single characters are put between
+  // `open` and `close`. `users` are ascending. Throws Failure (ERR_ABORTED).
   std::u16string Marked(std::u16string text, std::vector<UnitRange> users, const Marks& marks) const;
   std::string Marked(const jinja::MixedText& mixed, const Marks& marks) const;
 
-  // Which of them occur, by their index, ascending.
+  // The indices of the texts that occur, ascending.
   std::vector<uint32_t> Occurring(const std::u16string& text) const { return texts_->Occurring(text); }
 
  private:
@@ -71,8 +70,8 @@ class ControlTexts {
                 const Put& put) const;
 
   std::optional<TextSet> texts_;
-  // Of texts that are not whole characters, in vocabularies of bytes: a character with one of them may become
-  // a part of such a text.
+  // The bytes of texts that are not whole characters, in vocabularies of bytes: a character with one of them
+  // may become part of such a text.
   std::bitset<256> partial_bytes_;
   PrivateUse used_;
 };

@@ -73,7 +73,7 @@ void Environment::Install(Napi::Env env) {
 }
 
 // exit() destroys statics that llama.cpp made during its first graph before it runs our atexit handler, and a
-// step under way crashes on them. So the threads stop already when JavaScript hears of the end.
+// step under way would crash on them. So the threads stop as soon as JavaScript reports the end.
 void Environment::StopOnExit() {
   const Napi::Value process = env_.Global().Get("process");
   if (!process.IsObject() || !process.As<Napi::Object>().Get("once").IsFunction()) return;

@@ -32,8 +32,8 @@ auto Translated(Napi::Env env, Work&& work) {
   }
 }
 
-// Settles `deferred` with what `make` makes. Where that throws, for want of memory or in JavaScript's own
-// setters, the promise rejects: nobody else would hear of it.
+// Settles `deferred` with what `make` makes. If that throws, for lack of memory or in one of JavaScript's
+// setters, the promise rejects: the error would be lost otherwise.
 template <typename Make>
 void Fulfil(Napi::Env env, const Napi::Promise::Deferred& deferred, Make&& make) {
   try {

@@ -39,7 +39,7 @@ std::string Text(const timespec& time) {
 std::string FileIdentity(const std::string& path) {
   struct stat file;
   if (stat(path.c_str(), &file) != 0) return "";
-  // The time of the last change too: a copy may keep the time of writing.
+  // The time of the last change of the inode too: a copy may keep the time of the last write.
 #ifdef __APPLE__
   const std::string times = Text(file.st_mtimespec) + ' ' + Text(file.st_ctimespec);
 #else
@@ -51,7 +51,7 @@ std::string FileIdentity(const std::string& path) {
 
 #endif
 
-// llama.cpp finds the other parts by the name of the first, and takes no split model whose names are others.
+// llama.cpp derives the names of the other parts from the first, and refuses a split model with other names.
 std::string ModelIdentity(const std::string& path) {
   std::string identity = FileIdentity(path);
   constexpr size_t kEnding = sizeof "-00001-of-00002.gguf" - 1;

@@ -1,5 +1,5 @@
-// What C++ gives to a constructor that JavaScript can call as well, as `object.constructor`. It lies here for
-// the moment of the call: no value that JavaScript passes is ever taken for a pointer, whoever made it.
+// What C++ hands to a constructor that JavaScript can call as well, as `object.constructor`. The value lies
+// here only during the call, so nothing that JavaScript passes is ever taken for a pointer.
 #pragma once
 
 #include <napi.h>
@@ -17,7 +17,7 @@ class HandOver {
     return constructor.New({});
   }
 
-  // What the call of this constructor was given; null where it is JavaScript that calls.
+  // The value for the constructor that is called now; null where JavaScript calls it.
   static T* Take() { return std::exchange(given_, nullptr); }
 
  private:

@@ -1,4 +1,4 @@
-// What chat and reply-grammar need of llama.cpp's common/.
+// What chat and reply-grammar use of llama.cpp's common/.
 #pragma once
 
 #if defined(__GNUC__)

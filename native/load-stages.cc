@@ -9,8 +9,8 @@ namespace gpt4all {
 
 namespace {
 
-// The header is read; the tokens are read; the vocabulary is made. Should llama.cpp word them otherwise, no
-// stage ends, and who follows waits for all of it.
+// The header is read; the tokens are read; the vocabulary is made. If llama.cpp words these lines otherwise,
+// no stage ends, and a load that follows waits for the whole other load.
 constexpr const char* kLines[LoadStages::kCount] = {
     "print_info: file format",
     "init_tokenizer: initializing tokenizer",

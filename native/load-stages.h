@@ -1,5 +1,5 @@
-// How far llama.cpp has come with loading a file, by what it logs: a load may follow another of the same
-// file, in another process, and never be where that one has not been.
+// How far llama.cpp has come with loading a file, judged by its log: a load may follow another load of the
+// same file in another process, and never be further than that.
 #pragma once
 
 #include <condition_variable>
@@ -12,19 +12,19 @@ namespace gpt4all {
 
 class LoadStages {
  public:
-  // A stage is over where one of these lines comes; behind the last one the weights follow.
+  // A stage is over when one of these lines comes; the weights follow after the last one.
   static constexpr int32_t kCount = 3;
 
-  // `follows`: it begins a stage only once another load has finished it. `over` hears of each, on the thread
-  // that loads.
+  // `follows`: a stage begins only once another load has finished it. `over` is called after each stage, on
+  // the thread that loads.
   LoadStages(bool follows, std::function<void(int32_t)> over);
 
-  // On the thread that loads, before it begins and with each line of the log. They wait, and throw Failure
+  // On the thread that loads, before it begins and with each line of the log. Both wait, and throw Failure
   // (ERR_ABORTED) where Stop() ends that.
   void Begin();
   void Note(const std::string& line);
 
-  // On any thread: another load has finished that many; kCount + 1 = it is loaded.
+  // On any thread: the other load has finished this many stages; kCount + 1 = it is done.
   void Allow(int32_t stages);
   void Stop();
 

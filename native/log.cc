@@ -32,7 +32,8 @@ void Route(ggml_log_level level, const char* text, void*) {
   if (current_scope != nullptr) current_scope->Add(level, text);
 }
 
-// ggml answers some faults with abort(). Say what it was; its own handler would start a debugger as well.
+// ggml answers some faults with abort(). This prints the reason; ggml's own handler would start a debugger as
+// well.
 void LastWords(const char* message) {
   std::fprintf(stderr, "gpt4all-ts: llama.cpp aborted: %s\n", message);
 }

@@ -1,5 +1,5 @@
-// llama.cpp has one log callback for the whole process. Each thread that works for a model names that model's
-// sink, so lines reach the logger of the model they belong to; lines of any other thread are dropped.
+// llama.cpp has one log callback for the whole process. Each thread that works for a model names the sink of
+// that model, so lines reach the logger of the model they belong to; lines of other threads are dropped.
 #pragma once
 
 #include <napi.h>
@@ -22,7 +22,8 @@ class LogSink {
 
  private:
   const std::shared_ptr<Environment> environment_;
-  // A reference belongs to the JavaScript thread, this object may die on any: it is handed back to be freed.
+  // A reference belongs to the JavaScript thread, but this object may be destroyed on any thread: it hands
+  // the reference back to be freed.
   const std::shared_ptr<Napi::FunctionReference> callback_;
 };
 
@@ -35,9 +36,11 @@ class LogScope {
   LogScope& operator=(const LogScope&) = delete;
 
   void Add(int level, const char* text);
-  // Hears of each line, on this thread, before what comes behind it; what it throws, llama.cpp gets.
+  // Called with each line, on this thread, before the line is passed on; an exception from it goes to
+  // llama.cpp.
   void Watch(std::function<void(const std::string&)> watch) { watch_ = std::move(watch); }
-  // From here on warnings and errors tell what was asked for (an interrupted step): they become debug lines.
+  // From here on warnings and errors report what was asked for (an interrupted step): they become debug
+  // lines.
   void ExpectFailure(bool expected) { failure_expected_ = expected; }
   // What llama.cpp called errors since the last call, in one line; `fallback` where there were none.
   std::string TakeErrors(const std::string& fallback);

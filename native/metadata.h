@@ -5,7 +5,7 @@
 
 namespace gpt4all {
 
-// `<architecture>.<name>` where it is there and more than 0, else `otherwise`.
+// `<architecture>.<name>` if the model has it and it is more than 0, else `otherwise`.
 double MetaNumber(const llama_model* model, const char* name, double otherwise);
 
 }  // namespace gpt4all

@@ -10,7 +10,7 @@
 
 namespace gpt4all {
 
-// Random, fixed for ever: tells objects of this class from all others.
+// Random, fixed for ever: distinguishes objects of this class from all others.
 const napi_type_tag Model::kTag = {0x6b0f1c52a7d94e18, 0x9d3a5e7f10c4b286};
 
 Napi::Object Model::Init(Napi::Env env) {

@@ -23,7 +23,7 @@ void WaitForEndOf(pid_t process) {
   struct kevent end;
   EV_SET(&end, process, EVFILT_PROC, EV_ADD, NOTE_EXIT, 0, nullptr);
   while (kevent(queue, &end, 1, &end, 1, nullptr) < 0)
-    if (errno != EINTR) return;  // it has ended already: the channel to it tells JavaScript
+    if (errno != EINTR) return;  // the parent has ended; its channel reports that to JavaScript
   kill(getpid(), SIGKILL);
 }
 

@@ -202,7 +202,7 @@ class PatternParser {
     return true;
   }
 
-  // One of \d \s \w and their opposites: its characters below 128, which are all it has in the C locale.
+  // One of \d \s \w and their opposites: only its characters below 128, as in the C locale.
   static bool Kind(char32_t letter, Pattern::Class& to) {
     const char32_t lower = letter | 0x20;
     const auto in = [lower](char32_t c) {
@@ -219,7 +219,7 @@ class PatternParser {
     return true;
   }
 
-  // Behind a backslash: a class, or the character that it stands for, which is returned.
+  // After a backslash: a class, or the character that it stands for, which is returned.
   char32_t Escape(Pattern::Class& to) {
     if (!More()) Fail("a backslash at its end");
     const char32_t letter = source_[at_++];
@@ -276,8 +276,8 @@ Pattern::Pattern(const std::u32string& source) {
   PatternParser(source, *this).Parse();
 }
 
-// What is known of the states of a text: each split and lookahead at each place. Memory is taken where the
-// search comes by, and given back behind it.
+// The states of a text that are known: each split and lookahead at each place. Memory is taken when the
+// search reaches a place, and given back after it.
 class PatternStates {
  public:
   enum State : uint8_t { kUnknown, kFails, kMatches };
@@ -293,7 +293,7 @@ class PatternStates {
     if (!block) block.reset(new uint8_t[kBlock * splits_]());
     block[at % kBlock * splits_ + split] = state;
   }
-  // Nobody asks for places before this one any more.
+  // The search never returns to places before this one.
   void Forget(size_t before) {
     for (; (forgotten_ + 1) * kBlock <= before; forgotten_++) blocks_[forgotten_].reset();
   }
@@ -334,7 +334,8 @@ class PatternMatch {
     while (true) {
       if (Follow(instruction, at, ahead)) {
         end = at;
-        // On the way to a match of the whole pattern nobody comes by again: the search goes on behind it.
+        // The search never returns to a place on the way to a match of the whole pattern: it goes on after
+        // the match.
         for (size_t i = bottom; ahead && i < choices_.size(); i++)
           states_.Set(IndexOf(choices_[i]), choices_[i].at, PatternStates::kMatches);
         choices_.resize(bottom);
@@ -408,20 +409,20 @@ class PatternMatch {
 
 void Pattern::Split(const char32_t* text, size_t size, std::vector<size_t>& lengths) const {
   PatternMatch match(*this, text, size);
-  size_t told = 0;  // all up to here is in `lengths`
+  size_t done = 0;  // all up to here is in `lengths`
   for (size_t at = 0; at <= size;) {
     size_t end;
     if (!match.From(at, end)) {
       at++;
       continue;
     }
-    if (at > told) lengths.push_back(at - told);
+    if (at > done) lengths.push_back(at - done);
     lengths.push_back(end - at);
-    told = end;
+    done = end;
     // std::regex asks for a longer match at the same place first; no pattern here has one.
     at = end == at ? at + 1 : end;
   }
-  if (told < size) lengths.push_back(size - told);
+  if (done < size) lengths.push_back(size - done);
 }
 
 }  // namespace gpt4all

@@ -11,13 +11,13 @@ namespace gpt4all {
 
 // What std::regex reads as ECMAScript without flags, as far as llama.cpp's vocabularies use it: characters,
 // classes, groups, alternatives, greedy repetition, lookahead, `$`, \d \s \w and their opposites. No
-// captures, no back references, no loops around what may be empty.
+// captures, no back references, no loops around a part that may be empty.
 //
 // Each state (an alternative at a place of the text) is explored at most once in a Split(), so the time grows
 // with the length of the text, whatever it says.
 class Pattern {
  public:
-  // Throws std::runtime_error for what it does not know.
+  // Throws std::runtime_error for syntax it does not know.
   explicit Pattern(const std::u32string& source);
 
   // Appends the lengths of the matches and of what lies between them, as std::regex_iterator finds them.
@@ -39,7 +39,7 @@ class Pattern {
   };
 
   // A split tries `next` first, then `other`. A lookahead's body begins at `next` and ends with kAccept;
-  // `other` goes on behind it.
+  // matching continues at `other` after it.
   struct Instruction {
     Op op;
     uint32_t next = 0, other = 0;
@@ -53,7 +53,7 @@ class Pattern {
 
 }  // namespace gpt4all
 
-// Called by llama.cpp (vendor/patches/0001-...): `offsets` are the lengths of the pieces that `text` is in
-// already; each is cut.
+// Called by llama.cpp (vendor/patches/0001-...): `offsets` are the lengths of the pieces that `text` has been
+// cut into so far; each of them is cut further.
 std::vector<size_t> gpt4all_regex_split(const std::u32string& text, const std::u32string& regex,
                                         const std::vector<size_t>& offsets);

@@ -1,4 +1,4 @@
-// Splits what a model writes, as the template that made its prompt says.
+// Splits a model's answer into its parts, as the template that made the prompt prescribes.
 #pragma once
 
 #include <memory>
@@ -16,11 +16,11 @@ struct ParsedReply {
 // Does not change: several threads may use one.
 class ReplyGrammar {
  public:
-  // By what llama.cpp found out when it made the prompt.
+  // Made from what llama.cpp found out when it made the prompt.
   explicit ReplyGrammar(const common_chat_params& rendered);
   ~ReplyGrammar();
 
-  // Whether answers have no parts, as far as one of a few words tells.
+  // Whether answers have no parts, judged by a short answer of a few words.
   bool TakesAllAsContent() const;
 
   // `partial`: more is to come, so text that may begin a tag is held back. Throws Failure (ERR_TEMPLATE).

@@ -11,8 +11,8 @@
 
 namespace gpt4all {
 
-// addRpcServer(endpoint): makes the server's devices known, once, and tells their names. Blocks until it has
-// answered; where it does not, or what answers is something else, ggml calls abort().
+// addRpcServer(endpoint): makes the server's devices known, once, and returns their names. Blocks until the
+// server has answered; if it does not, or is no RPC server, ggml calls abort().
 Napi::Value AddRpcServer(const Napi::CallbackInfo& info);
 
 std::vector<ggml_backend_dev_t> RpcDevices();

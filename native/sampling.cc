@@ -137,9 +137,9 @@ void Sampling::KeepTopK(const float* logits, size_t k) {
   std::sort_heap(candidates_.begin(), candidates_.end(), kBetter);
 }
 
-// All words, the best at the front, the rest in any order. min-p is a bound on the logit alone, and what it
-// drops, top-p could only have dropped too, so words below it need no place in the sort; they still count in
-// top-p's total, which is why they stay when top-p is on.
+// All words, the best at the front, the rest in any order. min-p is a bound on the logit alone, and top-p
+// would drop what it drops, so words below the bound need no place in the sort; they still count in top-p's
+// total, so they stay while top-p is on.
 void Sampling::KeepAll(const float* logits) {
   candidates_.clear();
   const int32_t greedy = Greedy(logits);

@@ -1,4 +1,4 @@
-// What a context is made with: read from JavaScript, and how much memory it will take.
+// The shape of a context: read from JavaScript, and how much memory it takes.
 #pragma once
 
 #include <napi.h>
@@ -7,11 +7,12 @@
 
 namespace gpt4all {
 
-// NativeContextParams of src/native/contract.ts, checked, for a model with so many adapters.
+// NativeContextParams of src/native/contract.ts, checked, for a model with `adapters` adapters.
 ContextShape ReadShape(const Napi::Value& value, size_t adapters);
 
-// What V8 is told, so that it collects closed contexts in time. llama.cpp's public API does not tell the
-// sizes of its buffers: the KV cache exactly for plain transformers, the compute buffers roughly.
+// The bytes to report to V8, so that it collects closed contexts in time. llama.cpp's public API does not
+// return the sizes of its buffers: the KV cache is exact for plain transformers, the compute buffers are
+// rough.
 int64_t EstimateMemory(const llama_model* model, const ContextShape& shape, uint32_t cells);
 
 }  // namespace gpt4all

@@ -12,7 +12,7 @@ namespace gpt4all {
 
 namespace {
 
-// Where this thread's stack ends; null where the system does not tell.
+// The end of this thread's stack; null where the system does not report it.
 const char* EndOfStack() {
 #if defined(_WIN32)
   ULONG_PTR low = 0, high = 0;
@@ -40,7 +40,7 @@ constexpr size_t kMost = 2 << 20, kUnknown = 64 << 10;
 
 size_t StackToUse() {
   const char here = 0;
-  // On the main thread glibc reads all mappings of the process to find it.
+  // On the main thread glibc reads all mappings of the process to find the stack.
   static thread_local const char* const end = EndOfStack();
   if (end == nullptr || &here < end) return kUnknown;
   return std::min(kMost, static_cast<size_t>(&here - end) / 2);

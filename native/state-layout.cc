@@ -12,8 +12,8 @@ namespace gpt4all {
 
 namespace {
 
-// Whether they are no larger than `most`, a number of the same type without its sign: as bits, infinities and
-// what is no number are larger than all others.
+// Whether no number is larger than `most`, which has the same type and no sign: as bits, infinities and NaN
+// are larger than all other numbers.
 template <typename Number>
 bool AreWithin(const uint8_t* bytes, uint64_t size, Number most) {
   constexpr Number kUnsigned = std::numeric_limits<std::make_signed_t<Number>>::max();
@@ -26,7 +26,7 @@ bool AreWithin(const uint8_t* bytes, uint64_t size, Number most) {
   return !found;
 }
 
-// What a cache of halves can hold, and hence all others.
+// The largest number that a cache of halves can hold; the limit for all types.
 constexpr uint16_t kMostHalf = 0x7bff;  // 65504
 constexpr uint16_t kMostBrain = 0x477f;
 constexpr uint32_t kMostFloat = 0x477fe000;
@@ -39,8 +39,8 @@ bool AreBlocksWithin(const uint8_t* bytes, uint64_t size, size_t block, size_t n
   return true;
 }
 
-// One that is infinite or no number, or becomes so in the next product, stays in the cache when its sequence
-// is long gone, and spoils whoever comes there next.
+// A number that is infinite or NaN, or becomes so in the next product, stays in the cache when its sequence
+// is long gone, and spoils the next sequence in its cell.
 bool AreSound(int32_t type, const uint8_t* bytes, uint64_t size) {
   switch (type) {
     case GGML_TYPE_F32:
@@ -67,7 +67,7 @@ bool HasExtension(const llama_model* model) {
   return type == LLAMA_ROPE_TYPE_MROPE || type == LLAMA_ROPE_TYPE_IMROPE;
 }
 
-// Latent attention makes them of the keys.
+// Latent attention makes the values of the keys.
 bool HasValues(const llama_model* model) {
   return MetaNumber(model, "attention.key_length_mla", 0) == 0;
 }
@@ -82,7 +82,7 @@ bool Agree(bool& is_known, int32_t& known, int32_t last) {
 
 }  // namespace
 
-// Checks what it reads; with `blank_cells` it writes a blank state of it instead.
+// Checks the bytes that it reads; with `blank_cells` it writes a blank state of the same layout instead.
 class StateLayout::Reader {
  public:
   Reader(const uint8_t* bytes, size_t size, uint32_t blank_cells = 0)
@@ -107,7 +107,7 @@ class StateLayout::Reader {
     return ReadRows(type, row, count, blank_cells_);
   }
 
-  // Behind the first `size` bytes, blank cells of a KV cache replace those that were read.
+  // After the first `size` bytes, blank cells of a KV cache replace those that were read.
   void WriteBlankCells(size_t size, bool has_extension) {
     if (blank_cells_ == 0) return;
     blank_.resize(size);
@@ -163,8 +163,8 @@ StateLayout::StateLayout(llama_context* context)
               llama_model_n_swa(llama_get_model(context)) == 0;
 }
 
-// A KV cache writes the number of its streams and for each that it holds nothing, a recurrent memory that it
-// holds nothing and what its rows would be.
+// For an empty sequence a KV cache writes the number of its streams and zero cells for each, and a recurrent
+// memory writes zero cells and the sizes of its rows.
 bool StateLayout::Learn(Reader& in) {
   uint32_t magic, first;
   int32_t sequence;

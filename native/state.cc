@@ -18,7 +18,7 @@ uint8_t* Bytes(std::string& text) {
   return reinterpret_cast<uint8_t*>(text.data());
 }
 
-// FNV-1a, eight bytes at a time: against accidents. Whoever means it writes the right one.
+// FNV-1a, eight bytes at a time: against accidents. A forger writes the right one.
 uint64_t Checksum(const char* bytes, size_t size) {
   uint64_t hash = 14695981039346656037u ^ size;
   for (size_t i = 0; i < size; i += sizeof hash) {
@@ -86,19 +86,19 @@ void Restore(llama_context* context, llama_seq_id sequence, std::string& state) 
 // Attention reads so many cells at once, whether they are used or not.
 constexpr uint32_t kCellsRead = 256;
 
-// False where the state is none of this layout.
+// False if the state is not of this layout.
 bool Fill(llama_context* context, llama_seq_id sequence, const std::string& blank) {
   const auto* bytes = reinterpret_cast<const uint8_t*>(blank.data());
   return !blank.empty() && llama_state_seq_set_data(context, bytes, blank.size(), sequence) == blank.size();
 }
 
-// llama.cpp fills cells from the first free one on: those of a sequence are the first of its stream, none
-// left out, and a blank state of as many lies where they lay.
+// llama.cpp fills cells from the first free one on: those of a sequence are the first of its stream, without
+// gaps, and a blank state of the same number of cells takes the same ones.
 bool FillCells(llama_context* context, llama_seq_id sequence, const StateLayout& layout) {
   llama_memory_t memory = llama_get_memory(context);
   const llama_pos last = llama_memory_seq_pos_max(memory, sequence);
   if (last < 0) return true;
-  llama_memory_seq_rm(memory, sequence, 0, last);  // a small state tells as much
+  llama_memory_seq_rm(memory, sequence, 0, last);  // a small state shows as much
   const std::string state = Save(context, sequence).substr(kChecksumSize);
   const auto* bytes = reinterpret_cast<const uint8_t*>(state.data());
   const uint32_t read = GGML_PAD(static_cast<uint32_t>(last) + 1, kCellsRead);

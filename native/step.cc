@@ -49,9 +49,8 @@ void Decode(llama_context* context, const Batch& batch) {
   }
 }
 
-// llama.cpp takes what a failed step has written out of the cache again. A recurrent state it cannot take
-// back: it is half overwritten, yet claims the new positions. Such a sequence is emptied, so that positions()
-// tells the truth.
+// llama.cpp removes from the cache what a failed step has written, except from a recurrent state: that is
+// half overwritten, yet claims the new positions. Such a sequence is emptied, so that positions() is right.
 void DropHalfMade(llama_context* context, const std::vector<StepEntry>& entries) {
   const llama_model* model = llama_get_model(context);
   if (!llama_model_is_recurrent(model) && !llama_model_is_hybrid(model)) return;
@@ -151,7 +150,7 @@ std::vector<StepResult> RunStep(llama_context* context, const StateLayout& layou
   return results;
 }
 
-// Moves every entry on to the token that it drew; false where one has ended its text, or has drawn none.
+// Moves every entry on to the token that it drew; false if one has ended its text, or has drawn none.
 bool MoveOn(llama_context* context, std::vector<StepEntry>& entries, const std::vector<StepResult>& results) {
   const llama_vocab* vocab = llama_model_get_vocab(llama_get_model(context));
   for (size_t i = 0; i < entries.size(); i++) {

@@ -23,10 +23,10 @@ struct StepEntry {
   std::shared_ptr<SharedSampling> sampling;  // may be null
   std::vector<int32_t> outputs;              // ascending indices into tokens
   bool logits = false;
-  int32_t logprobs = -1;  // of so many likely tokens beside the drawn one; -1 = of none
+  int32_t logprobs = -1;  // number of likely tokens to return beside the drawn one; -1 = no log probabilities
 };
 
-// How far a step goes on by itself: each entry with the token that it drew.
+// How far a step continues without JavaScript: each entry with the token that it drew.
 struct Run {
   int32_t steps = 1;        // at most
   double milliseconds = 0;  // no further step that would end later
@@ -44,7 +44,7 @@ struct StepResult {
   std::vector<TopLogprobs> logprobs;
   std::optional<Failure> failure;  // why no more was drawn
 
-  // The logits behind `tokens` were no numbers, and the sequence is empty.
+  // The logits after `tokens` were not numbers, and the sequence is empty.
   bool is_spoilt() const { return failure && failure->code() == std::string_view("ERR_LOGITS"); }
 };
 

@@ -24,8 +24,8 @@ uint64_t Mix(uint64_t x) {
   return x ^ (x >> 31);
 }
 
-// Whoever knew it could write strings that all want the same place, each of which then walks past all before
-// it.
+// A stranger who knew it could write strings that all want the same place, each of which then walks past all
+// before it.
 uint64_t Seed() {
   static const uint64_t seed = [] {
     std::random_device device;
@@ -88,7 +88,7 @@ const char* StringRules::Problem(const uint8_t* bytes, size_t length) {
 StringRules::Scanned StringRules::Scan(const uint8_t* window, size_t size) {
   size_t at = 0;
   const char* problem = nullptr;
-  // For what the window may hold, not for what the file claims.
+  // Room for what the window may hold, not for what the file claims.
   if (rule_ == Rule::kDistinct) {
     seen_.Reserve(static_cast<size_t>(std::min<uint64_t>(count_ - index_, size / kLengthBytes)));
   }

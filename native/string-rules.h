@@ -8,17 +8,17 @@
 
 namespace gpt4all {
 
-// A set of byte strings that keeps 64 bits of each. That two different ones of 256,000 share them has a
-// chance of one in 500 million.
+// A set of byte strings that keeps 64 bits of each. The chance that two different ones of 256,000 share them
+// is one in 500 million.
 class Fingerprints {
  public:
-  // Makes room for as many more; it must be made before they are added.
+  // Makes room for `more` strings; to be called before they are added.
   void Reserve(size_t more);
-  // False where these bytes are in it already.
+  // Returns false if the set has these bytes already.
   bool Add(const uint8_t* bytes, size_t length);
 
  private:
-  // Where `fingerprint` is, or belongs.
+  // The place of `fingerprint`, or the free one where it belongs.
   uint64_t& Slot(uint64_t fingerprint);
 
   std::vector<uint64_t> slots_;  // open addressing; 0 = free
@@ -38,7 +38,7 @@ class StringRules {
   };
   // NativeStringScan.scan() of src/native/contract.ts.
   Scanned Scan(const uint8_t* window, size_t size);
-  // Of the next string.
+  // The index of the next string.
   uint64_t index() const { return index_; }
 
  private:

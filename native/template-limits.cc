@@ -15,8 +15,8 @@ bool Extent::IsQuick() const {
   return bytes <= kMostQuickBytes && messages <= kMostQuickMessages;
 }
 
-// What one call may cost: less than a second, and more for long conversations. docs/decisions.md tells what
-// templates need.
+// What one call may cost: less than a second, and more for long conversations. docs/decisions.md has what
+// real templates need.
 jinja::Limits LimitsFor(Effort effort, const Extent& input) {
   const bool is_quick = effort == Effort::kQuick;
   jinja::Limits limits;

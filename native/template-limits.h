@@ -1,4 +1,4 @@
-// What templates may cost. They come from strangers, and that may depend on the messages.
+// What a template may cost. Templates come from strangers, and their cost may depend on the messages.
 #pragma once
 
 #include <cstdint>
@@ -11,24 +11,23 @@ namespace gpt4all {
 
 enum class Effort {
   kQuick,  // some 10 ms, for the JavaScript thread
-  kWhole,  // some seconds, which whoever waits for it can interrupt (see checkpoint.h)
+  kWhole,  // some seconds; can be interrupted (see checkpoint.h)
 };
 
 // How much is rendered.
 struct Extent {
   uint64_t bytes = 0, messages = 0;
 
-  // So little that a quick effort may do.
+  // Small enough for a quick effort.
   bool IsQuick() const;
 };
 
 jinja::Limits LimitsFor(Effort effort, const Extent& input);
 
-// Throws Failure where a limit was exceeded, whatever became of the exception that told so.
+// Throws Failure if a limit was exceeded, even if the exception for that was caught on its way.
 void CheckLimits(jinja::Budget& budget, Effort effort);
 
-// What llama.cpp found out beyond a limit, it found out from an exception: that tells nothing about the
-// template.
+// llama.cpp takes an exception for a fact about the template; one that a limit raised says nothing about it.
 void EnsureWithinLimits();
 
 // `work()` within its limits. Errors other than those at a place of the template become Failures.

@@ -14,7 +14,7 @@ std::u16string Units(const Napi::Value& value, const char* name) {
   return value.As<Napi::String>().Utf16Value();
 }
 
-// Pairs of where a range begins and ends.
+// Pairs of the beginning and the end of a range.
 std::vector<UnitRange> Ranges(const Napi::Value& value, const char* name, size_t length) {
   if (!IsTyped(value, napi_uint32_array)) throw BadArgument(value.Env(), name, "a Uint32Array");
   const std::vector<uint32_t> places = Copied(value.As<Napi::Uint32Array>(), name, UINT32_MAX);

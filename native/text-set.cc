@@ -14,7 +14,7 @@ char16_t Fold(char16_t unit) {
   return unit == kSpaceMark ? u' ' : unit;
 }
 
-// How much of each text counts, so that all of them together are not too much.
+// How many units of each text count, so that the texts together do not take too much memory.
 size_t UnitsThatCount(const std::vector<std::u16string>& texts) {
   for (size_t most = kMostUnits;; most /= 2) {
     size_t total = 0;
@@ -100,7 +100,7 @@ TextSet::Node TextSet::Add(Node from, char16_t unit) {
   return node;
 }
 
-// Shorter beginnings first: what a longer one needs to know of them is there.
+// Shorter beginnings first: a longer one builds on them.
 void TextSet::Link() {
   std::vector<Node> order(parents_.size());
   for (Node node = 0; node < order.size(); node++) order[node] = node;
@@ -141,7 +141,7 @@ std::vector<uint8_t> TextSet::Beginnings(std::u16string_view in) const {
 
 std::vector<bool> TextSet::Spanned(std::u16string_view in, const std::vector<size_t>& places) const {
   std::vector<bool> spanned(places.size());
-  size_t next = 0;  // the first place behind where the longest text that ends here begins
+  size_t next = 0;  // the first place after the beginning of the longest text that ends here
   Node node = 0;
   for (size_t at = 0; at < in.size(); at++) {
     node = Next(node, Fold(in[at]));
@@ -169,8 +169,8 @@ std::vector<uint32_t> TextSet::Occurring(std::u16string_view in) const {
     seen[node] = true;
   }
   std::vector<uint32_t> found;
-  // Where a beginning was seen, so were the shorter ones that it ends with. Each walks down them, to the
-  // first that is known.
+  // Where a beginning was seen, so were the shorter ones with which it ends. The loop walks down to the first
+  // that is marked already.
   for (Node one = 1; one < seen.size(); one++) {
     if (!seen[one]) continue;
     for (Node end = fallbacks_[one]; end != 0 && !seen[end]; end = fallbacks_[end]) seen[end] = true;

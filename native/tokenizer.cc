@@ -21,7 +21,7 @@ Failure NoToken() {
   return Failure("ERR_DECODE", "the vocabulary has no token for some bytes of the text");
 }
 
-// llama.cpp looks bytes up that some vocabularies have no token for, with at().
+// llama.cpp uses at() for bytes, for which some vocabularies have no token.
 template <typename Work>
 auto WithinVocabulary(Work&& work) {
   try {
@@ -58,8 +58,8 @@ std::vector<llama_token> Tokenize(const llama_vocab* vocab, const std::string& t
 
 namespace {
 
-// Calls `take` with each piece of the text that is not empty, and whether it is a single character between
-// `open` and `close`.
+// Calls `take` with each piece of the text that is not empty, and with whether the piece is a single
+// character between `open` and `close`.
 template <typename Take>
 void ForEachPiece(const MarkedText& marked, Take&& take) {
   const std::string& text = marked.text;
@@ -82,8 +82,8 @@ void ForEachPiece(const MarkedText& marked, Take&& take) {
   }
 }
 
-// A vocabulary looks its tokens up by their text, also where it parses no special ones. A character that is a
-// control token there is spelled by its bytes, or left out where these are no tokens.
+// A vocabulary looks tokens up by their text even if special ones are not parsed. A character that is also a
+// control token is spelled by its bytes, or left out where these have no tokens.
 std::vector<llama_token> WithoutControl(const llama_vocab* vocab, const ByteTokens& bytes,
                                         const std::string& character, std::vector<llama_token>&& tokens) {
   const bool has_control = std::any_of(tokens.begin(), tokens.end(), [vocab](llama_token token) {
@@ -134,7 +134,7 @@ std::vector<llama_token> Tokenize(const llama_vocab* vocab, const ByteTokens& by
     tokens.insert(tokens.end(), added.begin(), added.end());
     begins = false;
   });
-  // A text of nothing has start and end tokens as well.
+  // An empty text has start and end tokens as well.
   return begins ? Tokenize(vocab, std::string(), marked.add_special, false) : tokens;
 }
 

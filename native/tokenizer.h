@@ -21,11 +21,11 @@ ByteTokens FindByteTokens(const llama_vocab* vocab);
 struct MarkedText {
   std::string text;
   std::string cut, open, close;  // the marks; empty = none
-  bool begins;                   // whether its first piece begins a text, or stands behind one
-  bool add_special;              // whether that piece gets the vocabulary's own start and end tokens then
-  bool parse_special;            // but a single character between `open` and `close` is no control token
-  // Of what begins a text the vocabulary may take a space for a part: pieces that stand behind others are
-  // tokenized behind this, whose tokens are left out.
+  bool begins;                   // whether its first piece begins a text, or follows another one
+  bool add_special;    // whether a piece that begins a text gets the vocabulary's own start and end tokens
+  bool parse_special;  // except single characters between `open` and `close`
+  // A vocabulary may take the space before a text for a part of it: pieces after the first are tokenized
+  // after this anchor, whose tokens are left out.
   std::string anchor;
 };
 

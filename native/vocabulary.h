@@ -1,4 +1,4 @@
-// What a model says of itself, and tokens and bytes as JavaScript gets them.
+// What a model says about itself, and tokens and bytes as JavaScript gets them.
 #pragma once
 
 #include <napi.h>
@@ -15,7 +15,7 @@ namespace gpt4all {
 
 struct Weights;
 
-// What takes long to find out: it is done where the model is loaded.
+// What takes long to find out, and is found out on the loading thread.
 struct ModelDescription {
   std::string name;
   std::vector<llama_token> end_tokens;

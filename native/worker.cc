@@ -67,7 +67,7 @@ Napi::Value Worker::Submit(Napi::Env env, Napi::Object owner, Work work) {
   Napi::Object handle = Napi::Object::New(env);
   handle.Set("promise", promise);
   handle.Set("cancel", Napi::Function::New(env, [this, job](const Napi::CallbackInfo&) {
-               if (!job->owner.IsEmpty()) Cancel(job);  // whoever owns the job owns this
+               if (!job->owner.IsEmpty()) Cancel(job);  // the owner of the job owns this
              }));
   environment_->Hold();
   {

@@ -1,6 +1,6 @@
-// A thread for computations of the library's own that may take long: one after another, each can be given up.
-// Node's pool is no place for them: four of them would hold up every file and every name that the program
-// waits for.
+// A thread for long computations of the library's own: they run one after another, and each can be given up.
+// Node's pool is no place for them: four of them would hold up all of the program's file accesses and name
+// look-ups.
 #pragma once
 
 #include <napi.h>
@@ -24,17 +24,16 @@ class Worker : public Stoppable {
   // May throw Failure.
   using Work = std::function<std::function<Napi::Value(Napi::Env)>()>;
 
-  // `patient`: it leaves the cores to other threads while these want them.
+  // `patient`: the thread leaves the cores to other threads while these want them.
   Worker(std::shared_ptr<Environment> environment, bool patient);
   ~Worker() override;
 
-  // JavaScript thread: NativeJob of src/native/contract.ts for the method of an object, which is held until
-  // the job is settled. Starts the `worker` where there is none yet.
+  // JavaScript thread: makes the NativeJob of src/native/contract.ts for a method of an object, which is kept
+  // alive until the job is settled. Starts the `worker` if there is none yet.
   static Napi::Value Submit(std::unique_ptr<Worker>& worker, bool patient, const Napi::CallbackInfo& info,
                             Work work);
   Napi::Value Submit(Napi::Env env, Napi::Object owner, Work work);
-  // Any thread: gives everything up, ends the thread and joins it. Jobs that are not done fail with
-  // ERR_CLOSED.
+  // Any thread: gives up all jobs, ends the thread and joins it. Jobs that are not done fail with ERR_CLOSED.
   void Stop() override;
 
  private:
@@ -45,7 +44,7 @@ class Worker : public Stoppable {
     std::atomic<bool> stop{false};
   };
 
-  // JavaScript thread: a job that waits in line leaves it at once, one that runs is interrupted.
+  // JavaScript thread: a waiting job leaves the queue at once, a running one is interrupted.
   void Cancel(const std::shared_ptr<Job>& job);
   void Run();
   std::function<Napi::Value(Napi::Env)> Compute(Job& job) const;
