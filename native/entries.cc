@@ -12,9 +12,7 @@ namespace {
 void ReadOutputs(const Napi::Object& object, int32_t vocab_size, StepEntry& entry) {
   const auto count = static_cast<int32_t>(entry.tokens.size());
   const Napi::Value outputs = object.Get("outputs");
-  if (outputs.IsUndefined()) {
-    if (entry.sampling && count > 0) entry.outputs.push_back(count - 1);
-  } else {
+  if (!outputs.IsUndefined()) {
     int32_t from = 0;
     ForEach(outputs, "outputs", entry.tokens.size(), [&](const Napi::Value& output) {
       entry.outputs.push_back(Integer(output, "outputs", from, count - 1));

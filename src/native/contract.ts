@@ -154,12 +154,12 @@ export type NativeEvalEntry = {
   /** Position of `tokens[0]`; what the cache holds from here on is dropped first (llama_memory_seq_rm). */
   readonly position: number
   readonly tokens: Int32Array
-  /** Draws one token per output; without it outputs are only evaluated. */
+  /** Draws one token per output; left out = outputs are only evaluated. */
   readonly sampler?: NativeSampler | undefined
   /**
-   * Indices into `tokens`, ascending, whose logits are wanted; default: the last one when there is a sampler,
-   * else none. With a sampler, drawing goes on only while the drawn token equals the entry's next token: the
-   * outputs behind the first difference were computed for a text that the sampler did not choose.
+   * Indices into `tokens`, ascending, whose logits are wanted; left out = none. With a sampler, drawing goes on only
+   * while the drawn token equals the entry's next token: the outputs after the first difference were computed for a
+   * text that the sampler did not choose.
    */
   readonly outputs?: readonly number[] | undefined
   /** Return the logits of each output as well. For tests, which compare steps bit for bit. */

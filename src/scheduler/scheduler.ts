@@ -295,7 +295,8 @@ export class Scheduler {
       position: slot.tokens.length,
       tokens,
       sampler: last ? ask.sampler : undefined,
-      outputs: guessed > 0 ? Array.from(tokens.keys()) : undefined,
+      // The last token; with guesses, the one before them and each of them.
+      outputs: last ? Array.from(tokens.keys()).slice(-1 - guessed) : undefined,
       logprobs: last ? ask.logprobs : undefined,
     }))
     this.#stepping = work

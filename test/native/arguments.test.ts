@@ -60,7 +60,7 @@ describe('a wrong argument throws ERR_ARGUMENT, and the object works on', () => 
     ['logits', [null, 1, 'yes']],
     ['logprobs', [NaN, -1, 0.5, 2 ** 31, '1', null]],
   ])('eval(): %s', async (name, values) => {
-    const good = { sequence: 0, position: 0, tokens: Int32Array.of(5, 6, 7), sampler }
+    const good = { sequence: 0, position: 0, tokens: Int32Array.of(5, 6, 7), outputs: [2], sampler }
     for (const value of values) {
       expectRefused(() => context.eval([{ ...good, [name]: value }]), `${name}: ${String(value)}`)
     }

@@ -57,7 +57,7 @@ const externals = () =>
   )
 
 async function expectAlive(): Promise<void> {
-  const entry = { sequence: 0, position: 0, tokens: Int32Array.of(5, 6, 7), sampler }
+  const entry = { sequence: 0, position: 0, tokens: Int32Array.of(5, 6, 7), outputs: [2], sampler }
   expect((await step(context, entry)).tokens).toHaveLength(1)
   expect(model.tokenize('Hello', false, false).length).toBeGreaterThan(0)
 }
@@ -141,7 +141,13 @@ describe('an object that only looks like one of ours', () => {
       expect(() => new binding.ChatTemplate(disguise as NativeModel, 'x')).toThrow(argumentError)
     }
     for (const disguise of disguises(sampler)) {
-      const entry = { sequence: 0, position: 0, tokens: Int32Array.of(5), sampler: disguise as NativeSampler }
+      const entry = {
+        sequence: 0,
+        position: 0,
+        tokens: Int32Array.of(5),
+        outputs: [0],
+        sampler: disguise as NativeSampler,
+      }
       expect(() => context.eval([entry])).toThrow(argumentError)
     }
     await expectAlive()
@@ -168,7 +174,13 @@ describe('an object that only looks like one of ours', () => {
       classOf(context),
     )
     expect(() => loose(Odd).save!(0)).toThrow()
-    const entry = { sequence: 0, position: 0, tokens: Int32Array.of(5), sampler: Odd as NativeSampler }
+    const entry = {
+      sequence: 0,
+      position: 0,
+      tokens: Int32Array.of(5),
+      outputs: [0],
+      sampler: Odd as NativeSampler,
+    }
     expect((await step(context, entry)).tokens).toHaveLength(1)
     const subclass = new (class extends (binding.Sampler as unknown as Class) {})(
       model.info.vocabSize,
@@ -181,7 +193,13 @@ describe('an object that only looks like one of ours', () => {
 
   test('is what a clone of one is', async () => {
     expect(() => binding.Context.create(structuredClone(model), SHAPE)).toThrow(argumentError)
-    const entry = { sequence: 0, position: 0, tokens: Int32Array.of(5), sampler: structuredClone(sampler) }
+    const entry = {
+      sequence: 0,
+      position: 0,
+      tokens: Int32Array.of(5),
+      outputs: [0],
+      sampler: structuredClone(sampler),
+    }
     expect(() => context.eval([entry])).toThrow(argumentError)
     await expectAlive()
   })
@@ -282,9 +300,13 @@ describe('an argument that changes while it is read', () => {
     const tracking = new Int32Array(buffer)
     tracking.set([5, 6, 7])
     const fixed = new Int32Array(buffer, 4, 2)
-    expect((await step(context, { ...entry, tokens: tracking, sampler })).tokens).toHaveLength(1)
+    expect(
+      (await step(context, { ...entry, tokens: tracking, outputs: [tracking.length - 1], sampler })).tokens,
+    ).toHaveLength(1)
     buffer.resize(4)
-    expect((await step(context, { ...entry, tokens: tracking, sampler })).tokens).toHaveLength(1)
+    expect(
+      (await step(context, { ...entry, tokens: tracking, outputs: [tracking.length - 1], sampler })).tokens,
+    ).toHaveLength(1)
     expect(() => context.eval([{ ...entry, tokens: fixed }])).toThrow(argumentError) // out of bounds: none
     buffer.resize(2 ** 20)
     expect(() => context.eval([{ ...entry, tokens: tracking }])).toThrow(argumentError) // more than a batch
@@ -292,7 +314,9 @@ describe('an argument that changes while it is read', () => {
     expect(() => context.eval([{ ...entry, tokens: tracking }])).toThrow(argumentError)
     const shared = new Int32Array(new SharedArrayBuffer(12))
     shared.set([5, 6, 7])
-    expect((await step(context, { ...entry, tokens: shared, sampler })).tokens).toHaveLength(1)
+    expect(
+      (await step(context, { ...entry, tokens: shared, outputs: [shared.length - 1], sampler })).tokens,
+    ).toHaveLength(1)
     const state = await context.save(0)
     const sharedState = new Uint8Array(new SharedArrayBuffer(state.length))
     sharedState.set(state)

@@ -76,6 +76,7 @@ describe('eval() evaluates', () => {
           sequence,
           position: at[sequence]!,
           tokens: ids,
+          outputs: [ids.length - 1],
           sampler: samplers[sequence]!,
         })),
       )
@@ -168,7 +169,13 @@ describe('eval() evaluates', () => {
   test('to the last cell of a sequence and no further', async () => {
     const small = await openContext(model, { contextSize: 256, batchSize: 300 })
     const { cells } = small.info
-    const full = await step(small, { sequence: 0, position: 0, tokens: long(cells), sampler: greedy(model) })
+    const full = await step(small, {
+      sequence: 0,
+      position: 0,
+      tokens: long(cells),
+      outputs: [cells - 1],
+      sampler: greedy(model),
+    })
     expect(full.tokens).toHaveLength(1)
     expect(await small.positions(0)).toEqual({ min: 0, max: cells - 1 })
     const beyond: NativeEvalEntry = { sequence: 0, position: cells - 1, tokens: long(2) }
@@ -188,7 +195,13 @@ describe('eval() evaluates', () => {
   test('a queue of many steps in the order they were asked for', async () => {
     const ids = long(200)
     const asked = Array.from(ids, (id, position) =>
-      step(context, { sequence: 0, position, tokens: Int32Array.of(id), sampler: greedy(model) }),
+      step(context, {
+        sequence: 0,
+        position,
+        tokens: Int32Array.of(id),
+        outputs: [0],
+        sampler: greedy(model),
+      }),
     )
     const drawn = (await Promise.all(asked)).map((result) => result.tokens[0]!)
     const outputs = Array.from({ length: 8 }, (_, i) => i)
@@ -208,7 +221,13 @@ describe('eval() evaluates', () => {
   test('the tokens given, even if the array changes or is detached meanwhile', async () => {
     const fresh = await continueGreedily(context, model, prompt, { count: 1 })
     const changing = Int32Array.from(prompt)
-    const first = step(context, { sequence: 0, position: 0, tokens: changing, sampler: greedy(model) })
+    const first = step(context, {
+      sequence: 0,
+      position: 0,
+      tokens: changing,
+      outputs: [changing.length - 1],
+      sampler: greedy(model),
+    })
     changing.fill(0)
     structuredClone(changing, { transfer: [changing.buffer] })
     expect([...(await first).tokens]).toEqual(fresh)
@@ -216,14 +235,30 @@ describe('eval() evaluates', () => {
     const shared = new Int32Array(new SharedArrayBuffer(4 * prompt.length))
     shared.set(prompt)
     expect([
-      ...(await step(context, { sequence: 0, position: 0, tokens: shared, sampler: greedy(model) })).tokens,
+      ...(
+        await step(context, {
+          sequence: 0,
+          position: 0,
+          tokens: shared,
+          outputs: [shared.length - 1],
+          sampler: greedy(model),
+        })
+      ).tokens,
     ]).toEqual(fresh)
   })
 
   test('a context that JavaScript has forgotten while a step is in flight', async () => {
     const forgotten = async () => {
       const alone = await binding.Context.create(model, { ...SHAPE, batchSize: 512 })
-      return { answer: step(alone, { sequence: 0, position: 0, tokens: long(500), sampler: greedy(model) }) }
+      return {
+        answer: step(alone, {
+          sequence: 0,
+          position: 0,
+          tokens: long(500),
+          outputs: [499],
+          sampler: greedy(model),
+        }),
+      }
     }
     const { answer } = await forgotten()
     await collect()
@@ -232,19 +267,18 @@ describe('eval() evaluates', () => {
 })
 
 describe('outputs', () => {
-  test('are by default the last token with a sampler, else none', async () => {
-    const tokenIds = prompt
-    const without = await step(context, { sequence: 0, position: 0, tokens: tokenIds, logits: true })
-    expect(without).toEqual({ tokens: new Int32Array(0), logits: [] })
-    const withSampler = await step(context, {
-      sequence: 0,
-      position: 0,
-      tokens: tokenIds,
-      sampler: greedy(model),
-      logits: true,
-    })
+  test('are those that the entry names, with a sampler as without', async () => {
+    const entry = { sequence: 0, position: 0, tokens: prompt, logits: true }
+    const outputs = [prompt.length - 1]
+    const none = { tokens: new Int32Array(0), logits: [] }
+    expect(await step(context, entry)).toEqual(none)
+    expect(await step(context, { ...entry, sampler: greedy(model) })).toEqual(none)
+    const withoutSampler = await step(context, { ...entry, outputs })
+    expect(withoutSampler.tokens).toHaveLength(0)
+    expect(withoutSampler.logits).toHaveLength(1)
+    const withSampler = await step(context, { ...entry, outputs, sampler: greedy(model) })
     expect(withSampler.tokens).toHaveLength(1)
-    expect(withSampler.logits).toHaveLength(1)
+    expect(withSampler.logits).toEqual(withoutSampler.logits)
     expect(withSampler.logprobs).toBeUndefined()
   })
 
@@ -303,7 +337,13 @@ describe('outputs', () => {
     let next = prompt
     let position = 0
     while (said.length < 6) {
-      const { tokens: drawn } = await step(context, { sequence: 0, position, tokens: next, sampler: one })
+      const { tokens: drawn } = await step(context, {
+        sequence: 0,
+        position,
+        tokens: next,
+        outputs: [next.length - 1],
+        sampler: one,
+      })
       position += next.length
       said.push(drawn[0]!)
       next = drawn
@@ -325,6 +365,7 @@ describe('logits and log probabilities', () => {
       sequence: 0,
       position: 0,
       tokens: prompt,
+      outputs: [prompt.length - 1],
       sampler: new binding.Sampler(model.info.vocabSize, { ...GREEDY, temperature: 2, topK: 5, seed: 3 }),
       logits: true,
       logprobs: 50,
@@ -348,6 +389,7 @@ describe('logits and log probabilities', () => {
       sequence: 0,
       position: 0,
       tokens: prompt,
+      outputs: [prompt.length - 1],
       sampler: greedy(model),
       logprobs: model.info.vocabSize,
     })
@@ -356,7 +398,13 @@ describe('logits and log probabilities', () => {
   })
 
   test('of none but the drawn token, where 0 are asked for', async () => {
-    const entry = { sequence: 0, position: 0, tokens: prompt, sampler: greedy(model) }
+    const entry = {
+      sequence: 0,
+      position: 0,
+      tokens: prompt,
+      outputs: [prompt.length - 1],
+      sampler: greedy(model),
+    }
     const { logprobs: one } = await step(context, { ...entry, logprobs: 1 })
     const { logprobs: none } = await step(context, { ...entry, logprobs: 0 })
     expect(none![0]!.topTokens).toHaveLength(0)
@@ -378,6 +426,7 @@ describe('logits and log probabilities', () => {
       sequence: 0,
       position: 0,
       tokens: prompt,
+      outputs: [prompt.length - 1],
       sampler,
       logits: true,
       logprobs: 3,
@@ -433,6 +482,7 @@ describe('the cache', () => {
       sequence: 0,
       position: 40,
       tokens: Int32Array.of(5),
+      outputs: [0],
       sampler: greedy(model),
     })
     expect(next.tokens).toHaveLength(1)
@@ -571,7 +621,13 @@ describe('abort()', () => {
       context.eval([{ sequence: sequence % 4, position: 0, tokens: long(200) }]),
     )
     context.abort()
-    const after = step(context, { sequence: 0, position: 0, tokens: prompt, sampler: greedy(model) })
+    const after = step(context, {
+      sequence: 0,
+      position: 0,
+      tokens: prompt,
+      outputs: [prompt.length - 1],
+      sampler: greedy(model),
+    })
     const settled = await Promise.allSettled(before)
     const late = settled.slice(1) // the first may have been done by then
     expect(late.map((one) => one.status === 'rejected' && one.reason.code)).toEqual(
@@ -616,7 +672,15 @@ describe('abort()', () => {
     context.abort()
     context.abort()
     expect(
-      (await step(context, { sequence: 0, position: 0, tokens: prompt, sampler: greedy(model) })).tokens,
+      (
+        await step(context, {
+          sequence: 0,
+          position: 0,
+          tokens: prompt,
+          outputs: [prompt.length - 1],
+          sampler: greedy(model),
+        })
+      ).tokens,
     ).toHaveLength(1)
   })
 })
@@ -692,7 +756,15 @@ describe('close()', () => {
     expect(() => new binding.ChatTemplate(short, undefined)).toThrow(code('ERR_CLOSED'))
     expect(() => binding.Context.create(short, SHAPE)).toThrow(code('ERR_CLOSED'))
     expect(
-      (await step(living, { sequence: 0, position: 0, tokens: prompt, sampler: greedy(model) })).tokens,
+      (
+        await step(living, {
+          sequence: 0,
+          position: 0,
+          tokens: prompt,
+          outputs: [prompt.length - 1],
+          sampler: greedy(model),
+        })
+      ).tokens,
     ).toHaveLength(1)
     await living.close()
   })
@@ -722,7 +794,7 @@ describe('several at once', () => {
     })
     const logits = new Float32Array(model.info.vocabSize)
     const steps = Array.from({ length: 40 }, (_, i) =>
-      step(context, { sequence: i % 4, position: 0, tokens: prompt, sampler }),
+      step(context, { sequence: i % 4, position: 0, tokens: prompt, outputs: [prompt.length - 1], sampler }),
     )
     let done = false
     const all = Promise.all(steps).finally(() => {
@@ -739,7 +811,7 @@ describe('several at once', () => {
   test('two contexts of one model share a sampler', async () => {
     const other = await openContext(model)
     const sampler = greedy(model)
-    const entry = { sequence: 0, position: 0, tokens: prompt, sampler }
+    const entry = { sequence: 0, position: 0, tokens: prompt, outputs: [prompt.length - 1], sampler }
     const [a, b] = await Promise.all([step(context, entry), step(other, entry)])
     expect(a.tokens).toEqual(b.tokens)
     await other.close()
@@ -800,7 +872,13 @@ async function firstTokens(
   ...prompts: readonly Int32Array[]
 ): Promise<number[]> {
   const results = await where.eval(
-    prompts.map((ids, sequence) => ({ sequence, position: 0, tokens: ids, sampler: samplers[sequence]! })),
+    prompts.map((ids, sequence) => ({
+      sequence,
+      position: 0,
+      tokens: ids,
+      outputs: [ids.length - 1],
+      sampler: samplers[sequence]!,
+    })),
   )
   return results.map((result) => result.tokens[0]!)
 }

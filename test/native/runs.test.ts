@@ -18,6 +18,7 @@ const entry = (sequence = 0, ids = prompt): NativeEvalEntry => ({
   sequence,
   position: 0,
   tokens: ids,
+  outputs: [ids.length - 1],
   sampler: greedy(model),
 })
 const run = (steps: number, milliseconds = A_MINUTE) => ({ steps, milliseconds })

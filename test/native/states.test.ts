@@ -38,10 +38,18 @@ async function open(name: TinyModel, shape: Partial<NativeContextParams>) {
 async function goesOn(context: NativeContext, model: NativeModel): Promise<void> {
   for (const sequence of [0, 1]) {
     const { max } = await context.positions(sequence)
-    const entry = { sequence, position: max + 1, tokens: Int32Array.of(6), sampler: greedy(model) }
+    const entry = {
+      sequence,
+      position: max + 1,
+      tokens: Int32Array.of(6),
+      outputs: [0],
+      sampler: greedy(model),
+    }
     expect((await step(context, entry)).tokens).toHaveLength(1)
     await context.remove(sequence, 0, -1)
-    expect((await step(context, { ...entry, position: 0, tokens: TEXT })).tokens).toHaveLength(1)
+    expect(
+      (await step(context, { ...entry, position: 0, tokens: TEXT, outputs: [TEXT.length - 1] })).tokens,
+    ).toHaveLength(1)
   }
 }
 
@@ -151,8 +159,14 @@ describe('a step whose logits are not numbers', () => {
       const model = await openSpoilt(name)
       const fresh = await openContext(model, { contextSize: 256, sequences: 3, ...shape })
       const context = await openContext(model, { contextSize: 256, sequences: 3, ...shape })
-      const ask = { position: 0, tokens: TEXT, sampler: greedy(model), logits: true }
-      const next = { ...ask, position: TEXT.length, tokens: Int32Array.of(6) }
+      const ask = {
+        position: 0,
+        tokens: TEXT,
+        outputs: [TEXT.length - 1],
+        sampler: greedy(model),
+        logits: true,
+      }
+      const next = { ...ask, position: TEXT.length, tokens: Int32Array.of(6), outputs: [0] }
       const expected = await step(fresh, { ...ask, sequence: 0 })
       const expectedNext = await step(fresh, { ...next, sequence: 0 })
       // The first lies behind a sliding window.
@@ -160,7 +174,9 @@ describe('a step whose logits are not numbers', () => {
 
       await step(context, { ...ask, sequence: 1 })
       const other = await context.save(1)
-      await expect(step(context, { ...ask, sequence: 0, tokens: spoilt })).rejects.toThrow(LOGITS)
+      await expect(
+        step(context, { ...ask, sequence: 0, tokens: spoilt, outputs: [spoilt.length - 1] }),
+      ).rejects.toThrow(LOGITS)
       expect(await context.positions(0)).toEqual(EMPTY)
       if (UNKNOWN.includes(name)) expect(await context.positions(1)).toEqual(EMPTY)
       else expect(await context.save(1)).toEqual(other)
@@ -180,10 +196,16 @@ describe('a step whose logits are not numbers', () => {
     async (name, _, at, cells, most) => {
       const { model, context, state } = await open(name, {})
       const fresh = await openContext(model, { contextSize: 256, sequences: 2 })
-      const ask = { position: 0, tokens: TEXT, sampler: greedy(model), logits: true }
+      const ask = {
+        position: 0,
+        tokens: TEXT,
+        outputs: [TEXT.length - 1],
+        sampler: greedy(model),
+        logits: true,
+      }
       const expected = await step(fresh, { ...ask, sequence: 0 })
       await context.restore(0, withNumbers(state, at, cells, most))
-      const next = { ...ask, sequence: 0, position: TEXT.length, tokens: Int32Array.of(6) }
+      const next = { ...ask, sequence: 0, position: TEXT.length, tokens: Int32Array.of(6), outputs: [0] }
       await expect(step(context, next)).rejects.toThrow(LOGITS)
       expect(await context.positions(0)).toEqual(EMPTY)
       for (const sequence of [0, 1]) expect(await step(context, { ...ask, sequence })).toEqual(expected)
@@ -196,7 +218,7 @@ describe('a step whose logits are not numbers', () => {
     const { vocabSize } = model.info
     const biases = new Float32Array(vocabSize).fill(Number.NEGATIVE_INFINITY)
     const biasedTokens = Int32Array.from(biases.keys())
-    const entry = { sequence: 0, position: 0, tokens: TEXT }
+    const entry = { sequence: 0, position: 0, tokens: TEXT, outputs: [TEXT.length - 1] }
     const [without, beside] = await context.eval([
       { ...entry, sampler: new binding.Sampler(vocabSize, { ...GREEDY, biasedTokens, biases }) },
       { ...entry, sequence: 1, sampler: greedy(model) },
@@ -212,7 +234,7 @@ describe('a step whose logits are not numbers', () => {
     const model = await openSpoilt('llama')
     const alone = await openContext(model, { contextSize: 256, sequences: 2 })
     const context = await openContext(model, { contextSize: 256, sequences: 2 })
-    const entry = { sequence: 0, position: 0, tokens: TEXT }
+    const entry = { sequence: 0, position: 0, tokens: TEXT, outputs: [TEXT.length - 1] }
     const run = { steps: 8, milliseconds: 1e6 }
     const [undisturbed] = await alone.eval([{ ...entry, sampler: greedy(model) }], run)
     const [spoilt, beside] = await context.eval(

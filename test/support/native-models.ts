@@ -112,7 +112,13 @@ export async function continueGreedily(
   let next = prompt
   let at = position
   while (said.length < count) {
-    const result = await step(context, { sequence, position: at, tokens: next, sampler })
+    const result = await step(context, {
+      sequence,
+      position: at,
+      tokens: next,
+      outputs: [next.length - 1],
+      sampler,
+    })
     at += next.length
     said.push(result.tokens[0]!)
     next = Int32Array.of(result.tokens[0]!)

@@ -91,7 +91,7 @@ export const PROGRAM = `async ({ Model, Context, Sampler }, input, watch, step) 
   }
   const sampler = new Sampler(vocabSize, sampling)
   const tokens = Int32Array.from({ length: count }, (_, i) => ids[i % ids.length])
-  const entry = (sequence, position, tokens) => ({ sequence, position, tokens, sampler })
+  const entry = (sequence, position, tokens) => ({ sequence, position, tokens, sampler, outputs: [tokens.length - 1] })
   const computed = await context.eval([entry(0, 0, tokens), entry(1, 0, tokens)]).catch(refusal)
   if (!computed) return 'refused'
   if (computed.some(({ error }) => error)) {

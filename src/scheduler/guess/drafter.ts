@@ -78,7 +78,13 @@ export class Drafter {
 
   async #draw(token: number): Promise<{ readonly token: number; readonly probability: number }> {
     const position = this.#cached.length
-    const entry = { sequence: SEQUENCE, position, tokens: Int32Array.of(token), sampler: this.#greedy }
+    const entry = {
+      sequence: SEQUENCE,
+      position,
+      tokens: Int32Array.of(token),
+      outputs: [0],
+      sampler: this.#greedy,
+    }
     const [result] = await this.#context.eval([{ ...entry, logprobs: 1 }])
     if (result!.error) throw result!.error
     this.#cached.push(token)
