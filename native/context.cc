@@ -18,7 +18,7 @@ const napi_type_tag Context::kTag = {0x91e3c5d07b2a4f68, 0xa4d6f80e2c1b3975};
 namespace {
 
 // What a finished creation hands to the wrapper's constructor.
-struct Made {
+struct NewContext {
   std::shared_ptr<ContextThread> thread;
   int32_t vocab_size;
   uint32_t cells;
@@ -53,21 +53,22 @@ Napi::Value Create(const Napi::CallbackInfo& info,
   const auto deferred = Napi::Promise::Deferred::New(env);
   // The context's thread destroys the commands below, and may not destroy itself: so they own it through a
   // cell that is empty by then. Its answer owns it instead, whether or not it ran.
-  const auto cell = std::make_shared<std::shared_ptr<Made>>(
-      new Made{StartThread(env, weights, shape), weights->vocab_size(), 0, false, 0});
+  const auto cell = std::make_shared<std::shared_ptr<NewContext>>(
+      new NewContext{StartThread(env, weights, shape), weights->vocab_size(), 0, false, 0});
   const std::shared_ptr<ContextThread> thread = (*cell)->thread;
   thread->Submit(
       ContextThread::Kind::kUpkeep,
       [cell, deferred, constructor](LlamaContext& llama) -> Environment::Task {
-        Made* made = cell->get();
+        NewContext* fresh = cell->get();
         llama_memory_t memory = llama_get_memory(llama.context);
         if (memory == nullptr)
           throw Failure("ERR_LOAD", "this model keeps no state between tokens: it cannot generate");
-        made->cells = llama_n_ctx_seq(llama.context);
-        made->can_shift = CanShift(llama.context, made->thread->shape.key_type);
-        made->memory_bytes = EstimateMemory(llama_get_model(llama.context), made->thread->shape, made->cells);
-        return [made = std::move(*cell), deferred, constructor](Napi::Env env) {
-          Fulfil(env, deferred, [&] { return HandOver<Made>::Construct(*constructor, *made); });
+        fresh->cells = llama_n_ctx_seq(llama.context);
+        fresh->can_shift = CanShift(llama.context, fresh->thread->shape.key_type);
+        fresh->memory_bytes =
+            EstimateMemory(llama_get_model(llama.context), fresh->thread->shape, fresh->cells);
+        return [fresh = std::move(*cell), deferred, constructor](Napi::Env env) {
+          Fulfil(env, deferred, [&] { return HandOver<NewContext>::Construct(*constructor, *fresh); });
         };
       },
       [cell, deferred](Napi::Env env, const Failure& failure) {
@@ -105,21 +106,21 @@ Napi::Object Context::Init(Napi::Env env) {
 
 Context::Context(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Context>(info) {
   const Napi::Env env = info.Env();
-  const Made* made = HandOver<Made>::Take();
-  if (made == nullptr) throw BadArgument(env, "Context", "made by Context.create()");
+  const NewContext* fresh = HandOver<NewContext>::Take();
+  if (fresh == nullptr) throw BadArgument(env, "Context", "made by Context.create()");
   info.This().As<Napi::Object>().TypeTag(&kTag);
-  thread_ = made->thread;
-  shape_ = made->thread->shape;
-  shape_.context_size = made->cells;
-  vocab_size_ = made->vocab_size;
-  memory_bytes_ = made->memory_bytes;
+  thread_ = fresh->thread;
+  shape_ = fresh->thread->shape;
+  shape_.context_size = fresh->cells;
+  vocab_size_ = fresh->vocab_size;
+  memory_bytes_ = fresh->memory_bytes;
   Napi::MemoryManagement::AdjustExternalMemory(env, memory_bytes_);
 
   Napi::Object description = Napi::Object::New(env);
-  description.Set("cells", made->cells);
+  description.Set("cells", fresh->cells);
   description.Set("sequences", shape_.sequences);
   description.Set("batchSize", shape_.batch_size);
-  description.Set("canShift", made->can_shift);
+  description.Set("canShift", fresh->can_shift);
   description.Set("memoryBytes", static_cast<double>(memory_bytes_));
   // A property of its own, not an accessor: Node does not check what an accessor is called on.
   info.This().As<Napi::Object>().DefineProperty(
