@@ -1,10 +1,11 @@
 /**
  * The contract of the addon: what `native/*.cc` exports, one entry per verb, with the llama.cpp function it
  * wraps named above it. The addon has no defaults and no policy: every value arrives resolved. It checks types
- * and bounds again, never trusts a handle, and throws errors that carry a `code`.
+ * and bounds again, never trusts a handle, and throws errors that carry a `code`. `test/unit/contract.test.ts`
+ * compares this page with the C++ sources.
  */
 
-/** What the numbers of a KV cache are kept as: ggml's names of its types. */
+/** The type of the numbers in a KV cache, by ggml's names. */
 export type KvType = 'f16' | 'bf16' | 'f32' | 'q8_0' | 'q5_1' | 'q5_0' | 'q4_1' | 'q4_0' | 'iq4_nl'
 
 /** Receives llama.cpp's log lines of one model (its loading and its contexts). */
@@ -21,11 +22,11 @@ export type NativeModelParams = {
   readonly adapters: readonly string[]
   /** Proportions of the layers, one a device (llama_model_params.tensor_split); empty = by free memory. */
   readonly tensorSplit: readonly number[]
-  /** False: all weights stay as the file has them, mapped: slower, and no memory of their own (use_extra_bufts). */
+  /** False: all weights stay mapped as they are in the file: slower, but they take no memory of their own (use_extra_bufts). */
   readonly repack?: boolean
-  /** It begins a stage only once another load of the same files has finished it, of which `allow()` tells. */
+  /** Begin a stage only once another load of the same files has finished it, which `allow()` reports. */
   readonly follows?: boolean
-  /** The stages that are over, of three: header, tokens, vocabulary. Behind them come the weights. */
+  /** Called with the number of stages that are over, of three: header, tokens, vocabulary. The weights come after them. */
   readonly onStage?: (stages: number) => void
   readonly log?: NativeLog
 }
@@ -44,7 +45,7 @@ export type NativeModelInfo = {
   readonly vocabSize: number
   /** Bytes of a text that one token spells at most; 0 where a token may stand for any number of them */
   readonly longestToken: number
-  /** Some special tokens take the white space around them as well (LLAMA_TOKEN_ATTR_LSTRIP, _RSTRIP) */
+  /** Some special tokens include the white space around them (LLAMA_TOKEN_ATTR_LSTRIP, _RSTRIP) */
   readonly stripsWhiteSpace: boolean
   readonly hasEncoder: boolean
   readonly hasDecoder: boolean
@@ -57,7 +58,7 @@ export type NativeModelInfo = {
   readonly endTokens: Int32Array
   /** Texts that `tokenize` reads as control tokens with `parseSpecial` only (llama_vocab_get_attr) */
   readonly controlTexts: readonly string[]
-  /** Texts that `tokenize` always reads as one token, whoever wrote them (user-defined tokens) */
+  /** Texts that `tokenize` always reads as one token (user-defined tokens) */
   readonly definedTexts: readonly string[]
   /** The GGUF's scalar metadata as text, the first 4,096 (llama_model_meta_key_by_index, llama_model_meta_val_str_by_index) */
   readonly metadata: Readonly<Record<string, string>>
@@ -65,16 +66,16 @@ export type NativeModelInfo = {
 
 export type NativeModelLoad = {
   readonly promise: Promise<NativeModel>
-  /** The load stops at its next progress step, waiting for another's at once, and rejects with `ERR_ABORTED`. */
+  /** The load stops at its next progress step, or at once while it waits for another load, and rejects with `ERR_ABORTED`. */
   cancel(): void
-  /** For one that follows: the other has finished that many stages; 4 = it is loaded. */
+  /** For a load that follows another one: that one has finished this many stages; 4 = it is done. */
   allow(stages: number): void
 }
 
-/** Work on a thread of the addon's own. */
+/** Work on one of the addon's own threads. */
 export type NativeJob<T> = {
   readonly promise: Promise<T>
-  /** It rejects with `ERR_ABORTED`, within a few milliseconds, unless it is done. */
+  /** The promise rejects with `ERR_ABORTED` within a few milliseconds, unless the job is done. */
   cancel(): void
 }
 
@@ -84,13 +85,13 @@ export type NativeMarkedText = {
   readonly cut: string
   readonly open: string
   readonly close: string
-  /** The first piece begins a text; else it stands behind one. */
+  /** The first piece begins a text; else it follows one. */
   readonly begins: boolean
-  /** That piece gets the vocabulary's own start and end tokens then. */
+  /** A piece that begins a text gets the vocabulary's own start and end tokens. */
   readonly addSpecial: boolean
-  /** Read the text of control tokens as these tokens, but for a single character between `open` and `close`. */
+  /** Read the text of control tokens as these tokens, except single characters between `open` and `close`. */
   readonly parseSpecial: boolean
-  /** What pieces that stand behind others are tokenized behind; its tokens are left out. */
+  /** A text after which pieces that follow others are tokenized; its tokens are left out. */
   readonly anchor: string
 }
 
@@ -145,7 +146,7 @@ export type NativeContextInfo = {
   readonly batchSize: number
   /** llama_memory_can_shift; false for keys of bf16, which ggml cannot rotate in place */
   readonly canShift: boolean
-  /** Bytes told to V8: KV cache and compute buffers, estimated from the shape. */
+  /** Bytes reported to V8: KV cache and compute buffers, estimated from the shape. */
   readonly memoryBytes: number
 }
 
@@ -164,11 +165,11 @@ export type NativeEvalEntry = {
   readonly outputs?: readonly number[] | undefined
   /** Return the logits of each output as well. For tests, which compare steps bit for bit. */
   readonly logits?: boolean | undefined
-  /** Return the log probability of each drawn token, and so many of the most likely ones with theirs. */
+  /** Return the log probability of each drawn token, and this many of the most likely tokens with theirs. */
   readonly logprobs?: number | undefined
 }
 
-/** How far a step goes on by itself. Each entry must draw one token, from its last. */
+/** How far a step continues without JavaScript. Each entry must draw one token, from its last. */
 export type NativeRun = {
   /** Steps, at most; the results hold as many tokens per entry. It ends early where an entry draws an end token. */
   readonly steps: number
@@ -184,7 +185,7 @@ export type NativeEvalResult = {
   /** Per drawn output, when asked for: natural logarithms under the raw distribution, most likely first. */
   readonly logprobs?: readonly NativeLogprobs[]
   /**
-   * Why no more was drawn than `tokens`. `ERR_LOGITS`: the logits were no numbers, and nothing is left of the sequence in the
+   * Why no more was drawn than `tokens`. `ERR_LOGITS`: the logits were not numbers, and nothing is left of the sequence in the
    * cache. `ERR_DECODE`: the sampler's bias leaves no token.
    */
   readonly error?: Error
@@ -210,7 +211,7 @@ export interface NativeContext {
    * the run.
    */
   eval(entries: readonly NativeEvalEntry[], run?: NativeRun): Promise<NativeEvalResult[]>
-  /** A run asked for so far ends with the step that it is at; does nothing to a single step. */
+  /** Each run asked for so far ends with its current step; single steps are not affected. */
   endRun(): void
   /** llama_memory_seq_rm: false where this memory cannot drop a part. `to` -1 = to the end. */
   remove(sequence: number, from: number, to: number): Promise<boolean>
@@ -229,7 +230,7 @@ export interface NativeContext {
    * threads keep losing the cores to other programs: then fewer threads are faster.
    */
   setThreads(threads: number, batchThreads: number, watch: boolean): void
-  /** Every step asked for so far that is not finished rejects with `ERR_ABORTED` (llama_set_abort_callback). */
+  /** Every step asked for so far rejects with `ERR_ABORTED`, unless it is finished (llama_set_abort_callback). */
   abort(): void
   /** Aborts what runs, frees the llama_context on its thread, joins it. Idempotent. */
   close(): Promise<void>
@@ -281,7 +282,7 @@ export type NativeDevice = {
 }
 
 export type NativeBinding = {
-  /** The addon's own file, as a `file:` URL; empty where Node does not tell (node_api_get_module_file_name) */
+  /** The addon's own file, as a `file:` URL; empty where Node does not know it (node_api_get_module_file_name) */
   readonly file: string
   /** llama.cpp's version (llama_version) */
   readonly llamaVersion: string
@@ -289,13 +290,13 @@ export type NativeBinding = {
   readonly systemInfo: string
   // ggml_backend_reg_get: the backends of this build, whether or not the machine has such a device
   backends(): string[]
-  // ggml_backend_rpc_add_server: makes the devices of a ggml-rpc-server known, and tells their names. Blocks, and ends the
+  // ggml_backend_rpc_add_server: makes the devices of a ggml-rpc-server known, and returns their names. Blocks, and ends the
   // process where nothing answers: see `IsolatedEngine`
   addRpcServer(endpoint: string): string[]
   // native/parent-process.cc: the system ends this process with the thread that started it
   endWithParent(): void
   // native/child-process.cc: the child that `start` starts ends with this thread, until it is dropped because it has ended. Where the
-  // system does not tell (Linux does), it must be held as well
+  // system does not list children (Linux does), the child must be held as well
   startChild<T>(start: () => T): T
   holdChild(pid: number): void
   dropChild(pid: number): void
@@ -311,7 +312,7 @@ export type NativeBinding = {
     // llama_model_load_from_file on a thread of its own; `onProgress` gets 0 to 1. Weights that a model of this process
     // holds, or is loading, are shared: same files, unchanged, and same params but for `log`
     load(path: string, params: NativeModelParams, onProgress?: (fraction: number) => void): NativeModelLoad
-    /** Whether a `load()` would share weights that are loaded, or being loaded, by now. */
+    /** Whether a `load()` would share weights that are loaded or being loaded now. */
     isLoaded(path: string, params: NativeModelParams): boolean
   }
   readonly Context: {
@@ -325,7 +326,7 @@ export type NativeBinding = {
     source: string | undefined,
   ) => NativeChatTemplate
   readonly TextFinder: new (texts: readonly string[], spelling: NativeSpelling) => NativeTextFinder
-  /** `distinct`: no two strings are equal up to their first zero byte, empty ones aside; `pairs`: a space behind the first byte. */
+  /** `distinct`: no two strings are equal up to their first zero byte, empty ones aside; `pairs`: a space after the first byte. */
   readonly StringScan: new (
     rule: 'distinct' | 'pairs',
     count: number,
@@ -333,47 +334,47 @@ export type NativeBinding = {
   ) => NativeStringScan
 }
 
-/** Marks that cut a text into pieces, which are tokenized apart; a character between `open` and `close` is no control token. */
+/** Marks that cut a text into pieces, which are tokenized apart; a character between `open` and `close` is not a control token. */
 export type NativeMarks = { readonly cut: string; readonly open: string; readonly close: string }
 
 /** How a vocabulary writes the bytes of its tokens: as they are, by GPT-2's characters, or escaped as RWKV does. */
 export type NativeSpelling = 'plain' | 'characters' | 'escapes'
 
 /**
- * A set of texts that are looked for in others, all in one pass: of long ones the beginning, 32 UTF-16 units, or less where they
- * are very many. U+2581 is a space.
+ * Looks for a set of texts in another text, in one pass: of long ones for the first 32 UTF-16 units, or fewer where they are very
+ * many. U+2581 is a space.
  */
 export interface NativeTextFinder {
   /** Marks that occur neither in the texts nor in `text`. */
   unusedMarks(text: string): NativeMarks
   /**
-   * `text` with a mark in each of the texts that users have a part in: `cut` behind its first character where that is a user's,
-   * and else before the first that is; `open` and `close` around what is one of the texts as a single character. `users` are pairs
-   * of places, in UTF-16 units, where what users wrote begins and ends, ascending; left out = they wrote all of it. At two that are
-   * equal, texts are broken that stand on both sides.
+   * `text` with a mark in each of the texts that users wrote a part of: `cut` after its first character where users wrote that,
+   * and else before the first character that they wrote; `open` and `close` around a text of a single character. `users` are pairs
+   * of places, in UTF-16 units, where a user's part begins and ends, ascending; left out = users wrote all of it. Two equal places
+   * break the texts that span them.
    */
   marked(text: string, marks: NativeMarks, users?: Uint32Array): string
   /** The same on a thread of its own. */
   markedLater(text: string, marks: NativeMarks, users?: Uint32Array): NativeJob<string>
-  /** Which of the texts occur, by their index, ascending. */
+  /** The indices of the texts that occur, ascending. */
   occurring(text: string): Uint32Array
 }
 
 /** Checks the strings of one GGUF array (length in 64 bits, then bytes), window by window, on the calling thread. */
 export interface NativeStringScan {
   /**
-   * Takes strings from the start of `window` up to the last that lies wholly in it, or the first that breaks a
+   * Takes strings from the start of `window`, up to the last one that lies wholly in it or to one that breaks a
    * rule, which is not taken.
    */
   scan(window: Uint8Array): NativeScanned
 }
 
 export type NativeScanned = {
-  /** Of the next string, counted over all windows. */
+  /** The index of the next string, counted over all windows. */
   readonly index: number
-  /** Where in `window` it begins: so many bytes were taken. */
+  /** Where in `window` the next string begins, which is how many bytes were taken. */
   readonly bytes: number
-  /** What is wrong with it: more than `maxBytes`, equal to an earlier one, no pair. */
+  /** What is wrong with the next string: more than `maxBytes`, equal to an earlier one, not a pair. */
   readonly problem?: 'long' | 'repeated' | 'single'
 }
 
@@ -388,11 +389,11 @@ export type NativeRenderParams = {
   readonly addGenerationPrompt: boolean
   /** Lets the model think where the template has a switch for it. */
   readonly enableThinking: boolean
-  /** Whether past reasoning is shown, where the template has a switch for it; undefined = as it does by itself. */
+  /** Whether past reasoning is shown, where the template has a switch for it; undefined = the template decides. */
   readonly preserveReasoning?: boolean | undefined
-  /** What must not come about in the prompt with a part of what the messages hold, which marks prevent, nor be found there by the template; undefined = anything may. */
+  /** Texts that marks keep the messages from forging, in the prompt and for the template; undefined = none. */
   readonly control?: NativeTextFinder | undefined
-  /** What the marks do not occur in. */
+  /** A text in which the marks must not occur. */
   readonly avoided?: string | undefined
 }
 
@@ -406,20 +407,20 @@ export type NativeRenderedChat = {
   readonly marks: NativeMarks
   /** The end of `prompt` that asks for the answer; may open a block of reasoning. */
   readonly generationPrompt: string
-  /** Whether an answer has parts (reasoning, a frame around the text) that `parseReply` tells apart. */
+  /** Whether an answer has parts (reasoning, a frame around the text), into which `parseReply` splits it. */
   readonly splitsReply: boolean
   /** Tags around reasoning, without white space; empty where the format has none. */
   readonly thinkingStart: string
   readonly thinkingEnds: readonly string[]
   /** Texts of control tokens that `parseReply` needs to see in the output. */
   readonly preservedTexts: readonly string[]
-  /** What ends an answer beside the model's own end tokens. */
+  /** Texts that end an answer, beside the model's own end tokens. */
   readonly stops: readonly string[]
   // common_chat_parse; `partial` = more is to come, so what may begin a tag is held back
   parseReply(output: string, partial: boolean): NativeReply
 }
 
-/** What is not quick fails with `ERR_EFFORT`, and is to be done later, on a thread of the template's own. */
+/** Work that is not quick fails with `ERR_EFFORT`, and is to be done by the `Later` methods, on a thread of the template's own. */
 export interface NativeChatTemplate {
   // common_chat_templates_init
   open(): void
