@@ -53,91 +53,96 @@ export class GPT4All {
   readonly #scope = new AsyncLocalStorage<ChatSession>()
 
   /**
-   * Names a model without touching the disk: it is opened by `open()` or by the first call that needs it.
+   * Names a model without touching the disk. It is opened by `open()` or by the first call that needs it.
    *
-   * @param name a name within `modelPath`, or a path. `.gguf` is appended where missing.
-   * @throws {TypeError | RangeError} `ERR_OPTION` for a bad name or option
+   * @param name a name within `modelPath`, or a path; `.gguf` is appended if it ends in neither `.gguf` nor
+   * `.bin`
+   * @param options how to find, load and run the model
+   * @throws `TypeError` or `RangeError` with `ERR_OPTION` for a bad name or option
    */
   constructor(name: string, options?: ModelOptions) {
     this.#handle = new ModelHandle(name, resolveModelOptions(options))
   }
 
   /**
-   * The models that a catalog knows: GPT4All's own, or the one in `options`. What was fetched once is used while the
-   * server cannot be reached.
+   * The models in a catalog: GPT4All's own, or the one given in `options`. While the server cannot be
+   * reached, the last copy is used.
    *
-   * @throws {DownloadError} `ERR_DOWNLOAD` when it cannot be fetched @throws {ModelError} `ERR_MODEL_CONFIG` when it is none
+   * @throws {@link DownloadError} `ERR_DOWNLOAD` if the catalog cannot be fetched
+   * @throws {@link ModelError} `ERR_MODEL_CONFIG` if the file is not a catalog
    */
   static listModels(options?: ListModelsOptions): Promise<CatalogEntry[]> {
     return listModels(options)
   }
 
   /**
-   * Downloads the model that a catalog knows by `name`, or the one at `options.url`, unless it is there already; resolves
-   * with its path. An interrupted download goes on where it ended; a file has its name only once it is whole and
-   * verified. Through the proxy that `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` name.
+   * Downloads the model that the catalog lists under `name`, or the file at `options.url`, unless it already
+   * exists; resolves with its path. An interrupted download resumes where it stopped, and the file gets its
+   * name only once it is complete and verified. `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are honoured.
    *
-   * @throws {DownloadError} `ERR_DOWNLOAD`, `ERR_CHECKSUM`, `ERR_DISK_SPACE` @throws {ModelError} `ERR_MODEL_NOT_FOUND`
+   * @throws {@link DownloadError} `ERR_DOWNLOAD`, `ERR_CHECKSUM` or `ERR_DISK_SPACE`
+   * @throws {@link ModelError} `ERR_MODEL_NOT_FOUND` if the catalog does not list it
    */
   static downloadModel(name: string, options?: DownloadModelOptions): Promise<string> {
     return downloadModel(name, options)
   }
 
   /**
-   * What `load()` does before it reads the weights: finds the model, or downloads it, and converts it where it is older
-   * than GGUF. Resolves with its path and its catalog entry, where one was kept beside it. Source: `retrieve_model` in
-   * Python.
+   * Does what `load()` does before it reads the weights: finds the model or downloads it, and converts it if
+   * it is older than GGUF. Resolves with its path and, if one is stored beside it, its catalog entry. Source:
+   * `retrieve_model` in Python.
    *
-   * @throws {ModelError} `ERR_MODEL_NOT_FOUND`, and what else `load()` says of files
-   * @throws {DownloadError} `ERR_DOWNLOAD`, `ERR_CHECKSUM`, `ERR_DISK_SPACE`
+   * @throws {@link ModelError} `ERR_MODEL_NOT_FOUND`, or what else `load()` rejects with for a file
+   * @throws {@link DownloadError} `ERR_DOWNLOAD`, `ERR_CHECKSUM` or `ERR_DISK_SPACE`
    */
   static retrieveModel(name: string, options?: RetrieveModelOptions): Promise<RetrievedModel> {
     return retrieveModel(name, options)
   }
 
   /**
-   * Reads the whole file and compares its checksum with the one in the entry kept beside it, or in the catalog.
+   * Reads the whole file and compares its checksum with the one in the catalog entry stored beside it, in the
+   * catalog, or in `options`.
    *
-   * @throws {ModelError} `ERR_CHECKSUM` when it is another file, `ERR_MODEL_CONFIG` when nothing tells the checksum,
-   * `ERR_MODEL_NOT_FOUND`
+   * @throws {@link ModelError} `ERR_CHECKSUM` if it is a different file, `ERR_MODEL_CONFIG` if no checksum is
+   * known, `ERR_MODEL_NOT_FOUND` if there is no such file
    */
   static verifyModel(name: string, options?: VerifyModelOptions): Promise<VerifiedModel> {
     return verifyModel(name, options)
   }
 
   /**
-   * What a model on the disk takes with a context of `nCtx` tokens (2048), or `parallel` of them, from its header: nothing
-   * is loaded.
+   * Estimates, from the header of a file on the disk, how much memory the model takes with a context of
+   * `nCtx` tokens, times `parallel`. Nothing is loaded.
    *
-   * @throws {ModelError} `ERR_MODEL_NOT_FOUND`, and what else `load()` says of such a file
+   * @throws {@link ModelError} `ERR_MODEL_NOT_FOUND`, or what else `load()` rejects with for such a file
    */
   static estimateMemory(name: string, options?: EstimateMemoryOptions): Promise<MemoryPlan> {
     return estimateMemory(name, options)
   }
 
   /**
-   * What the file of a model on the disk says of itself, from its header: nothing is loaded.
+   * Reads what the header of a model file on the disk says about it. Nothing is loaded.
    *
-   * @throws {ModelError} `ERR_MODEL_NOT_FOUND`, and what else `load()` says of such a file
+   * @throws {@link ModelError} `ERR_MODEL_NOT_FOUND`, or what else `load()` rejects with for such a file
    */
   static describeModel(name: string, options?: DescribeModelOptions): Promise<ModelDescription> {
     return describeModel(name, options)
   }
 
   /**
-   * What the addon is and was built for.
+   * Versions and features of the native addon.
    *
-   * @throws {GPT4AllError} `ERR_BINDING` when there is none for this machine
+   * @throws {@link GPT4AllError} `ERR_BINDING` if there is no addon for this machine
    */
   static systemInfo(): SystemInfo {
     return systemInfo()
   }
 
   /**
-   * Everything that can compute: the CPU, and the GPUs for which the addon was built. With `rpcServers` a promise, with the devices of
-   * these servers first.
+   * Everything that can compute: the CPU, and the GPUs that the addon was built for. With `rpcServers` it
+   * returns a promise, and the devices of those servers come first.
    *
-   * @throws {DeviceError} `ERR_DEVICE` where one of them cannot be used
+   * @throws {@link DeviceError} `ERR_DEVICE` if one of the servers cannot be used
    */
   static listDevices(): Device[]
   static listDevices(options: ListDevicesOptions): Promise<Device[]>
@@ -146,20 +151,24 @@ export class GPT4All {
   }
 
   /**
-   * Names of the GPUs, as `device` takes them: `cuda:NVIDIA GeForce RTX 3060`. Empty where there is none, or none for which
-   * the addon was built.
+   * Names of the GPUs in the form that `device` accepts: `cuda:NVIDIA GeForce RTX 3060`. Empty if there is
+   * none, or none that the addon was built for.
    */
   static listGpus(): string[] {
     return listGpus()
   }
 
   /**
-   * `new GPT4All(name, options)` and `open()` in one.
+   * `new GPT4All(name, options)` followed by `open()`.
    *
-   * @throws {ModelError} when the file is missing, unreadable, no GGUF, damaged, or of an unsupported kind
-   * @throws {DownloadError} `ERR_DOWNLOAD`, `ERR_CHECKSUM`, `ERR_DISK_SPACE` when it had to be downloaded
-   * @throws {OutOfMemoryError} `ERR_MEMORY` when weights and context do not fit into this machine
-   * @throws {DeviceError} `ERR_DEVICE` with `strictDevice`, when it loads on none of the devices
+   * @param name a name within `modelPath`, or a path
+   * @param options how to find, load and run the model
+   * @throws {@link ModelError} if the file is missing, unreadable, not a GGUF file, damaged, or of an
+   * unsupported kind
+   * @throws {@link DownloadError} `ERR_DOWNLOAD`, `ERR_CHECKSUM` or `ERR_DISK_SPACE` if it had to be
+   * downloaded
+   * @throws {@link OutOfMemoryError} `ERR_MEMORY` if weights and context do not fit into memory
+   * @throws {@link DeviceError} `ERR_DEVICE` with `strictDevice`, if it loads on none of the devices
    */
   static async load(name: string, options?: ModelOptions): Promise<GPT4All> {
     const model = new this(name, options)
@@ -167,20 +176,27 @@ export class GPT4All {
     return model
   }
 
-  /** Loads the weights and makes the context, once; further calls wait for the first. Throws as `load()` does. */
+  /**
+   * Loads the weights and creates the context, once; later calls wait for the first. Rejects as `load()`
+   * does.
+   */
   async open(): Promise<this> {
     await this.#handle.open()
     return this
   }
 
   /**
-   * Generates text that continues `prompt`, or token ids, which are evaluated as they are. Await it for the text, iterate it for the pieces, or ask for its
-   * `result`. Special tokens written in the prompt (`<|im_start|>`) are read as such, since templates are written by
-   * hand here; `renderPrompt()` writes them for you. Inside `withChatSession()` it is that session's `generate()`.
+   * Continues `prompt`, a text or token ids. Await the generation for its text, iterate it for its pieces, or
+   * ask for its `result`; until then nothing is computed. Special tokens written in the prompt
+   * (`<|im_start|>`) are read as such, because templates are written by hand here; `renderPrompt()` writes
+   * the model's own. Token ids are evaluated unchanged. Inside `withChatSession()` this is the session's
+   * `generate()`, which takes text only.
    *
-   * @throws {TypeError | RangeError} `ERR_OPTION` at once for a bad prompt or option. The generation rejects with
-   * `ContextOverflowError` when the prompt has more than `contextSize - 4` tokens, `signal.reason` when aborted,
-   * `ERR_CLOSED` when the model is closed, and whatever `open()` throws.
+   * The generation rejects with `ContextOverflowError` if the prompt has more than `contextSize - 4` tokens,
+   * with `signal.reason` if it is aborted, with `ERR_CLOSED` if the model is closed, and with whatever
+   * `open()` rejects with.
+   *
+   * @throws `TypeError` or `RangeError` with `ERR_OPTION`, immediately, for a bad prompt or option
    */
   generate(prompt: string | readonly number[], options?: ChatGenerateOptions): Generation {
     const session = this.currentChatSession
@@ -203,14 +219,22 @@ export class GPT4All {
     return handle.start({ start }, resolved)
   }
 
-  /** A conversation with this model, until its `close()`. Any number may live side by side. */
+  /**
+   * Starts a conversation with this model, which lasts until its `close()`. Any number can exist side by
+   * side.
+   *
+   * @throws `TypeError` or `RangeError` with `ERR_OPTION` for a bad option
+   * @throws {@link SessionFileError} `ERR_SESSION_FILE` if the file in `restore` cannot be used
+   */
   chatSession(options?: ChatSessionOptions): ChatSession {
     return new ChatSession(this.#handle, options)
   }
 
   /**
-   * Runs `fn` with a chat session that ends with it. Inside, in whatever `fn` calls and awaits, `model.generate()`
-   * speaks to that session too. Scopes nest; each has its own history.
+   * Runs `fn` with a chat session that is closed when `fn` returns. Within `fn`, and in everything it calls
+   * and awaits, `model.generate()` talks to that session. Scopes can be nested; each has its own history.
+   *
+   * @returns what `fn` returns
    */
   withChatSession<T>(fn: (session: ChatSession) => T | Promise<T>): Promise<T>
   withChatSession<T>(
@@ -232,17 +256,20 @@ export class GPT4All {
     }
   }
 
-  /** The session of the `withChatSession()` scope that this code runs in; `undefined` outside of any. */
+  /**
+   * The session of the `withChatSession()` scope that the calling code runs in; `undefined` outside such a
+   * scope.
+   */
   get currentChatSession(): ChatSession | undefined {
     return this.#scope.getStore()
   }
 
   /**
-   * The prompt that asks this model for its answer to `messages`, in the format it was trained on, or in that of
-   * `promptTemplate` or `chatTemplate`.
+   * Writes the prompt that asks the model to answer `messages`, in the format that it was trained on or in
+   * that of `promptTemplate` or `chatTemplate`.
    *
-   * @throws {TypeError} `ERR_OPTION` for bad messages or options
-   * @throws {TemplateError} `ERR_TEMPLATE` when the template fails on these messages
+   * @throws `TypeError` with `ERR_OPTION` for bad messages or options
+   * @throws {@link TemplateError} `ERR_TEMPLATE` if the template fails on these messages
    */
   async renderPrompt(
     messages: readonly ChatMessage[],
@@ -253,14 +280,14 @@ export class GPT4All {
     return (await this.#handle.open()).renderPrompt(messages, template, enableThinking)
   }
 
-  /** Token ids of `text`. */
+  /** Token ids of `text`. Rejects as `open()` does. */
   async tokenize(text: string, options?: TokenizeOptions): Promise<number[]> {
     if (typeof text !== 'string') throw optionError('text', 'a string', text)
     const resolved = resolveTokenizeOptions(options)
     return (await this.#handle.open()).tokenize(text, resolved)
   }
 
-  /** Text of token ids; special tokens are written out. The inverse of `tokenize()`. */
+  /** Text of token ids, with special tokens written out. The inverse of `tokenize()`. */
   async detokenize(tokens: Iterable<number>): Promise<string> {
     if (typeof tokens !== 'object' || tokens === null || !(Symbol.iterator in tokens))
       throw optionError('tokens', 'an iterable of token ids', tokens)
@@ -270,78 +297,95 @@ export class GPT4All {
     return (await this.#handle.open()).detokenize(ids)
   }
 
-  /** Tokens that `generate(text)` would evaluate, the model's own start token included. */
+  /** Number of tokens that `generate(text)` would evaluate, including the model's own start token. */
   async countTokens(text: string): Promise<number> {
     if (typeof text !== 'string') throw optionError('text', 'a string', text)
     return (await this.#handle.open()).countTokens(text)
   }
 
-  /** Its file's name, without folder and `.gguf`. */
+  /** Name of the model's file, without folder and `.gguf`. */
   get name(): string {
     return this.#handle.name
   }
 
-  /** Tokens the context holds, prompt and answer together (`nCtx`). */
+  /** Size of the context in tokens, prompt and answer together (`nCtx`). */
   get contextSize(): number {
     return this.#handle.options.nCtx
   }
 
-  /** The most threads that compute. Unless a number was asked for, fewer do while other programs want the cores. */
+  /**
+   * The largest number of threads that compute. Unless you set a number, fewer do while other programs want
+   * the cores.
+   */
   get threadCount(): number {
     const { nThreads, nThreadsBatch } = this.#handle.threads
     return Math.max(nThreads, nThreadsBatch)
   }
 
   /**
-   * Changes how many threads compute, of prompts and answers alike, from the next step on, also of what is being
-   * generated. `undefined` leaves the number to the library again. More than the machine's cores are clamped.
+   * Changes how many threads compute, for prompts and answers alike, from the next step on; generations in
+   * progress are included. `undefined` lets the library choose again. The number is clamped to the number of
+   * cores. A number you set is kept even while other programs compete for the cores, which can be many times
+   * slower than a single thread.
    *
-   * @throws {TypeError | RangeError} `ERR_OPTION` for what is no positive integer, and for any change of a `deterministic`
-   * model that is open: other numbers of threads give other logits. `ClosedError` after `close()`
+   * @throws `TypeError` or `RangeError` with `ERR_OPTION` if it is not a positive integer, or if the model is
+   * open and `deterministic`: another number of threads gives other logits
+   * @throws {@link ClosedError} after `close()`
    */
   setThreadCount(count?: number): void {
     this.#handle.setThreadCount(count)
   }
 
-  /** What computes: `cpu`, `cuda`, `vulkan`, `metal` ...; `undefined` before the model is open. */
+  /**
+   * The backend that computes: `cpu`, `cuda`, `vulkan`, `metal` ...; `undefined` before the model is open.
+   */
   get backend(): string | undefined {
     return this.#handle.opened?.facts.backend
   }
 
-  /** Name of the GPU in use, or of all that share the layers; `undefined` on the CPU (as in Python) and before it is open. */
+  /**
+   * Name of the GPU in use, or of all GPUs that share the layers; `undefined` on the CPU (as in Python) and
+   * before the model is open.
+   */
   get device(): string | undefined {
     return this.#handle.opened?.facts.device
   }
 
-  /** Whether another `GPT4All` of this process had loaded the same weights; `undefined` before it is open. */
+  /**
+   * Whether the weights were already loaded by another `GPT4All` of this process; `undefined` before the
+   * model is open.
+   */
   get sharesWeights(): boolean | undefined {
     return this.#handle.opened?.facts.sharesWeights
   }
 
   /**
-   * Generations that are computed side by side at most: the number that was asked for or chosen, or fewer where memory has run
-   * out since; `undefined` before it is open.
+   * The largest number of generations computed side by side: the number you asked for or the library chose,
+   * or fewer if memory has run out since; `undefined` before the model is open.
    */
   get parallel(): number | undefined {
     return this.#handle.opened?.parallel
   }
 
-  /** With `isolated`: the process in which it computes. */
+  /** With `isolated`: the process in which the model computes. */
   get engine(): IsolatedEngine | undefined {
     return this.#handle.engine
   }
 
-  /** What it is doing now. */
+  /** How many generations run and wait at the moment. */
   get activity(): Activity {
     return this.#handle.opened?.activity ?? { running: 0, queued: 0 }
   }
 
-  /** The devices of `device` that come before the one in use, and why they are not used; empty before it is open. */
+  /**
+   * The devices in `device` that precede the one in use, and why each is not used; empty before the model is
+   * open.
+   */
   get fallbacks(): readonly DeviceFallback[] {
     return this.#handle.opened?.facts.fallbacks ?? []
   }
 
-  /** What the model says of itself; `undefined` before it is open. */
+  /** What the model's file says about it; `undefined` before the model is open. */
   get config(): ModelConfig | undefined {
     return this.#handle.opened?.facts.config
   }
@@ -354,13 +398,14 @@ export class GPT4All {
   }
 
   /**
-   * Interrupts what is under way (those calls reject with `ERR_CLOSED`), waits for it, and frees the model.
-   * Idempotent; whatever is called afterwards rejects with `ERR_CLOSED`.
+   * Interrupts calls in progress, which reject with `ERR_CLOSED`, waits for them, and frees the model.
+   * Idempotent; every later call rejects with `ERR_CLOSED`.
    */
   close(): Promise<void> {
     return this.#handle.close()
   }
 
+  /** Calls `close()`; makes `await using` work. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -7,63 +7,81 @@ import type { GenerateOptions } from '../options/generate.ts'
 import type { OverflowPolicy } from './prompt.ts'
 import { parsePattern, type ReasoningPolicy, type TemplateOptions } from './template/template.ts'
 
-/** Options of `model.chatSession(options)` and `model.withChatSession(options, fn)`. */
+/**
+ * Options of `model.chatSession(options)` and `model.withChatSession(options, fn)`.
+ * @interface
+ */
 export type ChatSessionOptions = TemplateOptions & {
   /**
-   * What the model is told before the conversation. With a Jinja template (most models) the content of a system
-   * message; with a `promptTemplate` raw text in front of everything, special tokens parsed, as in Python.
-   * @default that of a catalog entry whose template is used, else none; `''` for none. Source: `system_prompt` in Python
+   * Instructions that precede the conversation. With a Jinja template, which most models have, it is the
+   * content of a system message; with a `promptTemplate` it is raw text before everything else, in which
+   * special tokens are read as such, as in Python. Without one, that of the catalog entry is used if its
+   * template is; `''` switches that off. Source: `system_prompt` in Python.
+   * @default undefined
    */
   readonly systemPrompt?: string | undefined
-  /** Alias of `systemPrompt`. Source: `system_template` on Python's page */
+  /**
+   * Alias of `systemPrompt`. Source: `system_template` on the Python package's documentation page.
+   * @default undefined
+   */
   readonly systemTemplate?: string | undefined
   /**
-   * GPT4All's form of a template for one turn: `{0}` or `%1` is where the user's message goes, `%2` (optional) where
-   * the answer goes. @default the model's own chat template. Source: `prompt_template` in Python
+   * A conversation to continue. It may begin with a system message, instead of `systemPrompt`.
+   * @default undefined
    */
-  readonly promptTemplate?: string | undefined
-  /** A Jinja template to use instead of the model's own. @default the model's own. Source: `chat_template` in Python */
-  readonly chatTemplate?: string | undefined
-  /** A conversation to go on with. Its first message may be the system's, instead of `systemPrompt`. @default none */
   readonly messages?: readonly ChatMessage[] | undefined
   /**
-   * A file that `session.save()` has written: the conversation goes on where it was, in place of `messages` and
-   * `systemPrompt`. With another model, where its cache does not fit, or where another user or machine has saved it, its messages
-   * are evaluated anew.
-   * @default none. A file that is damaged, or none, throws `ERR_SESSION_FILE`
+   * Path of a file written by `session.save()`, whose conversation continues here; replaces `messages` and
+   * `systemPrompt`. Its messages are evaluated again if it was saved with another model, by another user or
+   * on another machine, or if its cache does not fit this model's options. A damaged file, or one of another
+   * kind, throws `ERR_SESSION_FILE`.
+   * @default undefined
    */
   readonly restore?: string | undefined
   /**
-   * When the conversation has outgrown `nCtx`: `'drop-oldest'` leaves the oldest turns out of the prompt (never the
-   * system prompt, nor the last message) until at most half of what fits is left, as soon as the prompt and room for the
-   * answer (`maxTokens`, a quarter of `nCtx` at most) do not fit; `'error'` rejects with `ContextOverflowError`
-   * where the prompt has more than `nCtx - 4` tokens; `'stop'` ends the turn at once without text, with `finishReason:
-   * 'length'` and `messages` as before; a function, async if it likes, returns the messages that the model is to see.
-   * `messages` keeps them all; `result.dropped` tells what was left out.
+   * What happens when the conversation outgrows `nCtx`; `messages` always keeps all of it. `'drop-oldest'`
+   * applies when the prompt and room for the answer (`maxTokens`, at most a quarter of `nCtx`) no longer fit:
+   * the oldest turns are left out of the prompt, never the system prompt or the last message, until at most
+   * half of what fits remains; `result.dropped` lists them. `'error'` rejects with `ContextOverflowError` if
+   * the prompt has more than `nCtx - 4` tokens. `'stop'` ends the turn at once, with no text, `finishReason:
+   * 'length'` and `messages` unchanged. A function, which may be async, receives the messages and returns
+   * those that the model shall see.
    * @default 'drop-oldest'
    */
   readonly overflow?: OverflowPolicy | undefined
   /**
-   * End answers at GPT4All's stop strings too (`### Human`, `<|im_end|>` ...).
-   * @default true with a `promptTemplate` or the default one, false with a Jinja template
+   * Also end answers at GPT4All's stop strings (`### Human`, `<|im_end|>` ...). Without it: true with a
+   * `promptTemplate` or the default one, false with a Jinja template.
+   * @default undefined
    */
   readonly defaultStops?: boolean | undefined
   /**
-   * What the model sees of its earlier reasoning: `'keep'` all of it, `'strip'` none, as far as the template can.
-   * @default what the template does by itself; most show none, or that of the last answer
+   * What the model sees of its earlier reasoning: `'keep'` shows all of it, `'strip'` none, as far as the
+   * template can. Without it the template decides; most show none, or only that of the last answer.
+   * @default undefined
    */
   readonly reasoning?: ReasoningPolicy | undefined
-  /** Whether the model may think before it answers, where its template has a switch for it. @default true */
+  /**
+   * Whether the model may think before it answers, if its template has a switch for that.
+   * @default true
+   */
   readonly enableThinking?: boolean | undefined
 }
 
-/** Options of `session.generate(prompt, options)`. */
+/**
+ * Options of `session.generate(prompt, options)`.
+ * @interface
+ */
 export type ChatGenerateOptions = GenerateOptions & {
-  /** Whether the model may think before this answer. @default that of the session */
+  /**
+   * Whether the model may think before this answer. Without it, the session's `enableThinking` applies.
+   * @default undefined
+   */
   readonly enableThinking?: boolean | undefined
   /**
-   * How the answer begins. The message in the history has it, the generation only what follows. An answer that is
-   * begun is not thought about first. @default ''
+   * The beginning of the answer. The message in the history contains it; the generation yields only what
+   * follows. The model does not think before an answer that has already begun.
+   * @default ''
    */
   readonly prefill?: string | undefined
 }

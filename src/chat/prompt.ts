@@ -12,8 +12,8 @@ import type { SavedChat } from './saved/file.ts'
 import { type PromptFormat, type ReasoningPolicy, render, type TemplateResult } from './template/template.ts'
 
 /**
- * What to do with a conversation that has outgrown the context: leave out the oldest turns, refuse, end the turn
- * before it begins, or show the model what a function makes of the messages.
+ * What happens when a conversation outgrows the context: leave out the oldest turns, reject, end the turn
+ * before it begins, or show the model the messages that a function returns.
  */
 export type OverflowPolicy =
   | 'drop-oldest'

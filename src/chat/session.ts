@@ -57,10 +57,11 @@ type LastAnswer = {
 type SavedFileAt = SavedFile & { readonly file: string }
 
 /**
- * A conversation with a model. Each `generate()` is a turn: message and answer join `messages` when the answer ends,
- * by itself or by `break`, `callback` or `maxTokens`; after an error or an abort everything is as before. Turns
- * follow each other in the order in which they start: one that is awaited inside the loop over another waits for ever.
- * Only what is new is evaluated, as long as `cacheMemory` has room for what other conversations displace.
+ * A conversation with a model. Each `generate()` is one turn: message and answer join `messages` when the
+ * answer ends, also by `break`, `callback`, `stop()` or `maxTokens`. After an error or an abort everything is
+ * as before. Turns run one after the other in the order in which they start, so a turn that is awaited inside
+ * the loop over another never starts. Only new text is evaluated, as long as `cacheMemory` has room for what
+ * other conversations displace.
  */
 export class ChatSession {
   readonly #host: SessionHost
@@ -85,12 +86,16 @@ export class ChatSession {
     this.#ownSystem = this.#restored?.chat.ownSystem ?? ownSystem
   }
 
-  /** The conversation so far, the system message first where there is one. A copy: assign to change it. */
+  /**
+   * The conversation so far, beginning with the system message if there is one. This is a copy: assign to it
+   * to change the conversation, system message included. A turn in progress does not join a conversation
+   * assigned meanwhile.
+   */
   get messages(): readonly ChatMessage[] {
     return this.#messages.map((message) => ({ ...message }))
   }
 
-  /** Replaces the conversation, the system message too. A turn that is under way does not join the new one. */
+  /** Replaces the conversation, the system message included. A turn in progress does not join the new one. */
   set messages(messages: readonly ChatMessage[]) {
     checkMessages(messages)
     this.#messages = messages.map((message) => ({ ...message }))
@@ -99,10 +104,10 @@ export class ChatSession {
   }
 
   /**
-   * The model's answer to `prompt`, as `model.generate()` gives it, with the same options and `prefill`.
+   * Answers `prompt`. Returns a generation as `model.generate()` does, with the same options and `prefill`.
+   * It rejects as that one does, and with `ERR_CLOSED` if the session is closed.
    *
-   * @throws {TypeError | RangeError} `ERR_OPTION` at once. The generation rejects as `model.generate()` does, and with
-   * `ERR_CLOSED` when the session is closed.
+   * @throws `TypeError` or `RangeError` with `ERR_OPTION`, immediately, for a bad prompt or option
    */
   generate(prompt: string, options?: ChatGenerateOptions): Generation {
     if (typeof prompt !== 'string') throw optionError('prompt', 'a string', prompt)
@@ -113,7 +118,10 @@ export class ChatSession {
     }))
   }
 
-  /** Another answer to the last message of the user, in place of the one there is. */
+  /**
+   * Answers the last message of the user again, and replaces its answer if there is one. Rejects with
+   * `ERR_OPTION` if the conversation has no message of the user.
+   */
   regenerate(options?: ChatGenerateOptions): Generation {
     const turn = splitChatOptions(options)
     return this.#turn(turn, (messages) => {
@@ -123,7 +131,10 @@ export class ChatSession {
     })
   }
 
-  /** More of the last answer, or of the thoughts before it: the generation gives what is added. */
+  /**
+   * Continues the last answer, or the reasoning before it; the generation yields what is added. Rejects with
+   * `ERR_OPTION` if the conversation does not end with an answer.
+   */
   continue(options?: GenerateOptions): Generation {
     const turn = { prefill: '', enableThinking: undefined, options: options ?? {} }
     return this.#turn(turn, (messages) => {
@@ -137,8 +148,8 @@ export class ChatSession {
   }
 
   /**
-   * Tokens of the prompt for `generate(prompt)`, template included, before anything is left out or found in the cache;
-   * without `prompt`, of `messages`.
+   * Number of prompt tokens for `generate(prompt)`, template and conversation included, before anything is
+   * left out or found in the cache. Without `prompt`, that of `messages`.
    */
   async countTokens(prompt?: string): Promise<number> {
     if (prompt !== undefined && typeof prompt !== 'string') throw optionError('prompt', 'a string', prompt)
@@ -150,11 +161,13 @@ export class ChatSession {
   }
 
   /**
-   * Writes the conversation into `file`, behind the turns that were begun: `chatSession({ restore: file })` goes on
-   * with it, also in another process of this user on this machine; elsewhere it takes the messages and evaluates them anew.
-   * JSON, with `state` followed by what the cache holds. There is never half a file.
+   * Writes the conversation to `file`, after the turns that have already started. `chatSession({ restore:
+   * file })` continues it, also in another process of the same user on the same machine; elsewhere the
+   * messages are read and evaluated again. The file is JSON, followed by the contents of the cache with
+   * `state`. It is never left half written.
    *
-   * @throws {SessionFileError} `ERR_SESSION_FILE` where it cannot be written, or is longer than 16 MiB beside the state
+   * @throws {@link SessionFileError} `ERR_SESSION_FILE` if it cannot be written, or would exceed 16 MiB apart
+   * from the state
    */
   async save(file: string, options?: SaveOptions): Promise<SavedSession> {
     if (typeof file !== 'string' || file === '') throw optionError('file', 'the path of a file', file)
@@ -166,12 +179,13 @@ export class ChatSession {
     return this.#save(undefined, options)
   }
 
-  /** Ends what is under way with `ERR_CLOSED`; whatever is called afterwards rejects so too. Idempotent. */
+  /** Ends a turn in progress with `ERR_CLOSED`; every later call rejects the same way. Idempotent. */
   async close(): Promise<void> {
     this.#closing.abort(new ClosedError('The chat session'))
     this.#opened?.close()
   }
 
+  /** Calls `close()`; makes `await using` work. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

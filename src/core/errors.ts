@@ -1,6 +1,6 @@
 /**
  * Every failure of this library is an exception with a class and a stable `code`; messages may change, codes
- * do not. Bad arguments are `TypeError` or `RangeError` with `code: 'ERR_OPTION'`, all others extend
+ * do not. Bad arguments are a `TypeError` or `RangeError` with the code `ERR_OPTION`. All other errors extend
  * {@link GPT4AllError}. {@link isGPT4AllError} recognises both.
  */
 export type ErrorCode =
@@ -30,9 +30,14 @@ export type ErrorCode =
 
 const brand = Symbol.for('gpt4all-ts.error')
 
-/** The class of every failure that is not a bad argument. */
+/**
+ * Base class of all errors of this library except bad arguments. Its own instances have the code `ERR_BUSY`
+ * (a `callback` waits for another turn of the session that waits for it; a server that already listens),
+ * `ERR_DECODE` (a step failed, or its logits are not numbers), `ERR_ABORTED` (a step was interrupted) or
+ * `ERR_BINDING` (the native addon cannot be loaded; the message lists what was tried and how to fix it).
+ */
 export class GPT4AllError extends Error {
-  /** What went wrong, for programs: stable across releases. */
+  /** What went wrong, for programs; stable across releases. */
   readonly code: Exclude<ErrorCode, 'ERR_OPTION'>
 
   constructor(code: Exclude<ErrorCode, 'ERR_OPTION'>, message: string, options?: ErrorOptions) {
@@ -44,14 +49,21 @@ export class GPT4AllError extends Error {
 }
 
 /**
- * A model file that cannot be used. `code` says why: `ERR_MODEL_NOT_FOUND`, `ERR_MODEL_UNREADABLE` (no file but
- * a directory, a named pipe or a device; no permission; changed while it was opened), `ERR_NOT_GGUF`, `ERR_MODEL_DAMAGED` (truncated, inconsistent, with weights that
- * give no numbers, or the end of a child process that tried it), `ERR_MODEL_UNSUPPORTED`
- * (a kind of model this library does not run), `ERR_MODEL_LOAD` (llama.cpp refused it) or `ERR_MODEL_CONFIG` (the
- * `modelConfigFile` cannot be read, or is no catalog) or `ERR_CHECKSUM` (`verifyModel()` found another file).
+ * A model file that cannot be used. `code` says why:
+ *
+ * - `ERR_MODEL_NOT_FOUND`: there is no such file, and it cannot or must not be downloaded.
+ * - `ERR_MODEL_UNREADABLE`: not a regular file (a directory, a named pipe, a device), no permission, or
+ * changed while it was being opened.
+ * - `ERR_NOT_GGUF`: a file of another kind.
+ * - `ERR_MODEL_DAMAGED`: truncated or inconsistent, weights that do not give numbers, or the child process
+ * that tried it did not survive.
+ * - `ERR_MODEL_UNSUPPORTED`: a kind of model that this library does not run.
+ * - `ERR_MODEL_LOAD`: llama.cpp refused it.
+ * - `ERR_MODEL_CONFIG`: the `modelConfigFile` cannot be read or is not a catalog, or no checksum is known.
+ * - `ERR_CHECKSUM`: `verifyModel()` found a different file.
  */
 export class ModelError extends GPT4AllError {
-  /** The file that was meant. */
+  /** The file in question. */
   readonly path: string
 
   constructor(code: GPT4AllError['code'], message: string, path: string, options?: ErrorOptions) {
@@ -60,11 +72,11 @@ export class ModelError extends GPT4AllError {
   }
 }
 
-/** `ERR_CONTEXT_OVERFLOW`: the prompt does not fit in the context. Thrown before anything is evaluated. */
+/** `ERR_CONTEXT_OVERFLOW`: the prompt does not fit into the context. Thrown before anything is evaluated. */
 export class ContextOverflowError extends GPT4AllError {
-  /** Tokens of the prompt; at least so many where its length alone tells that it cannot fit. */
+  /** Tokens of the prompt; a lower bound if its length alone shows that it cannot fit. */
   readonly promptTokens: number
-  /** Tokens the context holds, prompt and answer together (`nCtx`). */
+  /** Size of the context in tokens, prompt and answer together (`nCtx`). */
   readonly contextSize: number
   /** The most prompt tokens that are accepted: `contextSize - 4`, as in the Python package. */
   readonly maxPromptTokens: number
@@ -81,16 +93,16 @@ export class ContextOverflowError extends GPT4AllError {
   }
 }
 
-/** `ERR_CLOSED`: used after `close()`, or closed while the call was under way. */
+/** `ERR_CLOSED`: used after `close()`, or closed during the call. */
 export class ClosedError extends GPT4AllError {
   constructor(what: string, options?: ErrorOptions) {
     super('ERR_CLOSED', `${what} is closed.`, options)
   }
 }
 
-/** `ERR_QUEUE_FULL`: as many generations wait as `maxQueue` allows. */
+/** `ERR_QUEUE_FULL`: as many generations are waiting as `maxQueue` allows. */
 export class QueueFullError extends GPT4AllError {
-  /** How many may wait. */
+  /** How many generations may wait. */
   readonly maxQueue: number
 
   constructor(maxQueue: number) {
@@ -102,9 +114,12 @@ export class QueueFullError extends GPT4AllError {
   }
 }
 
-/** `ERR_TEMPLATE`: a chat template that cannot be parsed, that raised while rendering, or that never ends. */
+/**
+ * `ERR_TEMPLATE`: a chat template that cannot be parsed, fails on these messages, or exceeds the limits on
+ * steps, memory and recursion.
+ */
 export class TemplateError extends GPT4AllError {
-  /** Line of the template, from 1; `undefined` where it is not known. */
+  /** Line of the template, counted from 1; `undefined` if it is not known. */
   readonly line: number | undefined
 
   constructor(message: string, options?: ErrorOptions & { readonly line?: number | undefined }) {
@@ -113,9 +128,9 @@ export class TemplateError extends GPT4AllError {
   }
 }
 
-/** `ERR_SESSION_FILE`: the file of a saved session cannot be read or written, is damaged, or is none. */
+/** `ERR_SESSION_FILE`: the session file is damaged, is not a session file, or cannot be read or written. */
 export class SessionFileError extends GPT4AllError {
-  /** The file that was meant. */
+  /** The file in question. */
   readonly path: string
 
   constructor(message: string, path: string, options?: ErrorOptions) {
@@ -124,19 +139,25 @@ export class SessionFileError extends GPT4AllError {
   }
 }
 
-/** `ERR_ENGINE_CRASHED`: the process of an isolated engine has ended by itself, or may not be started any more. */
+/**
+ * `ERR_ENGINE_CRASHED`: the process of an isolated engine has died, or has crashed too often to be started
+ * again.
+ */
 export class EngineCrashedError extends GPT4AllError {
-  /** The signal that ended it, e.g. `SIGABRT`, `SIGSEGV`, or `SIGKILL` of the kernel where memory ran out. */
+  /**
+   * The signal that ended the process, for example `SIGABRT` or `SIGSEGV`, or `SIGKILL` from the kernel when
+   * memory ran out; `undefined` if it was not a signal.
+   */
   readonly signal: NodeJS.Signals | undefined
-  /** Its exit code, where it was no signal. */
+  /** Its exit code; `undefined` if a signal ended it. */
   readonly exitCode: number | undefined
-  /** What it wrote last: the reason, mostly. */
+  /** The last lines that the process wrote, which usually contain the reason. */
   readonly lastLines: readonly string[]
-  /** What it was doing. */
+  /** What the process was doing. */
   readonly running: readonly string[]
-  /** It has crashed more often than `maxRestarts` allows: no call starts it again before its `reset()`. */
+  /** Whether it has crashed more often than `maxRestarts` allows: no call starts it again until `reset()`. */
   readonly isDown: boolean
-  /** When the (last) crash was noticed. */
+  /** When the last crash was noticed. */
   readonly time: Date
 
   constructor(
@@ -155,9 +176,9 @@ export class EngineCrashedError extends GPT4AllError {
   }
 }
 
-/** `ERR_MEMORY`: weights or context do not fit into this machine's memory. */
+/** `ERR_MEMORY`: the weights or the context do not fit into memory. */
 export class OutOfMemoryError extends GPT4AllError {
-  /** The largest `nCtx` that fits, 0 where none does; `undefined` where it is not known. */
+  /** The largest `nCtx` that fits, 0 if none does; `undefined` if it is not known. */
   readonly largestNCtx: number | undefined
 
   constructor(message: string, options?: ErrorOptions & { readonly largestNCtx?: number }) {
@@ -166,12 +187,15 @@ export class OutOfMemoryError extends GPT4AllError {
   }
 }
 
-/** A device that was asked for and is not used, and why. */
+/** A device that was asked for and is not used, and the reason. */
 export type DeviceFallback = { readonly device: string; readonly reason: string }
 
-/** `ERR_DEVICE`: with `strictDevice`, none of the devices that were asked for can be used. */
+/**
+ * `ERR_DEVICE`: with `strictDevice`, none of the requested devices can be used; or a server in `rpcServers`
+ * cannot.
+ */
 export class DeviceError extends GPT4AllError {
-  /** Each device that was asked for, and why it cannot be used. */
+  /** Each requested device, and why it cannot be used. */
   readonly fallbacks: readonly DeviceFallback[]
 
   constructor(fallbacks: readonly DeviceFallback[], present: readonly string[], options?: ErrorOptions) {
@@ -185,13 +209,17 @@ export class DeviceError extends GPT4AllError {
 }
 
 /**
- * A download that failed. `code` says why: `ERR_DOWNLOAD` (the server cannot be reached, refuses, or sends something
- * else, or the folder cannot be written), `ERR_CHECKSUM` (what it sent is not the file that was meant) or `ERR_DISK_SPACE`.
+ * A download that failed. `code` says why:
+ *
+ * - `ERR_DOWNLOAD`: the server cannot be reached, refuses, or sends something else; or the folder cannot be
+ * written.
+ * - `ERR_CHECKSUM`: the server sent a different file; none of it is kept.
+ * - `ERR_DISK_SPACE`: there is not enough room.
  */
 export class DownloadError extends GPT4AllError {
-  /** Without user, password and query. */
+  /** The URL, without user, password and query. */
   readonly url: string
-  /** The HTTP status of the answer; `undefined` where there was none, or it was not the reason. */
+  /** HTTP status of the response; `undefined` if there was none, or if it was not the reason. */
   readonly status: number | undefined
   /** @internal Another attempt may succeed. */
   declare readonly retry: boolean
@@ -217,10 +245,12 @@ export class DownloadError extends GPT4AllError {
   }
 }
 
-/** A bad argument: a `TypeError` or `RangeError` whose code is `ERR_OPTION`. */
+/**
+ * A bad argument: a `TypeError` or `RangeError` whose `code` is `ERR_OPTION`; `option` names the argument.
+ */
 export type OptionError = (TypeError | RangeError) & { readonly code: 'ERR_OPTION'; readonly option: string }
 
-/** True for every error this library throws on purpose, bad arguments included; works across realms. */
+/** Whether `error` was thrown by this library on purpose, bad arguments included. Works across realms. */
 export function isGPT4AllError(error: unknown): error is GPT4AllError | OptionError {
   return typeof error === 'object' && error !== null && brand in error
 }
@@ -231,8 +261,9 @@ export function markError<E extends Error>(error: E): E {
 }
 
 /**
- * The one way to refuse an argument: `Expected <what> for "<option>" but received <value> (<type>)`, and why not. A value of
- * the wrong type makes a `TypeError`, a number out of range a `RangeError`.
+ * Makes the error that this library throws for a bad argument, for code built on top of it: `Expected
+ * <expected> for "<option>" but received <received> (<type>)`, followed by `why`. It is a `RangeError` if a
+ * number was expected and another one received, otherwise a `TypeError`.
  */
 export function optionError(option: string, expected: string, received: unknown, why = ''): OptionError {
   const message = `Expected ${expected} for "${option}" but received ${describe(received)}${why && `, ${why}`}.`

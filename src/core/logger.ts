@@ -2,14 +2,19 @@ import { channel } from 'node:diagnostics_channel'
 import { optionError } from './errors.ts'
 import { printable } from './printable.ts'
 
-/** Where log lines go: `console`, a pino or winston logger, or anything with these four methods. */
+/** Where log lines go: `console`, a pino or winston logger, or any object with these four methods. */
 export type Logger = {
+  /** Details, among them the lines of llama.cpp. */
   debug(message: string): void
+  /** What the library does, among it the final prompt of every generation. */
   info(message: string): void
+  /** Something unexpected that the library could deal with. */
   warn(message: string): void
+  /** A failure, such as a crash of an isolated engine while no call is in progress. */
   error(message: string): void
 }
 
+/** Severity of a log line, in ascending order. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
@@ -54,12 +59,13 @@ export function isSilent(logger: Logger, level: LogLevel): boolean {
   return logger[level] === nothing
 }
 
-/** What goes to the model. */
+/** What the diagnostics channel `gpt4all-ts:prompt` publishes before a generation. */
 export type PromptMessage = {
-  /** As the model reads it. */
+  /** The final prompt, as the model reads it. */
   readonly prompt: string
+  /** Its number of tokens. */
   readonly promptTokens: number
-  /** Of these, tokens that were in the cache and were not evaluated again. */
+  /** How many of them were in the cache and did not have to be evaluated. */
   readonly cachedTokens: number
 }
 

@@ -2,9 +2,11 @@ import { optionError } from './errors.ts'
 
 /** One message of a conversation. */
 export type ChatMessage = {
+  /** Who wrote the message. */
   readonly role: 'system' | 'user' | 'assistant'
+  /** The text of the message. */
   readonly content: string
-  /** What the model thought before it answered; only the assistant's messages have it. */
+  /** What the model thought before it answered; only messages of the assistant have it. */
   readonly reasoning?: string | undefined
 }
 

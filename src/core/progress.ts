@@ -1,11 +1,14 @@
-/** What `onProgress` hears. */
+/** What `onProgress` receives. */
 export type Progress = {
+  /**
+   * What is being done: a file is downloaded, its checksum computed, converted to GGUF, or its weights read.
+   */
   readonly phase: 'download' | 'verify' | 'convert' | 'load'
-  /** Bytes done of this phase, those of earlier attempts included. */
+  /** Bytes completed in this phase, those of earlier attempts included. */
   readonly bytes: number
-  /** Bytes of this phase in all; `undefined` while that is not known. */
+  /** Total bytes of this phase; `undefined` while that is unknown. */
   readonly total: number | undefined
-  /** Of the last seconds; 0 at the beginning. */
+  /** Speed over the last 3 seconds; 0 at the beginning. */
   readonly bytesPerSecond: number
 }
 

@@ -2,16 +2,20 @@ import type { NativeLogprobs, NativeModel } from '../native/contract.ts'
 
 /** A token and its probability. */
 export type TokenProbability = {
+  /** Id of the token. */
   readonly token: number
-  /** Its text; `\ufffd` stands for what is only a part of a character. */
+  /** Its text; `\ufffd` stands for an incomplete character. */
   readonly text: string
   /** Its UTF-8 bytes. */
   readonly bytes: readonly number[]
-  /** Natural logarithm of its probability, 0 or less, in the model's own distribution. */
+  /** Natural logarithm of its probability in the model's own distribution, 0 or less. */
   readonly logprob: number
 }
 
-/** A generated token, and the likeliest in its place, most likely first. */
+/**
+ * A generated token, and in `top` the likeliest tokens in its place, most likely first.
+ * @interface
+ */
 export type TokenLogprob = TokenProbability & { readonly top: readonly TokenProbability[] }
 
 /** Describes tokens and the likeliest in their place, as a step returns them. */

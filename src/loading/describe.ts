@@ -2,24 +2,27 @@ import { basename } from 'node:path'
 import type { GgufHeader, GgufTensor } from '../models/gguf/header.ts'
 import { metaNumber } from './memory-shape.ts'
 
-/** What a model's file says of itself; nothing is loaded. */
+/** What the header of a model file says about the model. */
 export type ModelDescription = {
+  /** Name of the file. */
   readonly filename: string
+  /** Path of the file. */
   readonly path: string
-  /** Bytes of the file, or of all files of a split model. */
+  /** Size of the file in bytes; of all its files if the model is split. */
   readonly filesize: number
-  /** `general.name` of the GGUF; the file's name where it has none. */
+  /** `general.name` of the GGUF, or the file's name if it has none. */
   readonly name: string
-  /** e.g. `llama` */
+  /** Architecture, for example `llama`. */
   readonly architecture: string
-  /** What most of its weights are kept as, e.g. `Q4_0`. */
+  /** Number format of most of the weights, for example `Q4_0`. */
   readonly quantization: string
   /** Number of weights. */
   readonly parameters: number
-  /** Tokens of context the model was trained with; `undefined` where it does not say. */
+  /** Context size in tokens that the model was trained with; `undefined` if the file does not say. */
   readonly trainedContextSize: number | undefined
+  /** Number of tokens in the vocabulary. */
   readonly vocabularySize: number
-  /** Jinja source; `undefined` where it has none. */
+  /** Source of the chat template (Jinja); `undefined` if there is none. */
   readonly chatTemplate: string | undefined
 }
 

@@ -2,19 +2,19 @@ import type { DeviceFallback } from '../core/errors.ts'
 import type { NativeBinding, NativeDevice } from '../native/contract.ts'
 import { machineMemory } from './memory.ts'
 
-/** Something that computes. */
+/** Something that can compute: the CPU, a GPU, or a library that helps the CPU. */
 export type Device = {
-  /** ggml's name of it, e.g. `CPU`, `CUDA0`, `Vulkan1` */
+  /** ggml's name for it, for example `CPU`, `CUDA0` or `Vulkan1`. */
   readonly name: string
-  /** e.g. `NVIDIA GeForce RTX 3060` */
+  /** Product name, for example `NVIDIA GeForce RTX 3060`. */
   readonly description: string
   /** `cpu`, `cuda`, `vulkan`, `metal`, `rocm`, `sycl` ... */
   readonly backend: string
-  /** `igpu` shares the machine's memory, `accel` is a library that helps the CPU. */
+  /** `igpu` is a GPU that shares the machine's memory, `accel` a library that helps the CPU. */
   readonly type: 'cpu' | 'gpu' | 'igpu' | 'accel'
-  /** Bytes that no program uses at the moment. */
+  /** Bytes of its memory that no program uses at the moment. */
   readonly memoryFree: number
-  /** Bytes. */
+  /** Bytes of its memory in all. */
   readonly memoryTotal: number
 }
 

@@ -6,24 +6,25 @@ import type { GgufHeader } from '../models/gguf/header.ts'
 import { MAX_CONTEXT } from '../options/model.ts'
 import { type CacheTypes, memoryShape, metaNumber } from './memory-shape.ts'
 
-/** What a model takes, in bytes, on the CPU or on a GPU. */
+/** How much memory a model takes, in bytes. */
 export type MemoryPlan = {
-  /** Of the tensors, which are mapped from the file. */
+  /** The weights, which are mapped from the file. */
   readonly weights: number
   /** Keys and values of `nCtx` tokens, and the state of recurrent layers. */
   readonly kvCache: number
-  /** What a step computes in, an estimate. */
+  /** Buffers of a step; an estimate. */
   readonly compute: number
+  /** The sum of the three. */
   readonly total: number
-  /** What this machine has in all, or the control group that this process is confined to. */
+  /** Memory of this machine, or of the control group that this process is confined to. */
   readonly available: number
-  /** What of it no program uses at the moment; the page cache counts as unused, except on macOS. */
+  /** How much of it no program uses at the moment. The page cache counts as unused, except on macOS. */
   readonly free: number
-  /** `total` is not more than `available`. */
+  /** Whether `total` is at most `available`. */
   readonly fits: boolean
-  /** The largest `nCtx`, a multiple of 256, that fits, 2^24 at most; 0 where none does. */
+  /** The largest `nCtx` that fits, a multiple of 256 up to 2^24; 0 if none does. */
   readonly largestNCtx: number
-  /** Tokens of context the model was trained with; `undefined` where its header does not tell. */
+  /** Context size in tokens that the model was trained with; `undefined` if its header does not say. */
   readonly trainedContextSize: number | undefined
 }
 

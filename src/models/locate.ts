@@ -6,7 +6,7 @@ import { ModelError, optionError } from '../core/errors.ts'
 import { assertRegular } from '../core/regular-file.ts'
 import { convertedFile, wrongWithName } from './names.ts'
 
-/** The folder that the GPT4All Python package and this library share: `~/.cache/gpt4all`. */
+/** The default folder of models, which the GPT4All Python package uses too: `~/.cache/gpt4all`. */
 export function defaultModelPath(): string {
   let home = ''
   try {

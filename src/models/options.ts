@@ -8,80 +8,143 @@ import type { LoneEntry } from './catalog/shape.ts'
 
 /** Options of `GPT4All.listModels(options)`. */
 export type ListModelsOptions = {
-  /** Address of a list. @default `models3.json` of the mirror that `GPT4ALL_MODELS_URL` names, else GPT4All's own */
+  /**
+   * URL of a catalog. Without it: `models3.json` of the mirror that `GPT4ALL_MODELS_URL` names, or else
+   * GPT4All's own list.
+   * @default undefined
+   */
   readonly url?: string | undefined
-  /** A list on the disk, instead; nothing is asked of the network. @default none */
+  /**
+   * Path of a catalog on the disk, to use instead; the network is not accessed.
+   * @default undefined
+   */
   readonly file?: string | undefined
-  /** Aborts: the promise rejects with `signal.reason`. @default none */
+  /**
+   * Aborts the call, which then rejects with `signal.reason`.
+   * @default undefined
+   */
   readonly signal?: AbortSignal | undefined
-  /** Receives log lines. @default silent, or stderr at the level that `GPT4ALL_LOG` names */
+  /**
+   * Receives log lines. Without one the library is silent, or logs to stderr at the level that `GPT4ALL_LOG`
+   * names.
+   * @default undefined
+   */
   readonly logger?: Logger | undefined
 }
 
-/** Options of `GPT4All.downloadModel(name, options)`. */
+/**
+ * Options of `GPT4All.downloadModel(name, options)`.
+ * @interface
+ */
 export type DownloadModelOptions = Omit<ListModelsOptions, 'file' | 'url'> & {
-  /** Folder for the file. @default `~/.cache/gpt4all` */
+  /**
+   * Folder for the file, created if it does not exist.
+   * @default '~/.cache/gpt4all'
+   */
   readonly modelPath?: string | undefined
-  /** Where the file itself lies: then no catalog is asked. @default what the catalog says */
+  /**
+   * URL of the model file itself; no catalog is consulted then. Without it, the URL comes from the catalog.
+   * @default undefined
+   */
   readonly url?: string | undefined
-  /** Checksum of the file, hexadecimal, for a file with a `url` of its own. @default none */
+  /**
+   * Expected MD5 checksum in hexadecimal, for a file with a `url` of its own.
+   * @default undefined
+   */
   readonly md5sum?: string | undefined
-  /** The same, SHA-256. @default none */
+  /**
+   * Expected SHA-256 checksum in hexadecimal, for a file with a `url` of its own.
+   * @default undefined
+   */
   readonly sha256sum?: string | undefined
-  /** Download it again where it is there already, e.g. because it is damaged. @default false */
+  /**
+   * Download the file again even if it exists, for example because it is damaged.
+   * @default false
+   */
   readonly force?: boolean | undefined
-  /** Called ten times a second at most. @default none */
+  /**
+   * Called at most ten times a second, and at the end of each phase.
+   * @default undefined
+   */
   readonly onProgress?: ((progress: Progress) => void) | undefined
   /**
-   * Log to stderr at level `info`, when no `logger` is given (`GPT4ALL_LOG=debug` tells more), and show progress there, when no `onProgress` is given and it is a
-   * terminal. @default false
+   * Log to stderr at level `info` unless a `logger` is given (`GPT4ALL_LOG=debug` logs more), and show
+   * progress bars there if stderr is a terminal and no `onProgress` is given.
+   * @default false
    */
   readonly verbose?: boolean | undefined
 }
 
-/** Options of `GPT4All.retrieveModel(name, options)`. */
+/**
+ * Options of `GPT4All.retrieveModel(name, options)`.
+ * @interface
+ */
 export type RetrieveModelOptions = Pick<
   ModelOptions,
   'modelPath' | 'allowDownload' | 'onProgress' | 'logger' | 'verbose'
 > &
   Pick<ListModelsOptions, 'signal'>
 
-/** What `GPT4All.retrieveModel()` found: the file, and what a catalog says of it. */
+/**
+ * What `GPT4All.retrieveModel()` found: the file, and the fields of its catalog entry if it has one.
+ * @interface
+ */
 export type RetrievedModel = LoneEntry & {
+  /** Name of the GGUF file that can be opened. */
   readonly filename: string
-  /** Of the GGUF file that can be opened. */
+  /** Path of that file. */
   readonly path: string
 }
 
-/** Options of `GPT4All.verifyModel(name, options)`. */
+/**
+ * Options of `GPT4All.verifyModel(name, options)`.
+ * @interface
+ */
 export type VerifyModelOptions = Pick<
   DownloadModelOptions,
   'modelPath' | 'md5sum' | 'sha256sum' | 'signal' | 'onProgress' | 'logger' | 'verbose'
 > & {
-  /** Whether the catalog may be asked where no entry is kept beside the file. @default true */
+  /**
+   * Whether the catalog may be fetched if no entry is stored beside the file.
+   * @default true
+   */
   readonly allowDownload?: boolean | undefined
 }
 
-/** What `GPT4All.verifyModel()` found out. */
+/** The result of `GPT4All.verifyModel()`. */
 export type VerifiedModel = {
+  /** Path of the file. */
   readonly path: string
+  /** Which checksum was compared. */
   readonly algorithm: 'md5' | 'sha256'
-  /** Hexadecimal. */
+  /** The checksum, in hexadecimal. */
   readonly digest: string
 }
 
-/** Options of `GPT4All.estimateMemory(name, options)`. */
+/**
+ * Options of `GPT4All.estimateMemory(name, options)`.
+ * @interface
+ */
 export type EstimateMemoryOptions = Pick<ListModelsOptions, 'signal'> &
   Pick<ModelOptions, 'modelPath' | 'nCtx' | 'parallel' | 'kvType' | 'flashAttention'>
 
-/** Options of `GPT4All.describeModel(name, options)`. */
+/**
+ * Options of `GPT4All.describeModel(name, options)`.
+ * @interface
+ */
 export type DescribeModelOptions = Pick<DownloadModelOptions, 'modelPath' | 'signal' | 'logger'>
 
 /** Options of `GPT4All.listDevices(options)`. */
 export type ListDevicesOptions = {
-  /** As `rpcServers` of a model: their devices are listed too. @default none */
+  /**
+   * Servers whose devices are listed first, as `host:port`, like `rpcServers` of a model.
+   * @default undefined
+   */
   readonly rpcServers?: readonly string[] | undefined
-  /** @default none */
+  /**
+   * Aborts the call, which then rejects with `signal.reason`.
+   * @default undefined
+   */
   readonly signal?: AbortSignal | undefined
 }
 

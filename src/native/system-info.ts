@@ -2,18 +2,19 @@ import { fileURLToPath } from 'node:url'
 import { VERSION } from '../core/version.ts'
 import { loadBinding } from './binding.ts'
 
-/** What `GPT4All.systemInfo()` tells of the addon. */
+/** What `GPT4All.systemInfo()` reports about the native addon. */
 export type SystemInfo = {
   /** Version of this library. */
   readonly version: string
-  /** The addon's file; `''` where Node does not tell. */
+  /** Path of the addon; `''` if Node.js does not report it. */
   readonly file: string
+  /** Version of llama.cpp. */
   readonly llamaVersion: string
-  /** Of the CPU, those that the addon was built for: `AVX2`, `AVX512` ... */
+  /** CPU features that the addon was built for: `AVX2`, `AVX512` ... */
   readonly features: readonly string[]
-  /** Who can multiply matrices here, the fastest last. */
+  /** Implementations of matrix multiplication that work on this machine, the fastest last. */
   readonly kernels: readonly string[]
-  /** What it was built for: `CPU`, `CUDA`, `Vulkan` ... */
+  /** Backends that the addon was built with: `CPU`, `CUDA`, `Vulkan` ... */
   readonly backends: readonly string[]
 }
 

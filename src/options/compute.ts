@@ -7,43 +7,53 @@ import { MAX_FLOAT } from './checks.ts'
 import { DEFAULTS } from './defaults.ts'
 import { define, integer, number, Option, type Resolved, string } from './define.ts'
 
-/** A LoRA adapter: a GGUF file, and how much of it is added to the weights. */
+/** A LoRA adapter: a GGUF file, and how strongly it is applied to the weights. */
 export type LoraAdapter = {
   /**
-   * As the path of a model: with a slash a path of its own; without, a file in the default folder; always within
-   * `modelPath` where that is given. `~/` and `file:` URLs work, and `.gguf` may be left out.
+   * Where the file is. With a slash it is a path; without one, a file in the default folder. If `modelPath`
+   * is given, the file must lie within it. `~/` and `file:` URLs work, and `.gguf` may be left out.
    */
   readonly path: string
-  /** How much of it: 0 is none, 1 as it was trained; more, and less than 0, are possible. @default 1 */
+  /**
+   * How strongly it is applied: 0 is not at all, 1 is as trained. Any finite number works, negative ones
+   * included.
+   * @default 1
+   */
   readonly scale?: number | undefined
 }
 
 export type ComputeOptions = {
   /**
-   * Threads that compute, an integer, 1 or more; more than the machine's cores are clamped. `setThreadCount()` changes
-   * them later.
-   * @default all usable cores, and on Linux fewer while other programs want them. Source: `n_threads` in Python
+   * Threads that compute, a positive integer, clamped to the number of cores; `setThreadCount()` changes it
+   * later. The default is all usable cores. On Linux the library then uses fewer while other programs want
+   * the cores; a number given here is kept. Source: `n_threads` in Python.
+   * @default undefined
    */
   readonly nThreads?: number | undefined
   /**
-   * Threads for steps of more than one token: prompts, answers that are computed side by side, guesses that are
-   * verified. An integer, 1 or more, clamped as `nThreads`. When one of the two is given, neither is lowered for other
-   * programs. @default as many as `nThreads`
+   * Threads for steps of more than one token (prompts, answers computed side by side, guesses being
+   * verified): a positive integer, clamped like `nThreads`. If either of the two is given, neither is lowered
+   * for other programs. The default is the value of `nThreads`.
+   * @default undefined
    */
   readonly nThreadsBatch?: number | undefined
   /**
-   * What keys and values of past tokens are kept as, both, or `{ k, v }` each: `'q8_0'` takes about half of the memory of
-   * `'f16'`, `'q4_0'` a quarter, with texts that differ a little. Blocks of 32 numbers must fit into the model's attention heads,
-   * and quantized values need flash attention.
+   * Number format of the keys and values in the cache: one for both, or `{ k, v }`. `'q8_0'` takes about half
+   * the memory of `'f16'` and `'q4_0'` about a quarter, at the price of slightly different texts. Quantized
+   * formats hold blocks of 32 numbers, which the model's attention heads must be a multiple of; quantized
+   * values need flash attention.
    * @default 'f16'
    */
   readonly kvType?: KvType | { readonly k?: KvType | undefined; readonly v?: KvType | undefined } | undefined
   /**
-   * Flash attention: less memory, mostly faster. `'auto'` uses it where the device can.
+   * Flash attention needs less memory and is usually faster. `'auto'` uses it where the device supports it.
    * @default 'auto'
    */
   readonly flashAttention?: boolean | 'auto' | undefined
-  /** LoRA adapters of this very model, which are added to its weights while it computes. @default none */
+  /**
+   * LoRA adapters made for this model, applied to its weights while it computes.
+   * @default undefined
+   */
   readonly lora?: readonly LoraAdapter[] | undefined
 }
 

@@ -1,6 +1,6 @@
 /**
- * The defaults of all options but those that depend on the machine, the model or another option. Source: the GPT4All Python package
- * 2.8.2, where it has the option.
+ * Defaults of options, except those that depend on the machine, the model or another option. Source: the
+ * GPT4All Python package 2.8.2, for the options it has.
  */
 export const DEFAULTS = {
   nCtx: 2048,

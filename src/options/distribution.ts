@@ -5,23 +5,30 @@ import { checkObject, MAX_FLOAT } from './checks.ts'
 import { DEFAULTS } from './defaults.ts'
 import { callable, define, limit, number, Option, type Resolved } from './define.ts'
 
-/** Options of `new IsolatedEngine(options)`, and of `isolated`. */
+/** Options of `new IsolatedEngine(options)`, and of the model option `isolated`. */
 export type IsolatedEngineOptions = {
   /**
-   * How often it is started anew after crashes within `restartWindow`, an integer, 0 or more, or `Infinity`; after one more it stays
-   * down, and calls reject with `ERR_ENGINE_CRASHED` at once, until its `reset()`. @default 5
+   * How often the process is restarted after crashes within `restartWindow`: an integer of 0 or more, or
+   * `Infinity`. After one crash more the engine stays down, and calls reject with `ERR_ENGINE_CRASHED` at
+   * once until `reset()`.
+   * @default 5
    */
   readonly maxRestarts?: number | undefined
-  /** Milliseconds in which crashes count together, at least 1. @default 60_000 */
+  /**
+   * Period in milliseconds over which crashes are counted, at least 1.
+   * @default 60000
+   */
   readonly restartWindow?: number | undefined
   /**
-   * Called once for each crash, when the calls under way have been rejected; with one too many `state` is `'down'` by then. What it
-   * throws is an uncaught exception, as of any listener. @default none
+   * Called once per crash, after the calls in progress have been rejected. If the crash was one too many,
+   * `state` is already `'down'`. An exception in it is an uncaught exception, as in any event listener.
+   * @default undefined
    */
   readonly onCrash?: ((crash: EngineCrashedError) => void) | undefined
   /**
-   * Environment variables for its process, beside what it gets of the program's: what Node.js, the loader, drivers and downloads
-   * need (`docs/isolation.md`). @default none
+   * Additional environment variables for the process. It does not inherit the program's environment, except
+   * for what Node.js, the loader, drivers and downloads need (`docs/isolation.md` lists it).
+   * @default undefined
    */
   readonly env?: Readonly<Record<string, string>> | undefined
 }
@@ -35,20 +42,25 @@ export interface EngineHandle {
 
 export type DistributionOptions = {
   /**
-   * Load and compute in a process of its own, so that a crash in there rejects calls with `ERR_ENGINE_CRASHED` instead of ending
-   * the program, and the next call starts a new one. `true`, options of that engine, or an `IsolatedEngine` that serves
-   * several models. @default false; true with `rpcServers`
+   * Load and compute in a separate process: a crash there rejects calls with `ERR_ENGINE_CRASHED` instead of
+   * ending the program, and the next call starts a new process. `true`, options for that process, or an
+   * `IsolatedEngine` that several models share. Always on with `rpcServers`.
+   * @default false
    */
   readonly isolated?: boolean | IsolatedEngineOptions | EngineHandle | undefined
   /**
-   * Machines that hold a part of the model, as `host:port` of their `ggml-rpc-server`: the layers are split over all
-   * of them. For your own network: nothing there is encrypted, and nobody is asked who he is. Needs an isolated engine, since llama.cpp
-   * ends the process when it loses a server. @default none. Source: `--rpc` of llama.cpp
+   * Machines that hold a part of the model, as `host:port` of their `ggml-rpc-server`, at most 16. The layers
+   * are split over all of them. Only for a network you trust: the connection is neither encrypted nor
+   * authenticated. Implies an isolated engine, because llama.cpp ends its process when it loses a server.
+   * Source: `--rpc` of llama.cpp.
+   * @default undefined
    */
   readonly rpcServers?: readonly string[] | undefined
   /**
-   * How the layers are shared out, a number of 0 or more for each device: those of `rpcServers` in their order, then local GPUs; only
-   * proportions matter. @default in proportion to free memory. Source: `--tensor-split` of llama.cpp
+   * How the layers are divided among devices: one number of 0 or more per device, first those of `rpcServers`
+   * in order, then local GPUs. Only the proportions matter. Without it, layers are divided by free memory.
+   * Source: `--tensor-split` of llama.cpp.
+   * @default undefined
    */
   readonly tensorSplit?: readonly number[] | undefined
 }

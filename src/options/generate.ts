@@ -5,102 +5,140 @@ import { checkObject, INT32_MAX, MAX_FLOAT } from './checks.ts'
 import { DEFAULTS } from './defaults.ts'
 import { boolean, callable, define, integer, limit, number, Option, type Resolved, signal } from './define.ts'
 
-/** Options of `model.generate(prompt, options)`; names and defaults are the Python package's, in camelCase. */
+/**
+ * Options of `model.generate(prompt, options)`. Names and defaults are those of the Python package, in
+ * camelCase.
+ */
 export type GenerateOptions = {
   /**
-   * Tokens to generate at most, 0 or more; `Infinity` = until the context is full.
-   * @default 200 Source: `max_tokens` in Python
+   * Maximum number of tokens to generate: an integer of 0 or more, or `Infinity` to continue until the
+   * context is full. Source: `max_tokens` in Python.
+   * @default 200
    */
   readonly maxTokens?: number | undefined
-  /** Alias of `maxTokens`, and stronger where both are given. Source: `n_predict` in Python */
+  /**
+   * Alias of `maxTokens`; takes precedence if both are given. Source: `n_predict` in Python.
+   * @default undefined
+   */
   readonly nPredict?: number | undefined
   /**
-   * Temperature, 0 or more: divides the logits before the draw. 0 always takes the likeliest token, 1 leaves the
-   * distribution alone. @default 0.7 Source: `temp` in Python
+   * Temperature, a number of 0 or more: divides the logits before the draw. 0 always takes the likeliest
+   * token, 1 leaves the distribution unchanged. Source: `temp` in Python.
+   * @default 0.7
    */
   readonly temp?: number | undefined
   /**
-   * Draw only from the k likeliest tokens, an integer, 0 or more; 0 switches it off.
-   * @default 40 Source: `top_k` in Python; Fan, Lewis and Dauphin, 2018
+   * Draw only from the k likeliest tokens: an integer of 0 or more. 0 switches it off. Source: `top_k` in
+   * Python; Fan, Lewis and Dauphin, 2018.
+   * @default 40
    */
   readonly topK?: number | undefined
   /**
-   * Draw only from the likeliest tokens that together reach this probability (of what `topK` left), 0 to 1; 1 switches
-   * it off. @default 0.4 Source: `top_p` in Python; Holtzman et al., 2019
+   * Draw only from the likeliest tokens whose probabilities add up to at least this value, among those that
+   * `topK` left: a number from 0 to 1. 1 switches it off. Source: `top_p` in Python; Holtzman et al., 2019.
+   * @default 0.4
    */
   readonly topP?: number | undefined
   /**
-   * Draw only from tokens at least this likely relative to the likeliest, 0 to 1; 0 switches it off.
-   * @default 0 Source: `min_p` in Python; Nguyen et al., 2024
+   * Draw only from tokens at least this likely relative to the likeliest one: a number from 0 to 1. 0
+   * switches it off. Source: `min_p` in Python; Nguyen et al., 2024.
+   * @default 0
    */
   readonly minP?: number | undefined
   /**
-   * Divides the positive logits of tokens generated lately by this, and multiplies their negative ones; 0.000001 or more,
-   * and 1 switches it off. @default 1.18 Source: `repeat_penalty` in Python; Keskar et al., 2019
+   * Penalizes recently generated tokens: their positive logits are divided by this number, negative ones
+   * multiplied by it. A number of 0.000001 or more; 1 switches it off. Source: `repeat_penalty` in Python;
+   * Keskar et al., 2019.
+   * @default 1.18
    */
   readonly repeatPenalty?: number | undefined
   /**
-   * Generated tokens the penalty looks back on, an integer, 0 or more; 0 switches it off. The prompt does not count.
-   * @default 64 Source: `repeat_last_n` in Python
+   * How many of the last generated tokens `repeatPenalty` applies to: an integer of 0 or more. 0 switches it
+   * off. The prompt does not count. Source: `repeat_last_n` in Python.
+   * @default 64
    */
   readonly repeatLastN?: number | undefined
   /**
-   * Taken off the logit of every token that was generated so far; negative values favour these tokens. The whole answer
-   * counts, whatever `repeatLastN` is. @default 0, which is off. Source: `presence_penalty` of OpenAI's API
+   * Subtracted from the logit of every token generated so far in this answer, regardless of `repeatLastN`.
+   * Any finite number: negative ones favour those tokens, 0 switches it off. Source: `presence_penalty` of
+   * OpenAI's API.
+   * @default 0
    */
   readonly presencePenalty?: number | undefined
   /**
-   * The same, once for each time that the token was generated.
-   * @default 0, which is off. Source: `frequency_penalty` of OpenAI's API
+   * Like `presencePenalty`, but subtracted once for each time the token was generated. Source:
+   * `frequency_penalty` of OpenAI's API.
+   * @default 0
    */
   readonly frequencyPenalty?: number | undefined
   /**
-   * What the logits of single tokens gain before all else, by token id (see `model.tokenize()`): a finite number, or
-   * `-Infinity` for what must never come. @default none. Source: `logit_bias` of OpenAI's API
+   * Added to the logits of individual tokens before everything else, by token id (see `model.tokenize()`): a
+   * finite number, or `-Infinity` to ban the token. Source: `logit_bias` of OpenAI's API.
+   * @default undefined
    */
   readonly logitBias?: Readonly<Record<number, number>> | undefined
   /**
-   * Tell the log probability of every generated token, and of so many of the likeliest in its place, 0 to 100: in
-   * `result.logprobs`, and with the `parts()`. They are the model's own, before `temp` and all that; the text stays the
-   * same. @default none
+   * Report the log probability of every generated token, and those of this many of the likeliest tokens in
+   * its place: an integer from 0 to 100. They appear in `result.logprobs` and in `parts()`. They are the
+   * model's own, before `temp` and the other options; the text is not affected.
+   * @default undefined
    */
   readonly logprobs?: number | undefined
   /**
-   * Prompt tokens evaluated per step, 1 or more. Smaller steps only cost speed.
-   * @default 512, the fastest. Source: `n_batch` in Python, where it is 8
+   * Prompt tokens evaluated per step, a positive integer. Smaller steps only cost speed. Source: `n_batch` in
+   * Python, where the default is 8.
+   * @default 512
    */
   readonly nBatch?: number | undefined
   /**
-   * Makes a run repeatable: an integer, 0 to 4294967295. Exactly so with a fixed `nThreads`, what was cached alike and
-   * nothing guessed (`promptLookup`, `draftModel`), or on a model opened with `deterministic`. @default random; the result tells it
+   * Makes a run repeatable: an integer from 0 to 4294967295. The repetition is exact with a fixed `nThreads`,
+   * the same cached tokens and no guessing (`promptLookup`, `draftModel`), or on a model opened with
+   * `deterministic`. Without one a random seed is chosen, which `result.seed` reports.
+   * @default undefined
    */
   readonly seed?: number | undefined
   /**
-   * Guess what comes next from what was there before, and verify several tokens in one step: faster where a text
-   * repeats what the prompt has (code that is changed, quotations), and at rest where it does not pay. Only while the
-   * generation runs alone, and not on recurrent models. @default false. Source: Saxena, Prompt Lookup Decoding, 2023
+   * Guess the next tokens from text that occurred before, and verify several in one step. Faster where the
+   * answer repeats its prompt (editing code, quoting); pauses where it does not pay off. It works only while
+   * the generation runs alone, and not on recurrent models. Source: Saxena, Prompt Lookup Decoding, 2023.
+   * @default false
    */
   readonly promptLookup?: boolean | undefined
-  /** Let the model's `draftModel` guess. @default true */
+  /**
+   * Whether the model's `draftModel`, if there is one, guesses in this generation.
+   * @default true
+   */
   readonly draft?: boolean | undefined
   /**
-   * How long pieces may be kept from who reads them as they come, or from the callback, ms, 0 to 1000: meanwhile the
-   * model computes on without JavaScript, which makes it faster. The first piece, and the end, come at once; 0 hands over every token by
-   * itself. @default 8, half a frame of a display; 32 with `isolated`, where each crossing costs more
+   * How long pieces may be buffered before the reader or `callback` gets them, in milliseconds: a number from
+   * 0 to 1000. Generation continues natively in the meantime, which is faster. The first piece and the end
+   * are never held back; 0 delivers every token on its own. With `isolated` the default is 32, because each
+   * crossing between processes costs more.
+   * @default 8
    */
   readonly streamInterval?: number | undefined
-  /** Texts that end the generation; they are not part of it. @default none */
+  /**
+   * One string or up to 1000 that end the generation. The string itself is not part of the text.
+   * @default undefined
+   */
   readonly stop?: string | readonly string[] | undefined
   /**
-   * Called with the id and the text of each generated token, `''` where its text is not complete or held back
-   * for a stop string, or where a model reasons; text still held back at the end comes in one more call with the last
-   * id. Return `false` to end the generation. A promise is awaited. An exception in it ends the generation with it.
-   * @default none. Source: `callback` in Python
+   * Called with the id and the text of each generated token. The text is `''` while it is incomplete, while
+   * it is held back as a possible stop string, and while the model reasons; text still held back at the end
+   * arrives in one more call with the last id. Return `false` to end the generation. A returned promise is
+   * awaited. An exception rejects the generation. Source: `callback` in Python.
+   * @default undefined
    */
   readonly callback?: ((tokenId: number, piece: string) => unknown) | undefined
-  /** Aborts: the generation rejects with `signal.reason`. @default none */
+  /**
+   * Aborts the generation, which then rejects with `signal.reason`.
+   * @default undefined
+   */
   readonly signal?: AbortSignal | undefined
-  /** Accepted for code ported from Python; every generation can be awaited and iterated. @default false */
+  /**
+   * Has no effect: every generation can be both awaited and iterated. Accepted for code ported from Python.
+   * @default false
+   */
   readonly streaming?: boolean | undefined
 }
 

@@ -17,96 +17,132 @@ import {
   resolveDistributionOptions,
 } from './distribution.ts'
 
-/** Options of `new GPT4All(name, options)` and `GPT4All.load(name, options)`. */
+/**
+ * Options of `new GPT4All(name, options)` and `GPT4All.load(name, options)`.
+ * @interface
+ */
 export type ModelOptions = ComputeOptions &
   DistributionOptions & {
-    /** Folder in which a model given by name is looked for. @default `~/.cache/gpt4all` Source: `model_path` in Python */
+    /**
+     * Folder in which a model given by name is looked for, and to which it is downloaded. Source:
+     * `model_path` in Python.
+     * @default '~/.cache/gpt4all'
+     */
     readonly modelPath?: string | undefined
-    /** Accepted for code ported from Python, where it is unused too. @default undefined Source: `model_type` in Python */
+    /**
+     * Has no effect. Accepted for code ported from Python, where it is unused too. Source: `model_type` in
+     * Python.
+     * @default undefined
+     */
     readonly modelType?: string | undefined
     /**
-     * Whether a model that is given by name and not there may be downloaded, if the catalog knows it.
-     * @default true Source: `allow_download` in Python
+     * Whether a model given by name that is not on the disk may be downloaded, if the catalog lists it.
+     * Source: `allow_download` in Python.
+     * @default true
      */
     readonly allowDownload?: boolean | undefined
     /**
-     * Where to compute: `'cpu'`, `'gpu'` (the best there is), a backend (`'cuda'`, `'vulkan'`, also called `'kompute'`,
-     * `'metal'` ...), a vendor (`'nvidia'`, `'amd'`, `'intel'`), a name that `listGpus()` or `listDevices()` tells, or a part
-     * of one; or several of these: the first one on which the model loads. Without any the CPU is used; `model.fallbacks`
-     * tells why. @default `'gpu'` on macOS with Apple silicon, else `'cpu'`. Source: `device` in Python
+     * Where to compute: `'cpu'`; `'gpu'` (the best one available); a backend (`'cuda'`, `'metal'`, `'vulkan'`
+     * or its alias `'kompute'` ...); a vendor (`'nvidia'`, `'amd'`, `'intel'`); or a name reported by
+     * `listGpus()` or `listDevices()`, or part of one. An array lists alternatives: the first on which the
+     * model loads is used. If none works, the CPU is used, and `model.fallbacks` says why. On Macs with Apple
+     * silicon the default is `'gpu'`. Source: `device` in Python.
+     * @default 'cpu'
      */
     readonly device?: string | readonly string[] | undefined
     /**
-     * Fail with `ERR_DEVICE` instead of using the CPU when the model loads on none of `device`.
-     * @default false. Source: Python always fails
+     * Fail with `ERR_DEVICE` instead of using the CPU if the model loads on none of the devices in `device`.
+     * Source: what Python always does.
+     * @default false
      */
     readonly strictDevice?: boolean | undefined
-    /** Tokens of the context, prompt and answer together: 8 to 2^24. @default 2048 Source: `n_ctx` in Python */
+    /**
+     * Size of the context in tokens, prompt and answer together: an integer from 8 to 2^24. Source: `n_ctx`
+     * in Python.
+     * @default 2048
+     */
     readonly nCtx?: number | undefined
     /**
-     * Generations that are computed side by side, 1 to 256; any more wait in line. Each needs memory for `nCtx` tokens
-     * of its own: given, it is taken at once, else when so many ask at a time.
-     * @default up to 8, as many as fit into half of the free memory; 1 with `deterministic`
+     * How many generations are computed side by side: an integer from 1 to 256. Further ones wait in line.
+     * Each needs memory for `nCtx` tokens of its own. A number given here reserves that memory when the model
+     * is opened; without one, memory is taken as generations arrive, for up to 8 of them or as many as fit
+     * into half of the free memory (with `deterministic`, for 1).
+     * @default undefined
      */
     readonly parallel?: number | undefined
     /**
-     * Generations that may wait in line, prompts being made included: an integer, 0 or more, or `Infinity`. One more rejects
-     * with `ERR_QUEUE_FULL`.
+     * How many generations may wait in line, including those whose prompt is still being prepared: an integer
+     * of 0 or more, or `Infinity`. One more rejects with `ERR_QUEUE_FULL`.
      * @default Infinity
      */
     readonly maxQueue?: number | undefined
     /**
-     * Bytes of memory, an integer, 0 or more, or `Infinity`, in which conversations that others have displaced are kept, so that they go on without
-     * being evaluated again. It is used only when that happens; not for models with a sliding window. @default 256 MiB
+     * Memory in bytes for conversations that others have displaced from the cache, so that they continue
+     * without being evaluated again: an integer of 0 or more, or `Infinity`. It is allocated only as needed,
+     * and not used for models with a sliding window. The default is 256 MiB.
+     * @default 268435456
      */
     readonly cacheMemory?: number | undefined
     /**
-     * A smaller model with the same vocabulary, named as the model itself is: it guesses what comes next, and one step of
-     * the model verifies several tokens. What is generated is what the model itself would; `result.timings` tells how
-     * many guesses were right. It rests while that does not pay and where several generations run; with
-     * `deterministic` it is not opened. @default none
+     * A smaller model with the same vocabulary, given by name or path as the model itself is. It guesses the
+     * next tokens, and one step of the model verifies several of them. The text is what the model alone would
+     * generate; `result.timings` reports how many guesses were right. Guessing pauses while it does not pay
+     * off and while several generations run. With `deterministic` the draft model is not opened.
+     * @default undefined
      */
     readonly draftModel?: string | undefined
     /**
-     * Layers to put on the GPU, from the last, 0 or more; the CPU computes the others. With 0 the GPU only helps with
-     * prompts. Without effect on the CPU. @default 100 Source: `ngl` in Python
+     * How many layers to put on the GPU, counted from the last: an integer of 0 or more. The CPU computes the
+     * rest. With 0 the GPU only helps with prompts. No effect on the CPU. Source: `ngl` in Python.
+     * @default 100
      */
     readonly ngl?: number | undefined
     /**
-     * Compute so that the same prompt gives the same logits, bit for bit, whatever was cached or asked before: then
-     * `temp: 0`, and any `seed`, repeats exactly. Costs speed: up to 127 more tokens are evaluated per prompt, nothing
-     * runs side by side, and a conversation that outgrows the context is evaluated again.
+     * Compute so that the same prompt gives the same logits, bit for bit, whatever was cached or asked
+     * before: `temp: 0`, or any `seed`, then repeats exactly. It costs speed: up to 127 more tokens are
+     * evaluated per prompt, nothing runs side by side, and a conversation that outgrows the context is
+     * evaluated again.
      * @default false
      */
     readonly deterministic?: boolean | undefined
     /**
-     * Open a file that is not known yet in a child process first, LoRA adapters and the `draftModel` too: where llama.cpp would end
-     * the program with a crash or a loop without end, opening rejects with `ERR_MODEL_DAMAGED`. It doubles the time of a first
-     * opening, no later one's: what opened is remembered in `~/.cache/gpt4all-ts` until the file is another. Not needed for
-     * files of your own, nor done in an isolated engine, which may crash. @default true
+     * Open a file that is not known yet in a child process first, along with its LoRA adapters and
+     * `draftModel`. Where llama.cpp would crash the program or never return, opening rejects with
+     * `ERR_MODEL_DAMAGED` instead. The first opening takes about twice as long; later ones do not, because
+     * what opened is remembered in `~/.cache/gpt4all-ts` until the file changes. You can switch it off for
+     * files of your own. It is skipped in an isolated engine, which may crash.
+     * @default true
      */
     readonly tryFirst?: boolean | undefined
     /**
-     * A file with GPT4All's catalog entry for this model, or a list that has it: its templates are used unless a
-     * session brings its own. @default an entry kept beside the model, or in a `models3.json`, `models2.json` or
-     * `models.json` beside it. Source: `modelConfigFile` of the gpt4all package for Node.js
+     * A JSON file with GPT4All's catalog entry for this model, or a list that contains it. Its templates are
+     * used unless a session brings its own. Without it, an entry stored beside the model is used, or one in a
+     * `models3.json`, `models2.json` or `models.json` in the same folder. Source: `modelConfigFile` of the
+     * gpt4all package for Node.js.
+     * @default undefined
      */
     readonly modelConfigFile?: string | undefined
     /**
-     * Log to stderr at level `info`, when no `logger` is given (`GPT4ALL_LOG=debug` tells more), and show progress there, when no `onProgress` is given and it is a
-     * terminal. @default false Source: `verbose` in Python
+     * Log to stderr at level `info` unless a `logger` is given (`GPT4ALL_LOG=debug` logs more), and show
+     * progress bars there if stderr is a terminal and no `onProgress` is given. Source: `verbose` in Python.
+     * @default false
      */
     readonly verbose?: boolean | undefined
     /**
-     * Receives the library's and llama.cpp's log lines: `console`, pino, winston ...
-     * @default silent, or stderr at the level named by the environment variable `GPT4ALL_LOG`
+     * Receives log lines of the library and of llama.cpp: `console`, pino, winston ... Without one the
+     * library is silent, or logs to stderr at the level that the environment variable `GPT4ALL_LOG` names.
+     * @default undefined
      */
     readonly logger?: Logger | undefined
-    /** Called while the model is downloaded, and while its weights are read. @default none */
+    /**
+     * Called while the model is downloaded and while its weights are read, at most ten times a second.
+     * @default undefined
+     */
     readonly onProgress?: ((progress: Progress) => void) | undefined
     /**
-     * Aborts finding, downloading, converting and loading, which then reject with `signal.reason`; not what is generated
-     * later. @default none
+     * Aborts finding, downloading, converting and loading, which then reject with `signal.reason`. It does
+     * not affect later generations.
+     * @default undefined
      */
     readonly signal?: AbortSignal | undefined
   }
@@ -192,9 +228,15 @@ export function resolveModelOptions(options?: ModelOptions): ResolvedModelOption
 
 /** Options of `model.tokenize(text, options)`. */
 export type TokenizeOptions = {
-  /** Add the model's own start and end tokens, as `generate()` does. @default false */
+  /**
+   * Add the model's own start and end tokens, as `generate()` does.
+   * @default false
+   */
   readonly addSpecial?: boolean | undefined
-  /** Read the text of special tokens (`<|im_start|>`) as these tokens, as `generate()` does. @default false */
+  /**
+   * Read the text of special tokens (`<|im_start|>`) as those tokens, as `generate()` does.
+   * @default false
+   */
   readonly parseSpecial?: boolean | undefined
 }
 

@@ -9,27 +9,29 @@ import type { ResolvedTokenizeOptions } from '../options/model.ts'
 import type { Demand } from '../scheduler/request.ts'
 import type { Activity } from '../scheduler/scheduler.ts'
 
-/** What a loaded model says of itself. */
+/** What an open model's file says about it. */
 export type ModelConfig = {
-  /** The file's name, e.g. `Llama-3.2-1B-Instruct-Q4_0.gguf` */
+  /** Name of the file, for example `Llama-3.2-1B-Instruct-Q4_0.gguf`. */
   readonly filename: string
+  /** Path of the file. */
   readonly path: string
-  /** Bytes of the file, or of all files of a split model. */
+  /** Size of the file in bytes; of all its files if the model is split. */
   readonly filesize: number
-  /** `general.name` of the GGUF; the file's name where it has none. */
+  /** `general.name` of the GGUF, or the file's name if it has none. */
   readonly name: string
-  /** e.g. `llama` */
+  /** Architecture, for example `llama`. */
   readonly architecture: string
   /** llama.cpp's description: kind, size and quantization. */
   readonly description: string
   /** Number of weights. */
   readonly parameters: number
-  /** Tokens of context the model was trained with. */
+  /** Context size in tokens that the model was trained with. */
   readonly trainedContextSize: number
+  /** Number of tokens in the vocabulary. */
   readonly vocabularySize: number
-  /** Jinja source from the GGUF; `undefined` where it has none. */
+  /** Source of the chat template (Jinja) in the GGUF; `undefined` if it has none. */
   readonly chatTemplate: string | undefined
-  /** The GGUF's scalar metadata, as text. */
+  /** Scalar metadata of the GGUF, as text. */
   readonly metadata: Readonly<Record<string, string>>
 }
 

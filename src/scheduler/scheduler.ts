@@ -21,9 +21,9 @@ const GROWTH = 4
 
 /** What a model is doing. */
 export type Activity = {
-  /** Generations that have a place among those that are computed side by side. */
+  /** Generations being computed. */
   readonly running: number
-  /** Generations that wait in line, and those whose prompts are being made. */
+  /** Generations waiting in line, or whose prompt is being prepared. */
   readonly queued: number
 }
 

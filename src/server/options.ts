@@ -2,7 +2,10 @@ import { statSync } from 'node:fs'
 import { type GenerateOptions, GPT4All, type Logger, type ModelOptions, optionError } from '../index.ts'
 import { MEMORY_PER_BODY, MEMORY_PER_BYTE } from './body/room.ts'
 
-/** Sampling that requests may leave out; the library's defaults where neither says anything. */
+/**
+ * Sampling options for requests that do not set them. What is missing here too has the library's defaults.
+ * @interface
+ */
 export type SamplingDefaults = Pick<
   GenerateOptions,
   | 'temp'
@@ -18,62 +21,127 @@ export type SamplingDefaults = Pick<
 
 /** Options of `createServer(models, options)`. */
 export type ServerOptions = {
-  /** Folder whose `.gguf` files requests may name; they are loaded when one does. @default none: only the models given */
+  /**
+   * Folder whose `.gguf` files requests may name; each is loaded when a request names it. Without it only the
+   * models passed to `createServer()` are served.
+   * @default undefined
+   */
   readonly modelPath?: string | undefined
-  /** How models from `modelPath` are opened. @default {} */
+  /**
+   * Options with which models from `modelPath` are opened.
+   * @default {}
+   */
   readonly modelOptions?: Omit<ModelOptions, 'modelPath' | 'signal' | 'onProgress'> | undefined
-  /** Models from `modelPath` that are loaded at a time, 1 or more; the one idle for longest makes room. @default 2 */
+  /**
+   * How many models from `modelPath` are loaded at once, a positive integer. The one idle for longest makes
+   * room.
+   * @default 2
+   */
   readonly maxModels?: number | undefined
-  /** After so long without a request a model from `modelPath` is unloaded, ms, 0 or more, or `Infinity`. @default 300000 */
+  /**
+   * Milliseconds without a request after which a model from `modelPath` is unloaded: an integer of 0 or more,
+   * or `Infinity`.
+   * @default 300000
+   */
   readonly idleTimeout?: number | undefined
   /**
-   * After so long an isolated engine that has crashed too often, and is not started any more, may start again, ms, 0 or more, or
-   * `Infinity`. @default 60000; models that are given are left to their owner
+   * Milliseconds after which an isolated engine that is down, because it crashed too often, may start again:
+   * an integer of 0 or more, or `Infinity`. For models passed to `createServer()` the default is `Infinity`:
+   * their owner resets them.
+   * @default 60000
    */
   readonly engineRetry?: number | undefined
-  /** What requests must bring as `Authorization: Bearer <key>`; several for several clients. @default none: nobody is asked */
+  /**
+   * The key that requests must send as `Authorization: Bearer <key>`, or several keys for several clients.
+   * Without one no key is asked for.
+   * @default undefined
+   */
   readonly apiKey?: string | readonly string[] | undefined
-  /** Let `listen()` take any host without an `apiKey`: everybody who reaches it may use it. @default false */
+  /**
+   * Lets `listen()` accept any host without an `apiKey`: everyone who can reach the server can then use it.
+   * @default false
+   */
   readonly allowAnyone?: boolean | undefined
   /**
-   * Names by which clients may call this server, in their `Host` header, beside `localhost` and IP addresses; `'*'` for any.
-   * Whatever else a browser was told to resolve to this machine is refused. @default none
+   * Host names under which clients may address this server, besides `localhost` and IP addresses; `'*'`
+   * allows any. Requests with another `Host` header are refused, which protects against DNS rebinding.
+   * @default []
    */
   readonly allowedHosts?: readonly string[] | '*' | undefined
-  /** Origins whose pages may use this server from a browser, e.g. `https://app.example`; `'*'` for any. @default none */
+  /**
+   * Origins whose pages may use this server from a browser, such as `https://app.example`; `'*'` allows any.
+   * @default []
+   */
   readonly corsOrigins?: readonly string[] | '*' | undefined
-  /** Bytes of a request, 1 or more. @default 4 MiB */
+  /**
+   * Maximum size of a request body in bytes, a positive integer. The default is 4 MiB.
+   * @default 4194304
+   */
   readonly maxBodyBytes?: number | undefined
   /**
-   * Memory that the bodies of all requests under way may take until they are answered, bytes: 4 for each byte, and 64 KiB for each
-   * body. At least enough for one body of `maxBodyBytes`. What does not fit takes the room of a body that comes too slowly, or gets
-   * 429. @default 256 MiB, or that
+   * Memory in bytes that the bodies of all requests in progress may take until they are answered: each counts
+   * 64 KiB, plus 4 bytes for each of its own. At least enough for one body of `maxBodyBytes`. A body that
+   * does not fit gets the room of one that arrives too slowly, or else 429. The default is 256 MiB, or more
+   * if one body of `maxBodyBytes` needs more.
+   * @default 268435456
    */
   readonly bodyMemory?: number | undefined
-  /** A body that has not come in whole after so long gets 408, ms, 1 or more, or `Infinity`. @default 60000 */
+  /**
+   * Milliseconds within which a body must arrive completely, or the request gets 408: a positive integer, or
+   * `Infinity`.
+   * @default 60000
+   */
   readonly bodyTimeout?: number | undefined
-  /** Messages of a chat, 1 or more. @default 1000 */
+  /**
+   * Maximum number of messages in a chat, a positive integer.
+   * @default 1000
+   */
   readonly maxMessages?: number | undefined
-  /** Choices of one request (`n`, times the prompts), 1 or more. @default 16 */
+  /**
+   * Maximum number of choices per request (`n` times the number of prompts), a positive integer.
+   * @default 16
+   */
   readonly maxChoices?: number | undefined
-  /** The most tokens of an answer, whatever a request asks for, 1 or more, or `Infinity`. @default Infinity */
+  /**
+   * Maximum number of tokens of an answer, whatever a request asks for: a positive integer, or `Infinity`.
+   * @default Infinity
+   */
   readonly maxTokens?: number | undefined
-  /** Generations of one model that may wait in line, 0 or more; another request gets 429. @default 100 */
+  /**
+   * How many generations of one model may wait in line, an integer of 0 or more; a further request gets 429.
+   * @default 100
+   */
   readonly maxQueue?: number | undefined
-  /** A client that reads nothing for so long loses its answer, ms, 1 or more, or `Infinity`. @default 120000 */
+  /**
+   * Milliseconds after which a client that reads nothing loses its answer: a positive integer, or `Infinity`.
+   * @default 120000
+   */
   readonly stallTimeout?: number | undefined
   /**
-   * How long pieces of a streamed answer may be kept back, ms, 0 to 1000: those that were made meanwhile go out together, and the
-   * model computes on undisturbed. The first one goes at once. @default 32, two frames of a display
+   * How long pieces of a streamed answer may be held back, in milliseconds from 0 to 1000. Those produced in
+   * the meantime are sent together, and the model computes undisturbed. The first piece is sent at once.
+   * @default 32
    */
   readonly streamInterval?: number | undefined
-  /** What requests that do not say get. @default the library's defaults */
+  /**
+   * Sampling options for requests that do not set them.
+   * @default {}
+   */
   readonly defaults?: SamplingDefaults | undefined
-  /** Serve the chat page at `/`. @default true */
+  /**
+   * Whether to serve the chat page at `/`.
+   * @default true
+   */
   readonly page?: boolean | undefined
-  /** Gets one line of JSON for each request, at level `info`, and failures of the server at `error`. @default none */
+  /**
+   * Receives one line of JSON per request at level `info`, and failures of the server at level `error`.
+   * @default undefined
+   */
   readonly logger?: Logger | undefined
-  /** Put prompts and answers into these lines. @default false */
+  /**
+   * Whether those lines contain prompts and answers.
+   * @default false
+   */
   readonly logPrompts?: boolean | undefined
 }
 

@@ -9,20 +9,26 @@ import { isSigned, sign } from './key.ts'
 /** Options of `session.save(file, options)` and `session.savedSize(options)`. */
 export type SaveOptions = {
   /**
-   * Save what the cache holds of the conversation too, so that it goes on without being evaluated again: some 10 to 200 KB a
-   * token, as the model is. For the same model, opened alike. @default false
+   * Also save the contents of the cache, so that the conversation continues without being evaluated again:
+   * some 10 to 200 KB per token, depending on the model. It can be used with the same model, opened the same
+   * way.
+   * @default false
    */
   readonly state?: boolean | undefined
 }
 
-/** What `session.save()` has written, or would. */
+/** The size of a file that `session.save()` has written or would write. */
 export type SavedSession = {
-  /** Of the whole file. */
+  /** Size of the whole file in bytes. */
   readonly bytes: number
-  /** Of these, what the cache holds; 0 without `state`, and where there was nothing in it. */
+  /**
+   * How many of them are contents of the cache; 0 without `state`, and if the cache held nothing of the
+   * conversation.
+   */
   readonly stateBytes: number
   /** Tokens that need not be evaluated when it is restored. */
   readonly stateTokens: number
+  /** Number of messages. */
   readonly messages: number
 }
 

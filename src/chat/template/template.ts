@@ -19,14 +19,24 @@ export type PromptFormat = (
 /** A turn is `before`, what the user says, `between`, what the model answers, `after`. */
 export type Pattern = { readonly before: string; readonly between: string; readonly after: string }
 
+/** Options that choose the template of a prompt; one of the two at most. */
 export type TemplateOptions = {
-  /** GPT4All's form: `{0}` or `%1` is the user's message, `%2` (where there is one) the answer. */
+  /**
+   * GPT4All's form of a template for one turn: `{0}` or `%1` stands for the user's message, and `%2`, which
+   * may be left out, for the answer. Without one, the model's own chat template is used. Source:
+   * `prompt_template` in Python.
+   * @default undefined
+   */
   readonly promptTemplate?: string | undefined
-  /** A Jinja template as in `tokenizer_config.json`. */
+  /**
+   * A Jinja template, as in `tokenizer_config.json`, to use instead of the model's own. Source:
+   * `chat_template` in Python.
+   * @default undefined
+   */
   readonly chatTemplate?: string | undefined
 }
 
-/** What becomes of the model's earlier thoughts in a prompt; `undefined` = what the template does by itself. */
+/** What becomes of the model's earlier reasoning in a prompt. */
 export type ReasoningPolicy = 'keep' | 'strip'
 
 export type RenderOptions = {

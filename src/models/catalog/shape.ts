@@ -69,7 +69,10 @@ const ENTRY = v.looseObject({
   systemPrompt: text,
 })
 
-/** What a GPT4All catalog says of a model. Fields that are not listed here are kept as they are. */
+/**
+ * What a GPT4All catalog says about a model. Fields that are not listed here are kept unchanged.
+ * @interface
+ */
 export type CatalogEntry = v.InferOutput<typeof ENTRY>
 const LONE = v.looseObject({ ...ENTRY.entries, filename: v.optional(plainName) })
 /** An entry that stands by itself in a file may go without a name. */
