@@ -26,6 +26,7 @@ const examples: [string, string][] = []
 for (const file of [
   'README.md',
   'docs/devices.md',
+  'docs/errors.md',
   'docs/generation.md',
   'docs/gui-parity.md',
   'docs/isolation.md',
