@@ -14,11 +14,17 @@ import { ModelPool, type ServedModel } from './models.ts'
 import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from './options.ts'
 import { pageResponse } from './page.ts'
 
-/** Where `server.listen()` listens. */
+/** Options of `server.listen(options)`. */
 export type ListenOptions = {
-  /** 0 to 65535; 0 for any that is free. @default 4891, as GPT4All's own server */
+  /**
+   * Port, an integer from 0 to 65535; 0 takes a free one. The default is that of GPT4All's own server.
+   * @default 4891
+   */
   readonly port?: number | undefined
-  /** An address or a name of this machine. @default '127.0.0.1' */
+  /**
+   * An address or a name of this machine.
+   * @default '127.0.0.1'
+   */
   readonly host?: string | undefined
 }
 
@@ -38,7 +44,10 @@ const DEFAULT_PORT = 4891
 /** For the last word to those that are given up, ms. */
 const GRACE_MS = 500
 
-/** A server of models with OpenAI's API; `fetch` makes it part of another, `listen()` one of its own. */
+/**
+ * A server of models with OpenAI's API. `listen()` runs it on its own, `fetch` makes it part of another
+ * server.
+ */
 export class ModelServer {
   readonly #options: ResolvedServerOptions
   readonly #pool: ModelPool
@@ -60,7 +69,7 @@ export class ModelServer {
     this.#route()
   }
 
-  /** Answers one request: for Hono's `mount()`, Next.js' route handlers ... */
+  /** Answers one request, for example from Hono's `mount()` or a route handler of Next.js. */
   readonly fetch = (request: Request): Promise<Response> => this.#exchange(request, piecesOfRequest(request))
 
   async #exchange(request: Request, pieces: Pieces): Promise<Response> {
@@ -82,11 +91,11 @@ export class ModelServer {
   }
 
   /**
-   * Listens on this machine; resolves with the address. Another `host` than this machine's own wants an `apiKey`, or
-   * `allowAnyone`.
+   * Starts listening, and resolves with the URL and port. A `host` other than this machine itself needs an
+   * `apiKey`, or `allowAnyone`.
    *
-   * @throws {TypeError} `ERR_OPTION` for such a host without either
-   * @throws {GPT4AllError} `ERR_BUSY` where it listens already, `ERR_CLOSED` after `close()`
+   * @throws `TypeError` with `ERR_OPTION` for such a host without either
+   * @throws {@link GPT4AllError} `ERR_BUSY` if it listens already, `ERR_CLOSED` after `close()`
    */
   async listen(options: ListenOptions = {}): Promise<{ readonly url: string; readonly port: number }> {
     checkObject(options)
@@ -108,8 +117,8 @@ export class ModelServer {
   }
 
   /**
-   * Takes no more requests, lets those under way end, for `timeout` ms at most, then gives them up, and unloads the models
-   * it has loaded. Idempotent.
+   * Stops accepting requests, lets those in progress finish for at most `timeout` milliseconds (30,000, or
+   * `Infinity`), then aborts them, and unloads the models it has loaded. Idempotent.
    */
   close(options: { readonly timeout?: number } = {}): Promise<void> {
     checkObject(options)
@@ -120,6 +129,7 @@ export class ModelServer {
     return this.#closed
   }
 
+  /** Calls `close()`; makes `await using` work. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -46,7 +46,11 @@ export class IsolatedEngine implements EngineHandle {
   #closed: Promise<void> | undefined
   #cwd: string | undefined
 
-  /** No process is started before a model needs one. @throws {TypeError | RangeError} `ERR_OPTION` */
+  /**
+   * Starts no process before a model needs one.
+   *
+   * @throws `TypeError` or `RangeError` with `ERR_OPTION` for a bad option
+   */
   constructor(options?: IsolatedEngineOptions) {
     const { maxRestarts, restartWindow, onCrash, env } = resolveEngineOptions(options)
     this.#maxRestarts = maxRestarts
@@ -55,24 +59,24 @@ export class IsolatedEngine implements EngineHandle {
     this.#env = env
   }
 
-  /** Of the process that runs; `undefined` where none does, and for some milliseconds of the first opening. */
+  /** Id of the process; `undefined` while none runs, and for some milliseconds during the first opening. */
   get pid(): number | undefined {
     return this.#process?.isAlive ? this.#process.pid : undefined
   }
 
-  /** Processes that were started because the one before had crashed. */
+  /** How often a process was started because the previous one had crashed. */
   get restarts(): number {
     return this.#restarts
   }
 
-  /** The crash before; `undefined` where there was none. */
+  /** The last crash; `undefined` if there was none. */
   get lastCrash(): EngineCrashedError | undefined {
     return this.#lastCrash
   }
 
   /**
-   * `idle`: no process runs, the next call starts one; `running`; `down`: it has crashed too often and is not started any more,
-   * unless by `reset()`; `closed`.
+   * `idle`: no process runs, and the next call starts one. `running`: a process runs. `down`: it has crashed
+   * too often and is not started again until `reset()`. `closed`: after `close()`.
    */
   get state(): 'idle' | 'running' | 'down' | 'closed' {
     if (this.#closed) return 'closed'
@@ -92,7 +96,7 @@ export class IsolatedEngine implements EngineHandle {
     return this.#process
   }
 
-  /** Lets one that is `down` start again with the next call, its crashes forgotten. */
+  /** Forgets earlier crashes, so that an engine that is `down` starts again with the next call. */
   reset(): void {
     this.#down = undefined
     this.#crashes.length = 0
@@ -107,7 +111,7 @@ export class IsolatedEngine implements EngineHandle {
     void process.end(new ClosedError('The isolated engine'))
   }
 
-  /** Ends the process; whatever its models have under way rejects with `ERR_CLOSED`. Idempotent. */
+  /** Ends the process; calls in progress reject with `ERR_CLOSED`. Idempotent. */
   close(): Promise<void> {
     this.#closed ??= this.#process?.isAlive
       ? this.#process.end(new ClosedError('The isolated engine'))
@@ -115,6 +119,7 @@ export class IsolatedEngine implements EngineHandle {
     return this.#closed
   }
 
+  /** Calls `close()`; makes `await using` work. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
