@@ -4,7 +4,7 @@ import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'nod
 import { fileURLToPath } from 'node:url'
 import { ModelError, optionError } from '../core/errors.ts'
 import { assertRegular } from '../core/regular-file.ts'
-import { convertedFile, wrongWithName } from './names.ts'
+import { convertedFile, partEnding, partName, wrongWithName } from './names.ts'
 
 /** The default folder of models, which the GPT4All Python package uses too: `~/.cache/gpt4all`. */
 export function defaultModelPath(): string {
@@ -106,19 +106,22 @@ async function exists(path: string): Promise<boolean> {
   )
 }
 
-/** What the files of a split model are called: the first is the one that is opened. */
-const PART = /-\d{5}-of-(\d{5})\.gguf$/
-
+/** Of a part of a split model the first, which is the one that is opened. */
 async function firstPart(path: string): Promise<string> {
-  const first = path.replace(PART, '-00001-of-$1.gguf')
-  return first !== path && (await exists(first)) ? first : path
+  const named = partName(path)
+  if (named === undefined || named.part === 1) return path
+  const first = named.model + partEnding(1, named.parts)
+  return (await exists(first)) ? first : path
 }
 
 /** The first part of the one split model that is called `name.gguf` but for its numbers. */
 async function splitModel(path: string): Promise<string | undefined> {
-  const start = `${basename(path).replace(/\.gguf$/, '')}-00001-of-`
+  const model = basename(path).replace(/\.gguf$/, '')
   const names = await readdir(dirname(path)).catch(() => [])
-  const [first, ...more] = names.filter((name) => name.startsWith(start) && PART.test(name))
+  const [first, ...more] = names.filter((name) => {
+    const named = partName(name)
+    return named?.part === 1 && named.model === model
+  })
   return first !== undefined && more.length === 0 ? join(dirname(path), first) : undefined
 }
 

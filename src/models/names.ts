@@ -26,3 +26,27 @@ export function wrongWithName(name: string): string | undefined {
 export function convertedFile(path: string): string {
   return `${path}.gguf`
 }
+
+/** One file of a split model. */
+export type PartName = {
+  /** Its name, or its path, up to the numbers: the same of all parts. */
+  readonly model: string
+  /** From 1: the first is the one that is opened. */
+  readonly part: number
+  readonly parts: number
+}
+
+/** llama.cpp's own pattern; native/file-identity.cc knows it as well. */
+const PART = /^(.*[^/\\])-(\d{5})-of-(\d{5})\.gguf$/s
+
+/** What the name or path of a file tells of the split model that it is a part of; `undefined` where it is whole. */
+export function partName(file: string): PartName | undefined {
+  const [, model, part, parts] = PART.exec(file) ?? []
+  return model === undefined ? undefined : { model, part: Number(part), parts: Number(parts) }
+}
+
+/** What follows `model` in the name of one of its parts. */
+export function partEnding(part: number, parts: number): string {
+  const digits = (number: number) => String(number).padStart(5, '0')
+  return `-${digits(part)}-of-${digits(parts)}.gguf`
+}

@@ -1,5 +1,5 @@
-import { basename, dirname, join } from 'node:path'
 import { ModelError } from '../../core/errors.ts'
+import { partEnding, partName } from '../names.ts'
 import { architectureOf } from './architecture.ts'
 import { damaged } from './bytes.ts'
 import { type GgufFile, type GgufValue, readGgufFile } from './reader.ts'
@@ -93,18 +93,17 @@ async function readSisters(main: GgufFile, signal: AbortSignal | undefined): Pro
   const count = splitNumber(main, 'split.count') ?? 1
   if (count <= 1) return []
   if (splitNumber(main, 'split.no') !== 0) {
-    const message = `${path} is not the first part of its model, which has ${count} parts. Name the file that ends in "-${numbered(1, count)}.gguf".`
+    const message = `${path} is not the first part of its model, which has ${count} parts. Name the file that ends in "${partEnding(1, count)}".`
     throw new ModelError('ERR_MODEL_UNSUPPORTED', message, path)
   }
-  const suffix = `-${numbered(1, count)}.gguf`
-  if (!path.endsWith(suffix) || basename(path) === suffix) {
-    const message = `${path} is the first of ${count} parts, so its name must end in "${suffix}" to find the others.`
+  const named = partName(path)
+  if (named?.part !== 1 || named.parts !== count) {
+    const message = `${path} is the first of ${count} parts, so its name must end in "${partEnding(1, count)}" to find the others.`
     throw new ModelError('ERR_MODEL_UNSUPPORTED', message, path)
   }
-  const prefix = basename(path).slice(0, -suffix.length)
   const sisters: GgufFile[] = []
   for (let part = 2; part <= count; part++) {
-    const sisterPath = join(dirname(path), `${prefix}-${numbered(part, count)}.gguf`)
+    const sisterPath = named.model + partEnding(part, count)
     const sister = await readGgufFile(sisterPath, () => undefined, signal)
     // llama.cpp reads this one without looking at its type, which aborts when it is another.
     if (splitNumber(sister, 'split.no') !== part - 1)
@@ -113,9 +112,6 @@ async function readSisters(main: GgufFile, signal: AbortSignal | undefined): Pro
   }
   return sisters
 }
-
-const numbered = (part: number, count: number) =>
-  `${String(part).padStart(5, '0')}-of-${String(count).padStart(5, '0')}`
 
 function splitNumber(file: GgufFile, key: string): number | undefined {
   const entry = file.metadata.get(key)
