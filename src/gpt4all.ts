@@ -6,18 +6,21 @@ import type { TemplateOptions } from './chat/template/template.ts'
 import { type DeviceFallback, optionError } from './core/errors.ts'
 import { type ChatMessage, checkMessages } from './core/messages.ts'
 import type { Generation } from './generation/generation.ts'
-import type { ModelDescription } from './loading/describe.ts'
 import type { Device } from './loading/devices.ts'
-import { describeModel, estimateMemory, listDevices, listGpus } from './loading/inspect.ts'
+import { estimateMemory, listDevices, listGpus } from './loading/inspect.ts'
 import type { MemoryPlan } from './loading/memory.ts'
 import type { CatalogEntry } from './models/catalog/shape.ts'
+import type { ModelDescription } from './models/describe.ts'
 import { downloadModel, listModels, retrieveModel, verifyModel } from './models/files.ts'
+import { describeModel, localModels } from './models/local.ts'
 import type {
   DescribeModelOptions,
   DownloadModelOptions,
   EstimateMemoryOptions,
   ListDevicesOptions,
   ListModelsOptions,
+  LocalModel,
+  LocalModelsOptions,
   RetrievedModel,
   RetrieveModelOptions,
   VerifiedModel,
@@ -73,6 +76,25 @@ export class GPT4All {
    */
   static listModels(options?: ListModelsOptions): Promise<CatalogEntry[]> {
     return listModels(options)
+  }
+
+  /**
+   * Lists the models in a folder (`~/.cache/gpt4all`) by file name, without its subfolders: `.gguf` files, those of a
+   * split model as one, and `.bin` files from before GGUF. Reads their headers: each model has a `description`, or a
+   * `problem` that says why it cannot be used. Empty if there is no such folder. Never uses the network.
+   *
+   * @example
+   * ```ts
+   * const models = await GPT4All.localModels()
+   * const usable = models.filter(({ problem }) => !problem)
+   * for (const { filename, filesize, description } of usable) console.log(filename, filesize, description?.quantization)
+   * ```
+   *
+   * @throws {TypeError} `ERR_OPTION` for a bad folder or option
+   * @throws {@link ModelError} `ERR_MODEL_UNREADABLE` when the folder cannot be read, and `signal.reason` when aborted
+   */
+  static localModels(folder?: string, options?: LocalModelsOptions): Promise<LocalModel[]> {
+    return localModels(folder, options)
   }
 
   /**

@@ -42,10 +42,10 @@ export type {
   Usage,
 } from './generation/result.ts'
 export { GPT4All } from './gpt4all.ts'
-export type { ModelDescription } from './loading/describe.ts'
 export type { Device } from './loading/devices.ts'
 export type { MemoryPlan } from './loading/memory.ts'
 export type { CatalogEntry } from './models/catalog/shape.ts'
+export type { ModelDescription } from './models/describe.ts'
 export { defaultModelPath } from './models/locate.ts'
 export type {
   DescribeModelOptions,
@@ -53,6 +53,8 @@ export type {
   EstimateMemoryOptions,
   ListDevicesOptions,
   ListModelsOptions,
+  LocalModel,
+  LocalModelsOptions,
   RetrievedModel,
   RetrieveModelOptions,
   VerifiedModel,

@@ -14,14 +14,18 @@ export async function choose(modelPath: string | undefined, note: (text: string)
   const model = await modelUsedLast()
   if (model !== undefined && modelPath === undefined) return model
   const local = await usable(modelPath)
-  if (local.length === 1) return local[0]!.name
+  if (local.length === 1) return local[0]!.filename
   if (process.stdin.isTTY !== true) {
-    if (local[0]) return local[0].name
+    if (local[0]) return local[0].filename
     throw noModel(modelPath)
   }
   const offered = local.length > 0 ? [] : await smallOnes(note)
   const options = [
-    ...local.map(({ name, bytes }) => ({ value: name, label: printableLine(name), hint: size(bytes) })),
+    ...local.map(({ filename, filesize }) => ({
+      value: filename,
+      label: printableLine(filename),
+      hint: size(filesize),
+    })),
     ...offered,
     {
       value: embeddedModel(),

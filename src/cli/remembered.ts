@@ -62,7 +62,7 @@ export async function usualModel(modelPath: string | undefined): Promise<string>
   const model = await modelUsedLast()
   if (model !== undefined && modelPath === undefined) return model
   const [first] = await usable(modelPath)
-  if (first) return first.name
+  if (first) return first.filename
   throw noModel(modelPath)
 }
 

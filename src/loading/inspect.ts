@@ -2,17 +2,13 @@ import { readGguf } from '../models/gguf/header.ts'
 import { locateModel } from '../models/locate.ts'
 import { findModel, missingModel } from '../models/obtain.ts'
 import {
-  DESCRIBE,
-  type DescribeModelOptions,
   ESTIMATE,
   type EstimateMemoryOptions,
   LIST_DEVICES,
   type ListDevicesOptions,
-  withLogger,
 } from '../models/options.ts'
 import { loadBinding } from '../native/binding.ts'
 import { resolveModelOptions } from '../options/model.ts'
-import { describe, type ModelDescription } from './describe.ts'
 import { type Device, gpuName, isGpu, presentDevices } from './devices.ts'
 import { checkCache } from './fit.ts'
 import { type MemoryPlan, planMemory } from './memory.ts'
@@ -30,15 +26,6 @@ export async function estimateMemory(name: string, options?: EstimateMemoryOptio
   const header = await readGguf(path, { signal })
   checkCache(header, model)
   return planMemory(header, model.nCtx, { sequences: model.parallel ?? 1, cache: model })
-}
-
-/** See `GPT4All.describeModel()`. */
-export async function describeModel(name: string, options?: DescribeModelOptions): Promise<ModelDescription> {
-  const { modelPath, signal, logger } = withLogger(DESCRIBE.resolve(options))
-  const location = locateModel(name, modelPath)
-  const path = await findModel(location, logger)
-  if (path === undefined) throw await missingModel(location, 'Only a model on the disk can be described.')
-  return describe(await readGguf(path, { signal }))
 }
 
 /** See `GPT4All.listDevices()`. */

@@ -1,4 +1,5 @@
 import type { GgufHeader } from '../models/gguf/header.ts'
+import { metaNumber } from '../models/gguf/model.ts'
 import type { KvType } from '../native/contract.ts'
 import { KV_TYPES } from '../options/compute.ts'
 
@@ -121,13 +122,4 @@ function floatsPerToken(header: GgufHeader): number {
   )
   const heads = of('attention.head_count') * headLength(header, 'key')
   return 4 * Math.max(of('embedding_length'), heads) + 3 * hidden + 6 * of('ssm.inner_size')
-}
-
-/** A number of the metadata; the largest where the model gives one for each layer. */
-export function metaNumber({ architecture, metadata }: GgufHeader, key: string): number | undefined {
-  const entry = metadata.get(`${architecture}.${key}`)
-  if (entry === undefined) return undefined
-  if (entry.type !== 'array') return Number(entry.value)
-  const values = Array.from(entry.values ?? [], Number)
-  return values.length > 0 ? values.reduce((most, value) => Math.max(most, value)) : undefined
 }

@@ -3,8 +3,9 @@ import { OutOfMemoryError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import { gibibytes } from '../core/sizes.ts'
 import type { GgufHeader } from '../models/gguf/header.ts'
+import { metaNumber } from '../models/gguf/model.ts'
 import { MAX_CONTEXT } from '../options/model.ts'
-import { type CacheTypes, memoryShape, metaNumber } from './memory-shape.ts'
+import { type CacheTypes, memoryShape } from './memory-shape.ts'
 
 /** How much memory a model takes, in bytes. */
 export type MemoryPlan = {

@@ -42,8 +42,7 @@ export function locateModel(name: string, modelPath: string | undefined, option 
   if (/^[a-z][a-z\d+.-]+:\/\//i.test(name)) {
     throw optionError(option, 'the name or path of a model (addresses go to GPT4All.downloadModel())', name)
   }
-  if (modelPath?.includes('\0')) throw optionError('modelPath', 'the path of a folder', modelPath)
-  const asGiven = resolveName(withHome(name), modelPath && withHome(modelPath), option)
+  const asGiven = resolveName(withHome(name), modelPath, option)
   const withExtension = /\.(gguf|bin)$/i.test(asGiven) ? asGiven : `${asGiven}.gguf`
   return { asGiven, withExtension, isName: !/[\\/]/.test(name) }
 }
@@ -61,9 +60,15 @@ function withHome(path: string): string {
   return /^~([\\/]|$)/.test(path) ? join(homedir(), path.slice(2)) : path
 }
 
+/** The folder that `modelPath` names; the default one where it names none. */
+export function modelsFolder(modelPath: string | undefined, option = 'modelPath'): string {
+  if (modelPath?.includes('\0')) throw optionError(option, 'the path of a folder', modelPath)
+  return resolve(modelPath === undefined ? defaultModelPath() : withHome(modelPath))
+}
+
 function resolveName(name: string, modelPath: string | undefined, option: string): string {
   if (modelPath === undefined && (isAbsolute(name) || /[\\/]/.test(name))) return resolve(name)
-  const folder = resolve(modelPath ?? defaultModelPath())
+  const folder = modelsFolder(modelPath)
   const path = resolve(folder, name)
   const inside = relative(folder, path)
   if (inside === '' || inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {

@@ -1,10 +1,11 @@
-import { optionError } from '../core/errors.ts'
+import { type ModelError, optionError } from '../core/errors.ts'
 import { type Logger, resolveLogger } from '../core/logger.ts'
 import type { Progress } from '../core/progress.ts'
 import { DEFAULTS } from '../options/defaults.ts'
 import { boolean, callable, define, Option, signal, string } from '../options/define.ts'
 import { MODEL, type ModelOptions } from '../options/model.ts'
 import type { LoneEntry } from './catalog/shape.ts'
+import type { ModelDescription } from './describe.ts'
 
 /** Options of `GPT4All.listModels(options)`. */
 export type ListModelsOptions = {
@@ -134,6 +135,37 @@ export type EstimateMemoryOptions = Pick<ListModelsOptions, 'signal'> &
  */
 export type DescribeModelOptions = Pick<DownloadModelOptions, 'modelPath' | 'signal' | 'logger'>
 
+/**
+ * Options of `GPT4All.localModels(folder, options)`.
+ * @interface
+ */
+export type LocalModelsOptions = Pick<ListModelsOptions, 'signal'> & {
+  /**
+   * Whether the files' headers are read. If not, models have neither a `description` nor a `problem`.
+   * @default true
+   */
+  readonly describe?: boolean | undefined
+}
+
+/** A model that `GPT4All.localModels()` found. */
+export type LocalModel = {
+  /** What it goes by: its file's name, without extension and the numbers of parts. */
+  readonly name: string
+  /** Its file's name; of a split model that of the first part. */
+  readonly filename: string
+  readonly path: string
+  /** Paths of all its files, more than one where it is split. */
+  readonly files: readonly string[]
+  /** Bytes of all its files. */
+  readonly filesize: number
+  /** When the last of them was written. */
+  readonly modified: Date
+  /** What its header says; `undefined` where it was not asked for, in files from before GGUF, and where there is a `problem`. */
+  readonly description: ModelDescription | undefined
+  /** Why it cannot be used; `undefined` where nothing was found. */
+  readonly problem: ModelError | undefined
+}
+
 /** Options of `GPT4All.listDevices(options)`. */
 export type ListDevicesOptions = {
   /**
@@ -185,6 +217,11 @@ export const VERIFY = define<VerifyModelOptions>()({
 })
 
 export const DESCRIBE = define<DescribeModelOptions>()({ ...COMMON, modelPath: string() })
+
+export const LOCAL = define<LocalModelsOptions>()({
+  signal: COMMON.signal,
+  describe: boolean().default(true),
+})
 
 export const ESTIMATE = define<EstimateMemoryOptions>()({
   signal: COMMON.signal,

@@ -1,5 +1,5 @@
-import { readdir, realpath, stat } from 'node:fs/promises'
-import { join, resolve, sep } from 'node:path'
+import { realpath } from 'node:fs/promises'
+import { resolve, sep } from 'node:path'
 import { GPT4All, isGPT4AllError, type ModelError } from '../index.ts'
 
 /** A file that clients may name. */
@@ -13,8 +13,6 @@ export type ModelFile = {
 }
 
 const GGUF = /\.gguf$/
-/** Of a split model the first file stands for all. */
-const LATER_PART = /-(?!00001)\d{5}-of-\d{5}\.gguf$/
 
 /** The models in a folder, not below it, and nothing that a link there leads to elsewhere; by name. */
 export class ModelFolder {
@@ -51,6 +49,7 @@ export class ModelFolder {
     return resolve((error as ModelError).path) === resolve(this.#path!, `${id}.gguf`)
   }
 
+  /** Reading a header takes a while, and clients ask for the list again and again. */
   #isModel({ id, path, changed }: ModelFile): Promise<boolean> {
     const known = this.#looked.get(id)
     if (known?.changed === changed) return known.isModel
@@ -66,18 +65,18 @@ export class ModelFolder {
     if (this.#path === undefined) return []
     const root = await realpath(this.#path).catch(() => undefined)
     if (root === undefined) return []
-    const names = (await readdir(root)).filter((name) => GGUF.test(name) && !LATER_PART.test(name)).sort()
-    const files = await Promise.all(
-      names.map(async (name) => {
-        const path = await realpath(join(root, name)).catch(() => undefined)
-        if (!path?.startsWith(root + sep)) return []
-        const about = await stat(path).catch(() => undefined) // gone meanwhile
-        if (!about?.isFile()) return []
-        const changed = about.mtimeMs
-        return [{ id: withoutExtension(name), created: Math.floor(changed / 1000), path, changed }]
-      }),
+    const models = await GPT4All.localModels(root, { describe: false })
+    const isInside = await Promise.all(
+      models.map(async ({ path }) => (await realpath(path).catch(() => '')).startsWith(root + sep)),
     )
-    return files.flat()
+    return models
+      .filter(({ filename }, i) => isInside[i] && GGUF.test(filename))
+      .map(({ filename, path, modified }) => ({
+        id: withoutExtension(filename),
+        created: Math.floor(modified.getTime() / 1000),
+        path,
+        changed: modified.getTime(),
+      }))
   }
 }
 

@@ -111,6 +111,17 @@ describe('gpt4all-ts doctor', () => {
     expect(code).toBe(0)
   })
 
+  test('counts models, and apart from them files that cannot be used', async () => {
+    const mixed = join(home, 'counted')
+    await mkdir(mixed)
+    await writeFile(join(mixed, 'a.gguf'), 'no model')
+    await copyFile(EMBEDDED, join(mixed, 'b.gguf'))
+    const { code, stdout } = await run(['doctor', '--model-path', mixed])
+    expect(stdout).toMatch(/^ok +models folder .*: 1 models, /m)
+    expect(stdout).toMatch(/^ok +other files +1 in there cannot be used/m)
+    expect(code).toBe(0)
+  })
+
   test('tells what is wrong, and ends with 1', async () => {
     const { code, stdout } = await run(['doctor', '--json'], '', { GPT4ALL_BINDING: '/nowhere.node' })
     expect(code).toBe(1)

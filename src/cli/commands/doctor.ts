@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import type { Command } from 'commander'
 import { defaultModelPath, GPT4All } from '../../index.ts'
 import { risksOf } from '../file-risks.ts'
-import { filesOf, localModels, placeOf } from '../models-folder.ts'
+import { filesOf, placeOf } from '../models-folder.ts'
 import type { Context } from '../terminal.ts'
 import { paint, size, table } from '../terminal.ts'
 
@@ -73,15 +73,20 @@ function addon(): Finding[] {
 }
 
 async function folder(path = defaultModelPath()): Promise<Finding[]> {
-  const models = await localModels(path)
+  const found = await GPT4All.localModels(path)
+  const models = found.filter(({ problem }) => !problem)
+  const others = found.length - models.length
   const room = await freeBytes(path)
   return [
     fine(
       'models folder',
       models.length > 0
-        ? `${path}: ${models.length} models, ${size(models.reduce((sum, { bytes }) => sum + bytes, 0))}`
+        ? `${path}: ${models.length} models, ${size(models.reduce((sum, { filesize }) => sum + filesize, 0))}`
         : `${path}: no models yet; \`gpt4all-ts models list\` tells which can be downloaded`,
     ),
+    ...(others > 0
+      ? [fine('other files', `${others} in there cannot be used; \`gpt4all-ts models list\` tells which`)]
+      : []),
     (room > 1e9 ? fine : wrong)('free disk', size(room)),
   ]
 }
@@ -97,8 +102,8 @@ async function freeBytes(path: string): Promise<number> {
 }
 
 async function aboutFile(path: string): Promise<Finding> {
-  const files = await filesOf(path, dirname(path)).catch(() => [{ path }]) // it may have any name
-  const risks = (await Promise.all(files.map((file) => risksOf(file.path)))).flat()
+  const files = await filesOf(path, dirname(path)).catch(() => [path]) // it may have any name
+  const risks = (await Promise.all(files.map(risksOf))).flat()
   if (risks.length === 0) return fine('its file', 'nothing seen that would change it while it is open')
   const seen = [...new Set(risks.map(({ text }) => text))].join('; ')
   const found = `${seen}. Cut or overwritten while it is open, it ends the program: replace files by renaming, or use --isolated.`

@@ -14,7 +14,7 @@ import {
 import { EXIT, Interrupted, refuseWords, UsageError } from '../failure.ts'
 import { number } from '../flags.ts'
 import { signalOf } from '../interrupt.ts'
-import { filesOf, localModels, placeOf, problemOf } from '../models-folder.ts'
+import { filesOf, placeOf } from '../models-folder.ts'
 import type { Context } from '../terminal.ts'
 import { paint, size, table } from '../terminal.ts'
 
@@ -64,12 +64,15 @@ export function addModels(program: Command, { terminal }: Context): void {
       const { result, note } = terminal()
       if (values.modelPath !== undefined && !existsSync(values.modelPath))
         throw new UsageError(`there is no folder ${values.modelPath}`)
-      const lying = await localModels(values.modelPath)
-      const problems = await Promise.all(lying.map(problemOf))
-      const local = lying.map((model, i) => ({ ...model, ...(problems[i] && { problem: problems[i] }) }))
+      const signal = signalOf()
+      const lying = await GPT4All.localModels(values.modelPath, { signal })
+      const local = lying.map(({ filename, path, filesize, modified, problem }) => ({
+        ...{ name: filename, path, bytes: filesize, changed: modified },
+        ...(problem && { problem: problem.message }),
+      }))
       const known: CatalogEntry[] = values.local
         ? []
-        : await GPT4All.listModels({ signal: signalOf() }).catch((error: Error) => {
+        : await GPT4All.listModels({ signal }).catch((error: Error) => {
             note(`GPT4All's list cannot be read: ${error.message}`)
             process.exitCode = EXIT.download
             return []
@@ -187,8 +190,7 @@ export function addModels(program: Command, { terminal }: Context): void {
     .option('-y, --yes', 'do not ask; needed where nobody can be asked')
     .action(async (name: string, values) => {
       const { result } = terminal()
-      const files = await filesOf(name, values.modelPath)
-      const paths = files.map(({ path }) => path)
+      const paths = await filesOf(name, values.modelPath)
       if (!values.yes) {
         if (process.stdin.isTTY !== true)
           throw new UsageError(`this would delete ${paths.join(', ')}; --yes does`)

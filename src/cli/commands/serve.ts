@@ -4,7 +4,7 @@ import { createServer } from '../../server/index.ts'
 import { UsageError } from '../failure.ts'
 import { GENERATE_FLAGS, MODEL_FLAGS, modelOptions, number, valuesOf, withFlags } from '../flags.ts'
 import { signalOf } from '../interrupt.ts'
-import { localModels, named } from '../models-folder.ts'
+import { named } from '../models-folder.ts'
 import type { Context } from '../terminal.ts'
 
 const EXAMPLES = `
@@ -81,7 +81,7 @@ export function addServe(program: Command, { terminal }: Context): void {
     const model =
       values.model &&
       (await GPT4All.load(named(values.model, opened.modelPath), { ...opened, ...progress, signal }))
-    if (!model && (await localModels(modelPath)).length === 0)
+    if (!model && (await GPT4All.localModels(modelPath)).length === 0)
       warnings.warn(`there is no model in ${modelPath} yet: \`gpt4all-ts models download\` gets one`)
     const requests: Logger = { ...warnings, info: note }
     const scaled = (value: number | undefined, unit: number) => value && Math.round(value * unit)

@@ -38,6 +38,18 @@ export function numbers({ path, metadata }: Model, key: string): readonly number
 
 export const number = (model: Model, key: string) => numbers(model, key)?.[0]
 
+/** A number of the metadata; the largest where the model gives one for each layer. */
+export function metaNumber(
+  { architecture, metadata }: Pick<Model, 'architecture' | 'metadata'>,
+  key: string,
+): number | undefined {
+  const entry = metadata.get(`${architecture}.${key}`)
+  if (entry === undefined) return undefined
+  if (entry.type !== 'array') return Number(entry.value)
+  const values = Array.from(entry.values ?? [], Number)
+  return values.length > 0 ? values.reduce((most, value) => Math.max(most, value)) : undefined
+}
+
 /** Of a number that all layers share, or an array that has one for each. */
 export const ofLayer = (values: readonly number[], layer: number) =>
   values.length === 1 ? values[0]! : (values[layer] ?? 0)

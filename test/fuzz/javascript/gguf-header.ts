@@ -1,4 +1,4 @@
-import { describe } from '../../../src/loading/describe.ts'
+import { describe } from '../../../src/models/describe.ts'
 import { planMemory } from '../../../src/loading/memory.ts'
 import { readGguf } from '../../../src/models/gguf/header.ts'
 import { TINY_MODELS, type TinyModel, tinyModel } from '../../support/tiny-models.ts'

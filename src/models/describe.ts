@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
-import type { GgufHeader, GgufTensor } from '../models/gguf/header.ts'
-import { metaNumber } from './memory-shape.ts'
+import type { GgufHeader, GgufTensor } from './gguf/header.ts'
+import { metaNumber } from './gguf/model.ts'
 
 /** What the header of a model file says about the model. */
 export type ModelDescription = {
