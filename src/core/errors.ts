@@ -58,7 +58,7 @@ export class GPT4AllError extends Error {
  * - `ERR_MODEL_DAMAGED`: truncated or inconsistent, weights that do not give numbers, or the child process
  * that tried it did not survive.
  * - `ERR_MODEL_UNSUPPORTED`: a kind of model that this library does not run.
- * - `ERR_MODEL_LOAD`: llama.cpp refused it.
+ * - `ERR_MODEL_LOAD`: llama.cpp refused it. If it refused a context for it, the error is a `GPT4AllError` of that code.
  * - `ERR_MODEL_CONFIG`: the `modelConfigFile` cannot be read or is not a catalog, or no checksum is known.
  * - `ERR_CHECKSUM`: `verifyModel()` found a different file.
  */

@@ -31,6 +31,8 @@ export function translateFailure(error: unknown, what: string): unknown {
       })
     case 'ERR_ABORTED':
       return new GPT4AllError('ERR_ABORTED', `${what} was interrupted.`, options)
+    case 'ERR_LOAD':
+      return new GPT4AllError('ERR_MODEL_LOAD', `${what} cannot be made: ${error.message}`, options)
     case 'ERR_LOGITS':
       return new GPT4AllError('ERR_DECODE', `${what} failed: ${error.message}. ${HOW_TO_CHECK}`, options)
     case 'ERR_DECODE':
@@ -38,7 +40,6 @@ export function translateFailure(error: unknown, what: string): unknown {
     case 'ERR_CONTEXT_FULL':
     case 'ERR_CANNOT_ROLL_BACK':
     case 'ERR_STATE':
-    case 'ERR_LOAD':
       return new GPT4AllError('ERR_DECODE', `${what} failed: ${error.message}`, options)
     default:
       return error

@@ -139,13 +139,21 @@ describe('errors that come out of the addon', () => {
     ['ERR_CONTEXT_FULL', 'ERR_DECODE', GPT4AllError],
     ['ERR_CANNOT_ROLL_BACK', 'ERR_DECODE', GPT4AllError],
     ['ERR_STATE', 'ERR_DECODE', GPT4AllError],
-    ['ERR_LOAD', 'ERR_DECODE', GPT4AllError],
+    ['ERR_LOAD', 'ERR_MODEL_LOAD', GPT4AllError],
   ])('%s becomes %s', (from, code, Class) => {
     const cause = native(from)
     expect(nativeCode(cause)).toBe(from)
     const error = translateFailure(cause, 'The model')
     expect(error).toBeInstanceOf(Class)
     expect(error).toMatchObject({ code, cause })
+  })
+
+  test('a context that llama.cpp refused is no failed step, and the message names it', () => {
+    const error = translateFailure(native('ERR_LOAD'), 'A context of 2048 tokens (nCtx)')
+    expect(error).toMatchObject({
+      code: 'ERR_MODEL_LOAD',
+      message: 'A context of 2048 tokens (nCtx) cannot be made: its words',
+    })
   })
 
   test('others pass through unchanged', () => {
