@@ -1,4 +1,4 @@
-import { type EngineCrashedError, isGPT4AllError } from '../index.ts'
+import { type ContextOverflowError, type EngineCrashedError, isGPT4AllError } from '../index.ts'
 
 type ErrorType =
   | 'invalid_request_error'
@@ -10,8 +10,10 @@ type ErrorType =
 
 type Details = {
   readonly type?: ErrorType
-  /** For programs, e.g. `model_not_found`. */
-  readonly code?: string | null
+  /** For programs, e.g. `model_not_found`: OpenAI's where it has one. */
+  readonly code: string
+  /** For the log, not for the client: what whoever runs the server can do about it. Quotes nothing of the request. */
+  readonly advice?: string
   /** The parameter of the request that is to blame. */
   readonly param?: string | null
   readonly headers?: Readonly<Record<string, string>>
@@ -32,17 +34,19 @@ const MOST_SAID = 600
 export class ApiError extends Error {
   readonly status: number
   readonly type: ErrorType
-  readonly code: string | null
+  readonly code: string
+  readonly advice: string | undefined
   readonly param: string | null
   readonly headers: Readonly<Record<string, string>>
 
-  constructor(status: number, message: string, details: Details = {}) {
+  constructor(status: number, message: string, details: Details) {
     super(message.length > MOST_SAID ? `${message.slice(0, MOST_SAID)} ...` : message, {
       cause: details.cause,
     })
     this.status = status
     this.type = details.type ?? TYPES[status] ?? (status >= 500 ? 'server_error' : 'invalid_request_error')
-    this.code = details.code ?? null
+    this.code = details.code
+    this.advice = details.advice
     this.param = details.param ?? null
     this.headers = details.headers ?? {}
   }
@@ -58,13 +62,18 @@ export class ApiError extends Error {
 }
 
 /** A request that names a parameter wrongly. */
-export function badParameter(param: string, message: string, code?: string): ApiError {
-  return new ApiError(400, message, { param, ...(code !== undefined && { code }) })
+export function badParameter(param: string, message: string, code = 'invalid_value'): ApiError {
+  return new ApiError(400, message, { param, code })
 }
 
-export function tooMany(message: string, retryAfterSeconds: number, code = 'queue_full'): ApiError {
+/** A request for which there is no room now. */
+export function tooMany(
+  message: string,
+  retryAfterSeconds: number,
+  { code = 'queue_full', ...more }: Partial<Pick<Details, 'code' | 'advice' | 'cause'>> = {},
+): ApiError {
   const headers = { 'retry-after': String(retryAfterSeconds) }
-  return new ApiError(429, message, { code, headers })
+  return new ApiError(429, message, { code, headers, ...more })
 }
 
 /** It may start again after so long, `Infinity` where that is not known. */
@@ -102,23 +111,37 @@ export function clientLeft(cause: unknown): ApiError {
 export function toApiError(error: unknown, prompt: 'messages' | 'prompt' = 'messages'): ApiError {
   if (error instanceof ApiError) return error
   if (!isGPT4AllError(error))
-    return new ApiError(500, 'The server failed on this request; its log tells more.', { cause: error })
+    return new ApiError(500, 'The server failed on this request; its log tells more.', {
+      code: 'internal_error',
+      cause: error,
+    })
   const { message, code } = error
   const cause = error
   switch (error.code) {
     case 'ERR_OPTION': {
       const { option } = error as { readonly option: string }
-      return badParameter(PARAMETERS[option] ?? option, message)
+      const parameter = PARAMETERS[option] ?? option
+      return badParameter(parameter, message.replaceAll(`"${option}"`, `"${parameter}"`))
     }
-    case 'ERR_CONTEXT_OVERFLOW':
-      return new ApiError(400, message, { code: 'context_length_exceeded', param: prompt, cause })
+    case 'ERR_CONTEXT_OVERFLOW': {
+      const { promptTokens, contextSize, maxPromptTokens } = error as ContextOverflowError
+      return new ApiError(
+        400,
+        `The prompt has at least ${promptTokens} tokens; a context of ${contextSize} takes at most ${maxPromptTokens}. Shorten the prompt.`,
+        { code: 'context_length_exceeded', param: prompt, advice: 'option nCtx of the model', cause },
+      )
+    }
     case 'ERR_TEMPLATE':
       return new ApiError(400, `The model's chat template refuses these messages: ${message}`, {
+        code: 'invalid_prompt',
         param: 'messages',
         cause,
       })
     case 'ERR_QUEUE_FULL':
-      return tooMany(message, 1)
+      return tooMany('Too many requests wait for this model; try again later.', 1, {
+        advice: 'options parallel and maxQueue of the model',
+        cause,
+      })
     case 'ERR_CLOSED':
       return new ApiError(503, 'The model was closed.', { code: 'model_closed', cause })
     case 'ERR_ENGINE_CRASHED':

@@ -112,11 +112,12 @@ export class Exchange {
   }
 
   /** A message may quote the request: it is none of the log's business unless that is asked for. */
-  #told({ message, type, code, param, status }: ApiError): object {
+  #told({ message, code, param, status, advice }: ApiError): object {
     const isOwn = status >= 500 || this.#sinks.logPrompts
     const [name = ''] = (param ?? '').split(/[.[]/)
     return {
-      error: isOwn ? message : (code ?? type),
+      error: isOwn ? message : code,
+      ...(advice !== undefined && { advice }),
       ...(param !== null && (isOwn || isParameter(name)) && { param: isOwn ? param : name }),
     }
   }

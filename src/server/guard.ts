@@ -16,13 +16,15 @@ export type GuardOptions = {
 export function checkSource(request: Request, options: GuardOptions): void {
   const host = request.headers.get('host') ?? new URL(request.url).host
   if (!isOurHost(host, options.allowedHosts))
-    throw new ApiError(403, `This server does not answer to the name "${host}" (option allowedHosts).`, {
+    throw new ApiError(403, `This server does not answer to the name "${host}".`, {
       code: 'host_not_allowed',
+      advice: 'option allowedHosts',
     })
   const origin = request.headers.get('origin')
   if (origin !== null && !isOurOrigin(origin, host) && !isNamed(origin, options.corsOrigins))
-    throw new ApiError(403, `Pages of "${origin}" may not use this server (option corsOrigins).`, {
+    throw new ApiError(403, `Pages of "${origin}" may not use this server.`, {
       code: 'origin_not_allowed',
+      advice: 'option corsOrigins',
     })
 }
 

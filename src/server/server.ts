@@ -150,7 +150,7 @@ export class ModelServer {
   async #answer(request: Request, pathname: string, exchange: Exchange): Promise<Response> {
     try {
       if (this.#closed) throw new ApiError(503, 'The server is shutting down.', { code: 'shutting_down' })
-      if (pathname === '') throw new ApiError(400, 'The address of the request is none.')
+      if (pathname === '') throw new ApiError(400, 'The request URL is invalid.', { code: 'invalid_url' })
       checkSource(request, this.#options)
       if (request.method === 'OPTIONS') {
         exchange.answered(204)
@@ -181,6 +181,7 @@ export class ModelServer {
       const method = isThere ? PATHS[req.path] : undefined
       if (method)
         throw new ApiError(405, `${req.path} takes ${method}, not ${req.method}.`, {
+          code: 'method_not_supported',
           headers: { allow: method },
         })
       throw new ApiError(404, `There is nothing at ${req.path.slice(0, 200)}.`, { code: 'unknown_url' })

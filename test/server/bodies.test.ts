@@ -102,7 +102,7 @@ describe('a body', () => {
     expect(JSON.parse(body).error).toMatchObject({
       type: 'invalid_request_error',
       code: 'body_timeout',
-      message: expect.stringContaining('bodyTimeout'),
+      message: expect.stringContaining('20 ms'),
     })
     await isOver
     const server = createServer(one.model, { bodyTimeout: 20 })

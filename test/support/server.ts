@@ -13,6 +13,7 @@ export type LogLine = {
   readonly answers?: readonly string[]
   readonly completionTokens?: number
   readonly error?: string
+  readonly advice?: string
 }
 
 export type Running = {

@@ -48,7 +48,11 @@ export async function chatCompletions(
 export function countOf(n: number | null | undefined, prompts: number, most: number): number {
   const count = (n ?? 1) * prompts
   if (count > most)
-    throw badParameter('n', `"n" asks for ${count} choices; this server gives ${most} at most.`)
+    throw badParameter(
+      'n',
+      `"n" asks for ${count} choices; this server gives ${most} at most.`,
+      'integer_above_max_value',
+    )
   return count
 }
 

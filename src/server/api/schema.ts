@@ -179,7 +179,11 @@ export function readCompletionRequest(
 /** Before anything in it is looked at: there may be more than can be checked in passing. */
 function checkCount(param: string, { length }: readonly unknown[], most: number): void {
   if (length > most)
-    throw badParameter(param, `"${param}" has ${length} entries; ${most} are accepted at most.`)
+    throw badParameter(
+      param,
+      `"${param}" has ${length} entries; ${most} are accepted at most.`,
+      'array_above_max_length',
+    )
 }
 
 /** The fields that `entries` know, without those of `MISSING`. */
@@ -226,7 +230,12 @@ function parse<const S extends v.GenericSchema>(schema: S, value: unknown): v.In
   if (issue.expected === 'never') throw unknownParameter(param)
   const isMissing = issue.received === 'undefined'
   const problem = isMissing ? 'is required' : isOurs(issue.message) ? issue.message : 'is not valid'
-  throw badParameter(param, `"${param}" ${problem}.`)
+  throw badParameter(param, `"${param}" ${problem}.`, codeOf(issue))
+}
+
+function codeOf({ kind, type, received }: v.BaseIssue<unknown>): string {
+  if (received === 'undefined') return 'missing_required_parameter'
+  return kind === 'schema' && !['picklist', 'literal'].includes(type) ? 'invalid_type' : 'invalid_value'
 }
 
 /** Of a name, which is the client's. */

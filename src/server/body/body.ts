@@ -9,8 +9,6 @@ import { inTurn } from './turns.ts'
 
 type BodyOptions = Pick<ResolvedServerOptions, 'maxBodyBytes' | 'bodyMemory' | 'bodyTimeout' | 'maxMessages'>
 
-const bad = (status: number, message: string) => new ApiError(status, message)
-
 /** Blocks grow with what has come, between these sizes: half of one may be empty, and nothing is copied twice. */
 const LEAST_BLOCK = 4 * 2 ** 10
 const MOST_BLOCK = 256 * 2 ** 10
@@ -59,7 +57,10 @@ export class Bodies {
       await this.#readInto(blocks, shape, exchange.pieces(signal))
     } catch (error) {
       if (error instanceof ApiError) throw error
-      throw new ApiError(400, 'The body ended before it was complete.', { cause: error })
+      throw new ApiError(400, 'The body ended before it was complete.', {
+        code: 'incomplete_body',
+        cause: error,
+      })
     } finally {
       clearTimeout(timer)
     }
@@ -81,13 +82,16 @@ export class Bodies {
 
   #timer(late: AbortController): NodeJS.Timeout {
     const { bodyTimeout } = this.#options
-    const message = `The body did not come within ${bodyTimeout} ms (option bodyTimeout).`
-    const error = new ApiError(408, message, { code: 'body_timeout' })
+    const message = `The body did not come within ${bodyTimeout} ms.`
+    const error = new ApiError(408, message, { code: 'body_timeout', advice: 'option bodyTimeout' })
     return setTimeout(() => late.abort(error), Math.min(bodyTimeout, MOST_MS))
   }
 
   #tooLarge(): ApiError {
-    return bad(413, `The body has more than ${this.#options.maxBodyBytes} bytes (option maxBodyBytes).`)
+    return new ApiError(413, `The body has more than ${this.#options.maxBodyBytes} bytes.`, {
+      code: 'body_too_large',
+      advice: 'option maxBodyBytes',
+    })
   }
 }
 
@@ -139,32 +143,35 @@ class Blocks {
   }
 }
 
+const unsupported = (message: string) => new ApiError(415, message, { code: 'unsupported_media_type' })
+const invalid = (message: string) => new ApiError(400, message, { code: 'invalid_json' })
+
 function checkEncoding(request: Request): void {
   const encoding = request.headers.get('content-encoding') ?? 'identity'
-  if (encoding !== 'identity') throw bad(415, `The body must not be encoded ("${encoding}").`)
+  if (encoding !== 'identity') throw unsupported(`The body must not be encoded ("${encoding}").`)
   const type = request.headers.get('content-type') ?? ''
   const charset = /charset="?([^\s;"]+)/i.exec(type)?.[1] ?? 'utf-8'
-  if (!/^utf-?8$/i.test(charset)) throw bad(415, `The body must be UTF-8, not "${charset}".`)
-  if (/^multipart\//i.test(type)) throw bad(415, 'The body must be JSON (application/json).')
+  if (!/^utf-?8$/i.test(charset)) throw unsupported(`The body must be UTF-8, not "${charset}".`)
+  if (/^multipart\//i.test(type)) throw unsupported('The body must be JSON (application/json).')
 }
 
 function decode(bytes: Buffer): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch {
-    throw bad(400, 'The body is not UTF-8.')
+    throw invalid('The body is not UTF-8.')
   }
 }
 
 function parse(text: string): Record<string, unknown> {
-  if (text.trim() === '') throw bad(400, 'The request has no body; it must be a JSON object.')
+  if (text.trim() === '') throw invalid('The request has no body; it must be a JSON object.')
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch (error) {
-    throw bad(400, `The body is not JSON: ${(error as Error).message.slice(0, 200)}.`)
+    throw invalid(`The body is not JSON: ${(error as Error).message.slice(0, 200)}.`)
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw bad(400, 'The body must be a JSON object.')
+    throw invalid('The body must be a JSON object.')
   return value as Record<string, unknown>
 }

@@ -38,9 +38,9 @@ export class BodyRoom {
       const [slowest] = slow.sort((a, b) => a.since - b.since)
       if (!slowest)
         throw tooMany(
-          'The requests under way take all the memory that bodies may have (option bodyMemory); try again later.',
+          'The requests under way take all the memory that bodies may have; try again later.',
           1,
-          'bodies_full',
+          { code: 'bodies_full', advice: 'option bodyMemory' },
         )
       slowest.giveUp()
     }

@@ -8,13 +8,13 @@ export function refuseGarbage({ code }: NodeJS.ErrnoException, socket: Duplex): 
     socket.destroy()
     return
   }
-  const [status, message] =
+  const { status, body: said } =
     code === 'HPE_HEADER_OVERFLOW'
-      ? ([431, 'The headers are too large.'] as const)
+      ? new ApiError(431, 'The headers are too large.', { code: 'headers_too_large' })
       : code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? ([408, 'The request did not come to its end.'] as const)
-        : ([400, 'This is not an HTTP request.'] as const)
-  const body = JSON.stringify(new ApiError(status, message).body)
+        ? new ApiError(408, 'The request did not come to its end.', { code: 'request_timeout' })
+        : new ApiError(400, 'This is not an HTTP request.', { code: 'invalid_http' })
+  const body = JSON.stringify(said)
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     'content-type: application/json',

@@ -17,7 +17,8 @@ export class Listener {
 
   constructor(answer: Answering, { port, host, bodyTimeout }: ListenerOptions) {
     // What makes no `Request` at all, by its headers.
-    const errorHandler = () => new ApiError(400, 'This is no proper HTTP request.').toResponse()
+    const errorHandler = () =>
+      new ApiError(400, 'This is not a valid HTTP request.', { code: 'invalid_http' }).toResponse()
     this.#server = createServer(
       { requireHostHeader: false }, // refused by us, in our form
       getRequestListener((request, { incoming }) => answer(request, incoming as IncomingMessage), {
@@ -34,7 +35,9 @@ export class Listener {
     }
     this.#server.on('clientError', refuseGarbage)
     this.#server.on('checkExpectation', (_, response) => {
-      const { status, body } = new ApiError(417, 'This server expects nothing of its requests.')
+      const { status, body } = new ApiError(417, 'The Expect header is not supported.', {
+        code: 'expectation_failed',
+      })
       const text = JSON.stringify(body)
       const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }
       response.writeHead(status, headers).end(text)

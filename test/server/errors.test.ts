@@ -1,0 +1,64 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { json, type Running, serve } from '../support/server.ts'
+
+let running: Running
+beforeAll(async () => {
+  running = await serve({ maxBodyBytes: 20_000, maxChoices: 4, maxMessages: 3 }, { nCtx: 256 })
+})
+afterAll(() => running.close())
+
+const user = { role: 'user', content: 'Hello' }
+
+describe('the code of an error', () => {
+  test.each([
+    ['missing_required_parameter', {}],
+    ['missing_required_parameter', { messages: [{ role: 'user' }] }],
+    ['invalid_type', { messages: [user], temperature: 'hot' }],
+    ['invalid_type', { messages: 'Hello' }],
+    ['invalid_value', { messages: [user], temperature: -1 }],
+    ['invalid_value', { messages: [{ ...user, role: 'owner' }] }],
+    ['invalid_value', { messages: [user], top_logprobs: 2 }],
+    ['invalid_value', { messages: [user], logit_bias: { 99999999: 1 } }],
+    ['integer_above_max_value', { messages: [user], n: 5 }],
+    ['array_above_max_length', { messages: [user, user, user, user] }],
+    ['unknown_parameter', { messages: [user], temprature: 1 }],
+    ['unsupported_parameter', { messages: [user], tools: [{}] }],
+    ['invalid_json', '{'],
+    ['invalid_json', ''],
+    ['body_too_large', { messages: [{ ...user, content: 'x'.repeat(30_000) }] }],
+  ])('is %s for %o', async (code, body) => {
+    const { error } = await json(running.post('/v1/chat/completions', body))
+    expect(error).toMatchObject({ type: 'invalid_request_error', code })
+  })
+
+  test('tells a wrong method, and a body that is no JSON by its headers', async () => {
+    expect((await json(running.get('/v1/completions'))).error.code).toBe('method_not_supported')
+    const init = { headers: { 'content-encoding': 'gzip' } }
+    const encoded = running.post('/v1/chat/completions', 'x', init)
+    expect((await json(encoded)).error.code).toBe('unsupported_media_type')
+  })
+})
+
+describe('what can be done about an error', () => {
+  test('by whoever runs the server is in its log, and not in the answer', async () => {
+    const long = { messages: [{ ...user, content: 'word '.repeat(2000) }] }
+    for (const [id, advice, body, headers] of [
+      ['long', /nCtx/, long, {}],
+      ['large', /maxBodyBytes/, { messages: [{ ...user, content: 'x'.repeat(30_000) }] }, {}],
+      ['origin', /corsOrigins/, { messages: [user] }, { origin: 'https://elsewhere.example' }],
+    ] as const) {
+      const init = { headers: { 'x-request-id': id, ...headers } }
+      const { error } = await json(running.post('/v1/chat/completions', body, init))
+      expect(error.message).not.toMatch(advice)
+      expect(error.message).not.toMatch(/\boption\b/)
+      expect((await running.logged((line) => line.id === id)).advice).toMatch(advice)
+    }
+  })
+
+  test('names the parameters of the request, not the options of the library', async () => {
+    const body = { messages: [user], logit_bias: { 99999999: 1 } }
+    const { error } = await json(running.post('/v1/chat/completions', body))
+    expect(error.message).toContain('logit_bias')
+    expect(error.message).not.toContain('logitBias')
+  })
+})
