@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { GPT4All, type ModelOptions } from '../../src/index.ts'
 import { EMBEDDED } from '../support/models.ts'
+import { PUBLISHED } from '../support/published.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'gpt4all-catalog-'))
 const file = join(folder, 'tiny.gguf')
@@ -153,30 +154,20 @@ describe('the templates of a catalog entry', () => {
   })
 })
 
-const catalogs = join(import.meta.dirname, '../../../shared/reference')
-
-describe.skipIf(!existsSync(catalogs))(
-  "GPT4All's published catalogs (where they lie beside the checkout)",
-  () => {
-    type Entry = Readonly<Record<string, string | undefined>>
-    const read = (name: string) => JSON.parse(readFileSync(join(catalogs, name), 'utf8')) as Entry[]
-
-    test("each template renders what the user says, or gives way to the GGUF's: 5 of them", async () => {
-      const entries = [...read('models3.json'), ...read('models.json')].filter(
-        ({ chatTemplate, promptTemplate }) => chatTemplate || promptTemplate,
-      )
-      const reasons: string[] = []
-      for (const entry of entries) {
-        const catalog = [{ ...entry, filename: basename(file), filesize }]
-        const prompt = await promptWith({ 'models3.json': catalog })
-        expect(prompt).toContain('Hi')
-        if (lines.length > 0) expect(prompt).toBe(own)
-        reasons.push(...lines)
-      }
-      expect(entries.length).toBeGreaterThan(30)
-      expect(reasons).toHaveLength(5)
-      expect(reasons.filter((line) => line.includes('regex_replace'))).toHaveLength(4)
-      expect(reasons.filter((line) => line.includes('leaves out what is said'))).toHaveLength(1)
-    }, 120_000)
-  },
-)
+test("each template of GPT4All's catalogs renders what the user says, or gives way to the GGUF's: 5 of them", async () => {
+  const entries = [...PUBLISHED.models3, ...PUBLISHED.models].filter(
+    ({ chatTemplate, promptTemplate }) => chatTemplate || promptTemplate,
+  )
+  const reasons: string[] = []
+  for (const entry of entries) {
+    const catalog = [{ ...entry, filename: basename(file), filesize }]
+    const prompt = await promptWith({ 'models3.json': catalog })
+    expect(prompt).toContain('Hi')
+    if (lines.length > 0) expect(prompt).toBe(own)
+    reasons.push(...lines)
+  }
+  expect(entries.length).toBeGreaterThan(30)
+  expect(reasons).toHaveLength(5)
+  expect(reasons.filter((line) => line.includes('regex_replace'))).toHaveLength(4)
+  expect(reasons.filter((line) => line.includes('leaves out what is said'))).toHaveLength(1)
+}, 120_000)

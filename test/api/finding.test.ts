@@ -15,9 +15,9 @@ import { successorOf } from '../../src/models/catalog/successors.ts'
 import { HostileServer, md5 } from '../support/hostile-server.ts'
 import { EMBEDDED } from '../support/models.ts'
 import { oldFile } from '../support/old-files.ts'
+import { PUBLISHED } from '../support/published.ts'
 import { tinyModel } from '../support/tiny-models.ts'
 
-const reference = join(import.meta.dirname, '..', '..', '..', 'shared', 'reference')
 const bytes = readFileSync(EMBEDDED)
 const lines: string[] = []
 const logger = { debug() {}, info() {}, warn: (line: string) => void lines.push(line), error() {} }
@@ -98,20 +98,13 @@ describe('a model that was published before GGUF', () => {
     await expect(GPT4All.verifyModel(OLD)).rejects.toMatchObject({ code: 'ERR_MODEL_CONFIG' })
   })
 
-  test.skipIf(!existsSync(reference))(
-    'leads to one in the catalog of today, but for one (needs the reference catalogs)',
-    () => {
-      const namesIn = (file: string): string[] =>
-        JSON.parse(readFileSync(join(reference, file), 'utf8')).map(
-          (one: { filename: string }) => one.filename,
-        )
-      const today = namesIn('models3.json')
-      const old = namesIn('models.json')
-      expect(old).toHaveLength(13)
-      for (const name of old) if (successorOf(name)) expect(today).toContain(successorOf(name)?.filename)
-      expect(old.filter((name) => !successorOf(name))).toEqual(['wizardLM-13B-Uncensored.ggmlv3.q4_0.bin'])
-    },
-  )
+  test('leads to one in the catalog of today, but for one', () => {
+    const today = PUBLISHED.models3.map(({ filename }) => filename)
+    const old = PUBLISHED.models.map(({ filename }) => filename)
+    expect(old).toHaveLength(13)
+    for (const name of old) if (successorOf(name)) expect(today).toContain(successorOf(name)?.filename)
+    expect(old.filter((name) => !successorOf(name))).toEqual(['wizardLM-13B-Uncensored.ggmlv3.q4_0.bin'])
+  })
 })
 
 describe('a model whose template nothing on the disk tells', () => {

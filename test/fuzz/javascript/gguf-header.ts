@@ -1,5 +1,5 @@
-import { describe } from '../../../src/models/describe.ts'
 import { planMemory } from '../../../src/loading/memory.ts'
+import { describe } from '../../../src/models/describe.ts'
 import { readGguf } from '../../../src/models/gguf/header.ts'
 import { TINY_MODELS, type TinyModel, tinyModel } from '../../support/tiny-models.ts'
 import { asFile, typedOnly } from '../target.ts'
