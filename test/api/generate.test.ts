@@ -1,5 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { getEventListeners } from 'node:events'
+import { copyFile, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { ContextOverflowError, GPT4All } from '../../src/index.ts'
 import { collectUntil } from '../support/garbage.ts'
@@ -63,9 +66,15 @@ describe('generate()', () => {
   })
 
   test('does nothing until somebody wants the text', async () => {
-    const lazy = new GPT4All('there is no such model')
-    lazy.generate('hello')
+    const folder = await mkdtemp(join(tmpdir(), 'gpt4all-lazy-'))
+    const lazy = new GPT4All(join(folder, 'later.gguf'), { nThreads: 1 })
+    const generation = lazy.generate('hello', { maxTokens: 1 })
+    await new Promise(setImmediate)
+    expect(lazy.config).toBeUndefined()
+    await copyFile(EMBEDDED, join(folder, 'later.gguf')) // it has not been looked for yet
+    expect((await generation.result).tokens).toHaveLength(1)
     await lazy.close()
+    await rm(folder, { recursive: true })
   })
 
   test('is pulled: the model is no further than the reader', async () => {

@@ -78,8 +78,10 @@ describe('an adapter', () => {
     const path = await write(await writeAdapter())
     const options = { modelPath: folder, allowDownload: false, nThreads: 1 }
     await copyFile(EMBEDDED, join(folder, 'model.gguf'))
+    const changed = await answer({ lora: [{ path }] })
     for (const name of [basename(path), 'adapter']) {
       const model = await GPT4All.load('model', { ...options, lora: [{ path: name }] })
+      expect([await model.generate(PROMPT, GREEDY)]).toEqual(changed)
       await model.close()
     }
   })

@@ -54,10 +54,12 @@ describe('adapters of a model', () => {
   test('live as long as a context needs them', async () => {
     const own = await binding.Model.load(EMBEDDED, { ...LOAD, adapters: [path] }).promise
     const context = await openContext(own, { adapterScales: [1] })
-    const prompt = tokens(own, 'The capital')
+    const prompt = tokens(own, 'The capital of France is')
     own.close()
-    await step(context, { sequence: 0, position: 0, tokens: prompt })
+    const outputs = [prompt.length - 1]
+    const result = await step(context, { sequence: 0, position: 0, tokens: prompt, outputs, logits: true })
     await context.close()
+    expect(result.logits![0]).toEqual(await logits(model, [1]))
   })
 
   test('that cannot be read fail the load with ERR_LOAD and their path', async () => {

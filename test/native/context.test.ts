@@ -704,8 +704,8 @@ describe('close()', () => {
   test('is idempotent, and every call resolves', async () => {
     const closing = await binding.Context.create(model, SHAPE)
     const both = [closing.close(), closing.close()]
-    await Promise.all(both)
-    await closing.close()
+    expect(await Promise.all(both)).toEqual([undefined, undefined])
+    expect(await closing.close()).toBeUndefined()
   })
 
   test('afterwards every call throws ERR_CLOSED; abort() does nothing', async () => {
