@@ -1,5 +1,12 @@
 import { statSync } from 'node:fs'
-import { type GenerateOptions, GPT4All, type Logger, type ModelOptions, optionError } from '../index.ts'
+import {
+  checkGenerateOptions,
+  checkModelOptions,
+  type GenerateOptions,
+  type Logger,
+  type ModelOptions,
+  optionError,
+} from '../index.ts'
 import { MEMORY_PER_BODY, MEMORY_PER_BYTE } from './body/room.ts'
 
 /**
@@ -216,11 +223,8 @@ export function resolveServerOptions(options: ServerOptions = {}): ResolvedServe
     return value
   }
   const { modelPath, apiKey, modelOptions = {}, defaults = {}, logger } = options
-  // The library knows what is right for itself; nothing is opened here.
-  new GPT4All('model', { ...modelOptions, logger: logger ?? modelOptions.logger }).generate('', {
-    ...defaults,
-    streamInterval: options.streamInterval,
-  })
+  checkModelOptions({ ...modelOptions, logger: logger ?? modelOptions.logger })
+  checkGenerateOptions({ ...defaults, streamInterval: options.streamInterval })
   for (const name of Object.keys(Object(defaults)))
     if (!Object.hasOwn(SAMPLING, name))
       throw optionError('defaults', `an object with ${Object.keys(SAMPLING).join(', ')}`, name)

@@ -278,6 +278,11 @@ describe('createServer()', () => {
     [{}, { modelPath: '.', defaults: { temp: 'hot' } }, 'temp'],
     [{}, { modelPath: '.', defaults: { bogus: 1 } }, 'bogus'],
     [{}, { modelPath: '.', modelOptions: { nCtx: 1 } }, 'nCtx'],
+    [{}, { modelPath: '.', modelOptions: { isolated: { maxRestarts: -1 } } }, 'maxRestarts'],
+    [{}, { modelPath: '.', modelOptions: { isolated: { typo: 1 } } }, 'typo'],
+    [{}, { modelPath: '.', modelOptions: { lora: [{ path: 'hf://someone/adapter' }] } }, 'lora[0].path'],
+    [{}, { modelPath: '.', modelOptions: { draftModel: 'a\0' } }, 'draftModel'],
+    [{}, { modelPath: '.', streamInterval: 2000 }, 'streamInterval'],
     [{}, { modelPath: '.', logger: {} }, 'logger'],
   ])('%o, %o is refused by name', (models, options, option) => {
     expect(() => createServer(models as never, options as never)).toThrow(
