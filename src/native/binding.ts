@@ -2,8 +2,8 @@ import { existsSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { GPT4AllError } from '../core/errors.ts'
-import { ownFolder } from '../core/package-folder.ts'
 import type { NativeBinding } from './contract.ts'
+import { outsideArchive, ownFolder } from './package.ts'
 
 type Candidate = {
   /** What was tried, for the error's list. */
@@ -73,9 +73,8 @@ function noPackage(platform: string) {
   }
 }
 
-/** Inside an Electron archive a `.node` cannot be loaded: packagers put it beside the archive. */
 function loadFile(path: string): unknown {
-  const file = path.replace(/([\\/]app\.asar)(?=[\\/])/, '$1.unpacked')
+  const file = outsideArchive(path)
   const found = statSync(file, { throwIfNoEntry: false })
   if (!found) throw new Error('no such file')
   if (!found.isFile()) throw new Error('it is no file')

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
-import { VERSION } from '../core/version.ts'
 import { loadBinding } from './binding.ts'
+import { VERSION } from './package.ts'
 
 /** What `GPT4All.systemInfo()` reports about the native addon. */
 export type SystemInfo = {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { GPT4AllError } from '../../core/errors.ts'
-import { ownFolder } from '../../core/package-folder.ts'
+import { outsideArchive, ownFolder } from '../package.ts'
 import { canStart } from './node.ts'
 
 const HOST = join('dist', 'engine-host.cjs')
@@ -23,7 +23,7 @@ export function hostFile(): string {
     ...(own ? [join(own, HOST)] : []),
     ...[join(import.meta.dirname, 'bundle.cjs'), join(process.cwd(), 'program.cjs')].flatMap(installed),
   ]
-  const found = tried.map(outsideOfArchive).find((file) => existsSync(file))
+  const found = tried.map(outsideArchive).find((file) => existsSync(file))
   if (found !== undefined) return found
   const places = tried.length > 0 ? ` It is not at ${tried.join(', nor at ')}.` : ''
   const message = `The program of the isolated engine (gpt4all-ts/${HOST}) was not found.${places} Keep the package gpt4all-ts installed beside a bundle, or mark it as external; in a checkout, run \`npm run setup\`.`
@@ -37,9 +37,4 @@ function installed(from: string): string[] {
   } catch {
     return []
   }
-}
-
-/** Inside an Electron archive nothing can be started: packagers put it beside the archive. */
-function outsideOfArchive(path: string): string {
-  return path.replace(/([\\/]app\.asar)(?=[\\/])/, '$1.unpacked')
 }

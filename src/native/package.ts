@@ -1,5 +1,8 @@
 import { dirname, join } from 'node:path'
-import { withFileSync } from './regular-file.ts'
+import { withFileSync } from '../core/regular-file.ts'
+
+/** Of this library, as in its package.json. */
+export const VERSION = '0.1.0'
 
 /** The folder of our own package.json above `from`: src/native and dist lie at different depths. */
 export function ownFolder(from: string): string | undefined {
@@ -27,4 +30,9 @@ function isOurs(path: string): boolean {
   } catch {
     return false
   }
+}
+
+/** Inside an Electron archive nothing can be loaded or started: packagers put it beside the archive. */
+export function outsideArchive(path: string): string {
+  return path.replace(/([\\/]app\.asar)(?=[\\/])/, '$1.unpacked')
 }
