@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type Command, CommanderError } from 'commander'
+import { nearest } from '../core/suggest.ts'
 import { DownloadError, isGPT4AllError } from '../index.ts'
 
 /** What the process ends with; `docs/cli.md` tells them. */
@@ -22,7 +23,10 @@ export class Interrupted extends Error {}
 /** Of a default command: what is no command lands there. */
 export function refuseWords([word]: readonly string[], { commands }: Command): void {
   if (word === undefined) return
-  const near = commands.map((one) => one.name()).find((name) => name.startsWith(word.slice(0, 3)))
+  const near = nearest(
+    word,
+    commands.map((one) => one.name()),
+  )
   throw new UsageError(`unknown command '${word}'${near ? ` (did you mean ${near}?)` : ''}`)
 }
 

@@ -3,11 +3,11 @@ import { basename, dirname, join } from 'node:path'
 import { DownloadError, ModelError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Progress } from '../core/progress.ts'
+import { nearest } from '../core/suggest.ts'
 import { catalogUrl, fetchCatalog, fileAddress } from './catalog/catalog.ts'
 import { keepEntry } from './catalog/entry.ts'
 import type { CatalogEntry } from './catalog/shape.ts'
 import { type Successor, successorOf } from './catalog/successors.ts'
-import { nearest } from './catalog/suggest.ts'
 import { shown } from './download/address.ts'
 import { AddressGuard } from './download/address-guard.ts'
 import { checksumOf } from './download/checksum.ts'
@@ -98,12 +98,13 @@ export async function missingModel(
   advice: string,
   catalog: readonly CatalogEntry[] = [],
 ): Promise<ModelError> {
-  const name = basename(location.withExtension)
-  const beside = await readdir(dirname(location.withExtension)).catch(() => [])
-  const known = new Map(beside.filter((file) => /\.(gguf|bin)$/i.test(file)).map((file) => [file, file]))
-  for (const entry of catalog)
-    for (const called of [entry.filename, entry.name ?? '']) known.set(called, entry.filename)
-  const near = known.get(nearest(name, [...known.keys()]) ?? '')
+  const bare = (file: string) => file.replace(/\.(gguf|bin)$/i, '')
+  const beside = await readdir(dirname(location.withExtension), { withFileTypes: true }).catch(() => [])
+  const files = beside.filter((one) => one.isFile() || one.isSymbolicLink()).map(({ name }) => name)
+  const known = new Map(files.filter((file) => bare(file) !== file).map((file) => [bare(file), file]))
+  for (const { filename, name = filename } of catalog)
+    for (const called of [filename, name]) known.set(bare(called), filename)
+  const near = known.get(nearest(bare(basename(location.withExtension)), [...known.keys()]) ?? '')
   return missing(location, near === undefined ? advice : `Did you mean "${near}"? ${advice}`)
 }
 

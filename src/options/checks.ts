@@ -1,5 +1,6 @@
 /** Checks of single options: each returns the value, `undefined` where none was given, or throws `ERR_OPTION`. */
 import { optionError } from '../core/errors.ts'
+import { nearest } from '../core/suggest.ts'
 
 /** The largest number a 32-bit float holds: samplers compute with those. */
 export const MAX_FLOAT = 3.4e38
@@ -86,9 +87,8 @@ export function checkKnown(
 ): void {
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue
-    const lower = name.toLowerCase().replaceAll('_', '')
-    const names = [lower, OTHER_NAMES[lower]?.toLowerCase()]
-    const meant = known.find((candidate) => names.includes(candidate.toLowerCase()))
+    const other = OTHER_NAMES[name.toLowerCase().replaceAll('_', '')] ?? ''
+    const meant = known.includes(other) ? other : nearest(name, known)
     const list = meant ? ` Did you mean "${meant}"?` : ` Known options: ${known.join(', ')}.`
     const hint = Object.hasOwn(elsewhere, name) ? ` ${elsewhere[name]}` : list
     const error = optionError(name, 'no such option', (options as Record<string, unknown>)[name])
