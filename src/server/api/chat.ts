@@ -12,6 +12,7 @@ import type { Exchange } from '../exchange.ts'
 import type { ModelPool } from '../models.ts'
 import type { ResolvedServerOptions } from '../options.ts'
 import { type AnswerFormat, answer, finishReasonOf } from './answer.ts'
+import { choicesOf } from './choices.ts'
 import { samplingOf } from './sampling.ts'
 import { type ChatRequest, readChatRequest } from './schema.ts'
 
@@ -26,7 +27,7 @@ export async function chatCompletions(
   pool.refuseAny()
   const chat = await bodies.read(request, exchange, (body) => readChatRequest(body, options.maxMessages))
   const messages = messagesOf(chat)
-  const count = countOf(chat.n, 1, options.maxChoices)
+  const count = choicesOf(chat.n, 1, options.maxChoices)
   const logprobs = logprobsOf(chat)
   const { id, model, release } = await pool.use(chat.model ?? undefined, count, exchange.signal)
   exchange.uses(id, release)
@@ -43,17 +44,6 @@ export async function chatCompletions(
     choicesPerPrompt: count,
     stallTimeout: options.stallTimeout,
   })
-}
-
-export function countOf(n: number | null | undefined, prompts: number, most: number): number {
-  const count = (n ?? 1) * prompts
-  if (count > most)
-    throw badParameter(
-      'n',
-      `"n" asks for ${count} choices; this server gives ${most} at most.`,
-      'integer_above_max_value',
-    )
-  return count
 }
 
 // The last message is the question, or the beginning of the answer.

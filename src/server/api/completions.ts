@@ -5,7 +5,7 @@ import type { Exchange } from '../exchange.ts'
 import type { ModelPool } from '../models.ts'
 import type { ResolvedServerOptions } from '../options.ts'
 import { type AnswerFormat, answer, finishReasonOf } from './answer.ts'
-import { countOf } from './chat.ts'
+import { choicesOf } from './choices.ts'
 import { samplingOf } from './sampling.ts'
 import { type CompletionRequest, readCompletionRequest } from './schema.ts'
 
@@ -32,7 +32,7 @@ export async function completions(
     )
   const given = promptsOf(asked.prompt)
   const each = asked.n ?? 1
-  const count = countOf(each, given.length, options.maxChoices)
+  const count = choicesOf(each, given.length, options.maxChoices)
   const { id, model, release } = await pool.use(asked.model ?? undefined, count, exchange.signal)
   exchange.uses(id, release)
   exchange.notePrompt(asked.prompt)
