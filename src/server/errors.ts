@@ -1,4 +1,5 @@
 import { type ContextOverflowError, type EngineCrashedError, isGPT4AllError } from '../index.ts'
+import { SAMPLING } from './sampling.ts'
 
 type ErrorType =
   | 'invalid_request_error'
@@ -86,18 +87,7 @@ export function engineDown(seconds: number, cause?: unknown): ApiError {
 }
 
 /** The library's options that go by another name in requests. */
-const PARAMETERS: Readonly<Record<string, string>> = {
-  temp: 'temperature',
-  topK: 'top_k',
-  topP: 'top_p',
-  minP: 'min_p',
-  repeatPenalty: 'repeat_penalty',
-  repeatLastN: 'repeat_last_n',
-  presencePenalty: 'presence_penalty',
-  frequencyPenalty: 'frequency_penalty',
-  logitBias: 'logit_bias',
-  maxTokens: 'max_tokens',
-}
+const PARAMETERS: Readonly<Record<string, string>> = { ...SAMPLING, logitBias: 'logit_bias' }
 
 /** For a client that wants no answer any more: whoever has made its request may still look at one. */
 export function clientLeft(cause: unknown): ApiError {

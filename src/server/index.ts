@@ -1,2 +1,3 @@
-export type { SamplingDefaults, ServerOptions } from './options.ts'
+export type { ServerOptions } from './options.ts'
+export type { SamplingDefaults } from './sampling.ts'
 export { createServer, type ListenOptions, ModelServer } from './server.ts'

@@ -2,29 +2,12 @@ import { statSync } from 'node:fs'
 import {
   checkGenerateOptions,
   checkModelOptions,
-  type GenerateOptions,
   type Logger,
   type ModelOptions,
   optionError,
 } from '../index.ts'
 import { MEMORY_PER_BODY, MEMORY_PER_BYTE } from './body/room.ts'
-
-/**
- * Sampling options for requests that do not set them. What is missing here too has the library's defaults.
- * @interface
- */
-export type SamplingDefaults = Pick<
-  GenerateOptions,
-  | 'temp'
-  | 'topK'
-  | 'topP'
-  | 'minP'
-  | 'repeatPenalty'
-  | 'repeatLastN'
-  | 'presencePenalty'
-  | 'frequencyPenalty'
-  | 'maxTokens'
->
+import { isSampling, SAMPLING, type SamplingDefaults } from './sampling.ts'
 
 /** Options of `createServer(models, options)`. */
 export type ServerOptions = {
@@ -194,18 +177,6 @@ const KNOWN: Readonly<Record<keyof ServerOptions, true>> = {
   logPrompts: true,
 }
 
-const SAMPLING: Readonly<Record<keyof SamplingDefaults, true>> = {
-  temp: true,
-  topK: true,
-  topP: true,
-  minP: true,
-  repeatPenalty: true,
-  repeatLastN: true,
-  presencePenalty: true,
-  frequencyPenalty: true,
-  maxTokens: true,
-}
-
 export function resolveServerOptions(options: ServerOptions = {}): ResolvedServerOptions {
   if (typeof options !== 'object' || options === null) throw optionError('options', 'an object', options)
   for (const name of Object.keys(options))
@@ -226,7 +197,7 @@ export function resolveServerOptions(options: ServerOptions = {}): ResolvedServe
   checkModelOptions({ ...modelOptions, logger: logger ?? modelOptions.logger })
   checkGenerateOptions({ ...defaults, streamInterval: options.streamInterval })
   for (const name of Object.keys(Object(defaults)))
-    if (!Object.hasOwn(SAMPLING, name))
+    if (!isSampling(name))
       throw optionError('defaults', `an object with ${Object.keys(SAMPLING).join(', ')}`, name)
   if (modelPath !== undefined && (typeof modelPath !== 'string' || modelPath === ''))
     throw optionError('modelPath', 'a non-empty string', modelPath)

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { defaultModelPath, GPT4All, type Logger } from '../../index.ts'
 import { createServer } from '../../server/index.ts'
+import { isSampling } from '../../server/sampling.ts'
 import { UsageError } from '../failure.ts'
 import { GENERATE_FLAGS, MODEL_FLAGS, modelOptions, number, valuesOf, withFlags } from '../flags.ts'
 import { signalOf } from '../interrupt.ts'
@@ -14,20 +15,7 @@ Examples:
   gpt4all-ts serve --host 0.0.0.0 --api-key "$KEY"`
 
 /** Of the sampling flags, those that a server takes as its defaults. */
-const SAMPLING = [
-  'temp',
-  'topK',
-  'topP',
-  'minP',
-  'repeatPenalty',
-  'repeatLastN',
-  'presencePenalty',
-  'frequencyPenalty',
-  'maxTokens',
-]
-const DEFAULT_FLAGS = Object.fromEntries(
-  Object.entries(GENERATE_FLAGS).filter(([name]) => SAMPLING.includes(name)),
-)
+const DEFAULT_FLAGS = Object.fromEntries(Object.entries(GENERATE_FLAGS).filter(([name]) => isSampling(name)))
 const ANSWER_FLAG = {
   ...GENERATE_FLAGS.maxTokens!,
   about: 'tokens of an answer where a request does not say',

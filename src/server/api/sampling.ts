@@ -1,5 +1,6 @@
 import type { GenerateOptions } from '../../index.ts'
 import type { ResolvedServerOptions } from '../options.ts'
+import { isSampling, SAMPLING, type SamplingOption } from '../sampling.ts'
 import type { SamplingRequest } from './schema.ts'
 
 /** The options of one generation; of several for one request, `choice` counts them. */
@@ -9,19 +10,13 @@ export function samplingOf(
   maxTokens: number,
   { defaults, maxTokens: most, streamInterval }: ResolvedServerOptions,
 ): GenerateOptions {
-  const { seed, stop } = request
+  const { seed, stop, logit_bias: logitBias } = request
+  const asked = (option: SamplingOption) => [option, request[SAMPLING[option]] ?? defaults[option]] as const
   return withoutUndefined({
+    ...Object.fromEntries(Object.keys(SAMPLING).filter(isSampling).map(asked)),
     maxTokens: Math.min(maxTokens, most),
     streamInterval,
-    temp: request.temperature ?? defaults.temp,
-    topK: request.top_k ?? defaults.topK,
-    topP: request.top_p ?? defaults.topP,
-    minP: request.min_p ?? defaults.minP,
-    repeatPenalty: request.repeat_penalty ?? defaults.repeatPenalty,
-    repeatLastN: request.repeat_last_n ?? defaults.repeatLastN,
-    presencePenalty: request.presence_penalty ?? defaults.presencePenalty,
-    frequencyPenalty: request.frequency_penalty ?? defaults.frequencyPenalty,
-    logitBias: request.logit_bias ?? undefined,
+    logitBias: logitBias ?? undefined,
     seed: typeof seed === 'number' ? seedOf(seed, choice) : undefined,
     stop: stop ?? undefined,
   })
