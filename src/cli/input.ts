@@ -1,4 +1,5 @@
 import { createInterface, type Interface } from 'node:readline'
+import { deferred } from '../core/async.ts'
 import { EXIT } from './failure.ts'
 import { paint, shown } from './terminal.ts'
 
@@ -53,10 +54,7 @@ export class Input {
   readonly #onKey = (_: unknown, { name }: { readonly name?: string }) => {
     if (name === 'paste-end') this.#endPaste()
     if (name !== 'paste-start') return
-    let end = () => {}
-    const over = new Promise<void>((resolve) => {
-      end = resolve
-    })
+    const { promise: over, resolve: end } = deferred()
     this.#pasting = { over, end }
   }
 

@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import { setMaxListeners } from 'node:events'
 import { type InspectOptions, inspect } from 'node:util'
-import { abortOf } from '../core/abort.ts'
+import { abortOf } from '../core/async.ts'
 import { DEFAULTS } from '../options/defaults.ts'
 import type { ResolvedGenerateOptions } from '../options/generate.ts'
 import { UNREAD_MS } from '../scheduler/runs.ts'

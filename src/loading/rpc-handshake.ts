@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { Queue } from '../core/async.ts'
 import { DeviceError, type DeviceFallback } from '../core/errors.ts'
-import { Queue } from '../core/queue.ts'
 import type { Device } from './devices.ts'
 
 // What ggml's client asks first, asked here before it does: where it does not like the answer it ends the process, and

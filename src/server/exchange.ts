@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
+import { deferred } from '../core/async.ts'
 import type { Generation, GenerationResult, Logger, Usage } from '../index.ts'
 import { isParameter } from './api/schema.ts'
 import type { Pieces } from './body/pieces.ts'
@@ -40,11 +41,9 @@ export class Exchange {
   #isStreaming = false
   #isOver = false
   #hasLeft = false
-  #resolveEnded = () => {}
+  readonly #ended = deferred()
   /** Resolves when it is over. */
-  readonly ended = new Promise<void>((resolve) => {
-    this.#resolveEnded = resolve
-  })
+  readonly ended = this.#ended.promise
 
   constructor(request: Request, pieces: Pieces, path: string, sinks: Sinks) {
     const given = request.headers.get('x-request-id') ?? ''
@@ -154,7 +153,7 @@ export class Exchange {
       ...(this.#results.length > 0 ? totals(this.#results, this.#prompts) : this.#noteGivenUp()),
       ...(error && shown !== 499 && this.#told(error)),
     })
-    this.#resolveEnded()
+    this.#ended.resolve()
     if (shown < 500) logger?.info(line)
     else logger?.error(line)
     if (shown >= 500 && error?.cause instanceof Error) logger?.error(`${this.id}: ${error.cause.stack}`)

@@ -1,4 +1,4 @@
-import { abortOf } from '../../core/abort.ts'
+import { abortOf } from '../../core/async.ts'
 import { TemplateError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { ChatMessage } from '../../core/messages.ts'

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { deferred } from '../../core/async.ts'
 import { ModelError, OutOfMemoryError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import { lookAt } from '../../core/regular-file.ts'
@@ -115,14 +116,6 @@ export function tryOpening(
   const makesContexts = Promise.race([opens, madeContext.promise])
   for (const either of [loads, makesContexts]) either.catch(() => {}) // who waits for another hears of it
   return { eachStage, loads, makesContexts, opens }
-}
-
-function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
-  let resolve = () => {}
-  const promise = new Promise<void>((settle) => {
-    resolve = settle
-  })
-  return { promise, resolve }
 }
 
 async function pass(

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { Callbacks, pause } from '../../core/async.ts'
 import { makeFolder } from '../../core/cache-folder.ts'
 import { DownloadError, GPT4AllError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
@@ -42,15 +42,8 @@ export type DownloadRequest = {
 export async function download(request: DownloadRequest): Promise<void> {
   const { target, signal, patience = PATIENCE } = request
   signal.throwIfAborted()
-  let thrown: { readonly error: unknown } | undefined
-  const onProgress = (progress: Progress) => {
-    try {
-      return request.onProgress?.(progress)
-    } catch (error) {
-      thrown = { error }
-      throw error
-    }
-  }
+  const callbacks = new Callbacks()
+  const onProgress = (progress: Progress) => callbacks.call(() => request.onProgress?.(progress))
   try {
     await makeFolder(dirname(target))
     await withFileLock(
@@ -63,7 +56,8 @@ export async function download(request: DownloadRequest): Promise<void> {
     )
   } catch (error) {
     signal.throwIfAborted()
-    throw thrown ? thrown.error : localFailure(error, request)
+    callbacks.rethrow()
+    throw localFailure(error, request)
   }
 }
 
@@ -248,7 +242,7 @@ class Download {
     if (!(error instanceof DownloadError) || !error.retry || failures >= this.#patience.attempts) throw error
     const ms = backoff(failures, this.#patience, error)
     logger.info(`${error.message} Trying again in ${(ms / 1000).toFixed(1)} s.`)
-    await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted())
+    await pause(ms, signal)
     return failures
   }
 

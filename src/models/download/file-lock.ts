@@ -1,5 +1,5 @@
 import { lstat, rmdir } from 'node:fs/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { pause } from '../../core/async.ts'
 import type { Logger } from '../../core/logger.ts'
 
 const LOOK_MS = 250
@@ -50,7 +50,7 @@ async function take(
       if ((error as NodeJS.ErrnoException).code !== 'ELOCKED') throw error
     }
     if (attempts === 0) logger.info(`waiting for another process that works on ${path}, or has died`)
-    await sleep(LOOK_MS, undefined, { signal }).catch(() => signal.throwIfAborted())
+    await pause(LOOK_MS, signal)
   }
 }
 

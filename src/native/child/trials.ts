@@ -1,9 +1,8 @@
 import { readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { abortOf } from '../../core/abort.ts'
+import { abortOf, Queue } from '../../core/async.ts'
 import { cacheFolder, makeCacheFolder } from '../../core/cache-folder.ts'
 import type { Logger } from '../../core/logger.ts'
-import { Queue } from '../../core/queue.ts'
 import { canStart, type TrialRole } from './node.ts'
 
 /** The child could not be started, or ended for a reason that is not what it tried; or its program threw. */

@@ -1,7 +1,7 @@
 import { basename, resolve } from 'node:path'
 import type { ConversationOptions } from '../../chat/conversation.ts'
 import type { TemplateOptions } from '../../chat/template/template.ts'
-import { abortOf } from '../../core/abort.ts'
+import { abortOf } from '../../core/async.ts'
 import { ClosedError } from '../../core/errors.ts'
 import { isSilent, LOG_LEVELS } from '../../core/logger.ts'
 import type { ChatMessage } from '../../core/messages.ts'
