@@ -25,10 +25,11 @@ export {
   SessionFileError,
   TemplateError,
 } from './core/errors.ts'
-export type { Logger, LogLevel, PromptMessage } from './core/logger.ts'
+export type { Logger, LogLevel } from './core/logger.ts'
 export type { ChatMessage } from './core/messages.ts'
 export { printable, printableLine } from './core/printable.ts'
 export type { Progress } from './core/progress.ts'
+export type { PromptMessage } from './core/prompt-channel.ts'
 export type { FinishReason } from './generation/events.ts'
 export { Generation } from './generation/generation.ts'
 export type { TokenLogprob, TokenProbability } from './generation/logprobs.ts'

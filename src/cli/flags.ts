@@ -198,7 +198,8 @@ function bias(text: string, before: unknown): Record<number, number> {
   return { ...(before as Record<number, number> | undefined), [token]: gain }
 }
 
-function list(text: string): string[] {
+/** What is given with commas. */
+export function list(text: string): string[] {
   return text.split(',').map((name) => name.trim())
 }
 

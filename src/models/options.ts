@@ -1,6 +1,7 @@
 import { type ModelError, optionError } from '../core/errors.ts'
-import { type Logger, resolveLogger } from '../core/logger.ts'
+import type { Logger } from '../core/logger.ts'
 import type { Progress } from '../core/progress.ts'
+import { resolveLogger } from '../core/stderr-logger.ts'
 import { DEFAULTS } from '../options/defaults.ts'
 import { boolean, callable, define, Option, signal, string } from '../options/define.ts'
 import { MODEL, type ModelOptions } from '../options/model.ts'

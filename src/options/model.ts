@@ -1,6 +1,7 @@
 import { ContextOverflowError, optionError } from '../core/errors.ts'
-import { type Logger, resolveLogger } from '../core/logger.ts'
+import type { Logger } from '../core/logger.ts'
 import type { Progress } from '../core/progress.ts'
+import { resolveLogger } from '../core/stderr-logger.ts'
 import { INT32_MAX } from './checks.ts'
 import {
   COMPUTE,

@@ -1,5 +1,5 @@
 import { optionError } from '../core/errors.ts'
-import { logPrompt } from '../core/logger.ts'
+import { logPrompt } from '../core/prompt-channel.ts'
 import type { DeltaEvent, EndEvent, EventStream, UsageEvent } from '../generation/events.ts'
 import { logprobReader } from '../generation/logprobs.ts'
 import type { Prepare, PreparedPrompt } from '../generation/prepare.ts'

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs'
+import { harmless } from '../core/logger.ts'
 import {
   checkGenerateOptions,
   checkModelOptions,
@@ -234,18 +235,6 @@ export function resolveServerOptions(options: ServerOptions = {}): ResolvedServe
     stallTimeout: number('stallTimeout', 120_000, 1, true),
     streamInterval: options.streamInterval ?? DEFAULT_STREAM_INTERVAL,
   }
-}
-
-/** A logger that fails must not fail what it logs. */
-function harmless(logger: Logger): Logger {
-  const at = (level: keyof Logger) => (line: string) => {
-    try {
-      logger[level](line)
-    } catch {
-      // nobody to tell
-    }
-  }
-  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
 
 function named(name: string, value: readonly string[] | '*' = []): readonly string[] | '*' {

@@ -27,6 +27,7 @@ const FACE = 'index.ts'
 const LEAVES = [
   'core/async.ts',
   'core/json-shape.ts',
+  'core/logger.ts',
   'core/regular-file.ts',
   'core/suggest.ts',
   'core/whole-file.ts',

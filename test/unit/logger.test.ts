@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { isSilent, LOG_LEVELS, resolveLogger } from '../../src/core/logger.ts'
+import { isSilent, LOG_LEVELS } from '../../src/core/logger.ts'
+import { resolveLogger } from '../../src/core/stderr-logger.ts'
 
 afterEach(() => void vi.unstubAllEnvs())
 

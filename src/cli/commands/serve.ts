@@ -3,7 +3,7 @@ import { defaultModelPath, GPT4All, type Logger } from '../../index.ts'
 import { createServer } from '../../server/index.ts'
 import { isSampling } from '../../server/sampling.ts'
 import { UsageError } from '../failure.ts'
-import { GENERATE_FLAGS, MODEL_FLAGS, modelOptions, number, valuesOf, withFlags } from '../flags.ts'
+import { GENERATE_FLAGS, list, MODEL_FLAGS, modelOptions, number, valuesOf, withFlags } from '../flags.ts'
 import { signalOf } from '../interrupt.ts'
 import { named } from '../models-folder.ts'
 import type { Context } from '../terminal.ts'
@@ -24,8 +24,6 @@ const ANSWER_FLAG = {
 
 /** A model that was named is the server's own as well. */
 const ENGINE_RETRY_MS = 60_000
-
-const list = (text: string) => text.split(',').map((one) => one.trim())
 
 export function addServe(program: Command, { terminal }: Context): void {
   const command = program

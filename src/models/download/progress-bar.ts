@@ -1,7 +1,7 @@
 import type { MultiBar, SingleBar } from 'cli-progress'
-import { writeLinesTo } from '../../core/logger.ts'
 import { printableLine } from '../../core/printable.ts'
 import type { Progress } from '../../core/progress.ts'
+import { writeLinesTo } from '../../core/stderr-logger.ts'
 
 type OnProgress = (progress: Progress) => void
 

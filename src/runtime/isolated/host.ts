@@ -1,5 +1,6 @@
 import type { BirpcReturn } from 'birpc'
-import { loggerOf, onPrompt } from '../../core/logger.ts'
+import { loggerOf } from '../../core/logger.ts'
+import { onPrompt } from '../../core/prompt-channel.ts'
 import type { Demand } from '../../scheduler/request.ts'
 import type { LocalConversation } from '../local-conversation.ts'
 import type { LocalModel } from '../local-model.ts'

@@ -1,6 +1,6 @@
 import type { Turn } from '../../chat/conversation.ts'
-import { arePromptsWanted } from '../../core/logger.ts'
 import type { ChatMessage } from '../../core/messages.ts'
+import { arePromptsWanted } from '../../core/prompt-channel.ts'
 import type { EventStream } from '../../generation/events.ts'
 import type { ResolvedGenerateOptions } from '../../options/generate.ts'
 import type { Demand } from '../../scheduler/request.ts'
