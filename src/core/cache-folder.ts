@@ -1,6 +1,7 @@
 import { mkdir, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, isAbsolute, join } from 'node:path'
+import { codeOf } from './errors.ts'
 
 /** Where the library keeps what it can do without: `~/.cache/gpt4all-ts`; `undefined` where there is no home folder. */
 export function cacheFolder(): string | undefined {
@@ -29,15 +30,14 @@ export async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path)
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT' && dirname(path) !== path) {
+    if (codeOf(error) === 'ENOENT' && dirname(path) !== path) {
       await makeFolder(dirname(path))
       await mkdir(path).catch(unlessFolder(path))
-    } else await unlessFolder(path)(error as Error)
+    } else await unlessFolder(path)(error)
   }
 }
 
-function unlessFolder(path: string): (error: Error) => Promise<void> {
+function unlessFolder(path: string): (error: unknown) => Promise<void> {
   return async (error) => {
     const isFolder = await stat(path).then(
       (found) => found.isDirectory(),

@@ -260,6 +260,18 @@ export function markError<E extends Error>(error: E): E {
   return Object.defineProperty(error, brand, { value: true })
 }
 
+/** What any value that was thrown says. */
+export function messageOf(error: unknown): string {
+  return isObject(error) && 'message' in error ? String(error.message) : String(error)
+}
+
+/** The code of an error of Node.js or of ours; `undefined` where it has none. */
+export function codeOf(error: unknown): string | undefined {
+  return isObject(error) && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
+
 /**
  * Makes the error that this library throws for a bad argument, for code built on top of it: `Expected
  * <expected> for "<option>" but received <received> (<type>)`, followed by `why`. It is a `RangeError` if a

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { Queue } from '../core/async.ts'
-import { DeviceError, type DeviceFallback } from '../core/errors.ts'
+import { codeOf, DeviceError, type DeviceFallback, messageOf } from '../core/errors.ts'
 import type { Device } from './devices.ts'
 
 // What ggml's client asks first, asked here before it does: where it does not like the answer it ends the process, and
@@ -149,7 +149,6 @@ function reasonOf(error: unknown): string {
   if (error instanceof Late)
     return `it has not answered within ${LIMIT_MS / 1000} s: a ggml-rpc-server serves one program at a time`
   if (error instanceof Foreign) return error.message
-  const { code, message } = error as NodeJS.ErrnoException
-  if (code === 'ECONNREFUSED') return 'nothing listens there: start ggml-rpc-server'
-  return message
+  if (codeOf(error) === 'ECONNREFUSED') return 'nothing listens there: start ggml-rpc-server'
+  return messageOf(error)
 }

@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ModelError } from '../core/errors.ts'
+import { codeOf, ModelError, messageOf } from '../core/errors.ts'
 import { string } from '../options/checks.ts'
 import { describe, type ModelDescription } from './describe.ts'
 import { openFile } from './gguf/bytes.ts'
@@ -73,9 +73,10 @@ async function namesIn(folder: string): Promise<string[]> {
   try {
     return await readdir(folder)
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException
-    if (code === 'ENOENT') return []
-    throw new ModelError('ERR_MODEL_UNREADABLE', `${folder} cannot be read: ${message}.`, folder, { cause })
+    if (codeOf(cause) === 'ENOENT') return []
+    throw new ModelError('ERR_MODEL_UNREADABLE', `${folder} cannot be read: ${messageOf(cause)}.`, folder, {
+      cause,
+    })
   }
 }
 

@@ -2,7 +2,7 @@ import { access, readdir } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ModelError, optionError } from '../core/errors.ts'
+import { codeOf, ModelError, optionError } from '../core/errors.ts'
 import { assertRegular } from '../core/regular-file.ts'
 import { convertedFile, partEnding, partName, wrongWithName } from './names.ts'
 
@@ -107,7 +107,7 @@ async function sameButForCase(path: string): Promise<string | undefined> {
 async function exists(path: string): Promise<boolean> {
   return access(path).then(
     () => true,
-    (error: NodeJS.ErrnoException) => !ABSENT.includes(error.code ?? ''),
+    (error: unknown) => !ABSENT.includes(codeOf(error) ?? ''),
   )
 }
 

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { DownloadError, ModelError } from '../core/errors.ts'
+import { DownloadError, ModelError, messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Progress } from '../core/progress.ts'
 import { nearest } from '../core/suggest.ts'
@@ -72,7 +72,7 @@ export async function entryOf(
     catalog = await fetchCatalog({ url, signal, logger, ...(patience && { patience }) })
   } catch (error) {
     signal.throwIfAborted()
-    const why = (error as Error).message.replace(/\.$/, '')
+    const why = messageOf(error).replace(/\.$/, '')
     const message = `the catalog that may know ${location.withExtension} cannot be read: ${why}`
     throw new DownloadError(message, { url: shown(url), retry: false, cause: error })
   }

@@ -1,4 +1,11 @@
-import { ClosedError, GPT4AllError, ModelError, OutOfMemoryError, TemplateError } from '../core/errors.ts'
+import {
+  ClosedError,
+  GPT4AllError,
+  ModelError,
+  messageOf,
+  OutOfMemoryError,
+  TemplateError,
+} from '../core/errors.ts'
 import type { NativeErrorCode } from './contract.ts'
 
 /** Where what a model computes is no numbers. */
@@ -55,7 +62,7 @@ function lineOf(message: string): number | undefined {
 /** The public error for a file that llama.cpp refused to load. */
 export function translateLoadFailure(error: unknown, path: string): unknown {
   if (nativeCode(error) !== 'ERR_LOAD') return translateFailure(error, `The model ${path}`)
-  const reason = (error as Error).message
+  const reason = messageOf(error)
   const options = { cause: error }
   const architecture = /unknown model architecture: '([^']*)'/.exec(reason)?.[1]
   if (architecture !== undefined) {

@@ -4,11 +4,13 @@ import { describe, expect, test } from 'vitest'
 import {
   ClosedError,
   ContextOverflowError,
+  codeOf,
   DeviceError,
   DownloadError,
   GPT4AllError,
   isGPT4AllError,
   ModelError,
+  messageOf,
   OutOfMemoryError,
   optionError,
   TemplateError,
@@ -61,6 +63,19 @@ test('whatever was done with a model that is closed, the error says that it is c
       name: 'ClosedError',
       message: 'The model is closed.',
     })
+})
+
+test('whatever is thrown says something, and tells its code if it has one', () => {
+  const failure = Object.assign(new Error('its words'), { code: 'ENOENT' })
+  expect([messageOf(failure), codeOf(failure)]).toEqual(['its words', 'ENOENT'])
+  const foreign = runInNewContext("Object.assign(new Error('far away'), { code: 3 })")
+  expect([messageOf(foreign), codeOf(foreign)]).toEqual(['far away', undefined])
+  for (const [thrown, said] of [
+    ['text', 'text'],
+    [undefined, 'undefined'],
+    [null, 'null'],
+  ])
+    expect([messageOf(thrown), codeOf(thrown)]).toEqual([said, undefined])
 })
 
 describe('optionError()', () => {

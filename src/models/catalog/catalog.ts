@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { setImmediate as nextTurnOfLoop, setTimeout as sleep } from 'node:timers/promises'
 import { cacheFolder, makeCacheFolder } from '../../core/cache-folder.ts'
-import { DownloadError, GPT4AllError, ModelError } from '../../core/errors.ts'
+import { DownloadError, GPT4AllError, ModelError, messageOf } from '../../core/errors.ts'
 import { type JsonLimits, parseWithin } from '../../core/json-shape.ts'
 import type { Logger } from '../../core/logger.ts'
 import { readBytes } from '../../core/regular-file.ts'
@@ -38,7 +38,7 @@ export async function parseCatalog(json: Buffer, from: string): Promise<LoneEntr
   } catch (error) {
     if (error instanceof ModelError) throw error
     // What the error says has a piece of the text in it, and that may be another server's.
-    const at = /at position \d+/.exec((error as Error).message)?.[0]
+    const at = /at position \d+/.exec(messageOf(error))?.[0]
     throw noCatalog(from, at === undefined ? 'it is no JSON' : `it is no JSON ${at}`)
   }
   // Loaded when there is a catalog: most models have none beside them.
@@ -84,7 +84,7 @@ function checkMirror(folder: string): URL {
   try {
     return checkUrl(folder)
   } catch (error) {
-    const message = `GPT4ALL_MODELS_URL does not name a mirror: ${(error as Error).message.replace(/\.$/, '')}`
+    const message = `GPT4ALL_MODELS_URL does not name a mirror: ${messageOf(error).replace(/\.$/, '')}`
     throw new DownloadError(message, { url: shown(folder), retry: false, cause: error })
   }
 }
@@ -133,8 +133,8 @@ export async function fetchCatalog(request: CatalogRequest): Promise<CatalogEntr
     const answered = await askAgain(request, kept)
     if (answered === kept) return await list(kept.json, shown(url))
     const entries = await list(answered.json, shown(url))
-    await keep(name, answered).catch((error: Error) =>
-      logger.debug(`the catalog is not kept: ${error.message}`),
+    await keep(name, answered).catch((error: unknown) =>
+      logger.debug(`the catalog is not kept: ${messageOf(error)}`),
     )
     return entries
   } catch (error) {

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { ModelError } from '../../core/errors.ts'
+import { codeOf, ModelError, messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import { writeWhole } from '../../core/whole-file.ts'
 import { PATIENCE, type Patience } from '../download/http.ts'
@@ -44,11 +44,9 @@ export async function keepEntry(modelFile: string, entry: LoneEntry, mayReplace:
   const file = entryFile(modelFile)
   const before = mayReplace ? await readCatalog(file).catch(() => []) : []
   const replaces = before.length === 1 && before[0]?.filename === entry.filename
-  await writeWhole(file, [`${JSON.stringify(entry, null, 2)}\n`], { replaces }).catch(
-    (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error
-    },
-  )
+  await writeWhole(file, [`${JSON.stringify(entry, null, 2)}\n`], { replaces }).catch((error: unknown) => {
+    if (codeOf(error) !== 'EEXIST') throw error
+  })
 }
 
 /** Lists that may lie beside model files, as GPT4All names them. */
@@ -80,8 +78,8 @@ export async function findEntry(
       else if (entry) return templatesOf(entry, false)
     } catch (error) {
       // Nobody named this file: one that is broken, or no catalog at all, is none of our business.
-      const missing = ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT'
-      if (!missing) logger.warn(`ignored: ${(error as Error).message}`)
+      const isMissing = error instanceof Error && codeOf(error.cause) === 'ENOENT'
+      if (!isMissing) logger.warn(`ignored: ${messageOf(error)}`)
     }
   }
   return undefined
@@ -118,13 +116,13 @@ export async function lookUpEntry(
     const known = entry && otherSize(entry, size) === undefined ? entry : same
     if (!known) return undefined
     const kept = entry === known ? entry : { ...known, filename: basename(modelFile), filesize: size }
-    await keepEntry(modelFile, kept, false).catch((error: Error) =>
-      logger.debug(`the entry of ${modelFile} is not kept: ${error.message}`),
+    await keepEntry(modelFile, kept, false).catch((error: unknown) =>
+      logger.debug(`the entry of ${modelFile} is not kept: ${messageOf(error)}`),
     )
     return templatesOf(known, false)
   } catch (error) {
     signal.throwIfAborted()
-    logger.warn(`no catalog tells the template of ${modelFile}: ${(error as Error).message}`)
+    logger.warn(`no catalog tells the template of ${modelFile}: ${messageOf(error)}`)
     return undefined
   }
 }

@@ -1,5 +1,6 @@
 import { statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { codeOf } from '../../core/errors.ts'
 
 /** Left free on the disk. */
 const SPARE = 16 * 2 ** 20
@@ -14,7 +15,7 @@ export async function missingSpace(file: string, bytes: number): Promise<number>
 
 /** Whether a write failed because there is no room. */
 export function isFull(error: unknown): boolean {
-  return NO_ROOM.includes((error as NodeJS.ErrnoException).code ?? '')
+  return NO_ROOM.includes(codeOf(error) ?? '')
 }
 
 /** What the system's codes mean for a file that is to be written. */

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Callbacks, pause } from '../../core/async.ts'
 import { makeFolder } from '../../core/cache-folder.ts'
-import { DownloadError, GPT4AllError } from '../../core/errors.ts'
+import { codeOf, DownloadError, GPT4AllError, messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import { Meter, type Progress } from '../../core/progress.ts'
 import { gibibytes } from '../../core/sizes.ts'
@@ -264,12 +264,12 @@ async function isThere(path: string): Promise<boolean> {
 }
 
 function localFailure(error: unknown, { target, url }: DownloadRequest): unknown {
-  const { code, message } = (error ?? {}) as NodeJS.ErrnoException
+  const code = codeOf(error)
   if (error instanceof GPT4AllError || code === undefined) return error
   const options = { url: shown(url), retry: false, cause: error }
   if (isFull(error)) return new DownloadError('the disk is full', { ...options, code: 'ERR_DISK_SPACE' })
   return new DownloadError(
-    `${target} cannot be written: ${WRITE_FAILURES[code] ?? message} (${code})`,
+    `${target} cannot be written: ${WRITE_FAILURES[code] ?? messageOf(error)} (${code})`,
     options,
   )
 }

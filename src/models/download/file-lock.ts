@@ -1,5 +1,6 @@
 import { lstat, rmdir } from 'node:fs/promises'
 import { pause } from '../../core/async.ts'
+import { codeOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 
 const LOOK_MS = 250
@@ -47,7 +48,7 @@ async function take(
     try {
       return await lock(path, { realpath: false, stale: staleMs, onCompromised })
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ELOCKED') throw error
+      if (codeOf(error) !== 'ELOCKED') throw error
     }
     if (attempts === 0) logger.info(`waiting for another process that works on ${path}, or has died`)
     await pause(LOOK_MS, signal)
@@ -89,6 +90,6 @@ class Seen {
   }
 }
 
-function unlessGone(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error
+function unlessGone(error: unknown): undefined {
+  if (codeOf(error) !== 'ENOENT') throw error
 }

@@ -2,6 +2,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
 import { type FileHandle, lstat, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { codeOf } from '../../core/errors.ts'
 import { type JsonLimits, parseWithin } from '../../core/json-shape.ts'
 import type { Progress } from '../../core/progress.ts'
 import { AT_ONCE, readBytes } from '../../core/regular-file.ts'
@@ -181,8 +182,8 @@ async function openOwn(path: string): Promise<FileHandle | undefined> {
   const found = await lstat(path).catch(() => undefined)
   if (!found) return undefined
   if (found.isFile() || found.isDirectory()) {
-    const file = await open(path, FLAGS).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EACCES') throw error // such as that it is a folder
+    const file = await open(path, FLAGS).catch((error: unknown) => {
+      if (codeOf(error) !== 'EACCES') throw error // such as that it is a folder
     })
     if (file && (await isOwn(await file.stat(), path))) return file
     await file?.close()

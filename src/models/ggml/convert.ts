@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { ModelError } from '../../core/errors.ts'
+import { codeOf, ModelError, messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import { Meter, type Progress } from '../../core/progress.ts'
 import type { RegularFile } from '../../core/regular-file.ts'
@@ -89,9 +89,10 @@ function translated(error: unknown, path: string): unknown {
   const options = { cause: error }
   if (isFull(error))
     return new ModelError('ERR_DISK_SPACE', `${path} cannot be converted: the disk is full.`, path, options)
-  const { code = '', syscall, message: said } = (error ?? {}) as NodeJS.ErrnoException
+  const code = codeOf(error) ?? ''
   const meaning = code === 'ENOENT' ? 'another process took its work over' : WRITE_FAILURES[code]
-  const reason = meaning ?? (syscall && said)
+  const isOfSystem = typeof error === 'object' && error !== null && 'syscall' in error
+  const reason = meaning ?? (isOfSystem ? messageOf(error) : undefined)
   if (reason === undefined) return error
   const message = `${path} is older than GGUF and must be converted once, but ${reason} (${code}).`
   return new ModelError('ERR_MODEL_UNREADABLE', message, path, options)

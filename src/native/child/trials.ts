@@ -2,6 +2,7 @@ import { readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { abortOf, Queue } from '../../core/async.ts'
 import { cacheFolder, makeCacheFolder } from '../../core/cache-folder.ts'
+import { codeOf, messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import { canStart, type TrialRole } from './node.ts'
 
@@ -46,8 +47,8 @@ export class PassedKeys {
       for (const { name } of oldest.slice(0, MOST_REMEMBERED / 2)) await rm(join(folder, name))
     }
     // Whole at once, as nothing is in it; where something has its name, it is known, or whatever that is stays.
-    await writeFile(join(folder, key), '', { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error
+    await writeFile(join(folder, key), '', { flag: 'wx' }).catch((error: unknown) => {
+      if (codeOf(error) !== 'EEXIST') throw error
     })
   }
 }
@@ -115,7 +116,9 @@ export class Trials {
     }
     await this.#remembered
       .add(key)
-      .catch((error: Error) => logger.debug(`${this.#what} that passed is not remembered: ${error.message}`))
+      .catch((error: unknown) =>
+        logger.debug(`${this.#what} that passed is not remembered: ${messageOf(error)}`),
+      )
     return true
   }
 }
