@@ -3,7 +3,7 @@ import { realpath, stat, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /** What may happen to a model's file while it is open. */
-export type Risk = { readonly text: string; readonly isWrong: boolean }
+type Risk = { readonly text: string; readonly isWrong: boolean }
 
 const FRESH_MS = 60_000
 /** An entry is kept just before its model gets its name. */

@@ -5,7 +5,7 @@ import { copyFile, link, open, rename, rm, stat } from 'node:fs/promises'
 /** A name that nothing has, in the folder of `file`. */
 export const besides = (file: string): string => `${file}.${randomUUID()}`
 
-export type WholeFileOptions = {
+type WholeFileOptions = {
   /** Permissions, which the process's mask narrows. @default those of the file that gives way, else 0o666 */
   readonly mode?: number
   /** Whether what lies there gives way; else the error is `EEXIST`. @default true */

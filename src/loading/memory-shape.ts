@@ -4,7 +4,7 @@ import type { KvType } from '../native/contract.ts'
 import { KV_TYPES } from '../options/compute.ts'
 
 /** What a model asks of memory beside its weights, read from its header. */
-export type MemoryShape = {
+type MemoryShape = {
   /** Bytes of keys and values per token of context; 0 where no layer keeps any. */
   readonly bytesPerToken: number
   /** Bytes of the recurrent layers' state, which does not grow with the context. */

@@ -32,7 +32,7 @@ export type MemoryPlan = {
 /** Of the model options, those that change what keys and values take. */
 export type CacheOptions = CacheTypes & { readonly flashAttention: 'auto' | 'on' | 'off' }
 
-export type Memory = { readonly available: number; readonly free: number }
+type Memory = { readonly available: number; readonly free: number }
 
 /** Tokens computed at once. */
 const MICRO_BATCH = 512

@@ -28,7 +28,7 @@ export function convertedFile(path: string): string {
 }
 
 /** One file of a split model. */
-export type PartName = {
+type PartName = {
   /** Its name, or its path, up to the numbers: the same of all parts. */
   readonly model: string
   /** From 1: the first is the one that is opened. */

@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { ApiError } from './errors.ts'
 
 /** Who may talk to the server. */
-export type GuardOptions = {
+type GuardOptions = {
   readonly apiKeys: readonly string[]
   readonly allowedHosts: readonly string[] | '*'
   readonly corsOrigins: readonly string[] | '*'

@@ -3,7 +3,7 @@ import { resolve, sep } from 'node:path'
 import { GPT4All, isGPT4AllError, type ModelError } from '../index.ts'
 
 /** A file that clients may name. */
-export type ModelFile = {
+type ModelFile = {
   readonly id: string
   /** Seconds since 1970. */
   readonly created: number

@@ -19,7 +19,7 @@ export type ServedModel = {
 }
 
 /** A model in use; `release()` once when its generations are over. */
-export type Lease = { readonly id: string; readonly model: GPT4All; readonly release: () => void }
+type Lease = { readonly id: string; readonly model: GPT4All; readonly release: () => void }
 
 type Entry = {
   readonly id: string

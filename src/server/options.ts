@@ -137,7 +137,7 @@ export type ServerOptions = {
 }
 
 /** Two frames of a display, ms. */
-export const DEFAULT_STREAM_INTERVAL = 32
+const DEFAULT_STREAM_INTERVAL = 32
 
 type Apart = 'engineRetry' | 'modelPath' | 'modelOptions' | 'apiKey' | 'logger' | 'defaults'
 

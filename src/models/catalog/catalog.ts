@@ -107,7 +107,7 @@ export function fileAddress({ filename, url: named }: CatalogEntry): {
 
 const hostOf = (url: string) => (URL.canParse(url) ? new URL(url).host : undefined)
 
-export type CatalogRequest = {
+type CatalogRequest = {
   readonly url: string
   readonly signal: AbortSignal
   readonly logger: Logger

@@ -23,7 +23,7 @@ export type TemplateEntry = {
 }
 
 /** The entry of one model, kept beside its file. */
-export function entryFile(modelFile: string): string {
+function entryFile(modelFile: string): string {
   return `${modelFile}.json`
 }
 

@@ -11,7 +11,7 @@ import { type Checksum, hashFile } from './checksum.ts'
 import { missingSpace } from './disk-space.ts'
 
 /** What is kept beside a partial file, to know later whether it can be gone on with. */
-export type PartNote = {
+type PartNote = {
   /** Where it came from, as it may be shown. */
   readonly url: string
   readonly etag: string | undefined

@@ -18,7 +18,7 @@ import { convertedFile } from '../names.ts'
 import { metadataOf, type Source, sourceIn } from './metadata.ts'
 import { type GgmlFile, readGgml } from './reader.ts'
 
-export type ConvertRequest = {
+type ConvertRequest = {
   readonly signal: AbortSignal
   readonly logger: Logger
   readonly onProgress: ((progress: Progress) => void) | undefined

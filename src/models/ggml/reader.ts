@@ -19,7 +19,7 @@ export type GgmlFile = {
 }
 
 export type GgmlToken = { readonly text: Buffer; readonly score: number }
-export type GgmlTensor = GgufTensor & { readonly typeNumber: number }
+type GgmlTensor = GgufTensor & { readonly typeNumber: number }
 
 /** By number; source: llama_ftype. */
 const FILE_TYPES: ReadonlyMap<number, string> = new Map([

@@ -8,8 +8,8 @@ import { checkTables } from './tables.ts'
 import { checkUnused, type GgufTensor } from './tensors.ts'
 import { checkVocabulary, vocabularyScan } from './vocabulary.ts'
 
-export { assertGeneratesText, describeKind, type ModelKind } from './kind.ts'
-export type { GgufList, GgufScalar, GgufValue, GgufValueType } from './reader.ts'
+export { assertGeneratesText } from './kind.ts'
+export type { GgufValue } from './reader.ts'
 export type { GgufTensor } from './tensors.ts'
 
 /** A file as it was when it was checked: `identity` is another once it is replaced, or written to. */
@@ -37,7 +37,7 @@ export type GgufHeader = {
   readonly tokenCount: number
 }
 
-export type ReadGgufOptions = {
+type ReadGgufOptions = {
   readonly signal?: AbortSignal | undefined
   /** Only the vocabulary is wanted: a file without tensors is then whole too. */
   readonly vocabOnly?: boolean | undefined

@@ -1,7 +1,7 @@
 import { type Metadata, unsupported } from './model.ts'
 
 /** What this library does with a kind of model, before llama.cpp has looked at it. */
-export type ModelKind = {
+type ModelKind = {
   readonly kind:
     | 'decoder'
     | 'sliding-window'

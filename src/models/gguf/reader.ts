@@ -19,9 +19,9 @@ export const VALUE_TYPES = [
 ] as const
 
 export type GgufValueType = (typeof VALUE_TYPES)[number]
-export type GgufScalar = number | bigint | boolean | string
+type GgufScalar = number | bigint | boolean | string
 type NumericArray = Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array
-export type GgufList =
+type GgufList =
   | readonly string[]
   | NumericArray
   | Float32Array

@@ -72,7 +72,7 @@ const MEMORY_ALIGNMENT = 32
 /** Behind and between tensors; real files have a few bytes. llama.cpp maps whole files, and reads them when it does. */
 const MAX_UNUSED_BYTES = 2 ** 30
 
-export type TensorInfo = Omit<GgufTensor, 'offset'> & { readonly relative: number }
+type TensorInfo = Omit<GgufTensor, 'offset'> & { readonly relative: number }
 
 /** The entries of `count` tensors, checked each by itself. There are hundreds: nothing is awaited that is at hand. */
 export async function readTensorInfos(bytes: ByteReader, count: number): Promise<TensorInfo[]> {

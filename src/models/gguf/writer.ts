@@ -6,7 +6,7 @@ export type WrittenValueType = Exclude<GgufValueType, 'array'>
 export type WrittenValue = number | bigint | boolean | string | Uint8Array
 
 /** A tensor's entry; its data is written by whoever has it. */
-export type WrittenTensor = {
+type WrittenTensor = {
   readonly name: string
   readonly shape: readonly number[]
   /** ggml's number of the type. */
@@ -15,7 +15,7 @@ export type WrittenTensor = {
   readonly bytes: number
 }
 
-export const ALIGNMENT = 32
+const ALIGNMENT = 32
 
 /** What lies before the data of the first tensor, and where each tensor's data lies in the file. */
 export function writeHeader(

@@ -6,7 +6,7 @@ import { startWithThread, type TrialRole } from './node.ts'
 import { NoVerdict } from './trials.ts'
 
 /** What a child process is to try, which it may die of. */
-export type Trial = {
+type Trial = {
   /**
    * JavaScript (CommonJS) of a function `(binding, input, watch, step) => unknown`: `watch()` begins to look at what it takes, in
    * turns of the event loop, so that what may take long must not be done on this thread;

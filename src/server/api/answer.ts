@@ -19,7 +19,7 @@ export type AnswerFormat = {
   readonly end: (result: GenerationResult, index: number, rest: Part['logprobs']) => object
 }
 
-export type AnswerOptions = {
+type AnswerOptions = {
   readonly model: string
   readonly streams: boolean
   /** A last chunk tells the usage. */
