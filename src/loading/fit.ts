@@ -2,8 +2,9 @@ import { ModelError } from '../core/errors.ts'
 import type { GgufHeader } from '../models/gguf/header.ts'
 import { metaNumber } from '../models/gguf/model.ts'
 import type { KvType } from '../native/contract.ts'
+import type { CacheTypes } from '../options/compute.ts'
 import { KV_TYPES } from '../options/compute.ts'
-import { type CacheTypes, headLength, isLatent } from './memory-shape.ts'
+import { headLength, isLatent } from './memory-shape.ts'
 
 /**
  * Refuses types that this model's keys and values cannot be kept as. llama.cpp would find out after it has read the

@@ -1,7 +1,7 @@
 import type { GgufHeader } from '../models/gguf/header.ts'
 import { metaNumber } from '../models/gguf/model.ts'
 import type { KvType } from '../native/contract.ts'
-import { KV_TYPES } from '../options/compute.ts'
+import { type CacheTypes, KV_TYPES } from '../options/compute.ts'
 
 /** What a model asks of memory beside its weights, read from its header. */
 type MemoryShape = {
@@ -16,9 +16,6 @@ type MemoryShape = {
   /** Each has a score for every two tokens, all of them at once where flash attention is off; 0 where nothing attends. */
   readonly attentionHeads: number
 }
-
-/** What keys and values are kept as. */
-export type CacheTypes = { readonly keyType: KvType; readonly valueType: KvType }
 
 const F16: CacheTypes = { keyType: 'f16', valueType: 'f16' }
 /** Bytes of a state's number. */

@@ -4,8 +4,9 @@ import type { Logger } from '../core/logger.ts'
 import { gibibytes } from '../core/sizes.ts'
 import type { GgufHeader } from '../models/gguf/header.ts'
 import { metaNumber } from '../models/gguf/model.ts'
+import type { CacheOptions } from '../options/compute.ts'
 import { MAX_CONTEXT } from '../options/model.ts'
-import { type CacheTypes, memoryShape } from './memory-shape.ts'
+import { memoryShape } from './memory-shape.ts'
 
 /** How much memory a model takes, in bytes. */
 export type MemoryPlan = {
@@ -28,9 +29,6 @@ export type MemoryPlan = {
   /** Context size in tokens that the model was trained with; `undefined` if its header does not say. */
   readonly trainedContextSize: number | undefined
 }
-
-/** Of the model options, those that change what keys and values take. */
-export type CacheOptions = CacheTypes & { readonly flashAttention: 'auto' | 'on' | 'off' }
 
 type Memory = { readonly available: number; readonly free: number }
 

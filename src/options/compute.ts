@@ -84,6 +84,12 @@ export const KV_TYPES: Readonly<Record<KvType, { readonly bytes: number; readonl
   iq4_nl: { bytes: 18, block: 32 },
 }
 
+/** What keys and values are kept as. */
+export type CacheTypes = { readonly keyType: KvType; readonly valueType: KvType }
+
+/** How the KV cache of a context is made. */
+export type CacheOptions = CacheTypes & { readonly flashAttention: 'auto' | 'on' | 'off' }
+
 /** ggml's own limit (GGML_MAX_N_THREADS). */
 const MAX_THREADS = 512
 

@@ -1,6 +1,6 @@
 import type { Logger } from '../core/logger.ts'
-import type { CacheOptions } from '../loading/memory.ts'
 import type { NativeBinding, NativeContext, NativeModel } from '../native/contract.ts'
+import type { CacheOptions } from '../options/compute.ts'
 import { DEFAULTS } from '../options/defaults.ts'
 import { Drafter } from './guess/drafter.ts'
 import { MOST_GUESSED } from './guess/pace.ts'

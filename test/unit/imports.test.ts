@@ -32,6 +32,8 @@ const LEAVES = [
   'core/suggest.ts',
   'core/whole-file.ts',
 ]
+/** A folder, or a file beside the folders, stands one floor above the highest that it imports from. */
+const MOST_FLOORS = 11
 const MOST_FILES = 14
 const MOST_ROOT_FILES = 6
 
@@ -84,6 +86,20 @@ describe('the import lines of src/', () => {
     )
     expect(inward).toEqual([])
     expect(edges.filter(({ from }) => LEAVES.includes(from))).toEqual([])
+  })
+
+  test(`build no more than ${MOST_FLOORS} floors`, () => {
+    const roomOf = (file: string) => (file.includes('/') ? folderOf(file) : file)
+    const rooms = new Map(files.map((file) => [roomOf(file), new Set<string>()]))
+    for (const { from, to } of edges)
+      if (roomOf(from) !== roomOf(to)) rooms.get(roomOf(from))!.add(roomOf(to))
+    const heights = new Map<string, number>()
+    const heightOf = (room: string): number => {
+      const known = heights.get(room) ?? 1 + Math.max(0, ...[...rooms.get(room)!].map(heightOf))
+      heights.set(room, known)
+      return known
+    }
+    expect(Math.max(...[...rooms.keys()].map(heightOf))).toBeLessThanOrEqual(MOST_FLOORS)
   })
 
   test('form no circle', () => {

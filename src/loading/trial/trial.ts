@@ -11,7 +11,7 @@ import { PassedKeys, Trials } from '../../native/child/trials.ts'
 import type { NativeBinding } from '../../native/contract.ts'
 import { HOW_TO_CHECK } from '../../native/failures.ts'
 import { VERSION } from '../../native/package.ts'
-import type { CacheOptions } from '../memory.ts'
+import type { CacheOptions } from '../../options/compute.ts'
 import { withPartLinks } from './held-files.ts'
 import { LOADING, MAKING_CONTEXT, NO_NUMBERS, PROGRAM } from './trial-program.ts'
 
