@@ -15,7 +15,7 @@ using Functions = std::map<std::string, Function>;
 
 class Arguments {
  public:
-  // `context` is the outermost, which lasts as long as any value.
+  // `context` is the outermost context, which lasts as long as any value.
   Arguments(Context& context, std::string name) : context(context), name(std::move(name)) {}
 
   void Add(const ValuePtr& value) {
@@ -24,8 +24,8 @@ class Arguments {
     if (all.size() % kAtOnce == 0) holding_.Add(kAtOnce * sizeof(ValuePtr));
   }
 
-  // The arguments in the order of `names`, null where they are left out, of which the first `required` must
-  // not be. Names before "/" are no keywords; where there is no "/", each name is one.
+  // The arguments in the order of `names`, null where they are left out; the first `required` must not be
+  // left out. Names before "/" are not keywords; without a "/" all names are.
   std::vector<ValuePtr> Bind(const std::vector<std::string>& names, size_t required = 1) const;
 
   Context& context;
@@ -44,7 +44,7 @@ inline bool IsTrue(const ValuePtr& value) {
   return value && value->IsTrue();
 }
 
-// A function that says that it is not implemented.
+// A function that throws that it is not implemented.
 ValuePtr RefuseToCall(const Arguments& arguments);
 
 }  // namespace jinja

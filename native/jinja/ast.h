@@ -12,14 +12,14 @@
 
 namespace jinja {
 
-// How rendering goes on behind a node: to the next one, or out of the loop around, or to its next item.
+// How rendering continues after a node: with the next one, after the loop around it, or with its next item.
 enum class Flow { kOn, kBreak, kContinue };
 
-// Part of a template. Its doing is counted and guarded, and errors tell its place.
+// Part of a template. Rendering it is counted and guarded, and errors have its position.
 struct Node {
   virtual ~Node() = default;
 
-  // Adds what it writes. What is written before a break or continue stays.
+  // Appends the node's output. Output from before a break or continue stays.
   Flow Render(Context& context, MixedText& out) const;
   virtual void ForEachChild(const std::function<void(const Node&)>& visit) const = 0;
 
@@ -35,7 +35,7 @@ using Body = std::vector<NodePtr>;
 
 Flow RenderBody(const Body& body, Context& context, MixedText& out);
 
-// Adds to what is written, which is counted like what values hold until its Writing ends.
+// Appends to the output, which is counted like what values hold until its Writing ends.
 void Write(MixedText& out, std::string_view text);  // the template's
 void Write(MixedText& out, const MixedView& text);
 
@@ -61,7 +61,7 @@ struct Expression : Node {
 using ExpressionPtr = std::unique_ptr<Expression>;
 using Expressions = std::vector<ExpressionPtr>;
 
-// Visits those that are there.
+// Visits the nodes that are not null.
 template <typename... Parts>
 void VisitAll(const std::function<void(const Node&)>& visit, const Parts&... parts) {
   const auto one = [&visit](const auto& part) {

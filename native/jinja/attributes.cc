@@ -71,7 +71,7 @@ ValuePtr CharacterAt(const StringValue& value, int64_t index) {
   return Make<StringValue>(Characters(value.mixed(), index, 1), value.is_markup);
 }
 
-// Null where there is none.
+// Null if there is no such item.
 ValuePtr FindItem(const Value& value, const ValuePtr& key) {
   if (value.IsMapping()) {
     return key->IsHashable() ? static_cast<const DictValue&>(value).Find(key) : nullptr;

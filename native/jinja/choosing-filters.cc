@@ -13,7 +13,7 @@ ValuePtr Default(const Arguments& arguments) {
   return given[1] ? given[1] : MakeText("");
 }
 
-// For what is called with each item before the arguments behind the first `skipped` ones.
+// The arguments of a call for each item: the item, then those after the first `skipped` ones.
 Arguments ForItem(const Arguments& arguments, const std::string& name, const ValuePtr& item, size_t skipped) {
   Arguments rest(arguments.context, name);
   rest.Add(item);

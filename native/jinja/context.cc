@@ -35,7 +35,7 @@ Context::Context(const Context& parent, std::shared_ptr<Scope> around, const Hid
   for (const std::string& name : hidden) Set(name, Undefined(name));
 }
 
-// What is kept may hold others that are: all are emptied before any ends.
+// Kept values may hold other kept values: all are emptied before any is destroyed.
 Context::~Context() {
   std::vector<ValuePtr> parts;
   for (const ValuePtr& value : kept_) value->TakeParts(parts);

@@ -12,7 +12,7 @@
 
 namespace jinja {
 
-// The variables of one scope; what it lacks is looked for in the one around it.
+// The variables of one scope; other names are looked up in the scope around it.
 struct Scope {
   void Set(const std::string& name, const ValuePtr& value);
 
@@ -21,13 +21,13 @@ struct Scope {
   Holding holding;
 };
 
-// Names that a scope assigns itself, and that have no value before it does, though one around it may have
-// one.
+// Names that a scope assigns itself, and that have no value before it does so, although a scope around it may
+// have one.
 using HiddenNames = std::vector<std::string>;
 
 class Context {
  public:
-  // The outermost.
+  // The outermost context.
   Context();
   // With a scope within that of `parent`, or within `around`.
   Context(const Context& parent, const HiddenNames& hidden) : Context(parent, parent.scope_, hidden) {}
@@ -35,12 +35,12 @@ class Context {
   ~Context();
   Context& operator=(const Context&) = delete;
 
-  // Null where there is none.
+  // Null if there is no such variable.
   ValuePtr Find(const std::string& name) const;
   ValuePtr Get(const std::string& name) const;
   void Set(const std::string& name, const ValuePtr& value) { scope_->Set(name, value); }
 
-  // A value that templates change, and so can make part of itself, ends with the outermost context.
+  // Keeps a value that templates change, and so can make part of itself, until the outermost context ends.
   void Keep(const ValuePtr& value);
 
   Context& outermost() const { return *outermost_; }

@@ -11,8 +11,8 @@ namespace jinja {
 
 namespace {
 
-// What llama.cpp itself writes into messages: keys, and the names of roles and of types of contents, with
-// which templates build tags.
+// What llama.cpp itself writes into messages: keys, and the names of roles and of types of contents, of which
+// templates build tags.
 bool IsLlamas(const std::string& key, const common_json& value) {
   static const std::set<std::string> words = {"system", "developer", "user", "assistant",
                                               "tool",   "function",  "text"};

@@ -1,6 +1,6 @@
-// Jinja2's templates, exactly: what this engine renders is what Jinja2 renders, and what it cannot render so
-// it refuses. It takes the place of llama.cpp's own engine (vendor/patches/0010-...), and has the names by
-// which llama.cpp calls it.
+// Jinja2's templates, exactly: this engine renders what Jinja2 renders, and refuses what it cannot render so.
+// It replaces llama.cpp's own engine (vendor/patches/0010-...), under the names by which llama.cpp calls
+// that.
 #pragma once
 
 #include <string>
@@ -11,11 +11,11 @@ class common_json;
 
 namespace jinja {
 
-// Sets a variable for each key of an object, whose texts come `from_users` but for the names of roles and the
+// Sets a variable for each key of an object. Its texts come `from_users`, except the names of roles and the
 // model's own tokens.
 void SetVariables(Context& context, const common_json& object, bool from_users);
 
-// What a Marking on this thread, if there is one, makes of what the template writes.
+// What the Marking of this thread, if there is one, makes of the template's output.
 std::string Render(const Program& program, Context& context);
 
 }  // namespace jinja

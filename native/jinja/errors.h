@@ -6,7 +6,7 @@
 
 namespace jinja {
 
-// A text in a message, which tells no more of it than its beginning.
+// The beginning of a text, for a message.
 inline std::string Shortened(const std::string& text, size_t most = 100) {
   if (text.size() <= most) return text;
   const auto continues = [&](size_t at) { return (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80; };
@@ -14,13 +14,13 @@ inline std::string Shortened(const std::string& text, size_t most = 100) {
   return text.substr(0, most) + "...";
 }
 
-// What Jinja2 would not do either.
+// Jinja2 would fail here too.
 class TemplateError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-// What Jinja2 does and this engine does not: it says so instead of doing something else.
+// Jinja2 supports this and the engine does not: it says so instead of rendering something else.
 class NotImplemented : public TemplateError {
  public:
   explicit NotImplemented(const std::string& what) : TemplateError(what + " is not implemented") {}

@@ -8,7 +8,7 @@ namespace jinja {
 
 namespace {
 
-// `run()`, whose errors tell the node's place unless they tell one already.
+// `run()`, with the node's position added to its errors unless they have one.
 template <typename Run>
 auto Guarded(const Node& node, const Run& run) {
   const DepthGuard guard;

@@ -6,7 +6,7 @@
 
 namespace jinja {
 
-// What stands for itself: a number, true, none. `make` makes its value.
+// A literal: a number, true, none. `make` makes its value.
 struct Constant : Expression {
   explicit Constant(std::function<ValuePtr()> make) : make(std::move(make)) {}
   void ForEachChild(const Visitor&) const override {}
@@ -90,7 +90,7 @@ struct SliceItem : Expression {
   ValuePtr DoEvaluate(Context& context) const override;
 };
 
-// What a call gives: value, name=value, *values or **dict.
+// The arguments of a call: value, name=value, *values or **dict.
 struct ArgumentNode {
   enum class Form { kPlace, kKeyword, kSpread, kSpreadKeywords };
   Form form;
@@ -122,7 +122,7 @@ struct Call : Expression {
   ValuePtr DoEvaluate(Context& context) const override { return CallWith(context, nullptr); }
 };
 
-// The name of a filter or test, with what it gets beside the value.
+// The name of a filter or test, with its arguments beside the value.
 struct NamedCall {
   std::string name;
   ArgumentList arguments;
@@ -170,8 +170,8 @@ struct Unary : Expression {
   ValuePtr DoEvaluate(Context& context) const override;
 };
 
-// Operands with operators of one precedence between them, from left to right: and, or, and what is
-// calculated. One node, since such rows may be long.
+// Operands with operators of one precedence between them, from left to right: and, or, and arithmetic. One
+// node, since such rows may be long.
 struct Row : Expression {
   struct Operator {
     std::string op;

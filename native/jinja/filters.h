@@ -5,21 +5,20 @@
 
 namespace jinja {
 
-// Also those that are not implemented, which say so when they are used.
+// Includes those that are not implemented, which throw that when they are used.
 const Functions& Filters();
 const Functions& Tests();
 
-// Filters by what they work with.
+// Filters by the kind of value they work with.
 Functions TextFilters();
 Functions NumberFilters();
 Functions SequenceFilters();
 Functions ChoosingFilters();
 
-// item, item.name or item.name.other, as filters with an attribute look at it; `otherwise` for what is
-// undefined.
+// item, item.name or item.name.other, for filters with an attribute; `otherwise` if that is undefined.
 ValuePtr PickAttribute(const ValuePtr& item, const ValuePtr& attribute, const ValuePtr& otherwise = nullptr);
 
-// In lower case where it is a text, unless case matters.
+// A text in lower case, unless case matters; other values as they are.
 ValuePtr FoldCase(const ValuePtr& value, bool case_sensitive);
 
 }  // namespace jinja

@@ -2,7 +2,7 @@
 // (vendor/patches).
 #pragma once
 
-// What llama.cpp's sources have from the headers that this one replaces.
+// What llama.cpp's sources use from the headers that this one replaces.
 #include <algorithm>
 #include <cassert>
 #include <cmath>
@@ -22,7 +22,7 @@
 #include "engine.h"
 #include "values.h"
 
-// Their log of what the engine does.
+// llama.cpp's log of what the engine does.
 #define JJ_DEBUG(...) ((void)0)
 
 namespace jinja {

@@ -56,12 +56,12 @@ MixedText FormatValue(const Placeholder& place, const ValuePtr& value) {
   return MixedText(text.text.insert(has_sign ? 1 : 0, place.width - length, '0'));
 }
 
-// Reads what stands behind a %.
+// Reads what follows a %.
 class PercentReader {
  public:
   PercentReader(const std::string& text, size_t pos) : text_(text), pos_(pos) {}
 
-  // The key of %(key)s; false where there is none.
+  // The key of %(key)s; false if there is none.
   bool ReadKey(std::string& key) {
     if (Here() != '(') return false;
     const size_t end = text_.find(')', pos_);
@@ -161,7 +161,7 @@ MixedText FormatPercent(const StringValue& format, const ValuePtr& arguments) {
     }
     AppendText(out, FormatValue(place, value));
   }
-  // What could be a mapping need not be used.
+  // Arguments that could be a mapping need not be used.
   const bool may_remain = !is_tuple && (arguments->IsMapping() || arguments->IsUndefined() ||
                                         (arguments->kinds & (kList | kRange)) != 0);
   if (next < count && !may_remain) {

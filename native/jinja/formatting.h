@@ -10,7 +10,7 @@ namespace jinja {
 // `format % arguments`
 MixedText FormatPercent(const StringValue& format, const ValuePtr& arguments);
 
-// format.format(...): the arguments behind the first, which is the format, by place or name.
+// format.format(...): the arguments after the first, which is the format, by place or name.
 MixedText FormatBraces(const Arguments& arguments);
 
 }  // namespace jinja

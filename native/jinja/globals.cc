@@ -49,7 +49,7 @@ ValuePtr MakeRange(const Arguments& arguments) {
   return given[1] ? Make<RangeValue>(first, ToIndex(given[1]), step) : Make<RangeValue>(0, first, 1);
 }
 
-// Gives nothing at first, and then always what is between.
+// A function that returns nothing at first, and the separator from then on.
 ValuePtr MakeJoiner(const Arguments& arguments) {
   const ValuePtr between = arguments.Bind({"sep"}, 0)[0];
   const auto was_used = std::make_shared<bool>(false);
@@ -63,7 +63,7 @@ ValuePtr MakeJoiner(const Arguments& arguments) {
   return made;
 }
 
-// Behind a % and what belongs to it: flags, a width, a modifier and a letter.
+// The place after a % and its flags, width, modifier and letter.
 size_t DirectiveEnd(const std::string& text, size_t percent) {
   size_t end = std::min(text.find_first_not_of("_-+^#0123456789", percent + 1), text.size());
   if (end < text.size() && (text[end] == 'E' || text[end] == 'O')) end++;
@@ -73,7 +73,7 @@ size_t DirectiveEnd(const std::string& text, size_t percent) {
 std::string FormatDirective(const std::string& directive, const std::tm& time) {
   Spend(64);
   char written[512];
-  // What it gives may be empty, which could not be told from a buffer that is too short.
+  // The result may be empty, which looks like a buffer that is too short: so a point is added.
   const size_t length = std::strftime(written, sizeof(written), (directive + ".").c_str(), &time);
   if (length == 0) throw TemplateError("strftime_now: failed to format time");
   return std::string(written, length - 1);

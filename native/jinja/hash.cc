@@ -24,7 +24,7 @@ uint64_t Rotate(uint64_t bits, int by) {
   return (bits << by) | (bits >> (64 - by));
 }
 
-// SipHash-1-3, which is made for this: who does not know the key cannot find texts of one hash.
+// SipHash-1-3, which is made for this: without the key, texts of the same hash cannot be found.
 class SipHash {
  public:
   explicit SipHash(const Key& key)

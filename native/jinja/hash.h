@@ -1,5 +1,5 @@
-// Hashes that a template cannot foresee: each process has others, so that nobody can choose many values of
-// one.
+// Hashes that a template cannot predict: the key is random in each process, so a template cannot choose many
+// values with the same hash.
 #pragma once
 
 #include <cstddef>

@@ -34,7 +34,7 @@ void AppendCharacter(std::string& out, char32_t code, bool ensure_ascii) {
   }
 }
 
-// Of what has no parts; false for what has some.
+// The JSON of a value without parts; false for one with parts.
 bool PlainToJson(const Value& value, std::string& out) {
   if (value.IsNone()) {
     out = "null";

@@ -43,7 +43,7 @@ class Lexer {
 
   bool HasSign(size_t pos) const { return CharacterAt(pos) == '-' || CharacterAt(pos) == '+'; }
 
-  // Behind white space.
+  // The place after white space.
   size_t SkipSpace(size_t pos) const {
     return source_.size() - Strip(std::string_view(source_).substr(pos), Side::kLeft).size();
   }
@@ -53,7 +53,7 @@ class Lexer {
     Push(tokens_, {kind, std::move(text), position});
   }
 
-  // Moves behind an end of a tag such as %}, perhaps with a sign before it; false where there is none.
+  // Moves after the end of a tag such as %}, perhaps with a sign before it; false if there is none.
   bool TakeEnd(std::string_view end, bool trims) {
     const bool plus = trims && CharacterAt(pos_) == '+', minus = CharacterAt(pos_) == '-';
     size_t behind = pos_ + (plus || minus ? 1 : 0);
@@ -118,7 +118,7 @@ class Lexer {
     TakeEnd("#}", true);
   }
 
-  // Moves behind `word` and the end of a tag, if they come next.
+  // Moves after `word` and the end of a tag, if they come next.
   bool TakeWord(std::string_view word, bool trims) {
     const size_t before = pos_;
     pos_ = SkipSpace(pos_);
@@ -166,7 +166,7 @@ class Lexer {
     return pos;
   }
 
-  // Behind the fraction and the exponent; the same where there is none.
+  // The place after the fraction and the exponent; `pos` if there is none.
   size_t SkipFraction(size_t end) const {
     if (CharacterAt(end) == '.' && IsDigit(CharacterAt(end + 1))) end = SkipDigits(end + 1);
     if (CharacterAt(end) != 'e' && CharacterAt(end) != 'E') return end;
@@ -183,7 +183,7 @@ class Lexer {
       if (kind == 'x' || kind == 'o' || kind == 'b') {
         throw SyntaxError("a number that is not decimal is not implemented", start);
       }
-      // Of whole numbers only zero begins with zero.
+      // The only whole number that may begin with zero is zero.
       const auto goes_on = [this](size_t at) {
         return CharacterAt(at) == '0' || (CharacterAt(at) == '_' && CharacterAt(at + 1) == '0');
       };

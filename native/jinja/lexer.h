@@ -25,10 +25,10 @@ struct Token {
   size_t position;
 };
 
-// All ends of lines are \n, and the last one is none of the text.
+// Makes all ends of lines \n, and leaves out the last one.
 std::string NormalizeNewlines(const std::string& source);
 
-// Of a text whose ends of lines are normalized. May throw SyntaxError.
+// The tokens of a text with normalized ends of lines. May throw SyntaxError.
 std::vector<Token> Tokenize(const std::string& source);
 
 }  // namespace jinja

@@ -51,7 +51,7 @@ Budget::Budget(Limits limits)
 
 Budget::~Budget() {
   current_budget = outer_;
-  if (outer_ != nullptr) outer_->steps_ += steps_;  // whoever spends next is told
+  if (outer_ != nullptr) outer_->steps_ += steps_;  // the next call to spend throws
 }
 
 Budget* Budget::Current() {

@@ -1,6 +1,6 @@
-// What templates may cost. They come from strangers, and what they cost may depend on the data that they are
-// given: so everything whose cost does is counted while it happens. What goes beyond a limit ends with a
-// LimitExceeded, and so does everything after it within the same budget: llama.cpp, which passes over some
+// What templates may cost. They come from strangers, and their cost may depend on the data that they are
+// given: so all work that depends on it is counted while it happens. Work beyond a limit ends with a
+// LimitExceeded, and so does everything after it within the same budget: llama.cpp, which catches some
 // exceptions, gets no further either.
 #pragma once
 
@@ -17,13 +17,13 @@ struct Limits {
   // One node of a template that is evaluated, a few for a value that is made, one for a text that is read or
   // copied, and one for each 32 bytes that are read and each 128 that are copied: each some 20 ns of work.
   uint64_t steps = UINT64_MAX;
-  // What values, and what is still to become values, hold at once.
+  // Bytes that values, and what is still to become values, hold at once.
   uint64_t bytes = UINT64_MAX;
-  // One text that a template writes.
+  // Bytes of one text that a template writes.
   uint64_t output = UINT64_MAX;
   // Bytes of the stack, from where the budget begins.
   size_t stack = SIZE_MAX;
-  // Asked every few thousand steps, about ten times in a millisecond.
+  // Called every few thousand steps, about ten times in a millisecond.
   std::function<bool()> is_aborted;
 };
 
@@ -34,7 +34,7 @@ class LimitExceeded : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// What its thread may spend while it lives; what lies around it pays as well.
+// What its thread may spend while the budget exists; the budget around it pays as well.
 class Budget {
  public:
   explicit Budget(Limits limits);
@@ -45,10 +45,10 @@ class Budget {
   Excess exceeded() const { return exceeded_; }
   uint64_t steps() const { return steps_; }
 
-  // Null where nothing is limited.
+  // Null if nothing is limited.
   static Budget* Current();
 
-  // For a part of the work that may fail: the other half of what is left then is for the rest.
+  // For a part of the work that may fail: half of what is left, so that the other half remains for the rest.
   Limits Half() const;
 
   void Spend(uint64_t steps);
@@ -69,14 +69,14 @@ class Budget {
   uint64_t steps_ = 0, next_look_ = 0, held_ = 0;
 };
 
-// Each of these throws LimitExceeded where the thread's budget does not suffice.
+// Each of these throws LimitExceeded if the thread's budget does not suffice.
 void Spend(uint64_t steps);
 void SpendOnReading(uint64_t bytes);
 void SpendOnCopying(uint64_t bytes);
 void SpendOnItems(uint64_t count);  // copied from a list
-void EnsureRoom(uint64_t bytes);    // that so many bytes can be held beside what values hold
+void EnsureRoom(uint64_t bytes);    // for so many bytes beside those that values hold
 
-// Memory beside what values hold, counted while this lives: for what waits while a template does other
+// Memory beside what values hold, counted while the object exists: for what waits while a template does other
 // things.
 class Holding {
  public:
@@ -99,15 +99,15 @@ void Push(std::vector<T>& list, T item) {
   list.push_back(std::move(item));
 }
 
-// Values, nodes of templates and calls lie within one another only so deep that the stack has room for them,
-// and for whoever follows them to their end.
+// Values, nodes of templates and calls may be nested only so deep that the stack has room for them, and for
+// code that walks them to their end.
 constexpr size_t kMaxValueDepth = 100;
 constexpr size_t kMaxNodeDepth = 200;
 constexpr size_t kMaxCalls = 2000;
 
 [[noreturn]] void ThrowTooDeep();
 
-// Counts what is under way within one another on this thread.
+// Counts the nesting of what is under way on this thread.
 class DepthGuard {
  public:
   DepthGuard();

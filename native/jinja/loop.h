@@ -10,19 +10,19 @@ namespace jinja {
 class LoopValue : public Value {
  public:
   static constexpr uint32_t kKinds = kLoop;
-  // Items are read no further than they are needed: which ones there are may depend on variables. `length` is
-  // -1 where it is not known.
+  // Items are read only when they are needed: which ones there are may depend on variables. `length` is -1 if
+  // it is not known.
   LoopValue(Source fetch, int64_t length) : Value(kKinds), fetch_(std::move(fetch)), length_(length) {}
   const char* TypeName() const override { return "LoopContext"; }
 
-  // Goes on to the next item and gives it; null behind the last.
+  // Goes on to the next item and returns it; null after the last.
   ValuePtr Next();
-  // What it reads from is gone.
+  // To be called when what it reads from is gone.
   void Finish() { fetch_ = nullptr; }
 
   // `self` is this.
   ValuePtr Attribute(const std::string& name, const ValuePtr& self);
-  // Whether it was last asked about other values, or never.
+  // Whether it was last called with other values, or never.
   bool Changes(std::vector<ValuePtr> values);
 
  private:

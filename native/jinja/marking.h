@@ -1,4 +1,4 @@
-// What becomes of the parts of a rendered text that users wrote.
+// Marks the parts of a rendered text that users wrote.
 #pragma once
 
 #include <functional>
@@ -8,23 +8,23 @@
 
 namespace jinja {
 
-// While one lives, templates on its thread tell what users wrote from what is their own, and `mark` makes of
-// what they render whatever whoever renders them needs.
+// While a Marking exists, templates on its thread distinguish what users wrote from their own text, and
+// `mark` turns what they render into what the caller needs.
 class Marking {
  public:
   using Mark = std::function<std::string(const MixedText&)>;
 
-  // `marks` are characters that users' texts may hold already, put there by whoever renders: they stay what
-  // they are where others are escaped.
+  // `marks` are characters that the caller may have put into users' texts: they stay as they are where others
+  // are escaped.
   Marking(Mark mark, std::u32string marks);
   ~Marking();
   Marking(const Marking&) = delete;
   Marking& operator=(const Marking&) = delete;
 
-  // Null where nothing is marked.
+  // Null if nothing is marked.
   static const Marking* Current();
 
-  // Whether it is one of the marks of this thread.
+  // Whether `character` is one of the marks of this thread.
   static bool IsMark(char32_t character);
 
   const Mark mark;

@@ -1,5 +1,5 @@
-// Texts of which parts may be what users wrote. What they write must not become a control token, whatever a
-// template makes of it: so a text knows, byte by byte, where it comes from.
+// Texts of which users may have written parts. What users write must not become a control token, whatever a
+// template makes of it: so a text knows the origin of each byte.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 namespace jinja {
 
-// Which bytes of a text users wrote.
+// The bytes of a text that users wrote.
 class UserBytes {
  public:
   struct Range {
@@ -20,12 +20,11 @@ class UserBytes {
   static UserBytes All(size_t size);
 
   bool Any() const { return !ranges_.empty(); }
-  // Ascending, and apart from one another.
+  // Ascending, with gaps between them.
   const std::vector<Range>& ranges() const { return ranges_; }
   size_t MemorySize() const { return ranges_.size() * sizeof(Range); }
 
-  // Adds those that stand in `other` from `begin` to `end`, and here from `at` on, which is behind all there
-  // are.
+  // Adds the ranges of `other` from `begin` to `end`, moved to `at`, which is after all ranges so far.
   void Append(const UserBytes& other, size_t begin, size_t end, size_t at);
 
  private:
@@ -34,7 +33,7 @@ class UserBytes {
 
 struct MixedText {
   MixedText() = default;
-  // Wholly the template's.
+  // A text of the template's own.
   explicit MixedText(std::string text) : text(std::move(text)) {}
   MixedText(std::string text, UserBytes users) : text(std::move(text)), users(std::move(users)) {}
 
@@ -44,7 +43,7 @@ struct MixedText {
   UserBytes users;
 };
 
-// A text, or a part of one, that lives elsewhere.
+// A text, or a part of one, that another object owns.
 class MixedView {
  public:
   MixedView(const MixedText& whole) : MixedView(whole.text, whole.users) {}  // NOLINT: a view of it
@@ -52,14 +51,15 @@ class MixedView {
 
   std::string_view text;
 
-  // `part` shows some of `text`.
+  // `part` is a part of `text`.
   MixedView Part(std::string_view part) const;
   MixedText Copy() const;
   bool HasUsers() const;
   bool IsUsers() const;  // wholly
-  // One after another, each wholly the users' or the template's.
+  // The parts in order, each wholly the users' or the template's.
   std::vector<MixedView> Parts() const;
-  // A text made of this one in a way that does not tell where its bytes come from: the user's if any here is.
+  // A text made of this one in a way that loses the origin of its bytes: all of it is the users' if any part
+  // of this one is.
   MixedText Made(std::string made) const;
 
  private:
@@ -72,10 +72,10 @@ class MixedView {
   size_t begin_;            // where in it `text` begins
 };
 
-// Without what the users' parts of it hold of `mark`, which may be empty.
+// The text without the `mark`s in its users' parts; `mark` may be empty.
 MixedText WithoutUsers(const MixedText& text, std::string_view mark);
 
-// Adds to a text that grows.
+// Appends to a text and counts its growth.
 void AppendText(std::string& out, std::string_view piece);
 void AppendText(MixedText& out, std::string_view piece);  // the template's
 void AppendText(MixedText& out, const MixedView& piece);

@@ -23,7 +23,7 @@ bool Assigns(const Node& node, const std::string& name) {
   return block != nullptr && !block->target.empty() && Assigns(block->target[0], name);
 }
 
-// Whether it, or a node within it, does.
+// Whether a node, or a node within it, assigns a name.
 bool AssignsWithin(const Node& node, const std::string& name) {
   Spend(1);
   bool found = Assigns(node, name);
@@ -48,7 +48,7 @@ bool LooksAt(const Body& body, const std::string& name) {
                      [&](const NodePtr& node) { return LooksAt(*node, name, is_assigned); });
 }
 
-// Names of filters and tests that are none are found out only where they run if that depends on a condition.
+// Unknown names of filters and tests fail only where they run if that depends on a condition.
 void CheckName(const NamedCall& call, const Functions& known, const char* kind, bool is_conditional) {
   if (is_conditional || known.count(call.name) > 0) return;
   throw SyntaxError(std::string("No ") + kind + " named '" + call.name + "'.", call.position);

@@ -32,7 +32,7 @@ bool Read(const std::string& text, double& number) {
   return !in.fail();
 }
 
-// d.ddde+xx; with 15 digits they are the shortest once their zeros are gone, where they suffice.
+// d.ddde+xx. Where 15 digits suffice, they are the shortest once their trailing zeros are removed.
 std::string ShortestScientific(double number) {
   const bool is_subnormal = std::fabs(number) < std::numeric_limits<double>::min();
   std::string digits;
@@ -49,7 +49,7 @@ bool IsDigitAt(const std::string& text, size_t pos) {
   return pos < text.size() && text[pos] >= '0' && text[pos] <= '9';
 }
 
-// Without a sign, which is told.
+// Removes the sign, and sets `negative`.
 std::string WithoutSign(std::string text, bool& negative) {
   negative = !text.empty() && text[0] == '-';
   if (!text.empty() && (text[0] == '-' || text[0] == '+')) text.erase(0, 1);

@@ -8,14 +8,14 @@ namespace jinja {
 
 // The shortest digits that make the same number.
 std::string FloatToText(double number);
-// With so many digits behind the point.
+// With this many digits after the point.
 std::string FloatToFixed(double number, int digits);
 
-// What int(text, base) and float(text) give; false where they fail.
+// The results of int(text, base) and float(text); false where they fail.
 bool ReadInteger(const std::string& text, int base, int64_t& number);
 bool ReadFloat(const std::string& text, double& number);
 
-// Digits, a point and an exponent, and nothing else; false where it is out of range.
+// Digits, a point and an exponent, and nothing else; false if the number is out of range.
 bool ReadPlainFloat(const std::string& text, double& number);
 
 }  // namespace jinja

@@ -39,7 +39,7 @@ class Parser : public ExpressionParser {
     return Is(Token::Kind::kOpenStatement) && Peek(1).kind == Token::Kind::kName && Peek(1).text == name;
   }
 
-  // What stands between a statement's tag and the one that begins with one of `ends`, which is the next token
+  // The nodes between a statement's tag and the tag that begins with one of `ends`, which is the next token
   // then.
   Body ParseBody(std::initializer_list<const char*> ends) {
     SkipOperator(":");
@@ -54,7 +54,7 @@ class Parser : public ExpressionParser {
     return body;
   }
 
-  // The same up to one end, which is behind then.
+  // The same up to the tag `end`, which is consumed.
   Body ParseWholeBody(const char* end) {
     Body body = ParseBody({end});
     Next();
@@ -84,7 +84,7 @@ class Parser : public ExpressionParser {
       return MakeNode<Block>(start, std::move(filters), ParseWholeBody("endfilter"));
     }
     if (name == "with") return ParseWith(start);
-    // Transformers marks with it what models are trained on.
+    // Transformers uses it to mark what models are trained on.
     if (name == "generation") {
       return MakeNode<Block>(start, std::vector<NamedCall>(), ParseWholeBody("endgeneration"));
     }
@@ -160,7 +160,7 @@ class Parser : public ExpressionParser {
     return procedure;
   }
 
-  // break and continue cannot leave it.
+  // break and continue cannot leave the body.
   Body ParseProcedureBody(const char* end) {
     const int around = std::exchange(loops_, 0);
     Body body = ParseWholeBody(end);

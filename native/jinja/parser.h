@@ -17,7 +17,7 @@ struct Program {
 // May throw SyntaxError.
 Program Parse(const std::string& source);
 
-// Finds out what is hidden in each scope, and refuses names of filters and tests that are none. May throw
+// Finds the hidden names of each scope, and refuses unknown names of filters and tests. May throw
 // SyntaxError.
 void ResolveNames(Program& program);
 

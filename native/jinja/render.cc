@@ -16,7 +16,7 @@ ValuePtr TextOf(const Body& body, Context& context, Flow& flow) {
   return Make<StringValue>(writing.Take());
 }
 
-// What is no text is not made one there.
+// Only texts can be written there: other values are not converted.
 void WriteText(MixedText& out, const ValuePtr& value) {
   if (!Is<StringValue>(value)) throw TemplateError(std::string("expected str, got ") + value->TypeName());
   Write(out, As<StringValue>(value)->mixed());
@@ -108,7 +108,7 @@ Flow For::DoRender(Context& context, MixedText& out) const {
   const auto* list = As<ListValue>(all);
   const size_t changes = list ? list->changes : 0;
   const ValuePtr loop = MakeLoop(context, all);
-  // A template may keep `loop` beyond this.
+  // A template may keep `loop` after this statement.
   const std::shared_ptr<void> finish(nullptr, [&loop](void*) { As<LoopValue>(loop)->Finish(); });
   bool none_completed = true;
   while (const ValuePtr item = As<LoopValue>(loop)->Next()) {

@@ -1,4 +1,4 @@
-// What Python's repr() writes.
+// Python's repr().
 #include <cstdio>
 
 #include "characters.h"

@@ -11,7 +11,7 @@ namespace {
 
 constexpr uint32_t kSequences = kList | kView | kRange;
 
-// Null behind the end.
+// Null after the end.
 ValuePtr TakeCharacter(const MixedView& mixed, size_t& pos) {
   if (pos >= mixed.text.size()) return nullptr;
   const size_t begin = pos;
@@ -84,7 +84,7 @@ bool Contains(const ValuePtr& value, const ValuePtr& item) {
   if (const auto* view = As<ViewValue>(value)) return view->Has(item);
   const Source next = ItemsOf(value);
   while (const ValuePtr one = next()) {
-    if (item->Equals(*one)) return true;  // what is behind it can still be read
+    if (item->Equals(*one)) return true;  // the items after it can still be read
   }
   return false;
 }

@@ -1,4 +1,4 @@
-// The statements of templates. What is hidden in each scope is found out by names.cc.
+// The statements of templates. names.cc finds the hidden names of each scope.
 #pragma once
 
 #include "expressions.h"
@@ -78,7 +78,7 @@ struct Set : Node {
   Flow DoRender(Context& context, MixedText& out) const override;
 };
 
-// A part of the template with variables of its own, whose text goes through filters, and is written or
+// A part of the template with variables of its own, whose text goes through filters and is written or
 // assigned.
 struct Block : Node {
   Block(std::vector<NamedCall> filters, Body body) : filters(std::move(filters)), body(std::move(body)) {}
@@ -94,12 +94,12 @@ struct Block : Node {
   Flow DoRender(Context& context, MixedText& out) const override;
 };
 
-// What a macro and the body of a call statement are when they are called.
+// A macro, or the body of a call statement, as a function.
 struct Procedure {
   std::vector<std::string> parameters;
   Expressions defaults;  // null where there is none
   Body body;
-  // Whether the body asks for what only some calls have.
+  // Whether the body uses variables that only some calls have.
   bool uses_caller = false, uses_kwargs = false, uses_varargs = false;
   HiddenNames hidden;
 

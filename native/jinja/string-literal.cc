@@ -14,7 +14,7 @@ int HexDigit(char c) {
   return 99;
 }
 
-// A character's number, with up to `most` digits of that base and at least `least`.
+// A character's number in base `base`, with `least` to `most` digits.
 char32_t ReadCode(const std::string& source, size_t& pos, int base, size_t least, size_t most,
                   size_t escape) {
   char32_t code = 0;
@@ -44,10 +44,11 @@ void ReadEscape(const std::string& source, size_t& pos, std::string& text) {
     const size_t digits = c == 'x' ? 2 : c == 'u' ? 4 : 8;
     AppendUtf8(text, ReadCode(source, ++pos, 16, digits, digits, escape));
   } else if (c == 'N' || static_cast<unsigned char>(c) >= 0x80) {
-    // Names of characters; and what is beyond ASCII is an escape already when Jinja2 reads escapes.
+    // Names of characters are not implemented; and characters beyond ASCII are escaped before Jinja2 reads
+    // escapes.
     throw SyntaxError("this escape is not implemented", escape);
   } else {
-    text += '\\';  // it is none
+    text += '\\';  // not an escape
   }
 }
 

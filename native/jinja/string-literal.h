@@ -5,7 +5,7 @@
 
 namespace jinja {
 
-// What the string at `pos`, where its quote stands, stands for; `pos` is behind it then. May throw
+// The value of the string whose opening quote is at `pos`, which is moved after the string. May throw
 // SyntaxError.
 std::string ReadStringLiteral(const std::string& source, size_t& pos);
 

@@ -29,7 +29,7 @@ ValuePtr SameKind(const ValuePtr& like, MixedText text) {
   return Make<StringValue>(std::move(text), As<StringValue>(like)->is_markup);
 }
 
-// What `pieces` show of it.
+// A list of copies of these `pieces` of `whole`.
 ValuePtr ToList(const ValuePtr& whole, const std::vector<std::string_view>& pieces) {
   std::vector<ValuePtr> items;
   for (const std::string_view piece : pieces) {
@@ -46,7 +46,7 @@ Function Changes(Change change) {
   };
 }
 
-// Says yes or no of every character, of which there must be some.
+// Whether the text is not empty and `test` holds for each of its characters.
 template <typename Test>
 Function TestsAll(Test test, bool only_ascii) {
   return [test, only_ascii](const Arguments& arguments) -> ValuePtr {
@@ -164,7 +164,7 @@ ValuePtr Join(const Arguments& arguments) {
 // looking for text
 //
 
-// The bytes that a method such as find looks at; false where they begin beyond the end.
+// The range of bytes that a method such as find searches; false if it begins beyond the end.
 bool FindBounds(std::string_view text, const ValuePtr& from, const ValuePtr& to, size_t& begin, size_t& end) {
   SpendOnReading(4 * text.size());
   const auto size = static_cast<int64_t>(CountCharacters(text));

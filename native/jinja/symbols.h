@@ -12,21 +12,21 @@
 
 namespace jinja {
 
-// The names of one scope, which are those that the nodes hold.
+// The names of one scope; the nodes own their texts.
 class Symbols {
  public:
   explicit Symbols(const Symbols* parent) : parent_(parent) {}
 
-  // Whether it, or a scope around, looks at a name or assigns it.
+  // Whether this scope, or one around it, looks at a name or assigns it.
   bool Knows(std::string_view name) const;
   void Load(std::string_view name);
   void Store(std::string_view name);
   void Store(const Target& target);
-  // As a parameter, which has a value from the beginning.
+  // A parameter, which has a value from the beginning.
   void Declare(std::string_view name);
   void Declare(const Target& target);
 
-  // What it looks at and assigns, in the order in which it does, but not what scopes within it do.
+  // Notes what the nodes look at and assign, in order, except in scopes within them.
   void LookAt(const Node& node);
   void LookAt(const Body& body);
 

@@ -56,7 +56,7 @@ bool IsSequence(const ValuePtr& value) {
   return value->IsMapping() || (value->kinds & (kString | kList | kRange | kUndefined)) != 0;
 }
 
-// Whether it is the name of one.
+// Whether a value is the name of a known function.
 Function IsNameOf(const Functions& (*known)()) {
   return TestsOf([known](const ValuePtr& value) {
     if (!value->IsHashable())

@@ -18,7 +18,7 @@ bool IsMarkup(const ValuePtr& value) {
   return text != nullptr && text->is_markup;
 }
 
-// Gives a text made of the input's.
+// A filter that makes a text of its input's text.
 template <typename Change>
 Function Changes(Change change, bool keeps_markup) {
   return [change, keeps_markup](const Arguments& arguments) -> ValuePtr {
@@ -28,7 +28,7 @@ Function Changes(Change change, bool keeps_markup) {
   };
 }
 
-// Words begin behind white space, a hyphen or an opening bracket.
+// Words begin after white space, a hyphen or an opening bracket.
 std::string TitleWords(const std::string& text) {
   std::string out, word;
   SpendOnReading(32 * text.size());
@@ -63,13 +63,13 @@ ValuePtr Replace(const Arguments& arguments) {
       ReplaceText(given[0]->ToText(), given[1]->ToText().text, given[2]->ToText(), most));
 }
 
-// So many spaces, or the text that is given instead.
+// `width` spaces, or the text that is given instead.
 MixedText Margin(const ValuePtr& width) {
   if (Is<StringValue>(width)) return width->ToText();
   return PadText(MixedText(), ToIndex(width), MixedText(" "), false, true);
 }
 
-// Between two lines, of which another may have been.
+// The line feed between two lines, in the place of the original line end.
 MixedText LineEnd(const MixedText& text, std::string_view before, std::string_view behind) {
   const char* const begin = before.data() + before.size();
   const auto size = static_cast<size_t>(behind.data() - begin);

@@ -25,7 +25,7 @@ std::string_view StripMatching(std::string_view text, Side side, const Matches& 
   return text.substr(start, end - start);
 }
 
-// Whether it stands there. A text that nearly does at many places costs its length at each of them.
+// Whether `wanted` is at `pos`. A text that almost matches at many places costs its length at each of them.
 bool StandsAt(std::string_view text, size_t pos, std::string_view wanted) {
   const auto at = text.begin() + static_cast<ptrdiff_t>(pos);
   const auto differs = std::mismatch(wanted.begin(), wanted.end(), at).first;
@@ -85,7 +85,7 @@ MixedText ReplaceText(const MixedView& mixed, std::string_view old, const MixedV
   const std::string_view text = mixed.text;
   MixedText out;
   size_t at = 0;
-  const auto add = [&](size_t end) {  // the text to there, and the other behind it
+  const auto add = [&](size_t end) {  // the text up to there, and the other after it
     Spend(1);
     AppendText(out, mixed.Part(text.substr(at, end - at)));
     AppendText(out, by);

@@ -17,18 +17,18 @@ std::string_view Strip(std::string_view text, Side side, std::string_view charac
 size_t FindText(std::string_view text, std::string_view wanted, size_t from = 0);
 size_t FindLastText(std::string_view text, std::string_view wanted);
 
-// The text with `by` for each `old`, at most `most` times unless that is negative.
+// The text with `old` replaced by `by`, at most `most` times unless that is negative.
 MixedText ReplaceText(const MixedView& text, std::string_view old, const MixedView& by, int64_t most);
 
-// The text with `fill`, a character, before or behind it, or both, so that it has `width` characters.
+// The text padded with the character `fill`, before or after it or both, to `width` characters.
 MixedText PadText(const MixedView& text, int64_t width, const MixedView& fill, bool before, bool behind);
 
 MixedText RepeatText(const MixedView& text, size_t times);
 
-// Lines end with more than \n.
+// Python's splitlines(): more characters than \n end a line.
 std::vector<std::string_view> SplitLines(std::string_view text, bool keep_ends);
 
-// What is between white space; at most `most` cuts unless that is negative.
+// The pieces between white space; at most `most` cuts unless that is negative.
 std::vector<std::string_view> SplitWords(std::string_view text, int64_t most);
 std::vector<std::string_view> SplitWordsFromRight(std::string_view text, int64_t most);
 

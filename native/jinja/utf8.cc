@@ -8,14 +8,14 @@ namespace jinja {
 
 namespace {
 
-// A byte that is no part of a character, as Python's surrogateescape has it.
+// Added to a byte that belongs to no character, as Python's surrogateescape does.
 constexpr char32_t kEscapedByte = 0xdc00;
 
 unsigned char ByteAt(std::string_view text, size_t pos) {
   return static_cast<unsigned char>(text[pos]);
 }
 
-// What goes through many characters spends on some of them at once, and so can be given up between.
+// Loops over many characters spend on this many at once, so that they can be given up in between.
 constexpr size_t kAtOnce = 4096;
 
 void SpendOnCharacters(size_t at, size_t count, uint64_t bytes_each) {
@@ -56,7 +56,7 @@ char32_t ReadCharacterBefore(std::string_view text, size_t end, size_t& begin) {
   size_t size = 0;
   const char32_t code = ReadCharacter(text, begin, size);
   if (begin + size == end) return code;
-  begin = end - 1;  // the last byte is no part of a character
+  begin = end - 1;  // the last byte belongs to no character
   return ReadCharacter(text, begin, size);
 }
 

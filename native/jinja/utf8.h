@@ -1,5 +1,5 @@
-// UTF-8 by code points, as Python's str has them. A byte that is no part of a character counts as one, and
-// stays what it is.
+// UTF-8 by code points, as in Python's str. A byte that belongs to no character counts as one, and stays as
+// it is.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@ char32_t ReadCharacter(std::string_view text, size_t pos, size_t& size);
 char32_t ReadCharacterBefore(std::string_view text, size_t end, size_t& begin);
 size_t CharacterSize(std::string_view text, size_t pos);
 size_t CountCharacters(std::string_view text);
-// The bytes of the first `count` characters, which it has.
+// The number of bytes of the first `count` characters; the text must have that many.
 size_t OffsetOfCharacter(std::string_view text, size_t count);
 
 std::u32string DecodeUtf8(std::string_view text);

@@ -1,6 +1,6 @@
-// What templates work with: Python's values, as far as templates meet them. Made by Make(), never changed but
-// namespaces and lists that are appended to, shared by whoever holds them, and counted by the budget of their
-// thread.
+// What templates work with: Python's values, as far as templates meet them. Made by Make(), unchanged
+// afterwards except namespaces and lists that are appended to, shared by their users, and counted by the
+// budget of their thread.
 #pragma once
 
 #include <algorithm>
@@ -20,7 +20,7 @@ class Value;
 using ValuePtr = std::shared_ptr<Value>;
 using Pair = std::pair<ValuePtr, ValuePtr>;
 
-// The kinds of values, of which one can be several: a tuple is a list as well.
+// The kinds of values. One value can be of several: a tuple is a list as well.
 enum Kind : uint32_t {
   kInt = 1,
   kFloat = 2,
@@ -47,32 +47,32 @@ class Value {
   Value(const Value&) = delete;
   Value& operator=(const Value&) = delete;
 
-  // As messages have it.
+  // The name for messages.
   virtual const char* TypeName() const = 0;
   virtual bool IsTrue() const { return true; }
   // Python's str() and repr().
   virtual MixedText ToText() const { return ToRepr(); }
   virtual MixedText ToRepr() const;
-  // Whether it can be a key.
+  // Whether the value can be a key.
   virtual bool IsHashable() const { return false; }
   virtual size_t Hash() const { return 0; }
   bool Equals(const Value& other) const;
 
   bool IsUndefined() const { return (kinds & kUndefined) != 0; }
   bool IsNone() const { return (kinds & kNone) != 0; }
-  // An integer, or a boolean, which Python takes for one.
+  // An integer or a boolean, which Python counts as an integer.
   bool IsInteger() const { return (kinds & (kInt | kBool)) != 0; }
   bool IsNumber() const { return (kinds & (kInt | kBool | kFloat)) != 0; }
-  // A dict, which a namespace is none of.
+  // A dict, but not a namespace.
   bool IsMapping() const { return (kinds & (kDict | kNamespace)) == kDict; }
 
-  // Counts what it holds, once it is whole.
+  // Counts what the value holds, once it is whole.
   void Account();
-  // Counts a part that is added, and what it takes beside itself.
+  // Counts a part that is added, and the bytes that it takes beside itself.
   void AccountPart(const Value& part, size_t bytes);
-  // The depth of what has this part.
+  // The depth of a value that has this part.
   static uint16_t Deeper(const Value& part);
-  // Moves all parts out of it.
+  // Moves all parts out of the value.
   virtual void TakeParts(std::vector<ValuePtr>& parts);
 
   // What llama.cpp's caps.cpp finds out about the values that it gives a template.
@@ -89,9 +89,9 @@ class Value {
   ValuePtr& at(const std::string& key);
 
   const uint32_t kinds;
-  // Values within one another, this one among them.
+  // Levels of values within one another, this one included.
   uint16_t depth = 1;
-  // Held by the context to its end, since it can be part of itself.
+  // The context holds the value to its end, since it can be part of itself.
   bool is_kept = false;
 
   // Of integers and booleans both, of floats at least `real`.
@@ -102,9 +102,9 @@ class Value {
   std::vector<Pair> pairs;
 
  protected:
-  // Bytes of what is said of it: its name, where it comes from.
+  // Bytes of texts about the value: its name, where it comes from.
   virtual size_t NotesSize() const { return 0; }
-  // Only called with a value of the same class.
+  // Called only with a value of the same class.
   virtual bool EqualsSame(const Value& other) const { return this == &other; }
 
  private:
@@ -123,7 +123,7 @@ bool Is(const ValuePtr& value) {
   return (value->kinds & T::kKinds) == T::kKinds;
 }
 
-// Null where it is none.
+// Null if the value is of another kind.
 template <typename T>
 T* As(const ValuePtr& value) {
   return Is<T>(value) ? static_cast<T*>(value.get()) : nullptr;

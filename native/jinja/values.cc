@@ -6,13 +6,13 @@
 namespace jinja {
 
 FloatValue::FloatValue(double value) : Value(kKinds) {
-  // Jinja2 takes some of them for names that nobody has set.
+  // Jinja2 reads `inf` and `nan` as names of variables that are not set.
   if (!std::isfinite(value)) throw NotImplemented("a number that is not finite");
   real = value;
   integer = value >= -0x1p63 && value < 0x1p63 ? static_cast<int64_t>(value) : 0;
 }
 
-// Numbers that are equal have one hash.
+// Equal numbers have equal hashes.
 size_t FloatValue::Hash() const {
   const bool is_integer = static_cast<double>(integer) == real;
   if (is_integer) return HashInteger(integer);
@@ -111,7 +111,7 @@ RangeValue::RangeValue(int64_t start, int64_t stop, int64_t step)
   const auto by = static_cast<uint64_t>(step);
   const bool is_empty = step > 0 ? start >= stop : start <= stop;
   const uint64_t gaps = is_empty ? 0 : (step > 0 ? (last - first - 1) / by : (first - last - 1) / (0 - by));
-  // Python's is lazy; the sandbox that templates run in there has the same limit.
+  // Python's range is lazy; the sandbox in which Python runs templates has the same limit.
   if (gaps >= 100000) throw TemplateError("Range too big: more than 100000 numbers");
   for (uint64_t i = 0; !is_empty && i <= gaps; i++) {
     items.push_back(Make<IntValue>(static_cast<int64_t>(first + i * by)));
@@ -126,7 +126,7 @@ bool RangeValue::EqualsSame(const Value& other) const {
 // views
 //
 
-// What cannot be a key is no question to ask of keys.
+// It is an error to ask keys for a value that cannot be a key.
 bool ViewValue::Has(const ValuePtr& item) const {
   const std::string name = name_;
   const auto* pair = As<TupleValue>(item);

@@ -1,4 +1,4 @@
-// Each kind of value. What is long of them is in values.cc, repr.cc and loop.h.
+// Each kind of value. Longer functions are in values.cc, repr.cc and loop.h.
 #pragma once
 
 #include <functional>
@@ -85,7 +85,7 @@ class UndefinedValue : public Value {
 class StringValue : public Value {
  public:
   static constexpr uint32_t kKinds = kString;
-  // `is_markup`: what the filters safe and escape give, which escapes what is added to it.
+  // `is_markup`: the result of the filters safe and escape, which escapes what is added to it.
   explicit StringValue(MixedText value, bool is_markup = false)
       : Value(kKinds), is_markup(is_markup), users(std::move(value.users)) {
     text = std::move(value.text);
@@ -107,7 +107,7 @@ class StringValue : public Value {
   bool EqualsSame(const Value& other) const override;
 };
 
-// What a template itself writes.
+// A text of the template's own.
 inline ValuePtr MakeText(std::string text) {
   return Make<StringValue>(MixedText(std::move(text)));
 }
@@ -160,7 +160,7 @@ class DictValue : public Value {
 
   void Insert(const ValuePtr& key, const ValuePtr& value);
   void Insert(std::string key, const ValuePtr& value) { Insert(MakeText(std::move(key)), value); }
-  // Null where there is none.
+  // Null if there is no such key.
   ValuePtr Find(const ValuePtr& key) const;
 
  protected:
@@ -183,7 +183,7 @@ class NamespaceValue : public DictValue {
   bool EqualsSame(const Value& other) const override { return this == &other; }
 };
 
-// dict.keys(), dict.values() and dict.items(): what is in them, but no list.
+// dict.keys(), dict.values() and dict.items(): they have items, but are not lists.
 class ViewValue : public Value {
  public:
   static constexpr uint32_t kKinds = kView;
@@ -202,7 +202,7 @@ class ViewValue : public Value {
   const char* const name_;
 };
 
-// range(): a sequence of integers, but no list.
+// range(): a sequence of integers, but not a list.
 class RangeValue : public Value {
  public:
   static constexpr uint32_t kKinds = kRange;
@@ -217,26 +217,26 @@ class RangeValue : public Value {
   bool EqualsSame(const Value& other) const override;
 };
 
-// Gives the next item, or null behind the last.
+// Returns the next item, or null after the last.
 using Source = std::function<ValuePtr()>;
 
-// What filters such as map and select give: each item is made when it is read, which can be done once.
+// The result of filters such as map and select: each item is made when it is read, which can be done once.
 class IteratorValue : public Value {
  public:
   static constexpr uint32_t kKinds = kIterator;
-  // `from` is what it is made of. `has_json`: Python has no JSON for it, but templates made for llama.cpp
-  // rely on one.
+  // `from` is what the items are made of. `has_json`: Python has no JSON for it, but templates made for
+  // llama.cpp rely on it.
   IteratorValue(const std::vector<ValuePtr>& from, std::function<Source()> begin, bool has_json = false);
   const char* TypeName() const override { return "generator"; }
 
-  // Null where there is none any more.
+  // Null if no items are left.
   ValuePtr TakeNext();
 
   const bool has_json;
 
  private:
   std::function<Source()> begin_;  // null once it is begun
-  Source next_;                    // null behind the last
+  Source next_;                    // null after the last
   bool is_reading_ = false;
 };
 
