@@ -1,4 +1,4 @@
-// Products by kernels of our own (native/matmul.cc) against ggml's, in one process and on one model.
+// Products by kernels of our own (native/tuning/matmul.cc) against ggml's, in one process and on one model.
 import { createRequire } from 'node:module'
 import { GPT4All } from '../../dist/index.js'
 import { inRoot } from '../../scripts/paths.mjs'

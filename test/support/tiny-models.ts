@@ -6,7 +6,7 @@ import { GgufWriter, type WrittenTensorType } from './gguf-writer.ts'
  */
 export const TINY_MODELS = {
   llama: () => transformer('llama'),
-  /** Weights that native/matmul.cc multiplies; llama.cpp repacks Q4_0 */
+  /** Weights that native/tuning/matmul.cc multiplies; llama.cpp repacks Q4_0 */
   'llama-q4_0': () => transformer('llama', 'Q4_0'),
   'llama-q4_1': () => transformer('llama', 'Q4_1'),
   'llama-q4_0-wide': () => wide(),
