@@ -159,14 +159,34 @@ class BriefTheme extends MarkdownTheme {
 
 /** Without headings that say what the table below them says, and without defaults that say nothing. */
 function tidied(page) {
-  return (
-    page
-      .replace(/^# API\n/, INTRODUCTION)
-      .replaceAll(/^#+ (Parameters|Properties|Type Declaration|Type Parameters|Implements)\n\n/gm, '')
-      .replaceAll(/\| Type Parameter \|\n(\|.*\n)+\n/g, '')
-      .replaceAll(' **Default** `undefined`', '')
-      // TypeDoc loses the name of a type that a schema makes.
-      .replaceAll('(`object` & `object`)[]', '[`CatalogEntry`](#catalogentry)[]')
-      .replaceAll(/\n{3,}/g, '\n\n')
+  const brief = page
+    .replace(/^# API\n/, INTRODUCTION)
+    .replaceAll(/^#+ (Parameters|Properties|Type Declaration|Type Parameters)\n\n/gm, '')
+    .replaceAll(/^#+ Implements\n/gm, 'Implements:\n')
+    .replaceAll(/^#+ Implementation of\n\n.*\n\n/gm, '')
+    .replaceAll(/\| Type Parameter \|\n(\|.*\n)+\n/g, '')
+    .replaceAll(' **Default** `undefined`', '')
+    // TypeDoc loses the name of a type that a schema makes.
+    .replaceAll('(`object` & `object`)[]', '[`CatalogEntry`](#catalogentry)[]')
+    .replaceAll(/\n{3,}/g, '\n\n')
+  return linked(brief)
+}
+
+/** With links that lead to the headings as GitHub numbers them; TypeDoc counts those that are gone. */
+function linked(page) {
+  const slugs = new Map()
+  const counts = new Map()
+  for (const [, level, title] of page.matchAll(/^(#+) (.+)$/gm)) {
+    const slug = title
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
+      .replaceAll(' ', '-')
+    const count = counts.get(slug) ?? 0
+    counts.set(slug, count + 1)
+    const name = title.replaceAll(/\\|\(\)/g, '')
+    if (level === '###') slugs.set(name, count === 0 ? slug : `${slug}-${count}`)
+  }
+  return page.replaceAll(/\[(`?)(\w+)\1\]\(#[\w-]+\)/g, (link, tick, name) =>
+    slugs.has(name) ? `[${tick}${name}${tick}](#${slugs.get(name)})` : link,
   )
 }
