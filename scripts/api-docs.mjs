@@ -12,13 +12,14 @@ const ENTRIES = [inRoot('src', 'index.ts'), inRoot('src', 'server', 'index.ts')]
 
 /** The sections of the page, and what each holds, in a reader's order. */
 const SECTIONS = {
-  Models: 'GPT4All ModelOptions LoraAdapter KvType ModelConfig Activity TokenizeOptions DEFAULTS VERSION',
+  Models:
+    'GPT4All ModelOptions LoraAdapter KvType ModelConfig Activity TokenizeOptions checkModelOptions DEFAULTS VERSION',
   Generations: `Generation GenerateOptions GenerationResult PartialResult FinishReason Usage Timings Part Channel
-    TokenLogprob TokenProbability`,
+    TokenLogprob TokenProbability checkGenerateOptions`,
   'Chat sessions': `ChatSession ChatSessionOptions ChatGenerateOptions ChatMessage OverflowPolicy ReasoningPolicy
     TemplateOptions DEFAULT_PROMPT_TEMPLATE SaveOptions SavedSession`,
   'Model files': `ListModelsOptions CatalogEntry DownloadModelOptions Progress RetrieveModelOptions RetrievedModel
-    VerifyModelOptions VerifiedModel DescribeModelOptions ModelDescription EstimateMemoryOptions MemoryPlan
+    VerifyModelOptions VerifiedModel LocalModel LocalModelsOptions DescribeModelOptions ModelDescription EstimateMemoryOptions MemoryPlan
     defaultModelPath`,
   Devices: 'ListDevicesOptions Device DeviceFallback SystemInfo',
   'Isolated engines': 'IsolatedEngine IsolatedEngineOptions',

@@ -150,20 +150,24 @@ export type LocalModelsOptions = Pick<ListModelsOptions, 'signal'> & {
 
 /** A model that `GPT4All.localModels()` found. */
 export type LocalModel = {
-  /** What it goes by: its file's name, without extension and the numbers of parts. */
+  /** Name of the model: its file's name without extension and part number. */
   readonly name: string
-  /** Its file's name; of a split model that of the first part. */
+  /** Name of its file; of the first part if the model is split. */
   readonly filename: string
+  /** Path of that file. */
   readonly path: string
-  /** Paths of all its files, more than one where it is split. */
+  /** Paths of all its files; more than one if the model is split. */
   readonly files: readonly string[]
-  /** Bytes of all its files. */
+  /** Size of all its files in bytes. */
   readonly filesize: number
   /** When the last of them was written. */
   readonly modified: Date
-  /** What its header says; `undefined` where it was not asked for, in files from before GGUF, and where there is a `problem`. */
+  /**
+   * What its header says; `undefined` if it was not read, for files older than GGUF, and if there is a
+   * `problem`.
+   */
   readonly description: ModelDescription | undefined
-  /** Why it cannot be used; `undefined` where nothing was found. */
+  /** Why it cannot be used; `undefined` if nothing is wrong with it. */
   readonly problem: ModelError | undefined
 }
 
