@@ -98,6 +98,9 @@ describe('localModels()', () => {
     symlinkSync(join(odd, 'nowhere'), join(odd, 'broken.gguf'))
     symlinkSync(at('b.gguf'), join(odd, 'link.gguf'))
     expect(await GPT4All.localModels(odd)).toMatchObject([{ name: 'link', filesize: size }])
+    const meant = (name: string) => GPT4All.describeModel(name, { modelPath: odd })
+    await expect(meant('lnk')).rejects.toThrow('Did you mean "link.gguf"?')
+    await expect(meant('pipes')).rejects.not.toThrow('Did you mean')
   })
 
   test('refuses what it does not know, and rejects when it is aborted', async () => {
