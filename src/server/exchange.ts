@@ -152,11 +152,11 @@ export class Exchange {
       ...this.#notes,
       ...(this.#results.length > 0 ? totals(this.#results, this.#prompts) : this.#noteGivenUp()),
       ...(error && shown !== 499 && this.#told(error)),
+      ...(shown >= 500 && error?.cause instanceof Error && { cause: error.cause.stack }),
     })
     this.#ended.resolve()
     if (shown < 500) logger?.info(line)
     else logger?.error(line)
-    if (shown >= 500 && error?.cause instanceof Error) logger?.error(`${this.id}: ${error.cause.stack}`)
   }
 }
 
