@@ -120,6 +120,17 @@ export type ServerOptions = {
    */
   readonly defaults?: SamplingDefaults | undefined
   /**
+   * The system prompt of chats that bring none. Without it, that of the model's catalog entry applies if the entry's
+   * template is used.
+   * @default undefined
+   */
+  readonly systemPrompt?: string | undefined
+  /**
+   * A Jinja template that replaces the models' own chat templates.
+   * @default undefined
+   */
+  readonly chatTemplate?: string | undefined
+  /**
    * Whether to serve the chat page at `/`.
    * @default true
    */
@@ -139,7 +150,15 @@ export type ServerOptions = {
 /** Two frames of a display, ms. */
 const DEFAULT_STREAM_INTERVAL = 32
 
-type Apart = 'engineRetry' | 'modelPath' | 'modelOptions' | 'apiKey' | 'logger' | 'defaults'
+type Apart =
+  | 'systemPrompt'
+  | 'chatTemplate'
+  | 'engineRetry'
+  | 'modelPath'
+  | 'modelOptions'
+  | 'apiKey'
+  | 'logger'
+  | 'defaults'
 
 export type ResolvedServerOptions = {
   readonly [Name in Exclude<keyof ServerOptions, Apart>]-?: Exclude<ServerOptions[Name], undefined>
@@ -150,6 +169,8 @@ export type ResolvedServerOptions = {
   readonly engineRetry: { readonly own: number; readonly given: number }
   readonly apiKeys: readonly string[]
   readonly defaults: SamplingDefaults
+  readonly systemPrompt: string | undefined
+  readonly chatTemplate: string | undefined
   readonly logger: Logger | undefined
 }
 
@@ -173,6 +194,8 @@ const KNOWN: Readonly<Record<keyof ServerOptions, true>> = {
   stallTimeout: true,
   streamInterval: true,
   defaults: true,
+  systemPrompt: true,
+  chatTemplate: true,
   page: true,
   logger: true,
   logPrompts: true,
@@ -194,14 +217,18 @@ export function resolveServerOptions(options: ServerOptions = {}): ResolvedServe
     if (typeof value !== 'boolean') throw optionError(name, 'true or false', value)
     return value
   }
-  const { modelPath, apiKey, modelOptions = {}, defaults = {}, logger } = options
+  const text = (name: 'systemPrompt' | 'chatTemplate' | 'modelPath') => {
+    const value = options[name]
+    if (value === undefined || (typeof value === 'string' && value !== '')) return value
+    throw optionError(name, 'a non-empty string', value)
+  }
+  const modelPath = text('modelPath')
+  const { apiKey, modelOptions = {}, defaults = {}, logger } = options
   checkModelOptions({ ...modelOptions, logger: logger ?? modelOptions.logger })
   checkGenerateOptions({ ...defaults, streamInterval: options.streamInterval })
   for (const name of Object.keys(Object(defaults)))
     if (!isSampling(name))
       throw optionError('defaults', `an object with ${Object.keys(SAMPLING).join(', ')}`, name)
-  if (modelPath !== undefined && (typeof modelPath !== 'string' || modelPath === ''))
-    throw optionError('modelPath', 'a non-empty string', modelPath)
   if (modelPath !== undefined && statSync(modelPath, { throwIfNoEntry: false })?.isDirectory() === false)
     throw optionError('modelPath', 'a folder', modelPath)
   const maxBodyBytes = number('maxBodyBytes', 4 * 2 ** 20, 1)
@@ -212,6 +239,8 @@ export function resolveServerOptions(options: ServerOptions = {}): ResolvedServe
     modelPath,
     modelOptions,
     defaults,
+    systemPrompt: text('systemPrompt'),
+    chatTemplate: text('chatTemplate'),
     logger: logger && harmless(logger),
     apiKeys,
     allowedHosts: named('allowedHosts', options.allowedHosts),

@@ -62,3 +62,18 @@ describe('what can be done about an error', () => {
     expect(error.message).not.toContain('logitBias')
   })
 })
+
+test('a system prompt and a template of the server hold where a chat brings none', async () => {
+  const chatTemplate = '{% for m in messages %}{{ m.role }} {{ m.content }} {% endfor %}'
+  const one = await serve({ systemPrompt: 'Be brief.', chatTemplate, logPrompts: true })
+  const tokens = async (text: string) => (await one.model.tokenize(text, { addSpecial: true })).length
+  const own = { role: 'system', content: 'Be very long and polite.' }
+  for (const [messages, prompt] of [
+    [[user], 'system Be brief. user Hello '],
+    [[own, user], 'system Be very long and polite. user Hello '],
+  ] as const) {
+    const { usage } = await json(one.post('/v1/chat/completions', { messages, max_tokens: 1 }))
+    expect(usage.prompt_tokens).toBe(await tokens(prompt))
+  }
+  await one.close()
+})

@@ -274,6 +274,8 @@ describe('createServer()', () => {
     [{}, { modelPath: '.', corsOrigins: ['app.example'] }, 'corsOrigins'],
     [{}, { modelPath: '.', corsOrigins: ['https://app.example/'] }, 'corsOrigins'],
     [{}, { modelPath: '.', page: 'yes' }, 'page'],
+    [{}, { modelPath: '.', systemPrompt: 3 }, 'systemPrompt'],
+    [{}, { modelPath: '.', chatTemplate: '' }, 'chatTemplate'],
     [{}, { modelPath: '.', apikey: 'x' }, 'apikey'],
     [{}, { modelPath: '.', defaults: { temp: 'hot' } }, 'temp'],
     [{}, { modelPath: '.', defaults: { bogus: 1 } }, 'bogus'],

@@ -26,7 +26,8 @@ export async function chatCompletions(
 ): Promise<Response> {
   pool.refuseAny()
   const chat = await bodies.read(request, exchange, (body) => readChatRequest(body, options.maxMessages))
-  const messages = messagesOf(chat)
+  const { systemPrompt, chatTemplate } = options
+  const messages = withSystem(messagesOf(chat), systemPrompt)
   const count = choicesOf(chat.n, 1, options.maxChoices)
   const logprobs = logprobsOf(chat)
   const { id, model, release } = await pool.use(chat.model ?? undefined, count, exchange.signal)
@@ -35,7 +36,7 @@ export async function chatCompletions(
   const asked = chat.max_completion_tokens ?? chat.max_tokens ?? options.defaults.maxTokens
   const generations = Array.from({ length: count }, (_, choice) => {
     const sampling = samplingOf(chat, choice, asked ?? Number.POSITIVE_INFINITY, options)
-    return speak(model, messages, chat, { ...sampling, logprobs, signal: exchange.signal })
+    return speak(model, messages, chat, chatTemplate, { ...sampling, logprobs, signal: exchange.signal })
   })
   return answer(generations, FORMAT, exchange, {
     model: id,
@@ -51,11 +52,25 @@ function speak(
   model: GPT4All,
   messages: readonly ChatMessage[],
   { chat_template_kwargs: kwargs, reasoning_effort: effort }: ChatRequest,
+  chatTemplate: string | undefined,
   sampling: Parameters<ChatSession['regenerate']>[0],
 ): Generation {
   const enableThinking = kwargs?.enable_thinking ?? effort !== 'none'
-  const session = model.chatSession({ messages, enableThinking, overflow: 'error' })
+  const session = model.chatSession({
+    messages,
+    enableThinking,
+    overflow: 'error',
+    ...(chatTemplate !== undefined && { chatTemplate }),
+  })
   return messages.at(-1)?.role === 'user' ? session.regenerate(sampling) : session.continue(sampling)
+}
+
+function withSystem(
+  messages: readonly ChatMessage[],
+  systemPrompt: string | undefined,
+): readonly ChatMessage[] {
+  if (systemPrompt === undefined || messages[0]?.role === 'system') return messages
+  return [{ role: 'system', content: systemPrompt }, ...messages]
 }
 
 function messagesOf({ messages }: ChatRequest): readonly ChatMessage[] {
