@@ -193,6 +193,36 @@ describe('gpt4all-ts serve', () => {
     expect((await ended).code).toBe(0)
   })
 
+  test('takes a system prompt, a template, and a limit for answers', async () => {
+    const template = join(home, 'own.jinja')
+    await writeFile(template, '{% for m in messages %}[{{ m.role }}:{{ m.content }}]{% endfor %}')
+    const flags = ['--system', 'Be brief.', '--chat-template', template, '--token-limit', '2', '--verbose']
+    const { child, said, ended } = serve('-m', EMBEDDED, ...flags)
+    const [url] = await said(/http:\/\/127\.0\.0\.1:\d+/)
+    const body = JSON.stringify({ messages: [{ role: 'user', content: 'Hi' }], max_tokens: 9 })
+    const { usage } = await json(fetch(`${url}/v1/chat/completions`, { method: 'POST', body }))
+    expect(usage.completion_tokens).toBeLessThanOrEqual(2)
+    child.kill('SIGTERM')
+    expect((await ended).stderr).toContain('[system:Be brief.][user:Hi]')
+    const nowhere = await serve('-m', EMBEDDED, '--chat-template', join(home, 'nowhere.jinja')).ended
+    expect([nowhere.code, nowhere.stderr]).toEqual([2, expect.stringContaining('nowhere.jinja')])
+  })
+
+  test('logs failures as lines of JSON too', async () => {
+    const folder = join(home, 'damaged')
+    await mkdir(folder, { recursive: true })
+    await writeFile(join(folder, 'broken.gguf'), 'no model')
+    const { child, said, ended } = serve('--model-path', folder, '--quiet')
+    const [url] = await said(/http:\/\/127\.0\.0\.1:\d+/)
+    const body = JSON.stringify({ model: 'broken', prompt: 'Hello' })
+    expect((await fetch(`${url}/v1/completions`, { method: 'POST', body })).status).toBe(500)
+    child.kill('SIGTERM')
+    const lines = (await ended).stderr.trim().split('\n')
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { status: 500, cause: expect.stringContaining('ModelError') },
+    ])
+  })
+
   test('refuses other hosts without a key', async () => {
     const { code, stderr } = await serve('-m', EMBEDDED, '--host', '0.0.0.0').ended
     expect(code).toBe(2)

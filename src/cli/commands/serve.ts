@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { readBytes } from '../../core/regular-file.ts'
 import { defaultModelPath, GPT4All, type Logger } from '../../index.ts'
 import { createServer } from '../../server/index.ts'
 import { isSampling } from '../../server/sampling.ts'
@@ -6,7 +7,7 @@ import { UsageError } from '../failure.ts'
 import { GENERATE_FLAGS, list, MODEL_FLAGS, modelOptions, number, valuesOf, withFlags } from '../flags.ts'
 import { signalOf } from '../interrupt.ts'
 import { named } from '../models-folder.ts'
-import type { Context } from '../terminal.ts'
+import { type Context, tell } from '../terminal.ts'
 
 const EXAMPLES = `
 Examples:
@@ -24,6 +25,13 @@ const ANSWER_FLAG = {
 
 /** A model that was named is the server's own as well. */
 const ENGINE_RETRY_MS = 60_000
+
+const MOST_TEMPLATE_BYTES = 2 ** 20
+
+async function templateIn(file: string): Promise<string> {
+  const refuse = (why: string) => new UsageError(`${file} ${why}`)
+  return (await readBytes(file, MOST_TEMPLATE_BYTES, refuse)).toString('utf8')
+}
 
 export function addServe(program: Command, { terminal }: Context): void {
   const command = program
@@ -53,12 +61,15 @@ export function addServe(program: Command, { terminal }: Context): void {
     .option('--max-models <count>', 'models loaded at a time (default: 2)', number)
     .option('--idle-timeout <seconds>', 'until an unused model is unloaded (default: 300)', number)
     .option('--stream-interval <ms>', 'how long pieces of a stream may be kept back (default: 32)', number)
+    .option('-s, --system <text>', 'system prompt of chats that bring none')
+    .option('--chat-template <file>', "Jinja template in place of the models' own")
+    .option('--token-limit <count>', 'tokens of an answer at most, whatever a request asks for', number)
     .option('--no-page', 'without the chat page')
     .option('--log-prompts', 'put prompts and answers into the log')
     .addHelpText('after', EXAMPLES)
   withFlags(withFlags(command, MODEL_FLAGS), { ...DEFAULT_FLAGS, maxTokens: ANSWER_FLAG })
   command.action(async (values) => {
-    const { note, result, quiet, progress, logger: warnings } = terminal()
+    const { note, result, progress, logger: warnings } = terminal()
     const signal = signalOf()
     const { parallel, idleTimeout } = values
     if (idleTimeout < 0) throw new UsageError('--idle-timeout takes seconds of 0 or more')
@@ -69,7 +80,8 @@ export function addServe(program: Command, { terminal }: Context): void {
       (await GPT4All.load(named(values.model, opened.modelPath), { ...opened, ...progress, signal }))
     if (!model && (await GPT4All.localModels(modelPath)).length === 0)
       warnings.warn(`there is no model in ${modelPath} yet: \`gpt4all-ts models download\` gets one`)
-    const requests: Logger = { ...warnings, info: note }
+    // Lines of JSON, nothing before them.
+    const requests: Logger = { ...warnings, info: note, error: tell }
     const scaled = (value: number | undefined, unit: number) => value && Math.round(value * unit)
     const { maxQueue, maxModels, streamInterval, allowedHosts, corsOrigins, allowAnyone, logPrompts, page } =
       values
@@ -77,12 +89,15 @@ export function addServe(program: Command, { terminal }: Context): void {
       ...(!model && { modelPath, modelOptions: { ...others, logger: warnings } }),
       ...{ maxQueue, maxModels, streamInterval, allowedHosts, corsOrigins, allowAnyone, logPrompts, page },
       apiKey: values.apiKey ?? (process.env.GPT4ALL_API_KEY || undefined),
+      systemPrompt: values.system,
+      chatTemplate: values.chatTemplate && (await templateIn(values.chatTemplate)),
+      maxTokens: values.tokenLimit,
       engineRetry: ENGINE_RETRY_MS,
       idleTimeout: scaled(idleTimeout, 1000),
       bodyMemory: scaled(values.bodyMemory, 2 ** 20),
       bodyTimeout: scaled(values.bodyTimeout, 1000),
       defaults: valuesOf(values, DEFAULT_FLAGS),
-      logger: quiet ? warnings : requests,
+      logger: requests,
     })
     const { url } = await server.listen({ port: values.port, host: values.host })
     result(url)
