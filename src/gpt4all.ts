@@ -85,7 +85,7 @@ export class GPT4All {
    *
    * @example
    * ```ts
-   * const models = await GPT4All.localModels()
+   * const models = await GPT4All.localModels('models')
    * const usable = models.filter(({ problem }) => !problem)
    * for (const { filename, filesize, description } of usable) console.log(filename, filesize, description?.quantization)
    * ```
