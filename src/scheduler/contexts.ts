@@ -11,27 +11,27 @@ type ContextShape = ThreadChoice & {
   /** Tokens of one conversation. */
   readonly contextSize: number
   readonly cache: CacheOptions
-  /** How much of each adapter of the model is added to its weights. */
+  /** The scale at which each of the model's adapters is added to its weights. */
   readonly adapterScales: readonly number[]
-  /** The same tokens give the same logits, bit for bit, whatever was cached or asked before. */
+  /** The same tokens give the same logits, bit for bit, whatever was cached or requested before. */
   readonly deterministic: boolean
 }
 
 export type SchedulerShape = ContextShape & {
   /** The most sequences that are evaluated side by side. */
   readonly parallel: number
-  /** Those for which there are slots from the beginning; more are made when they are needed. */
+  /** Slots made at the start; more are added when they are needed. */
   readonly reserved: number
-  /** The most sequences that may wait for a slot. */
+  /** The most requests that may wait for a slot. */
   readonly maxQueue: number
   /** Bytes for the states of conversations that lost their slots. */
   readonly cacheMemory: number
-  /** A smaller model of the same vocabulary, which guesses what this one will draw. */
+  /** A smaller model with the same vocabulary, which guesses what this one will draw. */
   readonly draft?: NativeModel | undefined
   readonly logger: Logger
 }
 
-/** Makes contexts of one model for any number of sequences. */
+/** Makes a context of one model for a number of sequences. */
 export type MakeContext = (sequences: number) => Promise<NativeContext>
 
 const GREEDY = {
@@ -73,8 +73,8 @@ export function contextMaker(
 }
 
 /**
- * Evaluates one token, so that all weights are mapped and the threads are there before the first prompt comes. Whoever comes earlier
- * aborts it; what it left in the cache is dropped by the first step.
+ * Evaluates one token, so that all weights are mapped and the threads exist before the first prompt arrives.
+ * A request that arrives earlier aborts it; the first step drops what it left in the cache.
  */
 export async function warmUp(context: NativeContext, logger: Logger): Promise<void> {
   const started = performance.now()
@@ -88,14 +88,15 @@ export async function warmUp(context: NativeContext, logger: Logger): Promise<vo
   }
 }
 
-/** What guesses for `model` with the smaller `draft`. */
+/** Makes the drafter that guesses for `model` with the smaller model `draft`. */
 export async function openDrafter(
   binding: NativeBinding,
   draft: NativeModel,
   model: NativeModel,
   shape: ContextShape,
 ): Promise<Drafter> {
-  // Its heads may be too small for the blocks of the other's cache, and its own is small.
+  // The draft model's heads may be too small for the blocks of the large model's cache, and its own cache is
+  // small.
   const cache = { ...shape.cache, keyType: 'f16', valueType: 'f16' } as const
   const context = await contextMaker(binding, draft, { ...shape, cache, adapterScales: [] })(1)
   const { vocabSize } = draft.info

@@ -4,34 +4,35 @@ import type { Ask, BatchEntry, Guess, Request } from './request.ts'
 import { endOfWholeSlice } from './slices.ts'
 
 type Room = {
-  /** The slot of a request, a new one where it has none; `undefined` when all are busy. */
+  /** The slot of a request, newly assigned where it has none; `undefined` when all are busy. */
   readonly slotOf: (request: Request) => Slot<Request> | undefined
   /** Tokens of a request that are not in the cache. */
   readonly pending: (request: Request) => number
-  /** Tokens of a step. */
+  /** The most tokens of a step. */
   readonly room: number
-  /** Tokens of prompts in a step beside running streams, where these are as many as the prompts. */
+  /** Prompt tokens that fit beside running streams in a step, where there are as many streams as prompts. */
   readonly beside: number
-  /** Of those who ask, how many have a slot or find one. */
+  /** How many of the asking requests have a slot or will get one. */
   readonly served: number
-  /** What may come next in a request; of use where it still runs alone. */
+  /** What may come next in a request; used only while that still runs alone. */
   readonly guess: Guess | undefined
   /** One sequence per step, in whole slices. */
   readonly deterministic: boolean
 }
 
-/** Where more prompts wait than streams run, these are held up so many times longer at most. */
+/** Where more prompts wait than streams run, the streams are held up at most this many times longer. */
 const MOST_LONGER = 4
 
 /**
- * What the next step evaluates. Streams that need one token go first; prompts, in the order in which they came, share
- * what is left, and beside streams only so much that these are not held up for long: the longer the more prompts wait for each.
+ * What the next step evaluates. Streams that need one token go first. Prompts, in order of arrival, share the
+ * rest; beside streams they get only as much as does not hold the streams up for long, but more the more
+ * prompts wait for each stream.
  */
 export function gather(
   asks: readonly Ask[],
   { slotOf, pending, room, beside, served, guess, deterministic }: Room,
 ): BatchEntry[] {
-  // A prompt of one token is a prompt: it waits in line as others do.
+  // A prompt of one token is still a prompt: it waits in line like the others.
   const isStream = ({ request }: Ask) => request.cachedTokens !== undefined && pending(request) === 1
   const streams = asks.filter(isStream)
   const prompts = asks.filter((ask) => !isStream(ask))
@@ -60,7 +61,7 @@ export function gather(
     left = Math.min(left, Math.max(beside, Math.min(MOST_LONGER * beside, Math.ceil(wanted / work.length))))
   }
   for (const ask of prompts) if (!isFull()) add(ask)
-  // llama.cpp evaluates together what stands in neighbouring sequences of the cache, in their order.
+  // llama.cpp evaluates neighbouring sequences of the cache together when they come in order.
   return work.sort((a, b) => a.slot.id - b.slot.id)
 }
 
@@ -75,7 +76,7 @@ export function sizesOf(work: readonly BatchEntry[]): { streams: number; prompts
   return sizes
 }
 
-/** Keeps account of what a step has done for one of them: `drawn` is what it drew. */
+/** Books what a step has done for one of its entries, for which it drew `drawn`. */
 export function note({ ask: { request }, slot, tokens, guessed }: BatchEntry, drawn: Int32Array): void {
   request.cachedTokens ??= slot.tokens.length
   request.proposed += guessed
@@ -83,7 +84,7 @@ export function note({ ask: { request }, slot, tokens, guessed }: BatchEntry, dr
     request.accepted += drawn.length - 1
     request.acceptedAt = request.tokens.length
   }
-  // All that was drawn but the last has been evaluated too. Wrong guesses are dropped by the next step.
+  // All drawn tokens but the last have been evaluated too. The next step drops wrong guesses.
   for (const token of tokens.subarray(0, tokens.length - guessed)) slot.tokens.push(token)
   for (const token of drawn.subarray(0, -1)) slot.tokens.push(token)
   if (slot.tokens.length <= request.promptLength) slot.inSlices = slot.tokens.length
@@ -98,14 +99,15 @@ type QueueView = {
   readonly canGrow: boolean
 }
 
-/** Those who ask and have no slot. */
+/** The asking requests that have no slot. */
 export function waitingFor(slots: Slots<Request>, asks: readonly Ask[]): Ask[] {
   return asks.filter((ask) => !slots.of(ask.request))
 }
 
 /**
- * How many of those who ask are served by the next step, and how many slots they all lack (less than 0: how many are left). Who is
- * held back has no use for one yet, as what it begins with is being evaluated for another, and will soon.
+ * How many of the asking requests the next step serves, and how many slots they lack in all (below 0: how
+ * many are left over). A held-back request cannot use a slot yet, but soon will: its prefix is still being
+ * evaluated for another request.
  */
 export function demandOf(
   asks: readonly Ask[],
@@ -119,7 +121,7 @@ export function demandOf(
   return { served: asks.length - Math.max(heldBack, missing, 0), missing }
 }
 
-/** How many of those who ask have a slot, or could have one where there may be `most`. */
+/** How many of the asking requests have a slot, or could have one if there were `most` slots. */
 export function canRun(
   asks: readonly Ask[],
   slots: Slots<Request>,

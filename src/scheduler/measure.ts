@@ -11,7 +11,7 @@ type StepReport = {
   readonly ms: number
 }
 
-/** Tells those who decide on the next steps how long these took. */
+/** Reports how long a step took to `pace` and `guesses`, which shape the next ones. */
 export function measure(pace: Pace, guesses: Guesses, { work, guess, results, ms }: StepReport): void {
   const { streams, prompts, guessed } = sizesOf(work)
   const drawn = results[0]?.tokens.length ?? 0

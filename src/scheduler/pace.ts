@@ -1,19 +1,28 @@
-/** A step that evaluates a part of a prompt beside running streams may take this many times a step of theirs ... */
+/**
+ * A step with part of a prompt beside running streams may take this many times as long as one of streams
+ * alone ...
+ */
 const MOST_TIMES = 2.5
-/** ... and where theirs are short, so long, ms: two frames of a display. */
+/** ... or, where that is short, this long, ms: two frames of a display. */
 const UNFELT_MS = 32
-/** Tokens of a prompt beside running streams: at least, and as long as nothing was measured. */
+/**
+ * Tokens of a prompt beside running streams: the fewest, and as many as are taken before anything was
+ * measured.
+ */
 const LEAST = 4
 const FIRST = 8
 /** Weight of the latest step in the averages. */
 const STREAM_WEIGHT = 0.2
 const PROMPT_WEIGHT = 0.5
 
-/** Measures steps, and from that tells how much of a prompt fits beside running streams without holding them up. */
+/** Measures steps, and works out how much of a prompt fits beside running streams without holding them up. */
 export class Pace {
-  /** Of a step that draws for every stream and evaluates nothing else, ms. */
+  /** Time of a step that draws for every stream and evaluates nothing else, ms. */
   #stream: number | undefined
-  /** Of one more token of a prompt beside them, ms: slices are short, and a token of them dearer than one of a whole prompt. */
+  /**
+   * Time of one more prompt token beside them, ms. Slices are short, so a token of one costs more than one of
+   * a whole prompt.
+   */
   #prompt: number | undefined
 
   /** A step of `streams` single tokens and `prompt` tokens of prompts took `ms`. */
@@ -33,7 +42,7 @@ export class Pace {
   }
 }
 
-/** A running average in which the latest figure has this weight. */
+/** A running average in which `now`, the latest figure, has this weight. */
 export function average(past: number | undefined, now: number, weight: number): number {
   return past === undefined ? now : past + weight * (now - past)
 }

@@ -3,23 +3,23 @@ import { waitingFor } from './gather.ts'
 import type { Ask, Request } from './request.ts'
 
 /**
- * Does what a function of the program does for a prompt. Meanwhile whoever wants the prompt does not count: the function may
- * generate something itself, and that counts.
+ * Runs `work`, a function of the program that helps make a prompt. Meanwhile the request that needs the
+ * prompt does not count as waiting: the function may itself generate something, and that counts.
  */
 export type Aside = <T>(work: () => T | Promise<T>) => Promise<T>
 
 /**
- * Who wants something of the engine: requests that ask for their next token, and before them those whose prompts are
- * still being made. Each keeps the place in which it came.
+ * The requests that want something of the scheduler: those that ask for their next token, and those whose
+ * prompts are still being made. Each keeps its place in order of arrival.
  */
 export class RequestQueue {
   readonly #slots: Slots<Request>
   #asks: Ask[] = []
-  /** Who asks. */
+  /** Requests that ask for a token. */
   readonly #asking = new Set<Request>()
-  /** Whose prompt is being made. */
+  /** Requests whose prompts are being made. */
   readonly #expected = new Set<Request>()
-  /** Of those, who waits for a function of the program. */
+  /** Of those, the ones that wait for a function of the program. */
   readonly #aside = new Set<Request>()
 
   constructor(slots: Slots<Request>) {
@@ -30,7 +30,7 @@ export class RequestQueue {
     return this.#asks
   }
 
-  /** How many wait for a slot, or will once their prompts are made. */
+  /** How many requests wait for a slot, or will once their prompts are made. */
   get waiting(): number {
     return waitingFor(this.#slots, this.#asks).length + this.#expected.size - this.#aside.size
   }
@@ -41,12 +41,12 @@ export class RequestQueue {
 
   readonly isAsking = (request: Request): boolean => this.#asking.has(request)
 
-  /** Its prompt is being made. */
+  /** The prompt of `request` is being made. */
   expect(request: Request): void {
     this.#expected.add(request)
   }
 
-  /** What is done for the prompt of `request`. */
+  /** Does `work` for the prompt of `request`; see `Aside`. */
   async aside<T>(request: Request, work: () => T | Promise<T>): Promise<T> {
     if (this.#expected.has(request)) this.#aside.add(request)
     try {
@@ -56,7 +56,10 @@ export class RequestQueue {
     }
   }
 
-  /** Behind all that are there, but before those that came later and have not begun, where its prompt took longer than theirs. */
+  /**
+   * Appends `ask`; where its prompt took longer to make than those of requests that came later, it goes
+   * before the ones of them that have not begun.
+   */
   add(ask: Ask): void {
     const { request } = ask
     const isLater = (other: Request) => other.cachedTokens === undefined && other.number > request.number
@@ -76,7 +79,7 @@ export class RequestQueue {
     for (const ask of [...this.#asks]) this.settle(ask, () => ask.reject(reason))
   }
 
-  /** Its prompt is not being made any more; true where it was. */
+  /** The prompt of `request` is no longer being made; true where it was. */
   leave(request: Request): boolean {
     this.#aside.delete(request)
     return this.#expected.delete(request)

@@ -3,70 +3,70 @@ import type { Slot } from './cache/slots.ts'
 import { Lookup } from './guess/lookup.ts'
 import type { DraftPace, LookupPace } from './guess/pace.ts'
 
-/** How long tokens may be kept from who reads them, ms. */
+/** How long tokens may be held back from their reader, ms. */
 export type Demand = { readonly interval: number }
 
 /** What a step drew for one request. */
 export type SampledTokens = {
   readonly tokens: readonly number[]
-  /** Of each of them, where they were asked for. */
+  /** One for each of the tokens, where log probabilities were asked for. */
   readonly logprobs: readonly NativeLogprobs[] | undefined
 }
 
-/** How one step of a request is to be done. */
+/** How to do one step of a request. */
 export type StepOptions = {
   readonly sampler: NativeSampler
   /** Tokens of a prompt evaluated per step. */
   readonly batchSize: number
-  /** Tokens that are still wanted; a step that guesses well draws several. */
+  /** The most tokens still wanted; a step that guesses well draws several. */
   readonly most?: number | undefined
-  /** The log probability of each token that is drawn is wanted, and of so many of the likeliest. */
+  /** Return the log probability of each drawn token, and of this many of the likeliest. */
   readonly logprobs?: number | undefined
-  /** Without one, somebody reads them at once. */
+  /** Without one, tokens are read at once. */
   readonly demand?: Demand | undefined
   readonly signal: AbortSignal | undefined
 }
 
-/** @internal Who evaluates it: the engine. */
+/** @internal What evaluates a request: the scheduler. */
 type Evaluator = {
   ask(request: Request, options: StepOptions): Promise<SampledTokens>
   aside<T>(request: Request, work: () => T | Promise<T>): Promise<T>
   release(request: Request): void
 }
 
-/** Requests made so far, of all engines. */
+/** Requests made so far, by all schedulers. */
 let made = 0
 
 export type RequestOptions = {
-  /** What comes next is guessed from what was there before, and several tokens are verified in one step. */
+  /** Guess what comes next from earlier text, and verify several tokens in one step. */
   readonly looksUp: boolean
-  /** The same, guessed by the draft model where there is one. */
+  /** The same, with guesses from the draft model where there is one. */
   readonly drafts: boolean
 }
 
 /** One run of tokens through the model: a prompt, then what is drawn. */
 export class Request {
-  /** All tokens so far, those drawn last included. */
+  /** All tokens so far, including those that are to be evaluated next. */
   readonly tokens: number[] = []
-  /** Of the first prompt, the tokens that were cached already; `undefined` before the first step. */
+  /** Tokens of the prompt that were already cached; `undefined` before the first step. */
   cachedTokens: number | undefined
-  /** Of `tokens`, those that were given at first; the others were drawn. */
+  /** How many of `tokens`, at the start, are the prompt; the others were drawn. */
   promptLength = 0
-  /** Tokens of its prompt evaluated per step. */
+  /** Tokens of the prompt evaluated per step. */
   batchSize = 0
   /**
-   * Tokens of the prompt stood further back before, behind others that are left out now: their keys may be moved in the
-   * cache instead of evaluated again.
+   * Tokens of the prompt came later in the one before, after tokens that are now left out: their keys may be
+   * moved in the cache instead of evaluated again.
    */
   moved = false
-  /** What it belongs to: the cache of one conversation is no loss to the same. */
+  /** The conversation it belongs to, which loses nothing when its own cache is replaced. */
   conversation: object = this
-  /** Those that came later have higher ones. */
+  /** Requests that came later have higher numbers. */
   readonly number = made++
-  /** Tokens that were guessed, and those of them that the model would have drawn itself. */
+  /** Tokens that were guessed, and how many of them the model would have drawn itself. */
   proposed = 0
   accepted = 0
-  /** How many tokens there were when a guess was right last. */
+  /** How many tokens there were when a guess was last right. */
   acceptedAt: number | undefined
   readonly #engine: Evaluator
   #askedAt: number | undefined
@@ -85,16 +85,16 @@ export class Request {
   }
 
   /**
-   * Up to `count` tokens that followed the last time the same stood before; none where that is new, or where it would have
-   * foretold fewer than the last `evidence` tokens.
+   * Up to `count` tokens that followed the latest earlier occurrence of the last few; none where those are
+   * new, or where this would not have predicted the last `evidence` tokens.
    */
   lookUp(count: number, evidence: number): number[] {
     return this.#lookup?.propose(this.tokens, count, evidence) ?? []
   }
 
   /**
-   * Appends `tokens`, evaluates what is not cached and draws the next token, or several where the engine has guessed
-   * well. They are not appended.
+   * Appends `tokens`, evaluates what is not cached and draws the next token, or several where the scheduler
+   * has guessed well. Drawn tokens are not appended.
    */
   next(tokens: Iterable<number>, options: StepOptions): Promise<SampledTokens> {
     for (const token of tokens) this.tokens.push(token)
@@ -104,17 +104,17 @@ export class Request {
     return this.#engine.ask(this, options)
   }
 
-  /** Does what a function of the program does for its prompt; see `Line`. */
+  /** Runs a function of the program that helps make the prompt; see `Aside`. */
   aside<T>(work: () => T | Promise<T>): Promise<T> {
     return this.#engine.aside(this, work)
   }
 
-  /** It has a slot. */
+  /** It has been given a slot. */
   served(): void {
     this.#servedAt ??= performance.now()
   }
 
-  /** How long it waited for a slot, or has waited by now, ms. */
+  /** How long it waited for a slot, or has waited so far, ms. */
   get queueMs(): number {
     if (this.#askedAt === undefined) return 0
     return (this.#servedAt ?? performance.now()) - this.#askedAt
@@ -133,12 +133,12 @@ export type Ask = StepOptions & {
   readonly onAbort: () => void
 }
 
-/** What one step does for one of them. */
+/** What one step does for one request. */
 export type BatchEntry = {
   readonly ask: Ask
   readonly slot: Slot<Request>
   readonly tokens: Int32Array
-  /** Of `tokens`, those at the end that are guesses. */
+  /** How many of `tokens`, at the end, are guesses. */
   readonly guessed: number
   /** The step reaches the end of what the request holds, so it draws the next token. */
   readonly last: boolean
@@ -148,8 +148,8 @@ export type BatchEntry = {
 export type Guess = {
   readonly request: Request
   readonly tokens: readonly number[]
-  /** Who measures whether guesses of this kind pay. */
+  /** Measures whether guesses of this kind pay. */
   readonly pace: LookupPace | DraftPace
-  /** What it cost to make it, ms. */
+  /** How long it took to make, ms. */
   readonly ms: number
 }

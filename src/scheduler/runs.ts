@@ -1,20 +1,23 @@
 import type { NativeRun } from '../native/contract.ts'
 import type { Ask, BatchEntry, Request } from './request.ts'
 
-/** From who only waits for all of them: so long a new prompt or a stop string goes unnoticed at most. */
+/**
+ * Interval of a reader that only wants the end: a new prompt or a stop string goes unnoticed for this long at
+ * most.
+ */
 export const UNREAD_MS = 50
-/** From everybody while others wait for a slot, and from who has not said. */
+/** Interval of every reader while others wait for a slot, and of readers that have set none. */
 const SHORT_MS = 8
-/** JavaScript takes them in one go. */
+/** The most steps whose tokens reach JavaScript in one go. */
 const MOST_STEPS = 64
-/** Of a text that may begin to repeat what was there before, so that the next tokens can be guessed. */
+/** Steps before a text may begin to repeat itself, so that its next tokens can be guessed. */
 const MOST_UNTIL_LOOKUP = 16
 const LEAST_UNTIL_LOOKUP = 2
 
 /**
- * How far a step may go on without JavaScript, which costs half a millisecond per token where the weights have
- * just pushed its code out of the processor's caches. One step only beside prompts and guesses; while others wait for a slot
- * (`waiting`) ends are heard of soon.
+ * How far a step may go on without JavaScript, which costs half a millisecond per token where the weights
+ * have just pushed its code out of the processor's caches. One step only beside prompts and guesses; while
+ * others wait for a slot (`waiting`), ends are noticed soon.
  */
 export function runOf(
   work: readonly BatchEntry[],
@@ -33,11 +36,12 @@ export function runOf(
   return steps > 1 && milliseconds > 0 ? { steps, milliseconds } : undefined
 }
 
-// The first token of an answer comes alone, however little of its prompt was to be evaluated: it is what `promptMs` tells.
+// The first token of an answer comes alone, however little of the prompt had to be evaluated: `promptMs` ends
+// with it.
 const goesOn = ({ ask: { request }, tokens, last }: BatchEntry) =>
   last && tokens.length === 1 && request.cachedTokens !== undefined
 
-// Soon after a guess was right, later by and by.
+// Soon after a right guess, then at growing distances.
 function untilLookup({ looksUp, acceptedAt, tokens }: Request): number {
   if (!looksUp) return MOST_STEPS
   const since = acceptedAt === undefined ? Number.POSITIVE_INFINITY : tokens.length - acceptedAt

@@ -16,7 +16,7 @@ import { RequestQueue } from './request-queue.ts'
 import { runOf } from './runs.ts'
 import { ContextThreads, type ThreadChoice } from './threads.ts'
 
-/** What is cached is copied where a context grows, so it grows by much. */
+/** Growing a context copies its cache, so it grows by this factor. */
 const GROWTH = 4
 
 /** What a model is doing. */
@@ -28,9 +28,9 @@ export type Activity = {
 }
 
 /**
- * Runs the requests to one context. They ask for their next token; the engine gathers what is asked, gives each
- * a slot of the KV cache, evaluates once for all, and answers. Any number may ask at once: those without a slot
- * wait in line.
+ * Runs many requests in one context. Requests ask for their next token; the scheduler gathers these, gives
+ * each request a slot of the KV cache, evaluates one batch for all of them, and answers. Any number may ask
+ * at once: those without a slot wait in line.
  */
 export class Scheduler {
   readonly #make: MakeContext
@@ -91,19 +91,21 @@ export class Scheduler {
     }
   }
 
-  /** Before anybody asks for anything: see `warmUp()`. */
+  /** Called before the first request; see `warmUp()` in contexts.ts. */
   warmUp(): void {
     void warmUp(this.#context, this.#shape.logger)
   }
 
-  /** How many sequences are evaluated side by side at most; fewer than were asked for where memory has run out. */
+  /**
+   * The most sequences that are evaluated side by side; fewer than were asked for where memory has run out.
+   */
   get parallel(): number {
     return this.#mostSlots
   }
 
   /**
-   * A new, empty request. It takes no slot before its first step, but counts from now on as one that waits for a slot,
-   * until it is released: its prompt may be yet to be made.
+   * A new, empty request. It takes no slot before its first step, but from now until it is released it counts
+   * as waiting for one, even while its prompt has yet to be made.
    * @throws {QueueFullError} `ERR_QUEUE_FULL` when no more may wait
    */
   request(options: RequestOptions): Request {
@@ -122,7 +124,7 @@ export class Scheduler {
     return { running, queued: this.#queue.waiting }
   }
 
-  /** See `Placement`. Other conversations' aborts are no matter to it. */
+  /** See `Placement`. Unaffected by aborts of other conversations. */
   async stateOf(conversation: object, tokens: readonly number[]): Promise<SavedState | undefined> {
     const isBusy = (slot: Slot<Request>) => this.#stepping.some((work) => work.slot === slot)
     try {
@@ -143,7 +145,10 @@ export class Scheduler {
     if (this.#stepping.length > 0) this.#context.endRun()
   }
 
-  /** Waits for the step under way to be interrupted; whoever asked is rejected with `ERR_CLOSED`. Idempotent. */
+  /**
+   * Rejects all asking requests with `ERR_CLOSED` and waits for the current step to be interrupted.
+   * Idempotent.
+   */
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#idleTimer)
@@ -153,7 +158,7 @@ export class Scheduler {
     this.#placement.clear()
   }
 
-  /** @internal Evaluates what `request` holds beyond its cache and draws the next token. */
+  /** @internal Evaluates the tokens of `request` that are not cached and draws the next one. */
   ask(request: Request, options: StepOptions): Promise<SampledTokens> {
     if (this.#closed) return Promise.reject(new ClosedError('The model'))
     if (options.signal?.aborted) return Promise.reject(options.signal.reason)
@@ -163,14 +168,14 @@ export class Scheduler {
       this.#queue.add(ask)
       if (this.#isUnasked) this.#context.abort() // it may still be warming up
       this.#isUnasked = false
-      // Who can run beside another does not wait for what is guessed for that one.
+      // A request that can run beside another does not wait for the guess being made for that one.
       if (this.#drafter && !this.#isAlone()) this.#drafter.abort()
       if (this.#stepping.length > 0) this.#context.endRun()
       this.#wake()
     })
   }
 
-  /** @internal See `Line`. */
+  /** @internal See `Aside`. */
   aside<T>(request: Request, work: () => T | Promise<T>): Promise<T> {
     return this.#queue.aside(request, work)
   }
@@ -192,7 +197,7 @@ export class Scheduler {
     })
   }
 
-  // Guesses are for one that runs alone.
+  // Guesses are made only for a request that runs alone.
   #isAlone(): boolean {
     return canRun(this.#queue.asks, this.#slots, this.#queue.isAsking, this.#mostSlots) === 1
   }
@@ -204,8 +209,8 @@ export class Scheduler {
     if (this.#stepping.length > 0 && !stillWanted) this.#context.abort()
   }
 
-  // Requests that were answered by the last step ask again within this turn of the event loop. When all that
-  // hold a slot have done so there is nothing to wait for.
+  // Requests that the last step answered ask again within this turn of the event loop. When all that hold a
+  // slot have done so, there is nothing left to wait for.
   #wake(): void {
     if (this.#running || this.#queue.asks.length === 0) return
     this.#running = true
@@ -246,10 +251,10 @@ export class Scheduler {
     })
   }
 
-  // Tokens of it that are not in the cache.
+  // How many tokens of the request are not in the cache.
   #pending = (request: Request) => request.tokens.length - (this.#slots.of(request)?.tokens.length ?? 0)
 
-  // What may come next, where one stream runs alone, whoever else waits in line for its place.
+  // What may come next, where one stream runs alone, even if other requests wait for its slot.
   async #guess(): Promise<Guess | undefined> {
     if (!this.#canGuess || !this.#isAlone()) return undefined
     const ask = this.#queue.asks.find(({ request }) => this.#slots.of(request))
@@ -258,14 +263,14 @@ export class Scheduler {
     return most < 1 ? undefined : this.#guesses.make(ask, most)
   }
 
-  // All slots belong to requests that do not ask: look again when one of them counts as idle.
+  // All slots belong to requests that do not ask: try again when one of them counts as idle.
   #wakeWhenIdle(): void {
     if (this.#queue.asks.length === 0 || this.#closed) return
     const wait = this.#slots.untilIdle(this.#queue.isAsking)
     if (wait !== undefined) this.#idleTimer = setTimeout(() => this.#wake(), wait)
   }
 
-  // A context with more slots, where more requests ask than there are.
+  // Moves to a context with more slots where more requests ask than there are slots.
   async #grow(): Promise<void> {
     const { length } = this.#slots.all
     if (length >= this.#mostSlots) return
@@ -279,7 +284,7 @@ export class Scheduler {
     } catch (error) {
       this.#mostSlots = length
       return logger.warn(
-        `no memory for ${count} sequences side by side, it stays at ${length}: ${(error as Error).message}`,
+        `no memory for ${count} sequences side by side, staying at ${length}: ${(error as Error).message}`,
       )
     }
     const past = this.#context
@@ -303,11 +308,11 @@ export class Scheduler {
     const started = performance.now()
     let results: NativeEvalResult[]
     try {
-      // What was not brought in as it was meant to be is evaluated.
+      // Slots that could not be filled as planned are emptied, and their tokens evaluated by the next step.
       const { preparations } = this.#placement
       const failed = preparations.isEmpty ? [] : await preparations.failed()
       if (failed.length > 0) return await this.#placement.forget(failed)
-      if (!work.some(({ ask }) => this.#queue.has(ask))) return // all of them have gone meanwhile
+      if (!work.some(({ ask }) => this.#queue.has(ask))) return // all of them have left meanwhile
       const waiting = waitingFor(this.#slots, this.#queue.asks).length
       const run =
         this.#canGuess && !guess ? runOf(work, this.#queue.asks, waiting, this.#shape.contextSize) : undefined
@@ -331,13 +336,13 @@ export class Scheduler {
     if (results.some(({ error }) => error)) await this.#resyncAll()
   }
 
-  // Memories that llama.cpp tells too little about lose all that they hold where one sequence is spoilt.
+  // Kinds of memory about which llama.cpp reports too little lose everything when one sequence is spoilt.
   async #resyncAll(): Promise<void> {
     for (const slot of this.#slots.all) await this.#placement.resync(slot)
   }
 
-  // A part of a failed step may have reached the cache: ask it what it holds. Where the step was only given up,
-  // or the cache could not be rolled back, whoever still waits is served by the next one.
+  // Part of a failed step may have reached the cache, so ask the cache what it holds. Where the step was only
+  // aborted, or the cache could not be rolled back, the next step serves the requests that still wait.
   async #fail(work: readonly BatchEntry[], error: unknown): Promise<void> {
     const code = nativeCode(error)
     if (code === 'ERR_CROWDED') this.#threads.crowdedOut()

@@ -7,8 +7,9 @@ const SHORTEST_WAIT_MS = 1000
 const LONGEST_WAIT_MS = 16_000
 
 /**
- * Chooses how many threads compute. It begins with the most; steps that are crowded out by other programs halve them.
- * From then on it tries more from time to time: half-way to the count that was too many, then that count itself.
+ * Chooses how many threads compute. It begins with the most; a step crowded out by other programs halves the
+ * count. From then on it tries more from time to time: half-way to the count that was too many, then that
+ * count itself.
  */
 export class ThreadCount {
   readonly #most: number
@@ -17,7 +18,7 @@ export class ThreadCount {
   #tooMany: number
   #wait = SHORTEST_WAIT_MS
   #nextTry = Number.POSITIVE_INFINITY
-  /** The count before the try that is still fresh. */
+  /** The count before the latest try, while that is still unproven. */
   #before: number | undefined
 
   constructor(most: number) {
@@ -26,7 +27,7 @@ export class ThreadCount {
     this.#tooMany = most + 1
   }
 
-  /** The count for a step that begins at `now`, `performance.now()`. */
+  /** The count for a step that begins at `now`, as `performance.now()` gives it. */
   forStep(now: number): number {
     if (now < this.#nextTry) return this.#count
     // The last try went well.
@@ -62,15 +63,18 @@ export class ThreadCount {
 
 /** How many threads compute. */
 export type ThreadChoice = {
-  /** Those for steps of one token. */
+  /** For steps of one token. */
   readonly threads: number
-  /** Those for steps of more: prompts, answers side by side, guesses that are verified. */
+  /** For steps of several: prompts, answers side by side, guesses to verify. */
   readonly batchThreads: number
-  /** Use fewer, of both alike, while other programs want the cores, instead of waiting for each other. */
+  /**
+   * While other programs want the cores, use fewer threads, the same for both, so that they need not wait for
+   * each other.
+   */
   readonly yields: boolean
 }
 
-/** Tells contexts how many threads compute their next step. */
+/** Sets how many threads compute a context's next step. */
 export class ContextThreads {
   readonly #logger: Logger
   #choice: ThreadChoice
@@ -84,14 +88,14 @@ export class ContextThreads {
     this.#count = choice.threads
   }
 
-  /** Another choice, from the next step on. */
+  /** Changes the choice from the next step on. */
   choose(choice: ThreadChoice): void {
     this.#choice = choice
     this.#threads = new ThreadCount(choice.threads)
     this.#count = choice.threads
   }
 
-  /** For the step that begins now. */
+  /** Sets the threads for the step that begins now. */
   apply(context: NativeContext, drafter: Drafter | undefined): void {
     const { threads, batchThreads, yields } = this.#choice
     const count = yields ? this.#threads.forStep(performance.now()) : threads

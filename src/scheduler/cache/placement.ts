@@ -9,33 +9,36 @@ import type { SavedState, StateCache } from './state-cache.ts'
 
 export type PlacementShape = {
   readonly deterministic: boolean
-  /** A part of a request can be dropped: not so where the memory is recurrent. */
+  /** Part of a sequence can be dropped, which recurrent memory does not allow. */
   readonly rollsBack: boolean
-  /** A state has every token of its request: llama.cpp leaves out what a sliding window no longer sees. */
+  /**
+   * A state holds every token of its sequence: llama.cpp leaves out those that a sliding window no longer
+   * sees.
+   */
   readonly keepsAll: boolean
   readonly logger: Logger
 }
 
 /**
- * Finds a slot for a request, and brings into it what is known of its tokens: what the slot holds itself, a longer beginning
- * that another slot holds, or the state of a conversation that lost its slot. The context does what is
- * asked of it in order, so all of it is done before the step that follows.
+ * Finds a slot for a request and fills it with as many of its tokens as are cached anywhere: what the slot
+ * holds itself, a longer prefix in another slot, or the state of a conversation that lost its slot. The
+ * context works in order, so all of this is done before the step that follows.
  */
 export class Placement {
-  /** What was asked of the context for the next step. */
+  /** What the context was asked to do before the next step. */
   readonly preparations: Preparations
   #context: NativeContext
   readonly #slots: Slots<Request>
   readonly #states: StateCache
   readonly #shape: PlacementShape
-  /** Of those who ask, how many wait until what they begin with is evaluated for another. */
+  /** How many asking requests wait until their prefix has been evaluated for another. */
   #heldBack = 0
-  /** States that came from outside, each for its conversation until that goes on. */
+  /** States that came from outside, each kept until its conversation goes on. */
   readonly #offered = new WeakMap<object, SavedState>()
   readonly #saving = new Set<Promise<void>>()
-  /** What slots hold is read for who asks, or is on its way into another context. */
+  /** Guards what slots hold: `stateOf()` reads it, `moveTo()` takes it to another context. */
   readonly #held = new ReadLock()
-  /** Slots whose keys are moved by the next step that is evaluated, not before. */
+  /** Slots whose keys are moved only by the next step that is evaluated. */
   readonly #shifting = new Set<Slot<Request>>()
 
   constructor(context: NativeContext, slots: Slots<Request>, states: StateCache, shape: PlacementShape) {
@@ -46,7 +49,10 @@ export class Placement {
     this.preparations = new Preparations(shape.logger)
   }
 
-  /** Goes on with another, empty context of more sequences, into which it brings what the slots hold, where it can. */
+  /**
+   * Switches to `context`, which is empty and has more sequences, and moves what the slots hold there, where
+   * it can.
+   */
   moveTo(context: NativeContext): Promise<void> {
     return this.#held.change(() => this.#move(context))
   }
@@ -63,7 +69,7 @@ export class Placement {
           .then((bytes) => context.restore(slot.id, bytes))
           .then(
             () => true,
-            (error: Error) => this.#isLost('is not moved', error),
+            (error: Error) => this.#isLost('was not moved', error),
           ))
       if (!moved) slot.keep(0)
     }
@@ -72,12 +78,12 @@ export class Placement {
   }
 
   /**
-   * A slot for `request`, which holds what need not be evaluated; `undefined` when all are busy, or while what it begins with
-   * is being evaluated for another.
+   * A slot for `request`, which holds the tokens that need not be evaluated; `undefined` when all are busy,
+   * or while the request's prefix is being evaluated for another.
    */
   attach(request: Request, isWaiting: (request: Request) => boolean): Slot<Request> | undefined {
     const { tokens } = request
-    // The free ones belong to those who are held back first.
+    // Free slots go first to the requests that were held back.
     if (this.#slots.free(isWaiting) <= this.#heldBack) return undefined
     if (this.isUnderWay(request, isWaiting)) {
       this.#heldBack++
@@ -87,7 +93,7 @@ export class Placement {
     const slot = this.#slots.take(request, tokens, isWaiting, { isOwn, isKept: this.#canKeep })
     if (!slot) return undefined
     request.served()
-    // Cells of another conversation have seen its messages, even where their tokens are the same.
+    // The cells of another conversation have seen that one's messages, even where the tokens are the same.
     const canClose = isOwn(slot) && this.#context.info.canShift && !this.#shape.deterministic
     if (request.moved && canClose) this.#close(slot, tokens)
     else this.#bringIn(slot, request)
@@ -98,12 +104,12 @@ export class Placement {
     return slot
   }
 
-  /** A step is put together: nobody is held back yet. */
+  /** A step is being put together: no request is held back yet. */
   beginStep(): void {
     this.#heldBack = 0
   }
 
-  /** A step was evaluated: nothing waits for one any more. */
+  /** A step was evaluated: keys that waited for one have been moved. */
   evaluated(): void {
     this.#shifting.clear()
   }
@@ -129,7 +135,7 @@ export class Placement {
     const saved = this.#savedFor(conversation, tokens)
     const inSaved = saved ? this.#usable(saved.tokens, tokens) : 0
     const inOther = other ? this.#usable(other.tokens, tokens) : 0
-    // What another conversation is about to lose.
+    // Another conversation is about to lose its tokens.
     const isOthers = slot.conversation?.deref() !== conversation
     if (isOthers && slot.tokens.length >= own + LEAST_REUSED) this.#save(slot)
     if (Math.max(inSaved, inOther) < own + LEAST_REUSED) return
@@ -137,25 +143,29 @@ export class Placement {
     else if (other) this.#copy(other, slot)
   }
 
-  /** What loses its slot may come back. */
+  /** Whether conversations that lose their slots can be brought back. */
   get #keeps(): boolean {
     return this.#states.isOn && this.#shape.keepsAll
   }
 
-  // At most about its part of the context's memory, which holds more than keys and values.
+  // A state takes roughly its tokens' share of the context's memory at most, as that holds more than keys and
+  // values.
   #canKeep = ({ tokens }: Slot<Request>): boolean => {
     const { memoryBytes, cells, sequences } = this.#context.info
     return this.#keeps && (memoryBytes / (cells * sequences)) * tokens.length <= this.#states.room
   }
 
-  /** How much of what is cached serves `tokens`. */
+  /** How many of the cached tokens can be used for `tokens`. */
   #usable(cached: readonly number[], tokens: readonly number[]): number {
     const prefix = commonPrefix(cached, tokens)
     const isWhole = prefix === cached.length && prefix < tokens.length
     return isWhole || this.#shape.rollsBack ? prefix : 0
   }
 
-  /** Whether somebody who is being served, and not slower, will soon hold more of its tokens than anybody does now. */
+  /**
+   * Whether a running request that is no slower will soon hold more of this one's tokens than any slot or
+   * state does now.
+   */
   isUnderWay({ tokens, batchSize }: Request, isWaiting: (request: Request) => boolean): boolean {
     if (!this.#shape.keepsAll || !this.#shape.rollsBack) return false
     let coming = 0
@@ -182,13 +192,13 @@ export class Placement {
     const [tokens, { inSlices }] = [[...slot.tokens], slot]
     const saving = this.#context.save(slot.id).then(
       (bytes) => this.#states.add({ tokens, inSlices, bytes }),
-      (error: Error) => void this.#isLost('is not kept', error),
+      (error: Error) => void this.#isLost('was not kept', error),
     )
     this.#saving.add(saving)
     void saving.then(() => this.#saving.delete(saving))
   }
 
-  // What it was given itself serves it once.
+  // A state offered to the conversation is used once.
   #savedFor(conversation: object, tokens: readonly number[]): SavedState | undefined {
     const offered = this.#offered.get(conversation)
     this.#offered.delete(conversation)
@@ -198,14 +208,15 @@ export class Placement {
     return better ? found : (offered ?? found)
   }
 
-  /** Brings in `state` when `conversation` next wants a slot. */
+  /** Restores `state` when `conversation` next wants a slot. */
   offer(conversation: object, state: SavedState): void {
     this.#offered.set(conversation, state)
   }
 
   /**
-   * What is cached of `conversation`, of which nothing is being evaluated for it. `tokens` are its own as far as they are
-   * known; `isBusy` tells whether a slot is part of the step under way. `undefined` where nothing is, or a state would not be all of it.
+   * What is cached of `conversation`, which has no turn under way. `tokens` are its tokens as far as they are
+   * known; `isBusy` says whether a slot is part of the current step. `undefined` where nothing is cached, or
+   * a state would be incomplete.
    */
   async stateOf(
     conversation: object,
@@ -222,10 +233,10 @@ export class Placement {
     isBusy: (slot: Slot<Request>) => boolean,
   ): Promise<SavedState | undefined> {
     const slot = this.#slots.all.find((one) => one.conversation?.deref() === conversation)
-    if (slot) await this.#context.positions(slot.id) // behind its last step, which may have been given up
+    if (slot) await this.#context.positions(slot.id) // waits for its last step, which may have been aborted
     if (slot?.conversation?.deref() === conversation && !isBusy(slot) && !this.#shifting.has(slot)) {
       const kept = commonPrefix(slot.tokens, tokens)
-      // What an abort has left behind belongs to nobody.
+      // Tokens that an abort left behind belong to no conversation.
       if (this.#shape.rollsBack && tokens.length > 0 && kept < slot.tokens.length) {
         slot.keep(kept)
         void this.#context.remove(slot.id, kept, -1).catch(() => {})
@@ -240,13 +251,13 @@ export class Placement {
 
   #restore(slot: Slot<Request>, state: SavedState, isWhole: boolean): void {
     this.#shape.logger.debug(`bringing back a conversation of ${state.tokens.length} tokens`)
-    // Who shares only the beginning leaves it to whom it belongs to.
+    // A conversation that shares only the beginning leaves the state to its owner.
     if (isWhole) this.#states.remove(state)
     this.preparations.add(slot, this.#restored(slot.id, state))
     slot.hold(state.tokens, state.inSlices)
   }
 
-  // What is more than its tokens the next step drops.
+  // The next step drops what the state holds beyond its tokens.
   async #restored(id: number, { bytes, tokens }: SavedState): Promise<boolean> {
     const context = this.#context
     await context.restore(id, bytes)
@@ -254,7 +265,7 @@ export class Placement {
   }
 
   #copy(from: Slot<Request>, to: Slot<Request>): void {
-    this.#shape.logger.debug(`copying ${from.tokens.length} cached tokens of another conversation`)
+    this.#shape.logger.debug(`copying ${from.tokens.length} cached tokens from another conversation`)
     this.preparations.add(
       to,
       this.#context.copy(from.id, to.id).then(() => true),
@@ -262,25 +273,25 @@ export class Placement {
     to.hold(from.tokens, from.inSlices)
   }
 
-  // It is evaluated anew. Only memory that is used up and a context that is closed can be the reason.
+  // The conversation is evaluated again. The reason can only be a lack of memory or a closed context.
   #isLost(what: string, { message }: Error): false {
     this.#shape.logger.debug(`the cache of a conversation ${what}: ${message}`)
     return false
   }
 
-  /** Asks the context what a slot holds: a part of a failed step may have reached it. */
+  /** Asks the context what a slot holds: part of a failed step may have reached it. */
   async resync(slot: Slot<Request>): Promise<void> {
-    // Its positions are moved already, its keys are not.
+    // Its positions have moved already, its keys have not.
     if (this.#shifting.delete(slot)) slot.keep(0)
     try {
       const held = (await this.#context.positions(slot.id)).max + 1
-      // More than was meant to be kept: recurrent memories hold one state, not one per token. Begin anew.
+      // More than was meant to be kept: recurrent memory holds one state, not one per token. Start over.
       const stuck =
         held > slot.tokens.length && !(await this.#context.remove(slot.id, slot.tokens.length, -1))
       if (stuck) await this.#context.remove(slot.id, 0, -1)
       slot.keep(stuck ? 0 : held)
     } catch {
-      slot.keep(0) // closed: nobody will use it again
+      slot.keep(0) // closed: the slot is not used again
     }
   }
 

@@ -11,12 +11,12 @@ export class Preparations {
     this.#logger = logger
   }
 
-  /** `asked` tells whether all of it is in `slot`. */
+  /** `asked` resolves with whether all of it is in `slot`. */
   add(slot: Slot<Request>, asked: Promise<boolean>): void {
     const anew = 'what was cached is not used, the prompt is evaluated anew'
     const came = asked.then(
       (isThere) => {
-        if (!isThere) this.#logger.debug(`${anew}: it is not all there`)
+        if (!isThere) this.#logger.debug(`${anew}: it is incomplete`)
         return isThere
       },
       (error: Error & { readonly code?: string }) => {
@@ -31,7 +31,10 @@ export class Preparations {
     return this.#asked.length === 0
   }
 
-  /** Once all is done that was added since the last call: the slots that do not hold what they were meant to. */
+  /**
+   * Waits for all that was added since the last call; resolves with the slots that do not hold what they
+   * should.
+   */
   async failed(): Promise<Slot<Request>[]> {
     const asked = this.#asked
     this.#asked = []

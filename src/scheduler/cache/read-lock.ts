@@ -1,4 +1,6 @@
-/** Many may read at once; who changes what they read waits for them, and whoever comes then waits for the change. */
+/**
+ * Lets many read at once. A change waits for the reads under way; reads that come later wait for the change.
+ */
 export class ReadLock {
   readonly #reading = new Set<Promise<unknown>>()
   #changing: Promise<void> | undefined
@@ -14,7 +16,7 @@ export class ReadLock {
     }
   }
 
-  /** One at a time; `work` does not reject. */
+  /** One change at a time; `work` must not reject. */
   async change(work: () => Promise<void>): Promise<void> {
     this.#changing = Promise.allSettled(this.#reading).then(work)
     await this.#changing

@@ -1,21 +1,24 @@
 /**
- * Slots: the sequences of a context's KV cache, and which tokens each holds. A conversation borrows one while it
- * generates; the tokens stay behind for whoever continues them.
+ * A sequence of a context's KV cache, and the tokens it holds. A request borrows it while it generates;
+ * afterwards the tokens stay for any request that continues them.
  */
 export class Slot<Owner extends object> {
   /** The tokens whose keys and values the cache holds, in order. */
   readonly tokens: number[] = []
   owner: Owner | undefined
-  /** What the tokens belong to. */
+  /** The conversation that the tokens belong to. */
   conversation: WeakRef<object> | undefined
-  /** Of `tokens`, those that were evaluated as parts of a prompt, not one by one as they were drawn. */
+  /**
+   * How many of `tokens`, at the start, were evaluated as parts of a prompt, not one by one as they were
+   * drawn.
+   */
   inSlices = 0
   /** When the owner last asked for a step, `performance.now()`. */
   lastUsed = 0
 
   constructor(readonly id: number) {}
 
-  /** It was given what another holds. */
+  /** The slot was filled with `tokens`, from another slot or a state. */
   hold(tokens: readonly number[], inSlices: number): void {
     this.tokens.length = 0
     for (const token of tokens) this.tokens.push(token)
@@ -29,10 +32,13 @@ export class Slot<Owner extends object> {
   }
 }
 
-/** Fewer tokens are not worth a copy of the whole state they belong to. */
+/** The fewest tokens worth copying a whole state for. */
 export const LEAST_REUSED = 32
 
-/** After this long without a step, ms, an owner that does not pull (a slow reader) may lose its slot to one that waits. */
+/**
+ * After this long without a step, ms, an owner that does not ask (its reader is slow) may lose its slot to a
+ * waiting one.
+ */
 const IDLE_MS = 100
 
 export class Slots<Owner extends object> {
@@ -51,18 +57,19 @@ export class Slots<Owner extends object> {
     return this.all.find((slot) => slot.owner === owner)
   }
 
-  /** How many could be taken now. */
+  /** How many slots could be taken now. */
   free(isWaiting: (owner: Owner) => boolean): number {
     const now = performance.now()
     return this.all.filter((slot) => isFree(slot, now, isWaiting)).length
   }
 
   /**
-   * The slot for `owner`, who needs `tokens`: of those free or idle one where nobody loses more than a few tokens, then the one
-   * with the longest common prefix, then one beside a busy slot (llama.cpp evaluates neighbours together, others one by one) unless
-   * a conversation would be lost for that, then the least recently used. `undefined` when all are busy. `isWaiting` tells whether
-   * an owner has asked for a step, `isOwn` whether what a slot holds is of the same conversation, `isKept` whether it can be
-   * brought back.
+   * Takes the best free or idle slot for `owner`, which needs `tokens`: preferably one where no other
+   * conversation loses more than a few tokens, then the one with the longest common prefix, then one beside a
+   * busy slot (llama.cpp evaluates neighbours together, others one by one) unless that would cost a
+   * conversation, then the least recently used. `undefined` when all are busy. `isWaiting` says whether an
+   * owner has asked for a step, `isOwn` whether a slot's tokens belong to the same conversation, `isKept`
+   * whether they can be brought back.
    */
   take(
     owner: Owner,
@@ -85,7 +92,7 @@ export class Slots<Owner extends object> {
     return best?.slot
   }
 
-  /** Milliseconds until some owner counts as idle; `undefined` when none of them could become so. */
+  /** Milliseconds until an owner counts as idle; `undefined` when none can become idle. */
   untilIdle(isWaiting: (owner: Owner) => boolean): number | undefined {
     const now = performance.now()
     const waits = this.all
@@ -95,7 +102,7 @@ export class Slots<Owner extends object> {
   }
 }
 
-/** What a slot holds, and what it is worth to whom. */
+/** What a slot's tokens are worth; see `Slots.take()`. */
 type Worth<Owner extends object> = {
   readonly isOwn: (slot: Slot<Owner>) => boolean
   readonly isKept: (slot: Slot<Owner>) => boolean
@@ -103,10 +110,10 @@ type Worth<Owner extends object> = {
 
 type Candidate<Owner extends object> = {
   readonly slot: Slot<Owner>
-  /** Another conversation gives way. */
+  /** Another conversation would lose its tokens. */
   readonly loses: boolean
   readonly prefix: number
-  /** A neighbour is busy, and little is lost here. */
+  /** A neighbour is busy, and taking this slot loses little. */
   readonly isBeside: boolean
 }
 
@@ -133,12 +140,12 @@ export function commonPrefix<T>(a: ArrayLike<T>, b: ArrayLike<T>): number {
   return i
 }
 
-/** Fewer tokens than this are not worth moving, and may be alike by chance. */
+/** The fewest tokens worth moving; fewer may be alike by chance. */
 const LEAST_MOVED = 16
 
 /**
- * Where tokens must be taken out of `cached` so that more of it is the beginning of `wanted`: positions `from` up to
- * `to`. Of several ways the one that keeps most.
+ * The tokens to take out of `cached`, from position `from` up to `to`, so that more of it is the beginning of
+ * `wanted`; of several such gaps, the one that keeps most.
  */
 export function findGap(
   cached: readonly number[],

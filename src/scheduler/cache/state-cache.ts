@@ -1,6 +1,9 @@
 import { commonPrefix } from './slots.ts'
 
-/** The state of a request that lost its slot: what it takes to go on without evaluating it again. */
+/**
+ * The state of a conversation that lost its slot: all it takes to continue without evaluating its tokens
+ * again.
+ */
 export type SavedState = {
   readonly tokens: readonly number[]
   /** See `Slot.inSlices`. */
@@ -8,7 +11,7 @@ export type SavedState = {
   readonly bytes: Uint8Array
 }
 
-/** Saved states, the most recently saved last, up to a number of bytes. */
+/** Saved states, the latest last, up to a number of bytes. */
 export class StateCache {
   readonly #mostBytes: number
   #states: SavedState[] = []
@@ -22,7 +25,7 @@ export class StateCache {
     return this.#bytes
   }
 
-  /** Bytes that can be added without letting another state go. */
+  /** Bytes that can be added without evicting another state. */
   get room(): number {
     return this.#mostBytes - this.#bytes
   }
@@ -32,7 +35,7 @@ export class StateCache {
     return this.#mostBytes > 0
   }
 
-  /** Keeps `state` in place of those it continues, and lets the oldest go where there is no room. */
+  /** Keeps `state` in place of those it continues, and evicts the oldest where there is no room. */
   add(state: SavedState): void {
     for (const other of this.#states)
       if (commonPrefix(other.tokens, state.tokens) === other.tokens.length) this.remove(other)
@@ -57,7 +60,7 @@ export class StateCache {
     this.#bytes = 0
   }
 
-  /** Takes `state` out: its request has a slot again. */
+  /** Removes `state`, if it is still here. */
   remove(state: SavedState): void {
     if (!this.#states.includes(state)) return
     this.#states = this.#states.filter((other) => other !== state)

@@ -1,18 +1,18 @@
 import type { NativeContext, NativeSampler } from '../../native/contract.ts'
 import { commonPrefix } from '../cache/slots.ts'
 
-/** Where the small model itself is less sure than this, a guess is not worth its verification. */
+/** A guess of which the small model is less sure than this is not worth verifying. */
 const LEAST_SURE = 0.5
 
 /** The small model's only sequence. */
 const SEQUENCE = 0
 
-/** Guesses what comes next with a smaller model of the same vocabulary, which is much faster. */
+/** Guesses what comes next with a smaller, much faster model of the same vocabulary. */
 export class Drafter {
   readonly #context: NativeContext
-  /** Takes the most likely token. */
+  /** Picks the most likely token. */
   readonly #greedy: NativeSampler
-  /** Tokens of its vocabulary, and of the large model's. */
+  /** Sizes of the small model's vocabulary and of the large one's. */
   readonly #ownVocabSize: number
   readonly #vocabSize: number
   #cached: number[] = []
@@ -24,7 +24,10 @@ export class Drafter {
     this.#vocabSize = vocabSize
   }
 
-  /** Evaluates what it has not seen of `tokens` but the last one, as far as it knows them; resolves with how many those were. */
+  /**
+   * Evaluates what the small model has not seen of `tokens`, except the last one, up to the first token it
+   * does not know; resolves with how many those were.
+   */
   async follow(tokens: readonly number[]): Promise<number> {
     let end = Math.min(commonPrefix(this.#cached, tokens), tokens.length - 1)
     this.#keep(end)
@@ -38,10 +41,13 @@ export class Drafter {
     return end - seen
   }
 
-  /** Up to `count` tokens that may follow `tokens`, which it has followed; fewer where it is in doubt. */
+  /**
+   * Up to `count` tokens that may follow `tokens`, to be called after `follow(tokens)`; fewer where it is in
+   * doubt.
+   */
   async propose(tokens: readonly number[], count: number): Promise<number[]> {
     const guessed: number[] = []
-    if (this.#cached.length < tokens.length - 1) return guessed // it does not know them all
+    if (this.#cached.length < tokens.length - 1) return guessed // some of them are unknown to it
     let next = tokens.at(-1)!
     while (guessed.length < count && next < this.#ownVocabSize) {
       const drawn = await this.#draw(next)
@@ -52,7 +58,7 @@ export class Drafter {
     return guessed
   }
 
-  /** Whatever its cache holds: it is evaluated again. */
+  /** Forgets what is cached: it is evaluated again. */
   forget(): void {
     this.#keep(0)
   }
@@ -61,7 +67,7 @@ export class Drafter {
     this.#context.setThreads(count, batchCount, watch)
   }
 
-  /** Gives up what is under way. */
+  /** Interrupts the evaluation under way. */
   abort(): void {
     this.#context.abort()
   }

@@ -12,20 +12,20 @@ type GuessOutcome = {
 }
 
 /**
- * Guesses for a stream that runs alone: first from what was there before, which costs nothing, else from a smaller model. With
- * several streams a step is busy as it is.
+ * Guesses for a stream that runs alone: from its own earlier text where possible, which costs nothing, else
+ * from a smaller model. With several streams the processor is busy anyway.
  */
 export class Guesses {
   readonly #drafter: Drafter | undefined
   readonly #onCrowded: () => void
-  /** Of each conversation: whether a text repeats itself says nothing about another. */
+  /** One for each conversation: whether a text repeats itself says nothing about another. */
   readonly #lookups = new WeakMap<object, LookupPace>()
-  /** Of all: how fast the small model is, and how well it knows the large one. */
+  /** One for all: how fast the small model is, and how well it predicts the large one. */
   readonly #draft = new DraftPace()
-  /** Of a step without a guess, ms. */
+  /** Time of a step without a guess, ms. */
   #without: number | undefined
 
-  /** `onCrowded`: other programs use the cores of the small model. */
+  /** `onCrowded` is called when other programs use the cores on which the small model computes. */
   constructor(drafter: Drafter | undefined, onCrowded: () => void) {
     this.#drafter = drafter
     this.#onCrowded = onCrowded
@@ -40,13 +40,13 @@ export class Guesses {
     }
     const count = Math.min(most, this.#draft.length)
     if (!this.#drafter || !request.drafts || count < 1) return undefined
-    // A step without, to compare with.
+    // First a step without a guess, to compare with.
     if (this.#without === undefined) return { request, tokens: [], pace: this.#draft, ms: 0 }
     try {
       let started = performance.now()
       const missed = await this.#drafter.follow(request.tokens)
       if (missed > MOST_GUESSED) {
-        // A prompt, or what it missed while it rested, says nothing about the price of the next guess.
+        // Catching up with a prompt, or after a rest, says nothing about the price of the next guess.
         this.#draft.caughtUp((performance.now() - started) / this.#without)
         started = performance.now()
       }
@@ -56,7 +56,7 @@ export class Guesses {
       const code = nativeCode(error)
       if (code === 'ERR_CROWDED') this.#onCrowded()
       else if (code !== 'ERR_ABORTED') {
-        // A small model that fails costs speed, not the answer.
+        // A failing small model costs speed, not the answer.
         this.#drafter.forget()
         this.#draft.giveUp()
       }
@@ -65,8 +65,8 @@ export class Guesses {
   }
 
   /**
-   * `steps` steps for this request alone took `ms` each; the last verified `guessed` tokens, and the model agreed to `accepted`
-   * of them. `made`: the guess before it, which may have been for a request that is gone.
+   * `steps` steps for this request alone took `ms` each; the last verified `guessed` tokens, of which the
+   * model accepted `accepted`. `made` is the guess before it, which may have been for a request that is gone.
    */
   took(request: Request, { steps, ms, guessed, accepted }: GuessOutcome, made: Guess | undefined): void {
     const guess = made?.request === request && made.tokens.length === guessed ? made : undefined

@@ -1,23 +1,23 @@
-/** A match shorter than this is chance. */
+/** Shorter matches are chance. */
 const LEAST_MATCH = 3
 
 /**
- * Proposes what comes next: what followed the last time the same tokens stood together. Prompts that are quoted, code
- * that is changed, lists: much of a text has been there before.
+ * Proposes as the next tokens those that followed the last time the same tokens occurred in a row. Quoted
+ * prompts, edited code, lists: much of a text repeats what came before.
  */
 export class Lookup {
-  /** Where the token behind each run of `LEAST_MATCH` tokens stands; the latest wins. */
+  /** The position of the token after each run of `LEAST_MATCH` tokens; the latest wins. */
   readonly #next = new Map<string, number>()
   /** Tokens that were read. */
   #seen = 0
-  /** Where what comes next stands, if it has been there before. */
+  /** The position of the tokens to propose, if the last run has occurred before. */
   #from: number | undefined
-  /** Tokens in a row, up to the last one, that a proposal of one token would have got right. */
+  /** How many tokens in a row, up to the last one, a proposal of one token would have got right. */
   #foretold = 0
 
   /**
-   * Up to `count` tokens that may follow `tokens`, which only ever grows; none where its end is new, or where fewer than
-   * `evidence` tokens in a row would have been foretold.
+   * Up to `count` tokens that may follow `tokens`, which only ever grows; none where its end has not occurred
+   * before, or where fewer than the last `evidence` tokens would have been predicted.
    */
   propose(tokens: readonly number[], count: number, evidence: number): number[] {
     while (this.#seen < tokens.length) this.#read(tokens)
@@ -29,13 +29,13 @@ export class Lookup {
     const position = this.#seen++
     const isForetold = this.#from !== undefined && tokens[this.#from] === tokens[position]
     this.#foretold = isForetold ? this.#foretold + 1 : 0
-    // The run that ends with this token has none behind it yet.
+    // No token follows the run that ends with this one yet.
     if (position >= LEAST_MATCH) this.#next.set(keyAt(tokens, position), position)
     this.#from = position + 1 >= LEAST_MATCH ? this.#next.get(keyAt(tokens, position + 1)) : undefined
   }
 }
 
-/** The run that ends in front of position `end`. */
+/** The run that ends before position `end`. */
 function keyAt(tokens: readonly number[], end: number): string {
   return `${tokens[end - 3]},${tokens[end - 2]},${tokens[end - 1]}`
 }

@@ -1,22 +1,25 @@
 /** Longest guess; the context has logits for one token more. */
 export const MOST_GUESSED = 15
-/** Lengths of guesses. With the token before it each is a multiple of four, as many columns as are multiplied at once. */
+/**
+ * Lengths of guesses: with the token before it each makes a multiple of four, as columns are multiplied four
+ * at a time.
+ */
 const LENGTHS = [3, 7, MOST_GUESSED] as const
 /** Weight of the latest step in averages of their time. */
 export const WEIGHT = 0.25
 
-/** What came of a step with a guess. */
+/** The outcome of a step with a guess. */
 export type GuessCounts = {
   /** Time of the step and of the guess, ms. */
   readonly ms: number
-  /** Tokens that were guessed, and how many of them the model agreed to. */
+  /** Tokens that were guessed, and how many of them the model accepted. */
   readonly guessed: number
   readonly accepted: number
   /** What a step without a guess takes, ms, as far as is known. */
   readonly without: number | undefined
 }
 
-/** Longer guesses where they are right, shorter ones where they are not. */
+/** Makes guesses longer where they are right, shorter where they are not. */
 class GuessLength {
   #length: number = LENGTHS[0]
 
@@ -30,17 +33,21 @@ class GuessLength {
   }
 }
 
-/** Steps that guessing has won (or, below 0, lost). */
+/** Steps that a guess has saved (or, below 0, cost). */
 const gain = ({ ms, accepted, without }: GuessCounts): number =>
   without === undefined ? 0 : accepted + 1 - ms / without
 
-/** Tokens in a row that a look into the text must have foretold before the next ones are believed: at first, and at most. */
+/**
+ * How many tokens in a row a lookup must have predicted before its next ones are tried: at first, and at
+ * most.
+ */
 const FIRST_EVIDENCE = 2
 const MOST_EVIDENCE = 32
 
 /**
- * Guesses from the text itself cost nothing to make and little to check once the text has gone on, so that they are only
- * verified by the model where they would have been right before: more often in a row after guesses that lost time.
+ * Guesses from the text itself cost nothing to make, and it costs little to check afterwards whether they
+ * were right. So the model verifies them only where they would just have been right: more often in a row
+ * after guesses that lost time.
  */
 export class LookupPace {
   readonly #length = new GuessLength()
@@ -50,7 +57,7 @@ export class LookupPace {
     return this.#length.tokens
   }
 
-  /** How many tokens in a row must have been foretold. */
+  /** How many tokens in a row must have been predicted. */
   get evidence(): number {
     return this.#evidence
   }
@@ -64,26 +71,28 @@ export class LookupPace {
   }
 }
 
-/** Steps that guesses may lose before they rest, and the most that they can have won to live on. */
+/** Steps that guesses may lose before they rest, and the most savings of theirs that count. */
 const FIRST_CREDIT = 4
 const MOST_CREDIT = 16
 /** Steps that one guess may lose: beyond that the machine was busy with something else. */
 const MOST_LOST = 4
-/** Of the time without guesses, what may be lost on finding out whether they pay by now. */
+/** The share of the time without guesses that may be lost on finding out whether guesses pay by now. */
 const SHARE = 0.02
 const LONGEST_REST = 5000
 
-/** Guesses of a draft model cost time whether they are right or not: they live on what they have won. */
+/**
+ * Guesses of a draft model cost time whether right or wrong: what they have saved pays for those that lose.
+ */
 export class DraftPace {
   readonly #length = new GuessLength()
   /** In steps. */
   #credit = FIRST_CREDIT
-  /** Steps that it took to catch up with texts, less those that guesses have won since. */
+  /** Steps that it took to catch up with texts, less those that guesses have saved since. */
   #caughtUp = 0
   #resting = 0
   #failures = 0
 
-  /** How many tokens to guess now; 0 while it rests. */
+  /** How many tokens to guess now; 0 while guessing rests. */
   get length(): number {
     return this.#resting > 0 ? 0 : this.#length.tokens
   }
@@ -93,7 +102,10 @@ export class DraftPace {
     this.#resting = Math.max(0, this.#resting - steps)
   }
 
-  /** Before a guess it had to evaluate what it had missed of a text, for as long as `steps` steps take. */
+  /**
+   * Before a guess the small model first evaluated what it had missed of a text, which took as long as
+   * `steps` steps.
+   */
   caughtUp(steps: number): void {
     this.#caughtUp += steps
   }
@@ -107,13 +119,13 @@ export class DraftPace {
     if (this.#credit < 0) this.#rest(FIRST_CREDIT - this.#credit + this.#caughtUp)
   }
 
-  /** It failed: rests, longer each time. */
+  /** The small model failed: guessing rests, longer each time. */
   giveUp(): void {
     this.#failures++
     this.#rest(2 ** this.#failures)
   }
 
-  /** Until `lost` steps are a small part of all, then tries again. */
+  /** Rests until `lost` steps are a small part of all steps, then tries again. */
   #rest(lost: number): void {
     this.#resting = Math.min(LONGEST_REST, Math.ceil(lost / SHARE))
     this.#credit = FIRST_CREDIT
