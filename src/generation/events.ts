@@ -10,11 +10,15 @@ export type PromptEvent = {
   readonly promptTokens: number
   /** Messages that were left out of the prompt. */
   readonly dropped: readonly ChatMessage[]
-  /** False where there is no room for an answer: nothing is evaluated, and the generation ends with `length`. */
+  /**
+   * False where there is no room for an answer: nothing is evaluated, and the generation ends with `length`.
+   */
   readonly fits: boolean
 }
 
-/** @internal What one token added; both texts are `''` while a tag or a character is incomplete. */
+/**
+ * @internal What one token added; `text` and `reasoning` are `''` while a tag or a character is incomplete.
+ */
 export type DeltaEvent = {
   readonly type: 'delta'
   /** Absent where text was held back and is released at the end. */
@@ -25,22 +29,22 @@ export type DeltaEvent = {
   readonly reasoning: string
   /** Added to what the model wrote, tags included. */
   readonly raw: string
-  /** Bytes of the token; those of `raw` in sum, unless the text was cut within a token. */
+  /** Bytes of the token; in sum as many as those of `raw`, unless the text was cut within a token. */
   readonly bytes: number
-  /** Where log probabilities were asked for. */
+  /** Present where log probabilities were asked for. */
   readonly logprob: TokenLogprob | undefined
   /** When the token was made, as `performance.now()` gives it. */
   readonly at: number
 }
 
-/** @internal Figures that have changed since the usage event before. */
+/** @internal Figures, after any of them has changed. */
 export type UsageEvent = {
   readonly type: 'usage'
   /** Tokens of the prompt that were in the cache. */
   readonly cachedTokens: number
   /** How long the request has waited in line, milliseconds. */
   readonly queueMs: number
-  /** Tokens that were guessed, and those of them that were right. */
+  /** Tokens that were guessed, and how many of them were right. */
   readonly proposedTokens: number
   readonly acceptedTokens: number
 }
@@ -49,13 +53,13 @@ export type UsageEvent = {
 export type EndEvent = {
   readonly type: 'end'
   readonly finishReason: FinishReason
-  /** The stop string that ended it. */
+  /** The stop string that ended the text. */
   readonly stopSequence: string | undefined
 }
 
 /**
- * @internal What a generation is made of, in order: one `prompt`, then `delta`s with `usage` before, between or after them, and one
- * `end`. Plain data, the same in this process and from an isolated engine.
+ * @internal What a generation is made of, in order: one `prompt`, then `delta`s with `usage` before, between
+ * or after them, and one `end`. Plain data, the same from this process and from an isolated engine.
  */
 export type GenerationEvent = PromptEvent | DeltaEvent | UsageEvent | EndEvent
 

@@ -19,8 +19,8 @@ import type { Channel } from './reply.ts'
 import type { GenerationResult, Part, PartialResult, Timings } from './result.ts'
 import type { EventSource } from './source.ts'
 
-// Both outside of the class: a function made inside would hold the generation as long as it is held itself.
-// Nothing frees the slot here: the scheduler takes it from whoever does not ask.
+// Outside the class, as a function made inside would keep the generation alive as long as the function
+// itself. Nothing frees the slot here: the scheduler takes it from a request that does not ask.
 function endOf(unlisten: () => void, source: EventSource): () => void {
   return () => {
     unlisten()
@@ -36,7 +36,10 @@ const BREAK: End = { finishReason: 'break', stopSequence: undefined }
 const BY_CALLBACK: End = { finishReason: 'callback', stopSequence: undefined }
 const CUT: End = { finishReason: 'length', stopSequence: undefined }
 
-/** Ends generations that nobody will end: their readers went away without `break`. A turn of a chat waits for its end. */
+/**
+ * Ends generations whose readers went away without `break`: the next turn of a chat waits for the end of this
+ * one.
+ */
 const abandoned = new FinalizationRegistry((end: () => void) => end())
 
 /**
@@ -51,17 +54,17 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   readonly #options: ResolvedGenerateOptions
   readonly #signals: readonly AbortSignal[]
   readonly #stop = new AbortController()
-  /** Rejects when the generation is aborted: for waits that know no signal. */
+  /** Rejects when the generation is aborted, for waits that take no signal. */
   readonly #aborted = abortOf(this.#stop.signal)
   readonly #demand = { interval: UNREAD_MS }
   readonly #parts: Part[] = []
   readonly #tokens: number[] = []
   readonly #logprobs: TokenLogprob[] = []
-  /** Log probabilities that went out with the parts. */
+  /** How many log probabilities went out with the parts. */
   #sentLogprobs = 0
   #prompt: Pick<PromptEvent, 'promptTokens' | 'dropped'> = NO_PROMPT
   #usage: Omit<UsageEvent, 'type'> = NO_USAGE
-  // Everything runs in the async context that generate() was called in, whoever pulls.
+  // Everything runs in the async context in which generate() was called, no matter which reader pulls.
   readonly #inContext = AsyncResource.bind(<T>(run: () => T): T => run())
   #events: EventStream | undefined
   #advancing: Promise<boolean> | undefined
@@ -80,14 +83,14 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     this.#options = options
     if (options.callback) this.#demand.interval = this.#readInterval
     this.#signals = options.signal ? [options.signal, ...closing] : closing
-    this.#aborted.catch(() => {}) // nobody may be waiting
+    this.#aborted.catch(() => {}) // nothing may be waiting for it
   }
 
   get #readInterval(): number {
     return this.#options.streamInterval ?? DEFAULTS.streamInterval
   }
 
-  /** The text and how it came to be. */
+  /** The text, and how it was made. */
   get result(): Promise<GenerationResult> {
     this.#result ??= this.#runToEnd()
     return this.#result
@@ -124,7 +127,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     for await (const { channel, text } of this.parts()) if (channel === 'answer') yield text
   }
 
-  /** The same with the reasoning: each piece says which `channel` it belongs to, `reasoning` or `answer`. */
+  /** Pieces of the reasoning and the answer; the `channel` of each is `reasoning` or `answer`. */
   async *parts(): AsyncGenerator<Part, void, void> {
     let read = 0
     this.#demand.interval = this.#readInterval
@@ -141,9 +144,9 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   }
 
   /**
-   * Ends it now, as `break` does, also from outside of the loop and in the middle of a long prompt: what was made is the
-   * result, with `finishReason: 'break'`, and joins the conversation. (An abort rejects, and leaves the conversation as
-   * it was.) After the end it does nothing.
+   * Ends the generation now, as `break` does, but also from outside the loop and in the middle of a long
+   * prompt: what was made is the result, with `finishReason: 'break'`, and joins the conversation. (An abort
+   * rejects, and leaves the conversation as it was.) Does nothing after the end.
    */
   async stop(): Promise<void> {
     if (this.#ended) return
@@ -156,7 +159,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     await this.#end(BREAK)
   }
 
-  /** What `console.log(generation)` shows: a reminder, mostly, that it wants to be awaited or iterated. */
+  /** What `console.log(generation)` shows: mostly a reminder to await or iterate it. */
   [Symbol.for('nodejs.util.inspect.custom')](_depth: number, options: InspectOptions): string {
     const state = this.#ended ? ('error' in this.#ended ? 'failed' : 'done') : 'under way'
     const shown = { state: this.#events || this.#ended ? state : 'not started', text: this.partial.text }
@@ -225,7 +228,8 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     }
     const events = this.#events
     const next = this.#inContext(() => events.next())
-    // Until the prompt is made the source may wait for things that know no signal: opening, a function of the program.
+    // Until the prompt is made, the source may wait for work that takes no signal: opening, a function of the
+    // program.
     return this.#prompt === NO_PROMPT ? Promise.race([next, this.#aborted]) : next
   }
 
@@ -240,7 +244,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
       for (const signal of signals) signal.removeEventListener('abort', onAbort)
     }
     for (const signal of signals) {
-      setMaxListeners(0, signal) // one listener per generation under way is no leak
+      setMaxListeners(0, signal) // one listener per generation under way is not a leak
       signal.addEventListener('abort', onAbort, { once: true })
     }
   }
@@ -251,7 +255,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     this.#advance().catch(() => {})
   }
 
-  /** Adds what came; false when the callback wants no more. */
+  /** Adds a delta; false when the callback wants no more. */
   async #take({ token, text, reasoning, logprob, at }: DeltaEvent): Promise<boolean> {
     this.#lastAt = at
     if (this.#tokens.length === 0) this.#firstAt = at
@@ -264,7 +268,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     if (!callback || tokenId === undefined) return true
     const answer = this.#inContext(() => callback(tokenId, text))
     const wanted = answer instanceof Promise ? await Promise.race([answer, this.#aborted]) : answer
-    // Text that was held back comes when the generation has ended already.
+    // Text that was held back arrives when the generation has already ended.
     return wanted !== false || token === undefined
   }
 
@@ -306,7 +310,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     const promptMs = this.#startedAt === 0 ? 0 : firstAt - this.#startedAt
     const { cachedTokens, queueMs, proposedTokens, acceptedTokens } = this.#usage
     const evaluated = this.#prompt.promptTokens - cachedTokens
-    // A model may end its answer before it begins.
+    // A model may end its answer before the first token.
     const wasEvaluated = this.#tokens.length > 0 || finishReason === 'stop'
     const completionMs = this.#lastAt - this.#firstAt
     const perSecond = (count: number, ms: number) => (count > 0 && ms > 0 ? (count / ms) * 1000 : 0)

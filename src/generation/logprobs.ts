@@ -18,7 +18,7 @@ export type TokenProbability = {
  */
 export type TokenLogprob = TokenProbability & { readonly top: readonly TokenProbability[] }
 
-/** Describes tokens and the likeliest in their place, as a step returns them. */
+/** Makes a function that describes a token, and the likeliest ones in its place, as a step returns them. */
 export function logprobReader(
   native: NativeModel,
 ): (token: number, { logprob, topTokens, topLogprobs }: NativeLogprobs) => TokenLogprob {

@@ -7,11 +7,14 @@ export type PreparedPrompt = {
   readonly tokens: ArrayLike<number> & Iterable<number>
   readonly text: string
   readonly stop: readonly string[]
-  /** What stands behind a gap in the prompt may be moved in the cache instead of evaluated again. */
+  /** Tokens after a gap in the prompt may be moved in the cache instead of evaluated again. */
   readonly moved?: boolean
-  /** The conversation that it belongs to: what that had in the cache, and has no more, is not worth keeping. */
+  /**
+   * The conversation that it belongs to: cached tokens of that one that are not in the prompt are not worth
+   * keeping.
+   */
   readonly conversation?: object
-  /** There is no room for it: nothing is evaluated, and the generation ends with `length`. */
+  /** The prompt does not fit: nothing is evaluated, and the generation ends with `length`. */
   readonly full?: boolean
   /** Messages that were left out of it. */
   readonly dropped?: readonly ChatMessage[]
@@ -19,5 +22,8 @@ export type PreparedPrompt = {
   readonly reply?: ReplyFormat | undefined
 }
 
-/** @internal Makes the prompt, in the moment in which the generation begins. What functions of the program do for it is done `aside`. */
+/**
+ * @internal Makes the prompt when the generation begins. Functions of the program that help are called
+ * through `aside`.
+ */
 export type Prepare = (aside: Aside) => Promise<PreparedPrompt>

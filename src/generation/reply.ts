@@ -2,23 +2,24 @@ import type { NativeReply } from '../native/contract.ts'
 import type { DeltaEvent, EndEvent } from './events.ts'
 import type { TextEvent } from './text.ts'
 
-/** What a model writes is its answer, or its reasoning before the answer. */
+/** What a model writes: its answer, or the reasoning before it. */
 export type Channel = 'answer' | 'reasoning'
 
-/** How a template's answers are to be read: see `NativeRenderedChat`. */
+/** How to read a template's answers; see `NativeRenderedChat`. */
 export type ReplyFormat = {
   readonly parseReply: (output: string, partial: boolean) => NativeReply
   /** Texts of control tokens that the parser needs to see. */
   readonly preservedTexts: readonly string[]
-  /** The answer so far, tags and all, that the model goes on with. */
+  /** The answer so far, tags and all, which the model continues. */
   readonly begun: string
 }
 
 const NOTHING: NativeReply = { reasoning: '', content: '' }
 
 /**
- * The fourth stage: splits what the model writes into reasoning and answer, as the template says; without a format all of
- * it is the answer. The parser reads the whole text each time, about 20 microseconds per 1,000 characters.
+ * The fourth stage: splits what the model writes into reasoning and answer, as the template prescribes;
+ * without a format all of it is the answer. The parser reads the whole text each time: about 20 microseconds
+ * per 1,000 characters.
  */
 export async function* splitReply(
   events: AsyncIterable<TextEvent | EndEvent>,
@@ -55,7 +56,10 @@ function delta(
   return { type: 'delta', token, text: content, reasoning, raw, bytes, logprob, at: performance.now() }
 }
 
-/** What was written, once it has ended. Cut in the middle, what may have been the beginning of a tag is not part of the text. */
+/**
+ * The whole reply, once it has ended. Where it was cut off, what may have been the beginning of a tag is not
+ * part of the text.
+ */
 function whole(
   format: ReplyFormat,
   raw: string,
@@ -66,14 +70,16 @@ function whole(
   return isOutside(format, raw, known) ? { reasoning: '', content: raw } : known
 }
 
-// A model that does not keep to its format at all has at least written something.
+// What a model wrote without following its format at all is still an answer.
 function isOutside(format: ReplyFormat, raw: string, known: NativeReply | undefined): boolean {
   if (known && (known.content !== '' || known.reasoning !== '')) return false
   const begins = (tag: string) => tag.startsWith(raw.slice(0, tag.length))
   return !format.begun && !format.preservedTexts.some(begins)
 }
 
-/** `undefined` where it is not in the format (yet). White space around reasoning is the format's. */
+/**
+ * `undefined` where the text is not in the format (yet). White space around reasoning belongs to the format.
+ */
 function tryParse({ parseReply }: ReplyFormat, raw: string, partial: boolean): NativeReply | undefined {
   try {
     const { reasoning, content } = parseReply(raw, partial)
@@ -83,7 +89,7 @@ function tryParse({ parseReply }: ReplyFormat, raw: string, partial: boolean): N
   }
 }
 
-/** What `known` has beyond `sent`. Where it contradicts that, what was sent stands. */
+/** What `known` has beyond `sent`; nothing where it contradicts what was sent, which stands. */
 function difference(sent: NativeReply, known: NativeReply | undefined): NativeReply {
   if (!known?.reasoning.startsWith(sent.reasoning) || !known.content.startsWith(sent.content)) return NOTHING
   const reasoning = known.reasoning.slice(sent.reasoning.length)

@@ -65,7 +65,7 @@ export type GenerationResult = {
   readonly finishReason: FinishReason
   /** The stop string that ended the generation; `undefined` if none did. */
   readonly stopSequence: string | undefined
-  /** The seed that repeats this run. */
+  /** The seed with which this run can be repeated. */
   readonly seed: number
   /** Token counts. */
   readonly usage: Usage

@@ -6,6 +6,9 @@ import type { PartialResult } from './result.ts'
 export type EventSource = {
   /** Starts the pipe; called once, when the first piece is wanted. `signal` is the generation's own. */
   start(demand: Demand, signal: AbortSignal): EventStream
-  /** Called once at the end, before it is reported: with what was made, or without where that is not to be kept. */
+  /**
+   * Called once at the end, before that is reported, with what was made, or without it where it is not to be
+   * kept.
+   */
   end?(made: PartialResult | undefined): void
 }

@@ -2,8 +2,8 @@ import type { EndEvent } from './events.ts'
 import type { TextEvent } from './text.ts'
 
 /**
- * The third stage: ends the text before the first stop string. Text that may turn out to be the beginning of one is
- * held back until that is clear, so nothing is ever streamed that the final text does not have.
+ * The third stage: ends the text before the first stop string. Text that may be the beginning of one is held
+ * back until that is clear, so nothing is ever streamed that the final text does not have.
  */
 export async function* untilStop(
   events: AsyncIterable<TextEvent | EndEvent>,
@@ -29,7 +29,7 @@ export async function* untilStop(
   }
 }
 
-/** The stop string that begins first; of several beginning there, the longest. */
+/** The stop string that begins first; of several that begin there, the longest. */
 function firstStop(text: string, stops: readonly string[]): { stop: string; index: number } | undefined {
   let found: { stop: string; index: number } | undefined
   for (const stop of stops) {
@@ -42,7 +42,7 @@ function firstStop(text: string, stops: readonly string[]): { stop: string; inde
   return found
 }
 
-/** Length of the longest end of `text` that begins a stop string. */
+/** Length of the longest end of `text` that is the beginning of a stop string. */
 function possibleStart(text: string, stops: readonly string[]): number {
   let longest = 0
   for (const stop of stops) {

@@ -14,14 +14,14 @@ export type TextEvent = {
 }
 
 /**
- * The second stage: tokens to text. A token may end in the middle of a UTF-8 character, so its bytes wait for the
- * rest; what is still incomplete at the end is dropped.
+ * The second stage: tokens to text. A token may end in the middle of a UTF-8 character, so its bytes wait for
+ * the rest; what is still incomplete at the end is dropped.
  */
 export async function* toText(
   tokens: AsyncIterable<TokenEvent | EndEvent>,
   bytesOf: (token: number) => Uint8Array,
 ): AsyncGenerator<TextEvent | EndEvent, void, void> {
-  // A byte order mark is text like any other in the middle of an answer.
+  // In the middle of an answer a byte order mark is ordinary text.
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
   for await (const event of tokens) {
     if (event.type === 'end') yield event

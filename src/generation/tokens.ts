@@ -18,8 +18,8 @@ export type TokenLimits = {
 }
 
 /**
- * The first stage: evaluates the prompt and yields tokens until the model ends its answer (`stop`; the end token is
- * not yielded) or a limit is reached (`length`).
+ * The first stage: evaluates the prompt and yields tokens until the model ends its answer (`stop`; the end
+ * token is not yielded) or a limit is reached (`length`).
  */
 export async function* generateTokens(
   request: Request,
@@ -32,14 +32,14 @@ export async function* generateTokens(
   for (let count = 0; count < limits.maxTokens; ) {
     const drawn = await request.next(next, { ...step, most: limits.maxTokens - count })
     for (const [i, token] of drawn.tokens.entries()) {
-      step.signal?.throwIfAborted() // several came at once, and the first may have been one too many
+      step.signal?.throwIfAborted() // several came at once, and the reader may want no more
       if (limits.endTokens.has(token)) return yield end('stop')
       const logprobs = drawn.logprobs?.[i]
       yield { type: 'token', token, logprob: logprobs && describe(token, logprobs) }
       count++
     }
     next = drawn.tokens
-    // What was just drawn has not been evaluated; there must be a cell for it before another can be drawn.
+    // The last token drawn has not been evaluated: it needs a cell before another can be drawn.
     if (request.tokens.length + drawn.tokens.length - 1 >= limits.contextSize) break
   }
   yield end('length')

@@ -10,7 +10,7 @@ type TranscriptState = {
 
 const NOTHING: TranscriptState = { raw: '', bytes: 0, tokens: 0 }
 
-/** What the model writes, collected from deltas on their way to the reader. */
+/** Collects what the model writes from deltas on their way to the reader. */
 export class Transcript {
   #before = NOTHING
   #now = NOTHING
@@ -25,8 +25,9 @@ export class Transcript {
   }
 
   /**
-   * What `tokens` tokens wrote: the reader may have left before the last delta reached it. `isWhole` is false where the text was
-   * cut, at a stop string or inside a character: the tokens then say more than `raw`.
+   * What the first `tokens` tokens spell: the reader may have left before the last delta reached it.
+   * `isWhole` is false where the text was cut, at a stop string or inside a character: the tokens then spell
+   * more than `raw`.
    */
   of(tokens: number): { readonly raw: string; readonly isWhole: boolean } {
     const { raw, bytes } = tokens < this.#now.tokens ? this.#before : this.#now
