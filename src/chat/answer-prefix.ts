@@ -2,20 +2,20 @@ import type { ReplyFormat } from '../generation/reply.ts'
 import { type Piece, type Protection, textOf } from './protect.ts'
 import type { TemplateResult } from './template/template.ts'
 
-/** How an answer begins, before the model goes on with it. */
+/** How an answer begins, before the model continues it. */
 export type AnswerPrefix = {
   readonly content: string
   readonly reasoning: string
-  /** The same as the model wrote it, tags and all, where that is known. */
+  /** The same text as the model wrote it, tags and all, where that is known. */
   readonly raw?: string | undefined
 }
 
-/** Whether the model may think: not any more where its answer is begun without thoughts. */
+/** Whether the model may think: no longer where its answer has begun without thoughts. */
 export function mayThink({ content, reasoning, raw }: AnswerPrefix): boolean {
   return content === '' || reasoning !== '' || raw !== undefined
 }
 
-/** The `beginning` of the answer, and the `whole` prompt with it, with marks. */
+/** The `beginning` of the answer, and the `whole` prompt that ends with it, with marks. */
 export async function beginAnswer(
   rendered: TemplateResult,
   begun: AnswerPrefix,
@@ -27,7 +27,10 @@ export async function beginAnswer(
   return { beginning: textOf(pieces), whole: await protection.join([rendered.text, ...pieces], signal) }
 }
 
-/** Thoughts between the format's tags, then the content. Where the prompt opens a block of reasoning, that one is used. */
+/**
+ * Thoughts between the format's tags, then the content. Where the prompt already opens a block of reasoning,
+ * it is used.
+ */
 function beginningOf(
   { generationPrompt, reply }: TemplateResult,
   { content, reasoning, raw }: AnswerPrefix,
@@ -42,13 +45,13 @@ function beginningOf(
   return content === '' ? thoughts : [...thoughts, `\n${end.trim()}\n\n`, { users: content }]
 }
 
-/** How the rest of the answer is to be read; `undefined` where all of it is content. */
+/** How to read the rest of the answer; `undefined` where all of it is content. */
 export function replyFormat(
   { reply }: TemplateResult,
   begun: AnswerPrefix,
   beginning: string,
 ): ReplyFormat | undefined {
-  // What is begun without thoughts goes on as content; what stood before it is none of the parser's business.
+  // An answer begun without thoughts goes on as content; the parser need not know the text before it.
   if (!reply || !mayThink(begun)) return undefined
   const { parseReply, preservedTexts, thinkingStart, thinkingEnds } = reply
   const texts = [...preservedTexts, thinkingStart, ...thinkingEnds].filter((text) => text !== '')

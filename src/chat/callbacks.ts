@@ -4,10 +4,10 @@ import type { ResolvedGenerateOptions } from '../options/generate.ts'
 
 type Callback = NonNullable<ResolvedGenerateOptions['callback']>
 
-/** Set while a callback runs, in all that it calls and awaits: the turn of `session` waits for it. */
+/** Set while a callback runs, in everything that it calls and awaits: the turn of `session` waits for it. */
 const inCallback = new AsyncLocalStorage<{ readonly session: object; pending: boolean }>()
 
-/** `callback`, known to be one of a turn of `session`. */
+/** `callback`, marked as belonging to a turn of `session`. */
 export function markCallback(session: object, callback: Callback): Callback {
   return (tokenId, piece) => {
     const call = { session, pending: true }

@@ -9,18 +9,18 @@ import type { SavedSession, SaveOptions, SessionSnapshot } from './saved/session
 
 /** @internal */
 export type ConversationOptions = Pick<ResolvedChatOptions, 'template' | 'overflow' | 'reasoning'> & {
-  /** The file to go on with, as far as it has been read. */
+  /** The saved file to continue, as far as it has been read. */
   readonly restore: (SavedFile & { readonly file: string }) | undefined
 }
 
 /** @internal A turn: what its prompt asks for, and what ends the answer. */
 export type Turn = Omit<PromptRequest, 'signal'> & {
   readonly stop: readonly string[]
-  /** The session's word on GPT4All's stop strings. */
+  /** The session's option for GPT4All's stop strings. */
   readonly defaultStops: ChatSessionOptions['defaultStops']
 }
 
-/** @internal How a turn has ended: what the model wrote, as `History.commit()` takes it. */
+/** @internal How a turn has ended: what the model wrote, as `PromptBuilder.commit()` takes it. */
 export type TurnOutcome = {
   readonly raw: string
   readonly tokens: readonly number[] | undefined
@@ -28,32 +28,32 @@ export type TurnOutcome = {
 }
 
 /**
- * @internal What the engine knows of a conversation: how its messages become prompts, and which of these are in the cache. The
- * messages themselves are the session's.
+ * @internal The model's side of a conversation: how its messages become prompts, and which tokens of these
+ * are cached. The session keeps the messages themselves.
  */
 export interface Conversation {
-  /** The system prompt that belongs to the template, for conversations that bring none. */
+  /** The template's own system prompt, for conversations that bring none. */
   readonly systemPrompt: string | undefined
-  /** The file that it was to go on with was written by this very model. */
+  /** The file that it continues was written by this very model. */
   readonly isRestored: boolean
   /** Tokens of the prompt for the answer to `messages`, however many fit. */
   countTokens(messages: readonly ChatMessage[], enableThinking: boolean): Promise<number>
   turn(turn: Turn, options: ResolvedGenerateOptions, demand: Demand, signal: AbortSignal): EventStream
-  /** The last turn joins what is known. True where the model may go on behind `raw` as it stands. */
+  /** Adds the last turn to what is known. True where the model may continue after `raw` as it stands. */
   commit(turn: TurnOutcome): Promise<boolean>
-  /** The messages are no longer those of before. */
+  /** The messages were replaced by others. */
   reset(): void
-  /** Writes it into `file`, or only tells what that would be. */
-  save(file: string | undefined, said: SessionSnapshot, options: SaveOptions): Promise<SavedSession>
-  /** Nobody will ask any more. */
+  /** Writes the conversation into `file`; without one, only returns what would be written. */
+  save(file: string | undefined, snapshot: SessionSnapshot, options: SaveOptions): Promise<SavedSession>
+  /** The session is closed and asks for nothing more. */
   close(): void
 }
 
 /** @internal A model that conversations can be held with. */
 export type ConversationHost = {
   /**
-   * Reads the model's template, and the saved file. A place in line is taken meanwhile for the generation whose signal is
-   * `asking`; without one no generation waits.
+   * Reads the model's template, and the saved file. Meanwhile the generation whose signal is `asking` has a
+   * place in line; without that signal no generation waits.
    * @throws {TemplateError} `ERR_TEMPLATE` when the model's template cannot be used
    */
   conversation(options: ConversationOptions, asking: AbortSignal | undefined): Promise<Conversation>

@@ -1,17 +1,20 @@
 import { optionError } from '../core/errors.ts'
 import { type ChatMessage, checkMessages } from '../core/messages.ts'
 
-/** @throws {TypeError} `ERR_OPTION` unless a user's `overflow` function returned messages that ask for an answer */
+/**
+ * @throws {TypeError} `ERR_OPTION` unless a user's `overflow` function returned messages that ask for an
+ * answer
+ */
 export function checkKept(kept: unknown): readonly ChatMessage[] {
   const messages = kept as readonly ChatMessage[]
   if (Array.isArray(kept) && messages.at(-1)?.role === 'user') {
     checkMessages(messages, 1)
     return messages
   }
-  throw optionError('overflow', 'a function that returns messages, the last one of the user', kept)
+  throw optionError('overflow', 'a function that returns messages, the last one from the user', kept)
 }
 
-/** Those of `messages` that are not among `kept`; of equal ones the last are the kept ones. */
+/** The `messages` that are not among `kept`; of equal ones, the last count as kept. */
 export function leftOut(messages: readonly ChatMessage[], kept: readonly ChatMessage[]): ChatMessage[] {
   const key = ({ role, content }: ChatMessage) => `${role}\n${content}`
   const counts = new Map<string, number>()
@@ -26,12 +29,13 @@ export function leftOut(messages: readonly ChatMessage[], kept: readonly ChatMes
     .toReversed()
 }
 
-/** Characters that the template puts around a message, more or less. */
+/** About how many characters the template puts around a message. */
 const FRAME = 20
 
 /**
- * Messages from `first` on make a prompt of `tokens` tokens that is to have `goal` only: the turn, one on at least,
- * before which about half of what is too much is left out. So a few renderings come close to the goal, from above.
+ * The messages from `first` on make a prompt of `tokens` tokens, which should have only `goal`. Returns where
+ * to start instead: at a later turn, before which about half of the excess lies. So a few renderings approach
+ * the goal from above.
  */
 export function firstKept(
   messages: readonly ChatMessage[],
@@ -52,7 +56,7 @@ export function firstKept(
   return at
 }
 
-/** Where the turn behind the one at `from` begins: at the next message of the user. */
+/** Where the turn after the one at `from` begins: at the next user message. */
 export function nextTurn(messages: readonly ChatMessage[], from: number): number {
   let at = from + 1
   while (at < messages.length && messages[at]?.role !== 'user') at++

@@ -26,7 +26,7 @@ export type PromptRequest = {
   readonly messages: readonly ChatMessage[]
   readonly begun: AnswerPrefix
   readonly enableThinking: boolean
-  /** Tokens the answer may have. */
+  /** The most tokens the answer may have. */
   readonly maxTokens: number
   readonly signal?: AbortSignal | undefined
 }
@@ -34,23 +34,29 @@ export type PromptRequest = {
 /** A prompt, ready to be evaluated. */
 export type Prompt = {
   readonly record: TokenRecord
-  /** Tokens of the prompt; at least so many where it cannot fit, and has no `record` for that. */
+  /**
+   * Tokens of the prompt; where `isEstimated`, the fewest it can have, which do not fit, and `record` is
+   * empty.
+   */
   readonly length: number
   readonly isEstimated: boolean
   /** As the model reads it. */
   readonly text: string
   /** Messages left out because the conversation has outgrown the context. */
   readonly dropped: readonly ChatMessage[]
-  /** More was left out than last time: what stands behind may be moved in the cache instead of evaluated again. */
+  /**
+   * More was left out than last time: tokens after the gap may be moved in the cache instead of evaluated
+   * again.
+   */
   readonly moved: boolean
-  /** There is no room for it, and the policy is to stop. */
+  /** The prompt does not fit, and the policy is to stop. */
   readonly full: boolean
-  /** Tells the parts of the answer apart; absent where it has none. */
+  /** How to split the answer into its parts; absent where it has none. */
   readonly reply: ReplyFormat | undefined
   /** What ends the answer beside the model's own end tokens. */
   readonly stops: readonly string[]
   readonly protection: Protection
-  /** Messages behind the system's that are left out, from the oldest on. */
+  /** How many messages after the system message are left out, from the oldest on. */
   readonly skipped: number
 }
 
@@ -68,12 +74,14 @@ type HistoryShape = {
 const NO_RECORD = new TokenRecord('', [], [])
 const NOTHING: AnswerPrefix = { content: '', reasoning: '' }
 
-/** Of what fits, the share that is left after dropping: the next few turns then need no dropping. */
+/**
+ * The share of what fits that is kept when turns are dropped, so that the next few turns need no dropping.
+ */
 const KEPT_SHARE = 0.5
 
 /**
- * Turns a growing list of messages into prompts, each of which begins with the very tokens that were evaluated
- * before, as far as the template leaves the past alone.
+ * Turns a growing list of messages into prompts, each of which begins with the very tokens that were
+ * evaluated before, as far as the template does not change the past.
  */
 export class PromptBuilder {
   readonly #model: NativeModel
@@ -83,7 +91,7 @@ export class PromptBuilder {
   #control: NativeTextFinder | undefined
   #reasoningTags = ''
   #record = NO_RECORD
-  /** Messages behind the system's that are left out, from the oldest on. */
+  /** How many messages after the system message are left out, from the oldest on. */
   #skipped = 0
 
   constructor(model: NativeModel, format: PromptFormat, shape: HistoryShape) {
@@ -94,24 +102,24 @@ export class PromptBuilder {
     this.#control = this.#controlTexts.finder([])
   }
 
-  /** The messages are no longer those of before, with some behind them: nothing is left out any more. */
+  /** The messages no longer begin with those of before: nothing is left out any more. */
   reset(): void {
     this.#skipped = 0
   }
 
-  /** What a file of the conversation needs to know. */
+  /** The part of a conversation's file that is known here. */
   get saved(): Pick<SavedChat, 'skipped' | 'record'> {
     return { skipped: this.#skipped, record: this.#record.saved }
   }
 
-  /** Goes on as what was saved: the tokens are those of the same model. */
+  /** Continues from what was saved, with the same model. */
   restore({ skipped, record }: Pick<SavedChat, 'skipped' | 'record'>): void {
     this.#skipped = skipped
     const { vocabSize } = this.#model.info
     if (record.tokens.every((token) => token < vocabSize)) this.#record = TokenRecord.from(record)
   }
 
-  /** @throws {ContextOverflowError} when it does not fit and nothing (more) may be left out */
+  /** @throws {ContextOverflowError} when the prompt does not fit and nothing (more) may be left out */
   async prompt(request: PromptRequest, aside: Aside): Promise<Prompt> {
     const prompt = await this.#fit(request, aside)
     const { length, isEstimated } = prompt
@@ -119,16 +127,16 @@ export class PromptBuilder {
     throw new ContextOverflowError(length, this.#shape.contextSize, this.#most, isEstimated)
   }
 
-  /** Tokens of the prompt for the answer to `messages`, all of them, however many fit. */
+  /** Tokens of the prompt for the answer to `messages`, even where they do not fit. */
   async countTokens(messages: readonly ChatMessage[], enableThinking: boolean): Promise<number> {
     const request = { messages, begun: NOTHING, enableThinking, maxTokens: 0 }
     return (await this.#render(request, [], true)).length
   }
 
   /**
-   * Remembers the tokens of a prompt and of what the model wrote behind it: `raw`, tags included. No tokens where
-   * they are not all of the text; `contents` are the parts of it that templates get as content. True where the model
-   * may go on behind `raw` as it stands.
+   * Remembers the tokens of a prompt and of what the model wrote after it: `raw`, tags included. `tokens` is
+   * `undefined` where they do not spell exactly `raw`; `contents` are the parts of `raw` that templates get
+   * as content. True where the model may continue after `raw` as it stands.
    */
   commit(
     { record, protection, skipped }: Prompt,
@@ -139,7 +147,8 @@ export class PromptBuilder {
     this.#skipped = skipped
     const literal = contents.every((content) => protection.protect(content) === content)
     if (this.#shape.deterministic) return literal
-    // Tags that the model wrote itself are no forgeries, but tags within its words would be taken for such.
+    // Tags that the model wrote itself are not forged, but tags within its words would be taken for
+    // forgeries.
     const text = literal ? raw : contents.length === 1 ? protection.protect(raw) : undefined
     this.#record = tokens && text !== undefined ? record.with(text, tokens) : record
     return literal && tokens !== undefined
@@ -159,7 +168,7 @@ export class PromptBuilder {
       const system = messages[0]?.role === 'system' ? 1 : 0
       const kept = [...messages.slice(0, system), ...messages.slice(-1)]
       const alone = await this.#render({ ...request, messages: kept }, [])
-      // A message that does not even fit alone is no matter of a long conversation.
+      // If the message does not even fit alone, the length of the conversation is not the problem.
       return alone.length <= this.#most ? { ...whole, full: true } : alone
     }
     const copies = messages.map((message) => ({ ...message }))
@@ -167,13 +176,13 @@ export class PromptBuilder {
     return this.#render({ ...request, messages: kept }, leftOut(messages, kept))
   }
 
-  // Leaving something out changes the prompt near its beginning: leave out enough for some turns to come. Where there is
-  // something to leave out, an answer gets room, a quarter of the context at most.
+  // Leaving turns out changes the prompt near its beginning, so leave out enough for some turns to come.
+  // Where there is something to leave out, make room for the answer, a quarter of the context at most.
   async #dropOldest(request: PromptRequest): Promise<Prompt> {
     const { messages, maxTokens } = request
     const { contextSize } = this.#shape
     const system = messages[0]?.role === 'system' ? 1 : 0
-    // Where results must not depend on what was asked before, it is found anew each time.
+    // Where results must not depend on earlier turns, start afresh each time.
     const before = this.#shape.deterministic ? 0 : this.#skipped
     let first = Math.max(system, Math.min(system + before, messages.length - 1))
     let goal = Math.min(this.#most, contextSize - Math.min(maxTokens, Math.floor(contextSize / 4)))
@@ -190,7 +199,7 @@ export class PromptBuilder {
     }
   }
 
-  // `counts`: all tokens are counted, however many there are.
+  // `counts`: count all tokens, even where they cannot fit.
   async #render(request: PromptRequest, dropped: readonly ChatMessage[], counts = false): Promise<Prompt> {
     const { begun, signal } = request
     let rendered = await this.#renderGuarded(request)
@@ -225,7 +234,8 @@ export class PromptBuilder {
     return render(this.#format, messages, options, signal)
   }
 
-  // The tags around reasoning are known once something was rendered; whoever writes them writes text.
+  // The tags around reasoning are known once something was rendered; when users write them, they are plain
+  // text.
   #learnTags({ reply }: TemplateResult): boolean {
     const tags = reply ? [reply.thinkingStart, ...reply.thinkingEnds].filter((tag) => tag.trim() !== '') : []
     const known = tags.join('\n')
@@ -235,8 +245,8 @@ export class PromptBuilder {
     return true
   }
 
-  // `asked` is where the text that asks for the answer begins: a template may write something else there once the
-  // answer has been given.
+  // `asked` is where the text that asks for the answer begins: a template may write something else there once
+  // the answer exists.
   async #tokenize(
     rendered: string,
     protection: Protection,
@@ -275,7 +285,7 @@ export class PromptBuilder {
       tokens.push(token)
   }
 
-  // Before a token of its own the text may be cut: nothing merges with it.
+  // Before a control token the text may be cut: nothing merges with that.
   #isSafe(rendered: string, at: number): boolean {
     return this.#controlTexts.texts.some((text) => text !== '' && rendered.startsWith(text, at))
   }

@@ -9,36 +9,37 @@ import type {
 import { translateFailure } from '../native/failures.ts'
 import { settled } from '../native/job.ts'
 
-/** What the template wrote, or users; of an empty text, the place between two. */
+/** Text that the template wrote, or that users wrote; an empty one marks a place between two pieces. */
 export type Piece = string | { readonly users: string }
 
-/** Longer texts are marked on the addon's own thread; units. Such a one takes some milliseconds. */
+/** Longer texts, which take some milliseconds, are marked on the addon's own thread. UTF-16 units. */
 const SHORT = 2 ** 17
 
 /**
- * Keeps control tokens out of what users write: where the text of one comes about in a prompt with a character of theirs, whatever
- * the template has made of it, a mark breaks it. The prompt is cut at the marks, and the pieces are tokenized apart. So only what
- * the template itself wrote is read as control tokens, and text without them stays whole. A control token of one character cannot
- * be broken: it is put between two marks, and that piece is tokenized as text.
+ * Keeps control tokens out of what users write: wherever the text of one appears in a prompt with a character
+ * of theirs in it, whatever the template has made of that, a mark breaks it. The prompt is cut at the marks,
+ * and the pieces are tokenized separately. So only what the template itself wrote is read as control tokens,
+ * and text without them stays whole. A control token of one character cannot be broken: it is put between two
+ * marks, and that piece is tokenized as text.
  */
 export class Protection {
   readonly #control: NativeTextFinder | undefined
   readonly marks: NativeMarks
 
-  /** `control` is what is looked for; `undefined` = there is nothing. */
+  /** `control` finds the texts to break; `undefined` = there are none. */
   constructor(control: NativeTextFinder | undefined, marks: NativeMarks) {
     this.#control = control
     this.marks = marks
   }
 
-  /** The text, which users wrote, with every control token's text marked, overlapping ones too. */
+  /** `text`, which users wrote, with the text of every control token marked, overlapping ones too. */
   protect(text: string): string {
     return this.#control?.marked(text, this.marks) ?? text
   }
 
   /**
-   * A text made of pieces, with every control token's text marked that users have a part in. A long one is made on the
-   * addon's own thread.
+   * The text of the pieces, with the text of every control token marked that has a user's character in it. A
+   * long one is made on the addon's own thread.
    */
   async join(pieces: readonly Piece[], signal?: AbortSignal): Promise<string> {
     const places: number[] = []
@@ -63,22 +64,23 @@ export class Protection {
 
 export const NO_MARKS: NativeMarks = { cut: '', open: '', close: '' }
 
-/** What a prompt must not hold with a part of what users wrote. */
+/** What to look for in a prompt where users wrote a part of it. */
 export type UserTexts = {
   /** Control tokens, and the tags around reasoning. */
   readonly control: NativeTextFinder | undefined
-  /** What will stand behind the prompt. */
+  /** The text that will follow the prompt. */
   readonly behind: string
 }
 
-/** The text that the pieces make, unprotected. */
+/** The text of the pieces, unprotected. */
 export function textOf(pieces: readonly Piece[]): string {
   return pieces.map((piece) => (typeof piece === 'string' ? piece : piece.users)).join('')
 }
 
 /**
- * The texts that must not be forged: control tokens, and those of the vocabulary's user-defined tokens that the
- * template builds with, or that look like it. (Others, such as runs of spaces or HTML tags, are plain text.)
+ * The texts that must not be forged: control tokens, and those of the vocabulary's user-defined tokens that
+ * the template uses, or that look as if it might. (Others, such as runs of spaces or HTML tags, are plain
+ * text.)
  */
 export function structuralTexts(
   { controlTexts, definedTexts }: Pick<NativeModelInfo, 'controlTexts' | 'definedTexts'>,
@@ -93,7 +95,7 @@ export function structuralTexts(
   ]
 }
 
-/** What a `Protection` looks for. */
+/** Finds what a `Protection` breaks. */
 export function controlFinder(
   texts: readonly string[],
   spelling: NativeSpelling = 'plain',
@@ -106,12 +108,15 @@ function spellingOf({ metadata }: NativeModelInfo): NativeSpelling {
   return kind === 'gpt2' ? 'characters' : kind === 'rwkv' ? 'escapes' : 'plain'
 }
 
-/** Templates of one model whose texts are kept. */
+/** The most templates of one model whose texts are kept. */
 const MOST_TEMPLATES = 16
 
 const known = new WeakMap<NativeModel, Map<string, ControlTexts>>()
 
-/** What must not be forged in chats of this model with this template: found once, since vocabularies may have very many. */
+/**
+ * The texts that must not be forged in chats of this model with this template; found only once, since
+ * vocabularies may have very many.
+ */
 export function controlTextsOf(model: NativeModel, template: string): ControlTexts {
   const ofModel = known.get(model) ?? new Map<string, ControlTexts>()
   known.set(model, ofModel)
@@ -135,7 +140,7 @@ export class ControlTexts {
     this.#spelling = spelling
   }
 
-  /** Finds them, and the tags that the template puts around reasoning. */
+  /** Finds these texts, and the tags that the template puts around reasoning. */
   finder(tags: readonly string[]): NativeTextFinder | undefined {
     const key = tags.join('\n')
     if (!this.#finders.has(key))

@@ -2,23 +2,26 @@ import { commonPrefix } from '../scheduler/cache/slots.ts'
 import type { SavedRecord } from './saved/file.ts'
 
 /**
- * A place in a rendered prompt where tokenizing began anew: `tokens` tokens spell the first `chars` characters, and
- * those behind were made without looking back.
+ * A place in a rendered prompt where tokenizing started afresh: `tokens` tokens spell the first `chars`
+ * characters, and the later ones were made without looking back.
  */
 export type Cut = { readonly chars: number; readonly tokens: number }
 
-/** A piece of a new prompt: text to tokenize, or tokens that are known already, with the cuts among them. */
+/** A piece of a new prompt: text to tokenize, or tokens that are already known, with the cuts among them. */
 export type Part =
   | { readonly text: string }
   | { readonly tokens: readonly number[]; readonly chars: number; readonly cuts: readonly Cut[] }
 
-/** Characters at the end of the record by which it is found again in a prompt that has lost some of its beginning. */
+/**
+ * How many characters at the end of the record are searched for in a prompt that has lost some of its
+ * beginning.
+ */
 const ANCHOR = 64
 
 /**
- * What was evaluated so far in a conversation: rendered text and its tokens, those of answers as the model drew
- * them. Tokenizing an answer's text again does not always give the same tokens, and any other token would mean that
- * everything behind it is evaluated again.
+ * What was evaluated so far in a conversation: rendered text and its tokens, those of answers as the model
+ * drew them. Tokenizing an answer's text again does not always give the same tokens, and after any other
+ * token everything would have to be evaluated again.
  */
 export class TokenRecord {
   readonly rendered: string
@@ -31,7 +34,7 @@ export class TokenRecord {
     this.#cuts = [...cuts, { chars: rendered.length, tokens: tokens.length }]
   }
 
-  /** As it was given by `saved`. */
+  /** Restores a record from `saved`. */
   static from({ rendered, tokens, cuts }: SavedRecord): TokenRecord {
     return new TokenRecord(rendered, tokens, cuts)
   }
@@ -40,12 +43,14 @@ export class TokenRecord {
     return { rendered: this.rendered, tokens: this.tokens, cuts: this.#cuts }
   }
 
-  /** Adds what came behind. */
+  /** The record with `text`, and the `tokens` that spell it, added at the end. */
   with(text: string, tokens: readonly number[]): TokenRecord {
     return new TokenRecord(this.rendered + text, [...this.tokens, ...tokens], this.#cuts)
   }
 
-  /** `rendered` as known tokens where it begins like the record, or where some of the record was left out. */
+  /**
+   * `rendered`, as known tokens where it begins like the record, and where the record goes on after a gap.
+   */
   parts(rendered: string): Part[] {
     const same = commonPrefix(this.rendered, rendered)
     const head = this.#cuts.findLast(({ chars }) => chars <= same) ?? { chars: 0, tokens: 0 }
@@ -68,7 +73,10 @@ export class TokenRecord {
     return { tokens: this.tokens.slice(from.tokens, to.tokens), chars: to.chars - from.chars, cuts }
   }
 
-  /** The cut from which on the record stands in `rendered` again, and where; not before `from`. */
+  /**
+   * The cut from which `rendered` contains the rest of the record, and where in `rendered`, not before
+   * `from`, that is.
+   */
   #tail(rendered: string, from: number): { cut: Cut; at: number } | undefined {
     const anchor = this.rendered.slice(-ANCHOR)
     const found = rendered.lastIndexOf(anchor)

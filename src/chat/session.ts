@@ -36,18 +36,21 @@ export type SessionHost = {
   start(source: EventSource, options: ResolvedGenerateOptions, closing: AbortSignal): Generation
 }
 
-/** What a turn answers: the messages, and how the answer begins. */
+/** What a turn is to answer: the messages, and how the answer begins. */
 type TurnPrompt = { readonly messages: readonly ChatMessage[]; readonly begun: AnswerPrefix }
 
 /** How a turn ends. */
 type TurnRun = {
-  /** Adds what was made to the conversation; absent until the prompt is made. */
+  /** Adds the answer to the conversation; absent until the prompt is made. */
   commit: ((made: PartialResult) => Promise<void>) | undefined
   /** Lets the next turn begin; absent until this one has begun. */
   leave: (() => void) | undefined
 }
 
-/** The last answer as the model wrote it, while `messages` are the ones that end with it. */
+/**
+ * The last answer as the model wrote it; valid while the session's messages are `messages`, which end with
+ * it.
+ */
 type LastAnswer = {
   readonly messages: readonly ChatMessage[]
   readonly raw: string
@@ -69,7 +72,7 @@ export class ChatSession {
   readonly #turns = new Queue()
   readonly #closing = new AbortController()
   #messages: readonly ChatMessage[]
-  /** The catalog's system prompt is not wanted. */
+  /** Do not use the catalog's system prompt. */
   #ownSystem: boolean
   #lastAnswer: LastAnswer | undefined
   #opened: Conversation | undefined
@@ -126,7 +129,7 @@ export class ChatSession {
     const turn = splitChatOptions(options)
     return this.#turn(turn, (messages) => {
       const last = messages.findLastIndex(({ role }) => role === 'user')
-      if (last < 0) throw optionError('messages', 'a conversation with a message of the user', messages)
+      if (last < 0) throw optionError('messages', 'a conversation with a user message', messages)
       return { messages: messages.slice(0, last + 1), begun: { content: turn.prefill, reasoning: '' } }
     })
   }
@@ -222,7 +225,7 @@ export class ChatSession {
   ): EventStream {
     await this.#host.open()
     signal.throwIfAborted()
-    refuseInCallback(this) // by now a callback that began this turn without waiting for it is through
+    refuseInCallback(this) // by now a callback that began this turn without waiting for it has returned
     run.leave = await this.#turns.enter()
     if (signal.aborted) {
       run.leave()
@@ -272,7 +275,7 @@ export class ChatSession {
       this.#lastAnswer = { messages: after, raw: beginning + raw, enableThinking }
   }
 
-  // Behind the turns that were begun before.
+  // Waits for the turns that began before.
   async #save(file: string | undefined, options: SaveOptions | undefined): Promise<SavedSession> {
     const checked = resolveSaveOptions(options)
     refuseInCallback(this)
@@ -284,8 +287,8 @@ export class ChatSession {
       const { raw, enableThinking } = this.#lastAnswer?.messages === messages ? this.#lastAnswer : {}
       const lastAnswer =
         raw !== undefined && enableThinking !== undefined ? { raw, enableThinking } : undefined
-      const said = { model: this.#host.name, messages, ownSystem: this.#ownSystem, lastAnswer }
-      return await conversation.save(file, said, checked)
+      const snapshot = { model: this.#host.name, messages, ownSystem: this.#ownSystem, lastAnswer }
+      return await conversation.save(file, snapshot, checked)
     } finally {
       leave()
     }

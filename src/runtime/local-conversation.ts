@@ -101,12 +101,12 @@ export class LocalConversation implements Conversation {
   /** `making` is what the file is called until it is whole. */
   async save(
     file: string | undefined,
-    said: SessionSnapshot,
+    snapshot: SessionSnapshot,
     options: SaveOptions,
     making?: string,
   ): Promise<SavedSession> {
     const { keeper, logger } = this.#host
-    const { head, state, saved } = await collect(said, this.#history, keeper, options, logger)
+    const { head, state, saved } = await collect(snapshot, this.#history, keeper, options, logger)
     if (file !== undefined) await writeSaved(file, head, state, making)
     return saved
   }

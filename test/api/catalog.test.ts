@@ -169,5 +169,5 @@ test("each template of GPT4All's catalogs renders what the user says, or gives w
   expect(entries.length).toBeGreaterThan(30)
   expect(reasons).toHaveLength(5)
   expect(reasons.filter((line) => line.includes('regex_replace'))).toHaveLength(4)
-  expect(reasons.filter((line) => line.includes('leaves out what is said'))).toHaveLength(1)
+  expect(reasons.filter((line) => line.includes('leaves out the messages'))).toHaveLength(1)
 }, 120_000)

@@ -186,7 +186,7 @@ describe('a session that this user has not saved on this machine', () => {
     const path = newFile()
     writeFileSync(path, Buffer.concat([head.subarray(0, head.indexOf('\n') + 1), sealed(changed)]))
     await goOn(path)
-    expect(logged).toContainEqual(expect.stringContaining('is damaged, but for its messages'))
+    expect(logged).toContainEqual(expect.stringContaining('is damaged except for its messages'))
   })
 })
 

@@ -6,7 +6,7 @@ import { type ChatMessage, checkMessages } from '../../core/messages.ts'
 import { RegularFile, withFileSync } from '../../core/regular-file.ts'
 import { besides, writeWhole } from '../../core/whole-file.ts'
 
-// A line of JSON, to be read by anyone, and behind it the bytes of the cache, where they were wanted.
+// A line of JSON, for anyone to read, followed by the bytes of the cache where these were asked for.
 const FORMAT = 'gpt4all-ts session'
 const BEGINNING = `{"format":"${FORMAT}"`
 const VERSION = 1
@@ -14,28 +14,28 @@ const LINE_FEED = 0x0a
 const END = 0x7d // }
 const CHUNK = 2 ** 16
 /**
- * Longer than conversations of half a million tokens: what has no line feed by then is another kind of file. A file is read while
- * nothing else can happen, and may be a stranger's.
+ * Longer than conversations of half a million tokens: a file without a line feed by then is of another kind.
+ * Reading blocks the event loop, and the file may be a stranger's.
  */
 const MOST_JSON = 2 ** 24
 /** Room for 13,000 messages, and twice for a context of half a million tokens. */
 const LIMITS: JsonLimits = { depth: 8, parts: 100_000, numbers: 1_000_000 }
-/** Of a state, hashed before the event loop goes on. */
+/** Bytes of a state that are hashed before the event loop gets its turn. */
 const PIECE = 2 ** 22
 
-/** A conversation as it lies in a file. */
+/** A conversation as it is stored in a file. */
 export type SavedChat = {
   /** The model's name, for people. */
   readonly model: string
-  /** What the tokens depend on, and what the cache does besides. */
+  /** Hashes of what the tokens depend on, and of what the cache depends on besides. */
   readonly modelHash: string
   readonly cacheHash: string
   readonly messages: readonly ChatMessage[]
-  /** The messages bring their own system prompt, or want none. */
+  /** The messages bring their own system prompt, or are to have none. */
   readonly ownSystem: boolean
-  /** Messages behind the system's that are left out of prompts, from the oldest on. */
+  /** How many messages after the system message are left out of prompts, from the oldest on. */
   readonly skipped: number
-  /** The end of the conversation as the model wrote it, where it can go on with that. */
+  /** The end of the conversation as the model wrote it, where the model can continue that. */
   readonly lastAnswer?: { readonly raw: string; readonly enableThinking: boolean } | undefined
   readonly record: SavedRecord
   readonly state?: SavedStateInfo | undefined
@@ -48,7 +48,7 @@ export type SavedRecord = {
   readonly cuts: readonly { readonly chars: number; readonly tokens: number }[]
 }
 
-/** The bytes behind the JSON: what the cache holds of `tokens`. */
+/** The bytes after the JSON: what the cache holds of `tokens`. */
 type SavedStateInfo = {
   readonly bytes: number
   readonly sha256: string
@@ -57,20 +57,20 @@ type SavedStateInfo = {
   readonly inSlices: number
 }
 
-/** What a file holds, as it was read. */
+/** A file's content, as it was read. */
 export type SavedFile = {
   readonly chat: SavedChat
-  /** Of `chat`. */
+  /** Hash of `chat`. */
   readonly sha256: string
-  /** Of `sha256`, by who has saved it; whatever the file says. */
+  /** Signature of `sha256`, made when the file was saved; taken from the file unchecked. */
   readonly signature: string
   /** Where the state begins. */
   readonly stateAt: number
 }
 
 /**
- * The first line of the file; `sign` is how the hash of `chat` is signed. What is hashed is the text as it lies in the file, so that
- * it can be compared before anything of it is parsed.
+ * The first line of the file; `sign` signs the hash of `chat`. The hash is that of the text as it stands in
+ * the file, so that it can be checked before any of it is parsed.
  */
 export async function headOf(chat: SavedChat, sign: (sha256: string) => Promise<string>): Promise<Buffer> {
   const text = Buffer.from(JSON.stringify(chat))
@@ -90,7 +90,7 @@ export async function hashOfState(bytes: Uint8Array): Promise<string> {
   return hash.digest('hex')
 }
 
-/** Writes it beside `file` first, as `making`, so that there is never half of it. */
+/** Writes to `making`, a file beside `file`, first, so that `file` is always whole. */
 export async function writeSaved(
   file: string,
   head: Buffer,
@@ -98,7 +98,7 @@ export async function writeSaved(
   making = besides(file),
 ): Promise<void> {
   try {
-    if (head.length > MOST_JSON) throw new Error('it would be longer than what can be read again')
+    if (head.length > MOST_JSON) throw new Error('it would be longer than what can be read back')
     new JsonShape(LIMITS, (what) => new Error(`it would have ${what}`)).add(head)
     await writeWhole(file, state ? [head, state] : [head], { isSynced: true, making })
   } catch (error) {
@@ -108,20 +108,20 @@ export async function writeSaved(
   }
 }
 
-/** The conversation in `file`. Of its JSON only: `readState()` reads the rest. @throws {SessionFileError} */
+/** The conversation in `file`, without its state, which `readState()` reads. @throws {SessionFileError} */
 export function readSaved(file: string): SavedFile {
   const line = readLine(file)
   const { chatAt, sha256, signature } = envelopeOf(file, line)
   const text = line.subarray(chatAt, -1)
-  if (sha256 !== hashOf(text)) throw damaged(file, 'its checksum is another')
+  if (sha256 !== hashOf(text)) throw damaged(file, 'its checksum does not match')
   const chat = parse(file, text)
   check(file, chat as SavedChat)
   return { chat: chat as SavedChat, sha256, signature, stateAt: line.length + 1 }
 }
 
 /**
- * The bytes of the cache; `undefined` where they are not all there, or others, or more than `most`. For files of this user
- * only.
+ * The bytes of the cache; `undefined` where they are incomplete, do not match their hash, or are more than
+ * `most`. For files of this user only.
  */
 export async function readState(
   file: string,
@@ -162,7 +162,10 @@ function readLine(file: string): Buffer {
   })
 }
 
-/** Whether a file that begins so may be one of ours, whole or cut off: others are not read to their end. */
+/**
+ * Whether a file that begins with `piece` may be one of ours, whole or cut off: others are not read to their
+ * end.
+ */
 function mayBegin(piece: Buffer): boolean {
   const beginning = piece.toString('latin1', 0, BEGINNING.length)
   return BEGINNING.startsWith(beginning)
@@ -178,37 +181,37 @@ type Envelope = {
   readonly chatAt: number
 }
 
-/** Files from before there were signatures have none; strangers may have written anything for one. */
+/** Files from before signatures existed have none; strangers may have written anything in their place. */
 const ENVELOPE = /^"version":1,"sha256":"([0-9a-f]{64})",(?:"signature":(?:"(\w{0,99})"|[^,]{0,99}),)?"chat":/
-/** More than it takes. */
+/** More bytes than an envelope has. */
 const MOST_ENVELOPE = 512
 
-/** What stands around the conversation, as `headOf()` writes it. */
+/** What surrounds the conversation, as `headOf()` writes it. */
 function envelopeOf(file: string, line: Buffer): Envelope {
   const beginning = line.toString('latin1', 0, MOST_ENVELOPE)
   if (!beginning.startsWith(`${BEGINNING},`)) throw notSaved(file)
   const behind = beginning.slice(BEGINNING.length + 1)
   const version = /^"version":(\d{1,9})\b/.exec(behind)?.[1]
   if (version !== String(VERSION)) {
-    const told = version === undefined ? 'no known version' : `version ${version}`
+    const found = version === undefined ? 'an unknown version' : `version ${version}`
     throw new SessionFileError(
-      `${file} is of ${told} of the format; this library reads version ${VERSION}.`,
+      `${file} is in ${found} of the format; this library reads version ${VERSION}.`,
       file,
     )
   }
   const [found = '', sha256, signature = ''] = ENVELOPE.exec(behind) ?? []
   if (sha256 === undefined) throw damaged(file, 'it has no checksum')
-  if (line.at(-1) !== END) throw damaged(file, 'its end is another')
+  if (line.at(-1) !== END) throw damaged(file, 'its end is wrong')
   return { sha256, signature, chatAt: BEGINNING.length + 1 + found.length }
 }
 
 function notSaved(file: string, cause?: unknown): SessionFileError {
-  const message = `${file} is no session that save() has written. Messages in other files are given as "messages".`
+  const message = `${file} is not a session that save() has written. Pass messages from other files as "messages".`
   return new SessionFileError(message, file, { cause })
 }
 
 function parse(file: string, text: Buffer): unknown {
-  new JsonShape(LIMITS, (what) => damaged(file, `it has ${what}, as no conversation does`)).add(text)
+  new JsonShape(LIMITS, (what) => damaged(file, `it has ${what}, which no conversation has`)).add(text)
   try {
     return JSON.parse(text.toString())
   } catch (error) {
@@ -216,7 +219,7 @@ function parse(file: string, text: Buffer): unknown {
   }
 }
 
-// A checksum is no proof that we wrote it.
+// A matching checksum does not prove that we wrote the file.
 function check(file: string, chat: SavedChat): void {
   const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0
   const areCounts = (value: unknown) => Array.isArray(value) && value.every(isCount)
@@ -248,7 +251,7 @@ function check(file: string, chat: SavedChat): void {
   } catch (error) {
     throw damaged(file, (error as Error).message)
   }
-  throw damaged(file, 'something in it is of the wrong kind')
+  throw damaged(file, 'something in it has the wrong type')
 }
 
 function damaged(file: string, reason: string): SessionFileError {

@@ -5,19 +5,20 @@ import { cacheFolder, makeCacheFolder } from '../../core/cache-folder.ts'
 import type { Logger } from '../../core/logger.ts'
 
 /**
- * The key with which this user signs saved sessions, of 32 random bytes: `sessions/key` in the cache folder, for the user alone.
- * A stranger can write any tokens and any state of the cache into a file, and every checksum that belongs to them.
+ * The key with which this user signs saved sessions: 32 random bytes, in `sessions/key` in the cache folder,
+ * which only the user can read. It is needed because a stranger can write any tokens and any state of the
+ * cache into a file, with checksums that match.
  */
 const NAME = 'key'
 const BYTES = 32
-/** Neither through a link, nor waiting for whoever writes into a pipe; Windows knows neither. */
+/** Do not follow a link, nor wait for a pipe's writer; Windows has neither flag. */
 const CAREFULLY = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
 const ONLY_USER = 0o600
 
-/** By the folder that they belong to. */
+/** Keys by the cache folder that they belong to. */
 const keys = new Map<string | undefined, Promise<Buffer>>()
 
-/** The signature of `text`. */
+/** This user's signature of `text`. */
 export async function sign(text: string, logger: Logger): Promise<string> {
   return signed(text, await key(logger)).toString('hex')
 }
@@ -37,7 +38,7 @@ function key(logger: Logger): Promise<Buffer> {
     known = makeCacheFolder('sessions')
       .then((sessions) => keyIn(sessions))
       .catch((error: Error) => {
-        logger.debug(`what is saved can be brought back by this process only: ${error.message}`)
+        logger.debug(`sessions saved now can be restored in full by this process only: ${error.message}`)
         return randomBytes(BYTES)
       })
     keys.set(folder, known)
@@ -54,7 +55,8 @@ async function keyIn(folder: string): Promise<Buffer> {
   try {
     const handle = await open(making, 'wx', ONLY_USER)
     await handle.writeFile(made).finally(() => handle.close())
-    // Whoever is first has named it. What is there and no key gives way; so it does where there are no links.
+    // The first process to link its key has named it. Anything there that is not a key is replaced, also
+    // where there are no links.
     await link(making, path).catch(async () => (await read(path)) ?? (await rename(making, path)))
   } finally {
     await rm(making, { force: true })
@@ -62,7 +64,7 @@ async function keyIn(folder: string): Promise<Buffer> {
   return (await read(path)) ?? made
 }
 
-/** `undefined` where it is not there, or no key that this user alone can know. */
+/** `undefined` where the file is missing, or is not a key that only this user can read. */
 async function read(path: string): Promise<Buffer | undefined> {
   const handle = await open(path, CAREFULLY).catch(() => undefined)
   if (!handle) return undefined

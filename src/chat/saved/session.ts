@@ -26,27 +26,27 @@ export type SavedSession = {
    * conversation.
    */
   readonly stateBytes: number
-  /** Tokens that need not be evaluated when it is restored. */
+  /** Tokens that need not be evaluated when the session is restored. */
   readonly stateTokens: number
   /** Number of messages. */
   readonly messages: number
 }
 
-/** @internal Of an open model: its conversations' part of the cache, and what that is bound to. */
+/** @internal An open model's cache as saved sessions use it, and what its states are bound to. */
 export type CacheStore = {
   stateOf(conversation: object, tokens: readonly number[]): Promise<SavedState | undefined>
   offer(conversation: object, state: SavedState): void
   identity(): Promise<Identity>
-  /** More than the cache can hold of one conversation. */
+  /** A limit that no state of one conversation reaches. */
   readonly mostStateBytes: number
 }
 
-/** The end of the conversation and all that only its session knows. */
+/** What only the session knows of its conversation. */
 export type SessionSnapshot = Pick<SavedChat, 'model' | 'messages' | 'ownSystem' | 'lastAnswer'>
 
-/** A file of the conversation, before it is written. */
+/** The content of a conversation's file, ready to be written. */
 export async function collect(
-  said: SessionSnapshot,
+  snapshot: SessionSnapshot,
   history: PromptBuilder,
   keeper: CacheStore,
   { state: withState }: SaveOptions,
@@ -61,11 +61,16 @@ export async function collect(
     inSlices: state.inSlices,
   }
   const { modelHash, cacheHash } = await keeper.identity()
-  const chat = { ...said, modelHash, cacheHash, skipped, record, state: info }
+  const chat = { ...snapshot, modelHash, cacheHash, skipped, record, state: info }
   const head = await headOf(chat, (sha256) => sign(sha256, logger))
   const stateBytes = state?.bytes.length ?? 0
   const stateTokens = state?.tokens.length ?? 0
-  const saved = { bytes: head.length + stateBytes, stateBytes, stateTokens, messages: said.messages.length }
+  const saved = {
+    bytes: head.length + stateBytes,
+    stateBytes,
+    stateTokens,
+    messages: snapshot.messages.length,
+  }
   return { head, state: state?.bytes, saved }
 }
 
@@ -74,9 +79,9 @@ const SAVE = define<SaveOptions>()({ state: boolean().default(false) })
 export const resolveSaveOptions = (options?: SaveOptions) => SAVE.resolve(options)
 
 /**
- * Brings what a file knows beside the messages into `history` and the cache, as far as it fits this model and this user has
- * saved it: a stranger's tokens need not be those of his messages, and a stranger's state may hold anything. True where the
- * model is the one that wrote the conversation.
+ * Restores `history` and the cache from what a file holds beside the messages, as far as it fits this model
+ * and this user has saved it: a stranger's tokens need not match the messages, and a stranger's state may
+ * hold anything. True where this model wrote the conversation.
  */
 export async function bringBack(
   file: string,
@@ -102,12 +107,12 @@ export async function bringBack(
   history.restore(chat)
   if (!chat.state) return true
   if (chat.cacheHash !== cacheHash) {
-    logger.info(`${file} was saved with other options of the model, or another version: ${anew}`)
+    logger.info(`${file} was saved with other model options, or by another version: ${anew}`)
     return true
   }
   const { tokens, inSlices } = chat.state
   const bytes = await readState(file, stateAt, chat.state, keeper.mostStateBytes)
   if (bytes) keeper.offer(history, { tokens, inSlices, bytes })
-  else logger.warn(`${file} is damaged, but for its messages: ${anew}`)
+  else logger.warn(`${file} is damaged except for its messages: ${anew}`)
   return true
 }

@@ -15,11 +15,11 @@ import {
   type TemplateOptions,
 } from './template.ts'
 
-/** What there is to choose a format from. */
+/** What a format is chosen from. */
 export type FormatSources = {
   readonly binding: NativeBinding
   readonly model: NativeModel
-  /** What a catalog says of this very file. */
+  /** The catalog's entry for this very file. */
   readonly entry: TemplateEntry | undefined
   readonly logger: Logger
 }
@@ -41,11 +41,11 @@ export async function chooseFormat(options: TemplateOptions, sources: FormatSour
   return pattern(DEFAULT_PROMPT_TEMPLATE)
 }
 
-/** A filter that GPT4All's own engine knows and Jinja2 does not. */
+/** A filter of GPT4All's own template engine that Jinja2 does not have. */
 const FOREIGN = 'regex_replace'
 
-// Some of GPT4All's templates use that filter, and one (WizardLM's) never looks at the messages: such a template gives
-// way. Of a catalog that the user named, anything else that is wrong is an error.
+// Some of GPT4All's templates use that filter, and one (WizardLM's) never uses the messages: another format
+// replaces such a template. In a catalog that the user named, any other fault is an error.
 async function formatOf(
   entry: TemplateEntry,
   sources: FormatSources,
@@ -57,7 +57,7 @@ async function formatOf(
       const format = await jinja(chatTemplate, sources)
       const { text } = await render(format, SAMPLE, AS_IT_IS)
       if (!SAMPLE.every(({ content }) => text.includes(content)))
-        throw new TemplateError('It leaves out what is said.')
+        throw new TemplateError('It leaves out the messages.')
       return { ...format, systemPrompt: systemMessage }
     } catch (error) {
       const givesWay = error instanceof TemplateError && (!isNamed || chatTemplate.includes(FOREIGN))
@@ -106,15 +106,17 @@ async function jinja(source: string, { binding, model }: FormatSources): Promise
   return { kind: 'jinja', source, template }
 }
 
-/** Formats that are kept; a program uses one or two. */
+/** The most formats that are kept; a program uses one or two. */
 const MOST_FORMATS = 16
 
 type Sources = FormatSources & {
-  /** Asks the catalog about the model, where its template is not known otherwise. */
+  /** Looks the model up in the catalog, where its template is not known otherwise. */
   readonly lookUp: (() => Promise<TemplateEntry | undefined>) | undefined
 }
 
-/** How one model's messages become prompts. Each format is made once: llama.cpp analyses a template for some 10 ms. */
+/**
+ * The formats of one model's chats. Each is made only once: llama.cpp takes some 10 ms to analyse a template.
+ */
 export class PromptFormats {
   readonly #sources: Sources
   readonly #made = new Map<string, Promise<PromptFormat>>()
@@ -124,7 +126,7 @@ export class PromptFormats {
   }
 
   async get(options: TemplateOptions): Promise<PromptFormat> {
-    // Before a copy of it becomes a key.
+    // Check before a copy of the template becomes a key.
     for (const template of [options.promptTemplate, options.chatTemplate]) checkTemplateLength(template)
     const key = JSON.stringify([options.promptTemplate, options.chatTemplate])
     let format = this.#made.get(key)
@@ -137,16 +139,20 @@ export class PromptFormats {
     return format
   }
 
-  /** Makes the format that chats use by default, and a prompt with it, if it is the model's own and nothing has to be found out for it. */
+  /**
+   * Makes the chats' default format and a prompt with it, if the template is the model's own, which takes no
+   * lookup.
+   */
   async warmUp(signal: AbortSignal): Promise<void> {
     const { entry, model } = this.#sources
     const own = entry ? undefined : model.chatTemplate()
     try {
       if (own === undefined) return
-      // The first prompt takes ten times as long as the next: llama.cpp's engine and JavaScript's calls are cold.
+      // The first prompt takes ten times as long as the next: llama.cpp's template engine and JavaScript's
+      // calls are cold.
       const format = await Promise.race([this.get({}), abortOf(signal)])
       await render(format, SAMPLE, AS_IT_IS, signal)
-    } catch {} // whoever asks for a prompt is told
+    } catch {} // the first prompt reports it
   }
 
   async #make(options: TemplateOptions): Promise<PromptFormat> {

@@ -12,11 +12,11 @@ export type PromptFormat = (
 ) & {
   /** The template as it was written. */
   readonly source: string
-  /** The system prompt that belongs to the format, for conversations that bring none. */
+  /** The format's own system prompt, for conversations that bring none. */
   readonly systemPrompt?: string | undefined
 }
 
-/** A turn is `before`, what the user says, `between`, what the model answers, `after`. */
+/** A turn is `before`, the user's message, `between`, the model's answer, `after`. */
 export type Pattern = { readonly before: string; readonly between: string; readonly after: string }
 
 /** Options that choose the template of a prompt; one of the two at most. */
@@ -43,11 +43,13 @@ export type RenderOptions = {
   /** Lets the model think before it answers, where the template has a switch for it. */
   readonly enableThinking: boolean
   readonly reasoning: ReasoningPolicy | undefined
-  /** For what users and the model have written, and what a Jinja template gets as the system's; `undefined` = nothing. */
+  /**
+   * Protects what users and the model wrote, and a Jinja template's system message; `undefined` = nothing.
+   */
   readonly guarded: UserTexts | undefined
 }
 
-/** A prompt as text. `reply` tells the parts of an answer to it apart; absent where it has none. */
+/** A prompt as text. `reply` splits an answer to it into its parts; absent where it has none. */
 export type TemplateResult = {
   /** With marks. */
   readonly text: string
@@ -61,37 +63,37 @@ export type TemplateResult = {
   readonly stops: readonly string[]
 }
 
-/** What ends an answer where the template leaves no line behind it. Source: GPT4All's backend. */
+/** What ends an answer where the template has no `%2`. Source: GPT4All's backend. */
 const BLANK_LINE = '\n\n'
 
 /** The template of models that bring none. Source: the GPT4All Python package. */
 export const DEFAULT_PROMPT_TEMPLATE = '### Human:\n{0}\n\n### Assistant:\n'
 
-/** What `native/chat.cc` takes in a quick way has at most that many bytes, hence units. */
+/** `native/chat.cc` renders at most this many bytes, hence UTF-16 units, without a thread. */
 const MOST_QUICK = 2 ** 18
 
-/** Far more than the longest that there are, which have some 100 KiB. */
+/** Far more than the longest existing templates, which have some 100 KiB. */
 const MOST_TEMPLATE = 2 ** 20
-/** Larger ones are parsed and rendered on the addon's own thread, whatever is rendered. Units. */
+/** Larger templates are always parsed and rendered on the addon's own thread. UTF-16 units. */
 const MOST_QUICK_TEMPLATE = 2 ** 16
 
-/** @throws {TemplateError} `ERR_TEMPLATE` when `template` is longer than any that is used */
+/** @throws {TemplateError} `ERR_TEMPLATE` when `template` is too long */
 export function checkTemplateLength(template: string | undefined): void {
   if (template === undefined || template.length <= MOST_TEMPLATE) return
-  const message = `The template has ${template.length} characters; it may have ${MOST_TEMPLATE}.`
+  const message = `The template has ${template.length} characters; at most ${MOST_TEMPLATE} are allowed.`
   throw new TemplateError(message)
 }
 
-/** @throws {TypeError} `ERR_OPTION` unless it has one `{0}` or `%1`, and at most one `%2` behind it */
+/** @throws {TypeError} `ERR_OPTION` unless it has one `{0}` or `%1`, and at most one `%2` after it */
 export function parsePattern(template: string): Pattern {
-  // One at a time: of a stranger's template there may be a million.
+  // One at a time: a stranger's template may have a million of these.
   const places = template.matchAll(/\{0\}|%1|%2/g)
   const [message, answer, more] = [places.next().value, places.next().value, places.next().value]
   const isSound = message && message[0] !== '%2' && (!answer || answer[0] === '%2') && !more
   if (!isSound) {
     throw optionError(
       'promptTemplate',
-      'a text with one {0} or %1 for the message, and perhaps a %2 behind it',
+      'a text with one {0} or %1 for the message, and at most one %2 after it',
       template,
     )
   }
@@ -105,7 +107,7 @@ export function parsePattern(template: string): Pattern {
 
 /**
  * Reads a Jinja template.
- * @throws {TemplateError} `ERR_TEMPLATE` when it is none
+ * @throws {TemplateError} `ERR_TEMPLATE` when it is not a valid one
  */
 export function openTemplate(template: NativeChatTemplate, source: string): Promise<void> {
   return quickly(
@@ -117,8 +119,8 @@ export function openTemplate(template: NativeChatTemplate, source: string): Prom
 }
 
 /**
- * The prompt that asks the model for its next message. The raw system text of the `{0}` and `%1` forms is not protected.
- * What takes long can be given up by `signal`, and does not hold the event loop.
+ * The prompt that asks the model for its next message. The raw system text of the `{0}` and `%1` forms is not
+ * protected. `signal` aborts a slow rendering, which does not block the event loop.
  * @throws {TemplateError} `ERR_TEMPLATE` when a Jinja template fails on these messages, or costs too much
  */
 export async function render(
@@ -159,8 +161,8 @@ export async function render(
 }
 
 /**
- * What is quick is done at once, the rest on a thread of the addon's own. `size`, in UTF-16 units, of what cannot be quick saves
- * the attempt.
+ * Does quick work at once, the rest on a thread of the addon's own. A `size`, in UTF-16 units, that cannot be
+ * quick saves the attempt.
  */
 async function quickly<T>(
   size: number,
@@ -190,7 +192,7 @@ function patternPieces({ before, between, after }: Pattern, messages: readonly C
   })
 }
 
-/** The messages behind the format's own system prompt, where it has one and they have none. */
+/** `messages`, after the format's own system prompt where it has one and they have none. */
 export function withSystem(
   messages: readonly ChatMessage[],
   { systemPrompt }: Pick<PromptFormat, 'systemPrompt'>,

@@ -107,8 +107,8 @@ export class Host {
       this.#conversation(conversation).countTokens(messages, enableThinking),
     commit: (conversation, turn) => this.#conversation(conversation).commit(turn),
     resetConversation: (conversation) => this.#conversations.get(conversation)?.reset(),
-    save: (conversation, file, said, options, making) =>
-      this.#conversation(conversation).save(file, said, options, making),
+    save: (conversation, file, snapshot, options, making) =>
+      this.#conversation(conversation).save(file, snapshot, options, making),
     startRun: (id, request) => {
       this.#tellPrompts(request.tellsPrompt)
       const messages = 'turn' in request ? request.turn.messages : []

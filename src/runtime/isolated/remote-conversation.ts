@@ -108,9 +108,13 @@ export class RemoteConversation implements Conversation {
     process.say((host) => host.resetConversation.asEvent(id))
   }
 
-  async save(file: string | undefined, said: SessionSnapshot, options: SaveOptions): Promise<SavedSession> {
+  async save(
+    file: string | undefined,
+    snapshot: SessionSnapshot,
+    options: SaveOptions,
+  ): Promise<SavedSession> {
     const { process, id } = await this.#use()
-    const wire = { ...said, messages: messagesToWire(said.messages) }
+    const wire = { ...snapshot, messages: messagesToWire(snapshot.messages) }
     const path = file && resolve(file)
     const making = path && besides(path)
     try {

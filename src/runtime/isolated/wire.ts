@@ -92,7 +92,7 @@ export type HostFunctions = {
   save(
     conversation: number,
     file: string | undefined,
-    said: SessionSnapshot,
+    snapshot: SessionSnapshot,
     options: SaveOptions,
     making: string | undefined,
   ): Promise<SavedSession>
