@@ -36,7 +36,7 @@ export class ModelHandle {
       isolated instanceof IsolatedEngine || !isolated
         ? isolated
         : new IsolatedEngine(isolated as IsolatedEngineOptions)
-    // A wrong name is reported at once.
+    // Report a wrong name at once.
     for (const [i, { path }] of lora.entries()) locateModel(path, modelPath, `lora[${i}].path`)
     this.#location = locateModel(name, modelPath)
     this.#draft = draftModel === undefined ? undefined : locateModel(draftModel, modelPath, 'draftModel')
@@ -74,7 +74,10 @@ export class ModelHandle {
     this.#opened?.setThreads(threads)
   }
 
-  /** The model, opened once. A failed attempt is forgotten, so that the file can be repaired and opened again. */
+  /**
+   * The model, opened only once. A failed attempt is forgotten, so that the file can be repaired and opened
+   * again.
+   */
   open(): Promise<OpenModel> {
     if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason)
     if (this.#opening) return this.#opening
@@ -85,20 +88,22 @@ export class ModelHandle {
       ? openRemote(this.engine, this.#location, this.#draft, options, either)
       : openLocal(this.#location, this.#draft, options, either)
     this.#opening = load.then(async (opened: OpenModel) => {
-      if (signal.aborted) await opened.close() // it came too late to be heard
+      if (signal.aborted) await opened.close() // the abort came too late to stop it
       signal.throwIfAborted()
-      opened.setThreads(this.#threads) // as chosen meanwhile
+      opened.setThreads(this.#threads) // they may have changed meanwhile
       this.#opened = opened
       return opened
     })
     this.#opening.catch(() => {
       this.#opening = undefined
-      if (this.#ownsEngine) this.engine?.rest() // nobody may ever close it
+      if (this.#ownsEngine) this.engine?.rest() // it may never be closed
     })
     return this.#opening
   }
 
-  /** A generation of what `source` yields; each of `closing` ends it, as closing the model does. */
+  /**
+   * A generation of what `source` yields; each of the signals `closing` ends it, as closing the model does.
+   */
   start(source: EventSource, options: ResolvedGenerateOptions, ...closing: AbortSignal[]): Generation {
     const byDefault = this.engine ? DEFAULTS.isolatedStreamInterval : DEFAULTS.streamInterval
     const { streamInterval = byDefault } = options

@@ -32,7 +32,7 @@ type Host = {
   readonly runs: LocalRuns
 }
 
-/** @internal A conversation with a model of this process. */
+/** @internal A conversation with a model in this process. */
 export class LocalConversation implements Conversation {
   readonly #host: Host
   readonly #history: PromptBuilder
@@ -98,7 +98,7 @@ export class LocalConversation implements Conversation {
     this.#history.reset()
   }
 
-  /** `making` is what the file is called until it is whole. */
+  /** `making` is the path of the file until it is whole. */
   async save(
     file: string | undefined,
     snapshot: SessionSnapshot,
@@ -111,5 +111,5 @@ export class LocalConversation implements Conversation {
     return saved
   }
 
-  close(): void {} // it goes with whoever holds it
+  close(): void {} // garbage collection frees it
 }

@@ -27,13 +27,13 @@ import { LocalRuns } from './local-runs.ts'
 import type { ModelConfig, ModelFacts, OpenModel } from './model.ts'
 import { threadChoice } from './start-scheduler.ts'
 
-/** What a model of this process is made of. */
+/** What a model in this process consists of. */
 export type LocalModelParts = {
   readonly weights: Weights
   readonly scheduler: Scheduler
   readonly formats: PromptFormats
   readonly fallbacks: readonly DeviceFallback[]
-  /** Gives up what the model's formats are looking up. */
+  /** Aborts lookups and renderings of the model's formats. */
   readonly closing: AbortController
 }
 
@@ -97,7 +97,7 @@ export class LocalModel implements OpenModel {
     }
   }
 
-  // What its conversations have in the cache, and what files of them are bound to.
+  // What is cached of the model's conversations, and what their files are bound to.
   get #keeper(): CacheStore {
     const { scheduler, weights } = this.#parts
     return {
@@ -105,7 +105,7 @@ export class LocalModel implements OpenModel {
       offer: (conversation, state) => scheduler.offer(conversation, state),
       identity: () => {
         this.#identity ??= identify(weights, this.#options, this.#binding.llamaVersion).catch((error) => {
-          this.#identity = undefined // its files may come back
+          this.#identity = undefined // the model's files may come back
           throw error
         })
         return this.#identity
@@ -174,7 +174,7 @@ export class LocalModel implements OpenModel {
 
   async #tokensOf(prompt: string | readonly number[], signal: AbortSignal) {
     if (typeof prompt === 'string') {
-      // What cannot fit is not worth being tokenized.
+      // A text that cannot fit is not worth tokenizing.
       checkPromptLength(leastTokens(this.#native.info, prompt), this.#options.nCtx, true)
       return encode(this.#native, prompt, true, true, signal)
     }

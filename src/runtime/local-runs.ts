@@ -14,7 +14,7 @@ import { checkPromptText, type ResolvedModelOptions } from '../options/model.ts'
 import type { Demand, Request, RequestOptions } from '../scheduler/request.ts'
 import type { Scheduler } from '../scheduler/scheduler.ts'
 
-/** @internal Runs the generations of a model of this process. */
+/** @internal Runs the generations of a model in this process. */
 export class LocalRuns {
   readonly #binding: NativeBinding
   readonly #native: NativeModel
@@ -38,7 +38,7 @@ export class LocalRuns {
   }
 
   /**
-   * Takes a place in line, makes the prompt, evaluates it, and yields what the model answers.
+   * Takes a place in line, makes the prompt, evaluates it, and yields the model's answer.
    * @throws {QueueFullError} `ERR_QUEUE_FULL` before the prompt is made
    */
   async *run(
@@ -107,7 +107,7 @@ export class LocalRuns {
   }
 
   /**
-   * Does what is to be done before a generation can make its prompt; that counts as one that waits meanwhile.
+   * Does what must come before a generation can make its prompt; meanwhile the generation counts as waiting.
    * @throws {QueueFullError} `ERR_QUEUE_FULL`
    */
   async inLine<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
@@ -119,14 +119,17 @@ export class LocalRuns {
     }
   }
 
-  // Whoever is told of an abort finds the place free.
+  // An abort frees the place at once, before it is reported.
   #enter(signal: AbortSignal, options: RequestOptions): Request {
     const request = this.#engine.request(options)
     signal.addEventListener('abort', () => request.release(), { once: true })
     return request
   }
 
-  /** The bytes of a token's text; those of control tokens only where the parser of the answer needs them. */
+  /**
+   * Reads the bytes of a token's text; those of a control token only where the parser of the answer needs
+   * them.
+   */
   #reader(reply: ReplyFormat | undefined): (token: number) => Uint8Array {
     const shown = new Map<number, Uint8Array>()
     for (const text of reply?.preservedTexts ?? []) {

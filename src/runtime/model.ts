@@ -35,7 +35,7 @@ export type ModelConfig = {
   readonly metadata: Readonly<Record<string, string>>
 }
 
-/** @internal What is known of a model once it is open. */
+/** @internal What is known about a model once it is open. */
 export type ModelFacts = {
   readonly backend: string
   readonly device: string | undefined
@@ -44,7 +44,7 @@ export type ModelFacts = {
   readonly config: ModelConfig
 }
 
-/** @internal A model that is open, and the engine that computes with it: in this process, or in one of its own. */
+/** @internal An open model, which computes in this process or in an isolated engine. */
 export interface OpenModel extends ConversationHost {
   readonly facts: ModelFacts
   readonly parallel: number
@@ -59,7 +59,10 @@ export interface OpenModel extends ConversationHost {
     template: TemplateOptions,
     enableThinking: boolean,
   ): Promise<string>
-  /** Evaluates `prompt`, special tokens and all, or tokens as they are, and yields what the model writes. */
+  /**
+   * Evaluates `prompt`, a text with special tokens or the tokens themselves, and yields what the model
+   * writes.
+   */
   generate(
     prompt: string | readonly number[],
     options: ResolvedGenerateOptions,

@@ -24,7 +24,9 @@ import type { ResolvedModelOptions } from '../options/model.ts'
 import { LocalModel, type LocalModelParts } from './local-model.ts'
 import { startScheduler } from './start-scheduler.ts'
 
-/** @internal Opens the model at `location` in this process, and beside it the one that guesses for it. */
+/**
+ * @internal Opens the model at `location` in this process, and with it the draft model that guesses for it.
+ */
 export async function openLocal(
   location: ModelLocation,
   draftLocation: ModelLocation | undefined,
@@ -59,8 +61,9 @@ export async function openLocal(
 }
 
 /**
- * Loads the weights and starts the scheduler on the first device on which both succeed. `start` is a parameter for tests.
- * @throws {DeviceError} `ERR_DEVICE` where there is none
+ * Loads the weights and starts the scheduler on the first device on which both succeed. `start` is a
+ * parameter for tests.
+ * @throws {DeviceError} `ERR_DEVICE` where there is no such device
  */
 export async function openOnFirstDevice(
   binding: NativeBinding,
@@ -101,7 +104,7 @@ async function startOn(
   const closing = new AbortController()
   const formats = formatsOf(binding, weights, options, closing.signal)
   const draft = draftPath ? () => loadDraft(binding, draftPath, native, options, gpus, signal) : undefined
-  // First: the context is made on a thread of its own, while the template takes this one.
+  // Started first: the context is made on a thread of its own while the template occupies this one.
   const starting = start(binding, native, header, options, draft)
   try {
     const [scheduler] = await Promise.all([starting, formats.warmUp(signal), opens])

@@ -5,7 +5,7 @@ import type { ResolvedModelOptions } from '../options/model.ts'
 import { Scheduler } from '../scheduler/scheduler.ts'
 import type { ThreadChoice } from '../scheduler/threads.ts'
 
-/** What computes with a loaded model, and with the smaller one that guesses for it. */
+/** Starts the scheduler that computes with a loaded model, and with the draft model that guesses for it. */
 export async function startScheduler(
   binding: NativeBinding,
   native: NativeModel,
@@ -18,7 +18,7 @@ export async function startScheduler(
   const { trainedContextSize } = native.info
   if (nCtx > trainedContextSize) {
     logger.warn(
-      `nCtx ${nCtx} is more than the ${trainedContextSize} tokens the model was trained with: expect poor text beyond`,
+      `nCtx ${nCtx} is more than the ${trainedContextSize} tokens the model was trained with: expect poor text beyond that`,
     )
   }
   const draft = loadDraft && (await loadDraft())
@@ -37,13 +37,13 @@ export async function startScheduler(
       logger,
     })
   } finally {
-    draft?.close() // its context holds the weights
+    draft?.close() // its context keeps the weights alive
   }
 }
 
 export function threadChoice({ info }: NativeModel, options: ResolvedModelOptions): ThreadChoice {
   const { nThreads, nThreadsBatch, fixedThreads, deterministic } = options
-  // A recurrent state cannot take back a step that was given up.
+  // A recurrent state cannot undo a step that was aborted.
   const yields = !fixedThreads && !deterministic && !info.isRecurrent && !info.isHybrid
   return { threads: nThreads, batchThreads: nThreadsBatch, yields }
 }

@@ -225,7 +225,7 @@ describe('an IsolatedEngine', () => {
     process.kill(engine.pid!, 'SIGSTOP')
     await one.close()
     expect((await generation).message).toMatch(
-      /^The engine's process has not closed a model within 5 s and was ended during/,
+      /^The engine's process did not close a model within 5 s and was killed during/,
     )
     await vi.waitFor(() => expect(crashes).toHaveLength(1))
     expect(await answer(two)).toBe('Paris.')

@@ -1,15 +1,15 @@
 import { EngineCrashedError } from '../../core/errors.ts'
 
-/** How the run of a generation is told. */
+/** How a crash report names a generation. */
 export const GENERATION = 'a generation'
 
-/** How a process has ended, or that it has never begun; `hung` is why it was ended. */
+/** How a process ended, or why it never started; `hung` is why it was killed. */
 export type End =
   | { readonly error: Error }
   | { readonly hung: string }
   | { readonly code: number | null; readonly signal: NodeJS.Signals | null }
 
-/** `lastError` is the last line that tells of a failure, `running` what it was doing. */
+/** `lastError` is the last line that reports a failure, `running` what the process was doing. */
 export function crashOf(
   end: End,
   lastError: string | undefined,
@@ -34,7 +34,7 @@ export function crashOf(
     })
   const { code, signal } = end
   const how = signal ?? `exit code ${code}`
-  const hint = signal === 'SIGKILL' ? ' (by hand, or by the system where memory runs out)' : ''
+  const hint = signal === 'SIGKILL' ? ' (sent by hand, or by the system because memory ran out)' : ''
   const why = lastError === undefined ? hint : `${hint}: ${lastError}`
   return new EngineCrashedError(`The engine's process ended with ${how}${what}${why}`, {
     signal: signal ?? undefined,
@@ -44,7 +44,7 @@ export function crashOf(
   })
 }
 
-/** Many generations are told by their number. */
+/** Replaces several generations by their number. */
 function counted(running: readonly string[]): readonly string[] {
   const generations = running.filter((what) => what.startsWith(GENERATION))
   if (generations.length < 2) return running

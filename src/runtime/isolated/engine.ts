@@ -7,20 +7,20 @@ import {
 } from '../../options/distribution.ts'
 import type { EngineProcess } from './process.ts'
 
-/** Processes of engines that nobody holds any more, and nobody has closed. */
+/** Ends the processes of engines that were garbage collected without being closed. */
 const abandoned = new FinalizationRegistry((process: EngineProcess) => {
   void process.end(new ClosedError('The isolated engine'))
 })
 
-// Outside of the class: what the process holds must not hold the engine.
+// Outside the class: what the process holds must not keep the engine alive.
 function listenerOf(engine: WeakRef<IsolatedEngine>): (crash: EngineCrashedError) => void {
   return (crash) => engine.deref()?.noteCrash(crash)
 }
 
 /**
- * A process of its own in which models compute: where llama.cpp crashes, or the system kills it because memory runs out, calls
- * reject with `ERR_ENGINE_CRASHED`, and the next ones start a new process. `isolated: true` makes one for a single model; one
- * that is made by hand serves several.
+ * A separate process in which models compute: when llama.cpp crashes, or the system kills the process because
+ * memory runs out, calls reject with `ERR_ENGINE_CRASHED`, and the next ones start a new process.
+ * `isolated: true` makes an engine for a single model; one that you make yourself can serve several.
  *
  * @example
  * ```ts
@@ -84,7 +84,10 @@ export class IsolatedEngine implements EngineHandle {
     return this.#process?.isAlive ? 'running' : 'idle'
   }
 
-  /** @internal The process that runs, or a new one. Who asks brings the class, which is loaded with isolated models only. */
+  /**
+   * @internal The running process, or a new one. The caller passes the class, which is loaded for isolated
+   * models only.
+   */
   use(Process: typeof EngineProcess): EngineProcess {
     if (this.#closed) throw new ClosedError('The isolated engine')
     if (this.#process?.isAlive) return this.#process
@@ -134,13 +137,13 @@ export class IsolatedEngine implements EngineHandle {
   noteCrash(crash: EngineCrashedError): void {
     abandoned.unregister(this)
     this.#lastCrash = crash
-    setImmediate(() => this.#onCrash?.(crash)) // once those whom it concerns have heard of it
+    setImmediate(() => this.#onCrash?.(crash)) // after the calls that it fails have rejected
     const now = performance.now()
     this.#crashes.push(now)
     while (now - this.#crashes[0]! > this.#restartWindow) this.#crashes.shift()
     if (this.#crashes.length <= this.#maxRestarts) return
     this.#down = new EngineCrashedError(
-      `The isolated engine has crashed ${this.#crashes.length === 1 ? 'once' : `${this.#crashes.length} times`} within ${this.#restartWindow / 1000} s and is not started any more (maxRestarts ${this.#maxRestarts}). The last time: ${crash.message}`,
+      `The isolated engine has crashed ${this.#crashes.length === 1 ? 'once' : `${this.#crashes.length} times`} within ${this.#restartWindow / 1000} s and will not be started again (maxRestarts ${this.#maxRestarts}). The last time: ${crash.message}`,
       { ...crash, running: [], isDown: true },
       { cause: crash },
     )

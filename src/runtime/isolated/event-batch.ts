@@ -8,7 +8,10 @@ import type {
 } from '../../generation/events.ts'
 import type { TokenLogprob } from '../../generation/logprobs.ts'
 
-/** A delta as it crosses: a message of these comes with every few tokens. `raw` is left out where it is the text. */
+/**
+ * A delta as it crosses between processes, an array as these are frequent. `raw` is left out where it equals
+ * `text`.
+ */
 type WireDelta = readonly [
   token: number | undefined,
   text: string,
@@ -18,11 +21,11 @@ type WireDelta = readonly [
   logprob?: TokenLogprob,
 ]
 
-/** Events of a generation that come together, in the order of these members. */
+/** Events of a generation that cross together, in the order of these members. */
 export type WireEvents = {
-  /** Messages that were left out are named by their places among those of the turn. */
+  /** Dropped messages are given by their indices among those of the turn. */
   readonly prompt?: Omit<PromptEvent, 'type' | 'dropped'> & { readonly dropped: readonly number[] }
-  /** The latest. */
+  /** The latest usage event. */
   readonly usage?: UsageEvent
   readonly deltas: readonly WireDelta[]
   /** When the first and the last of the deltas were made, milliseconds since 1970. */
@@ -55,7 +58,7 @@ export class EventBatch {
     }
   }
 
-  /** What has come since it was taken last; `undefined` where nothing has. */
+  /** The events that came since the last call; `undefined` where none did. */
   take(): WireEvents | undefined {
     const [prompt, usage, deltas, made, end] = [
       this.#prompt,

@@ -5,8 +5,8 @@ import { BATCHES_AHEAD, type RunUpdate } from './wire.ts'
 import { errorToWire, type WireError } from './wire-errors.ts'
 
 /**
- * The engine's end of a generation: reads the pipe ahead of the program, by a few batches at most. A batch is what comes in one
- * turn of the event loop.
+ * The engine's end of a generation: reads events ahead of the program, by a few batches at most. A batch is
+ * what comes in one turn of the event loop.
  */
 export class HostRun {
   readonly #id: number
@@ -26,7 +26,7 @@ export class HostRun {
     this.#schedule = schedule
   }
 
-  /** Resolves when it is over, however that comes. */
+  /** Resolves when the generation is over, however it ends. */
   async run(source: EventSource): Promise<void> {
     const { signal } = this.#leaving
     try {
@@ -60,7 +60,7 @@ export class HostRun {
     this.#wake()
   }
 
-  /** What is new since it was asked last; `undefined` where nothing is. */
+  /** What is new since the last call; `undefined` where nothing is. */
   take(): RunUpdate | undefined {
     const error = this.#error
     const events = this.#batch.take()

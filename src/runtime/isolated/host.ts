@@ -18,7 +18,9 @@ import type {
 
 type Program = BirpcReturn<ProgramFunctions, HostFunctions>
 
-/** The engine's process: models, conversations and generations by the numbers that the program has given them. */
+/**
+ * The engine's process: models, conversations and generations, by the numbers that the program has assigned.
+ */
 export class Host {
   readonly #program: () => Program
   readonly #schedule: () => void
@@ -28,8 +30,9 @@ export class Host {
   /** Generations that wait until their conversation is open. */
   readonly #asking = new Map<number, AbortController>()
   readonly #runs = new Map<number, HostRun>()
-  readonly #toldOfModels = new Map<number, string>()
-  /** A generation has come, has its first token, or is over: others may compute or wait now. */
+  /** What was last reported of each model. */
+  readonly #reportedModels = new Map<number, string>()
+  /** A generation has arrived, has its first token, or is over: how many run and wait may have changed. */
   #areModelsOther = false
   #unhear: (() => void) | undefined
 
@@ -39,7 +42,7 @@ export class Host {
     this.#schedule = schedule
   }
 
-  /** What is new of the generations and models since it was asked last. */
+  /** What is new of the generations and models since the last call. */
   news(): News | undefined {
     const runs: RunUpdate[] = []
     for (const [id, run] of this.#runs) {
@@ -60,8 +63,8 @@ export class Host {
     const updates: ModelUpdate[] = []
     for (const [model, { parallel, activity }] of this.#models) {
       const known = `${parallel} ${activity.running} ${activity.queued}`
-      if (this.#toldOfModels.get(model) === known) continue
-      this.#toldOfModels.set(model, known)
+      if (this.#reportedModels.get(model) === known) continue
+      this.#reportedModels.set(model, known)
       updates.push({ model, parallel, activity })
     }
     return updates
@@ -110,7 +113,7 @@ export class Host {
     save: (conversation, file, snapshot, options, making) =>
       this.#conversation(conversation).save(file, snapshot, options, making),
     startRun: (id, request) => {
-      this.#tellPrompts(request.tellsPrompt)
+      this.#reportPrompts(request.tellsPrompt)
       const messages = 'turn' in request ? request.turn.messages : []
       const run = new HostRun(id, request.interval, messages, this.#schedule)
       this.#runs.set(id, run)
@@ -130,7 +133,7 @@ export class Host {
     this.#schedule()
   }
 
-  #tellPrompts(wanted: boolean): void {
+  #reportPrompts(wanted: boolean): void {
     if (!wanted) this.#unhear?.()
     this.#unhear = wanted
       ? (this.#unhear ?? onPrompt((message) => void this.#program().prompt.asEvent(message)))

@@ -1,10 +1,13 @@
 import { type BirpcReturn, createBirpc } from 'birpc'
 import { errorFromWire, errorToWire, type WireError } from './wire-errors.ts'
 
-/** birpc's message, of which only the error (`e`) matters here: it crosses with its class. */
+/** birpc's message, of which only the error (`e`) matters here: that crosses with its class. */
 type Message = { readonly e?: unknown }
 
-/** Calls the other process's functions, and lets it call `own`; `listen` gets the function that takes its messages. */
+/**
+ * Calls the other process's functions and lets it call `own`; `listen` is given the function that takes its
+ * messages.
+ */
 export function connect<Theirs extends object, Own extends object>(
   own: Own,
   outbox: Outbox<unknown>,
@@ -14,7 +17,7 @@ export function connect<Theirs extends object, Own extends object>(
     post: (message) => outbox.post(message),
     on: (receive) =>
       listen((message) => {
-        // It is asynchronous, whatever its type says; nobody else would hear of a failure.
+        // `receive` is asynchronous, whatever its type says; its failure must not go unhandled.
         Promise.resolve(receive(message) as unknown).catch(() => {})
       }),
     serialize: (message: Message) =>
@@ -22,18 +25,21 @@ export function connect<Theirs extends object, Own extends object>(
     deserialize: (message: Message) =>
       message.e === undefined ? message : { ...message, e: errorFromWire(message.e as WireError) },
     bind: 'functions',
-    timeout: -1, // a call takes as long as it takes: who waits may abort, and a crash ends all of them
+    timeout: -1, // no limit: a waiting caller may abort, and a crash ends all calls
   })
 }
 
-/** Messages to another process, together for each turn of the event loop: sending one costs about as much as sending ten. */
+/**
+ * Sends messages to another process once per turn of the event loop: sending one costs about as much as
+ * sending ten.
+ */
 export class Outbox<Message> {
   readonly #send: (messages: Message[]) => void
   readonly #beforeSending: () => void
   #messages: Message[] = []
   #isScheduled = false
 
-  /** `beforeSending` may post what has come together by then. */
+  /** `beforeSending` may post what has been collected by then. */
   constructor(send: (messages: Message[]) => void, beforeSending: () => void = () => {}) {
     this.#send = send
     this.#beforeSending = beforeSending

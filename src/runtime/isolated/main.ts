@@ -5,18 +5,18 @@ import { Host } from './host.ts'
 import { connect, Outbox } from './link.ts'
 import type { HostFunctions, ProgramFunctions } from './wire.ts'
 
-// It lives as long as the program does, however that ends, and no signal of a terminal or a service manager ends it before: the
-// program may have something to finish.
+// This process lives exactly as long as the program, however that ends. No signal from a terminal or a
+// service manager ends it earlier: the program may have something to finish.
 process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'))
 try {
   loadBinding().endWithParent()
 } catch {
-  // without an addon nothing computes here: opening a model tells
+  // without an addon nothing computes here: opening a model reports it
 }
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 
 const outbox: Outbox<unknown> = new Outbox<unknown>(
-  (messages) => process.send?.(messages, () => {}), // where the program has gone, so does this process
+  (messages) => process.send?.(messages, () => {}), // if the program is gone, this process ends too
   () => {
     const news = host.news()
     if (news) outbox.post({ news })

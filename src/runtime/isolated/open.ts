@@ -3,7 +3,10 @@ import type { ResolvedModelOptions } from '../../options/model.ts'
 import type { OpenModel } from '../model.ts'
 import type { IsolatedEngine } from './engine.ts'
 
-/** @internal Opens a model in an engine's process; what that takes is loaded now, as most programs have none. */
+/**
+ * @internal Opens a model in an engine's process. Its code is loaded only now, as most programs have no
+ * engine.
+ */
 export async function openRemote(
   engine: IsolatedEngine,
   location: ModelLocation,

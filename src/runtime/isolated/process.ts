@@ -17,13 +17,13 @@ import type { RemoteRun } from './remote-run.ts'
 import type { HostFunctions, News, ProgramFunctions, RemoteHost } from './wire.ts'
 import { errorToWire } from './wire-errors.ts'
 
-/** What is shown of the end of its stderr and log. */
+/** The most lines, and characters of a line, kept from the end of the process's stderr and log. */
 const LAST_LINES = 20
 const LONGEST_LINE = 500
-/** Its stderr may arrive behind the news of its end. */
+/** How long to wait for stderr after the process has ended. */
 const LAST_WORDS_MS = 200
 
-/** What the program knows of a model in the process. */
+/** What the program knows about a model in the process. */
 export type ModelWatch = {
   readonly logger: Logger
   onProgress: (progress: Progress) => void
@@ -33,32 +33,32 @@ export type ModelWatch = {
 
 type Overflow = () => Promise<readonly ChatMessage[]>
 
-/** A process in which models are opened and compute, as long as it lives. */
+/** A process in which models are opened and compute, for as long as it lives. */
 export class EngineProcess {
   readonly #host: RemoteHost
   readonly models = new Map<number, ModelWatch>()
   readonly overflows = new Map<number, Overflow>()
-  /** Resolves once it has ended. */
+  /** Resolves once the process has ended. */
   readonly ended: Promise<void>
   readonly #child: ChildProcess
-  /** Weakly: a generation that nobody holds any more, and nobody waits for, is left. */
+  /** Held weakly: a generation that is neither referenced nor awaited any more is left. */
   readonly #runs = new Map<number, WeakRef<RemoteRun>>()
   readonly #abandoned = new FinalizationRegistry((id: number) => this.leaveRun(id))
-  /** Who waits for something of it, and for what where that is no generation: these stay. */
+  /** Waits for the process, which keep the program alive, and what for, where that is not a generation. */
   readonly #held = new Set<{ readonly what: string | undefined; readonly waiting: Promise<unknown> }>()
   #isReferenced = true
   #receive: (message: unknown) => void = () => {}
-  /** The last line that tells of a failure. */
+  /** The last line that reports a failure. */
   #lastError: string | undefined
   readonly #waiting = new Set<(error: unknown) => void>()
   #lastLines: string[] = []
   #failure: Error | undefined
-  /** Set where that is no crash. */
+  /** Why the process was ended, where that is not a crash. */
   #endedBecause: Error | undefined
   #hung: string | undefined
   #nextId = 0
 
-  /** `onCrash` hears of an end that nobody asked for, before any of those whom it concerns. */
+  /** `onCrash` is called at an unexpected end, before the calls that it fails reject. */
   constructor(
     cwd: string,
     env: Readonly<Record<string, string>>,
@@ -91,17 +91,17 @@ export class EngineProcess {
     return exitCode === null && signalCode === null ? pid : undefined
   }
 
-  /** Until its end has been noticed: what comes before is rejected with the others. */
+  /** True until the end of the process is noticed: calls made before that reject with the others. */
   get isAlive(): boolean {
     return this.#failure === undefined && this.#endedBecause === undefined
   }
 
-  /** A number that nothing else has in this process. */
+  /** A number that nothing else in this process has. */
   newId(): number {
     return this.#nextId++
   }
 
-  /** Asks for something; `what` is what a crash meanwhile tells of it. Rejects where it crashes. */
+  /** Calls the process and returns its answer; rejects when it crashes, with `what` in the report. */
   async ask<T>(what: string, question: (host: RemoteHost) => Promise<T>): Promise<T> {
     if (this.#failure) throw this.#failure
     const answer = new Promise<T>((resolve, reject) => {
@@ -113,12 +113,12 @@ export class EngineProcess {
     return this.hold(answer, what)
   }
 
-  /** Tells it something that needs no answer; nothing once it has ended. */
+  /** Sends something that needs no answer; does nothing once the process has ended. */
   say(what: (host: RemoteHost) => Promise<void>): void {
     if (!this.#failure) what(this.#host).catch(() => {})
   }
 
-  /** Keeps the program alive until `waiting` settles; a crash tells of `what` until then. */
+  /** Keeps the program alive until `waiting` settles; until then a crash reports `what`. */
   async hold<T>(waiting: Promise<T>, what?: string): Promise<T> {
     const held = { what, waiting }
     this.#held.add(held)
@@ -131,7 +131,7 @@ export class EngineProcess {
     }
   }
 
-  // A turn later: who reads a stream waits again at once.
+  // Called a turn later: the reader of a stream waits again at once.
   #letGo = (): void => {
     if (this.#held.size === 0) this.#setReferenced(false)
   }
@@ -153,14 +153,14 @@ export class EngineProcess {
     this.say((host) => host.leaveRun.asEvent(id))
   }
 
-  /** Ends it as a crash that was noticed here: `why` goes on after "The engine's process". */
+  /** Ends the process and treats that as a crash: `why` continues "The engine's process". */
   async endHung(why: string): Promise<void> {
     this.#hung = why
     this.#child.kill('SIGKILL')
     await this.hold(this.ended, 'closing')
   }
 
-  /** Ends it at once: whatever is under way rejects with `reason`. Resolves when it has ended. */
+  /** Ends the process at once: everything under way rejects with `reason`. Resolves when it has ended. */
   end(reason: Error): Promise<void> {
     this.#endedBecause ??= reason
     this.#child.kill('SIGKILL')
@@ -168,11 +168,11 @@ export class EngineProcess {
   }
 
   #send(messages: readonly unknown[]): void {
-    if (!this.#child.connected) return // its end is told otherwise
+    if (!this.#child.connected) return // `ended` reports that
     try {
       this.#child.send([...messages], () => {})
     } catch (error) {
-      // Something cannot cross: whom that concerns is told, the others go on.
+      // Something cannot cross: only the call or generation that it belongs to fails.
       if (messages.length > 1) for (const message of messages) this.#send([message])
       else this.#refuse(messages[0] as Refusal, error)
     }
@@ -216,13 +216,13 @@ export class EngineProcess {
     const how = this.#hung === undefined ? end : { hung: this.#hung }
     const crash = crashOf(how, this.#lastError, this.#lastLines, underWay)
     onCrash(crash)
-    // Where something was under way, who waits for it hears of it.
+    // Where something was under way, its rejection reports the crash.
     const level = underWay.length > 0 ? 'info' : 'error'
     for (const { logger } of this.models.values()) logger[level](crash.message)
     return crash
   }
 
-  // A generation also while its reader does something else.
+  // Includes generations whose readers are doing something else.
   #underWay(): string[] {
     const asked = Array.from(this.#held, ({ what }) => what)
     const runs = Array.from(this.#runs.values(), (run) => run.deref())
@@ -235,7 +235,7 @@ export class EngineProcess {
     let rest = ''
     child.stderr?.on('data', (data) => {
       const lines = (rest + data).split('\n')
-      rest = (lines.pop() ?? '').slice(0, LONGEST_LINE) // of a line without an end
+      rest = (lines.pop() ?? '').slice(0, LONGEST_LINE) // a line may have no end
       for (const line of lines) this.#remember(line, true)
     })
     child.stderr?.on('error', () => {})
@@ -250,7 +250,7 @@ export class EngineProcess {
           rest = ''
           resolve({ code, signal })
         }
-        const timer = setTimeout(done, LAST_WORDS_MS) // a child of its own may still hold its stderr
+        const timer = setTimeout(done, LAST_WORDS_MS) // a child of the process may still hold its stderr
         if (child.stderr?.closed) done()
         else child.stderr?.once('close', done)
       })
@@ -263,7 +263,7 @@ export class EngineProcess {
     this.#lastLines = [...this.#lastLines.slice(1 - LAST_LINES), line.slice(0, LONGEST_LINE)]
   }
 
-  /** A process with nothing to answer keeps nobody alive. */
+  /** A process with nothing to answer must not keep the program alive. */
   #setReferenced(referenced: boolean): void {
     if (referenced === this.#isReferenced) return
     this.#isReferenced = referenced
@@ -285,18 +285,21 @@ function start(cwd: string, env: Readonly<Record<string, string>>): ChildProcess
     windowsHide: true,
   } as Parameters<typeof fork>[2]
   const begin = () => fork(file, [], options)
-  // When a worker thread is terminated, only native code is told. The main thread ends with the process.
+  // When a worker thread is terminated, only native code is notified. The main thread ends with the process.
   if (isMainThread) return begin()
   let binding: NativeBinding
   try {
     binding = loadBinding()
   } catch {
-    return begin() // opening a model tells that there is no addon
+    return begin() // opening a model reports that there is no addon
   }
   return startWithThread(binding, begin)
 }
 
-/** A message of birpc: a question (`q`) with a method and its arguments, or an answer (`s`); without `i` nobody waits for one. */
+/**
+ * A message of birpc: a question (`q`) with a method and its arguments, or an answer (`s`); without `i` none
+ * is awaited.
+ */
 type Refusal = {
   readonly t: 'q' | 's'
   readonly i?: string

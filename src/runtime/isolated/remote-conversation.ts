@@ -13,18 +13,18 @@ import type { EngineProcess } from './process.ts'
 import { runIn } from './remote-run.ts'
 import { messagesToWire } from './wire.ts'
 
-/** The model, open in the process that runs now. */
+/** Opens the model in the running process, where it is not open there. */
 type UseModel = () => Promise<{ readonly process: EngineProcess; readonly id: number }>
 
-/** The conversation as it is known in a certain process. */
+/** A conversation's number in the process that knows it. */
 type RemoteId = { readonly process: EngineProcess; readonly id: number }
 
-/** Conversations that nobody holds any more are forgotten there too. */
+/** Makes the process forget conversations that were garbage collected here. */
 const abandoned = new FinalizationRegistry(forget)
 
 /**
- * @internal A conversation with a model of an isolated engine. A process that comes after a crash knows nothing of it, and
- * evaluates the messages anew.
+ * @internal A conversation with a model in an isolated engine. The process that replaces a crashed one knows
+ * nothing of the conversation, and evaluates its messages again.
  */
 export class RemoteConversation implements Conversation {
   readonly #useModel: UseModel
@@ -32,7 +32,7 @@ export class RemoteConversation implements Conversation {
   readonly systemPrompt: string | undefined
   readonly isRestored: boolean
   #known: RemoteId
-  /** It is made anew in that process. */
+  /** The conversation is being opened again in that process. */
   #making: { readonly process: EngineProcess; readonly known: Promise<RemoteId> } | undefined
   #isClosed = false
 
@@ -40,13 +40,13 @@ export class RemoteConversation implements Conversation {
     useModel: UseModel,
     options: ConversationOptions,
     known: RemoteId,
-    told: Pick<Conversation, 'systemPrompt' | 'isRestored'>,
+    facts: Pick<Conversation, 'systemPrompt' | 'isRestored'>,
   ) {
     this.#useModel = useModel
     this.#options = options
     this.#known = known
-    this.systemPrompt = told.systemPrompt
-    this.isRestored = told.isRestored
+    this.systemPrompt = facts.systemPrompt
+    this.isRestored = facts.isRestored
     abandoned.register(this, known, this)
   }
 
@@ -55,8 +55,8 @@ export class RemoteConversation implements Conversation {
     options: ConversationOptions,
     asking: AbortSignal | undefined,
   ): Promise<RemoteConversation> {
-    const { known, told } = await make(useModel, options, asking)
-    return new RemoteConversation(useModel, { ...options, restore: undefined }, known, told)
+    const { known, facts } = await make(useModel, options, asking)
+    return new RemoteConversation(useModel, { ...options, restore: undefined }, known, facts)
   }
 
   async countTokens(messages: readonly ChatMessage[], enableThinking: boolean): Promise<number> {
@@ -76,13 +76,13 @@ export class RemoteConversation implements Conversation {
     signal.throwIfAborted()
     const { overflow } = this.#options
     let thrown: { readonly error: unknown } | undefined
-    // In the async context of the generation, and with the messages as the program has made them.
+    // Runs in the async context of the generation, and with the messages as the program has made them.
     const ask = AsyncResource.bind(async () => {
       try {
         if (typeof overflow !== 'function') throw new Error('there is no such function')
         return messagesToWire(checkKept(await overflow(turn.messages.map((message) => ({ ...message })))))
       } catch (error) {
-        thrown = { error } // it need not cross
+        thrown = { error } // the error itself need not cross
         throw new Error('the function has failed')
       }
     })
@@ -96,7 +96,7 @@ export class RemoteConversation implements Conversation {
     }
   }
 
-  // What a crash takes with it is only what was cached.
+  // A crash loses only what was cached.
   async commit(turn: TurnOutcome): Promise<boolean> {
     const { process, id } = this.#known
     if (!process.isAlive) return false
@@ -120,7 +120,7 @@ export class RemoteConversation implements Conversation {
     try {
       return await process.ask('saving a conversation', (host) => host.save(id, path, wire, options, making))
     } catch (error) {
-      if (making) await rm(making, { force: true }) // where the process has ended, by whomever, it could not
+      if (making) await rm(making, { force: true }) // a process that was ended could not remove it
       throw error
     }
   }
@@ -131,7 +131,8 @@ export class RemoteConversation implements Conversation {
     forget(this.#known)
   }
 
-  // Made anew in the process that runs now, where that is another; once, however many ask.
+  // Opens the conversation again where the running process is a new one; only once, however many callers
+  // there are.
   async #use(): Promise<RemoteId> {
     const { process } = await this.#useModel()
     if (this.#known.process === process) return this.#known
@@ -163,10 +164,10 @@ async function make(useModel: UseModel, options: ConversationOptions, asking: Ab
   const leave = () => process.say((host) => host.leaveOpening.asEvent(id))
   asking?.addEventListener('abort', leave, { once: true })
   try {
-    const told = await process.ask('opening a conversation', (host) =>
+    const facts = await process.ask('opening a conversation', (host) =>
       host.openConversation(modelId, id, wire, asking?.aborted === false),
     )
-    return { known: { process, id }, told }
+    return { known: { process, id }, facts }
   } finally {
     asking?.removeEventListener('abort', leave)
   }

@@ -21,7 +21,7 @@ import { RemoteConversation } from './remote-conversation.ts'
 import { runIn } from './remote-run.ts'
 import { messagesToWire, type OpenRequest } from './wire.ts'
 
-/** A model as it is open in a certain process. */
+/** A model that is open in a certain process. */
 export type RemoteHandle = {
   readonly process: EngineProcess
   readonly id: number
@@ -29,15 +29,15 @@ export type RemoteHandle = {
   readonly watch: ModelWatch
 }
 
-const tellNobody = () => {}
+const ignoreProgress = () => {}
 
-/** Models that nobody holds any more, and nobody has closed. */
+/** Closes models that were garbage collected without being closed. */
 const abandoned = new FinalizationRegistry(({ process, id }: RemoteHandle) => {
   process.models.delete(id)
   process.say((host) => host.closeModel.asEvent(id))
 })
 
-/** Paths as they are meant here: the process may have been started in another folder. */
+/** Paths as this process resolves them: the engine's process may have been started in another folder. */
 function absolute({
   lora,
   modelPath,
@@ -49,11 +49,12 @@ function absolute({
   }
 }
 
-/** How long a process is waited for that is to free a model, ms; one that does not answer has lost its right to. */
+/** How long a process may take to free a model, ms; one that does not answer by then is killed. */
 const CLOSE_MS = 5000
 
 /**
- * @internal A model in the process of an isolated engine. When that has crashed, the next call opens it anew in the next one.
+ * @internal A model in the process of an isolated engine. After a crash the next call opens it again in a new
+ * process.
  */
 export class RemoteModel implements OpenModel {
   readonly #engine: IsolatedEngine
@@ -103,7 +104,7 @@ export class RemoteModel implements OpenModel {
     return process.isAlive ? watch.activity : { running: 0, queued: 0 }
   }
 
-  /** It, open in the process that runs now. */
+  /** The model in the running process; opens it there where it is not open yet. */
   async use(signal: AbortSignal = this.#closing.signal): Promise<RemoteHandle> {
     this.#closing.signal.throwIfAborted()
     signal.throwIfAborted()
@@ -180,11 +181,11 @@ export class RemoteModel implements OpenModel {
     if ((await Promise.race([freed, late])) === 'late')
       await (process.models.size === 0
         ? process.end(new ClosedError('The model'))
-        : process.endHung(`has not closed a model within ${CLOSE_MS / 1000} s and was ended`))
+        : process.endHung(`did not close a model within ${CLOSE_MS / 1000} s and was killed`))
     clearTimeout(timer)
   }
 
-  // Before the first opening there is nobody to ask.
+  // Never read before the first opening.
   get #last(): RemoteHandle {
     if (!this.#opened) throw new ClosedError('The model')
     return this.#opened
@@ -197,14 +198,14 @@ export class RemoteModel implements OpenModel {
     return withProgressBar(name, this.#options, async (onProgress) => {
       const failing = new AbortController()
       const either = AbortSignal.any([signal, failing.signal])
-      const tell = (progress: Progress) => {
+      const report = (progress: Progress) => {
         try {
           if (!either.aborted) onProgress?.(progress)
         } catch (error) {
           failing.abort(error)
         }
       }
-      const watch = { logger, onProgress: tell, parallel: 1, activity: { running: 0, queued: 0 } }
+      const watch = { logger, onProgress: report, parallel: 1, activity: { running: 0, queued: 0 } }
       process.models.set(id, watch)
       const request: OpenRequest = {
         location: this.#location,
@@ -219,18 +220,18 @@ export class RemoteModel implements OpenModel {
       try {
         const { facts, parallel } = await Promise.race([answer, abortOf(either)])
         watch.parallel = parallel
-        watch.onProgress = tellNobody // the process holds it, and what is made here would hold the model
+        watch.onProgress = ignoreProgress // the process holds `watch`; `report` would hold the model
         const opened = { process, id, facts, watch }
         this.#opened = opened
         abandoned.unregister(this)
         abandoned.register(this, opened, this)
-        if (this.#threads) this.setThreads(this.#threads) // as chosen meanwhile
+        if (this.#threads) this.setThreads(this.#threads) // they may have changed meanwhile
         return opened
       } catch (error) {
         process.models.delete(id)
         if (!either.aborted) throw error
         process.say((host) => host.cancelOpen.asEvent(id))
-        // Where that comes too late, it is open for nobody.
+        // Where cancelling comes too late, close the model again.
         answer.then(
           () => process.say((host) => host.closeModel.asEvent(id)),
           () => {},

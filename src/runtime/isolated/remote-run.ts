@@ -9,10 +9,13 @@ import { eventsOf, type WireEvents } from './event-batch.ts'
 import { BATCHES_TOLD, messagesToWire, type RemoteHost, type RunUpdate } from './wire.ts'
 import { errorFromWire } from './wire-errors.ts'
 
-/** Tells the engine's process that so many more batches have been read. */
+/** Grants the engine's process as many more batches as have been read. */
 type Grant = (batches: number, interval: number | undefined) => void
 
-/** The program's end of a generation in the engine's process: what has come of it and has not been read yet. */
+/**
+ * The program's end of a generation in the engine's process: the events that have arrived and not been read
+ * yet.
+ */
 export class RemoteRun {
   readonly #demand: Demand
   readonly #messages: readonly ChatMessage[]
@@ -20,7 +23,7 @@ export class RemoteRun {
   readonly #batches: WireEvents[] = []
   #promptTokens = 0
   #interval: number
-  /** Batches that the engine has not been told of. */
+  /** Batches that were read since the last grant. */
   #read = 0
   #end: { readonly error: unknown } | 'done' | undefined
   #wake = () => {}
@@ -33,7 +36,7 @@ export class RemoteRun {
     this.#interval = demand.interval
   }
 
-  /** What a crash reports of it. */
+  /** How a crash report describes the generation. */
   get what(): string {
     return `${GENERATION} (${this.#promptTokens} tokens of prompt)`
   }
@@ -95,7 +98,7 @@ export class RemoteRun {
   }
 }
 
-/** What is to be generated: the part of `RunRequest` that differs. */
+/** What to generate: the part of `RunRequest` that differs. */
 type RunTarget =
   | { readonly model: number; readonly prompt: string | readonly number[] }
   | { readonly conversation: number; readonly turn: Turn }

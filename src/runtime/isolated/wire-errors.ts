@@ -14,7 +14,7 @@ import {
   TemplateError,
 } from '../../core/errors.ts'
 
-/** An error as it crosses between processes: with its class and all that it tells. */
+/** An error as it crosses between processes, with its class and data. */
 export type WireError = {
   readonly className: string
   readonly isOurs: boolean
@@ -41,9 +41,9 @@ const CLASSES: Readonly<Record<string, { readonly prototype: Error }>> = {
   RangeError,
 }
 
-/** Causes that are told; a chain of them may be a ring. */
+/** The most causes that cross; a chain of them may be a ring. */
 const MOST_CAUSES = 5
-/** How deep data may be. */
+/** The deepest data that crosses. */
 const MOST_LEVELS = 5
 
 export function errorToWire(error: unknown, causes = MOST_CAUSES): WireError {

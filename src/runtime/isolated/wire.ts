@@ -15,36 +15,36 @@ import type { ModelFacts } from '../model.ts'
 import type { WireEvents } from './event-batch.ts'
 import type { WireError } from './wire-errors.ts'
 
-/** What is to be opened: options without what belongs to the program's own process. */
+/** What to open, with the options that do not belong to the program's own process. */
 export type OpenRequest = {
   readonly location: ModelLocation
   readonly draft: ModelLocation | undefined
   readonly options: Omit<ResolvedModelOptions, 'logger' | 'onProgress' | 'signal' | 'isolated'>
-  /** Levels at which somebody listens. */
+  /** Log levels that the program listens to. */
   readonly levels: readonly LogLevel[]
   readonly tellsProgress: boolean
 }
 
 export type WireGenerateOptions = Omit<ResolvedGenerateOptions, 'callback' | 'signal'>
 
-/** A generation: of a text, or a turn of a conversation. */
+/** A generation: from a prompt, or as a turn of a conversation. */
 export type RunRequest = {
   readonly options: WireGenerateOptions
   /** See `Demand`. */
   readonly interval: number
-  /** Somebody listens to `gpt4all-ts:prompt`. */
+  /** The program listens to `gpt4all-ts:prompt`. */
   readonly tellsPrompt: boolean
 } & (
   | { readonly model: number; readonly prompt: string | readonly number[] }
   | { readonly conversation: number; readonly turn: Turn }
 )
 
-/** A conversation's options; its function for what does not fit stays where it is, and is asked. */
+/** A conversation's options; a function as `overflow` stays in the program, which is asked to call it. */
 export type WireConversationOptions = Omit<ConversationOptions, 'overflow'> & {
   readonly overflow: 'drop-oldest' | 'error' | 'stop' | 'ask'
 }
 
-/** What is new of a generation. After an `error`, or an `end` among its events, it is over. */
+/** What is new of a generation, which is over after an `error` or an `end` among its events. */
 export type RunUpdate = {
   readonly run: number
   readonly events?: WireEvents
@@ -53,13 +53,16 @@ export type RunUpdate = {
 
 export type ModelUpdate = { readonly model: number; readonly parallel: number; readonly activity: Activity }
 
-/** What is new of generations and models: a message of its own, since it comes with every token. */
+/** What is new of generations and models: a message of its own kind, as one comes with every few tokens. */
 export type News = { readonly runs: readonly RunUpdate[]; readonly models?: readonly ModelUpdate[] }
 
-/** What the engine's process does for the program. Models, conversations and runs are named by numbers of the program's choice. */
+/**
+ * What the engine's process does for the program, which chooses the numbers of models, conversations and
+ * runs.
+ */
 export type HostFunctions = {
   open(model: number, request: OpenRequest): Promise<{ facts: ModelFacts; parallel: number }>
-  /** The opening rejects. */
+  /** Makes `open()` reject. */
   cancelOpen(model: number): void
   closeModel(model: number): Promise<void>
   setThreads(model: number, threads: ResolvedThreads): void
@@ -76,10 +79,10 @@ export type HostFunctions = {
     model: number,
     conversation: number,
     options: WireConversationOptions,
-    /** A generation waits for it. */
+    /** A generation waits for the conversation. */
     isAsked: boolean,
   ): Promise<{ systemPrompt: string | undefined; isRestored: boolean }>
-  /** The generation that waits for it has been given up; others may want the conversation. */
+  /** The generation that waits for the conversation was aborted; others may still want that. */
   leaveOpening(conversation: number): void
   closeConversation(conversation: number): void
   countTokens(
@@ -97,9 +100,9 @@ export type HostFunctions = {
     making: string | undefined,
   ): Promise<SavedSession>
   startRun(run: number, request: RunRequest): void
-  /** So many batches of it have been read; `interval` where it has changed. */
+  /** `batches` more of the run have been read; `interval` is given where it has changed. */
   credit(run: number, batches: number, interval: number | undefined): void
-  /** Nobody wants more of it. */
+  /** The program wants no more of the run. */
   leaveRun(run: number): void
 }
 
@@ -108,15 +111,21 @@ export type ProgramFunctions = {
   log(model: number, level: LogLevel, message: string): void
   prompt(message: PromptMessage): void
   progress(model: number, progress: Progress): void
-  /** What a function of the program makes of the turn under way, which does not fit. */
+  /** The messages that the program's `overflow` function returns for the current turn, which does not fit. */
   overflow(conversation: number): Promise<readonly ChatMessage[]>
 }
 
-/** Batches of a run that the engine computes ahead of what has been read; it is told of so many at a time. */
+/**
+ * Batches of a run that the engine may compute ahead of what has been read; reading is reported every few of
+ * them.
+ */
 export const BATCHES_AHEAD = 8
 export const BATCHES_TOLD = 4
 
-/** Messages as they cross: programs may have put more into theirs than can. What is no message is refused on the other side. */
+/**
+ * Messages without anything else that a program may have put into them, which might not cross. The engine's
+ * process refuses what is not a message.
+ */
 export function messagesToWire(messages: readonly ChatMessage[]): ChatMessage[] {
   return messages.map((message) => {
     if (typeof message !== 'object' || message === null) return message
