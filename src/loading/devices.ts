@@ -18,7 +18,7 @@ export type Device = {
   readonly memoryTotal: number
 }
 
-/** GPUs of one backend that fit what was asked for; none = the CPU. */
+/** GPUs of one backend that match what was asked for; none = the CPU. */
 export type Candidate = { readonly asked: string; readonly gpus: readonly Device[] }
 
 /** What this build of the addon can compute with, on this machine. */
@@ -34,7 +34,10 @@ const BUILD_OPTIONS: ReadonlyMap<string, string> = new Map([
   ['opencl', 'GGML_OPENCL'],
 ])
 
-/** Other names of backends. `kompute` is the Vulkan backend of GPT4All's Python package, `MTL` is what ggml calls Metal. */
+/**
+ * Other names of backends. `kompute` is the Vulkan backend of GPT4All's Python package, `MTL` is what ggml
+ * calls Metal.
+ */
 const BACKEND_NAMES: ReadonlyMap<string, string> = new Map([
   ['kompute', 'vulkan'],
   ['mtl', 'metal'],
@@ -51,7 +54,7 @@ const VENDORS: ReadonlyMap<string, (gpu: Device) => boolean> = new Map([
   ['intel', (gpu) => /intel/i.test(gpu.description)],
 ])
 
-/** Our name of a backend: ggml's in lower case, but for Metal. */
+/** Our name for a backend: ggml's in lower case, unless `BACKEND_NAMES` has another. */
 function backendName(name: string): string {
   const lower = name.toLowerCase()
   return BACKEND_NAMES.get(lower) ?? lower
@@ -72,15 +75,18 @@ export function isGpu({ type }: Device): boolean {
   return type === 'gpu' || type === 'igpu'
 }
 
-/** Python's name of a GPU: with its backend, as one GPU may be there under two of them. */
+/**
+ * The Python package's name for a GPU, which includes the backend, as one GPU may appear under two of them.
+ */
 export function gpuName({ backend, description }: Device): string {
   return `${backend}:${description}`
 }
 
 /**
- * Where to try what was asked for, in this order; in place of a device that is not there, the reason. One that may be on
- * several backends is tried on each, in ggml's order, which has the vendors' own before the general ones. Unless `strict`,
- * the CPU comes last. The devices of `rpcServers` stand before the local ones of each.
+ * The devices to try for what was asked for, in this order; in place of a missing device, the reason. One
+ * that is on several backends is tried on each, in ggml's order, which has the vendors' own before the
+ * general ones. Unless `strict`, the CPU comes last. Each candidate has the devices of `rpcServers` before
+ * its local ones.
  */
 export function findCandidates(
   asked: readonly string[],
@@ -106,7 +112,7 @@ export function findCandidates(
   return strict ? beside : [...beside, { asked: 'cpu', gpus: [] }]
 }
 
-/** `cpu`, or what `listDevices()` calls it. */
+/** Whether `asked` is `cpu`, or what `listDevices()` calls the CPU. */
 function isCpu(asked: string, { devices }: PresentDevices): boolean {
   const wanted = asked.toLowerCase()
   const cpus = devices.filter(({ type }) => type === 'cpu')
@@ -132,14 +138,17 @@ function matching(asked: string, gpus: readonly Device[]): readonly Device[] {
   return named(asked, gpus)
 }
 
-/** Those with this very name, else those with a name that has it as a part. */
+/** The GPUs with exactly this name, else those whose name contains it. */
 function named(name: string, gpus: readonly Device[]): readonly Device[] {
   const namesOf = (gpu: Device) => [gpu.name.toLowerCase(), gpu.description.toLowerCase()]
   const exact = gpus.filter((gpu) => namesOf(gpu).includes(name))
   return exact.length > 0 ? exact : gpus.filter((gpu) => namesOf(gpu).some((own) => own.includes(name)))
 }
 
-/** As llama.cpp does, integrated GPUs are left out where there is one with memory of its own. */
+/**
+ * Groups GPUs by backend. As in llama.cpp, integrated GPUs are left out where there is one with memory of its
+ * own.
+ */
 function byBackend(gpus: readonly Device[]): Device[][] {
   const discrete = gpus.filter(({ type }) => type === 'gpu')
   const groups = new Map<string, Device[]>()
@@ -148,7 +157,7 @@ function byBackend(gpus: readonly Device[]): Device[][] {
   return [...groups.values()]
 }
 
-/** Of several GPUs the one with the most free memory if `bytes` fit into it; else all, which share the layers. */
+/** The GPU with the most free memory if `bytes` fit into it; else all of them, which share the layers. */
 export function choose(gpus: readonly Device[], bytes: number): readonly Device[] {
   const [roomiest] = [...gpus].sort((a, b) => b.memoryFree - a.memoryFree)
   return roomiest && roomiest.memoryFree >= bytes ? [roomiest] : gpus
@@ -158,7 +167,7 @@ function whyNone(asked: string, present: PresentDevices): string {
   const backend = backendName(asked.replace(/:.*$/, ''))
   const option = BUILD_OPTIONS.get(backend)
   if (option !== undefined && !present.backends.includes(backend))
-    return `this build of the addon is without ${backend}, or cannot start it: ${howToBuild(option)}`
+    return `this build of the addon was made without ${backend}, or cannot start it: ${howToBuild(option)}`
   const gpus = present.devices.filter(isGpu)
   if (gpus.length > 0) return `no such GPU; there is ${gpus.map(label).join(', ')}`
   const backends = present.backends.filter((name) => BUILD_OPTIONS.has(name))

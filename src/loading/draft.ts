@@ -8,12 +8,15 @@ import { checkMemory, planMemory } from './memory.ts'
 import { tryOpening } from './trial/trial.ts'
 import { isLoaded, load } from './weights.ts'
 
-/** Sizes of vocabularies may differ by this much: files pad them. Source: llama.cpp's common/speculative.cpp */
+/**
+ * Sizes of vocabularies may differ by this much: files pad them. Source: llama.cpp's common/speculative.cpp
+ */
 const MOST_PADDING = 128
 
 /**
- * Loads the smaller model at `path`, which guesses for `target`, on the same GPUs.
- * @throws {ModelError} `ERR_MODEL_UNSUPPORTED` where its vocabulary is another, or wrong guesses could not be taken back
+ * Loads the draft model at `path`, which guesses for `target`, on the same GPUs.
+ * @throws {ModelError} `ERR_MODEL_UNSUPPORTED` where its vocabulary differs, or wrong guesses could not be
+ * undone
  */
 export async function loadDraft(
   binding: NativeBinding,
@@ -42,23 +45,24 @@ export async function loadDraft(
 
 function whyNot(draft: NativeModel, target: NativeModel): string | undefined {
   const { isRecurrent, isHybrid, hasEncoder, isDiffusion } = draft.info
-  if (isRecurrent || isHybrid) return 'its memory is recurrent, so that wrong guesses cannot be taken back'
+  if (isRecurrent || isHybrid) return 'its memory is recurrent, so wrong guesses cannot be undone'
   if (hasEncoder || isDiffusion) return 'it does not write text token by token'
   if (target.info.isRecurrent || target.info.isHybrid)
-    return "the model's own memory is recurrent, so that wrong guesses cannot be taken back"
+    return "the model's own memory is recurrent, so wrong guesses cannot be undone"
   const differs = whereVocabulariesPart(draft, target)
   if (differs === undefined) return undefined
   return `it must have the vocabulary of the model it guesses for, but ${differs}`
 }
 
-/** What tells two vocabularies apart; `undefined` where a token of one is the same text in the other. */
+/** How the vocabularies differ; `undefined` where every token of one has the same text in the other. */
 function whereVocabulariesPart(draft: NativeModel, target: NativeModel): string | undefined {
   const sizes = [draft.info.vocabSize, target.info.vocabSize] as const
-  if (Math.abs(sizes[0] - sizes[1]) > MOST_PADDING) return `has ${sizes[0]} tokens, and that one ${sizes[1]}`
+  if (Math.abs(sizes[0] - sizes[1]) > MOST_PADDING)
+    return `has ${sizes[0]} tokens, where that one has ${sizes[1]}`
   for (let token = 0; token < Math.min(...sizes); token++) {
     const theirs = target.tokenBytes(token, true)
     if (Buffer.compare(draft.tokenBytes(token, true), theirs) !== 0)
-      return `token ${token} is another (there it is ${JSON.stringify(Buffer.from(theirs).toString())})`
+      return `its token ${token} differs (there it is ${JSON.stringify(Buffer.from(theirs).toString())})`
   }
   return undefined
 }

@@ -7,8 +7,8 @@ import { KV_TYPES } from '../options/compute.ts'
 import { headLength, isLatent } from './memory-shape.ts'
 
 /**
- * Refuses types that this model's keys and values cannot be kept as. llama.cpp would find out after it has read the
- * weights, and with flash attention off not before it aborts.
+ * Refuses types in which this model's keys and values cannot be stored. llama.cpp would notice only after
+ * reading the weights, and with flash attention off only by aborting.
  * @throws {ModelError} `ERR_MODEL_UNSUPPORTED`
  */
 export function checkCache(header: GgufHeader, { keyType, valueType }: CacheTypes): void {
@@ -33,10 +33,10 @@ export function checkCache(header: GgufHeader, { keyType, valueType }: CacheType
   check('value', valueType)
 }
 
-/** Learned positions, one row a token (GPT-2, StarCoder): behind the last one llama.cpp aborts. */
+/** Learned positions, one row per token (GPT-2, StarCoder): beyond the last one llama.cpp aborts. */
 const POSITIONS = 'position_embd.weight'
 
-/** @throws {ModelError} `ERR_MODEL_UNSUPPORTED` where the model has no positions for so many tokens */
+/** @throws {ModelError} `ERR_MODEL_UNSUPPORTED` where the model has no positions for `nCtx` tokens */
 export function checkPositions({ path, tensors }: GgufHeader, nCtx: number): void {
   const most = tensors.find(({ name }) => name === POSITIONS)?.shape[1]
   if (most === undefined || nCtx <= most) return

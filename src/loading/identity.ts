@@ -4,15 +4,15 @@ import { openFile } from '../models/gguf/bytes.ts'
 import type { ResolvedModelOptions } from '../options/model.ts'
 import type { Weights } from './open.ts'
 
-/** What a saved conversation is bound to, as SHA-256. */
+/** What a saved conversation is bound to, as SHA-256 hashes. */
 export type Identity = {
-  /** The same tokens mean the same. */
+  /** Where equal, the same tokens mean the same. */
   readonly modelHash: string
-  /** And what the cache holds of them is the same, in the same format. */
+  /** Where equal, the cache also holds the same for them, in the same format. */
   readonly cacheHash: string
 }
 
-/** @throws {ModelError} `ERR_MODEL_UNREADABLE` where its files are gone */
+/** @throws {ModelError} `ERR_MODEL_UNREADABLE` where the model's files are gone */
 export async function identify(
   weights: Weights,
   options: ResolvedModelOptions,
@@ -22,7 +22,7 @@ export async function identify(
     return await hashesOf(weights, options, llamaVersion)
   } catch (error) {
     const { path } = weights.header
-    const message = `${path} cannot be told from other models any more: ${(error as Error).message}`
+    const message = `${path} can no longer be identified: ${(error as Error).message}`
     throw new ModelError('ERR_MODEL_UNREADABLE', message, path, { cause: error })
   }
 }
@@ -40,7 +40,7 @@ async function hashesOf(
     valueType,
     await fingerprintOf(adapters),
     lora.map(({ scale }) => scale),
-    deterministic && nThreads, // which promises the same text bit by bit
+    deterministic && nThreads, // a deterministic model promises the same text, bit by bit
   ]
   return { modelHash, cacheHash: createHash('sha256').update(JSON.stringify(parts)).digest('hex') }
 }
@@ -49,8 +49,8 @@ const WINDOW = 2 ** 16
 const WINDOWS = 64
 
 /**
- * What tells these files from others, as SHA-256: their sizes, and 64 pieces of 64 KiB of each, its beginning and end among
- * them. To read all of a model would take longer than to load it.
+ * SHA-256 of what identifies these files: their sizes, and 64 pieces of 64 KiB of each, including its
+ * beginning and end. Reading all of a model would take longer than loading it.
  */
 export async function fingerprintOf(files: readonly { readonly path: string; readonly bytes: number }[]) {
   const hash = createHash('sha256')

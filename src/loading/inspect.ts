@@ -22,7 +22,8 @@ export async function estimateMemory(name: string, options?: EstimateMemoryOptio
   const model = resolveModelOptions({ nCtx, parallel, kvType, flashAttention })
   const { logger } = model
   const path = await findModel(location, logger)
-  if (path === undefined) throw await missingModel(location, 'Only a model on the disk tells what it needs.')
+  if (path === undefined)
+    throw await missingModel(location, 'Memory can be estimated only for a model on the disk.')
   const header = await readGguf(path, { signal })
   checkCache(header, model)
   return planMemory(header, model.nCtx, { sequences: model.parallel ?? 1, cache: model })

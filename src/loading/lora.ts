@@ -6,14 +6,14 @@ import { type GgufFile, readGgufFile } from '../models/gguf/reader.ts'
 import { findOnDisk, locateModel, missing } from '../models/locate.ts'
 import type { ResolvedModelOptions } from '../options/model.ts'
 
-/** Those that convert_lora_to_gguf.py writes: with other ones ggml may abort. */
+/** The types that convert_lora_to_gguf.py writes: with others ggml may abort. */
 const TENSOR_TYPES = ['F32', 'F16', 'BF16', 'Q8_0']
 
 /**
- * The files of the LoRA adapters in `options`, checked: llama.cpp answers some of the damaged ones, and some that belong
- * to another model, with `abort()`.
+ * Finds and checks the files of the LoRA adapters in `options`: llama.cpp answers some of the damaged ones,
+ * and some that belong to another model, with `abort()`.
  * @throws {ModelError} `ERR_MODEL_NOT_FOUND`, `ERR_MODEL_UNREADABLE`, `ERR_NOT_GGUF`, `ERR_MODEL_DAMAGED`, or
- * `ERR_MODEL_UNSUPPORTED` where one is no LoRA adapter, or not one for `model`
+ * `ERR_MODEL_UNSUPPORTED` where one is not a LoRA adapter, or not one for `model`
  */
 export async function findAdapters(
   { lora, modelPath }: ResolvedModelOptions,
@@ -38,7 +38,7 @@ function checkAdapter(adapter: GgufFile, model: GgufHeader): void {
     text(path, metadata, 'general.type') === 'adapter' && text(path, metadata, 'adapter.type') === 'lora'
   if (!isLora) {
     const isModel = adapter.tensors.some(({ name }) => name === 'token_embd.weight')
-    throw unsupported(path, isModel ? 'is a whole model, no LoRA adapter' : 'holds no LoRA adapter')
+    throw unsupported(path, isModel ? 'is a whole model, not a LoRA adapter' : 'is not a LoRA adapter')
   }
   const architecture = text(path, metadata, 'general.architecture')
   if (architecture !== model.architecture)
@@ -47,11 +47,14 @@ function checkAdapter(adapter: GgufFile, model: GgufHeader): void {
   if (alpha !== undefined && alpha.type !== 'f32')
     throw damaged(path, '"adapter.lora.alpha" is not a 32-bit floating-point number')
   if (metadata.has('adapter.alora.invocation_tokens'))
-    throw unsupported(path, 'holds an adapter that is to begin in the middle of a prompt (aLoRA)')
+    throw unsupported(path, 'holds an adapter that applies only from the middle of a prompt (aLoRA)')
   checkPairs(adapter, model)
 }
 
-/** Each weight it changes by `b` times `a`, and nothing else but norms, which llama.cpp passes over. */
+/**
+ * An adapter changes each weight by `b` times `a`, and may otherwise hold only norms, which llama.cpp
+ * ignores.
+ */
 function checkPairs(adapter: GgufFile, model: GgufHeader): void {
   const { path } = adapter
   const weights = new Map(model.tensors.map((tensor) => [tensor.name, tensor]))
@@ -60,18 +63,15 @@ function checkPairs(adapter: GgufFile, model: GgufHeader): void {
   for (const { name, type } of adapter.tensors) {
     const suffix = /\.lora_[ab]$/.exec(name)?.[0]
     if (suffix === undefined && name.endsWith('_norm.weight')) continue
-    if (suffix === undefined) throw damaged(path, `the tensor "${name}" is no part of a LoRA adapter`)
+    if (suffix === undefined) throw damaged(path, `the tensor "${name}" is not part of a LoRA adapter`)
     if (!TENSOR_TYPES.includes(type))
-      throw unsupported(
-        path,
-        `holds the tensor "${name}" of the type ${type}, of which adapters are not made`,
-      )
+      throw unsupported(path, `holds the tensor "${name}" of type ${type}, which adapters cannot have`)
     const target = name.slice(0, -suffix.length)
     const weight = weights.get(target)
     if (weight === undefined) throw foreign(adapter, `it changes the tensor "${target}"`, model)
-    // The same table may turn tokens into numbers and numbers into tokens: llama.cpp has one shape for both.
+    // One table may serve to read tokens and to write them: llama.cpp has a single shape for both.
     if (target.endsWith('token_embd.weight'))
-      throw unsupported(path, `changes the table of tokens ("${target}"), which is not supported`)
+      throw unsupported(path, `changes the token embeddings ("${target}"), which is not supported`)
     const a = parts.get(`${target}.lora_a`)
     const b = parts.get(`${target}.lora_b`)
     if (!a || !b) throw damaged(path, `one half of the pair for "${target}" is missing`)
@@ -93,7 +93,7 @@ function checkShapes(
   if (rank !== rankOfB || experts.join() !== expertsOfB.join())
     throw damaged(
       adapter.path,
-      `the halves of the pair for "${weight.name}" do not fit: ${shown(a)}, ${shown(b)}`,
+      `the halves of the pair for "${weight.name}" do not match: ${shown(a)}, ${shown(b)}`,
     )
   if ([inputs, outputs, ...experts].join() !== padded(weight).join())
     throw foreign(
@@ -106,4 +106,4 @@ function checkShapes(
 const padded = ({ shape }: GgufTensor) => [...shape, 1, 1, 1].slice(0, 4)
 
 const foreign = ({ path }: GgufFile, why: string, model: GgufHeader) =>
-  new ModelError('ERR_MODEL_UNSUPPORTED', `${path} is no adapter for ${model.path}: ${why}.`, path)
+  new ModelError('ERR_MODEL_UNSUPPORTED', `${path} is not an adapter for ${model.path}: ${why}.`, path)

@@ -7,23 +7,27 @@ import { type CacheTypes, KV_TYPES } from '../options/compute.ts'
 type MemoryShape = {
   /** Bytes of keys and values per token of context; 0 where no layer keeps any. */
   readonly bytesPerToken: number
-  /** Bytes of the recurrent layers' state, which does not grow with the context. */
+  /** Bytes of the state of recurrent layers, which does not grow with the context. */
   readonly stateBytes: number
   /** Floats that a step holds per token at its widest point, an estimate. */
   readonly floatsPerToken: number
-  /** Attention masks of a step: full attention has one, a sliding window another one. */
+  /** Attention masks of a step: full attention has one, a sliding window a second one. */
   readonly masks: number
-  /** Each has a score for every two tokens, all of them at once where flash attention is off; 0 where nothing attends. */
+  /**
+   * Each head has a score for every two tokens, kept all at once where flash attention is off; 0 without
+   * attention.
+   */
   readonly attentionHeads: number
 }
 
 const F16: CacheTypes = { keyType: 'f16', valueType: 'f16' }
-/** Bytes of a state's number. */
+/** Bytes of one number of a state. */
 const F32 = 4
 
 /**
- * Reads it from the tensors where they tell, since layers differ within a model: in their heads, and in whether they
- * attend at all. Sliding-window layers count whole, as we ask llama.cpp for full-size caches (docs/decisions.md).
+ * Reads the shape from the tensors where these show it, since layers differ within a model: in their heads,
+ * and in whether they attend at all. Sliding-window layers count in full, as we ask llama.cpp for full-size
+ * caches (docs/decisions.md).
  */
 export function memoryShape(header: GgufHeader, { keyType, valueType } = F16): MemoryShape {
   const layers = layersOf(header)
@@ -41,10 +45,13 @@ export function memoryShape(header: GgufHeader, { keyType, valueType } = F16): M
   }
 }
 
-/** A layer's tensors: how many rows each has, by its name within the layer, e.g. `attn_k.weight`. */
+/** The number of rows of each tensor of a layer, by its name within the layer, e.g. `attn_k.weight`. */
 type Layer = ReadonlyMap<string, number>
 
-/** How many layers keep keys and values; in some models the last ones read those of earlier ones, as llama.cpp has it. */
+/**
+ * How many layers keep keys and values; in some models the last ones reuse those of earlier ones. Source:
+ * llama.cpp.
+ */
 function keepingLayers(header: GgufHeader): number {
   const layers = metaNumber(header, 'block_count') ?? 0
   if (header.architecture === 'gemma3n') return Math.min(layers, 20)
@@ -70,7 +77,7 @@ const isRecurrent = (layer: Layer) =>
 
 const bytesOf = (type: KvType, numbers: number) => (numbers / KV_TYPES[type].block) * KV_TYPES[type].bytes
 
-/** Numbers that a layer keeps per token. */
+/** How many numbers a layer keeps per token. */
 function cachedFloats(header: GgufHeader, layer: Layer): [keys: number, values: number] {
   const key = layer.get('attn_k.weight')
   if (key !== undefined) return [key, layer.get('attn_v.weight') ?? key]
@@ -83,17 +90,17 @@ function cachedFloats(header: GgufHeader, layer: Layer): [keys: number, values: 
   return [kvHeads * headLength(header, 'key'), kvHeads * headLength(header, 'value')]
 }
 
-/** Keys and values are made of one latent vector, which is what is kept. */
+/** Whether keys and values are made from one latent vector, which is cached in their place. */
 export const isLatent = (header: GgufHeader) => metaNumber(header, 'attention.key_length_mla') !== undefined
 
-/** Numbers of a head's key or value. */
+/** How many numbers a head's key or value has. */
 export function headLength(header: GgufHeader, of: 'key' | 'value'): number {
   const width = metaNumber(header, 'embedding_length') ?? 0
   const heads = metaNumber(header, 'attention.head_count') ?? 0
   return metaNumber(header, `attention.${of}_length`) ?? (heads > 0 ? width / heads : 0)
 }
 
-/** Numbers of one recurrent layer's state. Source: llama_hparams::n_embd_r() and n_embd_s() */
+/** How many numbers one recurrent layer's state has. Source: llama_hparams::n_embd_r() and n_embd_s() */
 function stateFloats(header: GgufHeader): number {
   const of = (key: string) => metaNumber(header, key) ?? 0
   const width = of('embedding_length')
@@ -110,7 +117,10 @@ function stateFloats(header: GgufHeader): number {
   return (kernel - 1) * (inner + 2 * of('ssm.group_count') * state) + state * inner
 }
 
-/** The residual stream, the attention's and the feed-forward's inner values, as many as are alive at once; by trying. */
+/**
+ * The residual stream and the inner values of attention and feed-forward that exist at once; found by
+ * experiment.
+ */
 function floatsPerToken(header: GgufHeader): number {
   const of = (key: string) => metaNumber(header, key) ?? 0
   const hidden = Math.max(

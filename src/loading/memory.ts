@@ -32,7 +32,7 @@ export type MemoryPlan = {
 
 type Memory = { readonly available: number; readonly free: number }
 
-/** Tokens computed at once. */
+/** The most tokens computed at once. */
 const MICRO_BATCH = 512
 /** llama.cpp rounds the cells of a sequence up to a multiple of this. */
 const CELLS = 256
@@ -44,8 +44,8 @@ export function machineMemory(): Memory {
 }
 
 /**
- * `part`: of the layers, 0 to 1, where a GPU has the others. `sequences`: side by side, each of `nCtx` tokens. `cache`: as
- * f16 and with flash attention, where nothing is said.
+ * `part` is the share of the layers to plan for, 0 to 1, where a GPU has the others; `sequences` run side by
+ * side, each of `nCtx` tokens; without `cache`, keys and values are f16, with flash attention.
  */
 export function planMemory(
   header: GgufHeader,
@@ -88,9 +88,9 @@ export function planMemory(
 }
 
 /**
- * Refuses a model that can never fit. Linux promises memory it does not have and kills the process that uses it, so this
- * must be known before. What fits only when other programs give memory back is worth a warning; weights that are
- * loaded for another model already (`weightsLoaded`) ask for no more of it.
+ * Refuses a model that can never fit. Linux promises memory it does not have and kills the process that uses
+ * it, so this must be checked first. A model that fits only once other programs free memory is worth a
+ * warning; weights that are already loaded for another model (`weightsLoaded`) need no more of it.
  * @throws {OutOfMemoryError} `ERR_MEMORY`, with the largest `nCtx` that would fit
  */
 export function checkMemory(
@@ -108,17 +108,19 @@ export function checkMemory(
       largestNCtx >= CELLS
         ? `The largest nCtx that fits is ${largestNCtx}${sequences > 1 ? ', or a smaller parallel' : ''}.`
         : 'Choose a smaller model or a smaller quantization of it.'
-    throw new OutOfMemoryError(`${need}, this machine has ${gibibytes(available)}. ${advice}`, {
+    throw new OutOfMemoryError(`${need}; this machine has ${gibibytes(available)}. ${advice}`, {
       largestNCtx,
     })
   }
-  // macOS calls memory used as soon as it caches a file: everything would be worth a warning there.
+  // macOS counts memory as used as soon as it caches a file: every model would cause a warning there.
   const missing = weightsLoaded ? total - weights : total
   if (missing > free && process.platform !== 'darwin')
     logger.warn(`${need}, and ${gibibytes(free)} are free: other programs may have to give way`)
 }
 
-/** What no saved state of one sequence comes near: four times its part of the cache, which is an estimate, and 256 MiB. */
+/**
+ * Far more than a saved state of one sequence: four times its part of the cache, an estimate, plus 256 MiB.
+ */
 export function mostStateBytes(
   header: GgufHeader,
   options: CacheOptions & { readonly nCtx: number },
@@ -126,10 +128,10 @@ export function mostStateBytes(
   return 4 * planMemory(header, options.nCtx, { cache: options }).kvCache + 2 ** 28
 }
 
-/** The most sequences that are worth their memory unasked. */
+/** The most sequences that get memory without being asked for. */
 const MOST_UNASKED = 8
 
-/** How many sequences of `nCtx` tokens may stand side by side in half of the memory that is free. */
+/** How many sequences of `nCtx` tokens fit side by side into half of the free memory. */
 export function sideBySide(
   header: GgufHeader,
   nCtx: number,

@@ -15,12 +15,12 @@ import { checkMemory, planMemory } from './memory.ts'
 import { startEarly, tryOpening } from './trial/trial.ts'
 import { isLoaded, load } from './weights.ts'
 
-/** A model's file, its header read and checked, and what belongs to it. */
+/** A model's file, with its header read and checked, and what belongs to it. */
 export type CheckedFile = {
   readonly header: GgufHeader
-  /** The file that catalogs know: the old one where the GGUF file was made of it. */
+  /** The file that catalogs know: the old-format one, where the GGUF file was converted from it. */
   readonly original: string
-  /** What a catalog says of this very file. */
+  /** The catalog's entry for this very file. */
   readonly entry: TemplateEntry | undefined
   /** Its LoRA adapters. */
   readonly adapters: readonly ModelFile[]
@@ -31,24 +31,27 @@ export type CheckedFile = {
 /** The weights of a model on its device. */
 export type Weights = Omit<CheckedFile, 'trialChild'> & {
   readonly native: NativeModel
-  /** The GPUs that they are on; empty = the CPU computes. */
+  /** The GPUs that hold them; empty = the CPU computes. */
   readonly gpus: readonly Device[]
-  /** Resolves when the file's trial is over; nothing is computed before. Absent where the file is not tried. */
+  /**
+   * Resolves when the file's trial is over, before which nothing is computed. Absent where the file is not
+   * tried.
+   */
   readonly opens: Promise<void> | undefined
-  /** Frees the weights, and gives up the trial. */
+  /** Frees the weights and aborts the trial. */
   discard(reason: unknown): void
 }
 
 /**
- * Where to try to open a model, in this order; in place of a device that is not there, the reason.
- * @throws {DeviceError} `ERR_DEVICE` with `strictDevice`, when none of them is there
+ * The devices to try to open a model on, in this order; in place of a missing device, the reason.
+ * @throws {DeviceError} `ERR_DEVICE` with `strictDevice`, when all of them are missing
  */
 export function candidates(
   binding: NativeBinding,
   { device, strictDevice, rpcServers }: ResolvedModelOptions,
 ): (Candidate | DeviceFallback)[] {
   for (const server of rpcServers) binding.addRpcServer(server)
-  // Drivers take time and memory when they are asked about their devices.
+  // Asking drivers about their devices takes time and memory.
   if (device[0]?.toLowerCase() === 'cpu' && rpcServers.length === 0) return [{ asked: 'cpu', gpus: [] }]
   const present = presentDevices(binding)
   const found = findCandidates(device, present, strictDevice, rpcServers)
@@ -58,8 +61,8 @@ export function candidates(
 }
 
 /**
- * Reads the header of the file at `path` and checks it. This comes before llama.cpp, which answers some damaged files with
- * abort(); Linux answers too large ones with a kill. The caller dismisses `trialChild`.
+ * Reads the header of the file at `path` and checks it. This comes before llama.cpp, which answers some
+ * damaged files with `abort()`. The caller dismisses `trialChild`.
  */
 export async function checkModelFile(
   binding: NativeBinding,
@@ -84,7 +87,10 @@ export async function checkModelFile(
   }
 }
 
-/** The GPUs of `candidate` that the model is put on. @throws {RangeError} `ERR_OPTION` where `tensorSplit` has more numbers */
+/**
+ * The GPUs of the candidate onto which the model goes.
+ * @throws {TypeError} `ERR_OPTION` where `tensorSplit` has more numbers than there are GPUs
+ */
 export function gpusFor(
   { gpus: offered }: Candidate,
   header: GgufHeader,
@@ -98,7 +104,7 @@ export function gpusFor(
   return gpus
 }
 
-/** Loads the weights onto these GPUs, or none. */
+/** Loads the weights onto these GPUs, or, where there are none, into memory for the CPU. */
 export async function loadWeights(
   binding: NativeBinding,
   { trialChild, ...file }: CheckedFile,
@@ -123,7 +129,7 @@ export async function loadWeights(
   const trial = options.tryFirst ? tryOpening(binding, header, adapters, trialOptions, either) : undefined
   let native: NativeModel | undefined
   const discard = (reason: unknown) => {
-    givingUp.abort(reason) // the trial, where that is not what has failed
+    givingUp.abort(reason) // aborts the trial, unless that is what failed
     native?.close()
   }
   try {
@@ -131,7 +137,7 @@ export async function loadWeights(
     await trial?.makesContexts
     const { hasEncoder, hasDecoder, isDiffusion } = native.info
     if (hasEncoder || !hasDecoder || isDiffusion) {
-      const message = `${header.path} (${header.architecture}) is no model that writes text token by token, so it cannot be used here.`
+      const message = `${header.path} (${header.architecture}) is not a model that writes text token by token, so it cannot be used here.`
       throw new ModelError('ERR_MODEL_UNSUPPORTED', message, header.path)
     }
     return { ...file, native, gpus, opens: trial?.opens, discard }
@@ -141,7 +147,7 @@ export async function loadWeights(
   }
 }
 
-/** Why devices that were asked for are not used. */
+/** Collects the reasons why devices that were asked for are not used. */
 export class Fallbacks {
   readonly #logger: Logger
   readonly #list: DeviceFallback[] = []
@@ -173,7 +179,7 @@ export class Fallbacks {
     this.#cause = error
   }
 
-  /** For where no device is left. */
+  /** The error to throw when no device is left. */
   error(binding: NativeBinding): DeviceError {
     return new DeviceError(this.#list, presentDevices(binding).devices.map(label), { cause: this.#cause })
   }
@@ -185,25 +191,28 @@ function bytesOn(gpus: readonly Device[], header: GgufHeader, options: ResolvedM
   return planMemory(header, nCtx, { part: partOnGpu(header, ngl), sequences, cache: options }).total
 }
 
-/** Of its layers, those that go to a GPU. The output counts as one. */
+/** The share of the layers that go to a GPU, 0 to 1. The output counts as a layer. */
 function partOnGpu(header: GgufHeader, ngl: number): number {
   const layers = metaNumber(header, 'block_count') ?? 0
   return Math.min(1, ngl / (layers + 1))
 }
 
-/** Of its layers, those that the machine's own memory must hold. */
+/** The share of the layers that the machine's own memory must hold, 0 to 1. */
 function partOnHost(header: GgufHeader, gpus: readonly Device[], ngl: number): number {
   const shared = gpus.some((gpu) => gpu.type === 'igpu' || gpu.backend === 'metal')
   return gpus.length === 0 || shared ? 1 : 1 - partOnGpu(header, ngl)
 }
 
-/** Too little memory there, or something that this device cannot do: not a closed model, nor a program's own error. */
+/**
+ * True where the device has too little memory, or cannot do something; not for a closed model or a program's
+ * own error.
+ */
 function mayWorkElsewhere(error: unknown): boolean {
   return error instanceof GPT4AllError && ['ERR_MEMORY', 'ERR_MODEL_LOAD', 'ERR_DECODE'].includes(error.code)
 }
 
 function whyNot(error: unknown, gpus: readonly Device[], bytes: number): string {
   const free = gpus.reduce((sum, gpu) => sum + gpu.memoryFree, 0)
-  const room = `the model takes about ${gibibytes(bytes)}, ${gibibytes(free)} are free there`
+  const room = `the model takes about ${gibibytes(bytes)}; ${gibibytes(free)} are free there`
   return `${gpus.map(label).join(', ')}: ${(error as Error).message} (${room})`
 }

@@ -9,9 +9,9 @@ import { HeldFiles } from './trial/held-files.ts'
 import type { OpeningTrial } from './trial/trial.ts'
 
 /**
- * Loads the weights onto these GPUs, or none, and the adapters; shared where they are loaded already. Where the file is being
- * `tried`, it follows the child, stage by stage.
- * @throws {ModelError} `ERR_MODEL_UNREADABLE` also where one of the files is another than the one that was checked
+ * Loads the weights onto these GPUs, or none, and the adapters; shares them where they are already loaded.
+ * While the file is being `tried`, loading follows the child process, stage by stage.
+ * @throws {ModelError} `ERR_MODEL_UNREADABLE` also where one of the files is not the one that was checked
  */
 export async function load(
   binding: NativeBinding,
@@ -73,7 +73,7 @@ async function loadHeld(
     signal.throwIfAborted()
     if (thrown) throw thrown.error
     await tried?.loads
-    await held.assertUnchanged() // which tells more
+    await held.assertUnchanged() // its error says more
     if (nativeCode(error) !== undefined)
       Object.assign(error as Error, { message: held.told((error as Error).message) })
     throw translateLoadFailure(error, path)
@@ -82,7 +82,7 @@ async function loadHeld(
   }
 }
 
-/** Whether `load()` would share the weights of a model that is open. */
+/** Whether `load()` would share the weights of an open model. */
 export function isLoaded(
   binding: NativeBinding,
   path: string,
@@ -114,9 +114,12 @@ function weightsParams(
   }
 }
 
-/** llama.cpp's lines for `logger`; nothing at all where nobody listens, so that no line is ever made. */
+/**
+ * Passes llama.cpp's lines to `logger`; `undefined` where that ignores every level, so that no line is ever
+ * made.
+ */
 function nativeLog(logger: Logger, held: HeldFiles): NativeLog | undefined {
   if (LOG_LEVELS.every((level) => isSilent(logger, level))) return undefined
-  // llama.cpp's information is for those who look into it; ours at this level is the final prompt.
+  // llama.cpp's `info` lines are for debugging; ours at that level is the final prompt.
   return (level, line) => logger[level === 'info' ? 'debug' : level](held.told(line))
 }

@@ -7,9 +7,9 @@ import { changed, unreadable } from '../../models/gguf/bytes.ts'
 import type { ModelFile } from '../../models/gguf/header.ts'
 
 /**
- * The files of a model, held open while llama.cpp opens them by name: a path may lead to another file by then, or to a named pipe,
- * which would hold up its thread for good. On Linux their names here lead to the very files that were checked; elsewhere they are
- * the paths.
+ * The files of a model, held open while llama.cpp opens them by name: a path may by then lead to another
+ * file, or to a named pipe, which would block llama.cpp's thread forever. On Linux the names made here lead
+ * to the very files that were checked; elsewhere they are the paths.
  */
 export class HeldFiles {
   readonly #files: readonly ModelFile[]
@@ -29,7 +29,7 @@ export class HeldFiles {
     this.#folder = folder
   }
 
-  /** @throws {ModelError} `ERR_MODEL_UNREADABLE` where one is another than the one that was checked */
+  /** @throws {ModelError} `ERR_MODEL_UNREADABLE` where a file is not the one that was checked */
   static async open(parts: readonly ModelFile[], adapters: readonly ModelFile[]): Promise<HeldFiles> {
     const files = [...parts, ...adapters]
     const held: RegularFile[] = []
@@ -41,7 +41,7 @@ export class HeldFiles {
         if (file.identity !== identity) throw changed(path)
       }
       const names = ownNames(files, held)
-      // llama.cpp finds the parts of a split model by the name of the first.
+      // llama.cpp finds the parts of a split model by the name of the first one.
       if (names.size > 0 && parts.length > 1) {
         folder = await linksFolder()
         for (const [i, { path }] of parts.entries()) {
@@ -62,13 +62,13 @@ export class HeldFiles {
     return this.#names.get(path) ?? path
   }
 
-  /** A text with the paths in it, in place of the names. */
+  /** `text` with the files' names replaced by their paths. */
   told(text: string): string {
     const longestFirst = [...this.#names].sort(([, one], [, other]) => other.length - one.length)
-    return longestFirst.reduce((told, [path, name]) => told.replaceAll(name, path), text)
+    return longestFirst.reduce((replaced, [path, name]) => replaced.replaceAll(name, path), text)
   }
 
-  /** @throws {ModelError} `ERR_MODEL_UNREADABLE` where one has changed since */
+  /** @throws {ModelError} `ERR_MODEL_UNREADABLE` where a file has changed since it was checked */
   async assertUnchanged(): Promise<void> {
     for (const { path, identity } of this.#files)
       if ((await lookAt(path, unreadable(path))).identity !== identity) throw changed(path)
@@ -85,8 +85,9 @@ async function release(held: readonly RegularFile[], folder: string | undefined)
 }
 
 /**
- * Where a child process may put links to what it holds of a model of `parts` files, under names by which llama.cpp finds them;
- * none where the model is whole. They are gone once `use` has settled.
+ * Paths at which a child process may put links to the files that it holds of a model of `parts` parts, with
+ * names by which llama.cpp finds these; none where the model is one file. The links are removed once `use`
+ * has settled.
  */
 export async function withPartLinks<T>(
   parts: number,
@@ -108,7 +109,9 @@ const partLink = (folder: string, index: number, parts: number) =>
 
 const numbered = (part: number) => String(part).padStart(5, '0')
 
-/** Names by which this process opens the very files that it holds; none where the system has no such names. */
+/**
+ * Names by which this process can open the very files that it holds; none where the system has no such names.
+ */
 function ownNames(files: readonly ModelFile[], held: readonly RegularFile[]): Map<string, string> {
   const names = new Map<string, string>()
   if (process.platform !== 'linux') return names

@@ -15,44 +15,47 @@ import type { CacheOptions } from '../../options/compute.ts'
 import { withPartLinks } from './held-files.ts'
 import { LOADING, MAKING_CONTEXT, NO_NUMBERS, PROGRAM } from './trial-program.ts'
 
-/** Of the processor's time: many times what an opening takes on a slow machine. */
+/** Limits of processor time: many times what an opening takes on a slow machine. */
 const LEAST_MS = 5000
 const MS_PER_BYTE = 60_000 / 2 ** 30
 const MS_PER_TOKEN = 0.02
-/** What a context of a few tokens takes, generously. */
+/** More memory than a context of a few tokens takes. */
 const LEAST_BYTES = 2 ** 30
 
-/** SHA-256 of models that come with the library. */
+/** SHA-256 of the models that come with the library. */
 const OWN_MODELS = ['d21ab2ee7ef6b88c05d71a327fae3fe3cfa6cb00992223ae6d110a9f553a50f0']
 const LARGEST_OWN = 4 * 2 ** 20
 
 const ROLE = 'opening'
 const trials = new Trials(ROLE, 'opened', 'a model')
-/** Files that have been opened, with whatever options. */
+/** Files that have been opened, whatever the options. */
 const openedFiles = new PassedKeys('opened-files')
 
-/** With which it is tried: graphs and caches are others with these. */
+/** The options that matter to a trial: graphs and caches depend on them. */
 type TrialOptions = CacheOptions & {
   readonly logger: Logger
-  /** The child, where it has started. */
+  /** The child process, where it has been started early. */
   readonly early?: TrialChild | undefined
 }
 
-/** What is known of a file that is being tried. */
+/** How far a file's trial has come. */
 export type OpeningTrial = {
-  /** `hear` hears of the stages of loading (see `NativeModelLoad`) that the child has come through, at once of those by now. */
+  /**
+   * Calls `hear` with the stages of loading (see `NativeModelLoad`) that the child has passed: now, and after
+   * each stage.
+   */
   readonly eachStage: (hear: (stages: number) => void) => void
-  /** Its weights can be loaded. */
+  /** Resolves once the weights are known to load. */
   readonly loads: Promise<void>
-  /** A context can be made of them, while the child goes on. */
+  /** Resolves once a context is known to be possible, while the child goes on. */
   readonly makesContexts: Promise<void>
-  /** And it can be computed with. */
+  /** Resolves once computing is known to work, too. */
   readonly opens: Promise<void>
 }
 
 const LOADED = LOADING.length
 
-/** Of a file that nobody has opened yet, the child can start while its header is read. */
+/** Starts the child for a file that has not been opened before, while the file's header is read. */
 export async function startEarly(binding: NativeBinding, path: string): Promise<TrialChild | undefined> {
   if (isEngine() || !canStart(ROLE)) return undefined
   try {
@@ -61,11 +64,11 @@ export async function startEarly(binding: NativeBinding, path: string): Promise<
     if (await openedFiles.has(keyOf(binding, identity))) return undefined
     return await startChild(binding)
   } catch {
-    return undefined // whoever opens it is told
+    return undefined // opening the file reports it
   }
 }
 
-/** What starts it is loaded with the first file that is tried: few are. */
+/** The code that starts the child is loaded only with the first file that is tried: few are. */
 async function startChild(binding: NativeBinding): Promise<TrialChild> {
   const { TrialChild } = await import('../../native/child/trial-child.ts')
   return new TrialChild(ROLE, binding)
@@ -75,10 +78,11 @@ const keyOf = ({ llamaVersion, systemInfo }: NativeBinding, identity: string) =>
   hash(JSON.stringify([VERSION, llamaVersion, systemInfo, identity]))
 
 /**
- * Tries this file with these adapters, unless it is known to open, which is remembered on disk, or cannot be tried here, which
- * is logged; none at all in an isolated engine, which may die of the file itself. What it tells is rejected with
- * - {@link ModelError} `ERR_MODEL_DAMAGED` where the child died of it, or its logits are not numbers, `ERR_MODEL_UNREADABLE`
- *   where it is another by now,
+ * Tries this file with these adapters, unless it is known to open, which is remembered on disk, or cannot be
+ * tried here, which is logged. There is no trial in an isolated engine, which may itself crash on the file.
+ * The promises reject with
+ * - {@link ModelError} `ERR_MODEL_DAMAGED` where the child crashed on it, or its logits are not numbers,
+ *   `ERR_MODEL_UNREADABLE` where the file has changed,
  * - {@link OutOfMemoryError} `ERR_MEMORY` where the system has killed the child.
  */
 export function tryOpening(
@@ -114,7 +118,7 @@ export function tryOpening(
   )
   const loads = Promise.race([opens, loaded.promise])
   const makesContexts = Promise.race([opens, madeContext.promise])
-  for (const either of [loads, makesContexts]) either.catch(() => {}) // who waits for another hears of it
+  for (const either of [loads, makesContexts]) either.catch(() => {}) // the promise that is awaited reports it
   return { eachStage, loads, makesContexts, opens }
 }
 
@@ -168,11 +172,11 @@ function failure(
 ): Error {
   if (end === 'killed')
     return new OutOfMemoryError(
-      `${path} was opened in a child process first, which the system has killed while ${step}: memory has run out, it seems.`,
+      `${path} was opened in a child process first, which the system killed while ${step}: memory seems to have run out.`,
     )
-  const said = /^.*(?:GGML_ASSERT|terminate called|what\(\)|fatal|error).*$/im.exec(lastWords)?.[0]
+  const reason = /^.*(?:GGML_ASSERT|terminate called|what\(\)|fatal|error).*$/im.exec(lastWords)?.[0]
   const how = {
-    crash: `crashes with ${status}${said === undefined ? '' : ` (${said.trim().slice(0, 300)})`}`,
+    crash: `crashes with ${status}${reason === undefined ? '' : ` (${reason.trim().slice(0, 300)})`}`,
     time: `takes more than ${Math.ceil(limitMs / 1000)} s`,
     memory: `takes more than ${Math.round(limitBytes / 2 ** 20)} MiB of memory`,
     well: '',
