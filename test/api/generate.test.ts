@@ -25,11 +25,11 @@ async function collect(pieces: AsyncIterable<string>): Promise<string[]> {
 }
 
 describe('generate()', () => {
-  test('awaited, gives the text', async () => {
+  test('an awaited generation gives the text', async () => {
     expect(await model.generate('The capital of France is', { ...GREEDY, maxTokens: 3 })).toMatch(/^ Paris/)
   })
 
-  test('iterated, gives pieces that add up to the text', async () => {
+  test('an iterated generation gives pieces that add up to the text', async () => {
     const prompt = await ask('Count from 1 to 20.')
     const pieces = await collect(model.generate(prompt, GREEDY))
     expect(pieces.length).toBeGreaterThan(20)
@@ -38,7 +38,7 @@ describe('generate()', () => {
     expect(await model.generate(prompt, { ...GREEDY, streaming: true })).toBe(`${COUNTING}.`)
   })
 
-  test('tells in the result how it ended, what it cost and which seed repeats it', async () => {
+  test('the result says how a generation ended, what it cost and which seed repeats it', async () => {
     const result = await model.generate(await ask('Count from 1 to 20.'), GREEDY).result
     expect(result.finishReason).toBe('stop')
     expect(result.stopSequence).toBeUndefined()
@@ -49,13 +49,13 @@ describe('generate()', () => {
     expect(result.seed).toBeGreaterThanOrEqual(0)
   })
 
-  test('stopped before it starts takes no time, and says nothing', async () => {
+  test('a generation stopped before it starts takes no time, and has no text', async () => {
     const generation = model.generate('Hello', GREEDY)
     generation.stop()
     expect(await generation.result).toMatchObject({ text: '', timings: { promptMs: 0, completionMs: 0 } })
   })
 
-  test('can be awaited, iterated and asked for its result at once: it runs only once', async () => {
+  test('a generation awaited, iterated and asked for its result at once runs only once', async () => {
     let tokens = 0
     const generation = model.generate(await ask('Count to 5.'), { ...GREEDY, callback: () => void tokens++ })
     const [text, pieces, result] = await Promise.all([generation, collect(generation), generation.result])
@@ -65,7 +65,7 @@ describe('generate()', () => {
     expect(tokens).toBe(result.tokens.length)
   })
 
-  test('does nothing until somebody wants the text', async () => {
+  test('a generation does nothing until its text is asked for', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'gpt4all-lazy-'))
     const lazy = new GPT4All(join(folder, 'later.gguf'), { nThreads: 1 })
     const generation = lazy.generate('hello', { maxTokens: 1 })
@@ -77,7 +77,7 @@ describe('generate()', () => {
     await rm(folder, { recursive: true })
   })
 
-  test('is pulled: the model is no further than the reader', async () => {
+  test('a generation is pulled: the model is no further than the reader', async () => {
     let made = 0
     const generation = model.generate(await ask('Count from 1 to 20.'), {
       ...GREEDY,
@@ -92,7 +92,7 @@ describe('generate()', () => {
     }
   })
 
-  test('stops at maxTokens with "length"; nPredict wins over it; 0 generates nothing', async () => {
+  test('a generation stops at maxTokens with "length"; nPredict wins over it; 0 generates nothing', async () => {
     const prompt = await ask('Count from 1 to 20.')
     const limited = await model.generate(prompt, { ...GREEDY, maxTokens: 4 }).result
     expect([limited.finishReason, limited.tokens.length]).toEqual(['length', 4])
@@ -102,7 +102,7 @@ describe('generate()', () => {
     expect(await model.generate(prompt, { ...GREEDY, maxTokens: 0 })).toBe('')
   })
 
-  test('the same seed repeats a run, also when it comes from a result', async () => {
+  test('the same seed repeats a generation, also when it comes from a result', async () => {
     const options = { temp: 1.5, topK: 0, topP: 1, maxTokens: 30 }
     const first = await model.generate('Once upon a time', { ...options, seed: 42 }).result
     expect(await model.generate('Once upon a time', { ...options, seed: 42 })).toBe(first.text)
@@ -111,7 +111,7 @@ describe('generate()', () => {
     expect(free.text).not.toBe(first.text)
   })
 
-  test('many on one model at once each get their own answer, in any order', async () => {
+  test('many generations on one model at once each get their own answer, in any order', async () => {
     const countries = ['France', 'Italy', 'Japan', 'Egypt', 'Norway', 'Peru', 'Kenya', 'Greece']
     const answers = await Promise.all(
       countries.map(async (name) => model.generate(await ask(`What is the capital of ${name}?`), GREEDY)),
@@ -120,7 +120,7 @@ describe('generate()', () => {
     for (const [i, answer] of answers.entries()) expect(answer).toContain(capitals[i])
   })
 
-  test('inside the loop over another one does not lock up', async () => {
+  test('a generation inside the loop over another one does not lock up', async () => {
     const prompt = await ask('Count to 5.')
     const inner: string[] = []
     let outer = ''
@@ -132,7 +132,7 @@ describe('generate()', () => {
     expect(inner.every((text) => text.includes('5'))).toBe(true)
   })
 
-  test('reuses what the cache holds of the prompt and says so', async () => {
+  test('a generation reuses what is cached of its prompt, and reports it', async () => {
     const fresh = await GPT4All.load(EMBEDDED, { nThreads: 1 })
     const prompt = await ask('Count from 1 to 20.')
     const first = await fresh.generate(prompt, GREEDY).result
@@ -145,7 +145,7 @@ describe('generate()', () => {
 })
 
 describe('stop strings', () => {
-  test('end the text just before them, name themselves, and are never streamed', async () => {
+  test('a stop string ends the text just before it, is in the result, and is never streamed', async () => {
     const prompt = await ask('Count from 1 to 20.')
     const generation = model.generate(prompt, { ...GREEDY, stop: ['nothing', ', 11, 1'] })
     const pieces = await collect(generation)
@@ -155,12 +155,12 @@ describe('stop strings', () => {
     expect([finishReason, stopSequence]).toEqual(['stop', ', 11, 1'])
   })
 
-  test('that only begin to appear are given in the end', async () => {
+  test('the beginning of a stop string that never completes is part of the text', async () => {
     const text = await model.generate(await ask('Count to 5.'), { ...GREEDY, stop: '5. And so on' })
     expect(text).toBe('1, 2, 3, 4, 5.')
   })
 
-  test('cut inside what the callback has seen as well', async () => {
+  test('a stop string also cuts what the callback sees', async () => {
     const seen: string[] = []
     const callback = (_: number, piece: string) => void seen.push(piece)
     const text = await model.generate(await ask('Count from 1 to 20.'), { ...GREEDY, stop: '7', callback })
@@ -170,7 +170,7 @@ describe('stop strings', () => {
 })
 
 describe('callback', () => {
-  test('gets every token id with its text', async () => {
+  test('the callback gets every token id with its text', async () => {
     const ids: number[] = []
     const texts: string[] = []
     const callback = (id: number, piece: string) => {
@@ -184,7 +184,7 @@ describe('callback', () => {
     expect(texts).toContain('') // an emoji takes several tokens
   })
 
-  test('returning false ends the generation normally', async () => {
+  test('a callback that returns false ends the generation normally', async () => {
     let count = 0
     const result = await model.generate(await ask('Count from 1 to 20.'), {
       ...GREEDY,
@@ -193,7 +193,7 @@ describe('callback', () => {
     expect([result.finishReason, result.tokens.length]).toEqual(['callback', 5])
   })
 
-  test('throwing rejects with the very error, and the model goes on working', async () => {
+  test('a callback that throws rejects with the very error, and the model goes on working', async () => {
     const mine = new Error('mine')
     const generation = model.generate('Hello', {
       callback: () => {
@@ -205,7 +205,7 @@ describe('callback', () => {
     expect(await model.generate(await ask('Count to 5.'), GREEDY)).toBe('1, 2, 3, 4, 5.')
   })
 
-  test('runs in the async context of generate(), whoever pulls', async () => {
+  test('the callback runs in the async context of generate(), whichever reader pulls', async () => {
     const storage = new AsyncLocalStorage<string>()
     const seen = new Set<string | undefined>()
     const callback = () => void seen.add(storage.getStore())
@@ -216,7 +216,7 @@ describe('callback', () => {
 })
 
 describe('leaving', () => {
-  test('a loop by break ends the generation, and the result says so', async () => {
+  test('break ends the generation, and the result says so', async () => {
     const generation = model.generate(await ask('Count from 1 to 20.'), GREEDY)
     for await (const piece of generation) if (piece.includes('3')) break
     const result = await generation.result
@@ -225,7 +225,7 @@ describe('leaving', () => {
     expect(await generation).toBe('1, 2, 3')
   })
 
-  test('by abort rejects with the reason, keeps the partial text, and the next call works', async () => {
+  test('an abort rejects with the reason, keeps the partial text, and the next call works', async () => {
     const controller = new AbortController()
     const reason = new Error('enough')
     const generation = model.generate(await ask('Count from 1 to 20.'), {
@@ -241,12 +241,12 @@ describe('leaving', () => {
     expect(await model.generate(await ask('Count to 5.'), GREEDY)).toBe('1, 2, 3, 4, 5.')
   })
 
-  test('by a signal that was aborted before does not touch the model', async () => {
+  test('a signal aborted beforehand rejects without touching the model', async () => {
     const lazy = new GPT4All('there is no such model')
     await expect(lazy.generate('Hello', { signal: AbortSignal.abort() })).rejects.toThrow(/abort/i)
   })
 
-  test('inside a long prompt frees the model for the next call', async () => {
+  test('an abort inside a long prompt frees the model for the next call', async () => {
     const roomy = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 8192 })
     const controller = new AbortController()
     const long = roomy.generate('word '.repeat(4000), { maxTokens: 1, signal: controller.signal })
@@ -257,7 +257,7 @@ describe('leaving', () => {
     await roomy.close()
   })
 
-  test('one of several waiting calls leaves the others alone', async () => {
+  test('aborting one of several waiting calls leaves the others alone', async () => {
     const controller = new AbortController()
     const prompt = await ask('Count to 5.')
     const calls = [
@@ -272,7 +272,7 @@ describe('leaving', () => {
     expect(third).toMatchObject({ value: '1, 2, 3, 4, 5.' })
   })
 
-  test('and close() reject while a callback is waited for', async () => {
+  test('an abort and close() reject while a callback is awaited', async () => {
     const own = await GPT4All.load(EMBEDDED, { nThreads: 1 })
     const never = new Promise<boolean>(() => {})
     const controller = new AbortController()
@@ -293,7 +293,7 @@ describe('leaving', () => {
     await expect(closed).rejects.toThrow(expect.objectContaining({ code: 'ERR_CLOSED' }))
   })
 
-  test('leaves no listener on a signal that is used again', async () => {
+  test('ended generations leave no listener on a signal that is used again', async () => {
     const { signal } = new AbortController()
     await model.generate('Hello', { signal, maxTokens: 3 })
     for await (const _ of model.generate('Hello', { signal })) break
@@ -303,7 +303,7 @@ describe('leaving', () => {
     expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 
-  test('a reader that went away without a word leaves none either, once it is collected', async () => {
+  test('an abandoned generation leaves no listener on its signal once it is garbage collected', async () => {
     const { signal } = new AbortController()
     await (async () => {
       const iterator = model.generate('Hello', { signal })[Symbol.asyncIterator]()
@@ -315,7 +315,7 @@ describe('leaving', () => {
     await collectUntil(() => getEventListeners(signal, 'abort').length === 0)
   })
 
-  test('between two steps, at whatever moment, leaves another call alone', async () => {
+  test('an abort between two steps, at any moment, leaves another call alone', async () => {
     const prompt = await ask('Count to 5.')
     for (let moment = 0; moment < 60; moment++) {
       const controller = new AbortController()
@@ -332,7 +332,7 @@ describe('leaving', () => {
 })
 
 describe('the context', () => {
-  test('takes a prompt of nCtx - 4 tokens and refuses one more before evaluating', async () => {
+  test('a prompt of nCtx - 4 tokens is accepted, and one more token refused before evaluating', async () => {
     const small = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 64 })
     const prompt = (tokens: number) => '7'.repeat(tokens) // digits are single tokens
     expect(await small.countTokens(prompt(60))).toBe(60)
@@ -350,7 +350,7 @@ describe('the context', () => {
     await small.close()
   })
 
-  test('running full ends the generation with "length" at exactly nCtx evaluated tokens', async () => {
+  test('a full context ends the generation with "length" at exactly nCtx evaluated tokens', async () => {
     const small = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 50 })
     const prompt = await small.renderPrompt([{ role: 'user', content: 'Count from 1 to 100.' }])
     const result = await small.generate(prompt, { ...GREEDY, maxTokens: Number.POSITIVE_INFINITY }).result

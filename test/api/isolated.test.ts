@@ -12,7 +12,7 @@ const folder = mkdtempSync(join(tmpdir(), 'gpt4all-isolated-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 describe('a model with isolated: true', () => {
-  test('computes in a process of its own, which ends with it', async () => {
+  test('an isolated model computes in a process of its own, which ends with it', async () => {
     const model = await open()
     const { engine } = model
     expect(engine?.state).toBe('running')
@@ -24,7 +24,7 @@ describe('a model with isolated: true', () => {
     expect(engine?.state).toBe('closed')
   })
 
-  test('gives what one in this process gives: texts, tokens, log probabilities, counts, facts', async () => {
+  test('an isolated model gives the same texts, tokens, log probabilities, counts and facts as one in this process', async () => {
     const here = await open({ isolated: false })
     const there = await open()
     const options = { ...GREEDY, maxTokens: 24, logprobs: 2, stop: '.', logitBias: { 5: -1 } }
@@ -45,7 +45,7 @@ describe('a model with isolated: true', () => {
     expect(await there.renderPrompt(messages)).toBe(await here.renderPrompt(messages))
   })
 
-  test('chats alike: turns, cached tokens, regenerate, continue, prefill, a saved file', async () => {
+  test('an isolated model chats like one in this process: turns, cached tokens, regenerate, continue, prefill, a saved file', async () => {
     const talk = async (model: GPT4All, name: string) => {
       const chat = model.chatSession({ systemPrompt: 'You answer briefly.' })
       const told = []
@@ -69,7 +69,7 @@ describe('a model with isolated: true', () => {
     expect(await talk(await open(), 'there')).toEqual(await talk(await open({ isolated: false }), 'here'))
   })
 
-  test('streams with back-pressure: a reader that stops stops the engine, and goes on from there', async () => {
+  test('a reader that pauses pauses the engine, and later continues from there', async () => {
     const model = await open({ parallel: 1 })
     const options = { ...ENDLESS, maxTokens: 200 }
     const generation = model.generate('Once upon a time', options)
@@ -84,7 +84,7 @@ describe('a model with isolated: true', () => {
     expect(await generation).toBe(await model.generate('Once upon a time', options))
   })
 
-  test('callbacks run here, once for each token, end it, and their errors come out', async () => {
+  test('callbacks run in the program, once for each token, can end the generation, and their errors come out', async () => {
     const model = await open()
     const seen: number[] = []
     const callback = (token: number) => seen.push(token) < 5
@@ -99,7 +99,7 @@ describe('a model with isolated: true', () => {
     await expect(failing).rejects.toBe(error)
   })
 
-  test('an abort rejects with its reason, in a long prompt too, and the next call answers', async () => {
+  test('an abort of an isolated generation rejects with its reason, in a long prompt too, and the next call answers', async () => {
     const model = await open({ nCtx: 4096 })
     const reason = new Error('enough')
     const controller = new AbortController()
@@ -126,7 +126,7 @@ describe('a model with isolated: true', () => {
     expect(await chat.generate('What is the capital of France?', GREEDY)).toContain('Paris')
   })
 
-  test('errors keep class, code and what they tell', async () => {
+  test('errors keep class, code and properties across the process boundary', async () => {
     const model = await open()
     const overflow = await model.generate(LONG).catch((error) => error)
     expect(overflow).toMatchObject({
@@ -155,7 +155,7 @@ describe('a model with isolated: true', () => {
     await none.close()
   })
 
-  test('log lines, progress and prompts are told here', async () => {
+  test('log lines, progress and prompts are reported in the program', async () => {
     const lines: string[] = []
     const log = (line: string) => void lines.push(line)
     const phases: string[] = []
@@ -180,7 +180,7 @@ describe('a model with isolated: true', () => {
     await expect(failing).rejects.toBe(error)
   })
 
-  test('a function for what does not fit is asked here, in its own async context, and its errors come out', async () => {
+  test('an overflow function runs in the program, in its own async context, and its errors come out', async () => {
     const model = await open({ nCtx: 128 })
     const seen: number[] = []
     const chat = model.chatSession({
@@ -201,7 +201,7 @@ describe('a model with isolated: true', () => {
     await expect(failing.generate('Count from 1 to 20.', GREEDY)).rejects.toBe(error)
   })
 
-  test('messages may carry what cannot cross', async () => {
+  test('messages may have properties that cannot cross to the engine', async () => {
     const model = await open()
     const messages = [{ role: 'user', content: 'Hi', render: () => 'Hi' }] as const
     expect(await model.renderPrompt(messages)).toContain('Hi')
@@ -211,7 +211,7 @@ describe('a model with isolated: true', () => {
     expect(chat.messages[0]).toHaveProperty('render')
   })
 
-  test('what cannot cross is an error of that call alone', async () => {
+  test('a value that cannot cross to the engine fails only its own call', async () => {
     const model = await open()
     const other = model.generate('Once', { ...ENDLESS, maxTokens: 100 })
     const running = other.result
@@ -237,7 +237,7 @@ describe('a model with isolated: true', () => {
     expect(model.engine?.restarts).toBe(0)
   })
 
-  test('the function for what does not fit gets the messages as the program has made them', async () => {
+  test('an overflow function gets the messages as the program has made them', async () => {
     const model = await open({ nCtx: 128 })
     const pinned = { role: 'user', content: 'Hi', pinned: true } as const
     const others = Array.from(
@@ -252,7 +252,7 @@ describe('a model with isolated: true', () => {
     expect(usage.promptTokens).toBeLessThan(30)
   })
 
-  test('tells which messages did not fit as the program has made them', async () => {
+  test('result.dropped has the messages as the program has made them', async () => {
     const messages = Array.from({ length: 40 }, (_, i) => ({
       role: i % 2 === 0 ? ('user' as const) : ('assistant' as const),
       content: 'Count from 1 to 20.',
@@ -270,7 +270,7 @@ describe('a model with isolated: true', () => {
     }
   })
 
-  test('the number of threads may change', async () => {
+  test('the thread count of an isolated model can be changed', async () => {
     const model = await open()
     model.setThreadCount(1)
     expect(model.threadCount).toBe(1)

@@ -33,7 +33,7 @@ function recorder(): { lines: string[]; logger: Logger } {
 }
 
 describe('a model', () => {
-  test('is warmed up once it is open, and whoever asks before does not wait for that and gets the same', async () => {
+  test('an open model warms up; an earlier generation does not wait for that and gives the same text', async () => {
     const { logger, lines } = recorder()
     const warmed = new Promise<void>((resolve) => {
       logger.debug = (line) => line.startsWith('warmed up') && resolve()
@@ -54,7 +54,7 @@ describe('a model', () => {
     ['another file takes its place', (path: string) => renameSync(path.replace('.gguf', '.other'), path)],
     ['it is written to', (path: string) => utimesSync(path, 1, 1)],
     ['it is gone', (path: string) => rmSync(path)],
-  ])('is refused where %s while it is opened', async (_, change) => {
+  ])('a model file is refused where %s while it is opened', async (_, change) => {
     const path = await made('changing.gguf', await readFile(EMBEDDED))
     await made('changing.other', await readFile(EMBEDDED))
     let isChanged = false
@@ -67,28 +67,28 @@ describe('a model', () => {
     expect(error.code).toMatch(/^ERR_MODEL_(UNREADABLE|NOT_FOUND)$/)
   })
 
-  test("is called by its path in llama.cpp's lines, whatever it was opened by", async () => {
+  test("llama.cpp's log lines name a model by its path, however it was opened", async () => {
     const { lines, logger } = recorder()
     await (await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 256, logger })).close()
     expect(lines.join('\n')).toContain(EMBEDDED)
     expect(lines.join('\n')).not.toContain('/proc/self')
   })
 
-  test('is found by name within modelPath, ".gguf" added', async () => {
+  test('a model is found by name within modelPath, with ".gguf" added', async () => {
     await made('small.gguf', await readFile(EMBEDDED))
     const model = await GPT4All.load('small', { modelPath: folder, nThreads: 1 })
     expect(model.config?.path).toBe(join(folder, 'small.gguf'))
     await model.close()
   })
 
-  test('is found under a path with spaces, accents, CJK and emoji', async () => {
+  test('a model is found under a path with spaces, accents, CJK and emoji', async () => {
     const path = await made('größe 模型 🚀.gguf', await readFile(EMBEDDED))
     const model = await GPT4All.load(path, { nThreads: 1 })
     expect(await model.generate('The capital of France is', { temp: 0, maxTokens: 4 })).toContain('Paris')
     await model.close()
   })
 
-  test('says what it is, once open', async () => {
+  test('an open model describes itself', async () => {
     const model = new GPT4All(EMBEDDED, { nThreads: 1 })
     expect([model.config, model.backend, model.device]).toEqual([undefined, undefined, undefined])
     expect(model.contextSize).toBe(2048)
@@ -100,7 +100,7 @@ describe('a model', () => {
     await model.close()
   })
 
-  test('opened by many calls at once is loaded once', async () => {
+  test('a model that many calls open at once is loaded once', async () => {
     const told: Progress[] = []
     const model = new GPT4All(EMBEDDED, { nThreads: 1, onProgress: (progress) => told.push(progress) })
     await Promise.all([model.open(), model.open(), model.tokenize('a'), model.countTokens('b')])
@@ -110,7 +110,7 @@ describe('a model', () => {
     await model.close()
   })
 
-  test('tokenizes and detokenizes without loss, special tokens only on request', async () => {
+  test('tokenizing and detokenizing lose nothing; special tokens are parsed only on request', async () => {
     const model = await GPT4All.load(EMBEDDED, { nThreads: 1 })
     const text = 'Grüße, 日本 🚀\n<|im_start|>!'
     const plain = await model.tokenize(text)
@@ -124,7 +124,7 @@ describe('a model', () => {
     await model.close()
   })
 
-  test('hands the lines of llama.cpp and its own to the logger', async () => {
+  test("the logger gets llama.cpp's lines and the library's own", async () => {
     const { lines, logger } = recorder()
     const model = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 4096, logger })
     expect(lines.some((line) => line.startsWith('debug: ') && line.includes('llama'))).toBe(true)
@@ -147,21 +147,24 @@ describe('a file that cannot be used', () => {
   ]
   const tiny = (name: TinyModel) => made(`${name}.gguf`, tinyModel(name))
 
-  test.each(cases)('(%s) is refused with a code, naming the file', async (kind, file, code) => {
-    const path = await file()
-    if (kind === 'a directory') await mkdir(path)
-    const error = await failure(GPT4All.load(path))
-    expect(error.code).toBe(code)
-    expect(error.message).toContain(path)
-    expect(error.path).toBe(path)
-    expect(isGPT4AllError(error)).toBe(true)
-  })
+  test.each(cases)(
+    'an unusable model file (%s) is refused with a code, naming the file',
+    async (kind, file, code) => {
+      const path = await file()
+      if (kind === 'a directory') await mkdir(path)
+      const error = await failure(GPT4All.load(path))
+      expect(error.code).toBe(code)
+      expect(error.message).toContain(path)
+      expect(error.path).toBe(path)
+      expect(isGPT4AllError(error)).toBe(true)
+    },
+  )
 
-  test('names the architecture that llama.cpp does not know', async () => {
+  test('the error for an unknown architecture names it', async () => {
     expect((await failure(GPT4All.load(await tiny('unknownarch')))).message).toContain('"unknownarch"')
   })
 
-  test('can be repaired and opened by the same object', async () => {
+  test('a damaged model file can be repaired and opened by the same object', async () => {
     const model = new GPT4All('later.gguf', { modelPath: folder, allowDownload: false, nThreads: 1 })
     expect((await failure(model.open())).code).toBe('ERR_MODEL_NOT_FOUND')
     await made('later.gguf', await readFile(EMBEDDED))
@@ -171,7 +174,7 @@ describe('a file that cannot be used', () => {
 })
 
 describe.each(['llama', 'llama-moe', 'gemma3', 'mamba', 'lfm2'] as const)('a %s model', (name) => {
-  test('generates, and a rolled back prompt gives what a fresh model gives', async () => {
+  test('a small model of each kind generates, and a rolled back prompt gives what a fresh model gives', async () => {
     const path = await made(`${name}.gguf`, tinyModel(name))
     const options = { temp: 0, repeatPenalty: 1, maxTokens: 12 }
     const generate = async (model: GPT4All, prompt: string) =>
@@ -188,7 +191,7 @@ describe.each(['llama', 'llama-moe', 'gemma3', 'mamba', 'lfm2'] as const)('a %s 
 })
 
 describe('close()', () => {
-  test('rejects what is under way and what comes later with ERR_CLOSED; twice is fine', async () => {
+  test('close() rejects current and later calls with ERR_CLOSED, and may be called twice', async () => {
     const model = await GPT4All.load(EMBEDDED, { nThreads: 1 })
     const running = failure(model.generate('1, 2, 3,', { temp: 0, repeatPenalty: 1, maxTokens: 2000 }))
     const read = failure(
@@ -205,14 +208,14 @@ describe('close()', () => {
     expect(model.config).toBeUndefined()
   })
 
-  test('while it opens cancels that', async () => {
+  test('close() cancels an opening under way', async () => {
     const model = new GPT4All(EMBEDDED)
     const opening = failure(model.open())
     await model.close()
     expect((await opening).code).toBe('ERR_CLOSED')
   })
 
-  test('is what the symbol for "await using" does', async () => {
+  test('"await using" closes the model', async () => {
     const model = await GPT4All.load(EMBEDDED, { nThreads: 1 })
     await model[Symbol.asyncDispose]()
     expect((await failure(model.generate('a'))).code).toBe('ERR_CLOSED')
@@ -228,13 +231,13 @@ describe('options', () => {
     ['onProgress', { onProgress: 'yes' }],
     ['n_ctx', { n_ctx: 2048 }],
   ]
-  test.each(wrong)('a wrong "%s" is refused by the constructor, naming it', (option, options) => {
+  test.each(wrong)('the constructor refuses a wrong "%s", naming it', (option, options) => {
     const create = () => new GPT4All('any', options as never)
     expect(create).toThrow(option)
     expect(create).toThrow(expect.objectContaining({ code: 'ERR_OPTION', option }))
   })
 
-  test('in another spelling are recognised in the message', () => {
+  test('a misspelt option is recognised in the message', () => {
     expect(() => new GPT4All('any', { n_ctx: 2048 } as never)).toThrow('Did you mean "nCtx"?')
     expect(() => new GPT4All('any').generate('', { max_tokens: 3 } as never)).toThrow(
       'Did you mean "maxTokens"?',

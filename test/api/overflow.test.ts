@@ -16,7 +16,7 @@ describe('a conversation that outgrows the context', () => {
       { role: 'assistant' as const, content: `${i % 10} plus ${i % 7} is ${(i % 10) + (i % 7)}.` },
     ]).flat()
 
-  test('loses its oldest turns, never the system prompt nor the last message', async () => {
+  test('a conversation that outgrows the context loses its oldest turns, never the system prompt or the last message', async () => {
     const small = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 256 })
     const session = small.chatSession({ systemPrompt: 'Answer in upper case.', messages: turns(200) })
     const { text, dropped, usage } = await session.generate('What is the capital of France?', GREEDY).result
@@ -32,7 +32,7 @@ describe('a conversation that outgrows the context', () => {
     await small.close()
   })
 
-  test('is refused, or shortened by a function, where that is asked for', async () => {
+  test("overflow 'error' refuses a conversation that does not fit, and a function shortens it", async () => {
     const small = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 128 })
     const messages = turns(40)
     const refused = small.chatSession({ messages, overflow: 'error' }).generate('Hello', GREEDY)
@@ -59,7 +59,7 @@ describe('a conversation that outgrows the context', () => {
     await small.close()
   })
 
-  test('loses turns for the sake of the answer too: as many tokens as it may have, a quarter of nCtx at most', async () => {
+  test('turns are also dropped to make room for the answer: maxTokens, a quarter of nCtx at most', async () => {
     const small = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 128 })
     for (const maxTokens of [1, 4, 5, 20, 32, 33, 200]) {
       const room = Math.max(4, Math.min(maxTokens, 32))
@@ -75,7 +75,7 @@ describe('a conversation that outgrows the context', () => {
     await small.close()
   })
 
-  test('tells what a function left out by its place, also of messages that are alike', async () => {
+  test('result.dropped has the very messages that a function left out, also among equal ones', async () => {
     const messages = [1, 2, 3].flatMap((i): ChatMessage[] => [
       { role: 'user', content: `Remember ${i}${'1'.repeat(30)}.` },
       { role: 'assistant', content: 'OK.' },
@@ -88,7 +88,7 @@ describe('a conversation that outgrows the context', () => {
     await small.close()
   })
 
-  test("ends at once where it is told to 'stop', and stays as it was", async () => {
+  test("overflow 'stop' ends the turn at once and leaves the conversation as it was", async () => {
     const small = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 128 })
     const session = small.chatSession({ messages: turns(40), overflow: 'stop' })
     const { text, finishReason, usage, dropped } = await session.generate('Hello', GREEDY).result
@@ -103,7 +103,7 @@ describe('a conversation that outgrows the context', () => {
     await small.close()
   })
 
-  test('keeps what is left in the cache: it is moved there, not evaluated again', async () => {
+  test('tokens that remain after dropping turns are moved in the cache, not evaluated again', async () => {
     const small = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 512 })
     const session = small.chatSession({ systemPrompt: 'You are a helpful assistant.' })
     const questions = Array.from({ length: 60 }, (_, i) => `What is ${i} plus ${(i * 7) % 10}?`)
@@ -133,7 +133,7 @@ describe('a conversation that outgrows the context', () => {
     await small.close()
   })
 
-  test('is as it was after a turn that did not fit, or was aborted', async () => {
+  test('a conversation is unchanged after a turn that did not fit, or was aborted', async () => {
     const small = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 128 })
     for (const spoil of [
       (session: ChatSession) => session.generate('7'.repeat(400), GREEDY),
@@ -154,7 +154,7 @@ describe('a conversation that outgrows the context', () => {
     await small.close()
   })
 
-  test('of a sliding-window model loses turns too, and is evaluated again', async () => {
+  test('a sliding-window model drops turns too, and evaluates the rest again', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'gpt4all-window-'))
     const path = join(folder, 'gemma3.gguf')
     writeFileSync(path, tinyModel('gemma3'))
@@ -168,7 +168,7 @@ describe('a conversation that outgrows the context', () => {
     rmSync(folder, { recursive: true })
   })
 
-  test('of any length up to 100 times nCtx is answered', async () => {
+  test('a conversation of any length up to 100 times nCtx is answered', async () => {
     const small = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 128 })
     const all = turns(800)
     expect(await small.chatSession({ messages: all }).countTokens()).toBeGreaterThan(100 * 128)
@@ -183,7 +183,7 @@ describe('a conversation that outgrows the context', () => {
     await small.close()
   }, 60_000)
 
-  test('fits exactly up to nCtx - 4 tokens; a message that alone does not is refused with the numbers', async () => {
+  test('a prompt fits up to exactly nCtx - 4 tokens; a message that does not fit alone is refused with the numbers', async () => {
     const small = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 64 })
     const frame = await small.chatSession().countTokens('')
     for (let digits = 56 - frame; digits <= 64 - frame; digits++) {

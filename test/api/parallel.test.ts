@@ -46,7 +46,7 @@ describe('many at once on one model', () => {
     await Promise.all(Array.from({ length: 50 }, (_, i) => chat(i)))
   })
 
-  test('are answered whatever the logger throws', async () => {
+  test('many chats at once are answered, whatever the logger throws', async () => {
     let isLoaded = false
     const fail = () => {
       if (isLoaded) throw new Error('a logger of the program')
@@ -59,7 +59,7 @@ describe('many at once on one model', () => {
     expect(texts).toEqual([expect.stringContaining('Paris'), expect.stringContaining('Rome')])
   })
 
-  test('wait in line where parallel is 1, and are refused where maxQueue is reached', async () => {
+  test('with parallel 1 generations wait in line, and beyond maxQueue they are refused', async () => {
     const model = await open({ parallel: 1, maxQueue: 2 })
     const runs = ['France', 'Italy', 'Spain', 'Japan'].map((country) =>
       model.generate(`The capital of ${country} is`, { ...GREEDY, maxTokens: 3 }).then(
@@ -82,7 +82,7 @@ describe('many at once on one model', () => {
     expect(await model.generate('The capital of Japan is', { ...GREEDY, maxTokens: 3 })).toContain('Tokyo')
   })
 
-  test('are served in the order in which they came, however short their prompts are', async () => {
+  test('waiting generations are served in order of arrival, however short their prompts are', async () => {
     const model = await open({ parallel: 1 })
     const ended: string[] = []
     const ask = (prompt: string) =>
@@ -91,7 +91,7 @@ describe('many at once on one model', () => {
     expect(ended).toEqual(['Tell me a story', 'Hi', 'One day', 'a'])
   })
 
-  test('tell how many run and wait, and how long each has waited', async () => {
+  test('activity and queueMs say how many run and wait, and how long each waited', async () => {
     const model = new GPT4All(EMBEDDED, { nThreads: 1, parallel: 2 })
     models.push(model)
     expect(model).toMatchObject({ parallel: undefined, activity: { running: 0, queued: 0 } })
@@ -110,7 +110,7 @@ describe('many at once on one model', () => {
       for (const later of waited.slice(2)) expect(later.queueMs).toBeGreaterThan(first.queueMs)
   })
 
-  test('keep their conversations: sessions that take turns evaluate only what is new', async () => {
+  test('sessions that take turns keep their caches and evaluate only what is new', async () => {
     for (const [cacheMemory, isKept] of [
       [undefined, true],
       [0, false],
@@ -146,7 +146,7 @@ describe('many at once on one model', () => {
     ['cacheMemory', -1],
     ['cacheMemory', Number.NaN],
     ['cacheMemory', 1.5],
-  ])('%s: %s is refused', (option, value) => {
+  ])('option %s: %s is refused', (option, value) => {
     expect(() => new GPT4All(EMBEDDED, { [option]: value })).toThrow(
       expect.objectContaining({ code: 'ERR_OPTION', option }),
     )
@@ -156,7 +156,7 @@ describe('many at once on one model', () => {
 describe('promptLookup', () => {
   const REPEATED = 'one two three four five six seven eight nine ten. '.repeat(6)
 
-  test('gives the same text in fewer steps, and tells how well it guessed', async () => {
+  test('promptLookup gives the same text in fewer steps, and reports how well it guessed', async () => {
     const model = await open()
     for (const prompt of [REPEATED, 'Once upon a time', 'The capital of France is']) {
       const options = { ...GREEDY, maxTokens: 60 }
@@ -171,7 +171,7 @@ describe('promptLookup', () => {
     }
   })
 
-  test('ends where it would end without: maxTokens, stop strings, callbacks, the context', async () => {
+  test('with promptLookup a generation ends where it would without: maxTokens, stop strings, callbacks, the context', async () => {
     const model = await open({ nCtx: 128 })
     const prompt = 'a b c d e a b c d e a b c d e a b c'
     for (const more of [
@@ -199,7 +199,7 @@ describe('promptLookup', () => {
     expect(tokens.length).toBeLessThanOrEqual(5)
   })
 
-  test('repeats a run with its seed, and is sampled as without', async () => {
+  test('with promptLookup a seed repeats a run, and sampling is the same as without', async () => {
     const model = await open()
     const options = { temp: 0.9, topP: 1, seed: 7, maxTokens: 60 }
     const plain = await model.generate(REPEATED, options)
@@ -208,7 +208,7 @@ describe('promptLookup', () => {
 })
 
 describe('figures', () => {
-  test('of one that is stopped while it waits in line tell how long it waited', async () => {
+  test('queueMs of a generation stopped while it waits in line is how long it waited', async () => {
     const model = await open({ parallel: 1 })
     const running = model.generate('Once upon a time', { maxTokens: Number.POSITIVE_INFINITY })
     const first = running.result
@@ -224,7 +224,7 @@ describe('figures', () => {
     await first
   })
 
-  test('of an answer that ends before it begins tell how fast its prompt was evaluated', async () => {
+  test('promptTokensPerSecond is known for an answer that ends before its first token', async () => {
     const model = await open()
     const end = Number((await model.tokenize('<|im_end|>', { parseSpecial: true }))[0])
     const { timings, usage } = await model.generate('Hello', { ...GREEDY, logitBias: { [end]: 1000 } }).result

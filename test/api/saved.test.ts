@@ -40,7 +40,7 @@ async function next(session: ChatSession) {
 }
 
 describe('a saved session', () => {
-  test('goes on with the same messages and the same answer', async () => {
+  test('a restored session goes on with the same messages and the same answer', async () => {
     const file = newFile()
     const model = await open()
     const session = await talk(model)
@@ -57,25 +57,28 @@ describe('a saved session', () => {
 
   test.each([
     ['in the same model', undefined, {}],
-    ['in a new one', {}, {}],
-    ['in one with more places', { parallel: 4 }, {}],
-    ['from one with more places', {}, { parallel: 3 }],
+    ['in a new model', {}, {}],
+    ['in a model with more places', { parallel: 4 }, {}],
+    ['from a model with more places', {}, { parallel: 3 }],
     ['with quantized keys and values', { kvType: 'q8_0' }, { kvType: 'q8_0' }],
-  ] as const)('with its state evaluates only what is new: %s', async (_, options, saved) => {
-    const file = newFile()
-    const model = await open(saved)
-    const session = await talk(model)
-    const size = await session.savedSize({ state: true })
-    expect(await session.save(file, { state: true })).toEqual(size)
-    expect(size.bytes).toBe(readFileSync(file).length)
-    const expected = await next(session)
-    const restored = (options ? await open(options) : model).chatSession({ restore: file })
-    const { text, evaluated } = await next(restored)
-    expect(text).toBe(expected.text)
-    expect(evaluated).toBeLessThanOrEqual(expected.evaluated)
-  })
+  ] as const)(
+    'a session restored with its state evaluates only what is new: %s',
+    async (_, options, saved) => {
+      const file = newFile()
+      const model = await open(saved)
+      const session = await talk(model)
+      const size = await session.savedSize({ state: true })
+      expect(await session.save(file, { state: true })).toEqual(size)
+      expect(size.bytes).toBe(readFileSync(file).length)
+      const expected = await next(session)
+      const restored = (options ? await open(options) : model).chatSession({ restore: file })
+      const { text, evaluated } = await next(restored)
+      expect(text).toBe(expected.text)
+      expect(evaluated).toBeLessThanOrEqual(expected.evaluated)
+    },
+  )
 
-  test('has its state too where another conversation took its place, and without what an abort left', async () => {
+  test('a session is saved with its state even after it lost its slot, and without tokens that an abort left', async () => {
     const file = newFile()
     const model = await open()
     const session = await talk(model)
@@ -94,7 +97,7 @@ describe('a saved session', () => {
     expect((await next(restored)).evaluated).toBeLessThan(40)
   })
 
-  test('gives the same text bit by bit on a deterministic model', async () => {
+  test('a session restored on a deterministic model gives the same text, bit by bit', async () => {
     const file = newFile()
     const model = await open({ deterministic: true })
     const session = await talk(model)
@@ -105,7 +108,7 @@ describe('a saved session', () => {
     })
   })
 
-  test('is evaluated anew where the model was opened otherwise, with a word in the log', async () => {
+  test('a restored session is evaluated anew where the model has other options, and the log says so', async () => {
     const file = newFile()
     const session = await talk(await open())
     await session.save(file, { state: true })
@@ -119,7 +122,7 @@ describe('a saved session', () => {
     expect(lines.join('\n')).toContain('other model options')
   })
 
-  test('is evaluated anew where its cache is damaged, with a word in the log', async () => {
+  test('a restored session is evaluated anew where its state is damaged, and the log says so', async () => {
     const file = newFile()
     await (await talk(await open())).save(file, { state: true })
     const bytes = readFileSync(file)
@@ -134,7 +137,7 @@ describe('a saved session', () => {
     expect(lines).toEqual([expect.stringMatching(/is damaged.*evaluated anew/)])
   })
 
-  test('knows how its last answer was written, so that continue() goes on with it', async () => {
+  test('continue() goes on with the last answer of a restored session as the model wrote it', async () => {
     const file = newFile()
     const session = await talk(await open())
     await session.generate('Count from 1 to 20.', { ...GREEDY, maxTokens: 6 })
@@ -145,7 +148,7 @@ describe('a saved session', () => {
     expect(restored.messages).toEqual(session.messages)
   })
 
-  test('is that of a turn that is under way, once it has ended', async () => {
+  test('save() waits for the turn under way', async () => {
     const file = newFile()
     const session = (await open()).chatSession()
     const generation = session.generate(FIRST[0]!, GREEDY)
@@ -156,7 +159,7 @@ describe('a saved session', () => {
     expect(saved.messages).toBe(2)
   })
 
-  test('may be empty', async () => {
+  test('an empty session can be saved and restored', async () => {
     const file = newFile()
     const model = await open()
     const session = model.chatSession()
@@ -166,7 +169,7 @@ describe('a saved session', () => {
   })
 })
 
-describe('a file that is no saved session', () => {
+describe('a file that is not a saved session', () => {
   const refused = { name: 'SessionFileError', code: 'ERR_SESSION_FILE' }
 
   test.each([
@@ -179,7 +182,7 @@ describe('a file that is no saved session', () => {
     ['is of a later version', '{"format":"gpt4all-ts session","version":2}\n'],
     ['holds nothing', '{"format":"gpt4all-ts session","version":1}\n'],
     ['has no checksum', '{"format":"gpt4all-ts session","version":1,"chat":{}}\n'],
-  ])('is refused with ERR_SESSION_FILE where it %s', async (_, text) => {
+  ])('a session file that %s is refused with ERR_SESSION_FILE', async (_, text) => {
     const file = newFile()
     if (text !== undefined) writeFileSync(file, text)
     const model = await open()
@@ -188,7 +191,7 @@ describe('a file that is no saved session', () => {
     )
   })
 
-  test('is refused at its first bytes, however long it is', async () => {
+  test('a huge file that is not a session is refused at its first bytes', async () => {
     const model = await open()
     const file = newFile()
     for (const beginning of ['', '{"messages":', 'GGUF']) {
@@ -204,7 +207,7 @@ describe('a file that is no saved session', () => {
     ['messages', () => ({ messages: Array(50_000).fill({ role: 'user', content: 'Hi' }) })],
     ['text', () => ({ messages: [{ role: 'user', content: 'x'.repeat(2 ** 25) }] })],
     ['arrays in arrays', () => ({ more: [[[[[[[[[[]]]]]]]]]] })],
-  ])('is refused with more %s than any conversation has, and not written', async (_, more) => {
+  ])('a session file with more %s than any conversation has is refused, and not written', async (_, more) => {
     const file = newFile()
     const model = await open()
     await model.chatSession().save(file)
@@ -217,7 +220,7 @@ describe('a file that is no saved session', () => {
     expect(() => model.chatSession({ restore: file })).toThrow(expect.objectContaining(refused))
   })
 
-  test('is compared with its checksum before any of it is parsed', async () => {
+  test("a session file's checksum is compared before any of it is parsed", async () => {
     const file = newFile()
     const model = await open()
     await model.chatSession().save(file)
@@ -225,7 +228,7 @@ describe('a file that is no saved session', () => {
     expect(() => model.chatSession({ restore: file })).toThrow(/its checksum does not match/)
   })
 
-  test('but claims more of the cache than the model has, is evaluated anew, without that', async () => {
+  test('a session file whose state is larger than the cache is evaluated anew, without that state', async () => {
     const file = newFile()
     const lines: string[] = []
     const warn = (line: string) => void lines.push(line)
@@ -247,7 +250,7 @@ describe('a file that is no saved session', () => {
     expect(process.memoryUsage.rss() - before).toBeLessThan(2 ** 29)
   })
 
-  test('is refused where it is a folder; and nothing is written where one is', async () => {
+  test('a folder cannot be restored, nor saved over', async () => {
     const model = await open()
     expect(() => model.chatSession({ restore: folder })).toThrow(expect.objectContaining(refused))
     const before = readdirSync(folder)
@@ -256,7 +259,7 @@ describe('a file that is no saved session', () => {
     expect(readdirSync(folder)).toEqual(before)
   })
 
-  test('wrong options are refused at once', async () => {
+  test('wrong options of restore and save() are refused at once', async () => {
     const model = await open()
     const file = newFile()
     await model.chatSession().save(file)

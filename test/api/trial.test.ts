@@ -69,7 +69,7 @@ function crashing(): string {
 }
 
 describe('a model file that is not known', () => {
-  test('is opened in a child process first, once, and remembered', async () => {
+  test('an unknown model file is first opened in a child process, once, and remembered', async () => {
     const path = save(tinyModel('llama'))
     const { heard, logger } = listener()
     const first = await open(path, { logger })
@@ -78,7 +78,7 @@ describe('a model file that is not known', () => {
     expect({ ...heard, remembered: remembered() }).toEqual({ trials: 1, remembered: 1 })
   })
 
-  test('that crashes llama.cpp is an ERR_MODEL_DAMAGED that says where, and this process lives', async () => {
+  test('a model file that crashes llama.cpp is an ERR_MODEL_DAMAGED that says where, and this process lives', async () => {
     const path = crashing()
     const { heard, logger } = listener()
     for (const times of [1, 2]) {
@@ -89,14 +89,14 @@ describe('a model file that is not known', () => {
     }
   })
 
-  test('that crashes llama.cpp is an ERR_MODEL_DAMAGED as a draft model too, which is told once', async () => {
+  test('a draft model that crashes llama.cpp is an ERR_MODEL_DAMAGED, reported once', async () => {
     const draftModel = crashing()
     const error = await failure(open(save(tinyModel('llama')), { draftModel }))
     expect(error).toMatchObject({ code: 'ERR_MODEL_DAMAGED', path: draftModel })
   })
 
   test.each(['llama', 'llama-moe', 'mamba'] as const)(
-    'whose weights are no numbers is an ERR_MODEL_DAMAGED that says what to do: %s',
+    'a model whose weights are not numbers is an ERR_MODEL_DAMAGED that says what to do: %s',
     async (name) => {
       const path = save(TINY_MODELS[name]().spoil('output_norm.weight').bytes())
       const error = await failure(open(path))
@@ -108,27 +108,27 @@ describe('a model file that is not known', () => {
     },
   )
 
-  test('whose LoRA adapter is no numbers is an ERR_MODEL_DAMAGED that names both', async () => {
+  test('a LoRA adapter whose weights are not numbers is an ERR_MODEL_DAMAGED that names both files', async () => {
     const adapter = (await writeAdapter()).spoil('blk.0.attn_q.weight.lora_a')
     const error = await failure(open(EMBEDDED, { lora: [{ path: save(adapter.bytes()) }] }))
     expect(error).toMatchObject({ code: 'ERR_MODEL_DAMAGED', path: EMBEDDED })
     expect(String(error)).toMatch('with its LoRA adapters its logits are not numbers')
   })
 
-  test('which has no numbers only for tokens that no text has is good', async () => {
+  test('a model with NaN weights only for tokens that no text has is good', async () => {
     const file = TINY_MODELS.llama()
     for (const row of [0, TINY_VOCABULARY - 1]) file.spoil('token_embd.weight', row)
     expect(await open(save(file.bytes()))).toBeTypeOf('string')
     expect(remembered()).toBe(1)
   })
 
-  test('whose graph gives some tokens no logit is good', async () => {
+  test('a model whose graph gives some tokens no logit is good', async () => {
     expect(await open(save(architectureModel('chameleon').bytes()))).toBeTypeOf('string')
     expect(remembered()).toBe(1)
   })
 
   test.each([{ tryFirst: false }, { isolated: true }])(
-    'whose weights are no numbers is an ERR_DECODE of its first text that says what to do, with %j',
+    'a model whose weights are not numbers fails its first text with an ERR_DECODE that says what to do, with %j',
     async (options) => {
       const path = save(TINY_MODELS.llama().spoil('output_norm.weight').bytes())
       const error = await failure(open(path, options))
@@ -137,7 +137,7 @@ describe('a model file that is not known', () => {
     },
   )
 
-  test('is tried once by two who open it at once', async () => {
+  test('a model file opened twice at once is tried once', async () => {
     const path = save(tinyModel('llama'))
     const { heard, logger } = listener()
     const [one, other] = await Promise.all([open(path, { logger }), open(path, { logger })])
@@ -145,7 +145,7 @@ describe('a model file that is not known', () => {
     expect(heard.trials).toBe(1)
   })
 
-  test('is tried for who still waits when another gives up', async () => {
+  test('a trial goes on for one opening when another is aborted', async () => {
     const path = save(tinyModel('llama'))
     const giveUp = new AbortController()
     const { heard, logger } = listener(() => giveUp.abort(new Error('enough')))
@@ -159,7 +159,7 @@ describe('a model file that is not known', () => {
   })
 
   test.each(['is not tried any more', 'has been tried'])(
-    'that is large, whose child starts early, is opened by one when it %s for another',
+    'a large file, whose child starts early, is opened by one when it %s for another',
     async (when) => {
       const path = save(Buffer.concat([tinyModel('llama'), Buffer.alloc(5 * 2 ** 20)]))
       const giveUp = new AbortController()
@@ -176,7 +176,7 @@ describe('a model file that is not known', () => {
     },
   )
 
-  test('is not tried to the end where nobody waits any more', async () => {
+  test('a trial that no opening waits for any more is given up', async () => {
     const path = save(tinyModel('llama'))
     const giveUp = new AbortController()
     const { logger } = listener(() => giveUp.abort(new Error('enough')))
@@ -186,13 +186,13 @@ describe('a model file that is not known', () => {
     expect(remembered()).toBe(1)
   })
 
-  test('is not tried with tryFirst: false', async () => {
+  test('a model file is not tried with tryFirst: false', async () => {
     const { heard, logger } = listener()
     expect(await open(save(tinyModel('llama')), { logger, tryFirst: false })).toBeTypeOf('string')
     expect({ ...heard, remembered: remembered() }).toEqual({ trials: 0, remembered: 0 })
   })
 
-  test('is not tried in an isolated engine, which may crash', async () => {
+  test('a model file is not tried in an isolated engine, which may crash', async () => {
     const { heard, logger } = listener()
     expect(await open(save(tinyModel('llama')), { logger, isolated: true })).toBeTypeOf('string')
     expect({ ...heard, remembered: remembered() }).toEqual({ trials: 0, remembered: 0 })
@@ -201,7 +201,7 @@ describe('a model file that is not known', () => {
   })
 
   test.each(['', '/proc/nothing', 'relative'])(
-    'is tried, and not remembered, with %j as the home folder',
+    'a model file is tried, and not remembered, with %j as the home folder',
     async (folder) => {
       const path = save(tinyModel('llama'))
       vi.stubEnv('HOME', folder)
@@ -216,7 +216,7 @@ describe('a model file that is not known', () => {
 })
 
 describe('a model file that is known', () => {
-  test('is tried again once it is another, also of the same size and time', async () => {
+  test('a model file is tried again once it has changed, even with the same size and time', async () => {
     const path = save(tinyModel('llama'))
     const time = new Date(1e12)
     const { heard, logger } = listener()
@@ -232,7 +232,7 @@ describe('a model file that is known', () => {
     expect(remembered()).toBe(2)
   })
 
-  test('is the embedded one, wherever it lies', async () => {
+  test('the embedded model is known wherever its file lies', async () => {
     const path = join(home, 'copy.gguf')
     copyFileSync(EMBEDDED, path)
     const { heard, logger } = listener()
@@ -241,7 +241,7 @@ describe('a model file that is known', () => {
     expect(heard.trials).toBe(0)
   })
 
-  test('is tried with each LoRA adapter, and as a draft model', async () => {
+  test('a known model is tried with each LoRA adapter, and as a draft model', async () => {
     const adapter = save((await writeAdapter()).bytes())
     const lora = [{ path: adapter }]
     const draftModel = save(tinyModel('llama'))
