@@ -181,7 +181,7 @@ describe('a device on which the model does not load', () => {
     expect(opened.fallbacks).toEqual([
       { device: 'cuda', reason: expect.stringContaining('stands for a GPU') },
     ])
-    expect(opened.fallbacks[0]!.reason).toMatch(/alloc.*takes about \d+ MiB, 1 MiB are free there/s)
+    expect(opened.fallbacks[0]!.reason).toMatch(/alloc.*takes about \d+ MiB; 1 MiB are free there/s)
     await opened.scheduler.close()
     opened.weights.native.close()
   })

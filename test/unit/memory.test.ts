@@ -202,7 +202,7 @@ describe('checkMemory()', () => {
         code: 'ERR_MEMORY',
         largestNCtx,
         message: expect.stringMatching(
-          new RegExp(`needs 20.* GiB, .* has 8.0 GiB.* fits is ${largestNCtx}\\.$`),
+          new RegExp(`needs 20.* GiB; .* has 8.0 GiB.* fits is ${largestNCtx}\\.$`),
         ),
       }),
     )
