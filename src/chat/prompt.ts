@@ -60,7 +60,7 @@ export type Prompt = {
   readonly skipped: number
 }
 
-type HistoryShape = {
+type PromptShape = {
   /** Tokens of prompt and answer together. */
   readonly contextSize: number
   /** Cells that a prompt must leave free. */
@@ -86,7 +86,7 @@ const KEPT_SHARE = 0.5
 export class PromptBuilder {
   readonly #model: NativeModel
   readonly #format: PromptFormat
-  readonly #shape: HistoryShape
+  readonly #shape: PromptShape
   readonly #controlTexts: ControlTexts
   #control: NativeTextFinder | undefined
   #reasoningTags = ''
@@ -94,7 +94,7 @@ export class PromptBuilder {
   /** How many messages after the system message are left out, from the oldest on. */
   #skipped = 0
 
-  constructor(model: NativeModel, format: PromptFormat, shape: HistoryShape) {
+  constructor(model: NativeModel, format: PromptFormat, shape: PromptShape) {
     this.#model = model
     this.#format = format
     this.#shape = shape

@@ -1,3 +1,4 @@
+import { Callbacks } from '../core/async.ts'
 import { isSilent, LOG_LEVELS, type Logger } from '../core/logger.ts'
 import { Meter } from '../core/progress.ts'
 import type { GgufHeader, ModelFile } from '../models/gguf/header.ts'
@@ -46,12 +47,12 @@ async function loadHeld(
   const follows = tried !== undefined
   const params = { ...weightsParams(options, gpus, names), follows, ...(log && { log }) }
   const meter = new Meter('load', options.onProgress)
-  let thrown: { error: unknown } | undefined
+  const callbacks = new Callbacks()
   const loading = binding.Model.load(held.nameOf(path), params, (fraction) => {
+    if (callbacks.haveThrown) return
     try {
-      if (!thrown) meter.report(Math.round(fraction * fileBytes), fileBytes)
-    } catch (error) {
-      thrown = { error }
+      callbacks.call(() => meter.report(Math.round(fraction * fileBytes), fileBytes))
+    } catch {
       loading.cancel()
     }
   })
@@ -62,7 +63,7 @@ async function loadHeld(
   try {
     const model = await loading.promise
     try {
-      if (thrown) throw thrown.error
+      callbacks.rethrow()
       await held.assertUnchanged()
       return model
     } catch (error) {
@@ -71,7 +72,7 @@ async function loadHeld(
     }
   } catch (error) {
     signal.throwIfAborted()
-    if (thrown) throw thrown.error
+    callbacks.rethrow()
     await tried?.loads
     await held.assertUnchanged() // its error says more
     if (nativeCode(error) !== undefined)

@@ -1,7 +1,7 @@
-import { locateModel } from '../models/locate.ts'
+import { locateModel, type ModelLocation } from '../models/locate.ts'
 import { type IsolatedEngineOptions, resolveEngineOptions } from '../options/distribution.ts'
 import { type GenerateOptions, resolveGenerateOptions } from '../options/generate.ts'
-import { type ModelOptions, resolveModelOptions } from '../options/model.ts'
+import { type ModelOptions, type ResolvedModelOptions, resolveModelOptions } from '../options/model.ts'
 import { IsolatedEngine } from './isolated/engine.ts'
 
 /**
@@ -10,11 +10,21 @@ import { IsolatedEngine } from './isolated/engine.ts'
  * @throws {TypeError | RangeError} `ERR_OPTION` for what `new GPT4All(name, options)` would refuse
  */
 export function checkModelOptions(options?: ModelOptions): void {
-  const { isolated, lora, draftModel, modelPath } = resolveModelOptions(options)
+  const resolved = resolveModelOptions(options)
+  const { isolated } = resolved
   if (isolated && !(isolated instanceof IsolatedEngine))
     resolveEngineOptions(isolated as IsolatedEngineOptions)
+  locateBeside(resolved)
+}
+
+/** Where the draft model lies. @throws {TypeError} `ERR_OPTION` for a bad name of it or of an adapter */
+export function locateBeside({
+  lora,
+  draftModel,
+  modelPath,
+}: Pick<ResolvedModelOptions, 'lora' | 'draftModel' | 'modelPath'>): ModelLocation | undefined {
   for (const [i, { path }] of lora.entries()) locateModel(path, modelPath, `lora[${i}].path`)
-  if (draftModel !== undefined) locateModel(draftModel, modelPath, 'draftModel')
+  return draftModel === undefined ? undefined : locateModel(draftModel, modelPath, 'draftModel')
 }
 
 /**

@@ -8,6 +8,7 @@ import { DEFAULTS } from '../options/defaults.ts'
 import type { IsolatedEngineOptions } from '../options/distribution.ts'
 import type { ResolvedGenerateOptions } from '../options/generate.ts'
 import type { ResolvedModelOptions } from '../options/model.ts'
+import { locateBeside } from './check-options.ts'
 import { IsolatedEngine } from './isolated/engine.ts'
 import { openRemote } from './isolated/open.ts'
 import type { OpenModel } from './model.ts'
@@ -30,16 +31,15 @@ export class ModelHandle {
   constructor(name: string, options: ResolvedModelOptions) {
     this.options = options
     this.#threads = options
-    const { modelPath, draftModel, lora, isolated } = options
+    const { modelPath, isolated } = options
     this.#ownsEngine = !(isolated instanceof IsolatedEngine)
     this.engine =
       isolated instanceof IsolatedEngine || !isolated
         ? isolated
         : new IsolatedEngine(isolated as IsolatedEngineOptions)
-    // Report a wrong name at once.
-    for (const [i, { path }] of lora.entries()) locateModel(path, modelPath, `lora[${i}].path`)
+    // A wrong name is reported at once.
+    this.#draft = locateBeside(options)
     this.#location = locateModel(name, modelPath)
-    this.#draft = draftModel === undefined ? undefined : locateModel(draftModel, modelPath, 'draftModel')
   }
 
   /** The file's name as it was given, without its folder. */

@@ -25,7 +25,7 @@ import type { LocalRuns } from './local-runs.ts'
 type Host = {
   readonly native: NativeModel
   readonly format: PromptFormat
-  readonly keeper: CacheStore
+  readonly cache: CacheStore
   readonly contextSize: number
   readonly deterministic: boolean
   readonly logger: Logger
@@ -35,13 +35,13 @@ type Host = {
 /** @internal A conversation with a model in this process. */
 export class LocalConversation implements Conversation {
   readonly #host: Host
-  readonly #history: PromptBuilder
+  readonly #prompts: PromptBuilder
   readonly isRestored: boolean
   #prompt: Prompt | undefined
 
-  private constructor(host: Host, history: PromptBuilder, isRestored: boolean) {
+  private constructor(host: Host, prompts: PromptBuilder, isRestored: boolean) {
     this.#host = host
-    this.#history = history
+    this.#prompts = prompts
     this.isRestored = isRestored
   }
 
@@ -49,12 +49,12 @@ export class LocalConversation implements Conversation {
     host: Host,
     { overflow, reasoning, restore }: ConversationOptions,
   ): Promise<LocalConversation> {
-    const { native, format, contextSize, deterministic, keeper, logger } = host
+    const { native, format, contextSize, deterministic, cache, logger } = host
     const shape = { contextSize, reserved: RESERVED_TOKENS, overflow, reasoning, deterministic }
-    const history = new PromptBuilder(native, format, shape)
+    const prompts = new PromptBuilder(native, format, shape)
     const isRestored =
-      restore !== undefined && (await bringBack(restore.file, restore, history, keeper, logger))
-    return new LocalConversation(host, history, isRestored)
+      restore !== undefined && (await bringBack(restore.file, restore, prompts, cache, logger))
+    return new LocalConversation(host, prompts, isRestored)
   }
 
   get systemPrompt(): string | undefined {
@@ -62,7 +62,7 @@ export class LocalConversation implements Conversation {
   }
 
   countTokens(messages: readonly ChatMessage[], enableThinking: boolean): Promise<number> {
-    return this.#history.countTokens(messages, enableThinking)
+    return this.#prompts.countTokens(messages, enableThinking)
   }
 
   turn(
@@ -71,9 +71,9 @@ export class LocalConversation implements Conversation {
     demand: Demand,
     signal: AbortSignal,
   ): EventStream {
-    const history = this.#history
+    const prompts = this.#prompts
     const prepare: Prepare = async (aside) => {
-      const prompt = await history.prompt({ ...request, signal }, aside)
+      const prompt = await prompts.prompt({ ...request, signal }, aside)
       if (!signal.aborted) this.#prompt = prompt
       const wantsDefaults = defaultStops ?? this.#host.format.kind === 'pattern'
       return {
@@ -81,7 +81,7 @@ export class LocalConversation implements Conversation {
         text: prompt.text,
         stop: [...stop, ...prompt.stops, ...(wantsDefaults ? DEFAULT_STOPS : [])],
         moved: prompt.moved,
-        conversation: history,
+        conversation: prompts,
         full: prompt.full,
         dropped: prompt.dropped,
         reply: prompt.reply,
@@ -91,11 +91,11 @@ export class LocalConversation implements Conversation {
   }
 
   async commit({ raw, tokens, contents }: TurnOutcome): Promise<boolean> {
-    return this.#prompt !== undefined && this.#history.commit(this.#prompt, raw, tokens, contents)
+    return this.#prompt !== undefined && this.#prompts.commit(this.#prompt, raw, tokens, contents)
   }
 
   reset(): void {
-    this.#history.reset()
+    this.#prompts.reset()
   }
 
   /** `making` is the path of the file until it is whole. */
@@ -105,8 +105,8 @@ export class LocalConversation implements Conversation {
     options: SaveOptions,
     making?: string,
   ): Promise<SavedSession> {
-    const { keeper, logger } = this.#host
-    const { head, state, saved } = await collect(snapshot, this.#history, keeper, options, logger)
+    const { cache, logger } = this.#host
+    const { head, state, saved } = await collect(snapshot, this.#prompts, cache, options, logger)
     if (file !== undefined) await writeSaved(file, head, state, making)
     return saved
   }

@@ -98,7 +98,7 @@ export class LocalModel implements OpenModel {
   }
 
   // What is cached of the model's conversations, and what their files are bound to.
-  get #keeper(): CacheStore {
+  get #cache(): CacheStore {
     const { scheduler, weights } = this.#parts
     return {
       stateOf: (conversation, tokens) => scheduler.stateOf(conversation, tokens),
@@ -151,7 +151,7 @@ export class LocalModel implements OpenModel {
     const { nCtx: contextSize, deterministic, logger } = this.#options
     const open = async () => {
       const format = await this.#parts.formats.get(options.template)
-      const own = { native: this.#native, keeper: this.#keeper, format, runs: this.#runs }
+      const own = { native: this.#native, cache: this.#cache, format, runs: this.#runs }
       return LocalConversation.open({ ...own, contextSize, deterministic, logger }, options)
     }
     return asking && !asking.aborted ? this.#runs.inLine(asking, open) : open()

@@ -18,7 +18,7 @@ import type { Scheduler } from '../scheduler/scheduler.ts'
 export class LocalRuns {
   readonly #binding: NativeBinding
   readonly #native: NativeModel
-  readonly #engine: Scheduler
+  readonly #scheduler: Scheduler
   readonly #options: Pick<ResolvedModelOptions, 'nCtx' | 'logger'>
   readonly #endTokens: ReadonlySet<number>
   readonly #bytesOf: (token: number) => Uint8Array
@@ -26,12 +26,12 @@ export class LocalRuns {
   constructor(
     binding: NativeBinding,
     native: NativeModel,
-    engine: Scheduler,
+    scheduler: Scheduler,
     options: Pick<ResolvedModelOptions, 'nCtx' | 'logger'>,
   ) {
     this.#binding = binding
     this.#native = native
-    this.#engine = engine
+    this.#scheduler = scheduler
     this.#options = options
     this.#endTokens = new Set(native.info.endTokens)
     this.#bytesOf = pieceReader(native)
@@ -121,7 +121,7 @@ export class LocalRuns {
 
   // An abort frees the place at once, before it is reported.
   #enter(signal: AbortSignal, options: RequestOptions): Request {
-    const request = this.#engine.request(options)
+    const request = this.#scheduler.request(options)
     signal.addEventListener('abort', () => request.release(), { once: true })
     return request
   }

@@ -68,14 +68,14 @@ export class Request {
   accepted = 0
   /** How many tokens there were when a guess was last right. */
   acceptedAt: number | undefined
-  readonly #engine: Evaluator
+  readonly #evaluator: Evaluator
   #askedAt: number | undefined
   #servedAt: number | undefined
   readonly drafts: boolean
   readonly #lookup: Lookup | undefined
 
-  constructor(engine: Evaluator, { looksUp, drafts }: RequestOptions) {
-    this.#engine = engine
+  constructor(evaluator: Evaluator, { looksUp, drafts }: RequestOptions) {
+    this.#evaluator = evaluator
     this.drafts = drafts
     this.#lookup = looksUp ? new Lookup() : undefined
   }
@@ -101,12 +101,12 @@ export class Request {
     this.promptLength ||= this.tokens.length
     this.batchSize = options.batchSize
     this.#askedAt ??= performance.now()
-    return this.#engine.ask(this, options)
+    return this.#evaluator.ask(this, options)
   }
 
   /** Runs a function of the program that helps make the prompt; see `Aside`. */
   aside<T>(work: () => T | Promise<T>): Promise<T> {
-    return this.#engine.aside(this, work)
+    return this.#evaluator.aside(this, work)
   }
 
   /** It has been given a slot. */
@@ -121,7 +121,7 @@ export class Request {
   }
 
   release(): void {
-    this.#engine.release(this)
+    this.#evaluator.release(this)
   }
 }
 

@@ -47,20 +47,20 @@ export type SessionSnapshot = Pick<SavedChat, 'model' | 'messages' | 'ownSystem'
 /** The content of a conversation's file, ready to be written. */
 export async function collect(
   snapshot: SessionSnapshot,
-  history: PromptBuilder,
-  keeper: CacheStore,
+  prompts: PromptBuilder,
+  cache: CacheStore,
   { state: withState }: SaveOptions,
   logger: Logger,
 ): Promise<{ readonly head: Buffer; readonly state: Uint8Array | undefined; readonly saved: SavedSession }> {
-  const { record, skipped } = history.saved
-  const state = withState ? await keeper.stateOf(history, record.tokens) : undefined
+  const { record, skipped } = prompts.saved
+  const state = withState ? await cache.stateOf(prompts, record.tokens) : undefined
   const info = state && {
     bytes: state.bytes.length,
     sha256: await hashOfState(state.bytes),
     tokens: state.tokens,
     inSlices: state.inSlices,
   }
-  const { modelHash, cacheHash } = await keeper.identity()
+  const { modelHash, cacheHash } = await cache.identity()
   const chat = { ...snapshot, modelHash, cacheHash, skipped, record, state: info }
   const head = await headOf(chat, (sha256) => sign(sha256, logger))
   const stateBytes = state?.bytes.length ?? 0
@@ -86,8 +86,8 @@ export const resolveSaveOptions = (options?: SaveOptions) => SAVE.resolve(option
 export async function bringBack(
   file: string,
   { chat, sha256, signature, stateAt }: SavedFile,
-  history: PromptBuilder,
-  keeper: CacheStore,
+  prompts: PromptBuilder,
+  cache: CacheStore,
   logger: Logger,
 ): Promise<boolean> {
   const anew = 'the conversation is evaluated anew'
@@ -95,7 +95,7 @@ export async function bringBack(
     logger.info(`${file} was not saved by this user on this machine: ${anew}`)
     return false
   }
-  const identity = await keeper
+  const identity = await cache
     .identity()
     .catch((error: Error) => void logger.warn(`${error.message}: ${anew}`))
   if (!identity) return false
@@ -104,15 +104,15 @@ export async function bringBack(
     logger.info(`${file} was saved with another model, "${chat.model}": ${anew}`)
     return false
   }
-  history.restore(chat)
+  prompts.restore(chat)
   if (!chat.state) return true
   if (chat.cacheHash !== cacheHash) {
     logger.info(`${file} was saved with other model options, or by another version: ${anew}`)
     return true
   }
   const { tokens, inSlices } = chat.state
-  const bytes = await readState(file, stateAt, chat.state, keeper.mostStateBytes)
-  if (bytes) keeper.offer(history, { tokens, inSlices, bytes })
+  const bytes = await readState(file, stateAt, chat.state, cache.mostStateBytes)
+  if (bytes) cache.offer(prompts, { tokens, inSlices, bytes })
   else logger.warn(`${file} is damaged except for its messages: ${anew}`)
   return true
 }
