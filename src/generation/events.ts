@@ -33,7 +33,10 @@ export type DeltaEvent = {
   readonly bytes: number
   /** Present where log probabilities were asked for. */
   readonly logprob: TokenLogprob | undefined
-  /** When the token was made, as `performance.now()` gives it. */
+  /**
+   * When the pipe yielded it, as `performance.now()` gives it. From an isolated engine the first of a batch has its own
+   * time, and the others that of the last.
+   */
   readonly at: number
 }
 
@@ -59,7 +62,8 @@ export type EndEvent = {
 
 /**
  * @internal What a generation is made of, in order: one `prompt`, then `delta`s with `usage` before, between
- * or after them, and one `end`. Plain data, the same from this process and from an isolated engine.
+ * or after them, and one `end`. One that fails ends with `usage`, also where its prompt could not be made. Plain data,
+ * the same from this process and from an isolated engine.
  */
 export type GenerationEvent = PromptEvent | DeltaEvent | UsageEvent | EndEvent
 

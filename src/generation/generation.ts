@@ -195,6 +195,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
       if (this.#ended && 'result' in this.#ended) return false
       if (!this.#ended) {
         this.#ended = { error }
+        abandoned.unregister(this)
         this.#source.end?.(undefined)
       }
       this.#unlisten()
@@ -224,7 +225,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
       for (const signal of this.#signals) signal.throwIfAborted()
       this.#listen()
       this.#events = this.#inContext(() => this.#source.start(this.#demand, this.#stop.signal))
-      abandoned.register(this, endOf(this.#unlisten, this.#source))
+      abandoned.register(this, endOf(this.#unlisten, this.#source), this)
     }
     const events = this.#events
     const next = this.#inContext(() => events.next())
@@ -302,6 +303,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
         dropped: this.#prompt.dropped,
       },
     }
+    abandoned.unregister(this)
     this.#source.end?.(made)
   }
 

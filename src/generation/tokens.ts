@@ -10,7 +10,7 @@ export type TokenEvent = {
   readonly logprob: TokenLogprob | undefined
 }
 
-export type TokenLimits = {
+type TokenLimits = {
   readonly maxTokens: number
   /** Tokens the context holds, prompt and answer together. */
   readonly contextSize: number

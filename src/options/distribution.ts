@@ -94,7 +94,7 @@ export function resolveDistributionOptions(
 }
 
 /** `host:port` of a server, as it was given. @throws {TypeError} `ERR_OPTION` naming `name` */
-export function rpcServer(name: string, value: unknown): string {
+function rpcServer(name: string, value: unknown): string {
   const [, port] = typeof value === 'string' ? (/^[^\s:[\]/]+:(\d{1,5})$/.exec(value) ?? []) : []
   if (port !== undefined && Number(port) > 0 && Number(port) < 2 ** 16) return value as string
   throw optionError(

@@ -109,7 +109,7 @@ export function waitingFor(slots: Slots<Request>, asks: readonly Ask[]): Ask[] {
  * many are left over). A held-back request cannot use a slot yet, but soon will: its prefix is still being
  * evaluated for another request.
  */
-export function demandOf(
+export function slotUse(
   asks: readonly Ask[],
   { slots, placement, isWaiting, canGrow }: QueueView,
 ): { readonly served: number; readonly missing: number } {

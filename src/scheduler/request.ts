@@ -22,7 +22,7 @@ export type StepOptions = {
   readonly most?: number | undefined
   /** Return the log probability of each drawn token, and of this many of the likeliest. */
   readonly logprobs?: number | undefined
-  /** Without one, tokens are read at once. */
+  /** Without one, tokens wait for the reader as briefly as they do while others wait for a slot. */
   readonly demand?: Demand | undefined
   readonly signal: AbortSignal | undefined
 }

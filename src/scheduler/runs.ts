@@ -2,8 +2,7 @@ import type { NativeRun } from '../native/contract.ts'
 import type { Ask, BatchEntry, Request } from './request.ts'
 
 /**
- * Interval of a reader that only wants the end: a new prompt or a stop string goes unnoticed for this long at
- * most.
+ * Interval of a reader that only wants the end: a stop string goes unnoticed for this long at most.
  */
 export const UNREAD_MS = 50
 /** Interval of every reader while others wait for a slot, and of readers that have set none. */

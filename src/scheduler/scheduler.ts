@@ -5,7 +5,7 @@ import { Placement } from './cache/placement.ts'
 import { type Slot, Slots } from './cache/slots.ts'
 import { type SavedState, StateCache } from './cache/state-cache.ts'
 import { contextMaker, type MakeContext, openDrafter, type SchedulerShape, warmUp } from './contexts.ts'
-import { canRun, demandOf, gather, note, waitingFor } from './gather.ts'
+import { canRun, gather, note, slotUse, waitingFor } from './gather.ts'
 import type { Drafter } from './guess/drafter.ts'
 import { Guesses } from './guess/guesses.ts'
 import { measure } from './measure.ts'
@@ -188,8 +188,8 @@ export class Scheduler {
     this.#wake()
   }
 
-  #demand(): ReturnType<typeof demandOf> {
-    return demandOf(this.#queue.asks, {
+  #slotUse(): ReturnType<typeof slotUse> {
+    return slotUse(this.#queue.asks, {
       slots: this.#slots,
       placement: this.#placement,
       isWaiting: this.#queue.isAsking,
@@ -238,7 +238,7 @@ export class Scheduler {
   }
 
   #gather(guess: Guess | undefined): BatchEntry[] {
-    const { served } = this.#demand()
+    const { served } = this.#slotUse()
     this.#placement.beginStep()
     return gather(this.#queue.asks, {
       slotOf: (request) => this.#slots.of(request) ?? this.#placement.attach(request, this.#queue.isAsking),
@@ -274,7 +274,7 @@ export class Scheduler {
   async #grow(): Promise<void> {
     const { length } = this.#slots.all
     if (length >= this.#mostSlots) return
-    const { missing } = this.#demand()
+    const { missing } = this.#slotUse()
     if (missing <= 0) return
     const count = Math.min(this.#mostSlots, Math.max(GROWTH * length, length + missing))
     const { logger } = this.#shape

@@ -64,7 +64,7 @@ export class IsolatedEngine implements EngineHandle {
     return this.#process?.isAlive ? this.#process.pid : undefined
   }
 
-  /** How often a process was started because the previous one had crashed. */
+  /** How often a process was started because the previous one had crashed, or hung and was killed. */
   get restarts(): number {
     return this.#restarts
   }

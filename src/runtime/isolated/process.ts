@@ -91,7 +91,7 @@ export class EngineProcess {
     return exitCode === null && signalCode === null ? pid : undefined
   }
 
-  /** True until the end of the process is noticed: calls made before that reject with the others. */
+  /** True until the end of the process is noticed, or asked for: calls made before that reject with the others. */
   get isAlive(): boolean {
     return this.#failure === undefined && this.#endedBecause === undefined
   }

@@ -22,7 +22,7 @@ import { runIn } from './remote-run.ts'
 import { messagesToWire, type OpenRequest } from './wire.ts'
 
 /** A model that is open in a certain process. */
-export type RemoteHandle = {
+type RemoteHandle = {
   readonly process: EngineProcess
   readonly id: number
   readonly facts: ModelFacts

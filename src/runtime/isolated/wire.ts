@@ -25,7 +25,7 @@ export type OpenRequest = {
   readonly tellsProgress: boolean
 }
 
-export type WireGenerateOptions = Omit<ResolvedGenerateOptions, 'callback' | 'signal'>
+type WireGenerateOptions = Omit<ResolvedGenerateOptions, 'callback' | 'signal'>
 
 /** A generation: from a prompt, or as a turn of a conversation. */
 export type RunRequest = {
@@ -40,7 +40,7 @@ export type RunRequest = {
 )
 
 /** A conversation's options; a function as `overflow` stays in the program, which is asked to call it. */
-export type WireConversationOptions = Omit<ConversationOptions, 'overflow'> & {
+type WireConversationOptions = Omit<ConversationOptions, 'overflow'> & {
   readonly overflow: 'drop-oldest' | 'error' | 'stop' | 'ask'
 }
 

@@ -7,7 +7,7 @@ import { ReadLock } from './read-lock.ts'
 import { commonPrefix, findGap, LEAST_REUSED, type Slot, type Slots } from './slots.ts'
 import type { SavedState, StateCache } from './state-cache.ts'
 
-export type PlacementShape = {
+type PlacementShape = {
   readonly deterministic: boolean
   /** Part of a sequence can be dropped, which recurrent memory does not allow. */
   readonly rollsBack: boolean

@@ -13,7 +13,7 @@ export class Slot<Owner extends object> {
    * drawn.
    */
   inSlices = 0
-  /** When the owner last asked for a step, `performance.now()`. */
+  /** When a step with it was last put together, or ended, `performance.now()`. */
   lastUsed = 0
 
   constructor(readonly id: number) {}

@@ -9,7 +9,7 @@ const LENGTHS = [3, 7, MOST_GUESSED] as const
 export const WEIGHT = 0.25
 
 /** The outcome of a step with a guess. */
-export type GuessCounts = {
+type GuessCounts = {
   /** Time of the step and of the guess, ms. */
   readonly ms: number
   /** Tokens that were guessed, and how many of them the model accepted. */
