@@ -19,7 +19,7 @@ const SECTIONS = {
   'Chat sessions': `ChatSession ChatSessionOptions ChatGenerateOptions ChatMessage OverflowPolicy ReasoningPolicy
     TemplateOptions DEFAULT_PROMPT_TEMPLATE SaveOptions SavedSession`,
   'Model files': `ListModelsOptions CatalogEntry DownloadModelOptions Progress RetrieveModelOptions RetrievedModel
-    VerifyModelOptions VerifiedModel LocalModel LocalModelsOptions DescribeModelOptions ModelDescription EstimateMemoryOptions MemoryPlan
+    VerifyModelOptions VerifiedModel LocalModelInfo LocalModelsOptions DescribeModelOptions ModelDescription EstimateMemoryOptions MemoryPlan
     defaultModelPath`,
   Devices: 'ListDevicesOptions Device DeviceFallback SystemInfo',
   'Isolated engines': 'IsolatedEngine IsolatedEngineOptions',

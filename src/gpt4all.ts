@@ -19,7 +19,7 @@ import type {
   EstimateMemoryOptions,
   ListDevicesOptions,
   ListModelsOptions,
-  LocalModel,
+  LocalModelInfo,
   LocalModelsOptions,
   RetrievedModel,
   RetrieveModelOptions,
@@ -93,7 +93,7 @@ export class GPT4All {
    * @throws {TypeError} `ERR_OPTION` for a bad folder or option
    * @throws {@link ModelError} `ERR_MODEL_UNREADABLE` when the folder cannot be read, and `signal.reason` when aborted
    */
-  static localModels(folder?: string, options?: LocalModelsOptions): Promise<LocalModel[]> {
+  static localModels(folder?: string, options?: LocalModelsOptions): Promise<LocalModelInfo[]> {
     return localModels(folder, options)
   }
 

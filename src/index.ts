@@ -53,7 +53,7 @@ export type {
   EstimateMemoryOptions,
   ListDevicesOptions,
   ListModelsOptions,
-  LocalModel,
+  LocalModelInfo,
   LocalModelsOptions,
   RetrievedModel,
   RetrieveModelOptions,

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { defaultModelPath, GPT4All, type LocalModel, ModelError } from '../index.ts'
+import { defaultModelPath, GPT4All, type LocalModelInfo, ModelError } from '../index.ts'
 
 const EMBEDDED = 'gpt4all-ts-tiny-chat.Q8_0.gguf'
 
 /** Models of the folder that can be used; where none can, the first: opening it tells what is wrong. */
-export async function usable(modelPath: string | undefined): Promise<readonly LocalModel[]> {
+export async function usable(modelPath: string | undefined): Promise<readonly LocalModelInfo[]> {
   const models = await GPT4All.localModels(modelPath)
   const fine = models.filter(({ problem }) => problem === undefined)
   return fine.length > 0 ? fine : models.slice(0, 1)

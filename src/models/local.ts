@@ -13,7 +13,7 @@ import {
   DESCRIBE,
   type DescribeModelOptions,
   LOCAL,
-  type LocalModel,
+  type LocalModelInfo,
   type LocalModelsOptions,
   withLogger,
 } from './options.ts'
@@ -27,10 +27,10 @@ export async function describeModel(name: string, options?: DescribeModelOptions
   return describe(await readGguf(path, { signal }))
 }
 
-type ModelFiles = Omit<LocalModel, 'description' | 'problem'>
+type ModelFiles = Omit<LocalModelInfo, 'description' | 'problem'>
 
 /** See `GPT4All.localModels()`. */
-export async function localModels(folder?: string, options?: LocalModelsOptions): Promise<LocalModel[]> {
+export async function localModels(folder?: string, options?: LocalModelsOptions): Promise<LocalModelInfo[]> {
   const { describe: isDescribed, signal } = LOCAL.resolve(options)
   const path = modelsFolder(string('folder', folder), 'folder')
   signal.throwIfAborted()
@@ -80,7 +80,7 @@ async function namesIn(folder: string): Promise<string[]> {
   }
 }
 
-type Looked = Pick<LocalModel, 'description' | 'problem'>
+type Looked = Pick<LocalModelInfo, 'description' | 'problem'>
 
 const UNSEEN: Looked = { description: undefined, problem: undefined }
 

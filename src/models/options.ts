@@ -149,7 +149,7 @@ export type LocalModelsOptions = Pick<ListModelsOptions, 'signal'> & {
 }
 
 /** A model that `GPT4All.localModels()` found. */
-export type LocalModel = {
+export type LocalModelInfo = {
   /** Name of the model: its file's name without extension and part number. */
   readonly name: string
   /** Name of its file; of the first part if the model is split. */
