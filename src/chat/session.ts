@@ -47,6 +47,16 @@ type TurnRun = {
   leave: (() => void) | undefined
 }
 
+// Outside the class: a function made beside `start` would hold the options of the generation, and with them a
+// callback that may hold the generation itself, which then would never be collected.
+function endOf(run: TurnRun): NonNullable<EventSource['end']> {
+  return (made) => {
+    const { commit, leave } = run
+    if (made && commit) commit(made).then(leave, leave)
+    else leave?.()
+  }
+}
+
 /**
  * The last answer as the model wrote it; valid while the session's messages are `messages`, which end with
  * it.
@@ -206,11 +216,7 @@ export class ChatSession {
     const run: TurnRun = { commit: undefined, leave: undefined }
     const source: EventSource = {
       start: (demand, signal) => this.#run(turn, ask, options, run, demand, signal),
-      end: (made) => {
-        const { commit, leave } = run
-        if (made && commit) commit(made).then(leave, leave)
-        else leave?.()
-      },
+      end: endOf(run),
     }
     return this.#host.start(source, options, this.#closing.signal)
   }

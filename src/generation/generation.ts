@@ -21,10 +21,10 @@ import type { EventSource } from './source.ts'
 
 // Outside the class, as a function made inside would keep the generation alive as long as the function
 // itself. Nothing frees the slot here: the scheduler takes it from a request that does not ask.
-function endOf(unlisten: () => void, source: EventSource): () => void {
+function endOf(unlisten: () => void, end: EventSource['end']): () => void {
   return () => {
     unlisten()
-    source.end?.(undefined)
+    end?.(undefined)
   }
 }
 
@@ -188,11 +188,10 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     try {
       const delta = await this.#nextDelta()
       if (!delta || this.#ended) return false // the reader may have left meanwhile
-      if (!(await this.#take(delta))) await this.#end(BY_CALLBACK)
+      if (!(await this.#take(delta))) await this.#end(this.#isStopped ? BREAK : BY_CALLBACK)
       return true
     } catch (error) {
-      if (this.#isStopped) await this.#end(BREAK)
-      if (this.#ended && 'result' in this.#ended) return false
+      if (!this.#ended && this.#isStopped) this.#finish(BREAK)
       if (!this.#ended) {
         this.#ended = { error }
         abandoned.unregister(this)
@@ -201,6 +200,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
       this.#unlisten()
       // Frees the slot. Not awaited: the source may be busy loading or tokenizing for a while.
       this.#events?.return().catch(() => {})
+      if ('result' in this.#ended) return false
       throw error
     }
   }
@@ -225,7 +225,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
       for (const signal of this.#signals) signal.throwIfAborted()
       this.#listen()
       this.#events = this.#inContext(() => this.#source.start(this.#demand, this.#stop.signal))
-      abandoned.register(this, endOf(this.#unlisten, this.#source), this)
+      abandoned.register(this, endOf(this.#unlisten, this.#source.end), this)
     }
     const events = this.#events
     const next = this.#inContext(() => events.next())

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterAll, describe, expect, test } from 'vitest'
 import { DEFAULT_STOPS } from '../../src/chat/options.ts'
-import { type ChatMessage, type ChatSession, GPT4All } from '../../src/index.ts'
+import { type ChatMessage, type ChatSession, type Generation, GPT4All } from '../../src/index.ts'
 import { collectUntil } from '../support/garbage.ts'
 import { EMBEDDED } from '../support/models.ts'
 import { tinyModel } from '../support/tiny-models.ts'
@@ -190,6 +190,44 @@ describe('a turn', () => {
     expect(session.messages).toHaveLength(2)
   })
 
+  test('a generation is garbage collected after its end, also where its callback mentions it', async () => {
+    let isCollected = false
+    const registry = new FinalizationRegistry(() => {
+      isCollected = true
+    })
+    const session = model.chatSession()
+    const use = async () => {
+      const generation: Generation = session.generate('Hello', {
+        ...GREEDY,
+        maxTokens: 2,
+        callback: () => void generation.partial,
+      })
+      await generation
+      registry.register(generation, undefined)
+    }
+    await use()
+    await collectUntil(() => isCollected)
+  })
+
+  test('an abandoned turn whose callback mentions its generation lets the next one through', async () => {
+    const session = model.chatSession()
+    const leave = async () => {
+      const generation: Generation = session.generate('Count from 1 to 20.', {
+        ...GREEDY,
+        callback: () => void generation.partial,
+      })
+      await generation[Symbol.asyncIterator]().next()
+    }
+    await leave()
+    let text = ''
+    const next = session.generate('Count to 5.', GREEDY).then((answer) => {
+      text = answer
+    })
+    await collectUntil(() => text !== '')
+    await next
+    expect(text).toBe('1, 2, 3, 4, 5.')
+  })
+
   test('a callback cannot wait for another turn of its session, but may start one', async () => {
     const session = model.chatSession()
     const waiting = session.generate('Count from 1 to 20.', {
@@ -228,6 +266,40 @@ describe('a turn', () => {
     expect(session.messages.at(-1)).toEqual({ role: 'assistant', content: text })
     expect(await session.continue({ ...GREEDY, stop: ', 8' })).toBe(', 6, 7')
     await generation.stop() // after the end it does nothing
+  })
+
+  test('stop() ends a turn that waits for another at once, also in the loop over that one', async () => {
+    const session = model.chatSession()
+    for await (const _ of session.generate('Count to 5.', GREEDY)) {
+      const waiting = session.generate('Hello', GREEDY)
+      const result = waiting.result
+      await turn()
+      await waiting.stop()
+      expect(await result).toMatchObject({ text: '', finishReason: 'break' })
+    }
+    expect(session.messages).toHaveLength(2)
+  })
+
+  test('stop() ends a turn whose overflow function never answers, and the next session goes on', async () => {
+    const small = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 64 })
+    const session = small.chatSession({ overflow: () => new Promise<never>(() => {}) })
+    const generation = session.generate('word '.repeat(100), GREEDY)
+    const result = generation.result
+    await turn()
+    await generation.stop()
+    expect(await result).toMatchObject({ text: '', finishReason: 'break' })
+    await small.close()
+  })
+
+  test('a callback that stops its generation and returns false ends it as stop() does', async () => {
+    const generation: Generation = model.generate('Once', {
+      ...GREEDY,
+      callback: () => {
+        void generation.stop()
+        return false
+      },
+    })
+    expect(await generation.result).toMatchObject({ finishReason: 'break' })
   })
 
   test('stop() ends a turn in a long prompt, before its model is open, and before it begins', async () => {
