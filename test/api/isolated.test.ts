@@ -112,6 +112,18 @@ describe('a model with isolated: true', () => {
     await vi.waitFor(() => expect(model.activity).toEqual({ running: 0, queued: 0 }))
   })
 
+  test('activity counts an isolated generation as running while its prompt is evaluated', async () => {
+    const model = await open({ nCtx: 4096 })
+    const generation = model.generate(LONG, { maxTokens: 1, nBatch: 8 })
+    let ended = false
+    const end = generation.then(() => {
+      ended = true
+    })
+    await vi.waitFor(() => expect(model.activity).toEqual({ running: 1, queued: 0 }), { interval: 5 })
+    expect(ended).toBe(false)
+    await end
+  })
+
   test('break, stop() and an abort of a turn leave the conversation as they do in this process', async () => {
     const model = await open()
     const chat = model.chatSession()

@@ -50,7 +50,7 @@ export class Host {
       if (!update) continue
       runs.push(update)
       const isOver = update.error !== undefined || update.events?.end !== undefined
-      if (update.events?.usage || isOver) this.#areModelsOther = true
+      if (update.events?.prompt || update.events?.usage || isOver) this.#areModelsOther = true
       if (isOver) this.#runs.delete(id)
     }
     const models = this.#areModelsOther ? this.#modelUpdates() : []
