@@ -2,8 +2,8 @@ import { distance } from 'fastest-levenshtein'
 
 /** A list longer than that is none that somebody has typed a name of. */
 const MOST_KNOWN = 2000
-/** Fewer characters than that are in many a name. */
-const LEAST_PART = 3
+/** Names of fewer characters are near to too many others, and part of too many. */
+const LEAST_LENGTH = 3
 
 /** Of `known`, the name that `name` is probably meant to be; `undefined` where none is near. Only letters and digits count. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
@@ -23,7 +23,6 @@ function distanceOf(wanted: string, other: string): number {
   if (wanted === other) return 0
   const isPart = other.includes(wanted) || wanted.includes(other)
   // Of two that hold it, the one that holds less besides.
-  return isPart && Math.min(wanted.length, other.length) >= LEAST_PART
-    ? Math.min(1, Math.abs(other.length - wanted.length) / 100)
-    : distance(wanted, other)
+  if (Math.min(wanted.length, other.length) < LEAST_LENGTH) return Number.POSITIVE_INFINITY
+  return isPart ? Math.min(1, Math.abs(other.length - wanted.length) / 100) : distance(wanted, other)
 }

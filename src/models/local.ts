@@ -27,7 +27,8 @@ export async function describeModel(name: string, options?: DescribeModelOptions
   return describe(await readGguf(path, { signal }))
 }
 
-type ModelFiles = Omit<LocalModelInfo, 'description' | 'problem'>
+/** Not described; its only `problem` may be that its first part is missing. */
+type ModelFiles = LocalModelInfo & { readonly description: undefined }
 
 /** See `GPT4All.localModels()`. */
 export async function localModels(folder?: string, options?: LocalModelsOptions): Promise<LocalModelInfo[]> {
@@ -35,11 +36,11 @@ export async function localModels(folder?: string, options?: LocalModelsOptions)
   const path = modelsFolder(string('folder', folder), 'folder')
   signal.throwIfAborted()
   const models = await filesByModel(path)
-  const look = async (model: ModelFiles) => ({
-    ...model,
-    ...(isDescribed ? await lookInto(model.path, signal) : UNSEEN),
-  })
-  return Promise.all(models.map(look))
+  const found: LocalModelInfo[] = []
+  // One after the other: each takes a file handle and a buffer.
+  for (const model of models)
+    found.push({ ...model, ...(isDescribed && !model.problem ? await lookInto(model.path, signal) : {}) })
+  return found
 }
 
 async function filesByModel(folder: string): Promise<ModelFiles[]> {
@@ -52,6 +53,8 @@ async function filesByModel(folder: string): Promise<ModelFiles[]> {
     const part = partName(name)
     const key = part ? join(part.model, String(part.parts)) : name
     const { files, filesize, modified, ...first } = models.get(key) ?? {
+      ...UNSEEN,
+      ...(part && part.part !== 1 && { problem: withoutFirst(path) }),
       name: part?.model ?? name.replace(/\.(gguf|bin)$/, ''),
       filename: name,
       path,
@@ -69,6 +72,11 @@ async function filesByModel(folder: string): Promise<ModelFiles[]> {
   return [...models.values()]
 }
 
+function withoutFirst(path: string): ModelError {
+  const message = `${path} is a part of a split model whose first part is missing.`
+  return new ModelError('ERR_MODEL_NOT_FOUND', message, path)
+}
+
 async function namesIn(folder: string): Promise<string[]> {
   try {
     return await readdir(folder)
@@ -82,7 +90,7 @@ async function namesIn(folder: string): Promise<string[]> {
 
 type Looked = Pick<LocalModelInfo, 'description' | 'problem'>
 
-const UNSEEN: Looked = { description: undefined, problem: undefined }
+const UNSEEN = { description: undefined, problem: undefined }
 
 async function lookInto(path: string, signal: AbortSignal): Promise<Looked> {
   try {

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import { optionError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import type { KvType } from '../native/contract.ts'
-import { MAX_FLOAT } from './checks.ts'
+import { checkObject, MAX_FLOAT } from './checks.ts'
 import { DEFAULTS } from './defaults.ts'
 import { define, integer, number, Option, type Resolved, string } from './define.ts'
 
@@ -175,5 +175,8 @@ const LORA_ADAPTER = define<LoraAdapter>()({
 function adapters(name: string, value: unknown): ResolvedComputeOptions['lora'] {
   if (value === undefined) return []
   if (!Array.isArray(value)) throw optionError(name, 'an array of { path, scale }', value)
-  return Array.from(value, (adapter, i) => LORA_ADAPTER.resolve(adapter, `${name}[${i}]`))
+  return Array.from(value, (adapter, i) => {
+    checkObject(`${name}[${i}]`, adapter)
+    return LORA_ADAPTER.resolve(adapter, `${name}[${i}]`)
+  })
 }

@@ -11,9 +11,10 @@ import { IsolatedEngine } from './isolated/engine.ts'
  */
 export function checkModelOptions(options?: ModelOptions): void {
   const resolved = resolveModelOptions(options)
-  const { isolated } = resolved
+  const { isolated, modelPath } = resolved
   if (isolated && !(isolated instanceof IsolatedEngine))
     resolveEngineOptions(isolated as IsolatedEngineOptions)
+  locateModel('model', modelPath) // refuses a bad folder
   locateBeside(resolved)
 }
 

@@ -70,7 +70,7 @@ export class ModelFolder {
       models.map(async ({ path }) => (await realpath(path).catch(() => '')).startsWith(root + sep)),
     )
     return models
-      .filter(({ filename }, i) => isInside[i] && GGUF.test(filename))
+      .filter(({ filename, problem }, i) => isInside[i] && GGUF.test(filename) && !problem)
       .map(({ filename, path, modified }) => ({
         id: withoutExtension(filename),
         created: Math.floor(modified.getTime() / 1000),

@@ -59,17 +59,22 @@ describe('localModels()', () => {
     expect(problems).toEqual([
       ['a.gguf', 'ERR_NOT_GGUF'],
       ['firmware.bin', 'ERR_NOT_GGUF'],
+      ['lone-00003-of-00004.gguf', 'ERR_MODEL_NOT_FOUND'],
     ])
     expect(models.filter(({ description }) => !description).map(({ filename }) => filename)).toEqual([
       'a.gguf',
       'firmware.bin',
+      'lone-00003-of-00004.gguf',
       'old.bin',
     ])
   })
 
   test('looks into no file without describe', async () => {
-    const [model] = await GPT4All.localModels(folder, { describe: false })
-    expect(model).toMatchObject({ filename: 'a.gguf', description: undefined, problem: undefined })
+    const models = await GPT4All.localModels(folder, { describe: false })
+    expect(models[0]).toMatchObject({ filename: 'a.gguf', description: undefined, problem: undefined })
+    expect(models.flatMap(({ problem }) => problem?.message ?? [])).toEqual([
+      expect.stringMatching(/lone-00003-of-00004\.gguf is a part .* whose first part is missing/),
+    ])
   })
 
   test('is about ~/.cache/gpt4all unless a folder is named; where there is none, there are no models', async () => {

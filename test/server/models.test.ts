@@ -12,7 +12,7 @@ let folder: string
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gpt4all-served-'))
   await mkdir(join(folder, 'models', 'below'), { recursive: true })
-  const parts = [1, 2].map((part) => `split-0000${part}-of-00002.gguf`)
+  const parts = ['split-00001-of-00002.gguf', 'split-00002-of-00002.gguf', 'lone-00002-of-00003.gguf']
   for (const name of ['a.gguf', 'b.gguf', 'c.gguf', 'below/d.gguf', '../outside.gguf', ...parts])
     await copyFile(EMBEDDED, join(folder, 'models', name))
   await symlink(join(folder, 'outside.gguf'), join(folder, 'models', 'link.gguf'))
