@@ -11,9 +11,9 @@ type ErrorType =
 
 type Details = {
   readonly type?: ErrorType
-  /** For programs, e.g. `model_not_found`: OpenAI's where it has one. */
+  /** For programs, e.g. `model_not_found`: OpenAI's code where there is one. */
   readonly code: string
-  /** For the log, not for the client: what whoever runs the server can do about it. Quotes nothing of the request. */
+  /** For the log, not for the client: what the operator can do about it. Quotes nothing of the request. */
   readonly advice?: string
   /** The parameter of the request that is to blame. */
   readonly param?: string | null
@@ -28,10 +28,10 @@ const TYPES: Readonly<Record<number, ErrorType>> = {
   429: 'rate_limit_error',
 }
 
-/** Messages may quote the request. */
+/** Longest message, because messages may quote the request. */
 const MOST_SAID = 600
 
-/** What a client is told when its request fails, in the form of OpenAI's API. */
+/** What a client receives when its request fails, in the format of OpenAI's API. */
 export class ApiError extends Error {
   readonly status: number
   readonly type: ErrorType
@@ -77,7 +77,7 @@ export function tooMany(
   return new ApiError(429, message, { code, headers, ...more })
 }
 
-/** It may start again after so long, `Infinity` where that is not known. */
+/** The engine may start again after `seconds`; `Infinity` if that is unknown. */
 export function engineDown(seconds: number, cause?: unknown): ApiError {
   const message =
     "The model's process has crashed too often and is not started for now. The server's log tells more."
@@ -89,14 +89,14 @@ export function engineDown(seconds: number, cause?: unknown): ApiError {
 /** The library's options that go by another name in requests. */
 const PARAMETERS: Readonly<Record<string, string>> = { ...SAMPLING, logitBias: 'logit_bias' }
 
-/** For a client that wants no answer any more: whoever has made its request may still look at one. */
+/** For a client that has aborted its request: the code that sent it may still look at an answer. */
 export function clientLeft(cause: unknown): ApiError {
   return new ApiError(499, 'The request was given up.', { code: 'request_aborted', cause })
 }
 
 /**
- * What went wrong, as the client is told; nothing of the server's inside where that is none of its business. `prompt` is the
- * parameter that brought the prompt.
+ * The error as the client sees it, without internals of the server. `prompt` is the parameter that brought
+ * the prompt.
  */
 export function toApiError(error: unknown, prompt: 'messages' | 'prompt' = 'messages'): ApiError {
   if (error instanceof ApiError) return error

@@ -7,7 +7,7 @@ import type { Pieces } from './body/pieces.ts'
 import type { ApiError } from './errors.ts'
 import type { Metrics } from './metrics.ts'
 
-/** What is said in the log of a request beside the request itself. */
+/** What the log says about a request besides the request itself. */
 type Notes = {
   model?: string
   prompt?: unknown
@@ -20,12 +20,12 @@ type Sinks = {
   readonly metrics: Metrics
 }
 
-/** A request and all that comes of it, until the last byte of the answer is on its way. */
+/** A request and all that is done for it, until the last byte of the answer is on its way. */
 export class Exchange {
   readonly id: string
   /** Aborts when the client goes away, or the server gives up. */
   readonly signal: AbortSignal
-  /** Its body. */
+  /** The request's body. */
   readonly pieces: Pieces
   readonly #giveUp = new AbortController()
   readonly #request: Request
@@ -42,7 +42,7 @@ export class Exchange {
   #isOver = false
   #hasLeft = false
   readonly #ended = deferred()
-  /** Resolves when it is over. */
+  /** Resolves when the exchange is over. */
   readonly ended = this.#ended.promise
 
   constructor(request: Request, pieces: Pieces, path: string, sinks: Sinks) {
@@ -61,24 +61,24 @@ export class Exchange {
     return this.#path === '/v1/completions' ? 'prompt' : 'messages'
   }
 
-  /** Ends what it does. */
+  /** Aborts its work. */
   abort(reason: unknown): void {
     this.#giveUp.abort(reason)
   }
 
-  /** The client wants no more of it. */
+  /** Notes that the client has left, and aborts. */
   leave(reason: unknown): void {
     this.#hasLeft = true
     this.abort(reason)
   }
 
-  /** `release` is called when it is over. */
+  /** `release` is called when the exchange is over. */
   uses(model: string, release: () => void): void {
     this.#notes.model = model
     this.onEnd(release)
   }
 
-  /** `act` is called when it is over; at once where it is. */
+  /** `act` is called when the exchange is over, or at once if it already is. */
   onEnd(act: () => void): void {
     if (this.#isOver) act()
     else this.#atEnd.push(act)
@@ -95,13 +95,13 @@ export class Exchange {
     this.#sinks.metrics.generated(this.#notes.model ?? '', results, this.#prompts)
   }
 
-  /** What it generates: choices follow each other prompt by prompt, and each prompt counts once. */
+  /** Notes what it generates: choices are ordered by prompt, and each prompt counts once. */
   generates(generations: readonly Generation[], choicesPerPrompt: number): void {
     this.#generations = generations
     this.#choicesPerPrompt = choicesPerPrompt
   }
 
-  /** What was made of what nobody waits for any more. */
+  /** Counts the tokens of generations that were given up. */
   #noteGivenUp(): object {
     const made = this.#generations.map(({ partial }) => partial.usage)
     const prompts = made.filter((_, i) => i % this.#choicesPerPrompt === 0)
@@ -110,7 +110,7 @@ export class Exchange {
     return tokensOf(made, evaluated)
   }
 
-  /** A message may quote the request: it is none of the log's business unless that is asked for. */
+  /** A message may quote the request, so that of a client's error is logged only with `logPrompts`. */
   #told({ message, code, param, status, advice }: ApiError): object {
     const isOwn = status >= 500 || this.#sinks.logPrompts
     const [name = ''] = (param ?? '').split(/[.[]/)
@@ -121,24 +121,24 @@ export class Exchange {
     }
   }
 
-  /** The answer goes on after its headers; who streams it calls `end()`. */
+  /** Notes that the answer continues after its headers; the code that streams it calls `end()`. */
   streams(): void {
     this.#isStreaming = true
   }
 
-  /** The answer is made. */
+  /** Ends the exchange, unless the answer is streamed. */
   answered(status: number, error?: ApiError): void {
     if (!this.#isStreaming) this.end(status, error)
   }
 
-  /** Over: counts it and writes the line. Idempotent. */
+  /** Ends the exchange: counts it and writes its line. Idempotent. */
   end(status: number, error?: ApiError): void {
     if (this.#isOver) return
     this.#isOver = true
     for (const act of this.#atEnd) act()
     const { method } = this.#request
     const seconds = (performance.now() - this.#startedAt) / 1000
-    // Nobody is there to hear the answer.
+    // The client has left before the answer.
     const shown = this.#hasLeft || this.#request.signal.aborted ? 499 : status
     this.#sinks.metrics.answered(this.#path, shown, seconds)
     const { logger } = this.#sinks

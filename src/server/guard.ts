@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { isIP } from 'node:net'
 import { ApiError } from './errors.ts'
 
-/** Who may talk to the server. */
+/** Which clients may use the server. */
 type GuardOptions = {
   readonly apiKeys: readonly string[]
   readonly allowedHosts: readonly string[] | '*'
@@ -10,8 +10,9 @@ type GuardOptions = {
 }
 
 /**
- * Refuses a request that a foreign page has caused. A page may let its own name resolve to this machine, so the name in
- * `Host` must be one of ours: an address cannot be redirected. And it may simply send one, so `Origin` must be ours too.
+ * Refuses a request that a foreign page has caused. A page may make its own name resolve to this machine, so
+ * `Host` must be a name of ours, or an address, which cannot be redirected. Or it may simply send a request,
+ * so `Origin` must be ours too.
  */
 export function checkSource(request: Request, options: GuardOptions): void {
   const host = request.headers.get('host') ?? new URL(request.url).host
@@ -28,7 +29,7 @@ export function checkSource(request: Request, options: GuardOptions): void {
     })
 }
 
-/** Refuses a request without a valid key, where keys are asked for. */
+/** Refuses a request without a valid key, if keys are required. */
 export function checkKey(request: Request, { apiKeys }: GuardOptions): void {
   if (apiKeys.length === 0) return
   const given = /^Bearer +(.+)$/i.exec(request.headers.get('authorization') ?? '')?.[1]?.trim()
@@ -40,7 +41,7 @@ export function checkKey(request: Request, { apiKeys }: GuardOptions): void {
   throw new ApiError(401, message, { code: 'invalid_api_key', headers: { 'www-authenticate': 'Bearer' } })
 }
 
-/** What lets pages of the named origins read the answer; empty for all others. */
+/** Headers that let pages of the listed origins read the answer; empty for all others. */
 export function corsHeaders(request: Request, { corsOrigins }: GuardOptions): Record<string, string> {
   const origin = request.headers.get('origin')
   if (origin === null || !isNamed(origin, corsOrigins)) return {}
@@ -51,7 +52,7 @@ export function corsHeaders(request: Request, { corsOrigins }: GuardOptions): Re
   }
 }
 
-/** The answer to a browser that asks whether a page may. */
+/** The answer to a browser that asks whether a page may send a request. */
 export function preflight(request: Request, options: GuardOptions): Response {
   const wanted = request.headers.get('access-control-request-headers')
   return new Response(null, {
@@ -88,7 +89,7 @@ function isNamed(name: string, list: readonly string[] | '*'): boolean {
 const withoutPort = (host: string) => host.replace(/:\d*$/, '')
 const bare = (host: string) => host.replace(/^\[(.*)\]$/, '$1')
 
-// Hashed first: equal lengths, so that the comparison takes as long whatever was sent.
+// Hashes have equal lengths, so the comparison takes equally long whatever was sent.
 function isEqual(key: string, given: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest()
   return timingSafeEqual(digest(key), digest(given))

@@ -4,7 +4,7 @@ import type { ModelPool } from './models.ts'
 
 const SECONDS = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120]
 
-/** What `/metrics` tells, in the format of Prometheus. */
+/** What `/metrics` reports, in the format of Prometheus. */
 export class Metrics {
   readonly #registry = new Registry()
   readonly #requests = new Counter({
@@ -74,14 +74,14 @@ export class Metrics {
     this.#duration.observe({ path }, seconds)
   }
 
-  /** `prompts` are those of `results` whose prompt counts: choices of one request share it. */
+  /** `prompts` has one of the `results` per prompt, because the choices for a prompt share it. */
   generated(model: string, results: readonly GenerationResult[], prompts: readonly GenerationResult[]): void {
     const usages = (list: readonly GenerationResult[]) => list.map(({ usage }) => usage)
     this.count(model, usages(results), usages(prompts))
     for (const { timings } of results) this.#firstToken.observe({ model }, timings.promptMs / 1000)
   }
 
-  /** Also of what was generated for nobody: the client went away, or another choice failed. */
+  /** Includes what was generated in vain: the client went away, or another choice failed. */
   count(model: string, made: readonly Usage[], prompts: readonly Usage[]): void {
     for (const { promptTokens, cachedTokens } of prompts) {
       this.#tokens.prompt.inc({ model }, promptTokens)

@@ -14,42 +14,42 @@ type ModelFile = {
 
 const GGUF = /\.gguf$/
 
-/** The models in a folder, not below it, and nothing that a link there leads to elsewhere; by name. */
+/** The models directly in a folder, by name, without links that lead out of it. */
 export class ModelFolder {
   readonly #path: string | undefined
-  /** Which files are models, by their headers, as long as they do not change. */
+  /** Whether each file is a model, judged by its header; valid until the file changes. */
   readonly #looked = new Map<string, { readonly changed: number; readonly isModel: Promise<boolean> }>()
 
   constructor(path: string | undefined) {
     this.#path = path
   }
 
-  /** Without files that are no models, or damaged. */
+  /** Without damaged files and files that are not models. */
   async models(): Promise<readonly ModelFile[]> {
     const files = await this.#files()
     const areModels = await Promise.all(files.map((file) => this.#isModel(file)))
     return files.filter((_, i) => areModels[i])
   }
 
-  /** By its name, with or without `.gguf`, whatever the file is: opening it tells what is wrong. */
+  /** Finds a file by name, with or without `.gguf`, whatever it is: opening it reports what is wrong. */
   async find(name: string): Promise<ModelFile | undefined> {
     return (await this.#files()).find(({ id }) => id === withoutExtension(name))
   }
 
-  /** The first model; where there is none, the first file. */
+  /** The first model, or else the first file. */
   async first(): Promise<ModelFile | undefined> {
     const files = await this.#files()
     for (const file of files) if (await this.#isModel(file)) return file
     return files[0]
   }
 
-  /** Whether `error`, of who opened the model, tells that its file has gone since it was found. */
+  /** Whether `error`, thrown on opening the model, says that its file has gone since it was found. */
   isGone(id: string, error: unknown): boolean {
     if (!isGPT4AllError(error) || error.code !== 'ERR_MODEL_NOT_FOUND') return false
     return resolve((error as ModelError).path) === resolve(this.#path!, `${id}.gguf`)
   }
 
-  /** Reading a header takes a while, and clients ask for the list again and again. */
+  /** Cached: reading a header takes a while, and clients request the list again and again. */
   #isModel({ id, path, changed }: ModelFile): Promise<boolean> {
     const known = this.#looked.get(id)
     if (known?.changed === changed) return known.isModel

@@ -24,18 +24,18 @@ type Lease = { readonly id: string; readonly model: GPT4All; readonly release: (
 type Entry = {
   readonly id: string
   readonly created: number
-  /** Given by the caller, who closes it. */
+  /** Passed by the caller, who closes it. */
   readonly isGiven: boolean
   model: GPT4All | undefined
-  /** Its own, also of one that cannot be opened because it crashes. */
+  /** The model's own engine, kept even if the model cannot be opened because it crashes. */
   engine: IsolatedEngine | undefined
   opening: Promise<GPT4All> | undefined
   closing: Promise<void> | undefined
-  /** Ends the loading. */
+  /** Aborts loading. */
   giveUp: AbortController
-  /** Generations that were asked for and are not over: none of them may lose the model. */
+  /** Requested generations that are not over: until then the model must not be unloaded. */
   active: number
-  /** Those, and what waits for room to load it. */
+  /** `active`, plus generations that wait for room to load the model. */
   asked: number
   lastUsed: number
   idleTimer: NodeJS.Timeout | undefined
@@ -46,15 +46,15 @@ type PoolOptions = Pick<
   'modelPath' | 'modelOptions' | 'maxModels' | 'idleTimeout' | 'engineRetry' | 'maxQueue' | 'logPrompts'
 >
 
-/** The longest that a timer takes. */
+/** The longest delay of a timer. */
 const MOST_MS = 2 ** 31 - 1
 
-/** The models of a server: those it was given, and those of its folder, loaded on demand and unloaded when nobody asks. */
+/** The models given to a server, and those of its folder, loaded on demand and unloaded when idle. */
 export class ModelPool {
   readonly #options: PoolOptions
   readonly #folder: ModelFolder
   readonly #entries = new Map<string, Entry>()
-  /** Who waits for room, in the order in which they came. */
+  /** Requests that wait for room, in order of arrival. */
   readonly #line: Place[] = []
   #isClosed = false
 
@@ -65,7 +65,7 @@ export class ModelPool {
     for (const [id, model] of given) this.#entries.set(id, { ...newEntry(id, created), isGiven: true, model })
   }
 
-  /** Those given first, then those of the folder by name, without files that are no models, or damaged. */
+  /** The given models, then those of the folder by name, without files that are damaged or not models. */
   async list(): Promise<readonly ServedModel[]> {
     const given = [...this.#entries.values()].filter(({ isGiven }) => isGiven)
     const found = (await this.#folder.models()).filter(({ id }) => !given.some((entry) => entry.id === id))
@@ -100,8 +100,8 @@ export class ModelPool {
   }
 
   /**
-   * The model that is meant, open, for `count` generations; without an `id` the first there is. Waits for room where all
-   * that are loaded are busy. Throws 404 for a model there is none of, 429 where too many wait.
+   * The requested model, opened for `count` generations; without an `id`, the first one. Waits for room if
+   * all loaded models are busy. Throws 404 for an unknown model, 429 if too many requests wait.
    */
   async use(id: string | undefined, count: number, signal: AbortSignal): Promise<Lease> {
     const entry = await this.#find(id)
@@ -131,14 +131,14 @@ export class ModelPool {
     }
   }
 
-  /** Throws what a request would get whichever model it named: then its body needs not be read. */
+  /** Throws the error that a request would get whichever model it named: then its body need not be read. */
   refuseAny(): void {
     if (this.#options.modelPath !== undefined && !this.#isLineFull) return
     const refusals = Array.from(this.#entries.values(), (entry) => this.#refusal(entry, 1))
     if (refusals[0] && !refusals.includes(undefined)) throw refusals[0]
   }
 
-  /** An engine that has crashed too often gets another chance, in time. */
+  /** An engine that has crashed too often gets another chance after `engineRetry`. */
   #refusal(entry: Entry, count: number): ApiError | undefined {
     const places = (entry.model?.parallel ?? 1) + this.#options.maxQueue
     if (entry.asked > 0 && entry.asked + count > places)
@@ -150,7 +150,7 @@ export class ModelPool {
     return left > 0 ? engineDown(left / 1000) : undefined
   }
 
-  /** Closes what it has opened; models that were given stay open. */
+  /** Closes the models it has opened; those it was given stay open. */
   async close(): Promise<void> {
     this.#isClosed = true
     const entries = [...this.#entries.values()]
@@ -171,7 +171,7 @@ export class ModelPool {
   }
 
   async #unknown(id: string | undefined): Promise<ApiError> {
-    const listed = (await this.list()).filter((model) => model.id !== withoutExtension(id ?? '')) // it may come or go just now
+    const listed = (await this.list()).filter((model) => model.id !== withoutExtension(id ?? '')) // it may come or go meanwhile
     const ids = listed.map((model) => `"${model.id}"`)
     const there = ids.length === 0 ? 'There are no models here.' : `There are ${ids.slice(0, 20).join(', ')}.`
     const message = id === undefined ? there : `There is no model "${id.slice(0, 200)}". ${there}`
@@ -179,8 +179,9 @@ export class ModelPool {
   }
 
   /**
-   * Waits until the model is open or opening. Who wants one that is not stands in line until there is room, and who comes
-   * later waits behind, whatever it wants: a busy model would never rest else.
+   * Waits until the model is open or opening. A request for one that is not waits in line until there is
+   * room, and later requests wait behind it, whatever they want: otherwise a busy model would never become
+   * idle.
    */
   async #admit(entry: Entry, count: number, signal: AbortSignal): Promise<void> {
     const take = () => {
@@ -198,7 +199,7 @@ export class ModelPool {
         const room = isTurn && this.#roomFor(entry)
         if (room === true) {
           entry.opening ??= this.#load(entry)
-          return take() // at once: it must not be unloaded for another
+          return take() // at once, or it might be unloaded for another
         }
         if (room !== false) {
           await room
@@ -223,7 +224,7 @@ export class ModelPool {
     this.#line.push(place)
   }
 
-  /** Whether the model is there, or there is room for it; a promise where room is being made. */
+  /** Whether the model is loaded, or there is room for it; a promise while room is being made. */
   #roomFor(entry: Entry): boolean | Promise<void> {
     const others = [...this.#entries.values()].filter(
       (other) => other !== entry && (other.opening || other.closing),
@@ -282,12 +283,12 @@ export class ModelPool {
       const model = await opening?.catch(() => undefined)
       if (entry.model === model) entry.model = undefined
       await model?.close()
-      // One that is down stays known, and stays down.
+      // An engine that is down stays known, and stays down.
       if (entry.engine?.state !== 'down') {
         await entry.engine?.close()
         entry.engine = undefined
       }
-      await before // one that was loaded earlier may still be at it
+      await before // an earlier load may still be closing
       if (entry.closing === closing) entry.closing = undefined
     }
     const closing = close()
@@ -298,7 +299,7 @@ export class ModelPool {
 
 const engineOf = ({ engine, model }: Entry) => engine ?? model?.engine
 
-/** An engine for one model, where it is to be isolated: its crashes count together, however often it is opened. */
+/** An engine for one model, if it is to be isolated: crashes of repeated loads are counted together. */
 function ownEngine({ isolated, rpcServers = [] }: ModelOptions): IsolatedEngine | undefined {
   if (isolated instanceof IsolatedEngine || (!isolated && rpcServers.length === 0)) return undefined
   return new IsolatedEngine(typeof isolated === 'object' ? (isolated as IsolatedEngineOptions) : {})
@@ -336,7 +337,7 @@ function newEntry(id: string, created: number): Entry {
   }
 }
 
-/** The library tells prompts at level `info`. */
+/** The library logs prompts at level `info`. */
 function withoutPrompts(logger: Logger): Logger {
   return {
     debug: () => {},

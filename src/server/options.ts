@@ -120,8 +120,8 @@ export type ServerOptions = {
    */
   readonly defaults?: SamplingDefaults | undefined
   /**
-   * The system prompt of chats that bring none. Without it, that of the model's catalog entry applies if the entry's
-   * template is used.
+   * The system prompt of chats that have none. Without it, that of the model's catalog entry applies if the
+   * entry's template is used.
    * @default undefined
    */
   readonly systemPrompt?: string | undefined
@@ -165,7 +165,7 @@ export type ResolvedServerOptions = {
 } & {
   readonly modelPath: string | undefined
   readonly modelOptions: ModelOptions
-  /** Of models of the folder, and of those that are given. */
+  /** For models of the folder, and for those passed by the caller. */
   readonly engineRetry: { readonly own: number; readonly given: number }
   readonly apiKeys: readonly string[]
   readonly defaults: SamplingDefaults
@@ -271,7 +271,7 @@ function named(name: string, value: readonly string[] | '*' = []): readonly stri
   return names.includes('*') ? '*' : names
 }
 
-/** Of extensions and desktop programs too: `chrome-extension://...`, `tauri://localhost`. */
+/** Also matches extensions and desktop programs: `chrome-extension://...`, `tauri://localhost`. */
 const ORIGIN = /^[a-z][a-z\d+.-]*:\/\/[^/]+$/
 
 function origins(value: readonly string[] | '*'): readonly string[] | '*' {

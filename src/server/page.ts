@@ -6,7 +6,7 @@ const hashOf = (tag: string) => {
   return `'sha256-${createHash('sha256').update(text).digest('base64')}'`
 }
 
-/** It may run its own script and ask this server, nothing else; no page may put it into a frame. */
+/** The page may run its own script and call this server, nothing else; no page may frame it. */
 const POLICY = [
   "default-src 'none'",
   `script-src ${hashOf('script')}`,

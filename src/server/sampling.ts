@@ -1,6 +1,8 @@
 import type { GenerateOptions } from '../index.ts'
 
-/** The sampling options that requests may set and a server has defaults for, and the parameters that set them. */
+/**
+ * The sampling options that requests may set and a server has defaults for, and the parameters that set them.
+ */
 export const SAMPLING = {
   temp: 'temperature',
   topK: 'top_k',

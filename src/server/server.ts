@@ -30,7 +30,7 @@ export type ListenOptions = {
 
 type Env = { Bindings: { readonly exchange: Exchange } }
 
-/** Paths and the methods that they take. */
+/** Paths and the methods that they accept. */
 const PATHS: Readonly<Record<string, string>> = {
   '/': 'GET',
   '/health': 'GET',
@@ -41,7 +41,7 @@ const PATHS: Readonly<Record<string, string>> = {
 }
 const OPEN_PATHS = ['/', '/health']
 const DEFAULT_PORT = 4891
-/** For the last word to those that are given up, ms. */
+/** Time for a last message to clients whose requests are aborted, ms. */
 const GRACE_MS = 500
 
 /**
@@ -141,7 +141,7 @@ export class ModelServer {
     const reason = new ApiError(503, 'The server is shutting down.', { code: 'shutting_down' })
     for (const exchange of this.#exchanges) exchange.abort(reason)
     await before(ended, GRACE_MS)
-    // Who has not read its last word by now, or never ended its request, is not waited for.
+    // A client that has not read its last message by now, or never ended its request, is not waited for.
     for (const exchange of this.#exchanges) exchange.end(reason.status, reason)
     await this.#pool.close()
     await stopped?.finish()
@@ -186,7 +186,7 @@ export class ModelServer {
         })
       throw new ApiError(404, `There is nothing at ${req.path.slice(0, 200)}.`, { code: 'unknown_url' })
     })
-    // Open to all, so it tells no names to who would need a key to hear them.
+    // Open to all, so it gives no names where a key is needed to see them.
     const named = (names: Record<string, readonly string[]>) => (options.apiKeys.length > 0 ? {} : names)
     app.get('/health', (c) => {
       const { loaded, down } = pool
@@ -218,8 +218,8 @@ export class ModelServer {
 }
 
 /**
- * A server with OpenAI's API for one model, several by the names that requests use, or those of a folder (`modelPath`).
- * Models that are given stay the caller's to close.
+ * Creates a server with OpenAI's API for one model, several by the names that requests use, or those of a
+ * folder (`modelPath`). The caller closes the models that it passes.
  *
  * @example
  * ```ts
@@ -247,13 +247,13 @@ function checkObject(options: unknown): void {
   if (typeof options !== 'object' || options === null) throw optionError('options', 'an object', options)
 }
 
-/** Those of frameworks are of classes of their own. */
+/** Frameworks have `Request` classes of their own. */
 function isRequest(request: unknown): request is Request {
   const { url, method, headers } = (request ?? {}) as Partial<Request>
   return typeof url === 'string' && typeof method === 'string' && typeof headers?.get === 'function'
 }
 
-/** `''` where the address is none: its host comes from a header. */
+/** `''` if the URL is invalid: its host comes from a header. */
 function pathOf({ url }: Request): string {
   try {
     return new URL(url).pathname

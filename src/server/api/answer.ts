@@ -6,9 +6,9 @@ import { event, merged, streamed } from './stream.ts'
 
 /** How an endpoint writes its answer: each function makes one entry of `choices`. */
 export type AnswerFormat = {
-  /** Begins the id of the answer. */
+  /** Prefix of the answer's id. */
   readonly prefix: string
-  /** `object` of the whole answer, and of a chunk of a streamed one. */
+  /** The field `object` of a whole answer, and of a chunk of a streamed one. */
   readonly whole: string
   readonly chunk: string
   readonly choice: (result: GenerationResult, index: number) => object
@@ -22,9 +22,9 @@ export type AnswerFormat = {
 type AnswerOptions = {
   readonly model: string
   readonly streams: boolean
-  /** A last chunk tells the usage. */
+  /** Whether a last chunk reports the usage. */
   readonly tellsUsage: boolean
-  /** Choices follow each other prompt by prompt; a prompt counts once. */
+  /** Choices are ordered by prompt; each prompt counts once. */
   readonly choicesPerPrompt: number
   readonly stallTimeout: number
 }
@@ -47,7 +47,7 @@ export async function answer(
     return streamed(events, stallTimeout, (reason) => exchange.leave(reason))
   }
   const results = await Promise.all(generations.map(({ result }) => result)).catch((error) => {
-    exchange.abort(error) // the others are for nobody
+    exchange.abort(error) // the others are no longer needed
     throw error
   })
   exchange.noteResults(results)
@@ -90,15 +90,15 @@ async function* eventsOf(
     const failure = toApiError(error, exchange.promptParameter)
     exchange.abort(failure)
     exchange.end(failure.status, failure)
-    if (!isTold) throw failure // there may be no headers yet
+    if (!isTold) throw failure // headers may not be sent yet
     yield event(failure.body)
   } finally {
-    // The client went away: that is what `return()` means here.
+    // `return()` was called because the client went away.
     exchange.end(200)
   }
 }
 
-/** Usage in OpenAI's words, timings in those of llama.cpp's server; of several choices those of the first. */
+/** Usage with OpenAI's names, timings with those of llama.cpp's server, and of the first choice only. */
 function totals(results: readonly GenerationResult[], choicesPerPrompt: number): object {
   const sum = (list: readonly GenerationResult[], of: (result: GenerationResult) => number) =>
     list.reduce((total, result) => total + of(result), 0)

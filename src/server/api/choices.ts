@@ -1,6 +1,6 @@
 import { badParameter } from '../errors.ts'
 
-/** How many choices a request with `n` for each of its prompts asks for. @throws {ApiError} 400 for more than `most` */
+/** The number of choices of a request with `n` per prompt. @throws {ApiError} 400 for more than `most` */
 export function choicesOf(n: number | null | undefined, prompts: number, most: number): number {
   const count = (n ?? 1) * prompts
   if (count <= most) return count

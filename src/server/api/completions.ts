@@ -9,7 +9,7 @@ import { choicesOf } from './choices.ts'
 import { samplingOf } from './sampling.ts'
 import { type CompletionRequest, readCompletionRequest } from './schema.ts'
 
-/** OpenAI's. */
+/** OpenAI's default. */
 const DEFAULT_MAX_TOKENS = 16
 
 /** `POST /v1/completions` */
@@ -79,7 +79,7 @@ async function textOf(model: GPT4All, prompt: Prompt): Promise<string> {
   return typeof prompt === 'string' ? prompt : model.detokenize(prompt)
 }
 
-/** `echoed` are the prompts to begin the texts with; none where they are not wanted. */
+/** `echoed` are the prompts that begin the texts; empty if they are not requested. */
 function formatOf(echoed: readonly string[]): AnswerFormat {
   const writers = new Map<number, LegacyLogprobs>()
   const logprobsOf = (list: readonly TokenLogprob[] | undefined, index: number) => {
@@ -115,7 +115,7 @@ function formatOf(echoed: readonly string[]): AnswerFormat {
   }
 }
 
-/** The form of OpenAI's older endpoint: one list for each thing told, and where in the text each token begins. */
+/** The format of OpenAI's older endpoint: one list per property, and where in the text each token begins. */
 class LegacyLogprobs {
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true })
   #offset = 0
@@ -136,7 +136,7 @@ class LegacyLogprobs {
   }
 }
 
-/** As OpenAI names tokens that are only a part of a character: by their bytes. */
+/** Names tokens that are only part of a character by their bytes, as OpenAI does. */
 function nameOf({ text, bytes }: TokenProbability): string {
   if (!text.includes('\ufffd')) return text
   return `bytes:${bytes.map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')}`

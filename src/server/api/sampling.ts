@@ -3,7 +3,7 @@ import type { ResolvedServerOptions } from '../options.ts'
 import { isSampling, SAMPLING, type SamplingOption } from '../sampling.ts'
 import type { SamplingRequest } from './schema.ts'
 
-/** The options of one generation; of several for one request, `choice` counts them. */
+/** The options of one generation; `choice` is its index among those of the request. */
 export function samplingOf(
   request: SamplingRequest,
   choice: number,

@@ -50,7 +50,7 @@ const logitBias = v.nullish(
   ),
 )
 
-/** What has no effect here, and does no harm: accepted, as clients send it of their own accord. */
+/** Parameters that have no effect here and do no harm: accepted because clients send them unasked. */
 const WITHOUT_EFFECT = {
   user: v.optional(v.unknown()),
   metadata: v.optional(v.unknown()),
@@ -112,7 +112,7 @@ const chatSchema = v.strictObject({
   ),
 })
 
-// By hand: there may be two hundred thousand of them.
+// Checked by hand: there may be two hundred thousand of them.
 const tokenIds = v.custom<readonly number[]>(
   (value) =>
     Array.isArray(value) && value.length > 0 && value.every((id) => Number.isSafeInteger(id) && id >= 0),
@@ -128,7 +128,7 @@ const completionSchema = v.strictObject({
   logprobs: integer(0, 5),
 })
 
-/** Whether requests may have such a field: any other name is the client's own words. */
+/** Whether requests may have this field: any other name is the client's own text. */
 export function isParameter(name: string): boolean {
   return [chatSchema.entries, completionSchema.entries, MISSING].some((known) => Object.hasOwn(known, name))
 }
@@ -137,7 +137,7 @@ export type ChatRequest = v.InferOutput<typeof chatSchema>
 export type CompletionRequest = v.InferOutput<typeof completionSchema>
 export type SamplingRequest = Pick<ChatRequest, keyof typeof SAMPLING>
 
-/** What this server cannot do yet, and the values with which it asks for nothing. */
+/** Parameters that this server does not support yet, and whether a value asks for nothing. */
 const MISSING: Readonly<Record<string, (value: unknown) => boolean>> = {
   tools: (value) => Array.isArray(value) && value.length === 0,
   tool_choice: (value) => value === 'none' || value === 'auto',
@@ -154,7 +154,7 @@ const MISSING: Readonly<Record<string, (value: unknown) => boolean>> = {
   best_of: (value) => value === 1,
 }
 
-/** @throws {ApiError} 400 for what is none, or has more than `maxMessages` */
+/** @throws {ApiError} 400 for an invalid request, or more than `maxMessages` */
 export function readChatRequest(body: Readonly<Record<string, unknown>>, maxMessages: number): ChatRequest {
   const known = knownOf(chatSchema.entries, body)
   const { messages } = known
@@ -165,7 +165,7 @@ export function readChatRequest(body: Readonly<Record<string, unknown>>, maxMess
   return parse(chatSchema, known)
 }
 
-/** @throws {ApiError} 400 for what is none, or has more than `maxPrompts` */
+/** @throws {ApiError} 400 for an invalid request, or more than `maxPrompts` */
 export function readCompletionRequest(
   body: Readonly<Record<string, unknown>>,
   maxPrompts: number,
@@ -176,7 +176,7 @@ export function readCompletionRequest(
   return parse(completionSchema, known)
 }
 
-/** Before anything in it is looked at: there may be more than can be checked in passing. */
+/** Runs before the entries are looked at: there may be too many to check in passing. */
 function checkCount(param: string, { length }: readonly unknown[], most: number): void {
   if (length > most)
     throw badParameter(
@@ -186,7 +186,7 @@ function checkCount(param: string, { length }: readonly unknown[], most: number)
     )
 }
 
-/** The fields that `entries` know, without those of `MISSING`. */
+/** The fields listed in `entries`, without those of `MISSING`. */
 function knownOf(entries: object, body: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const known: Record<string, unknown> = {}
   for (const name of Object.keys(body)) {
@@ -206,7 +206,7 @@ function unknownParameter(param: string): ApiError {
   return badParameter(param, `Unknown parameter: "${param}".`, 'unknown_parameter')
 }
 
-/** Names what a message wants that is not there yet, before the schema calls it unknown. */
+/** Names what is not supported yet in a message, before the schema calls it unknown. */
 function checkSupported(message: unknown, i: number): void {
   const { role, content, tool_calls: calls } = Object(message)
   const refuse = (what: string, where: string) => {
@@ -238,7 +238,7 @@ function codeOf({ kind, type, received }: v.BaseIssue<unknown>): string {
   return kind === 'schema' && !['picklist', 'literal'].includes(type) ? 'invalid_type' : 'invalid_value'
 }
 
-/** Of a name, which is the client's. */
+/** Most characters quoted of a name that the client chose. */
 const MOST_TOLD = 200
 
 const isOurs = (message: string) => /^(must|may) /.test(message)

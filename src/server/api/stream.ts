@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ApiError, toApiError } from '../errors.ts'
 
-/** Pieces on their way to a client that reads slowly; then nothing more is generated. */
+/** How many pieces may wait for a client that reads slowly; then nothing more is generated. */
 const MOST_WAITING = 32
-/** A client, or what stands between, may take silence for the end: while a long prompt is evaluated it hears this. */
+/** A client or a proxy may take silence for the end, so this is sent while a long prompt is evaluated. */
 const PING_MS = 15_000
 const PING = Symbol('ping')
 const STILL_THERE = ': still working\n\n'
-/** So long the status waits for the first piece, which may be an error. */
+/** How long the status waits for the first piece, which may be an error. */
 const FIRST_MS = 5_000
 
 const encoder = new TextEncoder()
@@ -18,8 +18,9 @@ export function event(data: object | string): string {
 }
 
 /**
- * A response that streams `events`. They are pulled as the client reads, a few ahead. What fails before the first one
- * rejects here; `cancel` is called when the client goes away, or reads nothing for `stallTimeout` ms.
+ * A response that streams `events`, pulled as the client reads, a few ahead. A failure within `FIRST_MS`,
+ * before the first one, rejects here; `cancel` is called when the client goes away or reads nothing for
+ * `stallTimeout` ms.
  */
 export async function streamed(
   events: AsyncGenerator<string, void, void>,
@@ -83,7 +84,7 @@ function toBody(
   )
 }
 
-/** Resolves `wait` with `PING` where what it waits for takes long; one timer for a whole stream. */
+/** `wait()` resolves with `PING` if what it waits for takes long; one timer serves a whole stream. */
 class Pinger {
   #tell = () => {}
   readonly #timer = setTimeout(() => this.#tell(), PING_MS).unref()
@@ -101,7 +102,7 @@ class Pinger {
   }
 }
 
-/** What several iterators give, as it comes, with the index of each; `value` is `undefined` at the end of one. */
+/** The values of several iterators as they come, with their indices; `undefined` marks the end of one. */
 export async function* merged<T extends object>(
   iterators: readonly AsyncGenerator<T, void, void>[],
 ): AsyncGenerator<{ readonly index: number; readonly value: T | undefined }, void, void> {
@@ -125,7 +126,7 @@ export async function* merged<T extends object>(
   }
 }
 
-/** The same of one, which asks for the next before it gives what it has: both take their time. */
+/** The same for one iterator. Requests the next value before yielding this one, because both take time. */
 async function* alone<T extends object>(
   iterator: AsyncGenerator<T, void, void>,
 ): AsyncGenerator<{ readonly index: number; readonly value: T | undefined }, void, void> {

@@ -9,14 +9,16 @@ import { inTurn } from './turns.ts'
 
 type BodyOptions = Pick<ResolvedServerOptions, 'maxBodyBytes' | 'bodyMemory' | 'bodyTimeout' | 'maxMessages'>
 
-/** Blocks grow with what has come, between these sizes: half of one may be empty, and nothing is copied twice. */
+/**
+ * Blocks grow with the bytes received, between these sizes: up to half is empty, and nothing is copied twice.
+ */
 const LEAST_BLOCK = 4 * 2 ** 10
 const MOST_BLOCK = 256 * 2 ** 10
-/** From so many bytes on decoding, parsing and checking have turns of the event loop of their own. */
+/** Above this many bytes, parsing and checking get event-loop turns of their own, as decoding always does. */
 const LARGE = 64 * 2 ** 10
-/** Pieces that are there already are taken without a pause for so long, ms. */
+/** How long pieces that have already arrived are taken without a pause, ms. */
 const BURST_MS = 2
-/** The longest that a timer takes. */
+/** The longest delay of a timer. */
 const MOST_MS = 2 ** 31 - 1
 
 /** Reads the bodies of a server's requests. */
@@ -29,7 +31,7 @@ export class Bodies {
     this.#room = new BodyRoom(options.bodyMemory)
   }
 
-  /** What `read` makes of the JSON object that a request brings. Its room is held until the exchange is over. */
+  /** What `read` makes of the JSON object in the body, whose room is held until the exchange is over. */
   async read<T>(
     request: Request,
     exchange: Exchange,
@@ -95,15 +97,15 @@ export class Bodies {
   }
 }
 
-/** Bytes as they come, in few pieces of memory, whatever the pieces in which they came. */
+/** The bytes received, in few blocks of memory, however small the pieces in which they arrive. */
 class Blocks {
   bytes = 0
   readonly #hold: BodyHold
-  /** Bytes that the sender has told; a hint, no more. */
+  /** Bytes that the sender has announced; only a hint. */
   readonly #told: number
   readonly #most: number
   #blocks: Buffer[] = []
-  /** Of the last block. */
+  /** Free bytes of the last block. */
   #free = 0
 
   constructor(hold: BodyHold, told: number, most: number) {
@@ -124,7 +126,7 @@ class Blocks {
     }
   }
 
-  /** All that came; nothing of it is kept here. */
+  /** Returns all bytes, and keeps none. */
   take(): Buffer {
     const whole = Buffer.concat(this.#blocks, this.bytes)
     this.#blocks = []

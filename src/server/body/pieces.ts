@@ -2,10 +2,10 @@ import type { IncomingMessage } from 'node:http'
 import { types } from 'node:util'
 import { ApiError } from '../errors.ts'
 
-/** The bytes of a body as they come, no faster than they are taken; throws where they end early, or `signal` aborts. */
+/** The bytes of a body as they arrive, no faster than they are taken; throws on an early end or abort. */
 export type Pieces = (signal: AbortSignal) => AsyncGenerator<Uint8Array, void, void>
 
-/** Of any standard request. */
+/** For any standard `Request`. */
 export function piecesOfRequest(request: Request): Pieces {
   return async function* (signal) {
     signal.throwIfAborted()
@@ -21,7 +21,7 @@ export function piecesOfRequest(request: Request): Pieces {
           })
         yield next.value
       }
-      signal.throwIfAborted() // to cancel ends it as well
+      signal.throwIfAborted() // cancelling also ends the body
     } finally {
       signal.removeEventListener('abort', leave)
       leave()
@@ -30,8 +30,8 @@ export function piecesOfRequest(request: Request): Pieces {
 }
 
 /**
- * Of a request of Node's server. As a standard stream it would be read ahead by thousands of chunks, and each of them, however
- * small, be an object and several promises: here all that lies there comes as one.
+ * For a request of Node's server. A standard stream would read ahead by thousands of chunks, each of them an
+ * object and several promises, however small. Here everything that has arrived comes as one piece.
  */
 export function piecesOfIncoming(incoming: IncomingMessage): Pieces {
   return async function* (signal) {

@@ -1,19 +1,19 @@
 import { ApiError, tooMany } from '../errors.ts'
 
-/** A body of which so few bytes come in so long is slow: its room is another's where that is needed. */
+/** A body that brings fewer bytes than this in this time is slow: another that needs its room gets it. */
 const SLOW_BYTES = 2 ** 15
 const SLOW_MS = 2000
 
-/** What a body takes, in bytes, for each of its bytes: as it comes, as text, as what the text says, and what waits to be collected. */
+/** Bytes of memory per byte of a body: as it arrives, as text, as parsed values, and as garbage. */
 export const MEMORY_PER_BYTE = 4
-/** And for its request and its connection, however small it is. */
+/** Plus this much for its request and connection, however small it is. */
 export const MEMORY_PER_BODY = 64 * 2 ** 10
 
-/** The memory that the bodies of all requests under way may take. */
+/** The memory that the bodies of all requests in progress may take. */
 export class BodyRoom {
   readonly #most: number
   #used = 0
-  /** Those of which something is still to come. */
+  /** Bodies that are still arriving. */
   readonly #coming = new Set<BodyHold>()
 
   constructor(most: number) {
@@ -21,8 +21,8 @@ export class BodyRoom {
   }
 
   /**
-   * For a body that begins; `giveUp` is called where it comes too slowly and its room is needed.
-   * @throws {ApiError} 429 where there is no room
+   * Admits a body; `giveUp` is called if it arrives too slowly and its room is needed.
+   * @throws {ApiError} 429 if there is no room
    */
   enter(giveUp: (error: ApiError) => void): BodyHold {
     const hold = new BodyHold(this, giveUp)
@@ -31,7 +31,7 @@ export class BodyRoom {
     return hold
   }
 
-  /** @internal Of `BodyHold`. */
+  /** @internal For `BodyHold`. */
   take(memory: number, asking: BodyHold): void {
     while (this.#used + memory > this.#most) {
       const slow = [...this.#coming].filter((hold) => hold !== asking && hold.isSlow)
@@ -47,23 +47,23 @@ export class BodyRoom {
     this.#used += memory
   }
 
-  /** @internal The same. */
+  /** @internal For `BodyHold`. */
   complete(hold: BodyHold): void {
     this.#coming.delete(hold)
   }
 
-  /** @internal The same. */
+  /** @internal For `BodyHold`. */
   give(memory: number): void {
     this.#used -= memory
   }
 }
 
-/** What one body takes of the room, until it is released. */
+/** The room that one body takes until it is released. */
 export class BodyHold {
   readonly #room: BodyRoom
   readonly #giveUp: (error: ApiError) => void
   #memory = MEMORY_PER_BODY
-  /** When bytes had come that are many enough, and how many came since. */
+  /** When the last `SLOW_BYTES` were complete, and how many bytes have arrived since. */
   #since = performance.now()
   #came = 0
 
@@ -80,14 +80,14 @@ export class BodyHold {
     return performance.now() - this.#since > SLOW_MS
   }
 
-  /** Takes room for so many more bytes of the body. @throws {ApiError} 429 where there is none */
+  /** Takes room for this many more bytes of the body. @throws {ApiError} 429 if there is none */
   grow(bytes: number): void {
     const memory = MEMORY_PER_BYTE * bytes
     this.#room.take(memory, this)
     this.#memory += memory
   }
 
-  /** So many bytes have come. */
+  /** Notes that so many bytes have arrived. */
   came(bytes: number): void {
     this.#came += bytes
     if (this.#came < SLOW_BYTES) return
@@ -95,7 +95,7 @@ export class BodyHold {
     this.#since = performance.now()
   }
 
-  /** All of it has come. */
+  /** Notes that the whole body has arrived. */
   complete(): void {
     this.#room.complete(this)
   }

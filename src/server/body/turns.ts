@@ -1,16 +1,16 @@
-/** So long slices may follow each other in one turn of the event loop, ms: then streams, timers and sockets have theirs. */
+/** How long slices may share a turn of the event loop, ms, before streams, timers and sockets get one. */
 const SLICES_MS = 5
 
 type Waiting = { readonly work: () => void; readonly isAlone: boolean }
 
-// One line for the whole process, as there is one thread.
+// One queue for the whole process, because there is one thread.
 const line: Waiting[] = []
 let isScheduled = false
 
 /**
- * Does what a stranger has caused, and may take some milliseconds of the JavaScript thread, when it is its turn: in the order in
- * which it came, and alone in a turn of the event loop with what its result lets go on. So many requests at once do not stop what
- * else the process does. Rejects with what `work` throws.
+ * Does work that a client has caused and that may block the JavaScript thread for milliseconds: in order of
+ * arrival, and in a turn of the event loop that it shares only with what awaits its result. Many requests at
+ * once then do not stop the rest of the process. Rejects with what `work` throws.
  */
 export function inTurn<T>(work: () => T): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -25,7 +25,7 @@ export function inTurn<T>(work: () => T): Promise<T> {
   })
 }
 
-/** The same of something small that nobody waits for, and that does not throw: several share a turn. */
+/** The same for small work that is not awaited and does not throw: several pieces share a turn. */
 export function inSlices(work: () => void): void {
   enter({ work, isAlone: false })
 }

@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { ApiError } from '../errors.ts'
 
-/** Answers what is no HTTP, for the `clientError` of a server. */
+/** Answers what is not HTTP; handles the `clientError` of a server. */
 export function refuseGarbage({ code }: NodeJS.ErrnoException, socket: Duplex): void {
   if (code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()

@@ -10,23 +10,23 @@ export type Answering = (request: Request, incoming: IncomingMessage) => Promise
 
 type ListenerOptions = { readonly port: number; readonly host: string; readonly bodyTimeout: number }
 
-/** The HTTP server of Node.js around what answers. */
+/** Node's HTTP server, which passes requests to `answer`. */
 export class Listener {
   readonly #server: Server
   readonly #listening: Promise<void>
 
   constructor(answer: Answering, { port, host, bodyTimeout }: ListenerOptions) {
-    // What makes no `Request` at all, by its headers.
+    // For headers from which no `Request` can be made.
     const errorHandler = () =>
       new ApiError(400, 'This is not a valid HTTP request.', { code: 'invalid_http' }).toResponse()
     this.#server = createServer(
-      { requireHostHeader: false }, // refused by us, in our form
+      { requireHostHeader: false }, // we refuse in our own format
       getRequestListener((request, { incoming }) => answer(request, incoming as IncomingMessage), {
         overrideGlobalObjects: false,
         errorHandler,
       }),
     )
-    // For what nobody reads; a body that is read has a timer of its own.
+    // For bodies that are not read; those that are have a timer of their own.
     const { headersTimeout } = this.#server
     this.#server.requestTimeout = bodyTimeout === Number.POSITIVE_INFINITY ? 0 : headersTimeout + bodyTimeout
     for (const parse of this.#server.listeners('connection')) {
@@ -46,7 +46,7 @@ export class Listener {
       this.#server.once('error', reject)
       this.#server.listen(port, host, resolve)
     })
-    this.#listening.catch(() => {}) // whoever listens is told
+    this.#listening.catch(() => {}) // `address()` reports it
   }
 
   async address(): Promise<{ readonly url: string; readonly port: number }> {
@@ -55,7 +55,7 @@ export class Listener {
     return { url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`, port }
   }
 
-  /** Takes no more connections; `finish()` ends those that there are, and waits for it. */
+  /** Accepts no more connections; `finish()` ends the open ones, and waits for that. */
   async stop(): Promise<{ finish(): Promise<void> }> {
     const isListening = await this.#listening.then(
       () => true,
@@ -74,5 +74,5 @@ export class Listener {
   }
 }
 
-/** For the last bytes of answers that are made. */
+/** Time for the last bytes of finished answers. */
 const LAST_BYTES_MS = 1000

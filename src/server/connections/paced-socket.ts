@@ -2,13 +2,13 @@ import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { inSlices } from '../body/turns.ts'
 
-/** Bytes that are read of a connection at a time. */
+/** Bytes that are read from a connection at a time. */
 const SLICE = 4096
 
 /**
- * A connection whose bytes reach Node's HTTP parser in small slices, in turn with those of other connections. Node reads 64 KiB at
- * once and parses them in one go, on every connection that has something: bodies in one-byte chunks on a hundred of them would
- * stop the event loop for seconds.
+ * A connection whose bytes reach Node's HTTP parser in small slices, in turn with those of other connections.
+ * Node reads and parses 64 KiB at once on every connection that has data: bodies in one-byte chunks on a
+ * hundred of them would stop the event loop for seconds.
  */
 export class PacedSocket extends Duplex {
   readonly #socket: Socket
@@ -53,12 +53,12 @@ export class PacedSocket extends Duplex {
     done(error)
   }
 
-  /** As of Node's own sockets, whose parser asks for it. */
+  /** Like that of Node's own sockets; Node's parser needs it. */
   destroySoon(): void {
     this.end(() => this.destroy())
   }
 
-  /** The same. */
+  /** Likewise. */
   setTimeout(ms: number): this {
     this.#socket.setTimeout(ms)
     return this
@@ -70,7 +70,7 @@ export class PacedSocket extends Duplex {
     inSlices(this.#take)
   }
 
-  // Behind the last byte `read()` gives nothing, and 'end' follows.
+  // After the last byte `read()` returns null, and 'end' follows.
   readonly #take = (): void => {
     this.#isInLine = false
     if (this.destroyed) return
