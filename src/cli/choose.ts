@@ -5,11 +5,11 @@ import { embeddedModel, usable } from './models-folder.ts'
 import { modelUsedLast, noModel } from './remembered.ts'
 import { size } from './terminal.ts'
 
-/** Models of the catalog that a first visit is offered take at most so much. */
+/** Maximum size of the catalog's models that are offered if there are none on the disk. */
 const SMALL_BYTES = 2.5e9
 const MOST_OFFERED = 8
 
-/** The model used last, else one of the folder, else one that the user chooses from what can be downloaded. */
+/** The model used last, else the only one in the folder, else one that the user chooses there or to download. */
 export async function choose(modelPath: string | undefined, note: (text: string) => void): Promise<string> {
   const model = await modelUsedLast()
   if (model !== undefined && modelPath === undefined) return model

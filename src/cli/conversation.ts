@@ -24,7 +24,7 @@ const HELP: readonly (readonly [string, string])[] = [
 const MULTI_LINE =
   'A line that ends in \\ goes on in the next; """ begins a text of several lines, and ends it. Ctrl-C stops an answer.'
 
-/** A chat with a model that may be exchanged, and what can be done with it. */
+/** A chat whose model may be exchanged, and its commands. */
 export class Conversation {
   #model: GPT4All
   readonly #open: (name: string) => Promise<GPT4All>
@@ -58,7 +58,7 @@ export class Conversation {
     this.#last = result
   }
 
-  /** Does what `/name rest` asks for; resolves with what to say about it. */
+  /** Runs the command `/name rest`; resolves with the text to show. */
   async command(name: string, rest: string): Promise<string> {
     switch (name) {
       case 'help':
@@ -151,14 +151,14 @@ export class Conversation {
 
 const counted = ({ length }: readonly ChatMessage[]) => `${length} ${length === 1 ? 'message' : 'messages'}`
 
-/** The beginning of what the library itself saves. */
+/** How files saved by the library itself begin. */
 const OF_LIBRARY = '{"format":"gpt4all-ts session"'
 
-/** Longer than any conversation, as for what the library saves. */
+/** More than any conversation has, as for files that the library saves. */
 const MOST_BYTES = 2 ** 24
 const LIMITS: JsonLimits = { depth: 16, parts: 100_000, numbers: 10_000 }
 
-/** The bytes of a file; `undefined` where the library reads it itself, as it has bytes of a cache in it. */
+/** The bytes of a file; `undefined` if the library saved it, and so must read it: it may contain a cache. */
 async function conversationIn(path: string): Promise<Buffer | undefined> {
   const file = await RegularFile.open(path, (why, cause) =>
     cause?.code === 'ENOENT' ? cause : new Error(`${path} ${why}.`),
@@ -173,7 +173,7 @@ async function conversationIn(path: string): Promise<Buffer | undefined> {
   }
 }
 
-/** From what `/save`, the chat page or `session.save()` has written, or a list of messages. */
+/** Restores what `/save`, the chat page or `session.save()` has written, or a list of messages. */
 async function restored(model: GPT4All, file: string): Promise<ChatSession> {
   const text = await conversationIn(file)
   if (text === undefined) return model.chatSession({ restore: file })

@@ -4,7 +4,7 @@ import { type Command, CommanderError } from 'commander'
 import { nearest } from '../core/suggest.ts'
 import { DownloadError, isGPT4AllError } from '../index.ts'
 
-/** What the process ends with; `docs/cli.md` tells them. */
+/** Exit codes of the process, listed in `docs/cli.md`. */
 export const EXIT = {
   failure: 1,
   usage: 2,
@@ -14,13 +14,13 @@ export const EXIT = {
   interrupted: 130,
 } as const
 
-/** The command was not called as it wants to be. */
+/** The command was called wrongly. */
 export class UsageError extends Error {}
 
-/** The user has ended it. */
+/** The user has interrupted the command. */
 export class Interrupted extends Error {}
 
-/** Of a default command: what is no command lands there. */
+/** For default commands, which receive any word that is not a command. */
 export function refuseWords([word]: readonly string[], { commands }: Command): void {
   if (word === undefined) return
   const near = nearest(
@@ -32,16 +32,16 @@ export function refuseWords([word]: readonly string[], { commands }: Command): v
 
 type Told = { readonly code: number; readonly message: string; readonly hint?: string | undefined }
 
-/** How a failure is told: a sentence, and what may help. */
+/** Describes a failure: an exit code, a sentence, and what may help. */
 export function tell(error: unknown): Told {
   if (error instanceof Interrupted) return { code: EXIT.interrupted, message: '' }
-  // Commander has told it, and its help.
+  // Commander has already printed it, and the help.
   if (error instanceof CommanderError) return { code: error.exitCode === 0 ? 0 : EXIT.usage, message: '' }
   if (error instanceof UsageError)
     return { code: EXIT.usage, message: error.message, hint: HINTS.ERR_OPTION?.[1] }
   if (!isGPT4AllError(error)) return tellForeign(error as NodeJS.ErrnoException)
   const { code } = error
-  // Its options are flags here.
+  // Options of the library are flags here.
   const message = inCommands(error.message).replaceAll(/"([a-z]+(?:[A-Z]\w*)?)"/g, (quoted, name: string) =>
     name === (error as { option?: string }).option || /[A-Z]/.test(name) ? flagOf(name) : quoted,
   )
@@ -50,7 +50,7 @@ export function tell(error: unknown): Told {
   return { code: told?.[0] ?? EXIT.failure, message, hint: told?.[1] }
 }
 
-/** What the library says of its functions, in terms of the commands that call them. */
+/** Replaces names of the library's functions and options with those of commands and flags. */
 const inCommands = (message: string) =>
   message
     .replaceAll('open the model with a larger nCtx', 'give a larger --n-ctx')

@@ -6,21 +6,21 @@ import { dirname } from 'node:path'
 type Risk = { readonly text: string; readonly isWrong: boolean }
 
 const FRESH_MS = 60_000
-/** An entry is kept just before its model gets its name. */
+/** A catalog entry is saved just before its model gets its final name. */
 const LATER_MS = 2000
 const WRITABLE = 0o002
 const STICKY = 0o1000
 
 /**
- * What can be seen of that: who may write to it, where it lies, and whether it has changed since it was downloaded. An open
- * model's file is mapped: where it is cut, the system ends the process that reads on.
+ * The visible risks of a model's file: which users may write to it, where it is, and whether it has changed
+ * since its download. An open model's file is mapped: if it is cut, the system ends a process that reads on.
  */
 export async function risksOf(path: string): Promise<readonly Risk[]> {
   const real = await realpath(path)
   const [file, folder, entry] = await Promise.all([
     stat(real),
     stat(dirname(real)),
-    stat(`${path}.json`).catch(() => undefined), // where it was downloaded by us
+    stat(`${path}.json`).catch(() => undefined), // exists if we downloaded it
   ])
   const { type } = await statfs(real)
   const [by, at, since] = [writers(file, folder), placeRisk(real, type), changes(file, entry)]
@@ -29,7 +29,7 @@ export async function risksOf(path: string): Promise<readonly Risk[]> {
 
 function writers(file: Stats, folder: Stats): readonly Risk[] {
   const own = process.geteuid?.()
-  if (own === undefined) return [] // Windows, whose permissions these are not
+  if (own === undefined) return [] // Windows does not have these permissions
   const risks: Risk[] = []
   if (file.mode & WRITABLE) risks.push({ text: 'everybody may write to it', isWrong: true })
   if (folder.mode & WRITABLE && !(folder.mode & STICKY))
@@ -53,7 +53,7 @@ function changes({ mtimeMs }: Stats, entry: Stats | undefined): readonly Risk[] 
   return risks
 }
 
-/** Systems of files by their numbers in Linux (statfs(2)), of which others than this machine have a say. */
+/** File systems that this machine does not control alone, by their numbers in Linux (statfs(2)). */
 const ELSEWHERE: Readonly<Record<number, string>> = {
   [0x6969]: 'a network disk (NFS)',
   [0x517b]: 'a network disk (SMB)',
@@ -67,11 +67,11 @@ const ELSEWHERE: Readonly<Record<number, string>> = {
   [0x4d44]: 'a removable disk (FAT)',
   [0x2011bab0]: 'a removable disk (exFAT)',
 }
-/** Where desktops put disks that come and go. */
+/** Where desktops mount removable disks. */
 const COMING_AND_GOING = /^\/(run\/)?(media|Volumes)\//
 const WINDOWS_SHARE = /^\\\\(?![?.]\\(?!UNC\\))/
 
-/** What the place of a file says of it, `type` being `statfs()`'s; `undefined` where nothing. */
+/** The risk of a file's location, if any; `type` is that of `statfs()`. */
 export function placeRisk(path: string, type: number, platform = process.platform): string | undefined {
   const kind = platform === 'linux' ? ELSEWHERE[type] : undefined
   if (kind !== undefined) return `it lies on ${kind}`

@@ -5,13 +5,15 @@ import { DEFAULTS, type GenerateOptions, type LoraAdapter, type ModelOptions } f
 type Flag = {
   readonly flag: string
   readonly about: string
-  /** How its text becomes a value; text itself without. A flag without a value needs none. */
+  /**
+   * Converts the flag's text to a value; without it, the text is the value. Flags without a value need none.
+   */
   readonly read?: (text: string, before: unknown) => unknown
-  /** Shown in the help. */
+  /** The default shown in the help. */
   readonly byDefault?: string | number | undefined
 }
 
-/** Python's names, and ours beside them. */
+/** Named like Python's options, plus our own. */
 export const GENERATE_FLAGS: Readonly<Record<string, Flag>> = {
   maxTokens: {
     flag: '-n, --max-tokens <count>',
@@ -152,7 +154,7 @@ export function withFlags(command: Command, flags: Readonly<Record<string, Flag>
   return command
 }
 
-/** Of the values that commander has read, those of `flags`. */
+/** Those of commander's values that belong to `flags`. */
 export function valuesOf(
   values: Readonly<Record<string, unknown>>,
   flags: Readonly<Record<string, Flag>>,
@@ -175,7 +177,7 @@ export function number(text: string): number {
   return value
 }
 
-/** A number of something there is at least one of. */
+/** A count of at least 1. */
 export function positive(text: string): number {
   const value = number(text)
   if (Number.isInteger(value) && value >= 1) return value
@@ -198,7 +200,7 @@ function bias(text: string, before: unknown): Record<number, number> {
   return { ...(before as Record<number, number> | undefined), [token]: gain }
 }
 
-/** What is given with commas. */
+/** Parses a comma-separated list. */
 export function list(text: string): string[] {
   return text.split(',').map((name) => name.trim())
 }

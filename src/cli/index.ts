@@ -6,9 +6,9 @@ import { paint, tell as tellLine } from './terminal.ts'
 
 async function main(): Promise<void> {
   const program = makeProgram()
-  // Who reads the output has enough: `| head`.
+  // The reader of the output may close it early, such as `| head`.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
-  // Who read the log has gone: whatever is under way goes on.
+  // If the reader of the log has gone, work continues.
   process.stderr.on('error', () => {})
   try {
     await program.parseAsync()

@@ -7,9 +7,9 @@ const PROMPT = '> '
 const MORE = '. '
 const FENCE = '"""'
 const MOST_REMEMBERED = 500
-/** Terminals that know of it tell where a paste begins and ends; it is one message. */
+/** Makes terminals that support it mark where a paste begins and ends; a paste is one message. */
 const [TELL_PASTES, TELL_NO_PASTES] = ['\u001b[?2004h', '\u001b[?2004l']
-/** In others, lines that come faster than anybody types were pasted. */
+/** In other terminals, lines that arrive faster than a person types were pasted. */
 const PASTE_MS = 15
 
 type Paste = { readonly over: Promise<void>; readonly end: () => void }
@@ -24,7 +24,7 @@ export class Input {
   #isOver = false
   #onInterrupt: (() => void) | undefined
   #isLeaving = false
-  /** Under way now, and while the latest line came. */
+  /** The paste in progress now, and the one in progress when the latest line came. */
   #pasting: Paste | undefined
   #pasted: Paste | undefined
 
@@ -63,7 +63,7 @@ export class Input {
     this.#pasting = undefined
   }
 
-  /** The latest first, as readline wants it. */
+  /** Latest first, as readline requires. */
   get history(): readonly string[] {
     return this.#history
   }
@@ -81,7 +81,7 @@ export class Input {
     return this.#isTerminal ? this.#withPasted(message) : message
   }
 
-  /** Until the function that it returns is called, Ctrl-C means this. */
+  /** Ctrl-C calls `stop` until the returned function is called. */
   onInterrupt(stop: () => void): () => void {
     this.#onInterrupt = stop
     return () => {
@@ -116,7 +116,7 @@ export class Input {
       if (!paste) await new Promise((resolve) => setTimeout(resolve, PASTE_MS))
       if (this.#read.length > 0) lines.push(...this.#read.splice(0))
       else if (this.#lines.line === '' || (lines.length === 1 && !paste)) return lines.join('\n')
-      else return [...lines, (await this.#line()) ?? ''].join('\n') // its last line waits for Enter
+      else return [...lines, (await this.#line()) ?? ''].join('\n') // the last line waits for Enter
     }
   }
 
@@ -144,7 +144,7 @@ export class Input {
     else this.#read.push(line)
   }
 
-  // It stops an answer; at the prompt it clears the line, and the second one in a row leaves.
+  // Ctrl-C stops an answer; at the prompt it clears the line, and a second one in a row leaves.
   #interrupt(): void {
     if (this.#onInterrupt) this.#onInterrupt()
     else if (this.#isLeaving) {

@@ -2,12 +2,12 @@ import { Interrupted } from './failure.ts'
 
 const NAMES = ['SIGINT', 'SIGTERM'] as const
 
-/** Aborts at the first Ctrl-C, or when the process is asked to end; at the second it ends at once. */
+/** Aborts at the first Ctrl-C, or when the process is asked to end; a second one ends it at once. */
 export function signalOf(): AbortSignal {
   return listen().signal
 }
 
-/** Runs `work` with such a signal; behind it the process hears Ctrl-C as before. */
+/** Runs `work` with such a signal; afterwards Ctrl-C acts as before. */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const { signal, unlisten } = listen()
   try {

@@ -2,7 +2,7 @@ import { type Piece, paint } from './terminal.ts'
 
 type Style = 'cyan' | 'bold' | undefined
 
-/** What may stand before a fence: white space, marks of lists and quotations. */
+/** What may precede a fence: white space, and marks of lists and quotations. */
 const LEAD = /^[ \t]*(?:(?:[-*+]|\d+[.)]|>)[ \t]+)*$/
 /** The rest of a line that is a fence, or may become one. */
 const FENCE = /`{3,}[^`\n]*$/
@@ -10,12 +10,14 @@ const FENCE = /`{3,}[^`\n]*$/
 const UNCLEAR = /(?:^#{1,6}|\*+|`+)$/
 const TOKENS = /\n|`+|\*\*|\*|[^\n`*]+/g
 
-/** Colours the Markdown of an answer as it comes: code, bold text, headings. Of the text itself nothing changes. */
+/**
+ * Colours code, bold text and headings in the Markdown of an answer as it comes. The text does not change.
+ */
 export class Highlighter {
   #held = ''
   #line = ''
   #isFenced = false
-  /** Of all that follows on the line, and of a part of it. */
+  /** Style of the rest of the line, and of a part of it. */
   #ofLine: Style
   #ofPart: Style
 
@@ -25,14 +27,14 @@ export class Highlighter {
     return this.#paint(all.slice(0, all.length - this.#held.length))
   }
 
-  /** What it still has. */
+  /** Returns the text that is still held. */
   end(): Piece[] {
     const rest = this.#held
     this.#held = ''
     return this.#paint(rest)
   }
 
-  // Its end, which the next piece may make more of.
+  // The end of the text, which the next piece may turn into a mark.
   #unclear(all: string): string {
     const begin = all.lastIndexOf('\n') + 1
     const [said, line] = [begin > 0 ? '' : this.#line, all.slice(begin)]
@@ -54,7 +56,7 @@ export class Highlighter {
       this.#ofPart = undefined
       return token
     }
-    // Whole lines only: what may be one waits for its end.
+    // A fence is a whole line, so what may be one is held until the line ends.
     const rest = next === '\n' ? '' : afterNext === '\n' ? next : undefined
     const isFence = rest !== undefined && /^`{3,}$/.test(token) && LEAD.test(this.#line)
     if (isFence && this.#isFenced && rest.trim() === '') this.#isFenced = false
@@ -69,7 +71,7 @@ export class Highlighter {
     return style ? paint(style, token) : token
   }
 
-  /** What begins or ends with it; two stars before a space begin nothing. */
+  /** The style that begins or ends with `token`; two stars before a space begin none. */
   #markOf(token: string, next = ''): Style {
     if (token.startsWith('`')) return 'cyan'
     if (token !== '**' || this.#ofPart === 'cyan') return undefined

@@ -4,7 +4,7 @@ import { defaultModelPath, GPT4All, type LocalModelInfo, ModelError } from '../i
 
 const EMBEDDED = 'gpt4all-ts-tiny-chat.Q8_0.gguf'
 
-/** Models of the folder that can be used; where none can, the first: opening it tells what is wrong. */
+/** The usable models of the folder; if there are none, its first file: opening it reports what is wrong. */
 export async function usable(modelPath: string | undefined): Promise<readonly LocalModelInfo[]> {
   const models = await GPT4All.localModels(modelPath)
   const fine = models.filter(({ problem }) => problem === undefined)
@@ -12,8 +12,8 @@ export async function usable(modelPath: string | undefined): Promise<readonly Lo
 }
 
 /**
- * The files of a model that lies in the folder itself, by its name, with or without extension, or by its path: one, or all parts of
- * a split one where no file has that very name.
+ * The files of a model directly in the folder, found by path or by name, with or without extension: one file,
+ * or all parts of a split model if no file has exactly that name.
  */
 export async function filesOf(name: string, modelPath = defaultModelPath()): Promise<readonly string[]> {
   const local = await GPT4All.localModels(modelPath, { describe: false })
@@ -27,13 +27,13 @@ export async function filesOf(name: string, modelPath = defaultModelPath()): Pro
   return found.files
 }
 
-/** The embedded model of this package: src/cli and dist lie at different depths. */
+/** The embedded model of this package; src/cli and dist are at different depths. */
 export function embeddedModel(): string {
   const places = ['..', join('..', '..')].map((up) => join(import.meta.dirname, up, 'models', EMBEDDED))
   return places.find(existsSync) ?? places[0]!
 }
 
-/** Where the library finds it: a path that leads to something is that file, whatever the folder of the models. */
+/** Where the library finds a model: a path that exists is that file, whatever the models folder. */
 export function placeOf(
   name: string,
   modelPath?: string,
@@ -42,7 +42,9 @@ export function placeOf(
   return isPath ? { name: resolve(name), modelPath: undefined } : { name: named(name, modelPath), modelPath }
 }
 
-/** A plain name of a file that lies here is that file, unless the models folder has one of that name. */
+/**
+ * A plain name of a file in the current folder is that file, unless the models folder has one of that name.
+ */
 export function named(name: string, modelPath = defaultModelPath()): string {
   const lies = (folder: string) => [name, `${name}.gguf`].map((one) => join(folder, one)).find(existsSync)
   const here = /[\\/]/.test(name) || lies(modelPath) ? undefined : lies(process.cwd())

@@ -24,7 +24,7 @@ export function makeProgram(): Command {
     .option('--verbose', 'tell what is going on, and where an error comes from', false)
     .addHelpText('after', ENDS)
     .exitOverride()
-    // What it tells of arguments may quote them.
+    // Its messages may quote arguments.
     .configureOutput({ writeErr: (text) => void process.stderr.write(printable(text)) })
     .showHelpAfterError('`--help` tells the options.')
   for (const add of [addChat, addGenerate, addModels, addServe, addBench, addDoctor, addCompletion])

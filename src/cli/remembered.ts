@@ -8,7 +8,7 @@ import { writeWhole } from '../core/whole-file.ts'
 import { defaultModelPath, ModelError, printableLine } from '../index.ts'
 import { embeddedModel, usable } from './models-folder.ts'
 
-/** What the command line remembers from one time to the next. */
+/** What the command line remembers between runs. */
 type Remembered = { readonly model?: string; readonly inputs?: readonly string[] }
 
 const MOST_BYTES = 16 * 2 ** 20
@@ -22,11 +22,11 @@ export async function remembered(): Promise<Remembered> {
     const refuse = (why: string) => new Error(why)
     return sound(parseWithin(await readBytes(file(), MOST_BYTES, refuse), LIMITS, refuse))
   } catch {
-    return {} // the first time, or it was damaged
+    return {} // the first run, or the file is damaged
   }
 }
 
-/** Of what lies there, which anybody may have written: texts, such as a terminal may be given. */
+/** Keeps only strings, made safe for a terminal, because any program may have written the file. */
 function sound(found: unknown): Remembered {
   const { model, inputs } = (found ?? {}) as Record<keyof Remembered, unknown>
   return {
@@ -37,7 +37,7 @@ function sound(found: unknown): Remembered {
   }
 }
 
-/** A folder that cannot be written must not keep anybody from working. */
+/** Ignores failures, because the command line must work without a writable folder. */
 export async function remember(what: Remembered): Promise<void> {
   const all = { ...(await remembered()), ...what }
   try {
@@ -46,12 +46,12 @@ export async function remember(what: Remembered): Promise<void> {
   } catch {}
 }
 
-/** A path is remembered so that it holds in every folder, a name as it is. */
+/** Remembers a path as absolute, so that it is valid in every folder, and a name as it is. */
 export function rememberModel(model: string): Promise<void> {
   return remember({ model: isPath(model) ? resolve(model) : model })
 }
 
-/** The model used last; `undefined` where there was none, or its file has gone since. */
+/** The model used last; `undefined` if there is none, or its file is gone. */
 export async function modelUsedLast(): Promise<string | undefined> {
   const { model } = await remembered()
   return model === undefined || (isPath(model) && !existsSync(model)) ? undefined : model

@@ -3,19 +3,19 @@ import { type Logger, type Progress, printable, printableLine } from '../index.t
 
 /** Text in a colour or another style. */
 type Painted = { readonly style: Parameters<typeof styleText>[0]; readonly text: string }
-/** Text of anybody's: what a terminal would obey in it is made harmless where it is written. */
+/** Text from any source: escape sequences in it are made harmless when it is written. */
 export type Piece = string | Painted
 
 /** Where a command writes: results to stdout, all else to stderr. */
 export type Terminal = {
   readonly quiet: boolean
-  /** A result for people, or as JSON; a line feed follows. */
+  /** A result for people, or as JSON, followed by a line feed. */
   result(...pieces: readonly Piece[]): void
-  /** A result for programs, byte by byte where stdout is no terminal; a line feed follows. */
+  /** A result for programs, unchanged unless stdout is a terminal, followed by a line feed. */
   data(text: string): void
-  /** Text of such a result as it comes. */
+  /** Writes such a result piece by piece. */
   write(...pieces: readonly Piece[]): Promise<void>
-  /** What is going on; not with `--quiet`. */
+  /** A message about progress; not with `--quiet`. */
   note(...pieces: readonly Piece[]): void
   readonly logger: Logger
   /** Options that show progress: bars on a terminal, lines elsewhere. */
@@ -60,7 +60,7 @@ export function openTerminal({
   }
 }
 
-/** A line at every tenth of a download; nothing for what takes a second. */
+/** A line for each tenth of a download or similar; nothing for loading, which takes a second. */
 function lines(note: (text: string) => void): (progress: Progress) => void {
   let told = ''
   return ({ phase, bytes, total }) => {
@@ -76,14 +76,14 @@ export function size(bytes: number): string {
   return bytes >= 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${Math.ceil(bytes / 1000)} kB`
 }
 
-/** A line to stderr, whatever was asked for. */
+/** Writes a line to stderr, even with `--quiet`. */
 export function tell(...pieces: readonly Piece[]): void {
   process.stderr.write(`${shown(pieces, process.stderr)}\n`)
 }
 
 export const paint = (style: Painted['style'], text: string): Painted => ({ style, text })
 
-/** As it is written to `stream`: with colours where that is a terminal and `NO_COLOR` is not set. */
+/** The text to write to `stream`, in colour if that is a terminal and `NO_COLOR` is not set. */
 export function shown(pieces: readonly Piece[], stream: NodeJS.WriteStream, clean = printable): string {
   const coloured = stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb'
   return pieces
@@ -95,13 +95,13 @@ export function shown(pieces: readonly Piece[], stream: NodeJS.WriteStream, clea
     .join('')
 }
 
-/** For stdout: programs get every byte. */
+/** The text to write to stdout: programs get every byte. */
 function exact(pieces: readonly Piece[]): string {
   const { stdout } = process
   return stdout.isTTY === true ? shown(pieces, stdout) : shown(pieces, stdout, (text) => text)
 }
 
-/** Rows with their columns under each other. */
+/** Rows with aligned columns. */
 export function table(rows: readonly (readonly string[])[]): string {
   const cells = rows.map((row) => row.map(printableLine))
   const widths = cells[0]?.map((_, i) => Math.max(...cells.map((row) => row[i]?.length ?? 0))) ?? []

@@ -70,7 +70,7 @@ export function addBench(program: Command, { terminal }: Context): void {
 
 type Shape = { readonly prompt: number; readonly tokens: number; readonly signal: AbortSignal }
 
-/** Each prompt begins with another number, so that nothing of it is cached. */
+/** Begins each prompt with another number, so that none of it is cached. */
 class Measure {
   readonly #model: GPT4All
   readonly #shape: Shape
@@ -86,7 +86,7 @@ class Measure {
     return timings
   }
 
-  /** Tokens per second of all, their short prompts included. */
+  /** Tokens per second of all streams together, including the time for their short prompts. */
   async together(count: number): Promise<number> {
     const started = performance.now()
     const all = await Promise.all(Array.from({ length: count }, () => this.#generate(16)))
@@ -103,7 +103,7 @@ class Measure {
     return this.#model.generate(await this.#model.detokenize(ids), options).result
   }
 
-  /** An answer must not end before its time. */
+  /** Bans the end token, so that no answer ends early. */
   #ends(): Record<number, number> {
     const eos = this.#model.config?.metadata['tokenizer.ggml.eos_token_id']
     return eos === undefined ? {} : { [Number(eos)]: Number.NEGATIVE_INFINITY }

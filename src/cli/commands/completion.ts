@@ -28,7 +28,7 @@ const SCRIPTS: Readonly<Record<string, (program: Command) => string>> = {
   fish,
 }
 
-/** A command with the words that lead to it. */
+/** A command, and the words that lead to it. */
 type Place = { readonly words: readonly string[]; readonly command: Command }
 
 function places(command: Command, words: readonly string[] = []): Place[] {
@@ -39,7 +39,9 @@ function places(command: Command, words: readonly string[] = []): Place[] {
 const flagsOf = ({ options }: Command): string[] => [...options.map(({ long }) => long ?? ''), '--help']
 const namesOf = ({ commands }: Command): string[] => commands.map((one) => one.name())
 
-/** The words so far, without flags, choose the list; where a flag wants a value, files are offered. */
+/**
+ * The words so far, without flags, choose the list of words; after a flag with a value, files are offered.
+ */
 function bash(program: Command): string {
   const cases = places(program).map(({ words, command }) => {
     const offered = [...namesOf(command), ...flagsOf(command)]

@@ -8,7 +8,7 @@ import { filesOf, placeOf } from '../models-folder.ts'
 import type { Context } from '../terminal.ts'
 import { paint, size, table } from '../terminal.ts'
 
-/** One thing that was looked at. */
+/** The result of one check. */
 type Finding = { readonly what: string; readonly found: string; readonly isFine: boolean }
 
 export function addDoctor(program: Command, { terminal }: Context): void {
@@ -91,7 +91,7 @@ async function folder(path = defaultModelPath()): Promise<Finding[]> {
   ]
 }
 
-/** Of the folder, or the first above it that there is. */
+/** Free bytes at the folder, or at the first existing one above it. */
 async function freeBytes(path: string): Promise<number> {
   try {
     const { bavail, bsize } = await statfs(path)
@@ -102,7 +102,7 @@ async function freeBytes(path: string): Promise<number> {
 }
 
 async function aboutFile(path: string): Promise<Finding> {
-  const files = await filesOf(path, dirname(path)).catch(() => [path]) // it may have any name
+  const files = await filesOf(path, dirname(path)).catch(() => [path]) // the file may have any name
   const risks = (await Promise.all(files.map(risksOf))).flat()
   if (risks.length === 0) return fine('its file', 'nothing seen that would change it while it is open')
   const seen = [...new Set(risks.map(({ text }) => text))].join('; ')

@@ -8,9 +8,9 @@ import { named } from '../models-folder.ts'
 import { rememberModel, usualModel } from '../remembered.ts'
 import type { Context } from '../terminal.ts'
 
-/** The last word where the rest comes through an input that is no pipe of a shell. */
+/** As the last word: the rest of the prompt comes from stdin, even if that is not a pipe or a file. */
 const STDIN = '-'
-/** More than any context holds, bytes. */
+/** Bytes; more than any context holds. */
 const MOST_INPUT = 64 * 2 ** 20
 
 const EXAMPLES = `
@@ -67,19 +67,20 @@ async function promptOf(words: readonly string[]): Promise<string> {
   return prompt
 }
 
-// A program that started us may leave us an input that it never closes: nothing is waited for that nobody asked for.
+// A program that started us may leave an input open that it never closes, so other inputs are read on request
+// only.
 function isPiped(): boolean {
   try {
     const input = fstatSync(0)
     return input.isFIFO() || input.isFile()
   } catch {
-    return false // there is none
+    return false // there is no stdin
   }
 }
 
 async function readAll(): Promise<string> {
   if (process.stdin.isTTY) return ''
-  // Whatever the pieces in which it comes; of its memory the system gives what is written.
+  // One buffer, however small the chunks; the system provides only the memory that is written to.
   const whole = Buffer.allocUnsafeSlow(MOST_INPUT)
   let length = 0
   for await (const chunk of process.stdin as AsyncIterable<Buffer>) {

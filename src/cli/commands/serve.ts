@@ -15,7 +15,7 @@ Examples:
   gpt4all-ts serve -m Llama-3.2-1B-Instruct-Q4_0 --parallel 4
   gpt4all-ts serve --host 0.0.0.0 --api-key "$KEY"`
 
-/** Of the sampling flags, those that a server takes as its defaults. */
+/** The sampling flags that set a server's defaults. */
 const DEFAULT_FLAGS = Object.fromEntries(Object.entries(GENERATE_FLAGS).filter(([name]) => isSampling(name)))
 const ANSWER_FLAG = {
   ...GENERATE_FLAGS.maxTokens!,
@@ -23,7 +23,7 @@ const ANSWER_FLAG = {
   byDefault: 'a chat until its context is full, a completion 16',
 }
 
-/** A model that was named is the server's own as well. */
+/** Also for a model given with `--model`, which the server owns as well. */
 const ENGINE_RETRY_MS = 60_000
 
 const MOST_TEMPLATE_BYTES = 2 ** 20
@@ -80,7 +80,7 @@ export function addServe(program: Command, { terminal }: Context): void {
       (await GPT4All.load(named(values.model, opened.modelPath), { ...opened, ...progress, signal }))
     if (!model && (await GPT4All.localModels(modelPath)).length === 0)
       warnings.warn(`there is no model in ${modelPath} yet: \`gpt4all-ts models download\` gets one`)
-    // Lines of JSON, nothing before them.
+    // Lines of JSON, without a prefix.
     const requests: Logger = { ...warnings, info: note, error: tell }
     const scaled = (value: number | undefined, unit: number) => value && Math.round(value * unit)
     const { maxQueue, maxModels, streamInterval, allowedHosts, corsOrigins, allowAnyone, logPrompts, page } =
