@@ -92,20 +92,20 @@ export async function verifyModel(name: string, options?: VerifyModelOptions): P
   return { path, ...expected }
 }
 
-/** What the catalog says of the file at `path`, if it knows it, and not of one in its place. */
+/** The catalog entry of the file at `path` itself, not of a successor; `undefined` if there is none. */
 async function entryOfFile(
   path: string,
   location: ModelLocation,
   request: Pick<ObtainRequest, 'signal' | 'logger'>,
 ): Promise<CatalogEntry | undefined> {
   const entry = await entryOf({ ...location, withExtension: path }, request).catch((error: unknown) => {
-    if (error instanceof ModelError) return undefined // it does not know it
+    if (error instanceof ModelError) return undefined // the catalog does not know it
     throw error
   })
   return entry?.filename.toLowerCase() === basename(path).toLowerCase() ? entry : undefined
 }
 
-/** @throws {ModelError} `ERR_CHECKSUM` when the file has another size than the entry beside it says */
+/** @throws {ModelError} `ERR_CHECKSUM` if the file has another size than the entry beside it says */
 async function assertSize(path: string): Promise<void> {
   const [{ size }, entry] = [await stat(path), await keptEntry(path)]
   if (entry?.filesize === undefined || entry.filesize === size) return

@@ -48,7 +48,7 @@ async function filesByModel(folder: string): Promise<ModelFiles[]> {
   for (const name of (await namesIn(folder)).sort()) {
     if (!/\.(gguf|bin)$/.test(name)) continue
     const path = join(folder, name)
-    const found = await stat(path).catch(() => undefined) // a link that leads nowhere, or gone since
+    const found = await stat(path).catch(() => undefined) // a broken link, or deleted meanwhile
     if (!found?.isFile()) continue
     const part = partName(name)
     const key = part ? join(part.model, String(part.parts)) : name
@@ -103,7 +103,7 @@ async function lookInto(path: string, signal: AbortSignal): Promise<Looked> {
   }
 }
 
-/** Many a program calls its files `.bin`: what matters is how they begin. */
+/** Many programs call their files `.bin`, so their first bytes decide. */
 async function isOld(path: string): Promise<boolean> {
   const file = await openFile(path)
   try {

@@ -6,33 +6,34 @@ import { codeOf, ModelError, optionError } from '../core/errors.ts'
 import { assertRegular } from '../core/regular-file.ts'
 import { convertedFile, partEnding, partName, wrongWithName } from './names.ts'
 
-/** The default folder of models, which the GPT4All Python package uses too: `~/.cache/gpt4all`. */
+/** The default folder of models, also used by the GPT4All Python package: `~/.cache/gpt4all`. */
 export function defaultModelPath(): string {
   let home = ''
   try {
     home = homedir()
   } catch {
-    // a user without an entry in the system's list
+    // a user that the system does not know
   }
   if (!isAbsolute(home)) throw optionError('modelPath', 'a folder, as there is no home folder', undefined)
   return join(home, '.cache', 'gpt4all')
 }
 
-/** Where a model may lie: the name as it was given, and with `.gguf` where that was missing. */
+/** Where a model may be: the name as given, and with `.gguf` if that was missing. */
 export type ModelLocation = {
   readonly asGiven: string
   readonly withExtension: string
-  /** It was named, not given as a path: a catalog may know it. */
+  /** Whether a name was given, not a path: a catalog may know it. */
   readonly isName: boolean
 }
 
 /**
- * The file that `name` means. With `modelPath` it is a name within that folder and cannot leave it. Without, a
- * plain name lies in the default folder, and anything with a separator is a path of its own. `.gguf` is appended
- * unless the name ends in `.gguf` or `.bin`, as in Python. A leading `~/` is the home folder; a `file:` URL is
- * its path.
- * @throws {TypeError} `ERR_OPTION` when the name is empty, holds a NUL, is a web address, leaves `modelPath`, or could not be
- * the name of a file on every system (longer than 240 bytes, `con`, `nul.gguf`, `model.gguf:hidden`); the error names `option`
+ * The file that `name` means. With `modelPath` it is a name within that folder and cannot leave it. Without,
+ * a plain name is in the default folder, and anything with a separator is a path of its own. `.gguf` is
+ * appended unless the name ends in `.gguf` or `.bin`, as in Python. A leading `~/` is the home folder; a
+ * `file:` URL is its path.
+ * @throws {TypeError} `ERR_OPTION` if the name is empty, contains a NUL, is a web address, leaves
+ * `modelPath`, or is not a valid file name on every system (longer than 240 bytes, `con`, `nul.gguf`,
+ * `model.gguf:hidden`); the error names `option`
  */
 export function locateModel(name: string, modelPath: string | undefined, option = 'name'): ModelLocation {
   if (typeof name !== 'string' || name === '' || name.includes('\0')) {
@@ -55,12 +56,12 @@ function fromUrl(url: string, option: string): string {
   }
 }
 
-/** A shell writes out `~/`; a path in a program or a configuration file still has it. */
+/** Shells expand `~/`; a path in a program or a configuration file still has it. */
 function withHome(path: string): string {
   return /^~([\\/]|$)/.test(path) ? join(homedir(), path.slice(2)) : path
 }
 
-/** The folder that `modelPath` names; the default one where it names none. */
+/** The folder that `modelPath` names, or the default one. */
 export function modelsFolder(modelPath: string | undefined, option = 'modelPath'): string {
   if (modelPath?.includes('\0')) throw optionError(option, 'the path of a folder', modelPath)
   return resolve(modelPath === undefined ? defaultModelPath() : withHome(modelPath))
@@ -86,8 +87,9 @@ function resolveName(name: string, modelPath: string | undefined, option: string
 const ABSENT = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG']
 
 /**
- * The file that exists: as it was given first, since not every model file has an extension; then the GGUF that was made
- * of an old `.bin`, and the first part of a split model.
+ * The file that exists: first the name as given, because not every model file has an extension; then with an
+ * extension, the GGUF made from an old `.bin`, the first part of a split model, and a name in other letter
+ * case.
  */
 export async function findOnDisk({ asGiven, withExtension }: ModelLocation): Promise<string | undefined> {
   const old = /\.(gguf|bin)$/i.test(asGiven) ? asGiven : `${asGiven}.bin`
@@ -96,7 +98,7 @@ export async function findOnDisk({ asGiven, withExtension }: ModelLocation): Pro
   return (await splitModel(withExtension)) ?? sameButForCase(withExtension)
 }
 
-/** A catalog's name may be asked for in other letters than it was downloaded by. */
+/** A model may be requested in another letter case than it was downloaded in. */
 async function sameButForCase(path: string): Promise<string | undefined> {
   const names = await readdir(dirname(path)).catch(() => [])
   const wanted = basename(path).toLowerCase()
@@ -111,7 +113,7 @@ async function exists(path: string): Promise<boolean> {
   )
 }
 
-/** Of a part of a split model the first, which is the one that is opened. */
+/** For any part of a split model, the first one, which is the one to open. */
 async function firstPart(path: string): Promise<string> {
   const named = partName(path)
   if (named === undefined || named.part === 1) return path
@@ -119,7 +121,7 @@ async function firstPart(path: string): Promise<string> {
   return (await exists(first)) ? first : path
 }
 
-/** The first part of the one split model that is called `name.gguf` but for its numbers. */
+/** The first part of the only split model that is called `name.gguf`, apart from its numbers. */
 async function splitModel(path: string): Promise<string | undefined> {
   const model = basename(path).replace(/\.gguf$/, '')
   const names = await readdir(dirname(path)).catch(() => [])
@@ -130,7 +132,7 @@ async function splitModel(path: string): Promise<string | undefined> {
   return first !== undefined && more.length === 0 ? join(dirname(path), first) : undefined
 }
 
-/** @throws {ModelError} `ERR_MODEL_UNREADABLE` when `path` is no file, or cannot be looked at */
+/** @throws {ModelError} `ERR_MODEL_UNREADABLE` if `path` is not a file, or cannot be examined */
 export async function assertFile(path: string): Promise<void> {
   await assertRegular(
     path,

@@ -1,17 +1,19 @@
-/** Windows takes these for devices, whatever extension follows, and does not see spaces in front of that. */
+/** Windows takes these for devices, whatever extension follows, and ignores spaces before it. */
 const DEVICES = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(\.|$)/i
 /**
- * A colon names a stream beside the file there (`model.gguf:hidden`), or a drive; the others no file at all. Windows leaves out
- * dots and spaces at the end, so that another file is meant.
+ * On Windows, a colon names a stream of the file (`model.gguf:hidden`), or a drive; names with the others are
+ * invalid. Windows drops dots and spaces at the end, so such a name means another file.
  */
 const RESERVED = /[<>:"|?*]/
 const CUT_OFF = /[. ]$/
-/** Half a pair of UTF-16 is written as something else; what turns the direction of writing hides the name's real end. */
+/**
+ * A lone UTF-16 surrogate is written as something else; a change of text direction hides the name's real end.
+ */
 const MISLEADING = /[\p{Cs}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u
 /** File systems take 255 bytes; a download adds endings of its own. */
 const MOST_BYTES = 240
 
-/** What is wrong with `name` as the name of a file, on any system; `undefined` where nothing is. */
+/** What is wrong with `name` as the name of a file, on any system; `undefined` if nothing is. */
 export function wrongWithName(name: string): string | undefined {
   if (name === '' || name === '.' || name === '..' || /[\\/\p{Cc}]/u.test(name)) return 'is no file name'
   if (DEVICES.test(name)) return 'is the name of a device on Windows'
@@ -22,24 +24,24 @@ export function wrongWithName(name: string): string | undefined {
   return undefined
 }
 
-/** Where the GGUF file made of an old one lies: beside it. */
+/** The path of the GGUF file made from an old one, beside it. */
 export function convertedFile(path: string): string {
   return `${path}.gguf`
 }
 
 /** One file of a split model. */
 type PartName = {
-  /** Its name, or its path, up to the numbers: the same of all parts. */
+  /** The file's name or path up to the numbers, the same for all parts. */
   readonly model: string
-  /** From 1: the first is the one that is opened. */
+  /** Counts from 1; the first part is the one that is opened. */
   readonly part: number
   readonly parts: number
 }
 
-/** llama.cpp's own pattern; native/file-identity.cc knows it as well. */
+/** llama.cpp's own pattern; native/file-identity.cc has it too. */
 const PART = /^(.*[^/\\])-(\d{5})-of-(\d{5})\.gguf$/s
 
-/** What the name or path of a file tells of the split model that it is a part of; `undefined` where it is whole. */
+/** The split model and part that a file's name or path refers to; `undefined` if it names a whole model. */
 export function partName(file: string): PartName | undefined {
   const [, model, part, parts] = PART.exec(file) ?? []
   return model === undefined ? undefined : { model, part: Number(part), parts: Number(parts) }

@@ -23,12 +23,12 @@ export type ObtainRequest = {
   readonly logger: Logger
   readonly onProgress: ((progress: Progress) => void) | undefined
   readonly patience?: Patience
-  /** Also where the file is there: it is replaced once the new one is whole. */
+  /** Download even if the file exists: it is replaced once the new one is whole. */
   readonly force?: boolean
 }
 
 /**
- * The model's file: the one on the disk, else the one that the catalog knows by that name, downloaded.
+ * The model's file: the one on the disk, else downloaded, by its name in the catalog.
  * @throws {ModelError} `ERR_MODEL_NOT_FOUND` @throws {DownloadError} see `download()`
  */
 export async function obtainModel(location: ModelLocation, request: ObtainRequest): Promise<string> {
@@ -45,7 +45,7 @@ export async function obtainModel(location: ModelLocation, request: ObtainReques
   return downloadEntry(entry, dirname(location.withExtension), undefined, request)
 }
 
-/** The model on the disk; in place of one that GPT4All published before GGUF, also what it publishes now. */
+/** The model on the disk; for one that GPT4All published before GGUF, also what it publishes in its place. */
 export async function findModel(location: ModelLocation, logger: Logger): Promise<string | undefined> {
   const there = await findOnDisk(location)
   const successor = there === undefined && location.isName && successorOf(location.withExtension)
@@ -61,7 +61,7 @@ function logSuccessor(location: ModelLocation, { filename, isSame }: Successor, 
   logger.warn(`${basename(location.withExtension)} is older than GGUF: ${filename} is used, ${what}`)
 }
 
-/** What the catalog says of a model. @throws {ModelError} `ERR_MODEL_NOT_FOUND` when it does not know it */
+/** The catalog entry of a model. @throws {ModelError} `ERR_MODEL_NOT_FOUND` if there is none */
 export async function entryOf(
   location: ModelLocation,
   { signal, logger, patience }: Pick<ObtainRequest, 'signal' | 'logger' | 'patience'>,
@@ -92,7 +92,7 @@ export async function entryOf(
   throw await missingModel(location, advice, catalog)
 }
 
-/** The error for a model that is not there: with what may have been meant, of what lies beside and what a catalog has. */
+/** The error for a missing model, with a suggestion from the files beside it and the catalog. */
 export async function missingModel(
   location: ModelLocation,
   advice: string,
@@ -108,7 +108,10 @@ export async function missingModel(
   return missing(location, near === undefined ? advice : `Did you mean "${near}"? ${advice}`)
 }
 
-/** Downloads the file of `entry` into `folder`, from `ownUrl` where the user named one, and keeps the entry beside it. */
+/**
+ * Downloads the file of `entry` into `folder`, from `ownUrl` if the user gave one, and stores the entry
+ * beside it.
+ */
 export async function downloadEntry(
   entry: CatalogEntry,
   folder: string,
@@ -139,7 +142,7 @@ export async function downloadEntry(
   return target
 }
 
-/** What no checksum vouches for must at least begin like a model: many a link leads to a web page. */
+/** A file without a checksum must at least begin like a model: many links lead to a web page. */
 async function assertModel(path: string, url: string): Promise<void> {
   const file = await openFile(path)
   try {

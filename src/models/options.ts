@@ -188,7 +188,7 @@ export type ListDevicesOptions = {
 
 const COMMON = {
   signal: new Option((name, given) => signal().read(name, given) ?? new AbortController().signal),
-  logger: new Option((_, given) => given as Logger | undefined), // which depends on `verbose`
+  logger: new Option((_, given) => given as Logger | undefined), // see `withLogger()`
 }
 
 const WATCHED = {
@@ -243,7 +243,7 @@ export const LIST_DEVICES = define<ListDevicesOptions>()({
   rpcServers: MODEL.table.rpcServers,
 })
 
-/** The same options with the logger that is used. */
+/** The same options with the logger to use, which depends on `verbose`. */
 export function withLogger<
   Options extends { readonly logger: Logger | undefined; readonly verbose?: boolean },
 >(options: Options): Omit<Options, 'logger'> & { readonly logger: Logger } {

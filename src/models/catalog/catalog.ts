@@ -12,9 +12,9 @@ import { AddressGuard } from '../download/address-guard.ts'
 import { backoff, get, PATIENCE, type Patience, refusal, soundEtag } from '../download/http.ts'
 import type { CatalogEntry, Checked, LoneEntry } from './shape.ts'
 
-/** Room for ten times what GPT4All's own list has. */
+/** Ten times the size of GPT4All's own list. */
 const LIMITS: JsonLimits = { depth: 16, parts: 20_000, numbers: 2000 }
-/** Entries that are checked before the event loop goes on: each takes some 10 µs. */
+/** Entries to check before the event loop goes on: each takes some 10 µs. */
 const SLICE = 500
 
 async function checked(list: readonly unknown[], check: (entry: unknown) => Checked) {
@@ -27,8 +27,8 @@ async function checked(list: readonly unknown[], check: (entry: unknown) => Chec
 }
 
 /**
- * The entries of a list, or the one entry that stands by itself. One that is not as it should be is left out, unless all
- * are: then the error tells the first thing that is wrong.
+ * The entries of a list, or a single entry without a list. Invalid entries are left out, unless all are
+ * invalid: then the error says what is wrong with the first.
  * @throws {ModelError} `ERR_MODEL_CONFIG`
  */
 export async function parseCatalog(json: Buffer, from: string): Promise<LoneEntry[]> {
@@ -37,13 +37,13 @@ export async function parseCatalog(json: Buffer, from: string): Promise<LoneEntr
     content = parseWithin(json, LIMITS, (what) => noCatalog(from, `it has ${what}`))
   } catch (error) {
     if (error instanceof ModelError) throw error
-    // What the error says has a piece of the text in it, and that may be another server's.
+    // The error's message quotes the text, which may be another server's.
     const at = /at position \d+/.exec(messageOf(error))?.[0]
     throw noCatalog(from, at === undefined ? 'it is no JSON' : `it is no JSON ${at}`)
   }
-  // Loaded when there is a catalog: most models have none beside them.
+  // Loaded on demand: most models have no catalog beside them.
   const { checkEntry, checkLone } = await import('./shape.ts')
-  // In a list nothing but the name tells whose entry it is.
+  // In a list, only the name says which model an entry belongs to.
   const results = Array.isArray(content) ? await checked(content, checkEntry) : [checkLone(content)]
   const entries = results.flatMap(({ entry }) => (entry === undefined ? [] : [entry]))
   const wrong = results.find(({ wrong }) => wrong !== undefined)?.wrong
@@ -64,13 +64,15 @@ export async function readCatalog(file: string): Promise<LoneEntry[]> {
   return parseCatalog(await readBytes(file, MOST_BYTES, refuse), file)
 }
 
-/** GPT4All's own list, and where files without an address of their own lie. Source: the Python package. */
+/**
+ * GPT4All's own list, and the folder of files without an address of their own. Source: the Python package.
+ */
 const CATALOG_URL = 'https://gpt4all.io/models/models3.json'
 const FILES_URL = 'https://gpt4all.io/models/gguf/'
 
 /**
- * `name` in the folder of the mirror that the environment names, or whose `models3.json` it names: there the models are too, by
- * their file names. A query of its address goes with each of them.
+ * The address of `name` on the mirror whose folder or `models3.json` the environment names: the models are
+ * there too, by their file names. A query in the mirror's address is added to each.
  */
 function mirrored(name: string): string | undefined {
   const folder = process.env.GPT4ALL_MODELS_URL
@@ -89,12 +91,15 @@ function checkMirror(folder: string): URL {
   }
 }
 
-/** @throws {DownloadError} `ERR_DOWNLOAD` when the environment names a mirror that has no address */
+/** @throws {DownloadError} `ERR_DOWNLOAD` if the environment names a mirror without a valid address */
 export function catalogUrl(): string {
   return mirrored('models3.json') ?? CATALOG_URL
 }
 
-/** Where the file of `entry` is fetched from. Catalogs may name other servers than their own, but none that is near. */
+/**
+ * The address of the file of `entry`. Catalogs may name other servers than their own, but only on the
+ * internet.
+ */
 export function fileAddress({ filename, url: named }: CatalogEntry): {
   readonly url: string
   readonly guard: AddressGuard
@@ -112,17 +117,17 @@ type CatalogRequest = {
   readonly signal: AbortSignal
   readonly logger: Logger
   readonly patience?: Patience
-  /** For all of it, milliseconds. @default as long as it takes */
+  /** Limit for the whole call, milliseconds. @default none */
   readonly limitMs?: number
 }
 
-/** What is kept of a list that was fetched. */
+/** The stored copy of a fetched list. */
 type Kept = { readonly etag: string | undefined; readonly json: string }
 
 /**
- * The list at `url`: asked for with the ETag of the copy on the disk, and that copy itself where the server cannot
+ * The list at `url`, requested with the ETag of the copy on the disk; that copy itself if the server cannot
  * be reached.
- * @throws {DownloadError} `ERR_DOWNLOAD` when there is neither
+ * @throws {DownloadError} `ERR_DOWNLOAD` if there is neither
  */
 export async function fetchCatalog(request: CatalogRequest): Promise<CatalogEntry[]> {
   const { url, signal, logger } = request
@@ -138,7 +143,7 @@ export async function fetchCatalog(request: CatalogRequest): Promise<CatalogEntr
     )
     return entries
   } catch (error) {
-    // A page of a hotel's network, say, is no catalog either.
+    // The answer may also be no catalog, such as the login page of a hotel's network.
     if (signal.aborted || !kept || !(error instanceof GPT4AllError)) throw error
     logger.warn(`${error.message} Using the catalog of an earlier time.`)
     return list(kept.json, shown(url))
@@ -149,14 +154,14 @@ async function list(json: string, from: string): Promise<CatalogEntry[]> {
   return named(await parseCatalog(Buffer.from(json), from), from)
 }
 
-/** Those that say which file they mean. @throws {ModelError} `ERR_MODEL_CONFIG` where none of them does */
+/** The entries that name their file. @throws {ModelError} `ERR_MODEL_CONFIG` if none of them does */
 export function named(entries: readonly LoneEntry[], from: string): CatalogEntry[] {
   const those = entries.filter((entry): entry is CatalogEntry => entry.filename !== undefined)
   if (those.length === 0 && entries.length > 0) throw noCatalog(from, 'it names no file')
   return those
 }
 
-/** Attempts in all, where there is no copy to use instead. */
+/** Attempts in all, if there is no copy to use instead. */
 const MOST_ATTEMPTS = 3
 
 async function askAgain(request: CatalogRequest, kept: Kept | undefined): Promise<Kept> {
@@ -217,12 +222,12 @@ const LIMITS_OF_KEPT: JsonLimits = { depth: 1, parts: 5, numbers: 0 }
 
 async function readKept(file: string): Promise<Kept | undefined> {
   try {
-    // Its text is written as JSON, so each character of the list takes six at most.
+    // The list is stored as a JSON string, so each of its characters takes six at most.
     const text = await readBytes(file, 6 * MOST_BYTES, (why) => new Error(why))
     const { etag, json } = parseWithin(text, LIMITS_OF_KEPT, (what) => new Error(what)) as Kept
     return typeof json === 'string' ? { etag: soundEtag(etag), json } : undefined
   } catch {
-    return undefined // none, or cut short
+    return undefined // missing, or cut short
   }
 }
 

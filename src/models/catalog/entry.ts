@@ -8,7 +8,7 @@ import { catalogUrl, fetchCatalog, readCatalog } from './catalog.ts'
 import type { LoneEntry } from './shape.ts'
 import { successorOf } from './successors.ts'
 
-/** How to speak with a model. */
+/** The templates and prompts for a model. */
 export type TemplateEntry = {
   /** Jinja. */
   readonly chatTemplate: string | undefined
@@ -18,16 +18,16 @@ export type TemplateEntry = {
   readonly promptTemplate: string | undefined
   /** Raw text in front of the conversation, for `promptTemplate`. */
   readonly systemPrompt: string | undefined
-  /** It comes from a file that the user named: what is wrong with it is an error. */
+  /** Whether the user named the file that it comes from: what is wrong with it is then an error. */
   readonly isNamed: boolean
 }
 
-/** The entry of one model, kept beside its file. */
+/** Path of the entry that is stored beside a model's file. */
 function entryFile(modelFile: string): string {
   return `${modelFile}.json`
 }
 
-/** The entry that was kept when the file was downloaded, or that a list beside it has. */
+/** The entry that was stored when the file was downloaded, or that of a list beside it. */
 export async function keptEntry(modelFile: string): Promise<LoneEntry | undefined> {
   const [kept] = await readCatalog(entryFile(modelFile)).catch(() => [])
   if (kept) return kept
@@ -39,7 +39,7 @@ export async function keptEntry(modelFile: string): Promise<LoneEntry | undefine
   return undefined
 }
 
-/** Keeps `entry` beside its file, in place of an earlier one of that file where it may be replaced, and of nothing else. */
+/** Stores `entry` beside its file; replaces only an earlier entry of that file, and only if `mayReplace`. */
 export async function keepEntry(modelFile: string, entry: LoneEntry, mayReplace: boolean): Promise<void> {
   const file = entryFile(modelFile)
   const before = mayReplace ? await readCatalog(file).catch(() => []) : []
@@ -49,14 +49,15 @@ export async function keepEntry(modelFile: string, entry: LoneEntry, mayReplace:
   })
 }
 
-/** Lists that may lie beside model files, as GPT4All names them. */
+/** Lists that may be beside model files, as GPT4All names them. */
 const LISTS = ['models3.json', 'models2.json', 'models.json']
 
 /**
- * The catalog entry of the model in `modelFile`: from `configFile` where one is named, else from the entry kept
- * beside the model, else from a list beside it. An entry belongs to a file by its name, and by its size where it tells
- * one; a list that speaks of other files only changes nothing.
- * @throws {ModelError} `ERR_MODEL_CONFIG` when `configFile` cannot be read, is no catalog, or has no entry for the model
+ * The catalog entry of the model in `modelFile`: from `configFile` if given, else the entry stored beside the
+ * model, else from a list beside it. An entry must match the file's name, and its size if it has one; a list
+ * of other files has no effect.
+ * @throws {ModelError} `ERR_MODEL_CONFIG` if `configFile` cannot be read, is no catalog, or has no entry for
+ * the model
  */
 export async function findEntry(
   modelFile: string,
@@ -77,7 +78,7 @@ export async function findEntry(
       if (wrong) logger.warn(`${file} ${wrong}: its templates are not used`)
       else if (entry) return templatesOf(entry, false)
     } catch (error) {
-      // Nobody named this file: one that is broken, or no catalog at all, is none of our business.
+      // The user did not name this file, so a broken file, or one that is not a catalog, is ignored.
       const isMissing = error instanceof Error && codeOf(error.cause) === 'ENOENT'
       if (!isMissing) logger.warn(`ignored: ${messageOf(error)}`)
     }
@@ -85,13 +86,14 @@ export async function findEntry(
   return undefined
 }
 
-/** How long a chat waits for the catalog where nothing else tells a model's template. */
+/** How long a chat waits for the catalog if a model's template is not known otherwise. */
 const LOOK_UP_MS = 5000
 const PATIENCE_FOR_TEMPLATES: Patience = { ...PATIENCE, attempts: 1 }
 
 /**
- * What GPT4All's catalog says of the model in `modelFile`, for one that nobody else knows the template of. It is kept
- * beside the file from then on. `undefined` where the catalog does not know it, or cannot be read.
+ * The entry of the model in `modelFile` in GPT4All's catalog, for a model without another known template. The
+ * entry is then stored beside the file. `undefined` if the catalog does not know the model, or cannot be
+ * read.
  */
 export async function lookUpEntry(
   modelFile: string,
@@ -127,7 +129,7 @@ export async function lookUpEntry(
   }
 }
 
-/** An old file may be gone since it was converted. */
+/** `undefined` if there is no file: an old one may have been deleted after its conversion. */
 async function sizeOf(modelFile: string): Promise<number | undefined> {
   return stat(modelFile).then(
     ({ size }) => size,
@@ -135,7 +137,7 @@ async function sizeOf(modelFile: string): Promise<number | undefined> {
   )
 }
 
-/** Of several entries by that name the one of that size. */
+/** Of several entries with the file's name, the one with its size. */
 function find(
   list: readonly LoneEntry[],
   modelFile: string,
@@ -150,7 +152,7 @@ function otherSize({ filesize }: LoneEntry, size: number | undefined): string | 
   return `speaks of a file of ${filesize} bytes, this one has ${size}`
 }
 
-/** The catalogs write an empty or blank text for none. */
+/** In catalogs, an empty or blank text means none. */
 function templatesOf(entry: LoneEntry, isNamed: boolean): TemplateEntry {
   const { chatTemplate, promptTemplate, systemMessage, systemPrompt } = entry
   return {

@@ -7,7 +7,7 @@ const text = v.optional(
     v.transform((value) => value ?? undefined),
   ),
 )
-/** The catalogs write numbers and truths as text. */
+/** Catalogs write numbers and booleans as text. */
 const number = v.optional(
   v.pipe(
     v.nullable(v.union([v.number(), v.string()])),
@@ -15,7 +15,7 @@ const number = v.optional(
     v.optional(v.pipe(v.number(), v.finite())),
   ),
 )
-/** Bytes; what cannot be the size of a file counts as none. */
+/** Bytes; a value that cannot be the size of a file counts as missing. */
 const size = v.optional(
   v.pipe(
     v.nullable(v.union([v.number(), v.string()])),
@@ -37,7 +37,7 @@ const hash = (digits: number) =>
       v.optional(v.pipe(v.string(), v.regex(new RegExp(`^[\\da-f]{${digits}}$`, 'i'), 'is no checksum'))),
     ),
   )
-/** A name, no path: what a catalog says must not lead elsewhere. */
+/** A name, not a path: a catalog must not lead to other folders. */
 const plainName = v.pipe(
   v.string(),
   v.check(
@@ -75,20 +75,20 @@ const ENTRY = v.looseObject({
  */
 export type CatalogEntry = v.InferOutput<typeof ENTRY>
 const LONE = v.looseObject({ ...ENTRY.entries, filename: v.optional(plainName) })
-/** An entry that stands by itself in a file may go without a name. */
+/** A single entry in a file of its own may lack a name. */
 export type LoneEntry = v.InferOutput<typeof LONE>
 
-/** Why this is not an entry. */
+/** An entry, or why it is not one. */
 export type Checked =
   | { readonly entry: LoneEntry; readonly wrong?: undefined }
   | { readonly entry?: undefined; readonly wrong: string }
 
 const FIRST_ISSUE = { abortEarly: true } as const
 
-/** One of a list. */
+/** For an entry of a list. */
 export const checkEntry = (given: unknown) => check(ENTRY, given)
 
-/** One that stands by itself. */
+/** For a single entry. */
 export const checkLone = (given: unknown) => check(LONE, given)
 
 function check(shape: typeof ENTRY | typeof LONE, given: unknown): Checked {

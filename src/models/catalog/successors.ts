@@ -1,6 +1,9 @@
 import { basename } from 'node:path'
 
-/** Models of GPT4All's lists before GGUF (`models.json` and older), and the same model as GGUF in its list of today. */
+/**
+ * Models of GPT4All's lists before GGUF (`models.json` and older), and the same model as GGUF in today's
+ * list.
+ */
 const SAME_MODEL: Readonly<Record<string, string>> = {
   'orca-mini-3b.ggmlv3.q4_0.bin': 'orca-mini-3b-gguf2-q4_0.gguf',
   'GPT4All-13B-snoozy.ggmlv3.q4_0.bin': 'gpt4all-13b-snoozy-q4_0.gguf',
@@ -10,7 +13,7 @@ const SAME_MODEL: Readonly<Record<string, string>> = {
   'ggml-all-MiniLM-L6-v2-f16.bin': 'all-MiniLM-L6-v2.gguf2.f16.gguf',
 }
 
-/** Those that are not in the list of today, and the next of their line there. */
+/** Models that are not in today's list, and their successors there. */
 const NEXT_MODEL: Readonly<Record<string, string>> = {
   'orca-mini-7b.ggmlv3.q4_0.bin': 'orca-2-7b.Q4_0.gguf',
   'orca-mini-13b.ggmlv3.q4_0.bin': 'orca-2-13b.Q4_0.gguf',
@@ -25,7 +28,7 @@ const NEXT_MODEL: Readonly<Record<string, string>> = {
 /** What is published in place of an old model. */
 export type Successor = {
   readonly filename: string
-  /** It has the same weights, so what is said of one is true of the other. */
+  /** Whether it has the same weights, so that what is said of one is true of the other. */
   readonly isSame: boolean
 }
 
@@ -38,7 +41,7 @@ const BY_NAME = new Map(
   ),
 )
 
-/** What GPT4All publishes in place of the old file that `name`, or a path to it, means. */
+/** What GPT4All publishes in place of the old file that `name`, a name or a path, refers to. */
 export function successorOf(name: string): Successor | undefined {
   const plain = basename(name).toLowerCase()
   return BY_NAME.get(plain) ?? BY_NAME.get(`${plain.replace(/\.gguf$/, '')}.bin`)

@@ -5,35 +5,36 @@ import { shown } from './address.ts'
 import { type Nearness, nearnessOf, nearnessOfHost, PLACES } from './nearness.ts'
 
 /**
- * Keeps a download from being led to places that it has no business in: what a server of the internet says, by a redirect or by what
- * its name means, must not make us ask this machine, or others of its network. Whom the user names may be anywhere; from there it
- * goes as near as that was, and no nearer. One guard for all attempts, as a name may mean something else the next time.
+ * Keeps a download from being led where it has no business: a server on the internet, by a redirect or by
+ * what its name means, must not make us contact this machine, or others on its network. The server that the
+ * user names may be anywhere; from there, the download may go as near as that one is, and no nearer. One
+ * guard serves all attempts, because a name may mean something else the next time.
  */
 export class AddressGuard {
   /** `undefined` until the server that the user named is known. */
   #most: Nearness | undefined
-  /** Who says where to go. */
+  /** The source of the addresses, for messages. */
   #teller: string | undefined
 
-  /** `teller`: who it is, other than the user, that names the first address. */
+  /** `teller` is the source of the first address, if that is not the user. */
   constructor(teller?: string) {
     this.#teller = teller
     if (teller !== undefined) this.#most = 0
   }
 
   /**
-   * To be asked before `url` is.
-   * @throws {DownloadError} `ERR_DOWNLOAD` where it must not be
+   * Call before `url` is contacted.
+   * @throws {DownloadError} `ERR_DOWNLOAD` if it must not be
    */
   enter(url: URL, proxied: boolean): void {
     const near = nearnessOfHost(url)
     if (near !== undefined && !this.#allows(near)) throw this.#refusal(url, near)
     this.#teller ??= url.host
-    // Behind a proxy, that knows what the name means, and nobody else.
+    // Only the proxy knows what the name means.
     if (proxied) this.#most ??= near ?? 0
   }
 
-  /** For `url`: what its name means, as far as it may be asked. */
+  /** A lookup of the name in `url` that returns only addresses that may be contacted. */
   lookup(url: URL): LookupFunction {
     return (name, options, callback) => {
       const answer = (error: Error | null, found: readonly LookupAddress[]) => {
@@ -44,18 +45,18 @@ export class AddressGuard {
         if (options.all) callback(null, allowed)
         else callback(null, first.address, first.family)
       }
-      // Loaded when it is needed, as the rest of what downloads need.
+      // Loaded on demand, like everything else that downloads need.
       void import('node:dns').then(({ default: dns }) => dns.lookup(name, { ...options, all: true }, answer))
     }
   }
 
   /**
-   * Whom the connection has reached.
-   * @throws {DownloadError} `ERR_DOWNLOAD` where that must not be
+   * Checks the address that the connection has reached.
+   * @throws {DownloadError} `ERR_DOWNLOAD` if it must not be contacted
    */
   reached(url: URL, address: string | undefined): void {
     if (address === undefined) {
-      const message = `${url.host} cannot be read: the connection was closed` // whom it had reached nobody knows
+      const message = `${url.host} cannot be read: the connection was closed` // the address it had reached is unknown
       throw new DownloadError(message, { url: shown(url), retry: true })
     }
     const near = nearnessOf(address)

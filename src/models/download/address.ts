@@ -1,6 +1,9 @@
 import { DownloadError } from '../../core/errors.ts'
 
-/** An address that a model can be fetched from. @throws {DownloadError} `ERR_DOWNLOAD` when it is neither http nor https */
+/**
+ * An address that a model can be fetched from.
+ * @throws {DownloadError} `ERR_DOWNLOAD` if it is neither http nor https
+ */
 export function checkUrl(text: string, base?: URL): URL {
   const parsed = URL.canParse(text, base?.href) ? new URL(text, base) : undefined
   if (parsed?.protocol === 'https:' || parsed?.protocol === 'http:') return parsed
@@ -9,8 +12,8 @@ export function checkUrl(text: string, base?: URL): URL {
 }
 
 /**
- * What logs, errors and files may hold of an address: not the user and the password, and not the query, which may be
- * a signature.
+ * The parts of an address that logs, errors and files may contain: not the user and password, and not the
+ * query, which may be a signature.
  */
 export function shown(url: string | URL): string {
   return String(url)
@@ -18,7 +21,7 @@ export function shown(url: string | URL): string {
     .replace(/[?#].*$/s, '')
 }
 
-/** The header's value for the user and the password in an address; `undefined` where there are none. */
+/** The header's value for the user and password in an address; `undefined` if there are none. */
 export function basicAuth({ username, password }: URL): string | undefined {
   if (username === '' && password === '') return undefined
   return `Basic ${Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64')}`
@@ -28,6 +31,6 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    return text // a per cent sign that means itself
+    return text // a literal percent sign
   }
 }

@@ -6,12 +6,12 @@ import type { RegularFile } from '../../core/regular-file.ts'
 import type { CatalogEntry } from '../catalog/shape.ts'
 import { openFile } from '../gguf/bytes.ts'
 
-/** What tells a file from every other; `digest` is hexadecimal, in lower case. */
+/** Identifies a file's content; `digest` is hexadecimal, in lower case. */
 export type Checksum = { readonly algorithm: 'md5' | 'sha256'; readonly digest: string }
 
 const BLOCK = 2 ** 20
 
-/** The stronger of those that the catalog tells. */
+/** The stronger of the entry's checksums. */
 export function checksumOf({
   md5sum,
   sha256sum,
@@ -25,7 +25,9 @@ type Reading = {
   readonly onProgress: ((progress: Progress) => void) | undefined
 }
 
-/** Adds the whole file, of `size` bytes, to `hash`; resolves with its length. Progress is of the phase `verify`. */
+/**
+ * Adds the whole file, of `size` bytes, to `hash`; resolves with its length. Progress has the phase `verify`.
+ */
 export async function hashFile(
   file: Pick<FileHandle | RegularFile, 'read'>,
   size: number,
@@ -33,7 +35,7 @@ export async function hashFile(
   { signal, onProgress }: Reading,
 ): Promise<number> {
   const meter = new Meter('verify', onProgress)
-  const block = Buffer.allocUnsafeSlow(BLOCK) // one for all: they would wait for the garbage collector
+  const block = Buffer.allocUnsafeSlow(BLOCK) // one for all reads: many would wait for the garbage collector
   for (let bytes = 0; ; ) {
     signal.throwIfAborted()
     const { bytesRead } = await file.read(block, 0, BLOCK, bytes)
@@ -46,7 +48,7 @@ export async function hashFile(
 
 /**
  * Reads the whole file and compares it with `checksum`.
- * @throws {ModelError} `ERR_CHECKSUM` when it is another file, `ERR_MODEL_UNREADABLE`, `ERR_MODEL_NOT_FOUND`
+ * @throws {ModelError} `ERR_CHECKSUM` if it is another file, `ERR_MODEL_UNREADABLE`, `ERR_MODEL_NOT_FOUND`
  */
 export async function verifyFile(path: string, checksum: Checksum, reading: Reading): Promise<void> {
   const hash = createHash(checksum.algorithm)

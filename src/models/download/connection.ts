@@ -9,20 +9,20 @@ type Undici = Pick<typeof import('undici'), 'Client' | 'buildConnector'>
 type Proxies = Pick<typeof import('proxy-from-env'), 'getProxyForUrl'>
 type Packages = { readonly undici: Undici; readonly proxies: Proxies }
 
-/** The way to a server, for one request: straight, or through a proxy. */
+/** A connection to a server for one request, directly or through a proxy. */
 export type Connection = {
   readonly client: Client
-  /** What the request asks the other end for. */
+  /** Where the request is sent, and the path it asks for. */
   readonly origin: string
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
-  /** The proxy, as it may be shown; `undefined` where there is none. */
+  /** The proxy, as it may be shown; `undefined` if there is none. */
   readonly proxy: string | undefined
-  /** What the answer is read into. */
+  /** The answer is read into these. */
   readonly buffers: ReadBuffers
 }
 
-/** How to go there. */
+/** How to connect. */
 type Way = {
   readonly signal: AbortSignal
   readonly stallMs: number
@@ -30,9 +30,9 @@ type Way = {
 }
 
 /**
- * A connection to the server of `url`, through the proxy that the environment names for it: over a tunnel where it is
- * https, so that the proxy sees nothing of it; else the proxy is asked for the address.
- * @throws {DownloadError} `ERR_DOWNLOAD` when the environment names something else than an http or https proxy, or the guard
+ * A connection to the server of `url`, through the proxy that the environment names for it: for https over a
+ * tunnel, which the proxy cannot look into; for http by requesting the address from the proxy.
+ * @throws {DownloadError} `ERR_DOWNLOAD` if the environment's proxy is neither http nor https, or the guard
  * refuses
  */
 export function connect(
@@ -81,7 +81,7 @@ export function connect(
   return { client: open(origin, tunnelled), origin, path, headers: {}, proxy: at, buffers }
 }
 
-/** What is connected to is what the guard has looked at, whatever a name means the next time. */
+/** Makes sure that the guard checks the address that was reached, whatever a name means the next time. */
 function guarded(connect: buildConnector.connector, url: URL, guard: AddressGuard): buildConnector.connector {
   return (options, callback) =>
     connect(options, (...[error, socket]: Parameters<buildConnector.Callback>) => {
@@ -107,7 +107,7 @@ function intoBuffers(
     let socket: Socket | undefined
     const onread = {
       buffer: () => buffers.next(),
-      // Pushing tells whether to go on reading.
+      // `push()` returns whether to go on reading.
       callback: (length: number) => socket?.push(buffers.filled(length)) ?? true,
     }
     const made = (error: Error | null, connected: Socket | null | undefined) => {
@@ -143,7 +143,7 @@ export function proxyRefusal(proxy: string, status: number, url: string): Downlo
 function proxyFor({ href }: URL, { getProxyForUrl }: Proxies): URL | undefined {
   const named = getProxyForUrl(href)
   if (named === '') return undefined
-  // Without a scheme it is given that of the target; but proxies speak http.
+  // A proxy without a scheme is given that of the target; but proxies speak http.
   const isGiven = Object.values(process.env).includes(named)
   try {
     return checkUrl(isGiven ? named : named.replace(/^https:/, 'http:'))

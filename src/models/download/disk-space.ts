@@ -2,12 +2,12 @@ import { statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { codeOf } from '../../core/errors.ts'
 
-/** Left free on the disk. */
+/** Bytes to leave free on the disk. */
 const SPARE = 16 * 2 ** 20
-/** The disk, a quota, or the limit of a process. */
+/** The disk or a quota is full, or the process has reached its limit. */
 const NO_ROOM = ['ENOSPC', 'EDQUOT', 'EFBIG']
 
-/** How many bytes are missing on the disk of `file` for `bytes` more; 0 where they fit. */
+/** How many bytes are missing on the disk of `file` for `bytes` more; 0 if they fit. */
 export async function missingSpace(file: string, bytes: number): Promise<number> {
   const { bavail, bsize } = await statfs(dirname(file))
   return Math.max(0, bytes + SPARE - bavail * bsize)

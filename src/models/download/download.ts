@@ -16,28 +16,30 @@ import { lengthOf, PartFile } from './part-file.ts'
 
 export type DownloadRequest = {
   readonly url: string
-  /** Where the file will lie, whole and verified or not at all. */
+  /** Path of the file, which appears there whole and verified or not at all. */
   readonly target: string
-  /** Bytes, where they are known. */
+  /** Bytes, if known. */
   readonly size: number | undefined
   readonly checksum: Checksum | undefined
   readonly signal: AbortSignal
   readonly onProgress: ((progress: Progress) => void) | undefined
   readonly logger: Logger
   readonly patience?: Patience
-  /** Where it may lead. @default wherever the user names, who named `url` */
+  /** Where the download may lead. @default a guard for a `url` that the user named */
   readonly guard?: AddressGuard
-  /** Also where `target` is there: it is replaced once the new file is verified. */
+  /** Download even if `target` exists: it is replaced once the new file is verified. */
   readonly force?: boolean
-  /** Done once the file is verified, before it has its name. */
+  /** Called once the file is verified, before it gets its name. */
   readonly beforeRename?: () => Promise<void>
 }
 
 /**
- * Downloads a file to `target.part`, goes on where an earlier attempt ended, verifies it, and gives it its name.
- * Whoever else downloads the same file, in this process or another, waits and then finds it there. What `onProgress`
- * throws ends it and passes through.
- * @throws {DownloadError} `ERR_DOWNLOAD` (the server, or the folder), `ERR_CHECKSUM` (the content), `ERR_DISK_SPACE`
+ * Downloads a file to `target.part`, goes on where an earlier attempt ended, verifies it, and gives it its
+ * name. Another download of the same file, in this process or another, waits and then finds it there. An
+ * error thrown by
+ * `onProgress` ends the download and is passed on.
+ * @throws {DownloadError} `ERR_DOWNLOAD` (the server, or the folder), `ERR_CHECKSUM` (the content),
+ * `ERR_DISK_SPACE`
  */
 export async function download(request: DownloadRequest): Promise<void> {
   const { target, signal, patience = PATIENCE } = request
@@ -50,7 +52,7 @@ export async function download(request: DownloadRequest): Promise<void> {
       target,
       { signal, staleMs: patience.staleMs, logger: request.logger },
       async (signal) => {
-        if ((await isThere(target)) && !request.force) return // somebody else was faster
+        if ((await isThere(target)) && !request.force) return // another download was faster
         await new Download({ ...request, onProgress, signal }).run()
       },
     )
@@ -114,17 +116,18 @@ class Download {
     }
   }
 
-  /** Takes what an earlier download left, where it is of the same file. */
+  /** Continues with what an earlier download left, if it is of the same file. */
   async #resume(part: PartFile): Promise<void> {
     const note = await part.note()
     const { size, checksum } = this.#request
     const isSameUrl = note?.url === this.#url
-    // Without a checksum only the ETag can tell that the rest belongs to it; with one it may come from elsewhere.
+    // Without a checksum only the ETag shows that the rest belongs to it; with one, it may come from
+    // elsewhere.
     const isSame = checksum ? note?.digest === checksum.digest : isSameUrl && note.etag !== undefined
     if (!note || !isSame) return this.#restart(part)
     this.#etag = isSameUrl ? strongEtag(note.etag) : undefined
     this.#size = size ?? note.size
-    // A file of holes may claim any length: too long a one is not read.
+    // A sparse file may have any length, so one that is too long is not read.
     if (this.#size !== undefined && (await part.left()) > this.#size) return this.#restart(part)
     await part.resume(this.#request)
   }
@@ -149,7 +152,7 @@ class Download {
 
   async #attempt(part: PartFile): Promise<void> {
     const { url, signal, checksum } = this.#request
-    // Nothing would tell that the rest is of the same file.
+    // Nothing would show that the rest is of the same file.
     if (part.length > 0 && !checksum && this.#etag === undefined) await this.#restart(part)
     const headers: Record<string, string> = { 'accept-encoding': 'identity' }
     if (part.length > 0) headers.range = `bytes=${part.length}-`
@@ -195,7 +198,7 @@ class Download {
       await this.#restart(part)
       throw this.#failure(answer, 'answers with another range, or another file', true)
     }
-    // The whole file: the server knows no ranges, or the file has changed.
+    // The whole file: the server does not support ranges, or the file has changed.
     if (part.length > 0) await this.#restart(part)
     this.#etag = etag
     const length = header('content-length')
@@ -210,13 +213,15 @@ class Download {
     this.#size = size
   }
 
-  /** The length of the whole file that `answer` has the rest of; `undefined` where it is of another, or no such rest. */
+  /**
+   * The length of the whole file whose rest is in `answer`; `undefined` for another file or another range.
+   */
   #totalOf({ header }: Answer, etag: string | undefined, from: number): number | undefined {
     const range = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(header('content-range') ?? '')
     const total = Number(range?.[3])
     if (!range || Number(range[1]) !== from || (this.#size ?? total) !== total) return undefined
     if (!Number.isSafeInteger(total)) return undefined
-    const isUnknown = etag === undefined && this.#request.checksum !== undefined // that will tell
+    const isUnknown = etag === undefined && this.#request.checksum !== undefined // that will show it
     return this.#etag === undefined || isUnknown || etag === this.#etag ? total : undefined
   }
 
@@ -235,7 +240,7 @@ class Download {
     throw new DownloadError(message, { code: 'ERR_DISK_SPACE', url: this.#url, retry: false })
   }
 
-  /** Waits before the next attempt; throws where there is none. */
+  /** Waits before the next attempt; throws if there is none. */
   async #wait(error: unknown, failures: number): Promise<number> {
     const { signal, logger } = this.#request
     signal.throwIfAborted()
@@ -251,7 +256,7 @@ class Download {
   }
 }
 
-/** Weak ones say that two files mean the same, not that they are. */
+/** Weak ETags say that two files are equivalent, not that they are equal. */
 function strongEtag(etag: string | undefined): string | undefined {
   return etag?.startsWith('"') ? soundEtag(etag) : undefined
 }

@@ -4,16 +4,16 @@ import { codeOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 
 const LOOK_MS = 250
-/** Stands for what Node.js does with SIGXFSZ. */
+/** Ignores SIGXFSZ, as Node.js does by default. */
 const ignore = () => {}
 
 type LockOptions = { readonly signal: AbortSignal; readonly staleMs: number; readonly logger: Logger }
 
 /**
- * Runs `work` while no other process does so for the same `path`. The lock is a folder `path.lock`, renewed while it is
- * held: that of a killed process is taken over after `staleMs`, by its date, or by ours where that lies in the future. A holder
- * that stood still for too long (a sleeping laptop) has lost it: the signal that `work` gets tells. Rejects with `ELOCK` where
- * what has the lock's name is none.
+ * Runs `work` while no other process does so for the same `path`. The lock is a folder `path.lock`, renewed
+ * while it is held. That of a killed process is taken over after `staleMs`, by its date, or by our clock if
+ * its date is in the future. A holder that stood still for too long (a sleeping laptop) has lost the lock:
+ * the signal passed to `work` aborts. Rejects with `ELOCK` if `path.lock` is not a lock.
  */
 export async function withFileLock<T>(
   path: string,
@@ -25,7 +25,7 @@ export async function withFileLock<T>(
   try {
     return await work(AbortSignal.any([signal, lost.signal]))
   } finally {
-    await release().catch(() => {}) // lost
+    await release().catch(() => {}) // the lock was lost
   }
 }
 
@@ -37,8 +37,8 @@ async function take(
   path: string,
   { signal, staleMs, logger, onCompromised }: Taking,
 ): Promise<() => Promise<void>> {
-  // Loaded when it is needed: it listens to the host's signals from then on, to remove its locks.
-  // Alone with SIGXFSZ it would end the process, where the write of too long a file is to fail.
+  // Loaded on demand: from then on it listens to the host's signals, to remove its locks. As the only
+  // listener to SIGXFSZ it would end the process, but writing too long a file should merely fail.
   if (!process.listeners('SIGXFSZ').includes(ignore)) process.on('SIGXFSZ', ignore)
   const { lock } = await import('proper-lockfile')
   const seen = new Seen(`${path}.lock`, staleMs)
@@ -56,8 +56,10 @@ async function take(
 }
 
 /**
- * Somebody's lock, as long as we wait for it. Its date alone does not tell that its holder is dead: where clocks differ, or somebody
- * has dated it so, it lies in the future. But a living holder renews it twice in `staleMs`, whatever the date.
+ * The lock of another holder while we wait for it. Its date alone does not show that the holder is dead: if
+ * clocks differ, or the date was set by hand, it may be in the future. But a living holder renews the lock
+ * twice in
+ * `staleMs`, whatever the date.
  */
 class Seen {
   readonly #path: string
@@ -70,14 +72,14 @@ class Seen {
     this.#staleMs = staleMs
   }
 
-  /** Removes it where it has not been renewed for `staleMs`. */
+  /** Removes the lock if it has not been renewed for `staleMs`. */
   async look(): Promise<void> {
     const known = await this.#ask()
     const now = performance.now()
     if (known !== this.#known) this.#since = now
     this.#known = known
     if (known === '' || now - this.#since <= this.#staleMs) return
-    // Another one that waits may have been faster: then this is the lock of that one.
+    // Another waiting process may have been faster, and this may be its lock.
     if ((await this.#ask()) === known) await rmdir(this.#path).catch(unlessGone)
   }
 

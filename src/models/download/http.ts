@@ -7,13 +7,13 @@ import type { ReadBuffers } from './read-buffers.ts'
 
 /** How patient the client is; tests are less so. */
 export type Patience = {
-  /** Until the server answers, and between any two pieces of its answer, milliseconds. */
+  /** The longest wait for an answer, and between two pieces of it, milliseconds. */
   readonly stallMs: number
   /** Before the first attempt after a failure, milliseconds; doubles with each failure in a row. */
   readonly retryMs: number
   /** Failures in a row, without a byte in between, after which it gives up. */
   readonly attempts: number
-  /** After this long without a sign of life the holder of a lock is dead, milliseconds, at least 2,000. */
+  /** After this long without a sign of life a lock's holder counts as dead, milliseconds, at least 2,000. */
   readonly staleMs: number
 }
 
@@ -21,12 +21,15 @@ export const PATIENCE: Patience = { stallMs: 30_000, retryMs: 1000, attempts: 6,
 
 const REDIRECTS = [301, 302, 303, 307, 308]
 const MOST_REDIRECTS = 10
-/** OpenSSL's codes for a certificate that does not hold, as Node.js names them. */
+/** OpenSSL's codes for an invalid certificate, as Node.js names them. */
 const UNTRUSTED = /CERT|UNABLE_TO_VERIFY/
-/** Bytes of a body that may gather while those before them are consumed. */
+/** Bytes of a body that may gather while earlier ones are consumed. */
 const HIGH_WATER = 2 ** 20
 const MOST_WAIT_MS = 60_000
-/** A chunk for each byte would cost a thousand times what the bytes do: so many of fewer bytes than that, on average, are refused. */
+/**
+ * More chunks than this, of fewer bytes on average, are refused: one per byte would cost a thousand times the
+ * bytes.
+ */
 const MOST_TINY = 50_000
 const TINY_BYTES = 64
 
@@ -39,8 +42,9 @@ export type Answer = {
   /** The proxy that it came through, as it may be shown. */
   readonly proxy: string | undefined
   /**
-   * Hands the body to `consume` as it comes in; while that works, the next pieces gather, up to 1 MiB. The memory of the
-   * pieces is used again once the promise that it returns has settled. What came in before a failure is consumed too.
+   * Passes the body to `consume` as it arrives; meanwhile the next pieces gather, up to 1 MiB. The memory of
+   * the pieces is reused once the promise from `consume` has settled. What arrived before a failure is
+   * consumed too.
    */
   read(consume: (pieces: readonly Uint8Array[]) => Promise<void>): Promise<void>
   close(): void
@@ -54,15 +58,14 @@ type Request = {
 }
 
 /**
- * GET, through the proxy that the environment names (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), with the user and the
- * password in the address. Follows redirects, but never from https to http, nor where `guard` refuses, and tells no other host
- * who the user is.
- * Rejects with `signal.reason` when aborted.
- * @throws {DownloadError} `ERR_DOWNLOAD` when the server cannot be reached, is silent, or redirects in circles
+ * GET, through the proxy that the environment names (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), with the user
+ * and password in the address. Follows redirects, but never from https to http, nor where `guard` refuses; no
+ * other host receives the user and password. Rejects with `signal.reason` when aborted.
+ * @throws {DownloadError} `ERR_DOWNLOAD` if the server cannot be reached, is silent, or redirects in circles
  */
 export async function get(url: string, { headers = {}, signal, patience, guard }: Request): Promise<Answer> {
   signal.throwIfAborted()
-  // Loaded when they are needed: a model on the disk needs no network.
+  // Loaded on demand: a model on the disk needs no network.
   const packages = { undici: await import('undici'), proxies: await import('proxy-from-env') }
   let at = checkUrl(url)
   for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
@@ -121,7 +124,7 @@ async function ask(
       signal,
       highWaterMark: HIGH_WATER,
     })
-    body.on('error', () => {}) // who reads it hears of it
+    body.on('error', () => {}) // `read()` rejects with it
     const header = (name: string) => [answered[name]].flat()[0]
     const read: Answer['read'] = (consume) =>
       drain(body, buffers, consume).catch((error: unknown) => {
@@ -138,7 +141,7 @@ async function ask(
   }
 }
 
-/** What became of the body, told apart from what its reader throws. */
+/** A failure of the body, as opposed to an error that its reader throws. */
 class BodyFailure extends Error {}
 class TinyPieces extends Error {}
 
@@ -195,7 +198,7 @@ function failure(error: unknown, at: URL, proxy: string | undefined, signal: Abo
   if (signal.aborted) return signal.reason
   if (error instanceof DownloadError) return error
   const { code, message, data } = (error ?? {}) as { code?: string; message?: string; data?: string }
-  // What cannot be understood of an answer: whoever prints the error is to see nothing of it.
+  // The part of an answer that cannot be parsed, which must not be printed with the error.
   if (data !== undefined) Object.assign(error as Error, { data: undefined })
   const why =
     (message?.includes(code ?? '') ? message : [code, message].filter(Boolean).join(' ')) ||
@@ -210,7 +213,7 @@ function failure(error: unknown, at: URL, proxy: string | undefined, signal: Abo
   })
 }
 
-/** The error for an answer that is not the file; `undefined` where it is. */
+/** The error for an answer that is not the file; `undefined` if it is. */
 export function refusal({ url, status, header, proxy }: Answer): DownloadError | undefined {
   if (status === 200 || status === 206) return undefined
   if (status === 407 && proxy !== undefined) return proxyRefusal(proxy, status, url)
@@ -225,7 +228,7 @@ export function refusal({ url, status, header, proxy }: Answer): DownloadError |
   })
 }
 
-/** `etag`, where it can be sent back as it is. */
+/** `etag`, if it can be sent back as it is. */
 export function soundEtag(etag: string | undefined): string | undefined {
   return /^(W\/)?"[\x21\x23-\x7e]*"$/.test(etag ?? '') ? etag : undefined
 }
@@ -236,7 +239,9 @@ function retryAfter(value: string | undefined): number | undefined {
   return Number.isFinite(ms) ? Math.min(Math.max(0, ms), MOST_WAIT_MS) : undefined
 }
 
-/** How long to wait after `failures` failures in a row; half of it is chance, so that clients do not come together. */
+/**
+ * How long to wait after `failures` failures in a row; half is random, so that clients do not come together.
+ */
 export function backoff(failures: number, patience: Patience, error: DownloadError): number {
   const ms = Math.min(patience.retryMs * 2 ** (failures - 1), MOST_WAIT_MS)
   return Math.max(error.retryAfterMs ?? 0, ms * (0.5 + Math.random() / 2))

@@ -1,6 +1,8 @@
 import { BlockList, isIP } from 'node:net'
 
-/** How near to this machine an address is: 0 is the internet, and the nearer, the fewer may send us there. */
+/**
+ * How near to this machine an address is: 0 is the internet; the nearer, the fewer servers may send us there.
+ */
 export type Nearness = 0 | 1 | 2 | 3
 
 /** What the numbers mean, for messages. */
@@ -11,7 +13,7 @@ export const PLACES: Readonly<Record<Nearness, string>> = {
   3: 'this machine',
 }
 
-/** Blocks of IPv4, and of IPv6, that are not the internet's. Source: IANA's registries of special-purpose addresses. */
+/** IPv4 and IPv6 blocks outside the internet. Source: IANA's registries of special-purpose addresses. */
 const BLOCKS: Readonly<
   Record<1 | 2 | 3, { readonly v4: readonly string[]; readonly v6: readonly string[] }>
 > = {
@@ -19,7 +21,8 @@ const BLOCKS: Readonly<
     v4: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', '192.0.0.0/24', '198.18.0.0/15'],
     v6: ['fc00::/7', 'fec0::/10', '64:ff9b:1::/48', '2001::/32', '5f00::/16'],
   },
-  // Link-local addresses, and Azure's 168.63.129.16, answer for the machines of clouds; 240.0.0.0/4 has the broadcast in it.
+  // Clouds serve their machines at link-local addresses and Azure's 168.63.129.16; 240.0.0.0/4 includes
+  // broadcast.
   2: {
     v4: ['169.254.0.0/16', '168.63.129.16/32', '224.0.0.0/4', '240.0.0.0/4'],
     v6: ['fe80::/10', 'ff00::/8', '100::/64'],
@@ -27,7 +30,7 @@ const BLOCKS: Readonly<
   3: { v4: ['127.0.0.0/8', '0.0.0.0/8'], v6: ['::1/128', '::/128'] },
 }
 
-/** IPv6 addresses that mean one of IPv4: mapped, compatible, translated, and NAT64. */
+/** Prefixes of IPv6 addresses that stand for an IPv4 address: mapped, compatible, translated, and NAT64. */
 const EMBEDDING = ['::ffff:', '::', '::ffff:0:', '64:ff9b::'] as const
 
 const LISTS = ([3, 2, 1] as const).map((nearness) => ({ nearness, list: listOf(BLOCKS[nearness]) }))
@@ -50,7 +53,7 @@ function parts(block: string): [address: string, bits: number] {
   return [address, Number(bits)]
 }
 
-/** Of an IP address, with or without the zone behind it. */
+/** The nearness of an IP address, with or without a zone at its end. */
 export function nearnessOf(address: string): Nearness {
   const plain = address.replace(/%.*$/, '')
   const version = isIP(plain)
@@ -63,7 +66,9 @@ export function nearnessOf(address: string): Nearness {
 
 const nearer = (one: Nearness, other: Nearness) => (one > other ? one : other)
 
-/** The address of IPv4 that one of ISATAP has in its second half (`fe80::5efe:10.0.0.1`), behind a prefix of any network. */
+/**
+ * The IPv4 address in the second half of an ISATAP address (`fe80::5efe:10.0.0.1`), whose prefix may be any.
+ */
 function isatap(address: string): string | undefined {
   const [start = '', end] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::')
   const [first, last] = [start, end ?? ''].map((text) => (text === '' ? [] : text.split(':')))
@@ -77,8 +82,8 @@ function isatap(address: string): string | undefined {
 }
 
 /**
- * Of the host in an address, which `URL` has written out (`0x7f.1` is `127.0.0.1` there); `undefined` where only the system
- * knows what a name means.
+ * The nearness of the host in an address, which `URL` has normalised (`0x7f.1` is `127.0.0.1` there);
+ * `undefined` if only the system knows what a name means.
  */
 export function nearnessOfHost({ hostname }: URL): Nearness | undefined {
   const host = hostname.replace(/^\[|\]$/g, '')

@@ -10,31 +10,33 @@ import { writeWhole } from '../../core/whole-file.ts'
 import { type Checksum, hashFile } from './checksum.ts'
 import { missingSpace } from './disk-space.ts'
 
-/** What is kept beside a partial file, to know later whether it can be gone on with. */
+/** Stored beside a partial file, to know later whether it can be resumed. */
 type PartNote = {
-  /** Where it came from, as it may be shown. */
+  /** The file's address, as it may be shown. */
   readonly url: string
   readonly etag: string | undefined
   readonly size: number | undefined
-  /** The checksum that the whole is to have. */
+  /** The expected checksum of the whole file. */
   readonly digest: string | undefined
 }
 
-/** After so many bytes the system is asked to put them on the disk, so that little is left to wait for at the end. */
+/** After this many bytes they are synced to the disk, so that little is left to wait for at the end. */
 const SYNC_EVERY = 64 * 2 ** 20
 
-/** Whoever follows a link writes to another file; Windows does not know the flag. */
+/** Following a link would write to another file; Windows does not have this flag. */
 const FLAGS = constants.O_RDWR | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0) | AT_ONCE
 const NEW = FLAGS | constants.O_CREAT | constants.O_EXCL
 
-/** A note has an address, an ETag and two numbers. */
+/** A note has an address, an ETag, a size and a checksum. */
 const MOST_NOTE = 2 ** 20
 const LIMITS_OF_NOTE: JsonLimits = { depth: 1, parts: 16, numbers: 4 }
 
-/** After so long without a write another process may have taken our place: less than the age of the youngest stale lock. */
+/**
+ * After this long without a write another process may have taken our place: less than the smallest `staleMs`.
+ */
 const STOOD_STILL_MS = 1000
 
-/** A file that is downloaded, under the name `target.part`, and its checksum so far. One process at a time has it. */
+/** A file being downloaded, named `target.part`, and its checksum so far. One process at a time owns it. */
 export class PartFile {
   readonly #path: string
   readonly #notePath: string
@@ -59,27 +61,27 @@ export class PartFile {
     return new PartFile(target, algorithm, (await openOwn(path)) ?? (await open(path, NEW)))
   }
 
-  /** Bytes of it that are written, and are in the checksum. */
+  /** Bytes that are written and included in the checksum. */
   get length(): number {
     return this.#length
   }
 
-  /** Bytes that an earlier download has left, and that nobody has looked at yet. */
+  /** Bytes that an earlier download left, not examined yet. */
   async left(): Promise<number> {
     return (await this.#file.stat()).size
   }
 
-  /** What an earlier download said of the bytes that lie there; `undefined` where there are none. */
+  /** What an earlier download noted about the bytes that are there; `undefined` if there are none. */
   async note(): Promise<PartNote | undefined> {
     if ((await this.left()) === 0) return undefined
     try {
-      // Somebody else's might say that half of the file is all of it.
+      // Another user's note might say that half of the file is all of it.
       if (!(await isOwn(await lstat(this.#notePath), this.#notePath))) return undefined
       const refuse = (why: string) => new Error(why)
       const note = parseWithin(await readBytes(this.#notePath, MOST_NOTE, refuse), LIMITS_OF_NOTE, refuse)
       return isNote(note) ? note : undefined
     } catch {
-      return undefined // none, or cut short
+      return undefined // missing, or cut short
     }
   }
 
@@ -89,7 +91,7 @@ export class PartFile {
     await writeWhole(this.#notePath, [JSON.stringify(note)])
   }
 
-  /** Goes on behind the bytes that lie there. */
+  /** Goes on after the bytes that are there. */
   async resume(reading: {
     readonly signal: AbortSignal
     readonly onProgress: ((progress: Progress) => void) | undefined
@@ -104,9 +106,9 @@ export class PartFile {
     this.#hash = this.#algorithm && createHash(this.#algorithm)
   }
 
-  /** Writes and hashes at once. After a failure it is of no use any more. */
+  /** Writes and hashes at the same time. After a failure the object must not be used any more. */
   async append(pieces: readonly Uint8Array[]): Promise<void> {
-    // The file that is open may have become the finished one.
+    // The open file may have become the finished one.
     if (Date.now() - this.#writtenAt > STOOD_STILL_MS) await this.#assertOurs()
     this.#writtenAt = Date.now()
     const length = lengthOf(pieces)
@@ -117,7 +119,7 @@ export class PartFile {
     this.#unsynced += length
     if (this.#unsynced < SYNC_EVERY || this.#syncing) return
     this.#unsynced = 0
-    // Its failure comes again with the last one.
+    // The last sync reports its failure again.
     this.#syncing = this.#file.datasync().then(
       () => {
         this.#syncing = undefined
@@ -126,17 +128,19 @@ export class PartFile {
     )
   }
 
-  /** Bytes that its disk lacks for `bytes` more; 0 where they fit. */
+  /** Bytes that its disk lacks for `bytes` more; 0 if they fit. */
   lacks(bytes: number): Promise<number> {
     return missingSpace(this.#path, bytes)
   }
 
-  /** The checksum of what was written; `undefined` where none was asked for. No more can be written after that. */
+  /**
+   * The checksum of what was written; `undefined` if none was requested. Nothing can be written afterwards.
+   */
   digest(): string | undefined {
     return this.#hash?.digest('hex')
   }
 
-  /** Gives it its name, for good. */
+  /** Gives the file its final name. */
   async rename(target: string): Promise<void> {
     await this.#syncing
     await this.#file.sync()
@@ -147,8 +151,8 @@ export class PartFile {
   }
 
   /**
-   * Nobody else has written it, or finished it: a process that stood still for so long that another took its place finds
-   * their bytes in the file, or another file, or none.
+   * No other process has written or finished the file. A process that stood still for so long that another
+   * took its place finds that one's bytes in the file, or another file, or none.
    */
   async #assertOurs(): Promise<void> {
     const [ours, there] = await Promise.all([this.#file.stat(), stat(this.#path).catch(() => undefined)])
@@ -156,7 +160,7 @@ export class PartFile {
       throw Object.assign(new Error('another process writes it'), { code: 'ECOMPROMISED' })
   }
 
-  /** Nothing is to be left of a download that never had a byte. */
+  /** Removes what is left of a download that never received a byte. */
   async removeEmpty(): Promise<void> {
     if (this.#length > 0) return
     await this.#assertOurs()
@@ -175,15 +179,16 @@ export class PartFile {
 }
 
 /**
- * What an earlier download of ours has left at `path`, open. Another name for a file that lies elsewhere, somebody else's file,
- * and what is no file at all are taken away, so that nothing is written there; `undefined` where there is nothing (any more).
+ * Opens what an earlier download of ours left at `path`. A link to a file elsewhere, another user's file, and
+ * anything that is not a file is removed, so that nothing is written there; `undefined` if nothing is there
+ * (any more).
  */
 async function openOwn(path: string): Promise<FileHandle | undefined> {
   const found = await lstat(path).catch(() => undefined)
   if (!found) return undefined
   if (found.isFile() || found.isDirectory()) {
     const file = await open(path, FLAGS).catch((error: unknown) => {
-      if (codeOf(error) !== 'EACCES') throw error // such as that it is a folder
+      if (codeOf(error) !== 'EACCES') throw error // for example, it is a folder
     })
     if (file && (await isOwn(await file.stat(), path))) return file
     await file?.close()
@@ -192,13 +197,16 @@ async function openOwn(path: string): Promise<FileHandle | undefined> {
   return undefined
 }
 
-/** A single name, and an owner who may do with the folder as they like: others could write to it later. */
+/**
+ * Whether a file has one name only, and belongs to this user or the folder's owner: others could write to it
+ * later.
+ */
 async function isOwn(found: Stats, path: string): Promise<boolean> {
   const folder = await stat(dirname(path))
   return found.isFile() && found.nlink === 1 && [process.geteuid?.(), folder.uid].includes(found.uid)
 }
 
-/** What another program left there may be anything. */
+/** Another program may have left anything there. */
 function isNote(note: unknown): note is PartNote {
   if (typeof note !== 'object' || note === null) return false
   const { url, etag, size, digest } = note as Record<keyof PartNote, unknown>

@@ -6,7 +6,7 @@ import { writeLinesTo } from '../../core/stderr-logger.ts'
 type OnProgress = (progress: Progress) => void
 
 type ProgressWatch = {
-  /** Show a bar where nobody else is told. */
+  /** Show a bar if there is no `onProgress`. */
   readonly verbose: boolean
   readonly onProgress: OnProgress | undefined
 }
@@ -15,12 +15,12 @@ const MB = 1e6
 const TITLE = 24
 const WIDTH = 16
 
-/** One for all that is watched at once: two would write over each other. */
+/** Shared by all work in progress: two would write over each other. */
 let shown: { readonly bars: MultiBar; count: number } | undefined
 
 /**
- * Runs `work` with whoever is told of its progress: `onProgress`, or with `verbose` a bar for each phase, on stderr if that is a
- * terminal. The bars end with the last work that runs, however it ends.
+ * Runs `work` with a receiver of its progress: `onProgress`, or with `verbose` a bar for each phase, on
+ * stderr if that is a terminal. The bars end with the last running work, however it ends.
  */
 export async function withProgressBar<T>(
   title: string,
@@ -32,14 +32,15 @@ export async function withProgressBar<T>(
   const format = (_: unknown, { progress }: { progress: number }, payload: Progress & { title: string }) =>
     lineOf(payload, progress)
   shown ??= {
-    // The cursor stays visible and lines wrap as before: whoever kills the process finds the terminal as it was.
+    // The cursor stays visible and lines wrap as before, so that a killed process leaves the terminal as it
+    // was.
     bars: new cliProgress.MultiBar({ format, linewrap: true, hideCursor: false, stream: process.stderr }),
     count: 0,
   }
   const { bars } = shown
   shown.count++
   writeLinesTo((line) => {
-    // Before the first bar an update would start a timer that nothing ends.
+    // Before the first bar, an update would start a timer that never ends.
     if (!bars.isActive) return void process.stderr.write(line)
     bars.log(line)
     bars.update()

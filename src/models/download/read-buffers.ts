@@ -1,17 +1,17 @@
 const SIZE = 2 ** 17
-/** Less than this is copied, so that little in a queue holds little memory. */
+/** Shorter pieces are copied, so that a few queued bytes do not hold a whole buffer. */
 const SMALL = 2 ** 14
 
 /**
- * Memory that a socket reads into, used again and again: a new buffer for every read would wait for the garbage
- * collector, which lets tens of megabytes gather first. Buffers are filled in the order in which they are taken, so
- * whoever is done with a piece of one is done with all that were filled before it.
+ * Memory that a socket reads into, used again and again: a new buffer for every read would wait for the
+ * garbage collector, which lets tens of megabytes gather first. Buffers are filled in the order in which they
+ * are taken, so once a piece of one has been read, all buffers filled before it have been read too.
  */
 export class ReadBuffers {
-  /** Those that were taken, oldest first; the last is the one that is read into next. */
+  /** Buffers taken, oldest first; the last one is read into next. */
   readonly #taken: Buffer[] = []
   readonly #free: Buffer[] = []
-  /** The last one, when what it was filled with has been copied. */
+  /** The last one, if its content has been copied. */
   #again: Buffer | undefined
 
   /** The buffer for the next read. */
@@ -24,7 +24,7 @@ export class ReadBuffers {
     return buffer
   }
 
-  /** What was read into the buffer that `next()` gave last. */
+  /** What was read into the last buffer that `next()` returned. */
   filled(length: number): Buffer {
     const buffer = this.#taken.at(-1)!
     const piece = buffer.subarray(0, length)
@@ -33,7 +33,10 @@ export class ReadBuffers {
     return Buffer.from(piece)
   }
 
-  /** `pieces` have been read, and all that came before them: what they lie in may be filled again. */
+  /**
+   * Once `pieces` and all before them have been read: lets the buffers before the last of them be filled
+   * again.
+   */
   release(pieces: readonly Uint8Array[]): void {
     const at = this.#taken.findLastIndex((buffer) => pieces.some((piece) => piece.buffer === buffer.buffer))
     if (at > 0) this.#free.push(...this.#taken.splice(0, at))

@@ -26,10 +26,10 @@ type ConvertRequest = {
 }
 
 /**
- * `path` itself, or, where it holds a model in a format before GGUF, the GGUF file that is made of it once. llama.cpp
- * of today reads no other.
+ * `path` itself, or, if it holds a model in a format before GGUF, the GGUF file that is made from it once.
+ * Today's llama.cpp reads no other format.
  * @throws {ModelError} `ERR_MODEL_UNSUPPORTED` for what cannot be converted exactly, `ERR_MODEL_DAMAGED`,
- * `ERR_MODEL_UNREADABLE` where its folder cannot be written to, `ERR_DISK_SPACE`
+ * `ERR_MODEL_UNREADABLE` if its folder cannot be written to, `ERR_DISK_SPACE`
  */
 export async function asGguf(path: string, request: ConvertRequest): Promise<string> {
   const { signal, logger, patience = PATIENCE } = request
@@ -38,7 +38,7 @@ export async function asGguf(path: string, request: ConvertRequest): Promise<str
   if (await isUpToDate(target, path)) return target
   try {
     await withFileLock(target, { signal, staleMs: patience.staleMs, logger }, async (signal) => {
-      if (await isUpToDate(target, path)) return // somebody else was faster
+      if (await isUpToDate(target, path)) return // another conversion was faster
       logger.info(`converting ${path}, which is older than GGUF, to ${target}`)
       await convert(path, target, { ...request, signal })
     })
@@ -60,8 +60,8 @@ async function isOldFile(path: string): Promise<boolean> {
 }
 
 /**
- * Whether `target` was made of this very file, and not of one that lay there before.
- * @throws {ModelError} `ERR_MODEL_UNREADABLE` where it is no conversion at all, but a file of the user's own
+ * Whether `target` was made from this very file, and not from an earlier one at `path`.
+ * @throws {ModelError} `ERR_MODEL_UNREADABLE` if it is no conversion at all, but a file of the user's own
  */
 async function isUpToDate(target: string, path: string): Promise<boolean> {
   if (!(await isThere(target))) return false
@@ -110,7 +110,7 @@ async function convert(path: string, target: string, request: ConvertRequest): P
     const message = `${path} cannot be converted: ${target} needs ${gibibytes(fileBytes)}, ${gibibytes(missing)} more than are free on that disk.`
     throw new ModelError('ERR_DISK_SPACE', message, path)
   }
-  // A name that nobody else has: a process that stood still may wake up and go on writing its own.
+  // A unique name: a process that stood still may wake up and go on writing its own file.
   const part = `${target}.${randomUUID()}${PART}`
   const meter = new Meter('convert', onProgress)
   try {
@@ -125,7 +125,7 @@ async function convert(path: string, target: string, request: ConvertRequest): P
         })
         for (const [i, { offset, bytes }] of model.tensors.entries())
           await copier.copy(offset, offsets[i] ?? 0, bytes)
-        await to.truncate(fileBytes) // the padding behind the last tensor
+        await to.truncate(fileBytes) // the padding after the last tensor
         await to.sync()
       } finally {
         await to.close()
@@ -141,7 +141,7 @@ async function convert(path: string, target: string, request: ConvertRequest): P
     await rename(part, target)
   } catch (error) {
     await rm(part, { force: true })
-    // What is wrong with the copy was wrong before.
+    // Damage in the copy was in the original before.
     if (error instanceof ModelError && error.path === part && error.code === 'ERR_MODEL_DAMAGED')
       throw damaged(
         path,
@@ -155,7 +155,7 @@ async function convert(path: string, target: string, request: ConvertRequest): P
 
 const PART = '.part'
 
-/** What processes that were killed left behind. */
+/** Removes what killed processes left behind. */
 async function removeParts(target: string): Promise<void> {
   const names = await readdir(dirname(target))
   const parts = names.filter((name) => name.startsWith(`${basename(target)}.`) && name.endsWith(PART))

@@ -3,8 +3,9 @@ import { successorOf } from '../catalog/successors.ts'
 import { OLD_MAGICS } from '../gguf/old-magics.ts'
 
 /**
- * What an old file holds where it is no LLaMA model, from its magic and the numbers behind it. Others share LLaMA's
- * magics: GPT-J and StarCoder files give the size of their vocabulary twice, Falcon's count their heads elsewhere.
+ * What an old file holds if it is not a LLaMA model, from its magic and the numbers after it. Other models
+ * share LLaMA's magics: GPT-J and StarCoder files give the size of their vocabulary twice, and Falcon files
+ * have the number of heads elsewhere.
  */
 export function foreignKind(magic: string, numbers: readonly number[]): string | undefined {
   const other = OLD_MAGICS.get(magic)

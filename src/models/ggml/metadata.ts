@@ -5,14 +5,18 @@ import { array, value, type WrittenValue, type WrittenValueType } from '../gguf/
 import { cannotConvert } from './kinds.ts'
 import type { GgmlFile, GgmlToken } from './reader.ts'
 
-/** What the old formats do not tell, as llama.cpp's own converter assumes it. LLaMA 2's files tell themselves by name. */
+/**
+ * Missing in the old formats; as llama.cpp's own converter assumes. LLaMA 2 shows in the name or shared
+ * heads.
+ */
 const CONTEXT_LENGTH = 2048
 const EPSILON = 5e-6
 const LLAMA_2 = { contextLength: 4096, epsilon: 1e-5 }
 
 /**
  * The GGUF metadata of an old file.
- * @throws {ModelError} `ERR_MODEL_DAMAGED`, `ERR_MODEL_UNSUPPORTED` where its tensors are not those of a whole model
+ * @throws {ModelError} `ERR_MODEL_DAMAGED`, `ERR_MODEL_UNSUPPORTED` if its tensors are not those of a whole
+ * model
  */
 export function metadataOf(model: GgmlFile, source: Source): (readonly [string, Buffer])[] {
   const { path, width, heads, layers, fileType, format } = model
@@ -53,7 +57,7 @@ export function metadataOf(model: GgmlFile, source: Source): (readonly [string, 
   ]
 }
 
-/** What a whole model has, and nothing else. */
+/** The tensors of a whole model, which has no others. */
 const TENSORS = ['token_embd', 'output_norm', 'output']
 const LAYER_TENSORS = [
   'attn_q',
@@ -78,14 +82,14 @@ function checkTensors({ path, layers, tensors }: GgmlFile): void {
   if (names.size > expected.length) throw damaged(path, `it has tensors of more than its ${layers} layers`)
 }
 
-// ---- which file it was made of
+// ---- the file it was made from
 
-/** The old file, as the GGUF file remembers it. */
+/** The old file, as recorded in the GGUF file. */
 export type Source = { readonly bytes: number; readonly modifiedMs: number }
 
 const SOURCE = { bytes: 'gpt4all_ts.source.bytes', modifiedMs: 'gpt4all_ts.source.modified_ms' }
 
-/** What a GGUF file was made of; `undefined` where it is no conversion of ours. */
+/** What a GGUF file was made from; `undefined` if it is not a conversion of ours. */
 export function sourceIn(metadata: ReadonlyMap<string, GgufValue>): Source | undefined {
   const number = (key: string) => {
     const entry = metadata.get(key)
@@ -95,7 +99,7 @@ export function sourceIn(metadata: ReadonlyMap<string, GgufValue>): Source | und
   return bytes === undefined || modifiedMs === undefined ? undefined : { bytes, modifiedMs }
 }
 
-/** The old file that the one at `path` was made of, even where that is gone since; else `path` itself. */
+/** The old file that the one at `path` was made from, even if it no longer exists; else `path` itself. */
 export function originalFile(path: string, metadata: ReadonlyMap<string, GgufValue>): string {
   const name = metadata.get('general.name')
   if (!sourceIn(metadata) || name?.type !== 'string') return path
@@ -145,7 +149,7 @@ function nameOf(text: Buffer, id: number): { readonly text: string | Uint8Array;
   const first = FIRST[id]
   if (first !== undefined) return { text: first, type: id === 0 ? UNKNOWN : CONTROL }
   if (text.length === 0) return { text, type: CONTROL }
-  // Byte tokens come behind the first three, as the byte itself.
+  // Byte tokens follow the first three, as the byte itself.
   if (id <= 258 && text.length === 1) return { text: `<0x${text.toString('hex').toUpperCase()}>`, type: BYTE }
   const spaced = text.includes(0x20)
     ? Buffer.from(text.toString('latin1').replaceAll(' ', '\xe2\x96\x81'), 'latin1')

@@ -14,7 +14,7 @@ export type GgmlFile = {
   readonly heads: number
   readonly layers: number
   readonly tokens: readonly GgmlToken[]
-  /** Under their names in GGUF; `offset` counts in the file. */
+  /** Under their names in GGUF; `offset` counts from the start of the file. */
   readonly tensors: readonly GgmlTensor[]
 }
 
@@ -43,8 +43,8 @@ const FILE_TYPES: ReadonlyMap<number, string> = new Map([
 ])
 
 /**
- * Types whose blocks are still laid out as they were. llama.cpp changed the Q5 types with GGJTv2 and Q4 and Q8 with
- * GGJTv3; the k-quants came later.
+ * The version since which the blocks of a type have had today's layout. llama.cpp changed the Q5 types with
+ * GGJTv2 and Q4 and Q8 with GGJTv3; the k-quants came later.
  */
 const SINCE: Readonly<Record<string, number>> = {
   F32: 0,
@@ -63,7 +63,7 @@ const SINCE: Readonly<Record<string, number>> = {
 
 const MAX_TOKENS = 2 ** 20
 const MAX_TOKEN_BYTES = 4096
-/** Of all tokens together; a real vocabulary has a few hundred KiB. */
+/** For all tokens together; a real vocabulary has a few hundred KiB. */
 const MAX_VOCABULARY_BYTES = 16 * 2 ** 20
 const MAX_NAME_BYTES = 64
 const MAX_LAYERS = 1024
@@ -115,11 +115,11 @@ type Format = {
   readonly scores: boolean
   /** Tensors begin at multiples of 32 bytes. */
   readonly aligned: boolean
-  /** The version that `SINCE` speaks of. */
+  /** The version that `SINCE` refers to. */
   readonly generation: number
 }
 
-/** One more than there are, which tells other models. */
+/** Reads one more number than LLaMA has, which identifies other models. */
 async function peekNumbers(bytes: ByteReader): Promise<number[]> {
   await bytes.need(4 * (NUMBERS + 1), 'its numbers')
   return Array.from({ length: NUMBERS + 1 }, (_, i) => bytes.bytes.readUInt32LE(bytes.at + 4 * i))
@@ -225,10 +225,10 @@ function outdated(type: string, format: string): string {
   return `${type} weights as ${format} had them, a layout that llama.cpp gave up and that cannot be converted exactly`
 }
 
-/** Tables that llama.cpp computes by itself. */
+/** Tables that llama.cpp computes itself. */
 const SKIPPED = /rope_freqs$/
 
-/** Names by which llama.cpp knows them today; source: its own converter. */
+/** llama.cpp's present names of the tensors; source: its own converter. */
 const NAMES: Readonly<Record<string, string>> = {
   tok_embeddings: 'token_embd',
   norm: 'output_norm',

@@ -1,14 +1,16 @@
 import { damaged } from './bytes.ts'
 import { type Metadata, text, unsupported } from './model.ts'
 
-/** Values of `general.type` that are no model of their own. */
+/** Values of `general.type` for files that are not a model of their own. */
 const NO_MODEL: ReadonlyMap<string, string> = new Map([
   ['adapter', 'a LoRA adapter, which needs its base model'],
   ['mmproj', 'the vision part (mmproj) of a model'],
   ['imatrix', 'an importance matrix'],
 ])
 
-/** Architectures that llama.cpp knows but that are no language model: for some of them it aborts. */
+/**
+ * Architectures that llama.cpp knows but that cannot be used as language models: for some of them it aborts.
+ */
 const NO_LANGUAGE_MODEL: ReadonlyMap<string, string> = new Map([
   ['clip', 'the vision part (mmproj) of a model'],
   ['wavtokenizer-dec', 'a sound decoder'],
@@ -20,7 +22,7 @@ const NO_LANGUAGE_MODEL: ReadonlyMap<string, string> = new Map([
   ['plm', 'a PLM model, which this llama.cpp cannot compute (it aborts)'],
 ])
 
-/** @throws {ModelError} where the file is no language model or does not say what it is */
+/** @throws {ModelError} if the file is not a language model or does not say what it is */
 export function architectureOf(path: string, metadata: Metadata): string {
   const type = text(path, metadata, 'general.type') ?? 'model'
   const architecture = text(path, metadata, 'general.architecture')

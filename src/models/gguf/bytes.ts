@@ -3,9 +3,9 @@ import { type Refuse, RegularFile } from '../../core/regular-file.ts'
 import { isOldMagic } from './old-magics.ts'
 
 const CHUNK_BYTES = 1024 * 1024
-/** llama.cpp takes 1 GiB. */
+/** llama.cpp accepts 1 GiB. */
 export const MAX_STRING_BYTES = 16 * 1024 * 1024
-/** Real ones have some 20 MiB. A file with holes takes no room on the disk, however long it says it is. */
+/** Real headers have some 20 MiB. A sparse file takes no room on the disk, however long it is. */
 export const MAX_HEADER_BYTES = 2 ** 30
 
 /** `ERR_MODEL_DAMAGED`: `detail` says which field is wrong and how. */
@@ -25,20 +25,20 @@ export const unreadable =
       ? new ModelError('ERR_MODEL_NOT_FOUND', `There is no model file at ${path}.`, path, { cause })
       : new ModelError('ERR_MODEL_UNREADABLE', `${path} ${why}.`, path, { cause })
 
-/** A file that is another than the one that was checked, or was written to. */
+/** The error for a file that was replaced or written to after it was checked. */
 export function changed(path: string): ModelError {
   const message = `${path} changed while it was opened. Open it again once nothing writes to it.`
   return new ModelError('ERR_MODEL_UNREADABLE', message, path)
 }
 
-/** Opens a model file; whoever asks closes it. What fails later is a `ModelError` too. */
+/** Opens a model file, which the caller closes. Later failures are `ModelError`s too. */
 export const openFile = (path: string): Promise<RegularFile> => RegularFile.open(path, unreadable(path))
 
-/** A window that slides over the file: never more of it in memory than one chunk or one long value. */
+/** A window that slides over the file: at most one chunk or one long value is in memory. */
 export class ByteReader {
   readonly path: string
   readonly fileBytes: number
-  /** The bytes at hand are `bytes[at, end)`. */
+  /** The available bytes are `bytes[at, end)`. */
   bytes = Buffer.allocUnsafe(CHUNK_BYTES)
   at = 0
   end = 0
@@ -49,7 +49,9 @@ export class ByteReader {
 
   readonly #mostBytes: number
 
-  /** `mostBytes`: the header ends there at the latest; old formats have none, but tensors between their names. */
+  /**
+   * `mostBytes` limits the header; old formats have no separate header, but data between the tensors' names.
+   */
   constructor(
     file: RegularFile,
     path: string,
@@ -75,7 +77,7 @@ export class ByteReader {
     return this.end - this.at >= count
   }
 
-  /** Makes the next `count` bytes available; `what` names them in the error of a file that ends before. */
+  /** Makes the next `count` bytes available; `what` names them in the error for a file that ends earlier. */
   async need(count: number, what: string): Promise<void> {
     if (this.has(count)) return
     this.#signal?.throwIfAborted()
@@ -122,7 +124,7 @@ export class ByteReader {
     return this.bytes.readUInt32LE(this.at - 4)
   }
 
-  /** An unsigned 64-bit number; above 2^53 it comes back rounded, which every limit here is far below. */
+  /** An unsigned 64-bit number; rounded above 2^53, but every limit here is far below that. */
   u64(): number {
     const { bytes, at } = this
     this.at += 8
@@ -177,7 +179,7 @@ export async function readMagic(bytes: ByteReader): Promise<number> {
       path,
     )
   await bytes.need(Math.min(fileBytes, 512), 'its first bytes')
-  // What lies behind the end of the file is what the buffer held before.
+  // Past the end of the file, the buffer has its earlier content.
   const magic = bytes.bytes.toString('latin1', 0, Math.min(4, bytes.end))
   if (magic !== 'GGUF') {
     const kind = looksLike(bytes.bytes.subarray(0, bytes.end))
@@ -196,7 +198,7 @@ export async function readMagic(bytes: ByteReader): Promise<number> {
   throw damaged(path, `its version is ${version}`)
 }
 
-/** Names what a file without the GGUF magic probably is, with what to do about it. */
+/** Names what a file without the GGUF magic probably is, and what to do about it. */
 export function looksLike(head: Buffer): string {
   const text = head.toString('latin1')
   const magic = text.slice(0, 4)
@@ -212,7 +214,7 @@ export function looksLike(head: Buffer): string {
   return ', nor a file of another kind that this library knows'
 }
 
-/** llama.cpp compares names up to their first zero byte, so one with more behind it would pass for another. */
+/** llama.cpp compares names up to their first zero byte, so one with more after it would pass for another. */
 export function checkName(path: string, name: string, what: string): void {
   if (name === '') throw damaged(path, `${what} is empty`)
   if (name.includes('\0')) throw damaged(path, `${what} holds a zero byte`)

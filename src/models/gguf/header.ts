@@ -12,13 +12,13 @@ export { assertGeneratesText } from './kind.ts'
 export type { GgufValue } from './reader.ts'
 export type { GgufTensor } from './tensors.ts'
 
-/** A file as it was when it was checked: `identity` is another once it is replaced, or written to. */
+/** A file as it was when it was checked: `identity` changes once it is replaced, or written to. */
 export type ModelFile = { readonly path: string; readonly bytes: number; readonly identity: string }
 
 /** What a GGUF file says about the model inside, checked. */
 export type GgufHeader = {
   readonly path: string
-  /** All files of the model, this one first: more than one where it is split. */
+  /** All files of the model, this one first; more than one if it is split. */
   readonly files: readonly ModelFile[]
   /** Bytes of all files. */
   readonly fileBytes: number
@@ -27,26 +27,26 @@ export type GgufHeader = {
   /** `general.architecture`, e.g. `llama` */
   readonly architecture: string
   readonly metadata: ReadonlyMap<string, GgufValue>
-  /** Those of all files; `offset` counts within the tensor's own file. */
+  /** Tensors of all files; `offset` counts within the tensor's own file. */
   readonly tensors: readonly GgufTensor[]
   /** Bytes of all tensors. */
   readonly tensorBytes: number
   /** Where the tensor data of the first file starts, bytes. */
   readonly dataOffset: number
-  /** Entries of the vocabulary; 0 where there is none. */
+  /** Entries of the vocabulary, at least 1. */
   readonly tokenCount: number
 }
 
 type ReadGgufOptions = {
   readonly signal?: AbortSignal | undefined
-  /** Only the vocabulary is wanted: a file without tensors is then whole too. */
+  /** Only the vocabulary is needed: then a file without tensors is whole too. */
   readonly vocabOnly?: boolean | undefined
 }
 
 /**
- * Reads and checks the header of a GGUF file, and of its sister files where the model is split. llama.cpp answers
- * some damage with `abort()`, which would end the whole process: this finds such damage first. Tensor data is
- * not read.
+ * Reads and checks the header of a GGUF file, and of its sister files if the model is split. On some damage
+ * llama.cpp calls `abort()`, which would end the whole process: this finds such damage first. Tensor data is
+ * not read, except DeepSeek 4's expert tables.
  * @throws {ModelError} `ERR_MODEL_NOT_FOUND`, `ERR_MODEL_UNREADABLE`, `ERR_NOT_GGUF`, `ERR_MODEL_DAMAGED` or
  * `ERR_MODEL_UNSUPPORTED`
  */
@@ -87,7 +87,9 @@ export const asModelFile = ({ path, fileBytes, identity }: GgufFile): ModelFile 
   identity,
 })
 
-/** The other files of a split model, named `<prefix>-00002-of-00003.gguf` like the first; none where it is whole. */
+/**
+ * The other files of a split model, named `<prefix>-00002-of-00003.gguf` like the first; none if it is whole.
+ */
 async function readSisters(main: GgufFile, signal: AbortSignal | undefined): Promise<GgufFile[]> {
   const { path } = main
   const count = splitNumber(main, 'split.count') ?? 1
@@ -105,7 +107,7 @@ async function readSisters(main: GgufFile, signal: AbortSignal | undefined): Pro
   for (let part = 2; part <= count; part++) {
     const sisterPath = named.model + partEnding(part, count)
     const sister = await readGgufFile(sisterPath, () => undefined, signal)
-    // llama.cpp reads this one without looking at its type, which aborts when it is another.
+    // llama.cpp reads this key without checking its type, and aborts if it is another.
     if (splitNumber(sister, 'split.no') !== part - 1)
       throw damaged(sisterPath, `its "split.no" does not say that it is part ${part}`)
     sisters.push(sister)

@@ -1,6 +1,6 @@
 import { type Metadata, unsupported } from './model.ts'
 
-/** What this library does with a kind of model, before llama.cpp has looked at it. */
+/** A kind of model, and what this library does with it, before llama.cpp has read the file. */
 type ModelKind = {
   readonly kind:
     | 'decoder'
@@ -26,7 +26,7 @@ const BEHAVIOUR: Readonly<Record<ModelKind['kind'], string>> = {
   diffusion: 'Not supported: it fills in a whole text in rounds instead of writing it token by token.',
 }
 
-/** Models that their header alone does not give away; source: llama_model_has_encoder, llm_arch_is_diffusion. */
+/** Kinds that the header does not show otherwise; source: llama_model_has_encoder, llm_arch_is_diffusion. */
 const KIND_BY_ARCHITECTURE: ReadonlyMap<string, ModelKind['kind']> = new Map<string, ModelKind['kind']>([
   ['t5', 'encoder-decoder'],
   ['t5encoder', 'encoder'],
@@ -46,7 +46,7 @@ const KIND_BY_ARCHITECTURE: ReadonlyMap<string, ModelKind['kind']> = new Map<str
   ['rnd1', 'diffusion'],
 ])
 
-/** Says what kind of model a header announces. After loading, llama.cpp's own flags have the last word. */
+/** The kind of model that a header announces. After loading, llama.cpp's own flags decide. */
 export function describeKind(header: {
   readonly architecture: string
   readonly metadata: Metadata

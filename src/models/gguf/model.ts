@@ -38,7 +38,7 @@ export function numbers({ path, metadata }: Model, key: string): readonly number
 
 export const number = (model: Model, key: string) => numbers(model, key)?.[0]
 
-/** A number of the metadata; the largest where the model gives one for each layer. */
+/** A number of the metadata; the largest if the model has one for each layer. */
 export function metaNumber(
   { architecture, metadata }: Pick<Model, 'architecture' | 'metadata'>,
   key: string,
@@ -50,6 +50,6 @@ export function metaNumber(
   return values.length > 0 ? values.reduce((most, value) => Math.max(most, value)) : undefined
 }
 
-/** Of a number that all layers share, or an array that has one for each. */
+/** The value of one layer, from `values` with one for all layers or one for each. */
 export const ofLayer = (values: readonly number[], layer: number) =>
   values.length === 1 ? values[0]! : (values[layer] ?? 0)

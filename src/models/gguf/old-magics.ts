@@ -1,4 +1,6 @@
-/** The first four bytes of the formats before GGUF, as they lie in the file, and what they hold if not LLaMA. */
+/**
+ * The first four bytes of the formats before GGUF, as stored in the file, and what they hold if not LLaMA.
+ */
 export const OLD_MAGICS: ReadonlyMap<string, string | undefined> = new Map([
   ['lmgg', undefined],
   ['fmgg', undefined],

@@ -29,7 +29,7 @@ type GgufList =
   | BigUint64Array
   | BigInt64Array
 
-/** One metadata value. Of an array too large to keep, and of a scanned one, `values` is undefined and only its shape is known. */
+/** One metadata value. An array that was scanned, or is too large to keep, has no `values`. */
 export type GgufValue =
   | { readonly type: Exclude<GgufValueType, 'array'>; readonly value: GgufScalar }
   | {
@@ -39,7 +39,7 @@ export type GgufValue =
       readonly values: GgufList | undefined
     }
 
-/** What one GGUF file says about itself, before its meaning is looked at. */
+/** What one GGUF file says about itself, before its meaning is checked. */
 export type GgufFile = {
   readonly path: string
   readonly fileBytes: number
@@ -50,12 +50,13 @@ export type GgufFile = {
   readonly tensors: readonly GgufTensor[]
   /** Where the tensor data starts, bytes. */
   readonly dataOffset: number
-  /** Bytes that are neither of the header nor of a tensor. */
+  /** Bytes that belong neither to the header nor to a tensor. */
   readonly unusedBytes: number
 }
 
 /**
- * Takes what strings lie wholly in `window`, which begins with the next one; its bytes are gone afterwards.
+ * Takes the strings that lie wholly in `window`, which begins with the next one and is overwritten
+ * afterwards.
  * @returns the index of the next string, and how many bytes were taken
  */
 export type StringScan = (window: Buffer) => { readonly index: number; readonly bytes: number }
@@ -63,15 +64,21 @@ type ScanFor = (key: string, count: number) => StringScan | undefined
 
 const MAX_NUMERIC_ARRAY_BYTES = 16 * 1024 * 1024
 const MAX_KEPT_STRINGS = 64
-/** The longest real ones have some 100 KiB. Whoever asks for a prompt parses it, and llama.cpp copies it for each analysis. */
+/**
+ * The longest real templates have some 100 KiB. They are parsed for prompts, and llama.cpp copies them to
+ * analyse them.
+ */
 const MAX_TEMPLATE_BYTES = 2 ** 20
-/** There may be several, each with its name behind that. */
+/** There may be several, each with its name after this. */
 const TEMPLATES = 'tokenizer.chat_template'
-/** llama.cpp compares each key, and each tensor name, with all before it: without a limit that is a hang. */
+/** llama.cpp compares each key, and each tensor name, with all before it: without a limit it would hang. */
 const MAX_KEYS = 16_384
 const MAX_TENSORS = 65_536
 
-/** Opens and parses one GGUF file up to its tensor data, checking everything that needs no knowledge of models. */
+/**
+ * Opens and parses one GGUF file up to its tensor data, checking everything that needs no knowledge of
+ * models.
+ */
 export async function readGgufFile(path: string, scanFor: ScanFor, signal?: AbortSignal): Promise<GgufFile> {
   signal?.throwIfAborted()
   const file = await openFile(path)
@@ -197,7 +204,7 @@ async function readArray(bytes: ByteReader, key: string, scanFor: ScanFor): Prom
   return { type: 'array', of, count, values: NUMERIC[of].list(copy) }
 }
 
-/** Those of a short array; a long one is only passed. */
+/** Keeps the strings of a short array; those of a long one are skipped. */
 async function readStrings(bytes: ByteReader, count: number, key: string): Promise<string[] | undefined> {
   const kept: string[] | undefined = count > MAX_KEPT_STRINGS ? undefined : []
   for (let i = 0; i < count; i++) {

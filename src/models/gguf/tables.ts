@@ -2,7 +2,7 @@ import { changed, damaged, openFile } from './bytes.ts'
 import { type Model, number } from './model.ts'
 import type { GgufFile } from './reader.ts'
 
-/** DeepSeek 4 looks up by the token which experts its first layers use. */
+/** DeepSeek 4 looks up the experts of its first layers by token. */
 const TABLE = /^blk\.\d+\.ffn_gate_tid2eid\.weight$/
 
 export const isTable = ({ architecture }: Model, name: string) =>
@@ -10,7 +10,7 @@ export const isTable = ({ architecture }: Model, name: string) =>
 
 const CHUNK = 2 ** 20
 
-/** A number that is no expert aborts as soon as its token comes: of all tensors these are read, a few MiB. */
+/** A number that is no expert aborts as soon as its token comes, so these tensors are read: a few MiB. */
 export async function checkTables(
   model: Model,
   file: GgufFile,

@@ -69,12 +69,18 @@ const MAX_TENSOR_NAME_BYTES = 63
 /** ggml's CPU buffers assert this alignment of memory-mapped tensors (TENSOR_ALIGNMENT). */
 const MEMORY_ALIGNMENT = 32
 
-/** Behind and between tensors; real files have a few bytes. llama.cpp maps whole files, and reads them when it does. */
+/**
+ * After and between tensors; real files have a few bytes. llama.cpp maps whole files, and then reads all of
+ * them.
+ */
 const MAX_UNUSED_BYTES = 2 ** 30
 
 type TensorInfo = Omit<GgufTensor, 'offset'> & { readonly relative: number }
 
-/** The entries of `count` tensors, checked each by itself. There are hundreds: nothing is awaited that is at hand. */
+/**
+ * The entries of `count` tensors, each checked on its own. There are hundreds: available bytes are not
+ * awaited.
+ */
 export async function readTensorInfos(bytes: ByteReader, count: number): Promise<TensorInfo[]> {
   const infos: TensorInfo[] = []
   const names = new Set<string>()
@@ -118,7 +124,9 @@ async function readTensorInfo(bytes: ByteReader, index: number): Promise<TensorI
   return { name, type: typeName, shape, bytes: (elements / block) * blockBytes, relative: bytes.u64() }
 }
 
-/** Tensors lie in the order of their entries, without gaps but for the padding; llama.cpp wants exactly this. */
+/**
+ * Tensors follow in the order of their entries, without gaps except padding; llama.cpp requires exactly this.
+ */
 export function placeTensors(
   path: string,
   fileBytes: number,

@@ -5,14 +5,15 @@ import { type Model, number, text, unsupported } from './model.ts'
 import type { StringScan } from './reader.ts'
 
 const MAX_TOKENS = 2 ** 21
-/** The longest real ones are runs of some 100 spaces or dashes; llama.cpp is busy for minutes with long ones. */
+/** The longest real tokens are runs of some 100 spaces or dashes; llama.cpp spends minutes on long ones. */
 const MAX_TOKEN_BYTES = 16_384
 const TOKENS = 'tokenizer.ggml.tokens'
 const MERGES = 'tokenizer.ggml.merges'
 
 /**
- * Looks at the strings of `key` while they stream past, without keeping them, for what llama.cpp answers with abort():
- * two equal tokens, and a merge that is no pair. Natively, because JavaScript that is not compiled yet takes longer.
+ * Scans the strings of `key` as they stream past, without keeping them, for what makes llama.cpp abort: two
+ * equal tokens, and a merge that is not a pair. Native, because JavaScript that is not compiled yet takes
+ * longer.
  */
 export function vocabularyScan(path: string, key: string, count: number): StringScan | undefined {
   if (key !== MERGES && key !== TOKENS) return undefined
@@ -36,11 +37,11 @@ function describe({ index, bytes, problem }: NativeScanned, window: Buffer): str
 }
 
 type TokenizerKind = {
-  /** Ids that llama.cpp assumes where the file names none. */
+  /** Ids that llama.cpp assumes if the file names none. */
   readonly bos?: number
   readonly eos?: number
   readonly sep?: number
-  /** Whether it puts BOS in front (EOS behind) where the file does not say. */
+  /** Whether it adds BOS in front (EOS at the end) if the file does not say. */
   readonly addsBos: boolean
   readonly addsEos?: true
   readonly addsSep?: true
@@ -60,13 +61,13 @@ const TOKENIZERS: ReadonlyMap<string, TokenizerKind> = new Map<string, Tokenizer
 ])
 
 const TOKEN_TYPE_BYTE = 6
-/** Unknown, control and user-defined ones have types from here to there: what users write is searched for each. */
+/** Types of unknown, control and user-defined tokens: the user's text is searched for each of them. */
 const [FIRST_SPECIAL_TYPE, LAST_SPECIAL_TYPE] = [2, 4]
 const MAX_SPECIAL_TOKENS = 2 ** 18
 
 /**
  * Checks what the file says about its tokens.
- * @returns how many there are
+ * @returns the number of tokens
  */
 export function checkVocabulary(model: Model): number {
   const { path, metadata } = model
@@ -79,14 +80,14 @@ export function checkVocabulary(model: Model): number {
   const tokens = metadata.get(TOKENS)
   if (tokens?.type !== 'array' || tokens.of !== 'string')
     throw damaged(path, `"${TOKENS}" is missing or holds no strings`)
-  // More than there may be were refused while they were read.
+  // Too many were already refused while they were read.
   if (tokens.count < 1) throw damaged(path, `its vocabulary has ${tokens.count} tokens`)
   const merges = metadata.get(MERGES)
   if (merges !== undefined && (merges.type !== 'array' || merges.of !== 'string'))
     throw damaged(path, `"${MERGES}" holds no strings`)
   checkPerToken(model, 'tokenizer.ggml.scores', ['f32', 'i32'], tokens.count, (score) => !Number.isNaN(score))
   let special = 0
-  // In a WordPiece vocabulary a byte token is an abort.
+  // llama.cpp aborts on a byte token in a WordPiece vocabulary.
   const lastType = name === 'bert' ? TOKEN_TYPE_BYTE - 1 : TOKEN_TYPE_BYTE
   checkPerToken(model, 'tokenizer.ggml.token_type', ['i32', 'u32'], tokens.count, (type) => {
     if (type >= FIRST_SPECIAL_TYPE && type <= LAST_SPECIAL_TYPE) special++
@@ -119,7 +120,7 @@ function checkPerToken(
   if (wrong >= 0) throw damaged(path, `"${key}" says ${values![wrong]} of token ${wrong}`)
 }
 
-/** A token that is to be added but does not exist is asserted. Others out of range are ignored, as llama.cpp does. */
+/** llama.cpp asserts that tokens to be added exist. Others out of range are ignored, as llama.cpp does. */
 function checkSpecialTokens(model: Model, kind: TokenizerKind, tokenCount: number): void {
   const { path, metadata } = model
   for (const [what, fallback, byDefault, idKey] of [
@@ -138,7 +139,7 @@ function checkSpecialTokens(model: Model, kind: TokenizerKind, tokenCount: numbe
   }
 }
 
-/** Replacement texts at its end are read up to a zero byte. */
+/** llama.cpp reads the replacement texts at its end up to a zero byte. */
 function checkCharsMap({ path, metadata }: Model): void {
   const key = 'tokenizer.ggml.precompiled_charsmap'
   const entry = metadata.get(key)

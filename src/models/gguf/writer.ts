@@ -5,19 +5,19 @@ export type WrittenValueType = Exclude<GgufValueType, 'array'>
 /** Text may be given as its bytes: not every vocabulary is UTF-8. */
 export type WrittenValue = number | bigint | boolean | string | Uint8Array
 
-/** A tensor's entry; its data is written by whoever has it. */
+/** A tensor's entry; the caller writes its data. */
 type WrittenTensor = {
   readonly name: string
   readonly shape: readonly number[]
   /** ggml's number of the type. */
   readonly type: number
-  /** Of its data, without the padding behind it. */
+  /** Bytes of its data, without the padding after it. */
   readonly bytes: number
 }
 
 const ALIGNMENT = 32
 
-/** What lies before the data of the first tensor, and where each tensor's data lies in the file. */
+/** What precedes the data of the first tensor, and where each tensor's data is in the file. */
 export function writeHeader(
   metadata: readonly (readonly [key: string, value: Buffer])[],
   tensors: readonly WrittenTensor[],
@@ -46,12 +46,12 @@ export function padded(bytes: number, alignment: number = ALIGNMENT): number {
   return Math.ceil(bytes / alignment) * alignment
 }
 
-/** A metadata value, behind the number of its type. */
+/** A metadata value, preceded by the number of its type. */
 export function value(type: WrittenValueType, content: WrittenValue): Buffer {
   return Buffer.concat([u32(VALUE_TYPES.indexOf(type)), scalar(type, content)])
 }
 
-/** A metadata array, behind the numbers of its types. */
+/** A metadata array, preceded by the numbers of its types. */
 export function array(of: WrittenValueType, contents: readonly WrittenValue[]): Buffer {
   const head = [u32(VALUE_TYPES.indexOf('array')), u32(VALUE_TYPES.indexOf(of)), u64(contents.length)]
   if (of !== 'string') return Buffer.concat([...head, numbers(of, contents)])

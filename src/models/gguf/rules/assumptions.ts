@@ -3,9 +3,9 @@ import { type Model, number, numbers } from '../model.ts'
 
 /** A number that llama.cpp asserts of one architecture, or divides by. */
 type Assumption = {
-  /** Behind `<architecture>.` */
+  /** Without `<architecture>.` */
   readonly key: string
-  /** Where the file does not say; `undefined` where llama.cpp asks for it with an error. */
+  /** The value if the file has none; `undefined` if llama.cpp then reports an error. */
   readonly byDefault: number | undefined
   readonly holds: (value: number, get: (key: string) => number) => boolean
 }
@@ -59,7 +59,7 @@ const ASSUMPTIONS: Readonly<Record<string, readonly Assumption[]>> = {
   mistral4: [temperature()],
 }
 
-/** Attention whose temperature grows divides by the length at which it begins. */
+/** Attention whose temperature grows divides by the length at which it begins to grow. */
 function temperature(): Assumption {
   return {
     key: 'attention.temperature_length',
@@ -68,7 +68,7 @@ function temperature(): Assumption {
   }
 }
 
-/** What single architectures take for granted: asserted or divided by. */
+/** What single architectures take for granted: asserted, or used as a divisor. */
 export function checkAssumptions(model: Model): void {
   const { architecture, path } = model
   const get = (key: string) => number(model, `${architecture}.${key}`) ?? 0

@@ -1,7 +1,7 @@
 import { damaged } from '../bytes.ts'
 import { type Model, number, numbers, ofLayer } from '../model.ts'
 
-/** Those that assert that there are experts, where others say so in an error. */
+/** Architectures that assert that there are experts; others report an error. */
 const NEEDS_EXPERTS: ReadonlySet<string> = new Set([
   'bailingmoe2',
   'glm4moe',
@@ -10,7 +10,7 @@ const NEEDS_EXPERTS: ReadonlySet<string> = new Set([
   'smallthinker',
 ])
 
-/** Those that have no rule of their own for how experts are weighed: without one they abort. */
+/** Architectures without a default for how experts are weighted: they abort if the file does not say. */
 const NEEDS_GATING: ReadonlySet<string> = new Set([
   'bailingmoe2',
   'bailingmoe3',
@@ -28,10 +28,15 @@ const NEEDS_GATING: ReadonlySet<string> = new Set([
   'smallthinker',
 ])
 
-/** softmax, sigmoid, softmax of the weights, square root of softplus; source: llama_expert_gating_func_type. */
+/**
+ * softmax, sigmoid, softmax of the weights, square root of softplus; source: llama_expert_gating_func_type.
+ */
 const GATINGS = 4
 
-/** Architectures whose graphs may have more nodes than 8 for each tensor; source: llama_context::graph_max_nodes. */
+/**
+ * Architectures whose graphs may have more nodes than 8 for each tensor; source:
+ * llama_context::graph_max_nodes.
+ */
 const LARGE_GRAPHS: ReadonlySet<string> = new Set([
   'bailingmoe3',
   'deepseek4',
@@ -90,10 +95,11 @@ function checkUse(model: Model, layers: number): void {
   const withExperts = Array.from({ length: layers }, (_, layer) => layer).filter((layer) =>
     tensors.some(({ name }) => name.startsWith(`blk.${layer}.ffn_gate_inp.`)),
   )
-  // Others take the first layer's number for all, some as a divisor.
+  // Other architectures take the first layer's number for all, some as a divisor.
   if (architecture !== 'nemotron_h_moe' && used.some((count) => count === 0 || count !== used[0]))
     throw damaged(path, `the experts that its layers use ([${used.join(', ')}]) are not as many in each`)
-  // Each is a view and a sum of its own, beside some 30 others, and a graph that has no room for another node aborts.
+  // Each takes two nodes, a view and a sum, besides some 30 per layer, and a graph without room for a node
+  // aborts.
   const ofExperts = withExperts.reduce((sum, layer) => sum + 2 * ofLayer(used, layer), 0)
   const nodes = ofExperts + 30 * layers
   if (!LARGE_GRAPHS.has(architecture) && nodes > Math.max(1024, 8 * tensors.length))

@@ -2,13 +2,16 @@ import { damaged } from '../bytes.ts'
 import { type Model, number, numbers, ofLayer } from '../model.ts'
 import { RECURRENT } from './recurrence.ts'
 
-/** Architectures whose layers may have different numbers of heads; all others take the first layer's for every layer. */
+/**
+ * Architectures whose layers may have different numbers of heads; all others take the first layer's for every
+ * layer.
+ */
 const HEADS_BY_LAYER = architectures(
   'bailingmoe3 deci dots3note gemma4 granite granitemoe granitehybrid granite_swa graniteswitch jamba kimi-k3 kimi-linear',
   'laguna lfm2 lfm2moe mimo2 nemotron_h nemotron_h_moe openelm plamo2 plamo3 spark2_5 step35',
 )
 
-/** Those whose graphs assert that the keys of a head are as long as its values. */
+/** Architectures whose graphs assert that the keys of a head are as long as its values. */
 const KEYS_AS_VALUES = architectures(
   'afmoe apertus arcee arctic baichuan bailingmoe2 bitnet bloom chameleon chatglm codeshell cogvlm cohere2 cohere2moe',
   'command-r dbrx deci deepseek dots1 ernie4_5 ernie4_5-moe exaone exaone-moe exaone4 falcon gemma4 glm4 glm4moe gpt2',
@@ -19,7 +22,7 @@ const KEYS_AS_VALUES = architectures(
   'qwen3next qwen3vl qwen3vlmoe refact seed_oss smallthinker smollm3 spark2_5 stablelm starcoder starcoder2 talkie xverse',
 )
 
-/** Of these, those that assert that all values of a head are rotated. */
+/** Architectures that also assert that all values of a head are rotated. */
 const WHOLE_ROTATION = architectures(
   'apertus arcee arctic baichuan chameleon codeshell cogvlm cohere2moe dbrx deci deepseek dots1 ernie4_5 ernie4_5-moe',
   'exaone exaone-moe exaone4 falcon granite granite_swa granitemoe graniteswitch grok grovemoe hunyuan-dense hunyuan-moe',
@@ -28,7 +31,7 @@ const WHOLE_ROTATION = architectures(
   'starcoder2 talkie xverse',
 )
 
-/** Those whose heads have a part that is rotated and one that is not: asserted, or the shape of a tensor. */
+/** Architectures whose heads are rotated in part only: asserted, or the shape of a tensor. */
 const LATENT = architectures(
   'bailingmoe3 deepseek2 deepseek32 dots3note glm-dsa hy_v4 kimi-k3 kimi-linear mistral4',
 )
@@ -48,7 +51,7 @@ export function checkHeads(model: Model): void {
     if (!HEADS_BY_LAYER.has(architecture) && values.some((value) => value !== values[0]))
       throw damaged(path, `${key} is another in each layer, which this architecture cannot be`)
   }
-  // A divisor, or else attention has heads of no size.
+  // It is a divisor, or else attention has heads of no size.
   if (heads[0] === 0 && !RECURRENT.has(architecture) && !HEADS_BY_LAYER.has(architecture))
     throw damaged(path, 'it has no attention heads')
   if (!RECURRENT.has(architecture) && shared.every((count) => count === 0))
@@ -56,7 +59,7 @@ export function checkHeads(model: Model): void {
   for (let layer = 0; layer < layers; layer++) {
     const queries = ofLayer(heads, layer)
     const keys = ofLayer(shared, layer)
-    // 0 marks layers without attention. Anything that does not divide is asserted in the attention's product.
+    // 0 marks layers without attention. The attention's product asserts that the numbers divide.
     if (queries > 0 && keys > 0 && queries % keys !== 0)
       throw damaged(path, `its ${queries} attention heads cannot share ${keys} key/value heads`)
   }

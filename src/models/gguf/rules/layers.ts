@@ -8,13 +8,17 @@ export function checkLayers(model: Model): void {
   if (extra === layers) throw unsupported(path, 'holds only a draft head, which needs its target model')
   if (extra > layers)
     throw damaged(path, `"${architecture}.nextn_predict_layers" is ${extra}, of ${layers} layers in all`)
-  // asserted (n_layer_kv_from_start): the last layers read the keys and values of the last two that have their own
+  // asserted (n_layer_kv_from_start): the last layers read the keys and values of the last two that have
+  // their own
   const shared = number(model, `${architecture}.attention.shared_kv_layers`) ?? 0
   if (architecture === 'gemma4' && shared > layers - 2)
     throw damaged(path, `"${architecture}.attention.shared_kv_layers" is ${shared}, of ${layers} layers`)
 }
 
-/** Where a pattern tells which layers have the sliding window, one must (asserted). Every first layer means none. */
+/**
+ * If a pattern says which layers have the sliding window, one must (asserted). A single 1 means that none
+ * has.
+ */
 export function checkWindows(model: Model): void {
   const key = `${model.architecture}.attention.sliding_window_pattern`
   const window = number(model, `${model.architecture}.attention.sliding_window`) ?? 0
@@ -23,7 +27,7 @@ export function checkWindows(model: Model): void {
   const isOfLayers = model.metadata.get(key)?.type === 'array'
   const none = isOfLayers ? pattern.every((layer) => layer === 0) : pattern[0] === 1
   if (none) throw damaged(model.path, `"${key}" gives no layer the sliding window`)
-  // Its layers without one have a memory of their own, which is asserted to be there.
+  // Its layers without a window have a memory of their own, which is asserted to exist.
   if (model.architecture === 'dots3note' && isOfLayers && pattern.every((layer) => layer !== 0))
     throw damaged(model.path, `"${key}" gives all layers the sliding window`)
 }

@@ -2,7 +2,7 @@ import { damaged } from '../bytes.ts'
 import { type Model, numbers } from '../model.ts'
 
 type NumberRule = {
-  /** Behind `<architecture>.` */
+  /** Without `<architecture>.` */
   readonly key: string
   readonly min: number
   readonly max: number
@@ -11,7 +11,9 @@ type NumberRule = {
 
 const COUNT_MAX = 2 ** 31 - 1
 
-/** A range each, mostly far wider than any real model: they keep damage from asserts, divisions and allocations. */
+/**
+ * Ranges, mostly far wider than in any real model, that keep damage from asserts, divisions and allocations.
+ */
 const NUMBER_RULES: readonly NumberRule[] = [
   { key: 'block_count', min: 1, max: 512, required: true }, // asserted (LLAMA_MAX_LAYERS)
   { key: 'context_length', min: 0, max: COUNT_MAX, required: true },
@@ -43,7 +45,7 @@ const NUMBER_RULES: readonly NumberRule[] = [
   { key: 'wkv.head_size', min: 1, max: 2 ** 16 }, // a divisor
   { key: 'token_shift_count', min: 1, max: 16 },
   { key: 'shortconv.l_cache', min: 1, max: 2 ** 10 },
-  { key: 'adapters.router_gain', min: -1e6, max: 1e6 }, // NaN is no number of an adapter
+  { key: 'adapters.router_gain', min: -1e6, max: 1e6 }, // NaN is not an adapter's number
   { key: 'kda.head_dim', min: 1, max: 2 ** 16 },
 ]
 

@@ -25,7 +25,7 @@ const BY_HEADS: ReadonlySet<string> = new Set([
   'plamo2',
 ])
 
-/** All but every so many layers are recurrent, unless the file names them. */
+/** All but one layer in each interval are recurrent, unless the file names them. */
 const BY_INTERVAL: ReadonlySet<string> = new Set([
   'minimax-01',
   'qwen35',
@@ -34,7 +34,7 @@ const BY_INTERVAL: ReadonlySet<string> = new Set([
   'qwen4exp',
 ])
 
-/** With AVX-512, the most of any processor: GGML_F32_STEP. */
+/** GGML_F32_STEP with AVX-512, the largest of any processor. */
 const MOST_AT_ONCE = 64
 
 /** Selective state spaces whose groups are a divisor. */
@@ -58,7 +58,7 @@ const TOKEN_SHIFTS: ReadonlyMap<string, number> = new Map([
   ['arwkv7', 1],
 ])
 
-/** A model with recurrent layers has some, and numbers that fit together: asserted or divided by. */
+/** A recurrent model must have recurrent layers, and numbers that fit together: asserted or divided by. */
 export function checkRecurrence(model: Model): void {
   const { architecture, path } = model
   const get = (key: string) => number(model, `${architecture}.${key}`)
@@ -79,7 +79,7 @@ export function checkRecurrence(model: Model): void {
   checkShifts(model, width)
 }
 
-/** Each kind of layers has a memory, which is asserted to be there: a model without one of the kinds aborts. */
+/** Each kind of layer has a memory, which is asserted to exist: a model without one of the kinds aborts. */
 function checkHybrid(model: Model): void {
   const { architecture, path } = model
   const isByHeads = BY_HEADS.has(architecture)
@@ -121,7 +121,8 @@ function checkShifts(model: Model, width: number): void {
   const head = number(model, `${architecture}.wkv.head_size`)
   if (head !== undefined && width % head !== 0)
     throw damaged(path, `its ${width} values cannot be divided into heads of ${head}`)
-  // ggml computes so many values of a head at once, and goes beyond the end of others (ggml_compute_forward_rwkv_wkv7_f32).
+  // ggml computes this many values at once, and runs past the end of other heads
+  // (ggml_compute_forward_rwkv_wkv7_f32).
   if (head !== undefined && architecture.endsWith('rwkv7') && head % MOST_AT_ONCE !== 0)
     throw damaged(
       path,

@@ -1,7 +1,9 @@
 import { damaged } from '../bytes.ts'
 import { type Model, number, numbers, text } from '../model.ts'
 
-/** Those that rotate by several positions: asserted to have sections. Source: llama_model_rope_type. */
+/**
+ * Architectures that rotate by several positions: asserted to have sections. Source: llama_model_rope_type.
+ */
 const SECTIONED: ReadonlySet<string> = new Set([
   'paddleocr',
   'qwen2vl',
@@ -12,7 +14,9 @@ const SECTIONED: ReadonlySet<string> = new Set([
   'qwen4exp',
 ])
 
-/** Asserted when evaluated: values are rotated in pairs, and no more than a head has. With none it never ends. */
+/**
+ * Asserted when evaluated: values are rotated in pairs, and no more than a head has. With 0 it never ends.
+ */
 function checkRotation({ path }: Model, rotated: number, head: number): void {
   if (rotated < 2 || rotated % 2 !== 0 || rotated > head)
     throw damaged(path, `it rotates ${rotated} of the ${head} values of an attention head`)
@@ -37,10 +41,12 @@ export function checkRope(model: Model): void {
   checkSections(model, head)
 }
 
-/** And those that do so where the first two sections have values. */
+/** Architectures that do so if the first two sections have values. */
 const SECTIONED_IF_GIVEN: ReadonlySet<string> = new Set(['glm4', 'glm4moe', 'hunyuan_vl'])
 
-/** Asserted: one of the first three has values, and together they have no more than a head. Their sum is a divisor. */
+/**
+ * Asserted: one of the first three has values, and all together no more than a head. Their sum is a divisor.
+ */
 function checkSections(model: Model, head: number): void {
   const { architecture, path } = model
   const key = `${architecture}.rope.dimension_sections`

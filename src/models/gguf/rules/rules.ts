@@ -9,7 +9,9 @@ import { checkRecurrence } from './recurrence.ts'
 import { checkRope } from './rope.ts'
 import { checkEmbedding, checkTensorTypes } from './weights.ts'
 
-/** The meaning of a header beyond its format. Each check stands for an abort, a crash or a hang in llama.cpp. */
+/**
+ * The meaning of a header beyond its format. Each check stands for an abort, a crash or a hang in llama.cpp.
+ */
 export function checkModel(model: Model, tokenCount: number): void {
   if (model.tensors.length === 0) throw damaged(model.path, 'it holds no tensors, so at most a vocabulary')
   checkNumbers(model)

@@ -2,9 +2,9 @@ import { damaged } from '../bytes.ts'
 import type { Model } from '../model.ts'
 import { isTable } from '../tables.ts'
 
-/** For intermediate results: products with these abort or call a null pointer on the CPU. */
+/** Types of intermediate results: products with these abort or call a null pointer on the CPU. */
 const NO_WEIGHT_TYPES = ['Q8_1', 'Q8_K', 'I8', 'I16', 'I32', 'I64', 'F64']
-/** Added to or multiplied with activations value by value, which ggml only does in F32. */
+/** Tensors added to or multiplied with activations value by value, which ggml only does in F32. */
 const VALUE_BY_VALUE =
   /norm(_\w+)?\.weight$|\.(bias|scale)$|\.ssm_(a|d)$|\.ssm_conv1d\.weight$|\.shortconv\.conv\.weight$|^rope_\w+\.weight$/
 
@@ -19,7 +19,7 @@ export function checkTensorTypes(model: Model): void {
   }
 }
 
-/** llama.cpp says the same as "wrong shape"; this names the vocabulary as the cause. */
+/** llama.cpp reports this as "wrong shape"; this names the vocabulary as the cause. */
 export function checkEmbedding({ path, tensors }: Model, tokenCount: number): void {
   const embedding = tensors.find((tensor) => tensor.name === 'token_embd.weight')
   const rows = embedding?.shape[1] ?? 1
