@@ -17,11 +17,11 @@ export function deferred<T = void>(): Deferred<T> {
   return { promise, resolve, reject }
 }
 
-/** Lets one at a time through, in the order of asking. */
+/** Lets one caller at a time through, in order of arrival. */
 export class Queue {
   #last: Promise<void> = Promise.resolve()
 
-  /** Waits for all who asked before; the function it resolves with lets the next one go. */
+  /** Waits for all earlier callers; resolves with a function that lets the next one through. */
   async enter(): Promise<() => void> {
     const before = this.#last
     const { promise, resolve } = deferred()
@@ -31,7 +31,7 @@ export class Queue {
   }
 }
 
-/** Rejects with the signal's reason once it aborts: for waits that know no signal. */
+/** Rejects with the signal's reason once it aborts: for waits that take no signal. */
 export function abortOf(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     if (signal.aborted) reject(signal.reason)
@@ -39,12 +39,15 @@ export function abortOf(signal: AbortSignal): Promise<never> {
   })
 }
 
-/** Resolves after `ms`; rejects with the signal's own reason where it aborts. */
+/** Resolves after `ms`; rejects with the signal's own reason if it aborts. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted())
 }
 
-/** Calls a user's functions where what they throw would be lost, or taken for a failure of ours: the first error is kept. */
+/**
+ * Calls a user's functions, whose errors might be lost or taken for failures of ours: the first error is
+ * kept.
+ */
 export class Callbacks {
   #thrown: { readonly error: unknown } | undefined
 
@@ -52,7 +55,7 @@ export class Callbacks {
     return this.#thrown !== undefined
   }
 
-  /** What `fn` returns; what it throws is thrown on. */
+  /** Returns what `fn` returns, and throws what it throws. */
   call<T>(fn: () => T): T {
     try {
       return fn()
@@ -62,7 +65,7 @@ export class Callbacks {
     }
   }
 
-  /** Throws what was kept, if there is anything. */
+  /** Throws the error that was kept, if there is one. */
   rethrow(): void {
     if (this.#thrown) throw this.#thrown.error
   }

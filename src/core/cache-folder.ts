@@ -3,13 +3,15 @@ import { homedir } from 'node:os'
 import { dirname, isAbsolute, join } from 'node:path'
 import { codeOf } from './errors.ts'
 
-/** Where the library keeps what it can do without: `~/.cache/gpt4all-ts`; `undefined` where there is no home folder. */
+/**
+ * The folder for what the library can do without: `~/.cache/gpt4all-ts`; `undefined` without a home folder.
+ */
 export function cacheFolder(): string | undefined {
   let home: string
   try {
     home = homedir()
   } catch {
-    return undefined // a user without an entry in the system's list
+    return undefined // a user that the system does not know
   }
   return isAbsolute(home) ? join(home, '.cache', 'gpt4all-ts') : undefined
 }
@@ -23,7 +25,7 @@ export async function makeCacheFolder(name: string): Promise<string> {
 }
 
 /**
- * Makes a folder, and those that it lies in. Step by step: `mkdir()` with `recursive` never ends where a parent can have no
+ * Makes a folder and its parents, step by step: `mkdir()` with `recursive` never ends if a parent cannot have
  * children, as in `/proc`.
  */
 export async function makeFolder(path: string): Promise<void> {

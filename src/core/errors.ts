@@ -58,7 +58,8 @@ export class GPT4AllError extends Error {
  * - `ERR_MODEL_DAMAGED`: truncated or inconsistent, weights that do not give numbers, or the child process
  * that tried it did not survive.
  * - `ERR_MODEL_UNSUPPORTED`: a kind of model that this library does not run.
- * - `ERR_MODEL_LOAD`: llama.cpp refused it. If it refused a context for it, the error is a `GPT4AllError` of that code.
+ * - `ERR_MODEL_LOAD`: llama.cpp refused it. If it refused a context for it, the error is a `GPT4AllError` of
+ * that code.
  * - `ERR_MODEL_CONFIG`: the `modelConfigFile` cannot be read or is not a catalog, or no checksum is known.
  * - `ERR_CHECKSUM`: `verifyModel()` found a different file.
  */
@@ -187,7 +188,7 @@ export class OutOfMemoryError extends GPT4AllError {
   }
 }
 
-/** A device that was asked for and is not used, and the reason. */
+/** A requested device that is not used, and the reason. */
 export type DeviceFallback = { readonly device: string; readonly reason: string }
 
 /**
@@ -223,7 +224,7 @@ export class DownloadError extends GPT4AllError {
   readonly status: number | undefined
   /** @internal Another attempt may succeed. */
   declare readonly retry: boolean
-  /** @internal How long the server asks to wait before it. */
+  /** @internal How long the server asks to wait before another attempt. */
   declare readonly retryAfterMs: number | undefined
 
   constructor(
@@ -239,7 +240,7 @@ export class DownloadError extends GPT4AllError {
     super(options.code ?? 'ERR_DOWNLOAD', `${message}.`, options)
     this.url = options.url
     this.status = options.status
-    // Not enumerable: they are of no use to whoever reads the printed error.
+    // Not enumerable: they are of no use to readers of the printed error.
     Object.defineProperty(this, 'retry', { value: options.retry })
     Object.defineProperty(this, 'retryAfterMs', { value: options.retryAfterMs })
   }
@@ -260,12 +261,12 @@ export function markError<E extends Error>(error: E): E {
   return Object.defineProperty(error, brand, { value: true })
 }
 
-/** What any value that was thrown says. */
+/** The message of any thrown value. */
 export function messageOf(error: unknown): string {
   return isObject(error) && 'message' in error ? String(error.message) : String(error)
 }
 
-/** The code of an error of Node.js or of ours; `undefined` where it has none. */
+/** The code of an error of Node.js or of ours; `undefined` if it has none. */
 export function codeOf(error: unknown): string | undefined {
   return isObject(error) && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }

@@ -1,16 +1,19 @@
-/** What a JSON text may be made of, so that parsing it holds the event loop for some milliseconds only, however many bytes it has. */
+/**
+ * Limits for a JSON text, so that parsing it blocks the event loop for some milliseconds only, whatever its
+ * length.
+ */
 export type JsonLimits = {
-  /** Arrays and objects inside each other. */
+  /** Nested arrays and objects. */
   readonly depth: number
   /** Names, texts, objects and arrays: each costs V8 up to 3 µs. */
   readonly parts: number
-  /** And `true`, `false` and `null`. */
+  /** Numbers, `true`, `false` and `null`. */
   readonly numbers: number
 }
 
 const [QUOTE, COMMA, BACKSLASH, OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = Buffer.from('",\\[]{}')
 
-/** Counts what a JSON text is made of, as its bytes come. */
+/** Counts what a JSON text is made of, as its bytes arrive. */
 export class JsonShape {
   readonly #limits: JsonLimits
   readonly #refuse: (what: string) => Error
@@ -20,13 +23,13 @@ export class JsonShape {
   #isInText = false
   #isEscaped = false
 
-  /** `refuse` makes the error of a text that has `more than 5 numbers`. */
+  /** `refuse` makes the error for a text that has, for example, `more than 5 numbers`. */
   constructor(limits: JsonLimits, refuse: (what: string) => Error) {
     this.#limits = limits
     this.#refuse = refuse
   }
 
-  /** @throws what `refuse` makes, where there is more than the limits allow */
+  /** @throws what `refuse` makes, if there is more than the limits allow */
   add(bytes: Uint8Array): void {
     // Plain variables: this runs for every byte.
     let [depth, parts, commas, isInText, isEscaped] = [0, 0, 0, this.#isInText, this.#isEscaped]
@@ -60,8 +63,8 @@ export class JsonShape {
 }
 
 /**
- * The value of a JSON text from elsewhere: `JSON.parse()`, where it is made of no more than `limits` allow.
- * @throws {SyntaxError} where it is no JSON; what `refuse` makes, where there is too much in it
+ * The value of an untrusted JSON text: `JSON.parse()`, if it is within `limits`.
+ * @throws {SyntaxError} if it is not JSON; what `refuse` makes, if it exceeds `limits`
  */
 export function parseWithin(text: Buffer, limits: JsonLimits, refuse: (what: string) => Error): unknown {
   new JsonShape(limits, refuse).add(text)

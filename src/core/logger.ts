@@ -1,8 +1,8 @@
 /** Where log lines go: `console`, a pino or winston logger, or any object with these four methods. */
 export type Logger = {
-  /** Details, among them the lines of llama.cpp. */
+  /** Details, including the lines of llama.cpp. */
   debug(message: string): void
-  /** What the library does, among it the final prompt of every generation. */
+  /** What the library does, including the final prompt of every generation. */
   info(message: string): void
   /** Something unexpected that the library could deal with. */
   warn(message: string): void
@@ -20,7 +20,7 @@ const nothing = () => {}
 /** Drops all lines. */
 export const SILENT: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing }
 
-/** True where `logger` drops lines of `level`: lets the caller skip the work of making them. */
+/** Whether `logger` drops lines of `level`, so that the caller need not make them. */
 export function isSilent(logger: Logger, level: LogLevel): boolean {
   return logger[level] === nothing
 }
@@ -34,13 +34,13 @@ export function loggerOf(
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
 
-/** `logger`, where it fails without failing what it logs. */
+/** `logger`, but its failures do not affect the work that it logs. */
 export function harmless(logger: Logger): Logger {
   return loggerOf(LOG_LEVELS, (level, message) => {
     try {
       logger[level](message)
     } catch {
-      // nobody to tell
+      // it cannot be reported
     }
   })
 }

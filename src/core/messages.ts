@@ -12,12 +12,12 @@ export type ChatMessage = {
 
 const ROLES: readonly string[] = ['system', 'user', 'assistant']
 
-/** @throws {TypeError} `ERR_OPTION` when `messages` are not messages, or none where some are needed */
+/** @throws {TypeError} `ERR_OPTION` if `messages` are not messages, or fewer than `least` */
 export function checkMessages(messages: readonly ChatMessage[], least = 0): void {
   if (!Array.isArray(messages) || messages.length < least) {
     throw optionError('messages', least ? 'a non-empty array of messages' : 'an array of messages', messages)
   }
-  // By index: forEach() would pass over holes.
+  // By index: forEach() would skip holes.
   for (let i = 0; i < messages.length; i++) {
     const { role, content, reasoning } = (messages[i] ?? {}) as Partial<ChatMessage>
     if (typeof role !== 'string' || !ROLES.includes(role)) {

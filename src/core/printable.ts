@@ -1,4 +1,7 @@
-/** Control characters but line feed and tab, line ends of Unicode's own, and marks that change the order in which text is shown. */
+/**
+ * Control characters except line feed and tab, Unicode's own line ends, and marks that change the text's
+ * order.
+ */
 const OBEYED = /(?![\n\t])[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f]/gu
 const IN_A_LINE = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f]/gu
 

@@ -15,7 +15,7 @@ export type Progress = {
 const WINDOW_MS = 3000
 const EVERY_MS = 100
 
-/** Tells progress, ten times a second at most, and always the end. */
+/** Reports progress, ten times a second at most, and always the end. */
 export class Meter {
   readonly #phase: Progress['phase']
   readonly #report: ((progress: Progress) => void) | undefined
@@ -38,7 +38,7 @@ export class Meter {
     const first = this.#past[0] ?? { at: now, bytes }
     const seconds = (now - first.at) / 1000
     const bytesPerSecond = seconds > 0 ? Math.max(0, bytes - first.bytes) / seconds : 0
-    // An async function fails later than it is called: the next call hears of it.
+    // An async function fails later than it is called: the next call throws its error.
     const returned: unknown = this.#report({ phase: this.#phase, bytes, total, bytesPerSecond })
     if (returned instanceof Promise)
       returned.catch((error: unknown) => {

@@ -13,22 +13,22 @@ export type PromptMessage = {
 
 const prompts = channel('gpt4all-ts:prompt')
 
-/** Tells those who listen to `gpt4all-ts:prompt`. */
+/** Publishes `message` on `gpt4all-ts:prompt`. */
 export function publishPrompt(message: PromptMessage): void {
   if (prompts.hasSubscribers) prompts.publish(message)
 }
 
-/** Whether somebody does. */
+/** Whether `gpt4all-ts:prompt` has subscribers. */
 export const arePromptsWanted = (): boolean => prompts.hasSubscribers
 
-/** Calls `listener` with the prompts of this process, until the function that it returns is called. */
+/** Calls `listener` with the prompts of this process, until the returned function is called. */
 export function onPrompt(listener: (message: PromptMessage) => void): () => void {
   const hear = (message: unknown) => listener(message as PromptMessage)
   prompts.subscribe(hear)
   return () => prompts.unsubscribe(hear)
 }
 
-/** Tells the final prompt of a generation: to `logger` at level `info`, and on `gpt4all-ts:prompt`. */
+/** Reports the final prompt of a generation: to `logger` at level `info`, and on `gpt4all-ts:prompt`. */
 export function logPrompt(logger: Logger, message: PromptMessage): void {
   publishPrompt(message)
   if (isSilent(logger, 'info')) return

@@ -2,29 +2,30 @@ import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync, 
 import { type FileHandle, open, stat } from 'node:fs/promises'
 
 /**
- * For a path that may have become a named pipe since it was looked at: opening waits for no writer, and no terminal becomes
- * ours. Windows knows neither flag.
+ * For a path that may have become a named pipe since it was checked: opening does not wait for a writer, and
+ * no terminal becomes ours. Windows has neither flag.
  */
 export const AT_ONCE = (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0)
 const FLAGS = constants.O_RDONLY | AT_ONCE
 const BIG = { bigint: true } as const
-/** The system takes no more than 2 GiB. */
+/** Bytes; the system reads no more than 2 GiB at once. */
 const MOST_AT_ONCE = 2 ** 30
 
 /**
- * Makes the error of a file that cannot be read. `why` goes on behind its path: `is a named pipe, not a file`. `cause` is what
- * the system said, where it was asked.
+ * Makes the error for a file that cannot be read. `why` follows its path: `is a named pipe, not a file`.
+ * `cause` is the system's error, if there was one.
  */
 export type Refuse = (why: string, cause?: NodeJS.ErrnoException) => Error
 
 /**
- * A file whose path comes from elsewhere, open for reading. A named pipe would wait for its writer, a device never ends: what
- * lies at the path is asked for before it is opened, and again afterwards, since it may have been replaced meanwhile.
+ * A file with an untrusted path, open for reading. A named pipe would wait for its writer, and a device never
+ * ends, so the path is checked before it is opened, and again afterwards, since it may have been replaced
+ * meanwhile.
  */
 export class RegularFile {
-  /** When it was opened. */
+  /** Its size when it was opened. */
   readonly bytes: number
-  /** Another once it is replaced, or written to: see `lookAt()`. */
+  /** Changes once the file is replaced, or written to: see `lookAt()`. */
   readonly identity: string
   readonly #handle: FileHandle
   readonly #refuse: Refuse
@@ -40,7 +41,7 @@ export class RegularFile {
     return this.#handle.fd
   }
 
-  /** Whoever asks closes it. Everything that fails, also later, is an error of `refuse`. */
+  /** The caller closes it. Every failure, also later, is an error made by `refuse`. */
   static async open(path: string, refuse: Refuse): Promise<RegularFile> {
     let handle: FileHandle | undefined
     try {
@@ -53,7 +54,7 @@ export class RegularFile {
     }
   }
 
-  /** As `FileHandle.read()`. */
+  /** Like `FileHandle.read()`. */
   async read(
     buffer: Uint8Array,
     offset: number,
@@ -67,7 +68,7 @@ export class RegularFile {
     }
   }
 
-  /** Fills `buffer` from `position` on; resolves with how many bytes there were. */
+  /** Fills `buffer` from `position` on; resolves with the number of bytes there were. */
   async fill(buffer: Uint8Array, position: number): Promise<number> {
     for (let length = 0; ; ) {
       const wanted = Math.min(buffer.length - length, MOST_AT_ONCE)
@@ -78,7 +79,7 @@ export class RegularFile {
     }
   }
 
-  /** All of it; refused where it has more than `most` bytes. */
+  /** The whole file; refused if it has more than `most` bytes. */
   async readAll(most: number): Promise<Buffer> {
     if (this.bytes > most) throw this.#refuse(`is longer than ${most} bytes`)
     const all = Buffer.allocUnsafe(this.bytes)
@@ -100,7 +101,7 @@ export async function readBytes(path: string, most: number, refuse: Refuse): Pro
   }
 }
 
-/** As `RegularFile`, where nobody can wait: `use` gets a function that reads on into a buffer. */
+/** Like `RegularFile`, but synchronous: `use` gets a function that reads the next bytes into a buffer. */
 export function withFileSync<T>(path: string, refuse: Refuse, use: (read: (into: Buffer) => number) => T): T {
   const refusing = <R>(work: () => R): R => {
     try {
@@ -121,7 +122,7 @@ export function withFileSync<T>(path: string, refuse: Refuse, use: (read: (into:
   }
 }
 
-/** The size of the file at `path`, and what tells it from one that lay there before, and from itself before it was written to. */
+/** The size of the file at `path`, and an identity that changes once the file is replaced, or written to. */
 export async function lookAt(
   path: string,
   refuse: Refuse,
@@ -134,17 +135,17 @@ export async function lookAt(
   }
 }
 
-/** @throws what `refuse` makes, where `path` is no file that could be read, as far as can be told without opening it */
+/** @throws what `refuse` makes, if `path` is not a readable file, as far as that shows without opening it */
 export async function assertRegular(path: string, refuse: Refuse): Promise<void> {
   await lookAt(path, refuse)
 }
 
-// The time of the last change too: whoever writes can set that of the last write back.
+// With the time of the last change too, because a writer can set that of the last write back.
 function identityIn({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
   return [dev, ino, size, mtimeNs, ctimeNs].join(' ')
 }
 
-/** What a path leads to that is no file. */
+/** A path leads to something that is not a file. */
 class NoFile extends Error {}
 
 function check<S extends Pick<BigIntStats, keyof typeof KINDS | 'isFile'>>(found: S): S {

@@ -5,7 +5,10 @@ import { printable } from './printable.ts'
 const toStderr = (line: string): void => void process.stderr.write(line)
 let writeLine = toStderr
 
-/** Where lines for stderr go, with their line feed, while something else is drawn there; `undefined` = straight to it. */
+/**
+ * Sends lines for stderr, with their line feed, to `write` while something is drawn there; `undefined` = to
+ * stderr.
+ */
 export function writeLinesTo(write: ((line: string) => void) | undefined): void {
   writeLine = write ?? toStderr
 }
@@ -17,9 +20,9 @@ function stderrLogger(level: LogLevel): Logger {
 }
 
 /**
- * The logger to use: the one given, else stderr at `info` when `verbose`, or at the level that the environment variable
- * `GPT4ALL_LOG` names (`debug`, `info`, `warn`, `error`; `warn`, and a word about it, for any other text), whichever tells
- * more, else silence.
+ * The logger to use: the one given, else stderr at `info` if `verbose`, or at the level that the environment
+ * variable `GPT4ALL_LOG` names (`debug`, `info`, `warn`, `error`; any other text means `warn`, and is
+ * logged), whichever logs more; else silence.
  */
 export function resolveLogger(logger: Logger | undefined, verbose: boolean): Logger {
   if (logger !== undefined) return harmless(checkLogger(logger))

@@ -1,11 +1,13 @@
 import { distance } from 'fastest-levenshtein'
 
-/** A list longer than that is none that somebody has typed a name of. */
+/** Names to compare at most: people do not type names from longer lists. */
 const MOST_KNOWN = 2000
 /** Names of fewer characters are near to too many others, and part of too many. */
 const LEAST_LENGTH = 3
 
-/** Of `known`, the name that `name` is probably meant to be; `undefined` where none is near. Only letters and digits count. */
+/**
+ * The name in `known` that `name` probably means; `undefined` if none is near. Only letters and digits count.
+ */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   const wanted = plain(name)
   if (wanted === '') return undefined
@@ -22,7 +24,7 @@ const plain = (text: string) => text.toLowerCase().replace(/[^\da-z]/g, '')
 function distanceOf(wanted: string, other: string): number {
   if (wanted === other) return 0
   const isPart = other.includes(wanted) || wanted.includes(other)
-  // Of two that hold it, the one that holds less besides.
   if (Math.min(wanted.length, other.length) < LEAST_LENGTH) return Number.POSITIVE_INFINITY
+  // Of two names that contain it, the shorter one is nearer.
   return isPart ? Math.min(1, Math.abs(other.length - wanted.length) / 100) : distance(wanted, other)
 }

@@ -2,24 +2,25 @@ import { randomUUID } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
 import { copyFile, link, open, rename, rm, stat } from 'node:fs/promises'
 
-/** A name that nothing has, in the folder of `file`. */
+/** An unused name in the folder of `file`. */
 export const besides = (file: string): string => `${file}.${randomUUID()}`
 
 type WholeFileOptions = {
-  /** Permissions, which the process's mask narrows. @default those of the file that gives way, else 0o666 */
+  /** Permissions, which the process's mask narrows. @default those of the replaced file, else 0o666 */
   readonly mode?: number
-  /** Whether what lies there gives way; else the error is `EEXIST`. @default true */
+  /** Whether an existing file is replaced; if not, the error is `EEXIST`. @default true */
   readonly replaces?: boolean
-  /** Whether the disk is to have it when this is done. @default false */
+  /** Whether to wait until the file is on the disk. @default false */
   readonly isSynced?: boolean
-  /** What it is called until it is whole. @default a name that nothing has */
+  /** Its name until it is whole. @default an unused name */
   readonly making?: string
 }
 
 /**
- * Writes a file so that there is never half of it: beside it first, under a name that nobody else has, and then put in its
- * place. So nothing is written through a link that somebody has put there, nor into a device: a link gives way, as a file does,
- * and where something else lies, the error is `EEXIST`. Rejects with the system's errors.
+ * Writes a file so that there is never half of it: first beside it, under a unique name, and then moved into
+ * its place. So nothing is written through a link that was put there, nor into a device: a link to a file is
+ * replaced like a file, and for anything else the error is `EISDIR` or `EEXIST`. Rejects with the system's
+ * errors.
  */
 export async function writeWhole(
   file: string,
@@ -42,7 +43,7 @@ export async function writeWhole(
   }
 }
 
-/** What lies there, where it may give way: as root even a device would. */
+/** The existing file, if it may be replaced: as root even a device could be. */
 async function replaceable(file: string): Promise<Stats | undefined> {
   const found: Stats | undefined = await stat(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined
@@ -54,7 +55,7 @@ async function replaceable(file: string): Promise<Stats | undefined> {
   throw Object.assign(new Error(`${code}: ${what} has that name, '${file}'`), { code, path: file })
 }
 
-/** Where a file system knows no second names, a copy does. */
+/** Links the new name, or copies the file if the file system has no hard links. */
 async function nameNew(making: string, file: string): Promise<void> {
   await link(making, file).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'EEXIST') throw error
