@@ -1,4 +1,6 @@
-/** Checks of single options: each returns the value, `undefined` where none was given, or throws `ERR_OPTION`. */
+/**
+ * Checks of single options: each returns the value, or `undefined` if none was given, or throws `ERR_OPTION`.
+ */
 import { optionError } from '../core/errors.ts'
 import { nearest } from '../core/suggest.ts'
 
@@ -52,7 +54,7 @@ export function abortSignal(name: string, value: unknown): AbortSignal | undefin
   throw optionError(name, 'an AbortSignal', value)
 }
 
-/** What other libraries call our options: lower case, without underscores. */
+/** Other libraries' names for our options: lower case, without underscores. */
 const OTHER_NAMES: Readonly<Record<string, string>> = {
   temperature: 'temp',
   maxnewtokens: 'maxTokens',
@@ -77,8 +79,8 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
 }
 
 /**
- * A misspelt option would silently leave its default in force. `elsewhere` are options of another call, with a word on
- * where they belong.
+ * Throws for unknown options, because a misspelt one would silently keep its default. `elsewhere` has options
+ * of another call, with a sentence on where they belong.
  */
 export function checkKnown(
   options: object,

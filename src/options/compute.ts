@@ -1,4 +1,4 @@
-/** Options of a model on how it computes: threads, flash attention, the KV cache, LoRA adapters. */
+/** Model options for how it computes: threads, flash attention, the KV cache, LoRA adapters. */
 import { availableParallelism } from 'node:os'
 import { optionError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
@@ -60,7 +60,7 @@ export type ComputeOptions = {
 export type ResolvedThreads = {
   readonly nThreads: number
   readonly nThreadsBatch: number
-  /** A number was asked for: it is not changed for the sake of other programs. */
+  /** A number was given: it is not changed for the sake of other programs. */
   readonly fixedThreads: boolean
 }
 
@@ -84,10 +84,10 @@ export const KV_TYPES: Readonly<Record<KvType, { readonly bytes: number; readonl
   iq4_nl: { bytes: 18, block: 32 },
 }
 
-/** What keys and values are kept as. */
+/** Number formats of the cached keys and values. */
 export type CacheTypes = { readonly keyType: KvType; readonly valueType: KvType }
 
-/** How the KV cache of a context is made. */
+/** Options of a context's KV cache. */
 export type CacheOptions = CacheTypes & { readonly flashAttention: 'auto' | 'on' | 'off' }
 
 /** ggml's own limit (GGML_MAX_N_THREADS). */
@@ -121,8 +121,8 @@ export function resolveComputeOptions(
 }
 
 /**
- * The same count for every step, or with `undefined` all cores and fewer while other programs want them.
- * @throws {TypeError | RangeError} `ERR_OPTION` for what is no positive integer
+ * The same count for every step; with `undefined` all cores, but fewer while other programs want them.
+ * @throws {TypeError | RangeError} `ERR_OPTION` for anything but a positive integer
  */
 export function resolveThreadCount(value: unknown, logger: Logger): ResolvedThreads {
   const count = clamped('count', integer(1).read('count', value), logger)

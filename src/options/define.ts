@@ -1,7 +1,7 @@
 import { optionError } from '../core/errors.ts'
 import * as check from './checks.ts'
 
-/** How the value of one option is read: it is checked, and the default stands in for none. */
+/** Reads the value of one option: checks it, and uses the default if there is none. */
 export class Option<Value> {
   /** @throws {TypeError | RangeError} `ERR_OPTION` naming `name` */
   readonly read: (name: string, given: unknown) => Value
@@ -40,7 +40,7 @@ export function oneOf<const Value>(...values: readonly Value[]): Option<Value | 
 /** One option for each name, no more and no fewer. */
 type TableOf<Given> = { readonly [Name in keyof Required<Given>]: Option<unknown> }
 
-/** What a group of options is read into. */
+/** The type that a group of options is read into. */
 export type Resolved<Group> =
   Group extends OptionGroup<object, infer Table>
     ? { readonly [Name in keyof Table]: Table[Name] extends Option<infer Value> ? Value : never }
@@ -58,7 +58,8 @@ export class OptionGroup<Given extends object, Table extends TableOf<Given>> {
 
   /**
    * Every option of the group, checked, with its default.
-   * @throws {TypeError | RangeError} `ERR_OPTION` for what is no object, an unknown option, or a bad value
+   * @throws {TypeError | RangeError} `ERR_OPTION` for something other than an object, an unknown option, or a
+   * bad value
    */
   resolve(given: Given | undefined, name = 'options'): Resolved<this> {
     const options = given === undefined ? {} : given
@@ -73,8 +74,8 @@ export class OptionGroup<Given extends object, Table extends TableOf<Given>> {
 }
 
 /**
- * A group of options: one table gives check, default, known names and the type of what they are read into. `elsewhere` are options
- * of other calls, with a sentence on where they belong.
+ * A group of options: one table defines checks, defaults, known names and the resolved type. `elsewhere` has
+ * options of other calls, with a sentence on where they belong.
  */
 export function define<Given extends object>() {
   return <Table extends TableOf<Given>>(table: Table, elsewhere: Readonly<Record<string, string>> = {}) =>

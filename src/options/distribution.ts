@@ -1,4 +1,4 @@
-/** Options of a model on where its engine runs: in a process of its own, on several machines. */
+/** Model options for where the engine runs: in a process of its own, on several machines. */
 
 import { type EngineCrashedError, optionError } from '../core/errors.ts'
 import { checkObject, MAX_FLOAT } from './checks.ts'
@@ -83,7 +83,10 @@ export const DISTRIBUTION = define<DistributionOptions>()({
   tensorSplit: new Option(shares),
 })
 
-/** `isRefused`: an isolated engine was declined in so many words. @throws {TypeError} `ERR_OPTION` for that with `rpcServers` */
+/**
+ * `isRefused`: `isolated` was given as `false`.
+ * @throws {TypeError} `ERR_OPTION` for that with `rpcServers`
+ */
 export function resolveDistributionOptions(
   { isolated, rpcServers, tensorSplit }: Resolved<typeof DISTRIBUTION>,
   isRefused: boolean,

@@ -188,7 +188,7 @@ const GENERATE = define<GenerateOptions>()(
   },
 )
 
-/** `streamInterval` `undefined` = as the model decides, by the distance of its engine. */
+/** Without `streamInterval` the model decides, depending on where its engine runs. */
 export type ResolvedGenerateOptions = Pick<
   Resolved<typeof GENERATE>,
   'logprobs' | 'nBatch' | 'promptLookup' | 'draft' | 'streamInterval' | 'stop' | 'callback' | 'signal'
@@ -234,19 +234,19 @@ function logitBias(name: string, value: unknown = {}): Pick<NativeSamplerParams,
   }
 }
 
-/** The text is searched for each of them, piece by piece. */
+/** The text is searched for each stop string, piece by piece. */
 const MOST_STOPS = 1000
 
 function stopStrings(name: string, value: unknown): readonly string[] {
   if (value === undefined) return []
-  const list: unknown[] = Array.isArray(value) ? [...value] : [value] // the caller may change its own later
+  const list: unknown[] = Array.isArray(value) ? [...value] : [value] // the caller may change the array later
   const valid = list.every((stop) => typeof stop === 'string' && stop !== '' && isWellFormed(stop))
   if (!valid) throw optionError(name, 'a non-empty, well-formed string or an array of them', value)
   if (list.length > MOST_STOPS) throw optionError(name, `at most ${MOST_STOPS} strings`, value)
   return list as string[]
 }
 
-// Half a surrogate pair would cut a character of the text in two.
+// A lone surrogate would cut a character of the text in two.
 function isWellFormed(text: string): boolean {
   return !/\p{Surrogate}/u.test(text)
 }

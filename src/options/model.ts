@@ -154,13 +154,13 @@ export const MAX_CONTEXT = 2 ** 24
 /** Cells a prompt must leave free for the answer. Source: the Python package refuses longer prompts. */
 export const RESERVED_TOKENS = 4
 
-/** `isEstimated`: it has at least so many tokens. */
+/** `isEstimated`: the prompt has at least `promptTokens`. */
 export function checkPromptLength(promptTokens: number, contextSize: number, isEstimated = false): void {
   const most = contextSize - RESERVED_TOKENS
   if (promptTokens > most) throw new ContextOverflowError(promptTokens, contextSize, most, isEstimated)
 }
 
-/** A prompt of nothing, such as a template that leaves out what is said. */
+/** Refuses an empty prompt, such as that of a template that leaves out the messages. */
 export function checkPromptText(promptTokens: number): void {
   if (promptTokens === 0)
     throw optionError('prompt', 'at least one token (this model adds no start token to an empty prompt)', '')
@@ -190,7 +190,7 @@ export const MODEL = define<ModelOptions>()(
     tryFirst: boolean().default(DEFAULTS.tryFirst),
     modelConfigFile: string(),
     verbose: boolean().default(false),
-    logger: new Option((_, given) => given as Logger | undefined), // which depends on `verbose`
+    logger: new Option((_, given) => given as Logger | undefined), // its default depends on `verbose`
     onProgress: callable<(progress: Progress) => void>(),
     signal: signal(),
   },
@@ -257,7 +257,7 @@ function isAppleSilicon(): boolean {
 
 function devices(name: string, value: unknown): readonly string[] {
   if (value === undefined) return [isAppleSilicon() ? 'gpu' : 'cpu']
-  const list: unknown[] = Array.isArray(value) ? [...value] : [value] // the caller may change its own later
+  const list: unknown[] = Array.isArray(value) ? [...value] : [value] // the caller may change the array later
   const valid = list.every((device) => typeof device === 'string' && device.trim() !== '')
   if (!valid) throw optionError(name, 'a non-empty string or an array of them', value)
   return (list as string[]).map((device) => device.trim())
