@@ -12,8 +12,9 @@ type Candidate = {
 }
 
 /**
- * The prebuilt binaries, one package per platform. Each `require` is literal, so that bundlers and file tracers
- * see it. (In src/, run as ES modules from a checkout, there is no `require`: there the source build serves.)
+ * The prebuilt binaries, one package per platform. Each `require` is literal, so that bundlers and file
+ * tracers see it. (In src/, run as ES modules from a checkout, there is no `require`: there the source build
+ * serves.)
  */
 const PLATFORM_PACKAGES: Readonly<Record<string, () => unknown>> = {
   'darwin-arm64': () => require('@gpt4all-ts/darwin-arm64'),
@@ -27,10 +28,11 @@ const PLATFORM_PACKAGES: Readonly<Record<string, () => unknown>> = {
 let loaded: NativeBinding | undefined
 
 /**
- * The addon, loaded on the first call: the file that `GPT4ALL_BINDING` names, else the build of this checkout,
- * else the platform's package. A failure is not remembered: once repaired, the next call succeeds.
+ * The addon, loaded on the first call: the file that `GPT4ALL_BINDING` names, else the build of this
+ * checkout, else the platform's package. A failure is not remembered: once repaired, the next call succeeds.
  *
- * @throws {GPT4AllError} `ERR_BINDING` when none can be loaded; the message lists each with its reason and the fix.
+ * @throws {GPT4AllError} `ERR_BINDING` if none can be loaded; the message lists each with its reason and the
+ * fix.
  */
 export function loadBinding(): NativeBinding {
   loaded ??= findBinding()
@@ -51,7 +53,7 @@ function findBinding(): NativeBinding {
 
 function candidates(): Candidate[] {
   const chosen = process.env.GPT4ALL_BINDING
-  // Named explicitly, nothing else is meant: falling back would hide that it does not load.
+  // An explicitly named file is the only candidate: falling back would hide that it does not load.
   if (chosen) return [{ what: `GPT4ALL_BINDING=${chosen}`, load: () => loadFile(resolve(chosen)) }]
   const found: Candidate[] = []
   const home = ownFolder(import.meta.dirname)

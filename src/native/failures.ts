@@ -8,27 +8,28 @@ import {
 } from '../core/errors.ts'
 import type { NativeErrorCode } from './contract.ts'
 
-/** Where what a model computes is no numbers. */
+/** For models that compute values that are not numbers. */
 export const HOW_TO_CHECK =
   'Its file may be damaged: GPT4All.verifyModel() compares its checksum with what it should be. If it differs, download the file again.'
 
-/** The code of an error that came out of the addon, `undefined` for any other value. */
+/** The code of an error from the addon, `undefined` for any other value. */
 export function nativeCode(error: unknown): NativeErrorCode | undefined {
   return isError(error) ? (error as { code?: NativeErrorCode }).code : undefined
 }
 
-// Errors of the addon belong to Node's own realm, this module perhaps to that of a test runner: no instanceof.
+// No instanceof: errors of the addon belong to Node's own realm, this module perhaps to that of a test
+// runner.
 function isError(error: unknown): error is Error {
   return typeof error === 'object' && error !== null && 'message' in error
 }
 
-/** The public error for one that came out of the addon; `what` is the object it happened to, e.g. `The model`. */
+/** The public error for one from the addon; `what` is the object that it concerns, e.g. `The model`. */
 export function translateFailure(error: unknown, what: string): unknown {
   if (error instanceof GPT4AllError || !isError(error)) return error
   const options = { cause: error }
   switch (nativeCode(error)) {
     case 'ERR_CLOSED':
-      return new ClosedError('The model', options) // whatever was done with it
+      return new ClosedError('The model', options) // whatever failed because of that
     case 'ERR_MEMORY':
       return new OutOfMemoryError(`${what} needs more memory than there is: ${error.message}`, options)
     case 'ERR_TEMPLATE':

@@ -1,10 +1,10 @@
 import { dirname, join } from 'node:path'
 import { withFileSync } from '../core/regular-file.ts'
 
-/** Of this library, as in its package.json. */
+/** The version in package.json. */
 export const VERSION = '0.1.0'
 
-/** The folder of our own package.json above `from`: src/native and dist lie at different depths. */
+/** The folder of our own package.json above `from`: src/native and dist are at different depths. */
 export function ownFolder(from: string): string | undefined {
   for (let folder = from; ; folder = dirname(folder)) {
     if (isOurs(join(folder, 'package.json'))) return folder
@@ -12,10 +12,10 @@ export function ownFolder(from: string): string | undefined {
   }
 }
 
-/** Ours is shorter. */
+/** Our package.json is shorter. */
 const MOST_BYTES = 2 ** 16
 
-// Folders above may belong to anybody.
+// Folders above may belong to other users.
 function isOurs(path: string): boolean {
   try {
     const text = withFileSync(
@@ -32,7 +32,9 @@ function isOurs(path: string): boolean {
   }
 }
 
-/** Inside an Electron archive nothing can be loaded or started: packagers put it beside the archive. */
+/**
+ * Inside an Electron archive no file can be loaded or started: packagers put such files beside the archive.
+ */
 export function outsideArchive(path: string): string {
   return path.replace(/([\\/]app\.asar)(?=[\\/])/, '$1.unpacked')
 }

@@ -3,9 +3,12 @@ import type { NativeMarkedText, NativeMarks, NativeModel, NativeModelInfo } from
 import { translateFailure } from './failures.ts'
 import { settled } from './job.ts'
 
-/** Texts up to this length, in UTF-16 units, are tokenized at once: with vocabularies of bytes it takes less than a millisecond. */
+/**
+ * Texts of up to so many UTF-16 units are tokenized at once: vocabularies of bytes take less than a
+ * millisecond.
+ */
 const SHORT = 8192
-/** The others look at many more texts for each character, and so do all for tokens that are very long. */
+/** Other vocabularies look up many more texts for each character, and so do all with very long tokens. */
 const SHORT_FOR_OTHERS = 256
 const LONG_TOKEN = 1024
 
@@ -13,7 +16,7 @@ const ANCHOR = '\n'
 
 const NO_MARKS: NativeMarks = { cut: '', open: '', close: '' }
 
-/** The token ids of one text, without ever holding the event loop for long. */
+/** The token ids of one text, without ever blocking the event loop for long. */
 export async function encode(
   model: NativeModel,
   text: string,
@@ -25,8 +28,9 @@ export async function encode(
 }
 
 /**
- * The token ids of a prompt, control tokens parsed; or of what stands behind one, if it does not `begin` it. SentencePiece
- * vocabularies put a space before whatever they tokenize: a line feed, which merges with nothing there, takes that upon itself.
+ * The token ids of a prompt, control tokens parsed; or, without `begins`, of text that follows one.
+ * SentencePiece vocabularies put a space before any text: a line feed in front, which does not merge, gets it
+ * instead.
  */
 export async function encodePrompt(
   model: NativeModel,
@@ -65,8 +69,8 @@ function putsSpaces({ metadata }: NativeModelInfo): boolean {
 }
 
 /**
- * Tokens that a text has at least, from its length alone: what cannot fit into a context need not be tokenized to find that
- * out. 0 where the vocabulary does not allow to tell.
+ * The least number of tokens of a text, from its length alone: a text that cannot fit into a context need not
+ * be tokenized to find that out. 0 if the vocabulary does not show it.
  */
 export function leastTokens({ longestToken, stripsWhiteSpace }: NativeModelInfo, text: string): number {
   if (longestToken === 0) return 0
@@ -76,7 +80,7 @@ export function leastTokens({ longestToken, stripsWhiteSpace }: NativeModelInfo,
 
 /**
  * The text of token ids, special tokens written out.
- * @throws {TypeError | RangeError} `ERR_OPTION` for what is no id of this model
+ * @throws {TypeError | RangeError} `ERR_OPTION` for anything but ids of this model
  */
 export async function decode(model: NativeModel, tokens: readonly number[]): Promise<string> {
   checkTokens('tokens', tokens, model.info)
@@ -90,14 +94,14 @@ export async function decode(model: NativeModel, tokens: readonly number[]): Pro
   }
 }
 
-/** @throws {TypeError | RangeError} `ERR_OPTION` for what is no id of this model */
+/** @throws {TypeError | RangeError} `ERR_OPTION` for anything but ids of this model */
 export function checkTokens(name: string, tokens: readonly number[], { vocabSize }: NativeModelInfo): void {
   const last = vocabSize - 1
   const wrong = tokens.find((id) => !Number.isInteger(id) || id < 0 || id > last)
   if (wrong !== undefined) throw optionError(name, `integers from 0 to ${last}`, wrong)
 }
 
-/** The bytes of a token's text, none for control tokens; remembers what it has asked for. */
+/** Reads the bytes of a token's text, none for control tokens, and remembers them. */
 export function pieceReader(model: NativeModel): (token: number) => Uint8Array {
   const known = new Map<number, Uint8Array>()
   return (token) => {

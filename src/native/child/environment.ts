@@ -1,8 +1,8 @@
 import { CHILD_ROLE, type ChildRole } from './node.ts'
 
 /**
- * What children of ours get of the program's environment; a `*` stands for the rest of a name. All else may be a secret that is none
- * of their business: they handle files of strangers.
+ * The variables that our child processes inherit; a `*` stands for the rest of a name. Any other may be a
+ * secret, which they must not get, because they handle untrusted files.
  */
 const SYSTEM = `
   PATH PATHEXT SYSTEMROOT SYSTEMDRIVE WINDIR COMSPEC PROGRAMDATA PROGRAMFILES* COMMONPROGRAMFILES* PROCESSOR_* NUMBER_OF_PROCESSORS
@@ -12,19 +12,22 @@ const SYSTEM = `
   LD_* DYLD_* NIX_LD* GLIBC_TUNABLES MALLOC_* ASAN_OPTIONS LSAN_OPTIONS TSAN_OPTIONS UBSAN_OPTIONS
   NODE_PATH NODE_ICU_DATA NODE_NO_WARNINGS NODE_V8_COVERAGE UV_THREADPOOL_SIZE UV_USE_IO_URING
   GPT4ALL_BINDING GPT4ALL_LOG`
-/** Compute: ggml's own switches, those of its backends and of the drivers below them. */
+/** For computing: ggml's own switches, those of its backends and of the drivers below them. */
 const COMPUTE = `
   GGML_* LLAMA_* OMP_* GOMP_* KMP_* MKL_* OPENBLAS_* BLIS_* VECLIB_*
   CUDA_* NVIDIA_* HIP_* HSA_* ROCM_* ROCR_* AMD_* AMDGPU_* GPU_* MUSA_* ASCEND_* CANN_* SPACEMIT_*
   VK_* VULKAN_* MESA_* RADV_* ANV_* NVK_* INTEL_* DRI_PRIME METAL_* MTL_*
   SYCL_* ONEAPI_* ZE_* ZES_* UR_* OPENCL_* OCL_* POCL_* OPENVINO_* ADSP_LIBRARY_PATH`
-/** Downloads. */
+/** For downloads. */
 const NETWORK = `
   HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY NPM_CONFIG_PROXY NPM_CONFIG_HTTP_PROXY NPM_CONFIG_HTTPS_PROXY NPM_CONFIG_NO_PROXY
   NODE_EXTRA_CA_CERTS NODE_TLS_REJECT_UNAUTHORIZED NODE_USE_SYSTEM_CA SSL_CERT_FILE SSL_CERT_DIR OPENSSL_CONF OPENSSL_MODULES
   GPT4ALL_MODELS_URL`
 
-/** Under a prefix anybody may have put his own: NVIDIA_API_KEY, LLAMA_CLOUD_PW. Short words stand alone: PAT is no PATH. */
+/**
+ * Secrets may have an inherited prefix: NVIDIA_API_KEY, LLAMA_CLOUD_PW. Short words must stand alone: PAT,
+ * not PATH.
+ */
 const SECRET =
   /KEY|TOKEN|SECRET|PASSW|PASSPHRASE|PASSCODE|CREDENTIAL|AUTH|BEARER|COOKIE|(?:^|_)(?:PASS|PW|PWD|PAT|PIN|CREDS?|SESSION|SESS|SID|DSN|JWT|LOGIN)\d*(?:_|$)/
 /** `https://user:password@host`, or a token alone. Downloads may need theirs: see NETWORK. */

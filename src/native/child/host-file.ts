@@ -8,9 +8,9 @@ import { canStart } from './node.ts'
 const HOST = join('dist', 'engine-host.cjs')
 
 /**
- * The program of the engine's process: in our own package, also where a bundler has put this code elsewhere; then it is looked
- * for as the bundle would require it, and from the working folder.
- * @throws {GPT4AllError} `ERR_BINDING` where there is none, or no Node.js to run it
+ * The program of the engine's process, in our own package. If a bundler has put this code elsewhere, the
+ * package is looked for as the bundle would require it, and from the working folder.
+ * @throws {GPT4AllError} `ERR_BINDING` if there is none, or no Node.js to run it
  */
 export function hostFile(): string {
   if (!canStart('engine')) {
@@ -30,7 +30,7 @@ export function hostFile(): string {
   throw new GPT4AllError('ERR_BINDING', message)
 }
 
-/** In the package that a file at `from` would require. */
+/** The program in the package that a file at `from` would require. */
 function installed(from: string): string[] {
   try {
     return [join(createRequire(from).resolve('gpt4all-ts/package.json'), '..', HOST)]

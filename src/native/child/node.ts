@@ -1,18 +1,18 @@
-/** Child processes of ours run on the same Node.js as the program. */
+/** Our child processes run on the same Node.js as the program. */
 import type { ChildProcess } from 'node:child_process'
 import type { NativeBinding } from '../contract.ts'
 
-/** Of children in which something is tried that they may die of. */
+/** For children that try something on which they may crash. */
 export type TrialRole = 'opening'
 
 export type ChildRole = TrialRole | 'engine'
 
-/** Tells a child what it is for. */
+/** The environment variable with a child's role. */
 export const CHILD_ROLE = 'GPT4ALL_CHILD'
 
 /**
- * Whether a child for `role` may be started: not where `process.execPath` is a program with a Node.js inside, which would
- * start itself again, and again where it did not notice the first time.
+ * Whether a child for `role` may be started: not if `process.execPath` is a program with a Node.js inside,
+ * which would start itself again, and over and over if it did not notice.
  */
 export function canStart(role: ChildRole): boolean {
   const own = process.env[CHILD_ROLE]
@@ -24,7 +24,10 @@ export function canStart(role: ChildRole): boolean {
 /** Whether this process is an isolated engine. */
 export const isEngine = () => process.env[CHILD_ROLE] === ('engine' satisfies ChildRole)
 
-/** Starts a child that ends with this thread, also where that is terminated, and leaves nothing in the table of processes. */
+/**
+ * Starts a child that ends with this thread, even if that is terminated, and leaves no entry in the process
+ * table.
+ */
 export function startWithThread<Child extends ChildProcess>(
   binding: NativeBinding,
   start: () => Child,

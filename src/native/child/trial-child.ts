@@ -5,40 +5,43 @@ import { environmentOf } from './environment.ts'
 import { startWithThread, type TrialRole } from './node.ts'
 import { NoVerdict } from './trials.ts'
 
-/** What a child process is to try, which it may die of. */
+/** What a child process tries, and may crash on. */
 type Trial = {
   /**
-   * JavaScript (CommonJS) of a function `(binding, input, watch, step) => unknown`: `watch()` begins to look at what it takes, in
-   * turns of the event loop, so that what may take long must not be done on this thread;
-   * `step(name)` tells what comes next, and what it returns, or a promise of it, may be a word. A text, since a bundled program has
-   * no file of ours to run.
+   * JavaScript (CommonJS) of a function `(binding, input, watch, step) => unknown`. `watch()` starts to check
+   * the limits, in turns of the event loop, so long work must not be done on this thread; `step(name)`
+   * reports what comes next. The function may return a word, or a promise of one. It is text, because a
+   * bundled program has no file of ours to run.
    */
   readonly program: string
   readonly input: string
-  /** Time of the processor, since a machine may be busy. */
+  /** CPU time, since a machine may be busy. */
   readonly limitMs: number
-  /** Beyond what it takes when the watch begins. */
+  /** Beyond the memory in use when the watch begins. */
   readonly limitBytes: number
-  /** After this long there is something else wrong: no verdict. */
+  /** After this long something else is wrong, and there is no verdict. */
   readonly giveUpMs: number
   readonly signal?: AbortSignal
   readonly onStep?: (name: string) => void
 }
 
 export type TrialEnd = {
-  /** `killed`: from outside, as by a system that has no more memory. */
+  /** `killed`: from outside, for example by a system that is out of memory. */
   readonly end: 'well' | 'time' | 'memory' | 'crash' | 'killed'
   /** The signal or the exit code. */
   readonly status: NodeJS.Signals | number | null
-  /** The last step that it told of. */
+  /** The last step that was reported. */
   readonly step: string | undefined
-  /** The word that it returned. */
+  /** The word that the program returned. */
   readonly word: string | undefined
-  /** What it wrote last on stderr. */
+  /** The end of what it wrote to stderr. */
   readonly lastWords: string
 }
 
-/** Runs the program; the watch ends it where it takes too much, or its parent is gone. A thread for it would take 25 ms to start. */
+/**
+ * Runs the program; the watch ends it if it exceeds a limit, or its parent is gone. A thread would take 25 ms
+ * to start.
+ */
 const CHILD = `
 const { readFileSync, writeSync } = require('node:fs')
 const tell = (line) => writeSync(1, line + '\\n')
@@ -71,14 +74,14 @@ void (async () => {
 `
 
 const LAST_WORDS = 2000
-/** With more a timer of Node.js runs out at once. */
+/** A longer timer of Node.js fires at once. */
 const MOST_MS = 2 ** 31 - 1
 
 type Closed =
   | { readonly code: number | null; readonly signal: NodeJS.Signals | null }
   | { readonly error: Error }
 
-/** A child process that has the addon, and waits for what it is to try, once. */
+/** A child process that has loaded the addon, and waits for its one trial. */
 export class TrialChild {
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>
   readonly #closed: Promise<Closed>
@@ -103,25 +106,25 @@ export class TrialChild {
     this.#child.stderr.on('data', (data) => {
       this.#lastWords = (this.#lastWords + data).slice(-LAST_WORDS)
     })
-    this.#child.stdin.on('error', () => {}) // it died before it read everything
+    this.#child.stdin.on('error', () => {}) // the child died before it read everything
     this.#closed = new Promise((resolve) => {
       this.#child.once('error', (error) => resolve({ error }))
       this.#child.once('close', (code, signal) => resolve({ code, signal }))
     })
   }
 
-  /** It has not got its trial yet. */
+  /** Whether it has not got its trial yet. */
   get isFree(): boolean {
     return this.#isFree
   }
 
-  /** Ends it, unless it has got its trial. */
+  /** Ends the child, unless it has got its trial. */
   dismiss(): void {
     if (this.#isFree) this.#child.kill('SIGKILL')
     this.#isFree = false
   }
 
-  /** Rejects where it cannot be found out how it ends, and with the signal's reason once that aborts. */
+  /** Rejects with `NoVerdict` if the outcome is unknown, and with the signal's reason once that aborts. */
   try({ program, input, limitBytes, limitMs, giveUpMs, signal, onStep }: Trial): Promise<TrialEnd> {
     signal?.throwIfAborted()
     this.#isFree = false
@@ -137,7 +140,7 @@ export class TrialChild {
       this.#onSaid = () => {
         const step = this.#last('step')
         if (step !== undefined) onStep?.(step)
-        if (this.#last('done') !== undefined) tell('well', 0) // its own end takes a while
+        if (this.#last('done') !== undefined) tell('well', 0) // the child's exit takes a while
       }
       let isGivenUp = false
       const giveUp = () => {

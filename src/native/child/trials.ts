@@ -6,23 +6,23 @@ import { codeOf, messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import { canStart, type TrialRole } from './node.ts'
 
-/** The child could not be started, or ended for a reason that is not what it tried; or its program threw. */
+/** The child could not be started, or ended for a reason other than its trial; or its program threw. */
 export class NoVerdict extends Error {}
 
-/** True where it has passed, false where nothing is known of it; throws what is wrong with it. */
+/** Resolves with whether the trial passed, false if that is unknown; rejects with what is wrong. */
 type Try = (signal: AbortSignal) => Promise<boolean>
 
-/** What is tried under one key, and who waits for it. */
+/** The trial of one key, and how many callers wait for it. */
 type Attempt = {
   readonly passed: Promise<boolean>
   readonly abort: AbortController
   waiting: number
 }
 
-/** Of one kind: beyond it the oldest are forgotten. */
+/** Keys of one kind; when there are this many, the older half is forgotten. */
 const MOST_REMEMBERED = 4096
 
-/** Keys that last from one program to the next, in a folder of the cache folder. */
+/** Keys that outlive the program, in a folder of the cache folder. */
 export class PassedKeys {
   readonly #folder: string
 
@@ -46,14 +46,14 @@ export class PassedKeys {
       const oldest = (await Promise.all(ages)).sort((one, other) => one.time - other.time)
       for (const { name } of oldest.slice(0, MOST_REMEMBERED / 2)) await rm(join(folder, name))
     }
-    // Whole at once, as nothing is in it; where something has its name, it is known, or whatever that is stays.
+    // An empty file is whole at once. If the name is taken, the key is known, or something else stays there.
     await writeFile(join(folder, key), '', { flag: 'wx' }).catch((error: unknown) => {
       if (codeOf(error) !== 'EEXIST') throw error
     })
   }
 }
 
-/** What has passed its trial, of one kind: each is tried once, and then remembered on disk. */
+/** Trials of one kind: each key is tried once, and remembered on disk if it passes. */
 export class Trials {
   readonly #role: TrialRole
   readonly #remembered: PassedKeys
@@ -62,7 +62,7 @@ export class Trials {
   /** One child at a time: several would only make each other slower. */
   readonly #line = new Queue()
 
-  /** `folder` in the cache folder; `what` is tried, e.g. `a chat template`. */
+  /** `folder` is in the cache folder; `what` names what is tried, e.g. `a chat template`. */
   constructor(role: TrialRole, folder: string, what: string) {
     this.#role = role
     this.#remembered = new PassedKeys(folder)
@@ -70,8 +70,8 @@ export class Trials {
   }
 
   /**
-   * Resolves once what `key` stands for has passed, which `attempt` finds out for all who ask meanwhile, or cannot be tried
-   * here, which is logged. Rejects with what `attempt` throws about it: the next one to ask tries it again.
+   * Resolves once what `key` stands for has passed, by one `attempt` for all concurrent callers, or cannot be
+   * tried here, which is logged. Rejects with the error of `attempt`; the next caller tries again.
    */
   async pass(key: string, attempt: Try, logger: Logger, signal?: AbortSignal): Promise<void> {
     const shared = this.#attempts.get(key) ?? this.#begin(key, attempt, logger)
@@ -79,7 +79,7 @@ export class Trials {
     try {
       await (signal ? Promise.race([shared.passed, abortOf(signal)]) : shared.passed)
     } finally {
-      if (--shared.waiting === 0) shared.abort.abort() // which does nothing once it is over
+      if (--shared.waiting === 0) shared.abort.abort() // no effect once the attempt is over
     }
   }
 
