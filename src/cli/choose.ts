@@ -9,7 +9,9 @@ import { size } from './terminal.ts'
 const SMALL_BYTES = 2.5e9
 const MOST_OFFERED = 8
 
-/** The model used last, else the only one in the folder, else one that the user chooses there or to download. */
+/**
+ * The model used last, else the only one in the folder, else one that the user chooses there or to download.
+ */
 export async function choose(modelPath: string | undefined, note: (text: string) => void): Promise<string> {
   const model = await modelUsedLast()
   if (model !== undefined && modelPath === undefined) return model

@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path'
 import { withFileSync } from '../core/regular-file.ts'
 
-/** The version in package.json. */
+/** Version of this library, as in its package.json. */
 export const VERSION = '0.1.0'
 
 /** The folder of our own package.json above `from`: src/native and dist are at different depths. */

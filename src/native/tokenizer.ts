@@ -4,7 +4,7 @@ import { translateFailure } from './failures.ts'
 import { settled } from './job.ts'
 
 /**
- * Texts of up to so many UTF-16 units are tokenized at once: vocabularies of bytes take less than a
+ * Texts of up to this many UTF-16 units are tokenized at once: vocabularies of bytes take less than a
  * millisecond.
  */
 const SHORT = 8192

@@ -137,7 +137,7 @@ async function sizeOf(modelFile: string): Promise<number | undefined> {
   )
 }
 
-/** Of several entries with the file's name, the one with its size. */
+/** The entry with the file's name; of several, the one with its size. */
 function find(
   list: readonly LoneEntry[],
   modelFile: string,

@@ -18,7 +18,7 @@ export function foreignKind(magic: string, numbers: readonly number[]): string |
   return 'another model than LLaMA'
 }
 
-/** The same by the name of a tensor. */
+/** The same, by a tensor's name. */
 export function foreignTensor(name: string): string {
   if (/word_embeddings|self_attention\.query_key_value/.test(name)) return 'a Falcon model'
   if (/^gpt_neox\./.test(name)) return 'a GPT-NeoX model'

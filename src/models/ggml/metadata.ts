@@ -6,8 +6,8 @@ import { cannotConvert } from './kinds.ts'
 import type { GgmlFile, GgmlToken } from './reader.ts'
 
 /**
- * Missing in the old formats; as llama.cpp's own converter assumes. LLaMA 2 shows in the name or shared
- * heads.
+ * Values that the old formats lack, as llama.cpp's own converter assumes them. LLaMA 2's files are recognised
+ * by name, or by shared key/value heads.
  */
 const CONTEXT_LENGTH = 2048
 const EPSILON = 5e-6

@@ -21,7 +21,7 @@ export type GgmlFile = {
 export type GgmlToken = { readonly text: Buffer; readonly score: number }
 type GgmlTensor = GgufTensor & { readonly typeNumber: number }
 
-/** By number; source: llama_ftype. */
+/** Names of file types by number; source: llama_ftype. */
 const FILE_TYPES: ReadonlyMap<number, string> = new Map([
   [0, 'ALL_F32'],
   [1, 'MOSTLY_F16'],

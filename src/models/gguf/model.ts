@@ -5,7 +5,7 @@ import type { GgufTensor } from './tensors.ts'
 
 export type Metadata = ReadonlyMap<string, GgufValue>
 
-/** What is being checked, so that every rule can name the file. */
+/** The model being checked, with its path, so that every rule can name the file. */
 export type Model = {
   readonly path: string
   readonly architecture: string

@@ -87,7 +87,7 @@ export class BodyHold {
     this.#memory += memory
   }
 
-  /** Notes that so many bytes have arrived. */
+  /** Notes that `bytes` have arrived. */
   came(bytes: number): void {
     this.#came += bytes
     if (this.#came < SLOW_BYTES) return

@@ -27,7 +27,7 @@ export function checkWindows(model: Model): void {
   const isOfLayers = model.metadata.get(key)?.type === 'array'
   const none = isOfLayers ? pattern.every((layer) => layer === 0) : pattern[0] === 1
   if (none) throw damaged(model.path, `"${key}" gives no layer the sliding window`)
-  // Its layers without a window have a memory of their own, which is asserted to exist.
+  // Layers of dots3note without a window have a memory of their own, which is asserted to exist.
   if (model.architecture === 'dots3note' && isOfLayers && pattern.every((layer) => layer !== 0))
     throw damaged(model.path, `"${key}" gives all layers the sliding window`)
 }
