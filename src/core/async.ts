@@ -44,10 +44,7 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted())
 }
 
-/**
- * Calls a user's functions, whose errors might be lost or taken for failures of ours: the first error is
- * kept.
- */
+/** Calls a user's functions, whose errors might be lost or taken for ours: the first error is kept. */
 export class Callbacks {
   #thrown: { readonly error: unknown } | undefined
 

@@ -1,7 +1,4 @@
-/**
- * Control characters except line feed and tab, Unicode's own line ends, and marks that change the text's
- * order.
- */
+/** Control characters except line feed and tab, Unicode's line ends, and marks that reorder text. */
 const OBEYED = /(?![\n\t])[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f]/gu
 const IN_A_LINE = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f]/gu
 

@@ -3,10 +3,7 @@ import type { NativeMarkedText, NativeMarks, NativeModel, NativeModelInfo } from
 import { translateFailure } from './failures.ts'
 import { settled } from './job.ts'
 
-/**
- * Texts of up to this many UTF-16 units are tokenized at once: vocabularies of bytes take less than a
- * millisecond.
- */
+/** Texts up to this length, in UTF-16 units, are tokenized at once: byte vocabularies take less than 1 ms. */
 const SHORT = 8192
 /** Other vocabularies look up many more texts for each character, and so do all with very long tokens. */
 const SHORT_FOR_OTHERS = 256

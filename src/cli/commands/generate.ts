@@ -67,8 +67,7 @@ async function promptOf(words: readonly string[]): Promise<string> {
   return prompt
 }
 
-// A program that started us may leave an input open that it never closes, so other inputs are read on request
-// only.
+// A program that started us may never close our input, so other kinds of input are read on request only.
 function isPiped(): boolean {
   try {
     const input = fstatSync(0)

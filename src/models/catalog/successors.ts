@@ -1,9 +1,6 @@
 import { basename } from 'node:path'
 
-/**
- * Models of GPT4All's lists before GGUF (`models.json` and older), and the same model as GGUF in today's
- * list.
- */
+/** Models of GPT4All's lists before GGUF (`models.json` and older), and the same as GGUF in today's list. */
 const SAME_MODEL: Readonly<Record<string, string>> = {
   'orca-mini-3b.ggmlv3.q4_0.bin': 'orca-mini-3b-gguf2-q4_0.gguf',
   'GPT4All-13B-snoozy.ggmlv3.q4_0.bin': 'gpt4all-13b-snoozy-q4_0.gguf',

@@ -36,8 +36,7 @@ export type DownloadRequest = {
 /**
  * Downloads a file to `target.part`, goes on where an earlier attempt ended, verifies it, and gives it its
  * name. Another download of the same file, in this process or another, waits and then finds it there. An
- * error thrown by
- * `onProgress` ends the download and is passed on.
+ * error thrown by `onProgress` ends the download and is passed on.
  * @throws {DownloadError} `ERR_DOWNLOAD` (the server, or the folder), `ERR_CHECKSUM` (the content),
  * `ERR_DISK_SPACE`
  */
@@ -121,8 +120,7 @@ class Download {
     const note = await part.note()
     const { size, checksum } = this.#request
     const isSameUrl = note?.url === this.#url
-    // Without a checksum only the ETag shows that the rest belongs to it; with one, it may come from
-    // elsewhere.
+    // Without a checksum only the ETag shows that the rest belongs to it; with one, any source will do.
     const isSame = checksum ? note?.digest === checksum.digest : isSameUrl && note.etag !== undefined
     if (!note || !isSame) return this.#restart(part)
     this.#etag = isSameUrl ? strongEtag(note.etag) : undefined

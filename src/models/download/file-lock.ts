@@ -58,8 +58,7 @@ async function take(
 /**
  * The lock of another holder while we wait for it. Its date alone does not show that the holder is dead: if
  * clocks differ, or the date was set by hand, it may be in the future. But a living holder renews the lock
- * twice in
- * `staleMs`, whatever the date.
+ * twice in `staleMs`, whatever the date.
  */
 class Seen {
   readonly #path: string

@@ -21,8 +21,7 @@ const BLOCKS: Readonly<
     v4: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', '192.0.0.0/24', '198.18.0.0/15'],
     v6: ['fc00::/7', 'fec0::/10', '64:ff9b:1::/48', '2001::/32', '5f00::/16'],
   },
-  // Clouds serve their machines at link-local addresses and Azure's 168.63.129.16; 240.0.0.0/4 includes
-  // broadcast.
+  // Clouds serve their machines at link-local addresses and 168.63.129.16 (Azure); 240.0.0.0/4 has broadcast.
   2: {
     v4: ['169.254.0.0/16', '168.63.129.16/32', '224.0.0.0/4', '240.0.0.0/4'],
     v6: ['fe80::/10', 'ff00::/8', '100::/64'],

@@ -197,10 +197,7 @@ async function openOwn(path: string): Promise<FileHandle | undefined> {
   return undefined
 }
 
-/**
- * Whether a file has one name only, and belongs to this user or the folder's owner: others could write to it
- * later.
- */
+/** Whether a file has one name, and belongs to this user or the folder's owner: others could write to it. */
 async function isOwn(found: Stats, path: string): Promise<boolean> {
   const folder = await stat(dirname(path))
   return found.isFile() && found.nlink === 1 && [process.geteuid?.(), folder.uid].includes(found.uid)

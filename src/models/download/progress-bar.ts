@@ -32,8 +32,7 @@ export async function withProgressBar<T>(
   const format = (_: unknown, { progress }: { progress: number }, payload: Progress & { title: string }) =>
     lineOf(payload, progress)
   shown ??= {
-    // The cursor stays visible and lines wrap as before, so that a killed process leaves the terminal as it
-    // was.
+    // The cursor stays visible and lines wrap as before: a killed process leaves the terminal as it was.
     bars: new cliProgress.MultiBar({ format, linewrap: true, hideCursor: false, stream: process.stderr }),
     count: 0,
   }

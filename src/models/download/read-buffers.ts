@@ -33,10 +33,7 @@ export class ReadBuffers {
     return Buffer.from(piece)
   }
 
-  /**
-   * Once `pieces` and all before them have been read: lets the buffers before the last of them be filled
-   * again.
-   */
+  /** `pieces` and all before them have been read: buffers before the last of them may be filled again. */
   release(pieces: readonly Uint8Array[]): void {
     const at = this.#taken.findLastIndex((buffer) => pieces.some((piece) => piece.buffer === buffer.buffer))
     if (at > 0) this.#free.push(...this.#taken.splice(0, at))

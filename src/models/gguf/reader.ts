@@ -55,8 +55,7 @@ export type GgufFile = {
 }
 
 /**
- * Takes the strings that lie wholly in `window`, which begins with the next one and is overwritten
- * afterwards.
+ * Takes the strings that lie wholly in `window`, which begins with the next one and is then overwritten.
  * @returns the index of the next string, and how many bytes were taken
  */
 export type StringScan = (window: Buffer) => { readonly index: number; readonly bytes: number }
@@ -64,10 +63,7 @@ type ScanFor = (key: string, count: number) => StringScan | undefined
 
 const MAX_NUMERIC_ARRAY_BYTES = 16 * 1024 * 1024
 const MAX_KEPT_STRINGS = 64
-/**
- * The longest real templates have some 100 KiB. They are parsed for prompts, and llama.cpp copies them to
- * analyse them.
- */
+/** Real templates have up to 100 KiB. They are parsed for prompts, and llama.cpp copies them for each analysis. */
 const MAX_TEMPLATE_BYTES = 2 ** 20
 /** There may be several, each with its name after this. */
 const TEMPLATES = 'tokenizer.chat_template'

@@ -69,18 +69,12 @@ const MAX_TENSOR_NAME_BYTES = 63
 /** ggml's CPU buffers assert this alignment of memory-mapped tensors (TENSOR_ALIGNMENT). */
 const MEMORY_ALIGNMENT = 32
 
-/**
- * After and between tensors; real files have a few bytes. llama.cpp maps whole files, and then reads all of
- * them.
- */
+/** After and between tensors; real files have a few bytes. llama.cpp maps, and then reads, whole files. */
 const MAX_UNUSED_BYTES = 2 ** 30
 
 type TensorInfo = Omit<GgufTensor, 'offset'> & { readonly relative: number }
 
-/**
- * The entries of `count` tensors, each checked on its own. There are hundreds: available bytes are not
- * awaited.
- */
+/** The entries of `count` tensors, each checked alone. There are hundreds: available bytes are not awaited. */
 export async function readTensorInfos(bytes: ByteReader, count: number): Promise<TensorInfo[]> {
   const infos: TensorInfo[] = []
   const names = new Set<string>()

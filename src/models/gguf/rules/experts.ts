@@ -98,8 +98,7 @@ function checkUse(model: Model, layers: number): void {
   // Other architectures take the first layer's number for all, some as a divisor.
   if (architecture !== 'nemotron_h_moe' && used.some((count) => count === 0 || count !== used[0]))
     throw damaged(path, `the experts that its layers use ([${used.join(', ')}]) are not as many in each`)
-  // Each takes two nodes, a view and a sum, besides some 30 per layer, and a graph without room for a node
-  // aborts.
+  // Each takes two nodes, a view and a sum, besides some 30 per layer; a graph without room for one aborts.
   const ofExperts = withExperts.reduce((sum, layer) => sum + 2 * ofLayer(used, layer), 0)
   const nodes = ofExperts + 30 * layers
   if (!LARGE_GRAPHS.has(architecture) && nodes > Math.max(1024, 8 * tensors.length))

@@ -15,10 +15,7 @@ export function checkLayers(model: Model): void {
     throw damaged(path, `"${architecture}.attention.shared_kv_layers" is ${shared}, of ${layers} layers`)
 }
 
-/**
- * If a pattern says which layers have the sliding window, one must (asserted). A single 1 means that none
- * has.
- */
+/** If a pattern says which layers have the sliding window, one must (asserted). A single 1 means none. */
 export function checkWindows(model: Model): void {
   const key = `${model.architecture}.attention.sliding_window_pattern`
   const window = number(model, `${model.architecture}.attention.sliding_window`) ?? 0
