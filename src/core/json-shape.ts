@@ -1,4 +1,4 @@
-/** Limits for a JSON text, so that parsing blocks the event loop for milliseconds only, whatever its length. */
+/** Limits for JSON text, so that parsing blocks the event loop for milliseconds only, whatever its length. */
 export type JsonLimits = {
   /** Nested arrays and objects. */
   readonly depth: number

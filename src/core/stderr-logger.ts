@@ -5,7 +5,7 @@ import { printable } from './printable.ts'
 const toStderr = (line: string): void => void process.stderr.write(line)
 let writeLine = toStderr
 
-/** Sends lines for stderr, with line feed, to `write` while something is drawn there; `undefined` ends that. */
+/** Sends stderr lines, with line feed, to `write` while something is drawn there; `undefined` ends that. */
 export function writeLinesTo(write: ((line: string) => void) | undefined): void {
   writeLine = write ?? toStderr
 }

@@ -96,7 +96,7 @@ export function catalogUrl(): string {
   return mirrored('models3.json') ?? CATALOG_URL
 }
 
-/** The address of `entry`'s file. Catalogs may name servers other than their own, but only on the internet. */
+/** The address of `entry`'s file. Catalogs may name other servers than their own, if on the internet. */
 export function fileAddress({ filename, url: named }: CatalogEntry): {
   readonly url: string
   readonly guard: AddressGuard

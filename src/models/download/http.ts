@@ -26,7 +26,7 @@ const UNTRUSTED = /CERT|UNABLE_TO_VERIFY/
 /** Bytes of a body that may gather while earlier ones are consumed. */
 const HIGH_WATER = 2 ** 20
 const MOST_WAIT_MS = 60_000
-/** More chunks than this, of fewer bytes on average, are refused: one per byte costs a thousand times more. */
+/** More chunks than this, of fewer bytes on average, are refused: one per byte costs a thousandfold. */
 const MOST_TINY = 50_000
 const TINY_BYTES = 64
 

@@ -63,7 +63,7 @@ type ScanFor = (key: string, count: number) => StringScan | undefined
 
 const MAX_NUMERIC_ARRAY_BYTES = 16 * 1024 * 1024
 const MAX_KEPT_STRINGS = 64
-/** Real templates have up to 100 KiB. They are parsed for prompts, and llama.cpp copies them for each analysis. */
+/** Real ones have up to some 100 KiB. Prompts parse them, and llama.cpp copies them for each analysis. */
 const MAX_TEMPLATE_BYTES = 2 ** 20
 /** There may be several, each with its name after this. */
 const TEMPLATES = 'tokenizer.chat_template'

@@ -10,7 +10,7 @@ export const isTable = ({ architecture }: Model, name: string) =>
 
 const CHUNK = 2 ** 20
 
-/** A number that is no expert aborts as soon as its token comes, so only these tensors are read: a few MiB. */
+/** A number that is no expert aborts once its token comes, so only these tensors are read: a few MiB. */
 export async function checkTables(
   model: Model,
   file: GgufFile,

@@ -74,7 +74,7 @@ const MAX_UNUSED_BYTES = 2 ** 30
 
 type TensorInfo = Omit<GgufTensor, 'offset'> & { readonly relative: number }
 
-/** The entries of `count` tensors, each checked alone. There are hundreds: available bytes are not awaited. */
+/** The entries of `count` tensors, each checked alone. There are hundreds: nothing available is awaited. */
 export async function readTensorInfos(bytes: ByteReader, count: number): Promise<TensorInfo[]> {
   const infos: TensorInfo[] = []
   const names = new Set<string>()

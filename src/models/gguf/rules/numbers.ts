@@ -11,7 +11,7 @@ type NumberRule = {
 
 const COUNT_MAX = 2 ** 31 - 1
 
-/** Ranges, mostly far wider than any real model's, that keep damage from asserts, divisions and allocations. */
+/** Ranges, mostly far wider than in real models: they keep damage from asserts, divisions, allocations. */
 const NUMBER_RULES: readonly NumberRule[] = [
   { key: 'block_count', min: 1, max: 512, required: true }, // asserted (LLAMA_MAX_LAYERS)
   { key: 'context_length', min: 0, max: COUNT_MAX, required: true },
