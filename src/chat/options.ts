@@ -45,7 +45,7 @@ export type ChatSessionOptions = TemplateOptions & {
    * half of what fits remains; `result.dropped` lists them. `'error'` rejects with `ContextOverflowError` if
    * the prompt has more than `nCtx - 4` tokens. `'stop'` ends the turn at once, with no text, `finishReason:
    * 'length'` and `messages` unchanged. A function, which may be async, receives the messages and returns
-   * those that the model shall see.
+   * those that the model should see.
    * @default 'drop-oldest'
    */
   readonly overflow?: OverflowPolicy | undefined
