@@ -5,14 +5,13 @@ import { findEntry, type TemplateEntry } from '../models/catalog/entry.ts'
 import { originalFile } from '../models/ggml/metadata.ts'
 import { assertGeneratesText, type GgufHeader, type ModelFile, readGguf } from '../models/gguf/header.ts'
 import { metaNumber } from '../models/gguf/model.ts'
-import type { TrialChild } from '../native/child/trial-child.ts'
 import type { NativeBinding, NativeModel } from '../native/contract.ts'
 import type { ResolvedModelOptions } from '../options/model.ts'
 import { type Candidate, choose, type Device, findCandidates, label, presentDevices } from './devices.ts'
 import { checkCache, checkPositions } from './fit.ts'
 import { findAdapters } from './lora.ts'
 import { checkMemory, planMemory } from './memory.ts'
-import { startEarly, tryOpening } from './trial/trial.ts'
+import { type Recollection, recall, tryOpening } from './trial/trial.ts'
 import { isLoaded, load } from './weights.ts'
 
 /** A model's file, with its header read and checked, and what belongs to it. */
@@ -24,12 +23,12 @@ export type CheckedFile = {
   readonly entry: TemplateEntry | undefined
   /** Its LoRA adapters. */
   readonly adapters: readonly ModelFile[]
-  /** The child process for the file's trial, where that has started. */
-  readonly trialChild: TrialChild | undefined
+  /** What was known of it before. */
+  readonly known: Recollection
 }
 
 /** The weights of a model on its device. */
-export type Weights = Omit<CheckedFile, 'trialChild'> & {
+export type Weights = Omit<CheckedFile, 'known'> & {
   readonly native: NativeModel
   /** The GPUs that hold them; empty = the CPU computes. */
   readonly gpus: readonly Device[]
@@ -62,7 +61,7 @@ export function candidates(
 
 /**
  * Reads the header of the file at `path` and checks it. This comes before llama.cpp, which answers some
- * damaged files with `abort()`. The caller dismisses `trialChild`.
+ * damaged files with `abort()`. The caller dismisses `known.child`.
  */
 export async function checkModelFile(
   binding: NativeBinding,
@@ -70,19 +69,19 @@ export async function checkModelFile(
   options: ResolvedModelOptions,
   signal: AbortSignal,
 ): Promise<CheckedFile> {
-  const starting = options.tryFirst ? startEarly(binding, path) : undefined
+  const recalling: Promise<Recollection> = options.tryFirst ? recall(binding, path) : Promise.resolve({})
   try {
-    const header = await readGguf(path, { signal })
-    const trialChild = await starting
+    const header = await readGguf(path, { signal, passed: recalling.then(({ passed }) => passed) })
+    const known = await recalling
     assertGeneratesText(header)
     checkCache(header, options)
     checkPositions(header, options.nCtx)
     const adapters = await findAdapters(options, header, signal)
     const original = originalFile(header.path, header.metadata)
     const entry = await findEntry(original, options.modelConfigFile, options.logger)
-    return { header, original, entry, adapters, trialChild }
+    return { header, original, entry, adapters, known }
   } catch (error) {
-    await starting?.then((child) => child?.dismiss())
+    await recalling.then(({ child }) => child?.dismiss())
     throw error
   }
 }
@@ -107,7 +106,7 @@ export function gpusFor(
 /** Loads the weights onto these GPUs, or, where there are none, into memory for the CPU. */
 export async function loadWeights(
   binding: NativeBinding,
-  { trialChild, ...file }: CheckedFile,
+  { known, ...file }: CheckedFile,
   gpus: readonly Device[],
   options: ResolvedModelOptions,
   signal: AbortSignal,
@@ -125,8 +124,9 @@ export async function loadWeights(
   })
   const givingUp = new AbortController()
   const either = AbortSignal.any([signal, givingUp.signal])
-  const trialOptions = { ...options, early: trialChild }
-  const trial = options.tryFirst ? tryOpening(binding, header, adapters, trialOptions, either) : undefined
+  const trial = options.tryFirst
+    ? tryOpening(binding, header, adapters, { ...options, known }, either)
+    : undefined
   let native: NativeModel | undefined
   const discard = (reason: unknown) => {
     givingUp.abort(reason) // aborts the trial, unless that is what failed

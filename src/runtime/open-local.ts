@@ -50,7 +50,7 @@ export async function openLocal(
       try {
         return await openOnFirstDevice(binding, file, draftPath, devices, request, signal)
       } finally {
-        file.trialChild?.dismiss()
+        file.known.child?.dismiss()
       }
     })
     return new LocalModel(binding, parts, options, servers)

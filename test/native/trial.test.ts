@@ -1,4 +1,5 @@
 import {
+  appendFileSync,
   copyFileSync,
   existsSync,
   mkdtempSync,
@@ -10,7 +11,8 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { tryOpening } from '../../src/loading/trial/trial.ts'
+import { lookAt } from '../../src/core/regular-file.ts'
+import { recall, tryOpening } from '../../src/loading/trial/trial.ts'
 import { readGguf } from '../../src/models/gguf/header.ts'
 import { TrialChild } from '../../src/native/child/trial-child.ts'
 import { architectureModel } from '../support/architectures.ts'
@@ -55,8 +57,13 @@ const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet }
 async function tried(path: string, meanwhile = () => {}): Promise<void> {
   const header = await readGguf(path)
   meanwhile()
-  const options = { keyType: 'f16', valueType: 'f16', flashAttention: 'auto', logger } as const
-  await tryOpening(binding, header, [], options, new AbortController().signal)?.opens
+  const known = await recall(binding, path)
+  const options = { keyType: 'f16', valueType: 'f16', flashAttention: 'auto', logger, known } as const
+  try {
+    await tryOpening(binding, header, [], options, new AbortController().signal)?.opens
+  } finally {
+    known.child?.dismiss()
+  }
 }
 
 const CHANGED = {
@@ -93,6 +100,18 @@ describe('the trial of a model file', () => {
       expect(isRemembered()).toBe(true)
     },
   )
+
+  test('is recalled when the file is opened again, until something writes to the file', async () => {
+    const path = save('model.gguf', large(tinyModel('llama')))
+    expect(await recall(binding, path)).toMatchObject({ child: expect.anything() })
+    await tried(path)
+    const { identity } = await lookAt(path, (why) => new Error(why))
+    expect(await recall(binding, path)).toEqual({ passed: identity })
+    appendFileSync(path, 'x')
+    const { child, ...known } = await recall(binding, path)
+    expect(known).toEqual({})
+    child!.dismiss()
+  })
 
   const split = () => {
     const part = (file: GgufWriter, no: number) =>

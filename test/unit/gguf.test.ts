@@ -1,8 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isGPT4AllError, type ModelError } from '../../src/core/errors.ts'
+import { lookAt } from '../../src/core/regular-file.ts'
 import { assertGeneratesText, readGguf } from '../../src/models/gguf/header.ts'
 import { describeKind } from '../../src/models/gguf/kind.ts'
 import { GgufWriter } from '../support/gguf-writer.ts'
@@ -47,6 +48,24 @@ const llama = () => TINY_MODELS.llama()
 const moe = () => TINY_MODELS['llama-moe']()
 const float = (value: number) => (key: string) => llama().set(key, 'f32', value)
 const count = (value: number) => (key: string) => llama().set(key, 'u32', value)
+
+describe('readGguf() of a file that has passed its checks before', () => {
+  const damaged = () => save(count(0)('llama.attention.head_count').bytes())
+
+  test('does not make them again', async () => {
+    const path = damaged()
+    const { identity } = await lookAt(path, (why) => new Error(why))
+    expect((await readGguf(path, { passed: Promise.resolve(identity) })).tokenCount).toBe(TINY_VOCABULARY)
+  })
+
+  test('makes them again once something has written to the file', async () => {
+    const path = damaged()
+    const { identity } = await lookAt(path, (why) => new Error(why))
+    appendFileSync(path, 'x')
+    const reading = readGguf(path, { passed: Promise.resolve(identity) })
+    await expect(reading).rejects.toMatchObject({ code: 'ERR_MODEL_DAMAGED' })
+  })
+})
 
 describe('readGguf() of a whole file', () => {
   test('tells architecture, vocabulary, metadata and tensors', async () => {

@@ -28,14 +28,14 @@ const LARGEST_OWN = 4 * 2 ** 20
 
 const ROLE = 'opening'
 const trials = new Trials(ROLE, 'opened', 'a model')
-/** Files that have been opened, whatever the options. */
+/** Files that have been checked and opened, whatever the options. */
 const openedFiles = new PassedKeys('opened-files')
 
 /** The options that matter to a trial: graphs and caches depend on them. */
 type TrialOptions = CacheOptions & {
   readonly logger: Logger
-  /** The child process, where it has been started early. */
-  readonly early?: TrialChild | undefined
+  /** What is known of the file already. */
+  readonly known?: Recollection | undefined
 }
 
 /** How far a file's trial has come. */
@@ -55,16 +55,23 @@ export type OpeningTrial = {
 
 const LOADED = LOADING.length
 
-/** Starts the child for a file that has not been opened before, while the file's header is read. */
-export async function startEarly(binding: NativeBinding, path: string): Promise<TrialChild | undefined> {
-  if (isEngine() || !canStart(ROLE)) return undefined
+/** What is known of a file before its header is read. */
+export type Recollection = {
+  /** The file's identity, where this version has checked and opened it before. */
+  readonly passed?: string
+  /** The child process that will try it otherwise. */
+  readonly child?: TrialChild
+}
+
+/** Looks whether the file has been opened before; starts the child if it has not, while its header is read. */
+export async function recall(binding: NativeBinding, path: string): Promise<Recollection> {
   try {
     const { bytes, identity } = await lookAt(path, (why) => new Error(why))
-    if (bytes <= LARGEST_OWN) return undefined // it may be our own
-    if (await openedFiles.has(keyOf(binding, identity))) return undefined
-    return await startChild(binding)
+    if (await openedFiles.has(keyOf(identity))) return { passed: identity }
+    if (bytes <= LARGEST_OWN || isEngine() || !canStart(ROLE)) return {} // a small one may be our own
+    return { child: await startChild(binding) }
   } catch {
-    return undefined // opening the file reports it
+    return {} // opening the file reports it
   }
 }
 
@@ -74,8 +81,7 @@ async function startChild(binding: NativeBinding): Promise<TrialChild> {
   return new TrialChild(ROLE, binding)
 }
 
-const keyOf = ({ llamaVersion, systemInfo }: NativeBinding, identity: string) =>
-  hash(JSON.stringify([VERSION, llamaVersion, systemInfo, identity]))
+const keyOf = (identity: string) => `${VERSION} ${identity}`.replaceAll(' ', '-')
 
 /**
  * Tries this file with these adapters, unless it is known to open, which is remembered on disk, or cannot be
@@ -126,15 +132,15 @@ async function pass(
   binding: NativeBinding,
   { path, files, tensorBytes, tokenCount }: GgufHeader,
   adapters: readonly ModelFile[],
-  { keyType, valueType, flashAttention, logger, early }: TrialOptions,
+  { keyType, valueType, flashAttention, logger, known }: TrialOptions,
   signal: AbortSignal,
   onStep: (step: string) => void,
 ): Promise<void> {
   const all = [...files, ...adapters]
   const cache = { keyType, valueType, flashAttention }
   const { llamaVersion, systemInfo } = binding
-  const known = [VERSION, llamaVersion, systemInfo, cache, all.map(({ identity }) => identity)]
-  let noted: Promise<void> | undefined
+  const key = [VERSION, llamaVersion, systemInfo, cache, all.map(({ identity }) => identity)]
+  let opens = true
   const attempt = async (given: AbortSignal) => {
     if (adapters.length === 0 && (await isOwn(files[0]!))) return true
     logger.debug(`${path} is not known yet: it is opened in a child process first`)
@@ -147,7 +153,7 @@ async function pass(
       signal: given,
       onStep,
     } as const
-    const child = early?.isFree ? early : await startChild(binding)
+    const child = known?.child?.isFree ? known.child : await startChild(binding)
     const end = await withPartLinks(files.length, (links) => {
       const input = JSON.stringify({ parts: files, adapters, links, cache })
       return child.try({ ...trial, input })
@@ -155,12 +161,12 @@ async function pass(
     if (end.end !== 'well') throw failure(path, end, trial)
     if (end.word === 'changed') throw changed(path)
     if (end.word === NO_NUMBERS) throw withoutNumbers(path, adapters.length > 0)
-    if (end.word !== undefined) return false
-    noted = openedFiles.add(keyOf(binding, files[0]!.identity)).catch(() => {}) // it only saves time
-    return true
+    opens = end.word === undefined
+    return opens
   }
-  await trials.pass(hash(JSON.stringify(known)), attempt, logger, signal)
-  await noted
+  await trials.pass(hash(JSON.stringify(key)), attempt, logger, signal)
+  if (opens && known && known.passed === undefined)
+    await openedFiles.add(keyOf(files[0]!.identity)).catch(() => {}) // it only saves time
 }
 
 type Limits = { readonly limitMs: number; readonly limitBytes: number }

@@ -71,17 +71,21 @@ export async function findEntry(
     if (wrong) throw new ModelError('ERR_MODEL_CONFIG', `${configFile} ${wrong}.`, configFile)
     return entry && templatesOf(entry, true)
   }
-  for (const file of [entryFile(modelFile), ...LISTS.map((name) => join(dirname(modelFile), name))]) {
-    try {
-      const entry = find(await readCatalog(file), modelFile, size)
-      const wrong = entry && otherSize(entry, size)
-      if (wrong) logger.warn(`${file} ${wrong}: its templates are not used`)
-      else if (entry) return templatesOf(entry, false)
-    } catch (error) {
+  const files = [entryFile(modelFile), ...LISTS.map((name) => join(dirname(modelFile), name))]
+  const read = await Promise.allSettled(files.map(readCatalog))
+  for (const [i, file] of files.entries()) {
+    const catalog = read[i]!
+    if (catalog.status === 'rejected') {
       // The user did not name this file, so a broken file, or one that is not a catalog, is ignored.
-      const isMissing = error instanceof Error && codeOf(error.cause) === 'ENOENT'
-      if (!isMissing) logger.warn(`ignored: ${messageOf(error)}`)
+      const { reason } = catalog
+      const isMissing = reason instanceof Error && codeOf(reason.cause) === 'ENOENT'
+      if (!isMissing) logger.warn(`ignored: ${messageOf(reason)}`)
+      continue
     }
+    const entry = find(catalog.value, modelFile, size)
+    const wrong = entry && otherSize(entry, size)
+    if (wrong) logger.warn(`${file} ${wrong}: its templates are not used`)
+    else if (entry) return templatesOf(entry, false)
   }
   return undefined
 }

@@ -77,6 +77,11 @@ export class ByteReader {
     return this.end - this.at >= count
   }
 
+  /** Throws where the file ends before the next `count` bytes, which are available otherwise. */
+  expect(count: number, what: string): void {
+    if (!this.has(count)) throw this.#ended(what)
+  }
+
   /** Makes the next `count` bytes available; `what` names them in the error for a file that ends earlier. */
   async need(count: number, what: string): Promise<void> {
     if (this.has(count)) return

@@ -6,7 +6,7 @@ import { type GgufFile, type GgufValue, readGgufFile } from './reader.ts'
 import { checkModel } from './rules/rules.ts'
 import { checkTables } from './tables.ts'
 import { checkUnused, type GgufTensor } from './tensors.ts'
-import { checkVocabulary, vocabularyScan } from './vocabulary.ts'
+import { checkVocabulary, tokenCountOf, vocabularyScan } from './vocabulary.ts'
 
 export { assertGeneratesText } from './kind.ts'
 export type { GgufValue } from './reader.ts'
@@ -41,6 +41,8 @@ type ReadGgufOptions = {
   readonly signal?: AbortSignal | undefined
   /** Only the vocabulary is needed: then a file without tensors is whole too. */
   readonly vocabOnly?: boolean | undefined
+  /** The identity of a file that this version of the library has checked and opened before: it is only read. */
+  readonly passed?: Promise<string | undefined> | undefined
 }
 
 /**
@@ -51,7 +53,7 @@ type ReadGgufOptions = {
  * `ERR_MODEL_UNSUPPORTED`
  */
 export async function readGguf(path: string, options: ReadGgufOptions = {}): Promise<GgufHeader> {
-  const { signal, vocabOnly = false } = options
+  const { signal, vocabOnly = false, passed } = options
   const main = await readGgufFile(path, (key, count) => vocabularyScan(path, key, count), signal)
   const files = [main, ...(await readSisters(main, signal))]
   checkUnused(
@@ -62,8 +64,10 @@ export async function readGguf(path: string, options: ReadGgufOptions = {}): Pro
   checkNames(path, files, tensors)
   const architecture = architectureOf(path, main.metadata)
   const model = { path, architecture, metadata: main.metadata, tensors }
-  const tokenCount = checkVocabulary(model)
-  if (!vocabOnly) {
+  const hasPassed = files.length === 1 && main.identity === (await passed)
+  if (!hasPassed) checkVocabulary(model)
+  const tokenCount = tokenCountOf(model)
+  if (!hasPassed && !vocabOnly) {
     checkModel(model, tokenCount)
     for (const file of files) await checkTables(model, file, signal)
   }

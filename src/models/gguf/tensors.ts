@@ -74,12 +74,17 @@ const MAX_UNUSED_BYTES = 2 ** 30
 
 type TensorInfo = Omit<GgufTensor, 'offset'> & { readonly relative: number }
 
+/** Length, name, number of dimensions, shape, type and offset. */
+const MAX_INFO_BYTES = 8 + MAX_TENSOR_NAME_BYTES + 4 + 4 * 8 + 4 + 8
+
 /** The entries of `count` tensors, each checked alone. There are hundreds: nothing available is awaited. */
 export async function readTensorInfos(bytes: ByteReader, count: number): Promise<TensorInfo[]> {
   const infos: TensorInfo[] = []
   const names = new Set<string>()
   for (let i = 0; i < count; i++) {
-    const info = await readTensorInfo(bytes, i)
+    if (!bytes.has(MAX_INFO_BYTES))
+      await bytes.need(Math.min(MAX_INFO_BYTES, bytes.remaining), `the name of tensor ${i}`)
+    const info = readTensorInfo(bytes, i)
     if (names.has(info.name)) throw damaged(bytes.path, `the tensor "${info.name}" appears twice`)
     names.add(info.name)
     infos.push(info)
@@ -87,18 +92,14 @@ export async function readTensorInfos(bytes: ByteReader, count: number): Promise
   return infos
 }
 
-async function readTensorInfo(bytes: ByteReader, index: number): Promise<TensorInfo> {
+function readTensorInfo(bytes: ByteReader, index: number): TensorInfo {
   const { path } = bytes
-  const name = await bytes.string(`the name of tensor ${index}`)
+  const name = readTensorName(bytes, `the name of tensor ${index}`)
   const wrong = (detail: string) => damaged(path, `tensor "${name}" ${detail}`)
-  checkName(path, name, `the name of tensor ${index}`)
-  if (Buffer.byteLength(name) > MAX_TENSOR_NAME_BYTES)
-    throw damaged(path, `the name of tensor ${index} has more than ${MAX_TENSOR_NAME_BYTES} bytes`)
-  if (!bytes.has(4)) await bytes.need(4, `tensor "${name}"`)
+  bytes.expect(4, `tensor "${name}"`)
   const dimensions = bytes.u32()
   if (dimensions < 1 || dimensions > 4) throw wrong(`has ${dimensions} dimensions; 1 to 4 are possible`)
-  const rest = 8 * dimensions + 12
-  if (!bytes.has(rest)) await bytes.need(rest, `tensor "${name}"`)
+  bytes.expect(8 * dimensions + 12, `tensor "${name}"`)
   const shape: number[] = []
   for (let i = 0; i < dimensions; i++) shape.push(bytes.u64())
   if (shape.some((size) => size < 1)) throw wrong(`has an empty shape: [${shape.join(', ')}]`)
@@ -116,6 +117,18 @@ async function readTensorInfo(bytes: ByteReader, index: number): Promise<TensorI
   if (shape[0]! % block !== 0)
     throw wrong(`has rows of ${shape[0]} values, but ${typeName} comes in blocks of ${block}`)
   return { name, type: typeName, shape, bytes: (elements / block) * blockBytes, relative: bytes.u64() }
+}
+
+function readTensorName(bytes: ByteReader, what: string): string {
+  bytes.expect(8, `the length of ${what}`)
+  const length = bytes.u64()
+  bytes.checkString(length, what)
+  if (length > MAX_TENSOR_NAME_BYTES)
+    throw damaged(bytes.path, `${what} has more than ${MAX_TENSOR_NAME_BYTES} bytes`)
+  bytes.expect(length, what)
+  const name = bytes.utf8(length)
+  checkName(bytes.path, name, what)
+  return name
 }
 
 /**

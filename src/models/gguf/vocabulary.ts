@@ -65,11 +65,18 @@ const TOKEN_TYPE_BYTE = 6
 const [FIRST_SPECIAL_TYPE, LAST_SPECIAL_TYPE] = [2, 4]
 const MAX_SPECIAL_TOKENS = 2 ** 18
 
-/**
- * Checks what the file says about its tokens.
- * @returns the number of tokens
- */
-export function checkVocabulary(model: Model): number {
+/** The number of tokens. */
+export function tokenCountOf({ path, metadata }: Pick<Model, 'path' | 'metadata'>): number {
+  const tokens = metadata.get(TOKENS)
+  if (tokens?.type !== 'array' || tokens.of !== 'string')
+    throw damaged(path, `"${TOKENS}" is missing or holds no strings`)
+  // Too many were already refused while they were read.
+  if (tokens.count < 1) throw damaged(path, `its vocabulary has ${tokens.count} tokens`)
+  return tokens.count
+}
+
+/** Checks what the file says about its tokens. */
+export function checkVocabulary(model: Model): void {
   const { path, metadata } = model
   const name = text(path, metadata, 'tokenizer.ggml.model')
   if (name === undefined) throw damaged(path, 'it has no vocabulary ("tokenizer.ggml.model" is missing)')
@@ -77,29 +84,24 @@ export function checkVocabulary(model: Model): number {
     throw unsupported(path, 'has no vocabulary, so it can neither read nor write text')
   const kind = TOKENIZERS.get(name)
   if (kind === undefined) throw unsupported(path, `has a tokenizer of the unknown kind "${name}"`)
-  const tokens = metadata.get(TOKENS)
-  if (tokens?.type !== 'array' || tokens.of !== 'string')
-    throw damaged(path, `"${TOKENS}" is missing or holds no strings`)
-  // Too many were already refused while they were read.
-  if (tokens.count < 1) throw damaged(path, `its vocabulary has ${tokens.count} tokens`)
+  const tokenCount = tokenCountOf(model)
   const merges = metadata.get(MERGES)
   if (merges !== undefined && (merges.type !== 'array' || merges.of !== 'string'))
     throw damaged(path, `"${MERGES}" holds no strings`)
-  checkPerToken(model, 'tokenizer.ggml.scores', ['f32', 'i32'], tokens.count, (score) => !Number.isNaN(score))
+  checkPerToken(model, 'tokenizer.ggml.scores', ['f32', 'i32'], tokenCount, (score) => !Number.isNaN(score))
   let special = 0
   // llama.cpp aborts on a byte token in a WordPiece vocabulary.
   const lastType = name === 'bert' ? TOKEN_TYPE_BYTE - 1 : TOKEN_TYPE_BYTE
-  checkPerToken(model, 'tokenizer.ggml.token_type', ['i32', 'u32'], tokens.count, (type) => {
+  checkPerToken(model, 'tokenizer.ggml.token_type', ['i32', 'u32'], tokenCount, (type) => {
     if (type >= FIRST_SPECIAL_TYPE && type <= LAST_SPECIAL_TYPE) special++
     return type >= 0 && type <= lastType
   })
   if (special > MAX_SPECIAL_TOKENS)
     throw unsupported(path, `has ${special} control tokens and such, more than ${MAX_SPECIAL_TOKENS}`)
-  checkSpecialTokens(model, kind, tokens.count)
+  checkSpecialTokens(model, kind, tokenCount)
   checkCharsMap(model)
   text(path, metadata, 'tokenizer.chat_template')
   text(path, metadata, 'tokenizer.ggml.pre')
-  return tokens.count
 }
 
 function checkPerToken(
