@@ -1,5 +1,5 @@
 import type { ReplyFormat } from '../generation/reply.ts'
-import { type Piece, type Protection, textOf } from './protect.ts'
+import { type ProtectedPiece, type Protection, textOf } from './protect.ts'
 import type { TemplateResult } from './template/template.ts'
 
 /** How an answer begins, before the model continues it. */
@@ -34,7 +34,7 @@ export async function beginAnswer(
 function beginningOf(
   { generationPrompt, reply }: TemplateResult,
   { content, reasoning, raw }: AnswerPrefix,
-): Piece[] {
+): ProtectedPiece[] {
   if (raw !== undefined) return [{ users: '' }, raw]
   if (content === '' && reasoning === '') return []
   const [start, end] = [reply?.thinkingStart ?? '', reply?.thinkingEnds[0] ?? '']

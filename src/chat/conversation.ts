@@ -10,7 +10,7 @@ import type { SavedSession, SaveOptions, SessionSnapshot } from './saved/session
 /** @internal */
 export type ConversationOptions = Pick<ResolvedChatOptions, 'template' | 'overflow' | 'reasoning'> & {
   /** The saved file to continue, as far as it has been read. */
-  readonly restore: (SavedFile & { readonly file: string }) | undefined
+  readonly restore: SavedFile | undefined
 }
 
 /** @internal A turn: what its prompt asks for, and what ends the answer. */
@@ -50,11 +50,11 @@ export interface Conversation {
 }
 
 /** @internal A model that conversations can be held with. */
-export type ConversationHost = {
+export type ConversationModel = {
   /**
-   * Reads the model's template, and the saved file. Meanwhile the generation whose signal is `asking` has a
+   * Reads the model's template, and the saved file. Meanwhile the generation whose signal is `awaitedBy` has a
    * place in line; without that signal no generation waits.
    * @throws {TemplateError} `ERR_TEMPLATE` when the model's template cannot be used
    */
-  conversation(options: ConversationOptions, asking: AbortSignal | undefined): Promise<Conversation>
+  conversation(options: ConversationOptions, awaitedBy: AbortSignal | undefined): Promise<Conversation>
 }

@@ -7,7 +7,7 @@ import type { Aside } from '../scheduler/request-queue.ts'
 import { type AnswerPrefix, beginAnswer, mayThink, replyFormat } from './answer-prefix.ts'
 import { checkKept, firstKept, leftOut, nextTurn } from './overflow.ts'
 import { type ControlTexts, controlTextsOf, Protection } from './protect.ts'
-import { type Cut, type Part, TokenRecord } from './record.ts'
+import { type Cut, type PromptSegment, TokenRecord } from './record.ts'
 import type { SavedChat } from './saved/file.ts'
 import { type PromptFormat, type ReasoningPolicy, render, type TemplateResult } from './template/template.ts'
 
@@ -32,7 +32,7 @@ export type PromptRequest = {
 }
 
 /** A prompt, ready to be evaluated. */
-export type Prompt = {
+export type ChatPrompt = {
   readonly record: TokenRecord
   /**
    * Tokens of the prompt; where `isEstimated`, the fewest it can have, which do not fit, and `record` is
@@ -49,8 +49,8 @@ export type Prompt = {
    * again.
    */
   readonly moved: boolean
-  /** The prompt does not fit, and the policy is to stop. */
-  readonly full: boolean
+  /** False where the policy is to stop. */
+  readonly fits: boolean
   /** How to split the answer into its parts; absent where it has none. */
   readonly reply: ReplyFormat | undefined
   /** What ends the answer beside the model's own end tokens. */
@@ -120,10 +120,10 @@ export class PromptBuilder {
   }
 
   /** @throws {ContextOverflowError} when the prompt does not fit and nothing (more) may be left out */
-  async prompt(request: PromptRequest, aside: Aside): Promise<Prompt> {
+  async prompt(request: PromptRequest, aside: Aside): Promise<ChatPrompt> {
     const prompt = await this.#fit(request, aside)
     const { length, isEstimated } = prompt
-    if (length <= this.#most || prompt.full) return prompt
+    if (length <= this.#most || !prompt.fits) return prompt
     throw new ContextOverflowError(length, this.#shape.contextSize, this.#most, isEstimated)
   }
 
@@ -139,7 +139,7 @@ export class PromptBuilder {
    * as content. True where the model may continue after `raw` as it stands.
    */
   commit(
-    { record, protection, skipped }: Prompt,
+    { record, protection, skipped }: ChatPrompt,
     raw: string,
     tokens: readonly number[] | undefined,
     contents: readonly string[],
@@ -158,7 +158,7 @@ export class PromptBuilder {
     return this.#shape.contextSize - this.#shape.reserved
   }
 
-  async #fit(request: PromptRequest, aside: Aside): Promise<Prompt> {
+  async #fit(request: PromptRequest, aside: Aside): Promise<ChatPrompt> {
     const { overflow } = this.#shape
     if (overflow === 'drop-oldest') return this.#dropOldest(request)
     const whole = await this.#render(request, [], overflow === 'stop')
@@ -169,7 +169,7 @@ export class PromptBuilder {
       const kept = [...messages.slice(0, system), ...messages.slice(-1)]
       const alone = await this.#render({ ...request, messages: kept }, [])
       // If the message does not even fit alone, the length of the conversation is not the problem.
-      return alone.length <= this.#most ? { ...whole, full: true } : alone
+      return alone.length <= this.#most ? { ...whole, fits: false } : alone
     }
     const copies = messages.map((message) => ({ ...message }))
     const kept = checkKept(await aside(() => overflow(copies)))
@@ -178,7 +178,7 @@ export class PromptBuilder {
 
   // Leaving turns out changes the prompt near its beginning, so leave out enough for some turns to come.
   // Where there is something to leave out, make room for the answer, a quarter of the context at most.
-  async #dropOldest(request: PromptRequest): Promise<Prompt> {
+  async #dropOldest(request: PromptRequest): Promise<ChatPrompt> {
     const { messages, maxTokens } = request
     const { contextSize } = this.#shape
     const system = messages[0]?.role === 'system' ? 1 : 0
@@ -200,7 +200,11 @@ export class PromptBuilder {
   }
 
   // `counts`: count all tokens, even where they cannot fit.
-  async #render(request: PromptRequest, dropped: readonly ChatMessage[], counts = false): Promise<Prompt> {
+  async #render(
+    request: PromptRequest,
+    dropped: readonly ChatMessage[],
+    counts = false,
+  ): Promise<ChatPrompt> {
     const { begun, signal } = request
     let rendered = await this.#renderGuarded(request)
     if (this.#learnTags(rendered)) rendered = await this.#renderGuarded(request)
@@ -218,7 +222,7 @@ export class PromptBuilder {
       text,
       dropped,
       moved: false,
-      full: false,
+      fits: true,
       reply: replyFormat(rendered, begun, beginning),
       stops: rendered.stops,
       protection,
@@ -291,6 +295,6 @@ export class PromptBuilder {
   }
 }
 
-function lengthOf(part: Part): number {
+function lengthOf(part: PromptSegment): number {
   return 'text' in part ? part.text.length : part.chars
 }

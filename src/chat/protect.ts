@@ -10,7 +10,7 @@ import { translateFailure } from '../native/failures.ts'
 import { settled } from '../native/job.ts'
 
 /** Text that the template wrote, or that users wrote; an empty one marks a place between two pieces. */
-export type Piece = string | { readonly users: string }
+export type ProtectedPiece = string | { readonly users: string }
 
 /** Longer texts, which take some milliseconds, are marked on the addon's own thread. UTF-16 units. */
 const SHORT = 2 ** 17
@@ -41,7 +41,7 @@ export class Protection {
    * The text of the pieces, with the text of every control token marked that has a user's character in it. A
    * long one is made on the addon's own thread.
    */
-  async join(pieces: readonly Piece[], signal?: AbortSignal): Promise<string> {
+  async join(pieces: readonly ProtectedPiece[], signal?: AbortSignal): Promise<string> {
     const places: number[] = []
     let end = 0
     for (const piece of pieces) {
@@ -73,7 +73,7 @@ export type UserTexts = {
 }
 
 /** The text of the pieces, unprotected. */
-export function textOf(pieces: readonly Piece[]): string {
+export function textOf(pieces: readonly ProtectedPiece[]): string {
   return pieces.map((piece) => (typeof piece === 'string' ? piece : piece.users)).join('')
 }
 

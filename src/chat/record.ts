@@ -8,7 +8,7 @@ import type { SavedRecord } from './saved/file.ts'
 export type Cut = { readonly chars: number; readonly tokens: number }
 
 /** A piece of a new prompt: text to tokenize, or tokens that are already known, with the cuts among them. */
-export type Part =
+export type PromptSegment =
   | { readonly text: string }
   | { readonly tokens: readonly number[]; readonly chars: number; readonly cuts: readonly Cut[] }
 
@@ -51,10 +51,10 @@ export class TokenRecord {
   /**
    * `rendered`, as known tokens where it begins like the record, and where the record goes on after a gap.
    */
-  parts(rendered: string): Part[] {
+  parts(rendered: string): PromptSegment[] {
     const same = commonPrefix(this.rendered, rendered)
     const head = this.#cuts.findLast(({ chars }) => chars <= same) ?? { chars: 0, tokens: 0 }
-    const parts: Part[] = [this.#known({ chars: 0, tokens: 0 }, head)]
+    const parts: PromptSegment[] = [this.#known({ chars: 0, tokens: 0 }, head)]
     const tail = same < this.rendered.length ? this.#tail(rendered, head.chars) : undefined
     if (!tail) return [...parts, { text: rendered.slice(head.chars) }]
     const { cut, at } = tail
@@ -66,7 +66,7 @@ export class TokenRecord {
     ]
   }
 
-  #known(from: Cut, to: Cut): Part {
+  #known(from: Cut, to: Cut): PromptSegment {
     const cuts = this.#cuts
       .filter(({ chars }) => chars > from.chars && chars < to.chars)
       .map(({ chars, tokens }) => ({ chars: chars - from.chars, tokens: tokens - from.tokens }))

@@ -16,7 +16,7 @@ import {
 import type { Demand } from '../scheduler/request.ts'
 import type { AnswerPrefix } from './answer-prefix.ts'
 import { markCallback, refuseInCallback } from './callbacks.ts'
-import type { Conversation, ConversationHost } from './conversation.ts'
+import type { Conversation, ConversationModel } from './conversation.ts'
 import {
   type ChatGenerateOptions,
   type ChatSessionOptions,
@@ -30,9 +30,9 @@ import { resolveSaveOptions, type SavedSession, type SaveOptions } from './saved
 import { withSystem } from './template/template.ts'
 
 /** @internal What a session needs of its model. */
-export type SessionHost = {
+type SessionModel = {
   readonly name: string
-  open(): Promise<ConversationHost>
+  open(): Promise<ConversationModel>
   start(source: EventSource, options: ResolvedGenerateOptions, closing: AbortSignal): Generation
 }
 
@@ -40,7 +40,7 @@ export type SessionHost = {
 type TurnPrompt = { readonly messages: readonly ChatMessage[]; readonly begun: AnswerPrefix }
 
 /** How a turn ends. */
-type TurnRun = {
+type TurnEnd = {
   /** Adds the answer to the conversation; absent until the prompt is made. */
   commit: ((made: PartialResult) => Promise<void>) | undefined
   /** Lets the next turn begin; absent until this one has begun. */
@@ -49,7 +49,7 @@ type TurnRun = {
 
 // Outside the class: a function made beside `start` would hold the options of the generation, and with them a
 // callback that may hold the generation itself, which then would never be collected.
-function endOf(run: TurnRun): NonNullable<EventSource['end']> {
+function endOf(run: TurnEnd): NonNullable<EventSource['end']> {
   return (made) => {
     const { commit, leave } = run
     if (made && commit) commit(made).then(leave, leave)
@@ -67,8 +67,6 @@ type LastAnswer = {
   readonly enableThinking: boolean
 }
 
-type SavedFileAt = SavedFile & { readonly file: string }
-
 /**
  * A conversation with a model. Each `generate()` is one turn: message and answer join `messages` when the
  * answer ends, also by `break`, `callback`, `stop()` or `maxTokens`. After an error or an abort everything is
@@ -77,7 +75,7 @@ type SavedFileAt = SavedFile & { readonly file: string }
  * other conversations displace.
  */
 export class ChatSession {
-  readonly #host: SessionHost
+  readonly #model: SessionModel
   readonly #options: ResolvedChatOptions
   readonly #turns = new Queue()
   readonly #closing = new AbortController()
@@ -87,14 +85,14 @@ export class ChatSession {
   #lastAnswer: LastAnswer | undefined
   #opened: Conversation | undefined
   #opening: Promise<Conversation> | undefined
-  #restored: SavedFileAt | undefined
+  #restored: SavedFile | undefined
 
   /** @internal Made by `model.chatSession()`. */
-  constructor(host: SessionHost, options?: ChatSessionOptions) {
-    this.#host = host
+  constructor(model: SessionModel, options?: ChatSessionOptions) {
+    this.#model = model
     this.#options = resolveChatOptions(options)
     const { messages, ownSystem, restore } = this.#options
-    this.#restored = restore === undefined ? undefined : { file: restore, ...readSaved(restore) }
+    this.#restored = restore === undefined ? undefined : readSaved(restore)
     this.#messages = this.#restored?.chat.messages ?? messages
     this.#ownSystem = this.#restored?.chat.ownSystem ?? ownSystem
   }
@@ -213,23 +211,23 @@ export class ChatSession {
     const resolved = resolveGenerateOptions(turn.options)
     const callback = resolved.callback && markCallback(this, resolved.callback)
     const options = { ...resolved, callback }
-    const run: TurnRun = { commit: undefined, leave: undefined }
+    const run: TurnEnd = { commit: undefined, leave: undefined }
     const source: EventSource = {
-      start: (demand, signal) => this.#run(turn, ask, options, run, demand, signal),
+      start: (demand, signal) => this.#events(turn, ask, options, run, demand, signal),
       end: endOf(run),
     }
-    return this.#host.start(source, options, this.#closing.signal)
+    return this.#model.start(source, options, this.#closing.signal)
   }
 
-  async *#run(
+  async *#events(
     turn: TurnOptions,
     ask: (messages: readonly ChatMessage[]) => TurnPrompt,
     options: ResolvedGenerateOptions,
-    run: TurnRun,
+    run: TurnEnd,
     demand: Demand,
     signal: AbortSignal,
   ): EventStream {
-    await this.#host.open()
+    await this.#model.open()
     signal.throwIfAborted()
     refuseInCallback(this) // by now a callback that began this turn without waiting for it has returned
     run.leave = await this.#turns.enter()
@@ -293,27 +291,27 @@ export class ChatSession {
       const { raw, enableThinking } = this.#lastAnswer?.messages === messages ? this.#lastAnswer : {}
       const lastAnswer =
         raw !== undefined && enableThinking !== undefined ? { raw, enableThinking } : undefined
-      const snapshot = { model: this.#host.name, messages, ownSystem: this.#ownSystem, lastAnswer }
+      const snapshot = { model: this.#model.name, messages, ownSystem: this.#ownSystem, lastAnswer }
       return await conversation.save(file, snapshot, checked)
     } finally {
       leave()
     }
   }
 
-  #use(asking?: AbortSignal): Promise<Conversation> {
-    this.#opening ??= this.#open(asking)
+  #use(awaitedBy?: AbortSignal): Promise<Conversation> {
+    this.#opening ??= this.#open(awaitedBy)
     this.#opening.catch(() => {
       this.#opening = undefined // the next one tries again
     })
     return this.#opening
   }
 
-  async #open(asking: AbortSignal | undefined): Promise<Conversation> {
+  async #open(awaitedBy: AbortSignal | undefined): Promise<Conversation> {
     const { template, overflow, reasoning } = this.#options
     const restored = this.#restored
-    const model = await this.#host.open()
+    const model = await this.#model.open()
     const options = { template, overflow, reasoning, restore: restored }
-    const conversation = await model.conversation(options, asking)
+    const conversation = await model.conversation(options, awaitedBy)
     if (restored && conversation.isRestored) {
       const { lastAnswer, messages } = restored.chat
       if (lastAnswer && messages === this.#messages) this.#lastAnswer = { ...lastAnswer, messages }

@@ -19,7 +19,7 @@ export type Device = {
 }
 
 /** GPUs of one backend that match what was asked for; none = the CPU. */
-export type Candidate = { readonly asked: string; readonly gpus: readonly Device[] }
+export type DeviceCandidate = { readonly asked: string; readonly gpus: readonly Device[] }
 
 /** What this build of the addon can compute with, on this machine. */
 export type PresentDevices = { readonly devices: readonly Device[]; readonly backends: readonly string[] }
@@ -93,12 +93,12 @@ export function findCandidates(
   all: PresentDevices,
   strict: boolean,
   rpcServers: readonly string[] = [],
-): (Candidate | DeviceFallback)[] {
+): (DeviceCandidate | DeviceFallback)[] {
   const present = { ...all, devices: all.devices.filter(({ backend }) => backend !== RPC) }
   const remote = rpcServers.flatMap((server) =>
     all.devices.filter(({ backend, description }) => backend === RPC && description === server),
   )
-  const found = asked.flatMap((device): (Candidate | DeviceFallback)[] => {
+  const found = asked.flatMap((device): (DeviceCandidate | DeviceFallback)[] => {
     if (isCpu(device, present)) return [{ asked: device, gpus: [] }]
     const gpus = matching(device.toLowerCase(), present.devices.filter(isGpu))
     if (gpus.length === 0) return [{ device, reason: whyNone(device.toLowerCase(), present) }]

@@ -52,7 +52,7 @@ const WINDOWS = 64
  * SHA-256 of what identifies these files: their sizes, and 64 pieces of 64 KiB of each, including its
  * beginning and end. Reading all of a model would take longer than loading it.
  */
-export async function fingerprintOf(files: readonly { readonly path: string; readonly bytes: number }[]) {
+async function fingerprintOf(files: readonly { readonly path: string; readonly bytes: number }[]) {
   const hash = createHash('sha256')
   const window = Buffer.allocUnsafe(WINDOW)
   for (const { path, bytes } of files) {

@@ -1,13 +1,20 @@
 import { DeviceError, type DeviceFallback, GPT4AllError, ModelError, optionError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import { gibibytes } from '../core/sizes.ts'
-import { findEntry, type TemplateEntry } from '../models/catalog/entry.ts'
+import { type TemplateEntry, templatesBeside } from '../models/catalog/entry.ts'
 import { originalFile } from '../models/ggml/metadata.ts'
 import { assertGeneratesText, type GgufHeader, type ModelFile, readGguf } from '../models/gguf/header.ts'
 import { metaNumber } from '../models/gguf/model.ts'
 import type { NativeBinding, NativeModel } from '../native/contract.ts'
 import type { ResolvedModelOptions } from '../options/model.ts'
-import { type Candidate, choose, type Device, findCandidates, label, presentDevices } from './devices.ts'
+import {
+  choose,
+  type Device,
+  type DeviceCandidate,
+  findCandidates,
+  label,
+  presentDevices,
+} from './devices.ts'
 import { checkCache, checkPositions } from './fit.ts'
 import { findAdapters } from './lora.ts'
 import { checkMemory, planMemory } from './memory.ts'
@@ -48,7 +55,7 @@ export type Weights = Omit<CheckedFile, 'known'> & {
 export function candidates(
   binding: NativeBinding,
   { device, strictDevice, rpcServers }: ResolvedModelOptions,
-): (Candidate | DeviceFallback)[] {
+): (DeviceCandidate | DeviceFallback)[] {
   for (const server of rpcServers) binding.addRpcServer(server)
   // Asking drivers about their devices takes time and memory.
   if (device[0]?.toLowerCase() === 'cpu' && rpcServers.length === 0) return [{ asked: 'cpu', gpus: [] }]
@@ -78,7 +85,7 @@ export async function checkModelFile(
     checkPositions(header, options.nCtx)
     const adapters = await findAdapters(options, header, signal)
     const original = originalFile(header.path, header.metadata)
-    const entry = await findEntry(original, options.modelConfigFile, options.logger)
+    const entry = await templatesBeside(original, options.modelConfigFile, options.logger)
     return { header, original, entry, adapters, known }
   } catch (error) {
     await recalling.then(({ child }) => child?.dismiss())
@@ -91,7 +98,7 @@ export async function checkModelFile(
  * @throws {TypeError} `ERR_OPTION` where `tensorSplit` has more numbers than there are GPUs
  */
 export function gpusFor(
-  { gpus: offered }: Candidate,
+  { gpus: offered }: DeviceCandidate,
   header: GgufHeader,
   options: ResolvedModelOptions,
 ): readonly Device[] {
@@ -168,7 +175,7 @@ export class Fallbacks {
 
   /** Adds the device on which opening failed; throws `error` where another device cannot help. */
   addFailed(
-    { asked }: Candidate,
+    { asked }: DeviceCandidate,
     gpus: readonly Device[],
     header: GgufHeader,
     options: ResolvedModelOptions,

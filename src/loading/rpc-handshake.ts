@@ -66,7 +66,7 @@ async function ask(
 ): Promise<DeviceFallback | { readonly devices: Device[] }> {
   const at = server.lastIndexOf(':')
   const socket = connect({ host: server.slice(0, at), port: Number(server.slice(at + 1)) })
-  const timer = setTimeout(() => socket.destroy(new Late()), LIMIT_MS)
+  const timer = setTimeout(() => socket.destroy(new ServerTimeout()), LIMIT_MS)
   const leave = () => socket.destroy()
   signal.addEventListener('abort', leave, { once: true })
   try {
@@ -85,13 +85,13 @@ async function devicesOf(server: string, asking: DeviceQuestion): Promise<Device
   const hello = await asking.ask(HELLO, Buffer.alloc(CAPABILITIES), VERSION_BYTES + CAPABILITIES)
   const [major, minor] = [hello.readUInt8(0), hello.readUInt8(1)]
   if (major !== MAJOR || minor > MINOR)
-    throw new Foreign(
+    throw new ProtocolMismatch(
       `it speaks version ${major}.${minor} of the protocol, this library ${MAJOR}.${MINOR}: both must be of the same llama.cpp`,
     )
   const count = (await asking.ask(DEVICE_COUNT, Buffer.alloc(0), 4)).readUInt32LE()
-  if (count === 0) throw new Foreign('it has no devices')
+  if (count === 0) throw new ProtocolMismatch('it has no devices')
   if (count > MOST_DEVICES)
-    throw new Foreign(`it tells of ${count} devices: llama.cpp takes ${MOST_DEVICES} at most`)
+    throw new ProtocolMismatch(`it tells of ${count} devices: llama.cpp takes ${MOST_DEVICES} at most`)
   const devices: Device[] = []
   for (let i = 0; i < count; i++) {
     const index = Buffer.alloc(4)
@@ -109,8 +109,8 @@ async function devicesOf(server: string, asking: DeviceQuestion): Promise<Device
   return devices
 }
 
-class Late extends Error {}
-class Foreign extends Error {}
+class ServerTimeout extends Error {}
+class ProtocolMismatch extends Error {}
 
 /** One question after another: a command, the length of what follows, that; the answer's length, the answer. */
 class DeviceQuestion {
@@ -129,14 +129,14 @@ class DeviceQuestion {
     head.writeBigUInt64LE(BigInt(body.length), 1)
     this.#socket.write(Buffer.concat([head, body]))
     const length = (await this.#take(8)).readBigUInt64LE()
-    if (length !== BigInt(expected)) throw new Foreign('what answers there is no ggml-rpc-server')
+    if (length !== BigInt(expected)) throw new ProtocolMismatch('what answers there is no ggml-rpc-server')
     return this.#take(expected)
   }
 
   async #take(bytes: number): Promise<Buffer> {
     while (this.#read.length < bytes) {
       const { done, value } = await this.#chunks.next()
-      if (done) throw new Foreign('it hangs up: it is no ggml-rpc-server, or one of another version')
+      if (done) throw new ProtocolMismatch('it hangs up: it is no ggml-rpc-server, or one of another version')
       this.#read = Buffer.concat([this.#read, value])
     }
     const taken = this.#read.subarray(0, bytes)
@@ -146,9 +146,9 @@ class DeviceQuestion {
 }
 
 function reasonOf(error: unknown): string {
-  if (error instanceof Late)
+  if (error instanceof ServerTimeout)
     return `it has not answered within ${LIMIT_MS / 1000} s: a ggml-rpc-server serves one program at a time`
-  if (error instanceof Foreign) return error.message
+  if (error instanceof ProtocolMismatch) return error.message
   if (codeOf(error) === 'ECONNREFUSED') return 'nothing listens there: start ggml-rpc-server'
   return messageOf(error)
 }

@@ -2,14 +2,21 @@ import { stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { ModelError, optionError } from '../core/errors.ts'
 import { catalogUrl, fetchCatalog, named, readCatalog } from './catalog/catalog.ts'
-import { keptEntry } from './catalog/entry.ts'
+import { storedEntry } from './catalog/entry.ts'
 import type { CatalogEntry } from './catalog/shape.ts'
 import { shown } from './download/address.ts'
 import { checksumOf, verifyFile } from './download/checksum.ts'
 import { withProgressBar } from './download/progress-bar.ts'
 import { asGguf } from './ggml/convert.ts'
 import { assertFile, findOnDisk, locateModel, type ModelLocation } from './locate.ts'
-import { downloadEntry, entryOf, findModel, missingModel, type ObtainRequest, obtainModel } from './obtain.ts'
+import {
+  catalogEntryOf,
+  downloadEntry,
+  findModel,
+  missingModel,
+  type ObtainRequest,
+  obtainModel,
+} from './obtain.ts'
 import {
   DOWNLOAD,
   type DownloadModelOptions,
@@ -52,7 +59,7 @@ export async function downloadModel(name: string, options?: DownloadModelOptions
   }
   const entry =
     url === undefined
-      ? { ...(await entryOf(location, request)), ...(given && sums) }
+      ? { ...(await catalogEntryOf(location, request)), ...(given && sums) }
       : { filename: basename(location.withExtension), url: shown(url), ...sums }
   return withProgressBar(entry.filename, request, (onProgress) =>
     downloadEntry(entry, dirname(location.withExtension), url, { ...request, onProgress }),
@@ -66,7 +73,7 @@ export async function retrieveModel(name: string, options?: RetrieveModelOptions
   return withProgressBar(basename(location.withExtension), request, async (onProgress) => {
     const file = await obtainModel(location, { ...request, onProgress })
     const path = await asGguf(file, { ...request, onProgress })
-    const entry = (await keptEntry(file)) ?? (await keptEntry(file.replace(/\.gguf$/, '')))
+    const entry = (await storedEntry(file)) ?? (await storedEntry(file.replace(/\.gguf$/, '')))
     return { ...entry, filename: basename(path), path }
   })
 }
@@ -79,7 +86,7 @@ export async function verifyModel(name: string, options?: VerifyModelOptions): P
   const given = { md5sum, sha256sum }
   const path = await findModel(location, request.logger)
   if (path === undefined) throw await missingModel(location, 'There is nothing to verify.')
-  const known = checksumOf(given) ?? checksumOf((await keptEntry(path)) ?? {})
+  const known = checksumOf(given) ?? checksumOf((await storedEntry(path)) ?? {})
   const asked = known || !allowDownload ? undefined : await entryOfFile(path, location, request)
   const expected = known ?? checksumOf(asked ?? {})
   if (!expected) {
@@ -98,16 +105,18 @@ async function entryOfFile(
   location: ModelLocation,
   request: Pick<ObtainRequest, 'signal' | 'logger'>,
 ): Promise<CatalogEntry | undefined> {
-  const entry = await entryOf({ ...location, withExtension: path }, request).catch((error: unknown) => {
-    if (error instanceof ModelError) return undefined // the catalog does not know it
-    throw error
-  })
+  const entry = await catalogEntryOf({ ...location, withExtension: path }, request).catch(
+    (error: unknown) => {
+      if (error instanceof ModelError) return undefined // the catalog does not know it
+      throw error
+    },
+  )
   return entry?.filename.toLowerCase() === basename(path).toLowerCase() ? entry : undefined
 }
 
 /** @throws {ModelError} `ERR_CHECKSUM` if the file has another size than the entry beside it says */
 async function assertSize(path: string): Promise<void> {
-  const [{ size }, entry] = [await stat(path), await keptEntry(path)]
+  const [{ size }, entry] = [await stat(path), await storedEntry(path)]
   if (entry?.filesize === undefined || entry.filesize === size) return
   const message = `${path} has ${size} bytes instead of ${entry.filesize}: it is not whole, or another file. With \`force\` it is downloaded again.`
   throw new ModelError('ERR_CHECKSUM', message, path)

@@ -28,7 +28,7 @@ export async function describeModel(name: string, options?: DescribeModelOptions
 }
 
 /** Not described; its only `problem` may be that its first part is missing. */
-type ModelFiles = LocalModelInfo & { readonly description: undefined }
+type UndescribedModel = LocalModelInfo & { readonly description: undefined }
 
 /** See `GPT4All.localModels()`. */
 export async function localModels(folder?: string, options?: LocalModelsOptions): Promise<LocalModelInfo[]> {
@@ -43,8 +43,8 @@ export async function localModels(folder?: string, options?: LocalModelsOptions)
   return found
 }
 
-async function filesByModel(folder: string): Promise<ModelFiles[]> {
-  const models = new Map<string, ModelFiles>()
+async function filesByModel(folder: string): Promise<UndescribedModel[]> {
+  const models = new Map<string, UndescribedModel>()
   for (const name of (await namesIn(folder)).sort()) {
     if (!/\.(gguf|bin)$/.test(name)) continue
     const path = join(folder, name)
@@ -88,11 +88,11 @@ async function namesIn(folder: string): Promise<string[]> {
   }
 }
 
-type Looked = Pick<LocalModelInfo, 'description' | 'problem'>
+type HeaderFinding = Pick<LocalModelInfo, 'description' | 'problem'>
 
 const UNSEEN = { description: undefined, problem: undefined }
 
-async function lookInto(path: string, signal: AbortSignal): Promise<Looked> {
+async function lookInto(path: string, signal: AbortSignal): Promise<HeaderFinding> {
   try {
     if (await isOld(path)) return UNSEEN
     return { ...UNSEEN, description: describe(await readGguf(path, { signal })) }

@@ -5,7 +5,7 @@ import type { Logger } from '../core/logger.ts'
 import type { Progress } from '../core/progress.ts'
 import { nearest } from '../core/suggest.ts'
 import { catalogUrl, fetchCatalog, fileAddress } from './catalog/catalog.ts'
-import { keepEntry } from './catalog/entry.ts'
+import { storeEntry } from './catalog/entry.ts'
 import type { CatalogEntry } from './catalog/shape.ts'
 import { type Successor, successorOf } from './catalog/successors.ts'
 import { shown } from './download/address.ts'
@@ -37,7 +37,7 @@ export async function obtainModel(location: ModelLocation, request: ObtainReques
   if (!location.isName) throw await missingModel(location, 'Check the path; only plain names are downloaded.')
   if (!request.allowDownload)
     throw await missingModel(location, 'Put it there, or set allowDownload to true.')
-  const entry = await entryOf(location, request)
+  const entry = await catalogEntryOf(location, request)
   if (entry.embeddingModel) {
     const message = `${entry.filename} makes embeddings, not text: it is not downloaded.`
     throw new ModelError('ERR_MODEL_UNSUPPORTED', message, location.withExtension)
@@ -62,7 +62,7 @@ function logSuccessor(location: ModelLocation, { filename, isSame }: Successor, 
 }
 
 /** The catalog entry of a model. @throws {ModelError} `ERR_MODEL_NOT_FOUND` if there is none */
-export async function entryOf(
+export async function catalogEntryOf(
   location: ModelLocation,
   { signal, logger, patience }: Pick<ObtainRequest, 'signal' | 'logger' | 'patience'>,
 ): Promise<CatalogEntry> {
@@ -136,7 +136,7 @@ export async function downloadEntry(
     ...(patience && { patience }),
     beforeRename: async () => {
       if (!checksumOf(entry)) await assertModel(`${target}.part`, url)
-      await keepEntry(target, entry, ownUrl === undefined)
+      await storeEntry(target, entry, ownUrl === undefined)
     },
   })
   return target

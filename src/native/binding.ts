@@ -5,7 +5,7 @@ import { GPT4AllError } from '../core/errors.ts'
 import type { NativeBinding } from './contract.ts'
 import { outsideArchive, ownFolder } from './package.ts'
 
-type Candidate = {
+type BindingSource = {
   /** What was tried, for the error's list. */
   readonly what: string
   readonly load: () => unknown
@@ -51,11 +51,11 @@ function findBinding(): NativeBinding {
   throw bindingError(failures)
 }
 
-function candidates(): Candidate[] {
+function candidates(): BindingSource[] {
   const chosen = process.env.GPT4ALL_BINDING
   // An explicitly named file is the only candidate: falling back would hide that it does not load.
   if (chosen) return [{ what: `GPT4ALL_BINDING=${chosen}`, load: () => loadFile(resolve(chosen)) }]
-  const found: Candidate[] = []
+  const found: BindingSource[] = []
   const home = ownFolder(import.meta.dirname)
   const build = home && join(home, 'build', 'Release', 'gpt4all.node')
   if (build && existsSync(join(home, 'CMakeLists.txt'))) {

@@ -47,7 +47,7 @@ export type Resolved<Group> =
     : never
 
 /** Options that are given together, in one object. */
-export class OptionGroup<Given extends object, Table extends TableOf<Given>> {
+class OptionGroup<Given extends object, Table extends TableOf<Given>> {
   readonly table: Table
   readonly #elsewhere: Readonly<Record<string, string>>
 

@@ -16,7 +16,7 @@ import {
   type DistributionOptions,
   type ResolvedDistributionOptions,
   resolveDistributionOptions,
-} from './distribution.ts'
+} from './isolation.ts'
 
 /**
  * Options of `new GPT4All(name, options)` and `GPT4All.load(name, options)`.

@@ -1,6 +1,6 @@
 import { locateModel, type ModelLocation } from '../models/locate.ts'
-import { type IsolatedEngineOptions, resolveEngineOptions } from '../options/distribution.ts'
 import { type GenerateOptions, resolveGenerateOptions } from '../options/generate.ts'
+import { type IsolatedEngineOptions, resolveEngineOptions } from '../options/isolation.ts'
 import { type ModelOptions, type ResolvedModelOptions, resolveModelOptions } from '../options/model.ts'
 import { IsolatedEngine } from './isolated/engine.ts'
 

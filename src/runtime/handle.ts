@@ -5,12 +5,12 @@ import type { EventSource } from '../generation/source.ts'
 import { locateModel, type ModelLocation } from '../models/locate.ts'
 import { type ResolvedThreads, resolveThreadCount } from '../options/compute.ts'
 import { DEFAULTS } from '../options/defaults.ts'
-import type { IsolatedEngineOptions } from '../options/distribution.ts'
 import type { ResolvedGenerateOptions } from '../options/generate.ts'
+import type { IsolatedEngineOptions } from '../options/isolation.ts'
 import type { ResolvedModelOptions } from '../options/model.ts'
 import { locateBeside } from './check-options.ts'
 import { IsolatedEngine } from './isolated/engine.ts'
-import { openRemote } from './isolated/open.ts'
+import { openIsolated } from './isolated/open.ts'
 import type { OpenModel } from './model.ts'
 import { openLocal } from './open-local.ts'
 
@@ -85,7 +85,7 @@ export class ModelHandle {
     const either = AbortSignal.any([this.#closing.signal, signal])
     const options = { ...this.options, ...this.#threads }
     const load = this.engine
-      ? openRemote(this.engine, this.#location, this.#draft, options, either)
+      ? openIsolated(this.engine, this.#location, this.#draft, options, either)
       : openLocal(this.#location, this.#draft, options, either)
     this.#opening = load.then(async (opened: OpenModel) => {
       if (signal.aborted) await opened.close() // the abort came too late to stop it

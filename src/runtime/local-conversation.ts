@@ -1,6 +1,6 @@
 import type { Conversation, ConversationOptions, Turn, TurnOutcome } from '../chat/conversation.ts'
 import { DEFAULT_STOPS } from '../chat/options.ts'
-import { type Prompt, PromptBuilder } from '../chat/prompt.ts'
+import { type ChatPrompt, PromptBuilder } from '../chat/prompt.ts'
 import { writeSaved } from '../chat/saved/file.ts'
 import {
   bringBack,
@@ -14,51 +14,50 @@ import type { PromptFormat } from '../chat/template/template.ts'
 import type { Logger } from '../core/logger.ts'
 import type { ChatMessage } from '../core/messages.ts'
 import type { EventStream } from '../generation/events.ts'
-import type { Prepare } from '../generation/prepare.ts'
+import type { MakePrompt } from '../generation/prompt.ts'
 import type { NativeModel } from '../native/contract.ts'
 import type { ResolvedGenerateOptions } from '../options/generate.ts'
 import { RESERVED_TOKENS } from '../options/model.ts'
 import type { Demand } from '../scheduler/request.ts'
-import type { LocalRuns } from './local-runs.ts'
+import type { LocalGenerations } from './local-generations.ts'
 
 /** What a conversation needs of its model. */
-type Host = {
+type ConversationParts = {
   readonly native: NativeModel
   readonly format: PromptFormat
   readonly cache: CacheStore
   readonly contextSize: number
   readonly deterministic: boolean
   readonly logger: Logger
-  readonly runs: LocalRuns
+  readonly generations: LocalGenerations
 }
 
 /** @internal A conversation with a model in this process. */
 export class LocalConversation implements Conversation {
-  readonly #host: Host
+  readonly #parts: ConversationParts
   readonly #prompts: PromptBuilder
   readonly isRestored: boolean
-  #prompt: Prompt | undefined
+  #prompt: ChatPrompt | undefined
 
-  private constructor(host: Host, prompts: PromptBuilder, isRestored: boolean) {
-    this.#host = host
+  private constructor(parts: ConversationParts, prompts: PromptBuilder, isRestored: boolean) {
+    this.#parts = parts
     this.#prompts = prompts
     this.isRestored = isRestored
   }
 
   static async open(
-    host: Host,
+    parts: ConversationParts,
     { overflow, reasoning, restore }: ConversationOptions,
   ): Promise<LocalConversation> {
-    const { native, format, contextSize, deterministic, cache, logger } = host
+    const { native, format, contextSize, deterministic, cache, logger } = parts
     const shape = { contextSize, reserved: RESERVED_TOKENS, overflow, reasoning, deterministic }
     const prompts = new PromptBuilder(native, format, shape)
-    const isRestored =
-      restore !== undefined && (await bringBack(restore.file, restore, prompts, cache, logger))
-    return new LocalConversation(host, prompts, isRestored)
+    const isRestored = restore !== undefined && (await bringBack(restore, prompts, cache, logger))
+    return new LocalConversation(parts, prompts, isRestored)
   }
 
   get systemPrompt(): string | undefined {
-    return this.#host.format.systemPrompt
+    return this.#parts.format.systemPrompt
   }
 
   countTokens(messages: readonly ChatMessage[], enableThinking: boolean): Promise<number> {
@@ -72,22 +71,22 @@ export class LocalConversation implements Conversation {
     signal: AbortSignal,
   ): EventStream {
     const prompts = this.#prompts
-    const prepare: Prepare = async (aside) => {
+    const makePrompt: MakePrompt = async (aside) => {
       const prompt = await prompts.prompt({ ...request, signal }, aside)
       if (!signal.aborted) this.#prompt = prompt
-      const wantsDefaults = defaultStops ?? this.#host.format.kind === 'pattern'
+      const wantsDefaults = defaultStops ?? this.#parts.format.kind === 'pattern'
       return {
         tokens: prompt.record.tokens,
         text: prompt.text,
         stop: [...stop, ...prompt.stops, ...(wantsDefaults ? DEFAULT_STOPS : [])],
         moved: prompt.moved,
         conversation: prompts,
-        full: prompt.full,
+        fits: prompt.fits,
         dropped: prompt.dropped,
         reply: prompt.reply,
       }
     }
-    return this.#host.runs.run(prepare, options, demand, signal)
+    return this.#parts.generations.generate(makePrompt, options, demand, signal)
   }
 
   async commit({ raw, tokens, contents }: TurnOutcome): Promise<boolean> {
@@ -105,7 +104,7 @@ export class LocalConversation implements Conversation {
     options: SaveOptions,
     making?: string,
   ): Promise<SavedSession> {
-    const { cache, logger } = this.#host
+    const { cache, logger } = this.#parts
     const { head, state, saved } = await collect(snapshot, this.#prompts, cache, options, logger)
     if (file !== undefined) await writeSaved(file, head, state, making)
     return saved

@@ -6,7 +6,7 @@ import { render, type TemplateOptions, withSystem } from '../chat/template/templ
 import { ClosedError, type DeviceFallback } from '../core/errors.ts'
 import type { ChatMessage } from '../core/messages.ts'
 import type { EventStream } from '../generation/events.ts'
-import type { Prepare } from '../generation/prepare.ts'
+import type { MakePrompt } from '../generation/prompt.ts'
 import { type Identity, identify } from '../loading/identity.ts'
 import { mostStateBytes } from '../loading/memory.ts'
 import type { Weights } from '../loading/open.ts'
@@ -23,7 +23,7 @@ import {
 import type { Demand } from '../scheduler/request.ts'
 import type { Activity, Scheduler } from '../scheduler/scheduler.ts'
 import { LocalConversation } from './local-conversation.ts'
-import { LocalRuns } from './local-runs.ts'
+import { LocalGenerations } from './local-generations.ts'
 import type { ModelConfig, ModelFacts, OpenModel } from './model.ts'
 import { threadChoice } from './start-scheduler.ts'
 
@@ -42,7 +42,7 @@ export class LocalModel implements OpenModel {
   readonly #binding: NativeBinding
   readonly #parts: LocalModelParts
   readonly #options: ResolvedModelOptions
-  readonly #runs: LocalRuns
+  readonly #generations: LocalGenerations
   readonly #servers: RpcServersInUse
   #identity: Promise<Identity> | undefined
 
@@ -56,7 +56,7 @@ export class LocalModel implements OpenModel {
     this.#parts = parts
     this.#options = options
     this.#servers = servers
-    this.#runs = new LocalRuns(binding, parts.weights.native, parts.scheduler, options)
+    this.#generations = new LocalGenerations(binding, parts.weights.native, parts.scheduler, options)
   }
 
   get facts(): ModelFacts {
@@ -146,15 +146,15 @@ export class LocalModel implements OpenModel {
 
   async conversation(
     options: ConversationOptions,
-    asking: AbortSignal | undefined,
+    awaitedBy: AbortSignal | undefined,
   ): Promise<LocalConversation> {
     const { nCtx: contextSize, deterministic, logger } = this.#options
     const open = async () => {
       const format = await this.#parts.formats.get(options.template)
-      const own = { native: this.#native, cache: this.#cache, format, runs: this.#runs }
+      const own = { native: this.#native, cache: this.#cache, format, generations: this.#generations }
       return LocalConversation.open({ ...own, contextSize, deterministic, logger }, options)
     }
-    return asking && !asking.aborted ? this.#runs.inLine(asking, open) : open()
+    return awaitedBy && !awaitedBy.aborted ? this.#generations.inLine(awaitedBy, open) : open()
   }
 
   generate(
@@ -163,13 +163,13 @@ export class LocalModel implements OpenModel {
     demand: Demand,
     signal: AbortSignal,
   ): EventStream {
-    const prepare: Prepare = async () => {
+    const makePrompt: MakePrompt = async () => {
       const tokens = await this.#tokensOf(prompt, signal)
       checkPromptLength(tokens.length, this.#options.nCtx)
       const text = typeof prompt === 'string' ? prompt : await decode(this.#native, prompt)
-      return { tokens, text, stop: options.stop }
+      return { tokens, text, stop: options.stop, fits: true }
     }
-    return this.#runs.run(prepare, options, demand, signal)
+    return this.#generations.generate(makePrompt, options, demand, signal)
   }
 
   async #tokensOf(prompt: string | readonly number[], signal: AbortSignal) {

@@ -1,4 +1,4 @@
-import type { ConversationHost } from '../chat/conversation.ts'
+import type { ConversationModel } from '../chat/conversation.ts'
 import type { TemplateOptions } from '../chat/template/template.ts'
 import type { DeviceFallback } from '../core/errors.ts'
 import type { ChatMessage } from '../core/messages.ts'
@@ -45,7 +45,7 @@ export type ModelFacts = {
 }
 
 /** @internal An open model, which computes in this process or in an isolated engine. */
-export interface OpenModel extends ConversationHost {
+export interface OpenModel extends ConversationModel {
   readonly facts: ModelFacts
   readonly parallel: number
   readonly activity: Activity

@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { PromptFormats } from '../chat/template/format.ts'
 import type { DeviceFallback } from '../core/errors.ts'
-import type { Candidate } from '../loading/devices.ts'
+import type { DeviceCandidate } from '../loading/devices.ts'
 import { loadDraft } from '../loading/draft.ts'
 import {
   type CheckedFile,
@@ -13,7 +13,7 @@ import {
   type Weights,
 } from '../loading/open.ts'
 import { useRpcServers } from '../loading/rpc-handshake.ts'
-import { lookUpEntry } from '../models/catalog/entry.ts'
+import { templatesFromCatalog } from '../models/catalog/entry.ts'
 import { withProgressBar } from '../models/download/progress-bar.ts'
 import { asGguf } from '../models/ggml/convert.ts'
 import type { ModelLocation } from '../models/locate.ts'
@@ -69,7 +69,7 @@ export async function openOnFirstDevice(
   binding: NativeBinding,
   file: CheckedFile,
   draftPath: string | undefined,
-  devices: readonly (Candidate | DeviceFallback)[],
+  devices: readonly (DeviceCandidate | DeviceFallback)[],
   options: ResolvedModelOptions,
   signal: AbortSignal,
   start = startScheduler,
@@ -127,7 +127,7 @@ function formatsOf(
   signal: AbortSignal,
 ): PromptFormats {
   const lookUp = async () => {
-    const found = await lookUpEntry(original, { signal, logger })
+    const found = await templatesFromCatalog(original, { signal, logger })
     signal.throwIfAborted()
     return found
   }

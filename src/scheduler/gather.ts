@@ -3,13 +3,13 @@ import type { Slot, Slots } from './cache/slots.ts'
 import type { Ask, BatchEntry, Guess, Request } from './request.ts'
 import { endOfWholeSlice } from './slices.ts'
 
-type Room = {
+type StepLimits = {
   /** The slot of a request, newly assigned where it has none; `undefined` when all are busy. */
   readonly slotOf: (request: Request) => Slot<Request> | undefined
   /** Tokens of a request that are not in the cache. */
   readonly pending: (request: Request) => number
   /** The most tokens of a step. */
-  readonly room: number
+  readonly mostTokens: number
   /** Prompt tokens that fit beside running streams in a step, where there are as many streams as prompts. */
   readonly beside: number
   /** How many of the asking requests have a slot or will get one. */
@@ -30,14 +30,14 @@ const MOST_LONGER = 4
  */
 export function gather(
   asks: readonly Ask[],
-  { slotOf, pending, room, beside, served, guess, deterministic }: Room,
+  { slotOf, pending, mostTokens, beside, served, guess, deterministic }: StepLimits,
 ): BatchEntry[] {
   // A prompt of one token is still a prompt: it waits in line like the others.
   const isStream = ({ request }: Ask) => request.cachedTokens !== undefined && pending(request) === 1
   const streams = asks.filter(isStream)
   const prompts = asks.filter((ask) => !isStream(ask))
   const work: BatchEntry[] = []
-  let left = room
+  let left = mostTokens
   const add = (ask: Ask): void => {
     const slot = slotOf(ask.request)
     if (!slot) return
@@ -94,13 +94,13 @@ export function note({ ask: { request }, slot, tokens, guessed }: BatchEntry, dr
 type QueueView = {
   readonly slots: Slots<Request>
   readonly placement: Placement
-  readonly isWaiting: (request: Request) => boolean
+  readonly isAsking: (request: Request) => boolean
   /** There could be more slots. */
   readonly canGrow: boolean
 }
 
 /** The asking requests that have no slot. */
-export function waitingFor(slots: Slots<Request>, asks: readonly Ask[]): Ask[] {
+export function withoutSlot(slots: Slots<Request>, asks: readonly Ask[]): Ask[] {
   return asks.filter((ask) => !slots.of(ask.request))
 }
 
@@ -111,23 +111,23 @@ export function waitingFor(slots: Slots<Request>, asks: readonly Ask[]): Ask[] {
  */
 export function slotUse(
   asks: readonly Ask[],
-  { slots, placement, isWaiting, canGrow }: QueueView,
+  { slots, placement, isAsking, canGrow }: QueueView,
 ): { readonly served: number; readonly missing: number } {
-  const waiting = waitingFor(slots, asks)
-  const free = slots.free(isWaiting)
-  const isHeldBack = ({ request }: Ask) => placement.isUnderWay(request, isWaiting)
+  const waiting = withoutSlot(slots, asks)
+  const free = slots.free(isAsking)
+  const isHeldBack = ({ request }: Ask) => placement.isUnderWay(request, isAsking)
   const heldBack = free > 0 || canGrow ? waiting.filter(isHeldBack).length : 0
   const missing = waiting.length - free
   return { served: asks.length - Math.max(heldBack, missing, 0), missing }
 }
 
 /** How many of the asking requests have a slot, or could have one if there were `most` slots. */
-export function canRun(
+export function servable(
   asks: readonly Ask[],
   slots: Slots<Request>,
-  isWaiting: (request: Request) => boolean,
+  isAsking: (request: Request) => boolean,
   most: number,
 ): number {
-  const room = slots.free(isWaiting) + most - slots.all.length
-  return asks.length - Math.max(0, waitingFor(slots, asks).length - room)
+  const free = slots.free(isAsking) + most - slots.all.length
+  return asks.length - Math.max(0, withoutSlot(slots, asks).length - free)
 }

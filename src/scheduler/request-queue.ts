@@ -1,5 +1,5 @@
 import type { Slots } from './cache/slots.ts'
-import { waitingFor } from './gather.ts'
+import { withoutSlot } from './gather.ts'
 import type { Ask, Request } from './request.ts'
 
 /**
@@ -32,7 +32,7 @@ export class RequestQueue {
 
   /** How many requests wait for a slot, or will once their prompts are made. */
   get waiting(): number {
-    return waitingFor(this.#slots, this.#asks).length + this.#expected.size - this.#aside.size
+    return withoutSlot(this.#slots, this.#asks).length + this.#expected.size - this.#aside.size
   }
 
   has(ask: Ask): boolean {

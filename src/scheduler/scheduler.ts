@@ -5,7 +5,7 @@ import { Placement } from './cache/placement.ts'
 import { type Slot, Slots } from './cache/slots.ts'
 import { type SavedState, StateCache } from './cache/state-cache.ts'
 import { contextMaker, type MakeContext, openDrafter, type SchedulerShape, warmUp } from './contexts.ts'
-import { canRun, gather, note, slotUse, waitingFor } from './gather.ts'
+import { gather, note, servable, slotUse, withoutSlot } from './gather.ts'
 import type { Drafter } from './guess/drafter.ts'
 import { Guesses } from './guess/guesses.ts'
 import { measure } from './measure.ts'
@@ -14,7 +14,7 @@ import type { Ask, BatchEntry, Guess, SampledTokens } from './request.ts'
 import { Request, type RequestOptions, type StepOptions } from './request.ts'
 import { RequestQueue } from './request-queue.ts'
 import { runOf } from './runs.ts'
-import { ContextThreads, type ThreadChoice } from './threads.ts'
+import { type ThreadChoice, ThreadSetter } from './threads.ts'
 
 /** Growing a context copies its cache, so it grows by this factor. */
 const GROWTH = 4
@@ -37,7 +37,7 @@ export class Scheduler {
   #context: NativeContext
   readonly #slots: Slots<Request>
   readonly #placement: Placement
-  readonly #threads: ContextThreads
+  readonly #threads: ThreadSetter
   readonly #pace = new Pace()
   readonly #shape: SchedulerShape
   readonly #drafter: Drafter | undefined
@@ -47,7 +47,7 @@ export class Scheduler {
   #mostSlots: number
   readonly #queue: RequestQueue
   #stepping: readonly BatchEntry[] = []
-  #running = false
+  #isStepping = false
   #growing = Promise.resolve()
   #idleTimer: NodeJS.Timeout | undefined
   #closed = false
@@ -65,7 +65,7 @@ export class Scheduler {
     this.#shape = shape
     this.#mostSlots = shape.deterministic ? 1 : shape.parallel
     this.#drafter = drafter
-    this.#threads = new ContextThreads(shape, shape.logger)
+    this.#threads = new ThreadSetter(shape, shape.logger)
     this.#guesses = new Guesses(drafter, () => this.#threads.crowdedOut())
     this.#slots = new Slots(context.info.sequences)
     this.#queue = new RequestQueue(this.#slots)
@@ -192,14 +192,14 @@ export class Scheduler {
     return slotUse(this.#queue.asks, {
       slots: this.#slots,
       placement: this.#placement,
-      isWaiting: this.#queue.isAsking,
+      isAsking: this.#queue.isAsking,
       canGrow: this.#slots.all.length < this.#mostSlots,
     })
   }
 
   // Guesses are made only for a request that runs alone.
   #isAlone(): boolean {
-    return canRun(this.#queue.asks, this.#slots, this.#queue.isAsking, this.#mostSlots) === 1
+    return servable(this.#queue.asks, this.#slots, this.#queue.isAsking, this.#mostSlots) === 1
   }
 
   #abort(ask: Ask): void {
@@ -212,14 +212,14 @@ export class Scheduler {
   // Requests that the last step answered ask again within this turn of the event loop. When all that hold a
   // slot have done so, there is nothing left to wait for.
   #wake(): void {
-    if (this.#running || this.#queue.asks.length === 0) return
-    this.#running = true
+    if (this.#isStepping || this.#queue.asks.length === 0) return
+    this.#isStepping = true
     const everyoneAsked = this.#slots.all.every((slot) => !slot.owner || this.#queue.isAsking(slot.owner))
-    if (everyoneAsked) queueMicrotask(() => this.#run())
-    else setImmediate(() => this.#run())
+    if (everyoneAsked) queueMicrotask(() => this.#doStep())
+    else setImmediate(() => this.#doStep())
   }
 
-  async #run(): Promise<void> {
+  async #doStep(): Promise<void> {
     clearTimeout(this.#idleTimer)
     let work: BatchEntry[] = []
     try {
@@ -232,7 +232,7 @@ export class Scheduler {
     } catch (error) {
       await this.#fail(work, error)
     }
-    this.#running = false
+    this.#isStepping = false
     if (work.length > 0) this.#wake()
     else this.#wakeWhenIdle()
   }
@@ -243,7 +243,7 @@ export class Scheduler {
     return gather(this.#queue.asks, {
       slotOf: (request) => this.#slots.of(request) ?? this.#placement.attach(request, this.#queue.isAsking),
       pending: this.#pending,
-      room: this.#context.info.batchSize,
+      mostTokens: this.#context.info.batchSize,
       beside: this.#pace.beside,
       served,
       guess,
@@ -313,7 +313,7 @@ export class Scheduler {
       const failed = preparations.isEmpty ? [] : await preparations.failed()
       if (failed.length > 0) return await this.#placement.forget(failed)
       if (!work.some(({ ask }) => this.#queue.has(ask))) return // all of them have left meanwhile
-      const waiting = waitingFor(this.#slots, this.#queue.asks).length
+      const waiting = withoutSlot(this.#slots, this.#queue.asks).length
       const run =
         this.#canGuess && !guess ? runOf(work, this.#queue.asks, waiting, this.#shape.contextSize) : undefined
       results = await this.#context.eval(entries, run)

@@ -11,7 +11,7 @@ const LONGEST_WAIT_MS = 16_000
  * count. From then on it tries more from time to time: half-way to the count that was too many, then that
  * count itself.
  */
-export class ThreadCount {
+export class ThreadBackoff {
   readonly #most: number
   #count: number
   /** The lowest count known to be too many. */
@@ -75,30 +75,30 @@ export type ThreadChoice = {
 }
 
 /** Sets how many threads compute a context's next step. */
-export class ContextThreads {
+export class ThreadSetter {
   readonly #logger: Logger
   #choice: ThreadChoice
-  #threads: ThreadCount
+  #backoff: ThreadBackoff
   #count: number
 
   constructor(choice: ThreadChoice, logger: Logger) {
     this.#logger = logger
     this.#choice = choice
-    this.#threads = new ThreadCount(choice.threads)
+    this.#backoff = new ThreadBackoff(choice.threads)
     this.#count = choice.threads
   }
 
   /** Changes the choice from the next step on. */
   choose(choice: ThreadChoice): void {
     this.#choice = choice
-    this.#threads = new ThreadCount(choice.threads)
+    this.#backoff = new ThreadBackoff(choice.threads)
     this.#count = choice.threads
   }
 
   /** Sets the threads for the step that begins now. */
   apply(context: NativeContext, drafter: Drafter | undefined): void {
     const { threads, batchThreads, yields } = this.#choice
-    const count = yields ? this.#threads.forStep(performance.now()) : threads
+    const count = yields ? this.#backoff.forStep(performance.now()) : threads
     if (count !== this.#count) this.#logger.debug(`computing with ${count} of ${threads} threads`)
     this.#count = count
     const batch = yields ? count : batchThreads
@@ -109,6 +109,6 @@ export class ContextThreads {
 
   /** The step was given up because other programs use the cores. */
   crowdedOut(): void {
-    this.#threads.crowdedOut(performance.now())
+    this.#backoff.crowdedOut(performance.now())
   }
 }

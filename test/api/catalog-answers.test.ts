@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { GPT4All } from '../../src/index.ts'
-import { lookUpEntry } from '../../src/models/catalog/entry.ts'
+import { templatesFromCatalog } from '../../src/models/catalog/entry.ts'
 
 const CATALOG = JSON.stringify([{ filename: 'tiny.gguf', chatTemplate: 'hello' }])
 const lines: string[] = []
@@ -139,13 +139,13 @@ describe('the look-up of a template', () => {
       response.once('close', () => clearInterval(trickle))
     })
     const { signal } = new AbortController()
-    expect(await lookUpEntry(model(), { signal, logger, limitMs: 300 })).toBeUndefined()
+    expect(await templatesFromCatalog(model(), { signal, logger, limitMs: 300 })).toBeUndefined()
     expect(lines).toEqual([expect.stringContaining('within 300 ms')])
   })
 
   test('passes an abort on', async () => {
     const controller = new AbortController()
     await mirror(() => controller.abort('enough'))
-    await expect(lookUpEntry(model(), { signal: controller.signal, logger })).rejects.toBe('enough')
+    await expect(templatesFromCatalog(model(), { signal: controller.signal, logger })).rejects.toBe('enough')
   })
 })

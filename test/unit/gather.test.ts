@@ -27,7 +27,15 @@ function step(
   const pending = (request: Request) => request.tokens.length - (slotOf(request)?.tokens.length ?? 0)
   const asks = made.map(({ ask }) => ask)
   const served = Math.min(slots, asks.length)
-  const work = gather(asks, { slotOf, pending, room, beside, served, guess: undefined, deterministic: false })
+  const work = gather(asks, {
+    slotOf,
+    pending,
+    mostTokens: room,
+    beside,
+    served,
+    guess: undefined,
+    deterministic: false,
+  })
   return work.map(({ slot, tokens, last }) => [slot.id, tokens.length, last])
 }
 

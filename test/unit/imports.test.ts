@@ -103,19 +103,33 @@ describe('the import lines of src/', () => {
   })
 
   test('form no circle', () => {
-    const circles: string[] = []
-    const done = new Set<string>()
-    const visit = (file: string, path: readonly string[]): void => {
-      const begin = path.indexOf(file)
-      if (begin >= 0) circles.push([...path.slice(begin), file].join(' -> '))
-      if (begin >= 0 || done.has(file)) return
-      for (const { from, to } of edges) if (from === file) visit(to, [...path, file])
-      done.add(file)
-    }
-    for (const file of files) visit(file, [])
-    expect(circles).toEqual([])
+    expect(circlesOf(files, edges)).toEqual([])
+  })
+
+  test('form no circle between the subfolders of a folder', () => {
+    const subfolderOf = (file: string) => file.split('/').slice(0, -1).slice(0, 2).join('/')
+    const isInFolder = (place: string) => place.includes('/')
+    const inner = edges
+      .map(({ from, to }) => ({ from: subfolderOf(from), to: subfolderOf(to) }))
+      .filter(({ from, to }) => from !== to && isInFolder(from) && isInFolder(to))
+    expect(inner.length).toBeGreaterThan(0)
+    expect(circlesOf(new Set(files.map(subfolderOf)), inner)).toEqual([])
   })
 })
+
+function circlesOf(nodes: Iterable<string>, edges: readonly Edge[]): string[] {
+  const circles: string[] = []
+  const done = new Set<string>()
+  const visit = (node: string, path: readonly string[]): void => {
+    const begin = path.indexOf(node)
+    if (begin >= 0) circles.push([...path.slice(begin), node].join(' -> '))
+    if (begin >= 0 || done.has(node)) return
+    for (const { from, to } of edges) if (from === node) visit(to, [...path, node])
+    done.add(node)
+  }
+  for (const node of nodes) visit(node, [])
+  return circles
+}
 
 describe('the folders of src/', () => {
   test(`hold ${MOST_FILES} files at most, and src/ itself ${MOST_ROOT_FILES}`, () => {

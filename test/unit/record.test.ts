@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { type Part, TokenRecord } from '../../src/chat/record.ts'
+import { type PromptSegment, TokenRecord } from '../../src/chat/record.ts'
 
 /** As if each character were a token, and those the model drew were written in capitals. */
 const ids = (text: string) => Array.from(text, (character) => character.charCodeAt(0))
 
 /** The new prompt, known tokens in brackets. */
-const show = (parts: readonly Part[]) =>
+const show = (parts: readonly PromptSegment[]) =>
   parts
     .map((part) =>
       'text' in part ? part.text : part.tokens.length ? `[${String.fromCharCode(...part.tokens)}]` : '',

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { ThreadCount } from '../../src/scheduler/threads.ts'
+import { ThreadBackoff } from '../../src/scheduler/threads.ts'
 
 /** The counts of a step every 100 ms from `from` to `to`, where more than `free(now)` threads are crowded out. */
-function run(threads: ThreadCount, from: number, to: number, free: (now: number) => number) {
+function run(threads: ThreadBackoff, from: number, to: number, free: (now: number) => number) {
   const steps: number[] = []
   let lost = 0
   for (let now = from; now < to; now += 100) {
@@ -19,7 +19,7 @@ function run(threads: ThreadCount, from: number, to: number, free: (now: number)
 
 describe('on an idle machine', () => {
   test.each([1, 2, 8])('all %i threads compute, always', (most) => {
-    expect(new Set(run(new ThreadCount(most), 0, 60_000, () => most).steps)).toEqual(new Set([most]))
+    expect(new Set(run(new ThreadBackoff(most), 0, 60_000, () => most).steps)).toEqual(new Set([most]))
   })
 })
 
@@ -32,19 +32,19 @@ describe('beside other programs', () => {
     [16, 3],
     [3, 2],
   ])('of %i threads %i are kept: as many as are free', (most, free) => {
-    const { last } = run(new ThreadCount(most), 0, 20_000, () => free)
+    const { last } = run(new ThreadBackoff(most), 0, 20_000, () => free)
     expect(last).toBe(free)
   })
 
   test('steps are given up less and less often', () => {
-    const threads = new ThreadCount(2)
+    const threads = new ThreadBackoff(2)
     expect(run(threads, 0, 1000, () => 1).lost).toBe(1)
     run(threads, 1000, 60_000, () => 1)
     expect(run(threads, 60_000, 120_000, () => 1).lost).toBeLessThanOrEqual(4)
   })
 
   test('one thread is left, however crowded it is', () => {
-    const threads = new ThreadCount(8)
+    const threads = new ThreadBackoff(8)
     for (let now = 0; now < 10; now++) threads.crowdedOut(now)
     expect(threads.forStep(10)).toBe(1)
   })
@@ -52,14 +52,14 @@ describe('beside other programs', () => {
 
 describe('when the others have gone', () => {
   test.each([2, 8, 16])('all %i threads come back within a few tries, and stay', (most) => {
-    const threads = new ThreadCount(most)
+    const threads = new ThreadBackoff(most)
     run(threads, 0, 3000, () => 1)
     expect(run(threads, 3000, 20_000, () => most).last).toBe(most)
     expect(new Set(run(threads, 20_000, 60_000, () => most).steps)).toEqual(new Set([most]))
   })
 
   test('the next crowd is met as quickly as the first', () => {
-    const threads = new ThreadCount(8)
+    const threads = new ThreadBackoff(8)
     run(threads, 0, 30_000, () => 2)
     run(threads, 30_000, 90_000, () => 8)
     expect(run(threads, 90_000, 90_100, () => 4)).toMatchObject({ last: 4, lost: 1 })

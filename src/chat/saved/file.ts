@@ -59,6 +59,8 @@ type SavedStateInfo = {
 
 /** A file's content, as it was read. */
 export type SavedFile = {
+  /** Path of the file. */
+  readonly file: string
   readonly chat: SavedChat
   /** Hash of `chat`. */
   readonly sha256: string
@@ -116,7 +118,7 @@ export function readSaved(file: string): SavedFile {
   if (sha256 !== hashOf(text)) throw damaged(file, 'its checksum does not match')
   const chat = parse(file, text)
   check(file, chat as SavedChat)
-  return { chat: chat as SavedChat, sha256, signature, stateAt: line.length + 1 }
+  return { file, chat: chat as SavedChat, sha256, signature, stateAt: line.length + 1 }
 }
 
 /**

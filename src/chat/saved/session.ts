@@ -79,13 +79,12 @@ const SAVE = define<SaveOptions>()({ state: boolean().default(false) })
 export const resolveSaveOptions = (options?: SaveOptions) => SAVE.resolve(options)
 
 /**
- * Restores `history` and the cache from what a file holds beside the messages, as far as it fits this model
+ * Restores `prompts` and the cache from what a file holds beside the messages, as far as it fits this model
  * and this user has saved it: a stranger's tokens need not match the messages, and a stranger's state may
  * hold anything. True where this model wrote the conversation.
  */
 export async function bringBack(
-  file: string,
-  { chat, sha256, signature, stateAt }: SavedFile,
+  { file, chat, sha256, signature, stateAt }: SavedFile,
   prompts: PromptBuilder,
   cache: CacheStore,
   logger: Logger,

@@ -16,7 +16,7 @@ import {
 } from './template.ts'
 
 /** What a format is chosen from. */
-export type FormatSources = {
+type FormatSources = {
   readonly binding: NativeBinding
   readonly model: NativeModel
   /** The catalog's entry for this very file. */
@@ -29,7 +29,7 @@ export type FormatSources = {
  * default.
  * @throws {TemplateError} `ERR_TEMPLATE` when the chosen one cannot be used
  */
-export async function chooseFormat(options: TemplateOptions, sources: FormatSources): Promise<PromptFormat> {
+async function chooseFormat(options: TemplateOptions, sources: FormatSources): Promise<PromptFormat> {
   const { promptTemplate, chatTemplate } = options
   if (chatTemplate !== undefined) return jinja(chatTemplate, sources)
   if (promptTemplate !== undefined) return pattern(promptTemplate)
@@ -77,13 +77,13 @@ async function formatOf(
   }
 }
 
-export const SAMPLE: readonly ChatMessage[] = [
+const SAMPLE: readonly ChatMessage[] = [
   { role: 'user', content: 'Hello' },
   { role: 'assistant', content: 'Good day' },
   { role: 'user', content: 'Bye' },
 ]
 
-export const AS_IT_IS = {
+const AS_IT_IS = {
   guarded: undefined,
   enableThinking: true,
   reasoning: undefined,

@@ -3,7 +3,7 @@ import type { ChatMessage } from '../../core/messages.ts'
 import type { NativeChatTemplate, NativeJob, NativeMarks, NativeRenderedChat } from '../../native/contract.ts'
 import { nativeCode, translateFailure } from '../../native/failures.ts'
 import { settled } from '../../native/job.ts'
-import { NO_MARKS, type Piece, Protection, textOf, type UserTexts } from '../protect.ts'
+import { NO_MARKS, type ProtectedPiece, Protection, textOf, type UserTexts } from '../protect.ts'
 
 /** How messages become a prompt. */
 export type PromptFormat = (
@@ -17,7 +17,7 @@ export type PromptFormat = (
 }
 
 /** A turn is `before`, the user's message, `between`, the model's answer, `after`. */
-export type Pattern = { readonly before: string; readonly between: string; readonly after: string }
+type Pattern = { readonly before: string; readonly between: string; readonly after: string }
 
 /** Options that choose the template of a prompt; one of the two at most. */
 export type TemplateOptions = {
@@ -39,7 +39,7 @@ export type TemplateOptions = {
 /** What becomes of the model's earlier reasoning in a prompt. */
 export type ReasoningPolicy = 'keep' | 'strip'
 
-export type RenderOptions = {
+type RenderOptions = {
   /** Lets the model think before it answers, where the template has a switch for it. */
   readonly enableThinking: boolean
   readonly reasoning: ReasoningPolicy | undefined
@@ -184,8 +184,11 @@ async function quickly<T>(
 
 const sizeOf = (template: string) => (template.length > MOST_QUICK_TEMPLATE ? Number.POSITIVE_INFINITY : 0)
 
-function patternPieces({ before, between, after }: Pattern, messages: readonly ChatMessage[]): Piece[] {
-  return messages.flatMap(({ role, content }): Piece[] => {
+function patternPieces(
+  { before, between, after }: Pattern,
+  messages: readonly ChatMessage[],
+): ProtectedPiece[] {
+  return messages.flatMap(({ role, content }): ProtectedPiece[] => {
     if (role === 'system') return [content]
     const users = { users: content }
     return role === 'user' ? [before, users, between] : [users, after]

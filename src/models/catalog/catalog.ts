@@ -10,14 +10,14 @@ import { writeWhole } from '../../core/whole-file.ts'
 import { checkUrl, shown } from '../download/address.ts'
 import { AddressGuard } from '../download/address-guard.ts'
 import { backoff, get, PATIENCE, type Patience, refusal, soundEtag } from '../download/http.ts'
-import type { CatalogEntry, Checked, LoneEntry } from './shape.ts'
+import type { CatalogEntry, EntryCheck, LoneEntry } from './shape.ts'
 
 /** Ten times the size of GPT4All's own list. */
 const LIMITS: JsonLimits = { depth: 16, parts: 20_000, numbers: 2000 }
 /** Entries to check before the event loop goes on: each takes some 10 µs. */
 const SLICE = 500
 
-async function checked(list: readonly unknown[], check: (entry: unknown) => Checked) {
+async function checked(list: readonly unknown[], check: (entry: unknown) => EntryCheck) {
   const results = []
   for (const entry of list) {
     results.push(check(entry))
@@ -119,7 +119,7 @@ type CatalogRequest = {
 }
 
 /** The stored copy of a fetched list. */
-type Kept = { readonly etag: string | undefined; readonly json: string }
+type CatalogCopy = { readonly etag: string | undefined; readonly json: string }
 
 /**
  * The list at `url`, requested with the ETag of the copy on the disk; that copy itself if the server cannot
@@ -161,7 +161,7 @@ export function named(entries: readonly LoneEntry[], from: string): CatalogEntry
 /** Attempts in all, if there is no copy to use instead. */
 const MOST_ATTEMPTS = 3
 
-async function askAgain(request: CatalogRequest, kept: Kept | undefined): Promise<Kept> {
+async function askAgain(request: CatalogRequest, kept: CatalogCopy | undefined): Promise<CatalogCopy> {
   const { url, logger, patience = PATIENCE, limitMs } = request
   const limit = limitMs === undefined ? undefined : AbortSignal.timeout(limitMs)
   const signal = limit ? AbortSignal.any([request.signal, limit]) : request.signal
@@ -185,8 +185,8 @@ async function askAgain(request: CatalogRequest, kept: Kept | undefined): Promis
 
 async function ask(
   { url, signal, guard, patience = PATIENCE }: CatalogRequest & { readonly guard: AddressGuard },
-  kept: Kept | undefined,
-): Promise<Kept> {
+  kept: CatalogCopy | undefined,
+): Promise<CatalogCopy> {
   const headers = kept?.etag ? { 'if-none-match': kept.etag } : {}
   const answer = await get(url, { headers, signal, patience, guard })
   if (answer.status === 304 && kept) {
@@ -217,17 +217,17 @@ async function ask(
 
 const LIMITS_OF_KEPT: JsonLimits = { depth: 1, parts: 5, numbers: 0 }
 
-async function readKept(file: string): Promise<Kept | undefined> {
+async function readKept(file: string): Promise<CatalogCopy | undefined> {
   try {
     // The list is stored as a JSON string, so each of its characters takes six at most.
     const text = await readBytes(file, 6 * MOST_BYTES, (why) => new Error(why))
-    const { etag, json } = parseWithin(text, LIMITS_OF_KEPT, (what) => new Error(what)) as Kept
+    const { etag, json } = parseWithin(text, LIMITS_OF_KEPT, (what) => new Error(what)) as CatalogCopy
     return typeof json === 'string' ? { etag: soundEtag(etag), json } : undefined
   } catch {
     return undefined // missing, or cut short
   }
 }
 
-async function keep(name: string, kept: Kept): Promise<void> {
+async function keep(name: string, kept: CatalogCopy): Promise<void> {
   await writeWhole(join(await makeCacheFolder('catalogs'), name), [JSON.stringify(kept)])
 }

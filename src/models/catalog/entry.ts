@@ -28,7 +28,7 @@ function entryFile(modelFile: string): string {
 }
 
 /** The entry that was stored when the file was downloaded, or that of a list beside it. */
-export async function keptEntry(modelFile: string): Promise<LoneEntry | undefined> {
+export async function storedEntry(modelFile: string): Promise<LoneEntry | undefined> {
   const [kept] = await readCatalog(entryFile(modelFile)).catch(() => [])
   if (kept) return kept
   for (const list of LISTS) {
@@ -40,7 +40,7 @@ export async function keptEntry(modelFile: string): Promise<LoneEntry | undefine
 }
 
 /** Stores `entry` beside its file; replaces only an earlier entry of that file, and only if `mayReplace`. */
-export async function keepEntry(modelFile: string, entry: LoneEntry, mayReplace: boolean): Promise<void> {
+export async function storeEntry(modelFile: string, entry: LoneEntry, mayReplace: boolean): Promise<void> {
   const file = entryFile(modelFile)
   const before = mayReplace ? await readCatalog(file).catch(() => []) : []
   const replaces = before.length === 1 && before[0]?.filename === entry.filename
@@ -59,7 +59,7 @@ const LISTS = ['models3.json', 'models2.json', 'models.json']
  * @throws {ModelError} `ERR_MODEL_CONFIG` if `configFile` cannot be read, is no catalog, or has no entry for
  * the model
  */
-export async function findEntry(
+export async function templatesBeside(
   modelFile: string,
   configFile: string | undefined,
   logger: Logger,
@@ -99,7 +99,7 @@ const PATIENCE_FOR_TEMPLATES: Patience = { ...PATIENCE, attempts: 1 }
  * entry is then stored beside the file. `undefined` if the catalog does not know the model, or cannot be
  * read.
  */
-export async function lookUpEntry(
+export async function templatesFromCatalog(
   modelFile: string,
   {
     signal,
@@ -122,7 +122,7 @@ export async function lookUpEntry(
     const known = entry && otherSize(entry, size) === undefined ? entry : same
     if (!known) return undefined
     const kept = entry === known ? entry : { ...known, filename: basename(modelFile), filesize: size }
-    await keepEntry(modelFile, kept, false).catch((error: unknown) =>
+    await storeEntry(modelFile, kept, false).catch((error: unknown) =>
       logger.debug(`the entry of ${modelFile} is not kept: ${messageOf(error)}`),
     )
     return templatesOf(known, false)

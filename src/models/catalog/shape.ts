@@ -79,7 +79,7 @@ const LONE = v.looseObject({ ...ENTRY.entries, filename: v.optional(plainName) }
 export type LoneEntry = v.InferOutput<typeof LONE>
 
 /** An entry, or why it is not one. */
-export type Checked =
+export type EntryCheck =
   | { readonly entry: LoneEntry; readonly wrong?: undefined }
   | { readonly entry?: undefined; readonly wrong: string }
 
@@ -91,7 +91,7 @@ export const checkEntry = (given: unknown) => check(ENTRY, given)
 /** For a single entry. */
 export const checkLone = (given: unknown) => check(LONE, given)
 
-function check(shape: typeof ENTRY | typeof LONE, given: unknown): Checked {
+function check(shape: typeof ENTRY | typeof LONE, given: unknown): EntryCheck {
   const result = v.safeParse(shape, given, FIRST_ISSUE)
   if (result.success) return { entry: result.output }
   const [issue] = result.issues

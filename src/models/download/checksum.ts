@@ -3,7 +3,6 @@ import type { FileHandle } from 'node:fs/promises'
 import { ModelError } from '../../core/errors.ts'
 import { Meter, type Progress } from '../../core/progress.ts'
 import type { RegularFile } from '../../core/regular-file.ts'
-import type { CatalogEntry } from '../catalog/shape.ts'
 import { openFile } from '../gguf/bytes.ts'
 
 /** Identifies a file's content; `digest` is hexadecimal, in lower case. */
@@ -11,11 +10,11 @@ export type Checksum = { readonly algorithm: 'md5' | 'sha256'; readonly digest: 
 
 const BLOCK = 2 ** 20
 
+/** The checksums of a catalog's entry. */
+type Sums = { readonly md5sum?: string | undefined; readonly sha256sum?: string | undefined }
+
 /** The stronger of the entry's checksums. */
-export function checksumOf({
-  md5sum,
-  sha256sum,
-}: Pick<CatalogEntry, 'md5sum' | 'sha256sum'>): Checksum | undefined {
+export function checksumOf({ md5sum, sha256sum }: Sums): Checksum | undefined {
   if (sha256sum) return { algorithm: 'sha256', digest: sha256sum.toLowerCase() }
   return md5sum ? { algorithm: 'md5', digest: md5sum.toLowerCase() } : undefined
 }

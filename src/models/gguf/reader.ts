@@ -139,13 +139,13 @@ function valueType(bytes: ByteReader, key: string): GgufValueType {
   return type
 }
 
-type Numeric = {
+type NumericType = {
   readonly bytes: number
   readonly read: (buffer: Buffer, at: number) => GgufScalar
   readonly list: (buffer: ArrayBuffer) => GgufList
 }
 
-const NUMERIC: Readonly<Record<Exclude<GgufValueType, 'string' | 'array'>, Numeric>> = {
+const NUMERIC: Readonly<Record<Exclude<GgufValueType, 'string' | 'array'>, NumericType>> = {
   u8: { bytes: 1, read: (b, at) => b.readUInt8(at), list: (b) => new Uint8Array(b) },
   i8: { bytes: 1, read: (b, at) => b.readInt8(at), list: (b) => new Int8Array(b) },
   bool: { bytes: 1, read: (b, at) => b.readUInt8(at) !== 0, list: (b) => new Uint8Array(b) },

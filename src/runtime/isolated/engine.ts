@@ -4,7 +4,7 @@ import {
   type EngineHandle,
   type IsolatedEngineOptions,
   resolveEngineOptions,
-} from '../../options/distribution.ts'
+} from '../../options/isolation.ts'
 import type { EngineProcess } from './process.ts'
 
 /** Ends the processes of engines that were garbage collected without being closed. */

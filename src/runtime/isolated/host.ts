@@ -5,15 +5,15 @@ import type { Demand } from '../../scheduler/request.ts'
 import type { LocalConversation } from '../local-conversation.ts'
 import type { LocalModel } from '../local-model.ts'
 import { openLocal } from '../open-local.ts'
-import { HostRun } from './host-run.ts'
+import { HostGeneration } from './host-generation.ts'
 import type {
+  GenerationRequest,
+  GenerationUpdate,
   HostFunctions,
   ModelUpdate,
   News,
   OpenRequest,
   ProgramFunctions,
-  RunRequest,
-  RunUpdate,
 } from './wire.ts'
 
 type Program = BirpcReturn<ProgramFunctions, HostFunctions>
@@ -28,8 +28,8 @@ export class Host {
   readonly #models = new Map<number, LocalModel>()
   readonly #conversations = new Map<number, LocalConversation>()
   /** Generations that wait until their conversation is open. */
-  readonly #asking = new Map<number, AbortController>()
-  readonly #runs = new Map<number, HostRun>()
+  readonly #inLine = new Map<number, AbortController>()
+  readonly #generations = new Map<number, HostGeneration>()
   /** What was last reported of each model. */
   readonly #reportedModels = new Map<number, string>()
   /** A generation has arrived, has its first token, or is over: how many run and wait may have changed. */
@@ -44,19 +44,19 @@ export class Host {
 
   /** What is new of the generations and models since the last call. */
   news(): News | undefined {
-    const runs: RunUpdate[] = []
-    for (const [id, run] of this.#runs) {
-      const update = run.take()
+    const generations: GenerationUpdate[] = []
+    for (const [id, generation] of this.#generations) {
+      const update = generation.take()
       if (!update) continue
-      runs.push(update)
+      generations.push(update)
       const isOver = update.error !== undefined || update.events?.end !== undefined
       if (update.events?.prompt || update.events?.usage || isOver) this.#areModelsOther = true
-      if (isOver) this.#runs.delete(id)
+      if (isOver) this.#generations.delete(id)
     }
     const models = this.#areModelsOther ? this.#modelUpdates() : []
     this.#areModelsOther = false
-    if (runs.length === 0 && models.length === 0) return undefined
-    return models.length > 0 ? { runs, models } : { runs }
+    if (generations.length === 0 && models.length === 0) return undefined
+    return models.length > 0 ? { generations, models } : { generations }
   }
 
   #modelUpdates(): ModelUpdate[] {
@@ -84,25 +84,25 @@ export class Host {
     countTextTokens: (model, text) => this.#model(model).countTokens(text),
     renderPrompt: (model, messages, template, enableThinking) =>
       this.#model(model).renderPrompt(messages, template, enableThinking),
-    openConversation: async (model, conversation, { overflow, ...options }, isAsked) => {
+    openConversation: async (model, conversation, { overflow, ...options }, isAwaited) => {
       const ask = () => this.#program().overflow(conversation)
       const resolved = { ...options, overflow: overflow === 'ask' ? ask : overflow }
-      const asking = isAsked ? new AbortController() : undefined
-      if (asking) this.#asking.set(conversation, asking)
+      const inLine = isAwaited ? new AbortController() : undefined
+      if (inLine) this.#inLine.set(conversation, inLine)
       try {
-        const opening = this.#model(model).conversation(resolved, asking?.signal)
+        const opening = this.#model(model).conversation(resolved, inLine?.signal)
         this.#noteChange()
         const made = await opening
         this.#conversations.set(conversation, made)
         const { systemPrompt, isRestored } = made
         return { systemPrompt, isRestored }
       } finally {
-        this.#asking.delete(conversation)
+        this.#inLine.delete(conversation)
         this.#noteChange()
       }
     },
     leaveOpening: (conversation) => {
-      this.#asking.get(conversation)?.abort(new Error('left'))
+      this.#inLine.get(conversation)?.abort(new Error('left'))
       this.#noteChange()
     },
     closeConversation: (conversation) => void this.#conversations.delete(conversation),
@@ -112,18 +112,18 @@ export class Host {
     resetConversation: (conversation) => this.#conversations.get(conversation)?.reset(),
     save: (conversation, file, snapshot, options, making) =>
       this.#conversation(conversation).save(file, snapshot, options, making),
-    startRun: (id, request) => {
-      this.#reportPrompts(request.tellsPrompt)
+    startGeneration: (id, request) => {
+      this.#reportPrompts(request.reportsPrompt)
       const messages = 'turn' in request ? request.turn.messages : []
-      const run = new HostRun(id, request.interval, messages, this.#schedule)
-      this.#runs.set(id, run)
-      void run.run({ start: (demand, signal) => this.#start(request, demand, signal) })
+      const generation = new HostGeneration(id, request.interval, messages, this.#schedule)
+      this.#generations.set(id, generation)
+      void generation.read({ start: (demand, signal) => this.#start(request, demand, signal) })
       this.#noteChange()
     },
-    credit: (run, batches, interval) => this.#runs.get(run)?.grant(batches, interval),
-    leaveRun: (run) => {
-      this.#runs.get(run)?.leave()
-      this.#runs.delete(run)
+    credit: (id, batches, interval) => this.#generations.get(id)?.grant(batches, interval),
+    leaveGeneration: (id) => {
+      this.#generations.get(id)?.leave()
+      this.#generations.delete(id)
       this.#noteChange()
     },
   }
@@ -140,7 +140,7 @@ export class Host {
       : undefined
   }
 
-  async #open(model: number, { location, draft, options, levels, tellsProgress }: OpenRequest) {
+  async #open(model: number, { location, draft, options, levels, reportsProgress }: OpenRequest) {
     const opening = new AbortController()
     this.#opening.set(model, opening)
     try {
@@ -150,7 +150,7 @@ export class Host {
         {
           ...options,
           logger: loggerOf(levels, (level, line) => void this.#program().log.asEvent(model, level, line)),
-          onProgress: tellsProgress
+          onProgress: reportsProgress
             ? (progress) => void this.#program().progress.asEvent(model, progress)
             : undefined,
           isolated: undefined,
@@ -165,7 +165,7 @@ export class Host {
     }
   }
 
-  #start(request: RunRequest, demand: Demand, signal: AbortSignal) {
+  #start(request: GenerationRequest, demand: Demand, signal: AbortSignal) {
     const options = { ...request.options, callback: undefined, signal: undefined }
     return 'turn' in request
       ? this.#conversation(request.conversation).turn(request.turn, options, demand, signal)

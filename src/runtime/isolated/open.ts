@@ -7,13 +7,13 @@ import type { IsolatedEngine } from './engine.ts'
  * @internal Opens a model in an engine's process. Its code is loaded only now, as most programs have no
  * engine.
  */
-export async function openRemote(
+export async function openIsolated(
   engine: IsolatedEngine,
   location: ModelLocation,
   draft: ModelLocation | undefined,
   options: ResolvedModelOptions,
   signal: AbortSignal,
 ): Promise<OpenModel> {
-  const { RemoteModel } = await import('./remote-model.ts')
-  return RemoteModel.open(engine, location, draft, options, signal)
+  const { IsolatedModel } = await import('./isolated-model.ts')
+  return IsolatedModel.open(engine, location, draft, options, signal)
 }

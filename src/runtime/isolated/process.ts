@@ -4,24 +4,27 @@ import type { EngineCrashedError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { ChatMessage } from '../../core/messages.ts'
 import type { Progress } from '../../core/progress.ts'
-import { publishPrompt } from '../../core/prompt-channel.ts'
+import { arePromptsWanted, publishPrompt } from '../../core/prompt-channel.ts'
+import type { EventStream } from '../../generation/events.ts'
 import { loadBinding } from '../../native/binding.ts'
 import { environmentOf } from '../../native/child/environment.ts'
 import { hostFile } from '../../native/child/host-file.ts'
 import { startWithThread } from '../../native/child/node.ts'
 import type { NativeBinding } from '../../native/contract.ts'
+import type { ResolvedGenerateOptions } from '../../options/generate.ts'
+import type { Demand } from '../../scheduler/request.ts'
 import type { Activity } from '../../scheduler/scheduler.ts'
-import { crashOf, type End } from './crash.ts'
+import { crashOf, endOf, LastWords, type ProcessEnd } from './crash.ts'
+import { type GenerationTarget, IsolatedGeneration } from './isolated-generation.ts'
 import { connect, Outbox } from './link.ts'
-import type { RemoteRun } from './remote-run.ts'
-import type { HostFunctions, News, ProgramFunctions, RemoteHost } from './wire.ts'
+import {
+  type HostCalls,
+  type HostFunctions,
+  messagesToWire,
+  type News,
+  type ProgramFunctions,
+} from './wire.ts'
 import { errorToWire } from './wire-errors.ts'
-
-/** The most lines, and characters of a line, kept from the end of the process's stderr and log. */
-const LAST_LINES = 20
-const LONGEST_LINE = 500
-/** How long to wait for stderr after the process has ended. */
-const LAST_WORDS_MS = 200
 
 /** What the program knows about a model in the process. */
 export type ModelWatch = {
@@ -35,23 +38,21 @@ type Overflow = () => Promise<readonly ChatMessage[]>
 
 /** A process in which models are opened and compute, for as long as it lives. */
 export class EngineProcess {
-  readonly #host: RemoteHost
-  readonly models = new Map<number, ModelWatch>()
-  readonly overflows = new Map<number, Overflow>()
+  readonly #host: HostCalls
+  readonly #models = new Map<number, ModelWatch>()
+  readonly #overflows = new Map<number, Overflow>()
   /** Resolves once the process has ended. */
   readonly ended: Promise<void>
   readonly #child: ChildProcess
   /** Held weakly: a generation that is neither referenced nor awaited any more is left. */
-  readonly #runs = new Map<number, WeakRef<RemoteRun>>()
-  readonly #abandoned = new FinalizationRegistry((id: number) => this.leaveRun(id))
+  readonly #generations = new Map<number, WeakRef<IsolatedGeneration>>()
+  readonly #abandoned = new FinalizationRegistry((id: number) => this.#leave(id))
   /** Waits for the process, which keep the program alive, and what for, where that is not a generation. */
   readonly #held = new Set<{ readonly what: string | undefined; readonly waiting: Promise<unknown> }>()
   #isReferenced = true
   #receive: (message: unknown) => void = () => {}
-  /** The last line that reports a failure. */
-  #lastError: string | undefined
+  readonly #lastWords = new LastWords()
   readonly #waiting = new Set<(error: unknown) => void>()
-  #lastLines: string[] = []
   #failure: Error | undefined
   /** Why the process was ended, where that is not a crash. */
   #endedBecause: Error | undefined
@@ -76,9 +77,9 @@ export class EngineProcess {
           else receive(message)
       })
     })
-    this.ended = this.#watch().then((end) => {
+    this.ended = endOf(this.#child, this.#lastWords).then((end) => {
       this.#failure = this.#endedBecause ?? this.#crash(end, onCrash)
-      for (const run of this.#runs.values()) run.deref()?.fail(this.#failure)
+      for (const generation of this.#generations.values()) generation.deref()?.fail(this.#failure)
       for (const reject of this.#waiting) reject(this.#failure)
       this.#host.$rejectPendingCalls()
       this.#host.$close()
@@ -102,7 +103,7 @@ export class EngineProcess {
   }
 
   /** Calls the process and returns its answer; rejects when it crashes, with `what` in the report. */
-  async ask<T>(what: string, question: (host: RemoteHost) => Promise<T>): Promise<T> {
+  async ask<T>(what: string, question: (host: HostCalls) => Promise<T>): Promise<T> {
     if (this.#failure) throw this.#failure
     const answer = new Promise<T>((resolve, reject) => {
       this.#waiting.add(reject)
@@ -114,8 +115,30 @@ export class EngineProcess {
   }
 
   /** Sends something that needs no answer; does nothing once the process has ended. */
-  say(what: (host: RemoteHost) => Promise<void>): void {
+  say(what: (host: HostCalls) => Promise<void>): void {
     if (!this.#failure) what(this.#host).catch(() => {})
+  }
+
+  /** Keeps `watch` up to date with the model `id` until that is forgotten. */
+  watchModel(id: number, watch: ModelWatch): void {
+    this.#models.set(id, watch)
+  }
+
+  forgetModel(id: number): void {
+    this.#models.delete(id)
+  }
+
+  /** How many models are watched. */
+  get modelCount(): number {
+    return this.#models.size
+  }
+
+  /** From now on `overflow` is asked for the messages of a turn that does not fit; call the result at its end. */
+  answerOverflow(conversation: number, overflow: Overflow): () => void {
+    this.#overflows.set(conversation, overflow)
+    return () => {
+      if (this.#overflows.get(conversation) === overflow) this.#overflows.delete(conversation)
+    }
   }
 
   /** Keeps the program alive until `waiting` settles; until then a crash reports `what`. */
@@ -136,21 +159,39 @@ export class EngineProcess {
     if (this.#held.size === 0) this.#setReferenced(false)
   }
 
-  addRun(id: number, run: RemoteRun): void {
-    this.#runs.set(id, new WeakRef(run))
-    this.#abandoned.register(run, id, run)
-    if (this.#failure) run.fail(this.#failure)
+  /** Generates in the process. */
+  async *generate(
+    target: GenerationTarget,
+    { callback: _, signal: __, ...options }: ResolvedGenerateOptions,
+    demand: Demand,
+    signal: AbortSignal,
+  ): EventStream {
+    signal.throwIfAborted()
+    const id = this.newId()
+    const messages = 'turn' in target ? target.turn.messages : []
+    const generation = new IsolatedGeneration(demand, messages, (batches, interval) =>
+      this.say((host) => host.credit.asEvent(id, batches, interval)),
+    )
+    this.#generations.set(id, new WeakRef(generation))
+    this.#abandoned.register(generation, id, generation)
+    if (this.#failure) generation.fail(this.#failure)
+    const { interval } = demand
+    const wire =
+      'turn' in target ? { ...target, turn: { ...target.turn, messages: messagesToWire(messages) } } : target
+    const request = { ...wire, options, interval, reportsPrompt: arePromptsWanted() }
+    this.say((host) => host.startGeneration.asEvent(id, request))
+    try {
+      yield* generation.read(signal, (waiting) => this.hold(waiting))
+    } finally {
+      this.#abandoned.unregister(generation)
+      if (generation.isOver) this.#generations.delete(id)
+      else this.#leave(id)
+    }
   }
 
-  removeRun(id: number, run: RemoteRun): void {
-    this.#abandoned.unregister(run)
-    if (run.isOver) this.#runs.delete(id)
-    else this.leaveRun(id)
-  }
-
-  leaveRun(id: number): void {
-    this.#runs.delete(id)
-    this.say((host) => host.leaveRun.asEvent(id))
+  #leave(id: number): void {
+    this.#generations.delete(id)
+    this.say((host) => host.leaveGeneration.asEvent(id))
   }
 
   /** Ends the process and treats that as a crash: `why` continues "The engine's process". */
@@ -174,16 +215,16 @@ export class EngineProcess {
     } catch (error) {
       // Something cannot cross: only the call or generation that it belongs to fails.
       if (messages.length > 1) for (const message of messages) this.#send([message])
-      else this.#refuse(messages[0] as Refusal, error)
+      else this.#refuse(messages[0] as BirpcMessage, error)
     }
   }
 
-  #refuse({ t, i, m, a }: Refusal, error: unknown): void {
+  #refuse({ t, i, m, a }: BirpcMessage, error: unknown): void {
     const failed = { t: 's', i, e: errorToWire(error) }
     if (t === 's') this.#send([failed])
     else if (i !== undefined) this.#receive(failed)
-    else if (m === 'startRun')
-      this.#runs
+    else if (m === 'startGeneration')
+      this.#generations
         .get(a?.[0] as number)
         ?.deref()
         ?.fail(error)
@@ -192,75 +233,44 @@ export class EngineProcess {
   #functions(): ProgramFunctions {
     return {
       log: (model, level, message) => {
-        if (level === 'warn' || level === 'error') this.#remember(message, level === 'error')
-        this.models.get(model)?.logger[level](message)
+        if (level === 'warn' || level === 'error') this.#lastWords.remember(message, level === 'error')
+        this.#models.get(model)?.logger[level](message)
       },
       prompt: publishPrompt,
-      progress: (model, progress) => this.models.get(model)?.onProgress(progress),
+      progress: (model, progress) => this.#models.get(model)?.onProgress(progress),
       overflow: async (conversation) => {
-        const ask = this.overflows.get(conversation)
+        const ask = this.#overflows.get(conversation)
         if (!ask) throw new Error('the turn is over')
         return ask()
       },
     }
   }
 
-  #note({ runs, models = [] }: News): void {
+  #note({ generations, models = [] }: News): void {
     for (const { model, parallel, activity } of models)
-      Object.assign(this.models.get(model) ?? {}, { parallel, activity })
-    for (const update of runs) this.#runs.get(update.run)?.deref()?.receive(update)
+      Object.assign(this.#models.get(model) ?? {}, { parallel, activity })
+    for (const update of generations) this.#generations.get(update.generation)?.deref()?.receive(update)
   }
 
-  #crash(end: End, onCrash: (crash: EngineCrashedError) => void): EngineCrashedError {
+  #crash(end: ProcessEnd, onCrash: (crash: EngineCrashedError) => void): EngineCrashedError {
     const underWay = this.#underWay()
     const how = this.#hung === undefined ? end : { hung: this.#hung }
-    const crash = crashOf(how, this.#lastError, this.#lastLines, underWay)
+    const crash = crashOf(how, this.#lastWords, underWay)
     onCrash(crash)
     // Where something was under way, its rejection reports the crash.
     const level = underWay.length > 0 ? 'info' : 'error'
-    for (const { logger } of this.models.values()) logger[level](crash.message)
+    for (const { logger } of this.#models.values()) logger[level](crash.message)
     return crash
   }
 
   // Includes generations whose readers are doing something else.
   #underWay(): string[] {
     const asked = Array.from(this.#held, ({ what }) => what)
-    const runs = Array.from(this.#runs.values(), (run) => run.deref())
-    const generations = runs.map((run) => (run?.isOver ? undefined : run?.what))
+    const generations = Array.from(this.#generations.values(), (reference) => {
+      const generation = reference.deref()
+      return generation?.isOver ? undefined : generation?.what
+    })
     return [...asked, ...generations].filter((what) => what !== undefined)
-  }
-
-  #watch(): Promise<End> {
-    const child = this.#child
-    let rest = ''
-    child.stderr?.on('data', (data) => {
-      const lines = (rest + data).split('\n')
-      rest = (lines.pop() ?? '').slice(0, LONGEST_LINE) // a line may have no end
-      for (const line of lines) this.#remember(line, true)
-    })
-    child.stderr?.on('error', () => {})
-    return new Promise((resolve) => {
-      child.on('error', (error) => {
-        if (child.pid === undefined) resolve({ error })
-      })
-      child.once('exit', (code, signal) => {
-        const done = () => {
-          clearTimeout(timer)
-          if (rest !== '') this.#remember(rest, true)
-          rest = ''
-          resolve({ code, signal })
-        }
-        const timer = setTimeout(done, LAST_WORDS_MS) // a child of the process may still hold its stderr
-        if (child.stderr?.closed) done()
-        else child.stderr?.once('close', done)
-      })
-    })
-  }
-
-  #remember(line: string, isError: boolean): void {
-    if (line.trim() === '') return
-    if (isError) this.#lastError = line.slice(0, LONGEST_LINE)
-    this.#lastLines = [...this.#lastLines.slice(1 - LAST_LINES), line.slice(0, LONGEST_LINE)]
   }
 
   /** A process with nothing to answer must not keep the program alive. */
@@ -268,7 +278,7 @@ export class EngineProcess {
     if (referenced === this.#isReferenced) return
     this.#isReferenced = referenced
     const { channel, stderr } = this.#child
-    for (const handle of [this.#child, channel, stderr as Referable | null])
+    for (const handle of [this.#child, channel, stderr as RefHandle | null])
       if (referenced) handle?.ref?.()
       else handle?.unref?.()
   }
@@ -300,11 +310,11 @@ function start(cwd: string, env: Readonly<Record<string, string>>): ChildProcess
  * A message of birpc: a question (`q`) with a method and its arguments, or an answer (`s`); without `i` none
  * is awaited.
  */
-type Refusal = {
+type BirpcMessage = {
   readonly t: 'q' | 's'
   readonly i?: string
   readonly m?: string
   readonly a?: readonly unknown[]
 }
 
-type Referable = { ref?(): void; unref?(): void }
+type RefHandle = { ref?(): void; unref?(): void }

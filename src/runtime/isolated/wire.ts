@@ -22,18 +22,18 @@ export type OpenRequest = {
   readonly options: Omit<ResolvedModelOptions, 'logger' | 'onProgress' | 'signal' | 'isolated'>
   /** Log levels that the program listens to. */
   readonly levels: readonly LogLevel[]
-  readonly tellsProgress: boolean
+  readonly reportsProgress: boolean
 }
 
 type WireGenerateOptions = Omit<ResolvedGenerateOptions, 'callback' | 'signal'>
 
 /** A generation: from a prompt, or as a turn of a conversation. */
-export type RunRequest = {
+export type GenerationRequest = {
   readonly options: WireGenerateOptions
   /** See `Demand`. */
   readonly interval: number
   /** The program listens to `gpt4all-ts:prompt`. */
-  readonly tellsPrompt: boolean
+  readonly reportsPrompt: boolean
 } & (
   | { readonly model: number; readonly prompt: string | readonly number[] }
   | { readonly conversation: number; readonly turn: Turn }
@@ -45,8 +45,8 @@ type WireConversationOptions = Omit<ConversationOptions, 'overflow'> & {
 }
 
 /** What is new of a generation, which is over after an `error` or an `end` among its events. */
-export type RunUpdate = {
-  readonly run: number
+export type GenerationUpdate = {
+  readonly generation: number
   readonly events?: WireEvents
   readonly error?: WireError
 }
@@ -54,11 +54,14 @@ export type RunUpdate = {
 export type ModelUpdate = { readonly model: number; readonly parallel: number; readonly activity: Activity }
 
 /** What is new of generations and models: a message of its own kind, as one comes with every few tokens. */
-export type News = { readonly runs: readonly RunUpdate[]; readonly models?: readonly ModelUpdate[] }
+export type News = {
+  readonly generations: readonly GenerationUpdate[]
+  readonly models?: readonly ModelUpdate[]
+}
 
 /**
  * What the engine's process does for the program, which chooses the numbers of models, conversations and
- * runs.
+ * generations.
  */
 export type HostFunctions = {
   open(model: number, request: OpenRequest): Promise<{ facts: ModelFacts; parallel: number }>
@@ -80,7 +83,7 @@ export type HostFunctions = {
     conversation: number,
     options: WireConversationOptions,
     /** A generation waits for the conversation. */
-    isAsked: boolean,
+    isAwaited: boolean,
   ): Promise<{ systemPrompt: string | undefined; isRestored: boolean }>
   /** The generation that waits for the conversation was aborted; others may still want that. */
   leaveOpening(conversation: number): void
@@ -99,11 +102,11 @@ export type HostFunctions = {
     options: SaveOptions,
     making: string | undefined,
   ): Promise<SavedSession>
-  startRun(run: number, request: RunRequest): void
-  /** `batches` more of the run have been read; `interval` is given where it has changed. */
-  credit(run: number, batches: number, interval: number | undefined): void
-  /** The program wants no more of the run. */
-  leaveRun(run: number): void
+  startGeneration(generation: number, request: GenerationRequest): void
+  /** `batches` more of the generation have been read; `interval` is given where it has changed. */
+  credit(generation: number, batches: number, interval: number | undefined): void
+  /** The program wants no more of the generation. */
+  leaveGeneration(generation: number): void
 }
 
 /** What the program does for the engine's process. */
@@ -116,11 +119,11 @@ export type ProgramFunctions = {
 }
 
 /**
- * Batches of a run that the engine may compute ahead of what has been read; reading is reported every few of
+ * Batches of a generation that the engine may compute ahead of what has been read; reading is reported every few of
  * them.
  */
 export const BATCHES_AHEAD = 8
-export const BATCHES_TOLD = 4
+export const BATCHES_A_GRANT = 4
 
 /**
  * Messages without anything else that a program may have put into them, which might not cross. The engine's
@@ -135,4 +138,4 @@ export function messagesToWire(messages: readonly ChatMessage[]): ChatMessage[] 
 }
 
 /** The engine's process, as the program calls it. */
-export type RemoteHost = BirpcReturn<HostFunctions, ProgramFunctions>
+export type HostCalls = BirpcReturn<HostFunctions, ProgramFunctions>

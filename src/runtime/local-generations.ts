@@ -2,7 +2,7 @@ import { optionError } from '../core/errors.ts'
 import { logPrompt } from '../core/prompt-channel.ts'
 import type { DeltaEvent, EndEvent, EventStream, UsageEvent } from '../generation/events.ts'
 import { logprobReader } from '../generation/logprobs.ts'
-import type { Prepare, PreparedPrompt } from '../generation/prepare.ts'
+import type { MakePrompt, TokenPrompt } from '../generation/prompt.ts'
 import { type ReplyFormat, splitReply } from '../generation/reply.ts'
 import { untilStop } from '../generation/stop.ts'
 import { toText } from '../generation/text.ts'
@@ -15,7 +15,7 @@ import type { Demand, Request, RequestOptions } from '../scheduler/request.ts'
 import type { Scheduler } from '../scheduler/scheduler.ts'
 
 /** @internal Runs the generations of a model in this process. */
-export class LocalRuns {
+export class LocalGenerations {
   readonly #binding: NativeBinding
   readonly #native: NativeModel
   readonly #scheduler: Scheduler
@@ -41,8 +41,8 @@ export class LocalRuns {
    * Takes a place in line, makes the prompt, evaluates it, and yields the model's answer.
    * @throws {QueueFullError} `ERR_QUEUE_FULL` before the prompt is made
    */
-  async *run(
-    prepare: Prepare,
+  async *generate(
+    makePrompt: MakePrompt,
     options: ResolvedGenerateOptions,
     demand: Demand,
     signal: AbortSignal,
@@ -52,12 +52,12 @@ export class LocalRuns {
     const usage = new UsageOf(request)
     let log = () => {}
     try {
-      const prompt = await prepare((work) => request.aside(work))
+      const prompt = await makePrompt((work) => request.aside(work))
       signal.throwIfAborted()
       const promptTokens = prompt.tokens.length
-      const { full = false, dropped = [] } = prompt
-      yield { type: 'prompt', promptTokens, dropped, fits: !full }
-      if (full) return yield { type: 'end', finishReason: 'length', stopSequence: undefined }
+      const { fits, dropped = [] } = prompt
+      yield { type: 'prompt', promptTokens, dropped, fits }
+      if (!fits) return yield { type: 'end', finishReason: 'length', stopSequence: undefined }
       checkPromptText(promptTokens)
       checkBias(this.#native, options)
       request.moved = prompt.moved ?? false
@@ -85,7 +85,7 @@ export class LocalRuns {
 
   #answer(
     request: Request,
-    { tokens, reply, stop }: PreparedPrompt,
+    { tokens, reply, stop }: TokenPrompt,
     options: ResolvedGenerateOptions,
     demand: Demand,
     signal: AbortSignal,

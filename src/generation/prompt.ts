@@ -3,7 +3,7 @@ import type { Aside } from '../scheduler/request-queue.ts'
 import type { ReplyFormat } from './reply.ts'
 
 /** @internal What a generation evaluates, and what ends it. */
-export type PreparedPrompt = {
+export type TokenPrompt = {
   readonly tokens: ArrayLike<number> & Iterable<number>
   readonly text: string
   readonly stop: readonly string[]
@@ -14,8 +14,8 @@ export type PreparedPrompt = {
    * keeping.
    */
   readonly conversation?: object
-  /** The prompt does not fit: nothing is evaluated, and the generation ends with `length`. */
-  readonly full?: boolean
+  /** If false, nothing is evaluated, and the generation ends with `length`. */
+  readonly fits: boolean
   /** Messages that were left out of it. */
   readonly dropped?: readonly ChatMessage[]
   /** Tells the parts of the answer apart. */
@@ -26,4 +26,4 @@ export type PreparedPrompt = {
  * @internal Makes the prompt when the generation begins. Functions of the program that help are called
  * through `aside`.
  */
-export type Prepare = (aside: Aside) => Promise<PreparedPrompt>
+export type MakePrompt = (aside: Aside) => Promise<TokenPrompt>

@@ -16,13 +16,12 @@ import type { Demand } from '../../scheduler/request.ts'
 import type { Activity } from '../../scheduler/scheduler.ts'
 import type { ModelFacts, OpenModel } from '../model.ts'
 import type { IsolatedEngine } from './engine.ts'
+import { IsolatedConversation } from './isolated-conversation.ts'
 import { EngineProcess, type ModelWatch } from './process.ts'
-import { RemoteConversation } from './remote-conversation.ts'
-import { runIn } from './remote-run.ts'
 import { messagesToWire, type OpenRequest } from './wire.ts'
 
 /** A model that is open in a certain process. */
-type RemoteHandle = {
+type ModelInProcess = {
   readonly process: EngineProcess
   readonly id: number
   readonly facts: ModelFacts
@@ -32,8 +31,8 @@ type RemoteHandle = {
 const ignoreProgress = () => {}
 
 /** Closes models that were garbage collected without being closed. */
-const abandoned = new FinalizationRegistry(({ process, id }: RemoteHandle) => {
-  process.models.delete(id)
+const abandoned = new FinalizationRegistry(({ process, id }: ModelInProcess) => {
+  process.forgetModel(id)
   process.say((host) => host.closeModel.asEvent(id))
 })
 
@@ -56,15 +55,15 @@ const CLOSE_MS = 5000
  * @internal A model in the process of an isolated engine. After a crash the next call opens it again in a new
  * process.
  */
-export class RemoteModel implements OpenModel {
+export class IsolatedModel implements OpenModel {
   readonly #engine: IsolatedEngine
   readonly #location: ModelLocation
   readonly #draft: ModelLocation | undefined
   readonly #options: ResolvedModelOptions
   readonly #closing = new AbortController()
   #threads: ResolvedThreads | undefined
-  #opening: { readonly process: EngineProcess; readonly opened: Promise<RemoteHandle> } | undefined
-  #opened: RemoteHandle | undefined
+  #opening: { readonly process: EngineProcess; readonly opened: Promise<ModelInProcess> } | undefined
+  #opened: ModelInProcess | undefined
 
   private constructor(
     engine: IsolatedEngine,
@@ -85,8 +84,8 @@ export class RemoteModel implements OpenModel {
     draft: ModelLocation | undefined,
     options: ResolvedModelOptions,
     signal: AbortSignal,
-  ): Promise<RemoteModel> {
-    const model = new RemoteModel(engine, location, draft, options)
+  ): Promise<IsolatedModel> {
+    const model = new IsolatedModel(engine, location, draft, options)
     await model.use(signal)
     return model
   }
@@ -105,7 +104,7 @@ export class RemoteModel implements OpenModel {
   }
 
   /** The model in the running process; opens it there where it is not open yet. */
-  async use(signal: AbortSignal = this.#closing.signal): Promise<RemoteHandle> {
+  async use(signal: AbortSignal = this.#closing.signal): Promise<ModelInProcess> {
     this.#closing.signal.throwIfAborted()
     signal.throwIfAborted()
     const process = this.#engine.use(EngineProcess)
@@ -152,11 +151,14 @@ export class RemoteModel implements OpenModel {
     signal: AbortSignal,
   ): EventStream {
     const { process, id } = await this.use()
-    yield* runIn(process, { model: id, prompt }, options, demand, signal)
+    yield* process.generate({ model: id, prompt }, options, demand, signal)
   }
 
-  conversation(options: ConversationOptions, asking: AbortSignal | undefined): Promise<RemoteConversation> {
-    return RemoteConversation.open(() => this.use(), options, asking)
+  conversation(
+    options: ConversationOptions,
+    awaitedBy: AbortSignal | undefined,
+  ): Promise<IsolatedConversation> {
+    return IsolatedConversation.open(() => this.use(), options, awaitedBy)
   }
 
   setThreads({ nThreads, nThreadsBatch, fixedThreads }: ResolvedThreads): void {
@@ -172,26 +174,26 @@ export class RemoteModel implements OpenModel {
     if (!opened?.process.isAlive) return
     const { process, id } = opened
     abandoned.unregister(this)
-    process.models.delete(id)
+    process.forgetModel(id)
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<'late'>((resolve) => {
       timer = setTimeout(resolve, CLOSE_MS, 'late')
     })
     const freed = process.ask('closing a model', (host) => host.closeModel(id)).catch(() => {})
     if ((await Promise.race([freed, late])) === 'late')
-      await (process.models.size === 0
+      await (process.modelCount === 0
         ? process.end(new ClosedError('The model'))
         : process.endHung(`did not close a model within ${CLOSE_MS / 1000} s and was killed`))
     clearTimeout(timer)
   }
 
   // Never read before the first opening.
-  get #last(): RemoteHandle {
+  get #last(): ModelInProcess {
     if (!this.#opened) throw new ClosedError('The model')
     return this.#opened
   }
 
-  async #open(process: EngineProcess, signal: AbortSignal): Promise<RemoteHandle> {
+  async #open(process: EngineProcess, signal: AbortSignal): Promise<ModelInProcess> {
     const id = process.newId()
     const { logger, isolated: _, signal: __, onProgress: ___, ...options } = this.#options
     const name = basename(this.#location.withExtension)
@@ -206,7 +208,7 @@ export class RemoteModel implements OpenModel {
         }
       }
       const watch = { logger, onProgress: report, parallel: 1, activity: { running: 0, queued: 0 } }
-      process.models.set(id, watch)
+      process.watchModel(id, watch)
       const request: OpenRequest = {
         location: this.#location,
         draft: this.#draft,
@@ -214,7 +216,7 @@ export class RemoteModel implements OpenModel {
         levels: LOG_LEVELS.filter(
           (level) => level === 'warn' || level === 'error' || !isSilent(logger, level),
         ),
-        tellsProgress: onProgress !== undefined,
+        reportsProgress: onProgress !== undefined,
       }
       const answer = process.ask(`loading ${name}`, (host) => host.open(id, request))
       try {
@@ -228,7 +230,7 @@ export class RemoteModel implements OpenModel {
         if (this.#threads) this.setThreads(this.#threads) // they may have changed meanwhile
         return opened
       } catch (error) {
-        process.models.delete(id)
+        process.forgetModel(id)
         if (!either.aborted) throw error
         process.say((host) => host.cancelOpen.asEvent(id))
         // Where cancelling comes too late, close the model again.

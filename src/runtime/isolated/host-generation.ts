@@ -1,14 +1,14 @@
 import type { ChatMessage } from '../../core/messages.ts'
 import type { EventSource } from '../../generation/source.ts'
 import { EventBatch } from './event-batch.ts'
-import { BATCHES_AHEAD, type RunUpdate } from './wire.ts'
+import { BATCHES_AHEAD, type GenerationUpdate } from './wire.ts'
 import { errorToWire, type WireError } from './wire-errors.ts'
 
 /**
  * The engine's end of a generation: reads events ahead of the program, by a few batches at most. A batch is
  * what comes in one turn of the event loop.
  */
-export class HostRun {
+export class HostGeneration {
   readonly #id: number
   readonly #demand: { interval: number }
   readonly #batch: EventBatch
@@ -27,7 +27,7 @@ export class HostRun {
   }
 
   /** Resolves when the generation is over, however it ends. */
-  async run(source: EventSource): Promise<void> {
+  async read(source: EventSource): Promise<void> {
     const { signal } = this.#leaving
     try {
       const events = source.start(this.#demand, signal)
@@ -61,12 +61,12 @@ export class HostRun {
   }
 
   /** What is new since the last call; `undefined` where nothing is. */
-  take(): RunUpdate | undefined {
+  take(): GenerationUpdate | undefined {
     const error = this.#error
     const events = this.#batch.take()
     if (!events && !error) return undefined
     if (events && events.deltas.length > 0) this.#credit--
-    return { run: this.#id, ...(events && { events }), ...(error && { error }) }
+    return { generation: this.#id, ...(events && { events }), ...(error && { error }) }
   }
 
   #granted(): Promise<void> {

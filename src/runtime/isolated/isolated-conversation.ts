@@ -10,14 +10,13 @@ import type { EventStream } from '../../generation/events.ts'
 import type { ResolvedGenerateOptions } from '../../options/generate.ts'
 import type { Demand } from '../../scheduler/request.ts'
 import type { EngineProcess } from './process.ts'
-import { runIn } from './remote-run.ts'
 import { messagesToWire } from './wire.ts'
 
 /** Opens the model in the running process, where it is not open there. */
 type UseModel = () => Promise<{ readonly process: EngineProcess; readonly id: number }>
 
 /** A conversation's number in the process that knows it. */
-type RemoteId = { readonly process: EngineProcess; readonly id: number }
+type ConversationInProcess = { readonly process: EngineProcess; readonly id: number }
 
 /** Makes the process forget conversations that were garbage collected here. */
 const abandoned = new FinalizationRegistry(forget)
@@ -26,20 +25,20 @@ const abandoned = new FinalizationRegistry(forget)
  * @internal A conversation with a model in an isolated engine. The process that replaces a crashed one knows
  * nothing of the conversation, and evaluates its messages again.
  */
-export class RemoteConversation implements Conversation {
+export class IsolatedConversation implements Conversation {
   readonly #useModel: UseModel
   readonly #options: ConversationOptions
   readonly systemPrompt: string | undefined
   readonly isRestored: boolean
-  #known: RemoteId
+  #known: ConversationInProcess
   /** The conversation is being opened again in that process. */
-  #making: { readonly process: EngineProcess; readonly known: Promise<RemoteId> } | undefined
+  #making: { readonly process: EngineProcess; readonly known: Promise<ConversationInProcess> } | undefined
   #isClosed = false
 
   private constructor(
     useModel: UseModel,
     options: ConversationOptions,
-    known: RemoteId,
+    known: ConversationInProcess,
     facts: Pick<Conversation, 'systemPrompt' | 'isRestored'>,
   ) {
     this.#useModel = useModel
@@ -53,10 +52,10 @@ export class RemoteConversation implements Conversation {
   static async open(
     useModel: UseModel,
     options: ConversationOptions,
-    asking: AbortSignal | undefined,
-  ): Promise<RemoteConversation> {
-    const { known, facts } = await make(useModel, options, asking)
-    return new RemoteConversation(useModel, { ...options, restore: undefined }, known, facts)
+    awaitedBy: AbortSignal | undefined,
+  ): Promise<IsolatedConversation> {
+    const { known, facts } = await make(useModel, options, awaitedBy)
+    return new IsolatedConversation(useModel, { ...options, restore: undefined }, known, facts)
   }
 
   async countTokens(messages: readonly ChatMessage[], enableThinking: boolean): Promise<number> {
@@ -86,13 +85,13 @@ export class RemoteConversation implements Conversation {
         throw new Error('the function has failed')
       }
     })
-    process.overflows.set(id, ask)
+    const endTurn = process.answerOverflow(id, ask)
     try {
-      yield* runIn(process, { conversation: id, turn }, options, demand, signal)
+      yield* process.generate({ conversation: id, turn }, options, demand, signal)
     } catch (error) {
       throw thrown ? thrown.error : error
     } finally {
-      if (process.overflows.get(id) === ask) process.overflows.delete(id)
+      endTurn()
     }
   }
 
@@ -133,7 +132,7 @@ export class RemoteConversation implements Conversation {
 
   // Opens the conversation again where the running process is a new one; only once, however many callers
   // there are.
-  async #use(): Promise<RemoteId> {
+  async #use(): Promise<ConversationInProcess> {
     const { process } = await this.#useModel()
     if (this.#known.process === process) return this.#known
     if (this.#making?.process !== process) {
@@ -146,7 +145,7 @@ export class RemoteConversation implements Conversation {
     return this.#making.known
   }
 
-  async #remake(): Promise<RemoteId> {
+  async #remake(): Promise<ConversationInProcess> {
     const { known } = await make(this.#useModel, this.#options, undefined)
     abandoned.unregister(this)
     if (this.#isClosed) forget(known)
@@ -156,23 +155,23 @@ export class RemoteConversation implements Conversation {
   }
 }
 
-async function make(useModel: UseModel, options: ConversationOptions, asking: AbortSignal | undefined) {
+async function make(useModel: UseModel, options: ConversationOptions, awaitedBy: AbortSignal | undefined) {
   const { process, id: modelId } = await useModel()
   const id = process.newId()
   const { overflow } = options
   const wire = { ...options, overflow: typeof overflow === 'function' ? ('ask' as const) : overflow }
   const leave = () => process.say((host) => host.leaveOpening.asEvent(id))
-  asking?.addEventListener('abort', leave, { once: true })
+  awaitedBy?.addEventListener('abort', leave, { once: true })
   try {
     const facts = await process.ask('opening a conversation', (host) =>
-      host.openConversation(modelId, id, wire, asking?.aborted === false),
+      host.openConversation(modelId, id, wire, awaitedBy?.aborted === false),
     )
     return { known: { process, id }, facts }
   } finally {
-    asking?.removeEventListener('abort', leave)
+    awaitedBy?.removeEventListener('abort', leave)
   }
 }
 
-function forget({ process, id }: RemoteId): void {
+function forget({ process, id }: ConversationInProcess): void {
   process.say((host) => host.closeConversation.asEvent(id))
 }
