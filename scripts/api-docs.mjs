@@ -18,11 +18,11 @@ const SECTIONS = {
     TokenLogprob TokenProbability checkGenerateOptions`,
   'Chat sessions': `ChatSession ChatSessionOptions ChatGenerateOptions ChatMessage OverflowPolicy ReasoningPolicy
     TemplateOptions DEFAULT_PROMPT_TEMPLATE SaveOptions SavedSession`,
-  'Model files': `ListModelsOptions CatalogEntry DownloadModelOptions Progress RetrieveModelOptions RetrievedModel
+  'Model files': `ListModelsOptions CatalogEntry StoredCatalogEntry DownloadModelOptions Progress RetrieveModelOptions RetrievedModel
     VerifyModelOptions VerifiedModel LocalModelInfo LocalModelsOptions DescribeModelOptions ModelDescription EstimateMemoryOptions MemoryPlan
     defaultModelPath`,
   Devices: 'ListDevicesOptions Device DeviceFallback SystemInfo',
-  'Isolated engines': 'IsolatedEngine IsolatedEngineOptions',
+  'Isolated engines': 'IsolatedEngine IsolatedEngineOptions EngineHandle',
   Logging: 'Logger LogLevel PromptMessage printable printableLine',
   Errors: `ErrorCode isGPT4AllError GPT4AllError ModelError DownloadError OutOfMemoryError DeviceError
     ContextOverflowError ClosedError QueueFullError TemplateError SessionFileError EngineCrashedError OptionError
@@ -167,8 +167,6 @@ function tidied(page) {
     .replaceAll(/^#+ Implementation of\n\n.*\n\n/gm, '')
     .replaceAll(/\| Type Parameter \|\n(\|.*\n)+\n/g, '')
     .replaceAll(' **Default** `undefined`', '')
-    // TypeDoc loses the name of a type that a schema makes.
-    .replaceAll('(`object` & `object`)[]', '[`CatalogEntry`](#catalogentry)[]')
     .replaceAll(/\n{3,}/g, '\n\n')
   return linked(brief)
 }

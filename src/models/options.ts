@@ -5,7 +5,7 @@ import { resolveLogger } from '../core/stderr-logger.ts'
 import { DEFAULTS } from '../options/defaults.ts'
 import { boolean, callable, define, Option, signal, string } from '../options/define.ts'
 import { MODEL, type ModelOptions } from '../options/model.ts'
-import type { LoneEntry } from './catalog/shape.ts'
+import type { StoredCatalogEntry } from './catalog/shape.ts'
 import type { ModelDescription } from './describe.ts'
 
 /** Options of `GPT4All.listModels(options)`. */
@@ -91,7 +91,7 @@ export type RetrieveModelOptions = Pick<
  * What `GPT4All.retrieveModel()` found: the file, and the fields of its catalog entry if it has one.
  * @interface
  */
-export type RetrievedModel = LoneEntry & {
+export type RetrievedModel = StoredCatalogEntry & {
   /** Name of the GGUF file that can be opened. */
   readonly filename: string
   /** Path of that file. */

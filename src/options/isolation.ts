@@ -33,10 +33,13 @@ export type IsolatedEngineOptions = {
   readonly env?: Readonly<Record<string, string>> | undefined
 }
 
-/** What models need to know of an `IsolatedEngine`. */
+/** What models need to know of an `IsolatedEngine`; anything else is refused with `ERR_OPTION`. */
 export interface EngineHandle {
+  /** Process id of the engine; `undefined` while it does not run. */
   readonly pid: number | undefined
+  /** `down` after too many crashes in a row; see `IsolatedEngine`. */
   readonly state: 'idle' | 'running' | 'down' | 'closed'
+  /** Ends the process; calls under way reject with `ERR_CLOSED`. */
   close(): Promise<void>
 }
 

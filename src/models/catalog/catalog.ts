@@ -10,7 +10,7 @@ import { writeWhole } from '../../core/whole-file.ts'
 import { checkUrl, shown } from '../download/address.ts'
 import { AddressGuard } from '../download/address-guard.ts'
 import { backoff, get, PATIENCE, type Patience, refusal, soundEtag } from '../download/http.ts'
-import type { CatalogEntry, EntryCheck, LoneEntry } from './shape.ts'
+import type { CatalogEntry, EntryCheck, StoredCatalogEntry } from './shape.ts'
 
 /** Ten times the size of GPT4All's own list. */
 const LIMITS: JsonLimits = { depth: 16, parts: 20_000, numbers: 2000 }
@@ -31,7 +31,7 @@ async function checked(list: readonly unknown[], check: (entry: unknown) => Entr
  * invalid: then the error says what is wrong with the first.
  * @throws {ModelError} `ERR_MODEL_CONFIG`
  */
-export async function parseCatalog(json: Buffer, from: string): Promise<LoneEntry[]> {
+export async function parseCatalog(json: Buffer, from: string): Promise<StoredCatalogEntry[]> {
   let content: unknown
   try {
     content = parseWithin(json, LIMITS, (what) => noCatalog(from, `it has ${what}`))
@@ -58,7 +58,7 @@ function noCatalog(from: string, why: string): ModelError {
 const MOST_BYTES = 4 * 2 ** 20
 
 /** The list in a file. @throws {ModelError} `ERR_MODEL_CONFIG` */
-export async function readCatalog(file: string): Promise<LoneEntry[]> {
+export async function readCatalog(file: string): Promise<StoredCatalogEntry[]> {
   const refuse = (why: string, cause?: unknown) =>
     new ModelError('ERR_MODEL_CONFIG', `${file} ${why}`, file, { cause })
   return parseCatalog(await readBytes(file, MOST_BYTES, refuse), file)
@@ -152,7 +152,7 @@ async function list(json: string, from: string): Promise<CatalogEntry[]> {
 }
 
 /** The entries that name their file. @throws {ModelError} `ERR_MODEL_CONFIG` if none of them does */
-export function named(entries: readonly LoneEntry[], from: string): CatalogEntry[] {
+export function named(entries: readonly StoredCatalogEntry[], from: string): CatalogEntry[] {
   const those = entries.filter((entry): entry is CatalogEntry => entry.filename !== undefined)
   if (those.length === 0 && entries.length > 0) throw noCatalog(from, 'it names no file')
   return those

@@ -5,7 +5,7 @@ import type { Logger } from '../../core/logger.ts'
 import { writeWhole } from '../../core/whole-file.ts'
 import { PATIENCE, type Patience } from '../download/http.ts'
 import { catalogUrl, fetchCatalog, readCatalog } from './catalog.ts'
-import type { LoneEntry } from './shape.ts'
+import type { StoredCatalogEntry } from './shape.ts'
 import { successorOf } from './successors.ts'
 
 /** The templates and prompts for a model. */
@@ -28,7 +28,7 @@ function entryFile(modelFile: string): string {
 }
 
 /** The entry that was stored when the file was downloaded, or that of a list beside it. */
-export async function storedEntry(modelFile: string): Promise<LoneEntry | undefined> {
+export async function storedEntry(modelFile: string): Promise<StoredCatalogEntry | undefined> {
   const [kept] = await readCatalog(entryFile(modelFile)).catch(() => [])
   if (kept) return kept
   for (const list of LISTS) {
@@ -40,7 +40,11 @@ export async function storedEntry(modelFile: string): Promise<LoneEntry | undefi
 }
 
 /** Stores `entry` beside its file; replaces only an earlier entry of that file, and only if `mayReplace`. */
-export async function storeEntry(modelFile: string, entry: LoneEntry, mayReplace: boolean): Promise<void> {
+export async function storeEntry(
+  modelFile: string,
+  entry: StoredCatalogEntry,
+  mayReplace: boolean,
+): Promise<void> {
   const file = entryFile(modelFile)
   const before = mayReplace ? await readCatalog(file).catch(() => []) : []
   const replaces = before.length === 1 && before[0]?.filename === entry.filename
@@ -143,21 +147,21 @@ async function sizeOf(modelFile: string): Promise<number | undefined> {
 
 /** The entry with the file's name; of several, the one with its size. */
 function find(
-  list: readonly LoneEntry[],
+  list: readonly StoredCatalogEntry[],
   modelFile: string,
   size: number | undefined,
-): LoneEntry | undefined {
+): StoredCatalogEntry | undefined {
   const fitting = list.filter(({ filename }) => filename === undefined || filename === basename(modelFile))
   return fitting.find((entry) => otherSize(entry, size) === undefined) ?? fitting[0]
 }
 
-function otherSize({ filesize }: LoneEntry, size: number | undefined): string | undefined {
+function otherSize({ filesize }: StoredCatalogEntry, size: number | undefined): string | undefined {
   if (filesize === undefined || size === undefined || filesize === size) return undefined
   return `speaks of a file of ${filesize} bytes, this one has ${size}`
 }
 
 /** In catalogs, an empty or blank text means none. */
-function templatesOf(entry: LoneEntry, isNamed: boolean): TemplateEntry {
+function templatesOf(entry: StoredCatalogEntry, isNamed: boolean): TemplateEntry {
   const { chatTemplate, promptTemplate, systemMessage, systemPrompt } = entry
   return {
     chatTemplate: chatTemplate || undefined,

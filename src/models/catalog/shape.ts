@@ -69,18 +69,66 @@ const ENTRY = v.looseObject({
   systemPrompt: text,
 })
 
-/**
- * What a GPT4All catalog says about a model. Fields that are not listed here are kept unchanged.
- * @interface
- */
-export type CatalogEntry = v.InferOutput<typeof ENTRY>
 const LONE = v.looseObject({ ...ENTRY.entries, filename: v.optional(plainName) })
+
+// Written out, since an inferred type has no documentation of its fields, and needs valibot's types.
+type CatalogFields = {
+  /** Size of the file, bytes. */
+  readonly filesize?: number | undefined
+  /** Name to show, for example `Llama 3 8B Instruct`. */
+  readonly name?: string | undefined
+  /** Place in GPT4All's list: texts sort by it. */
+  readonly order?: string | undefined
+  /** MD5 of the file, hexadecimal. */
+  readonly md5sum?: string | undefined
+  /** SHA-256 of the file, hexadecimal; used rather than `md5sum` where both are given. */
+  readonly sha256sum?: string | undefined
+  /** Address of the file; without one it is in the catalog's folder. */
+  readonly url?: string | undefined
+  /** Memory that the model takes, GiB. */
+  readonly ramrequired?: number | undefined
+  /** Number of weights, for example `8 billion`. */
+  readonly parameters?: string | undefined
+  /** Quantization, for example `q4_0`. */
+  readonly quant?: string | undefined
+  /** Family, for example `LLaMA3`. */
+  readonly type?: string | undefined
+  /** HTML, as GPT4All shows it. */
+  readonly description?: string | undefined
+  /** The first version of GPT4All that can use the model. */
+  readonly requires?: string | undefined
+  /** The first version of GPT4All that no longer lists the model. */
+  readonly removedIn?: string | undefined
+  /** GPT4All's program does not show the model. */
+  readonly disableGUI?: boolean | undefined
+  /** The model makes embeddings, not text. */
+  readonly embeddingModel?: boolean | undefined
+  /** Jinja template for conversations. */
+  readonly chatTemplate?: string | undefined
+  /** System message for `chatTemplate`. */
+  readonly systemMessage?: string | undefined
+  /** Template for one message: `%1` is the message, `%2` the answer. */
+  readonly promptTemplate?: string | undefined
+  /** Raw text in front of a conversation with `promptTemplate`. */
+  readonly systemPrompt?: string | undefined
+  /** Fields that are not listed here, unchanged. */
+  readonly [field: string]: unknown
+}
+
+/** What a GPT4All catalog says about a model. */
+export interface CatalogEntry extends CatalogFields {
+  /** Name of the file, within the folder of models. */
+  readonly filename: string
+}
+
 /** A single entry in a file of its own may lack a name. */
-export type LoneEntry = v.InferOutput<typeof LONE>
+export interface StoredCatalogEntry extends CatalogFields {
+  readonly filename?: string | undefined
+}
 
 /** An entry, or why it is not one. */
 export type EntryCheck =
-  | { readonly entry: LoneEntry; readonly wrong?: undefined }
+  | { readonly entry: StoredCatalogEntry; readonly wrong?: undefined }
   | { readonly entry?: undefined; readonly wrong: string }
 
 const FIRST_ISSUE = { abortEarly: true } as const
