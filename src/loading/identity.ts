@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { ModelError } from '../core/errors.ts'
+import { ModelError, messageOf } from '../core/errors.ts'
 import { openFile } from '../models/gguf/bytes.ts'
 import type { ResolvedModelOptions } from '../options/model.ts'
 import type { Weights } from './open.ts'
@@ -22,7 +22,7 @@ export async function identify(
     return await hashesOf(weights, options, llamaVersion)
   } catch (error) {
     const { path } = weights.header
-    const message = `${path} can no longer be identified: ${(error as Error).message}`
+    const message = `${path} can no longer be identified: ${messageOf(error)}`
     throw new ModelError('ERR_MODEL_UNREADABLE', message, path, { cause: error })
   }
 }

@@ -1,4 +1,11 @@
-import { DeviceError, type DeviceFallback, GPT4AllError, ModelError, optionError } from '../core/errors.ts'
+import {
+  DeviceError,
+  type DeviceFallback,
+  GPT4AllError,
+  ModelError,
+  messageOf,
+  optionError,
+} from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import { gibibytes } from '../core/sizes.ts'
 import { type TemplateEntry, templatesBeside } from '../models/catalog/entry.ts'
@@ -221,5 +228,5 @@ function mayWorkElsewhere(error: unknown): boolean {
 function whyNot(error: unknown, gpus: readonly Device[], bytes: number): string {
   const free = gpus.reduce((sum, gpu) => sum + gpu.memoryFree, 0)
   const room = `the model takes about ${gibibytes(bytes)}; ${gibibytes(free)} are free there`
-  return `${gpus.map(label).join(', ')}: ${(error as Error).message} (${room})`
+  return `${gpus.map(label).join(', ')}: ${messageOf(error)} (${room})`
 }

@@ -60,8 +60,7 @@ export class LocalGenerations {
       if (!fits) return yield { type: 'end', finishReason: 'length', stopSequence: undefined }
       checkPromptText(promptTokens)
       checkBias(this.#native, options)
-      request.moved = prompt.moved ?? false
-      request.conversation = prompt.conversation ?? request
+      request.begin(prompt)
       log = () => {
         const { cachedTokens = 0 } = request
         logPrompt(this.#options.logger, { prompt: prompt.text, promptTokens, cachedTokens })

@@ -1,3 +1,4 @@
+import { messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import type { NativeBinding, NativeContext, NativeModel } from '../native/contract.ts'
 import type { CacheOptions } from '../options/compute.ts'
@@ -84,7 +85,7 @@ export async function warmUp(context: NativeContext, logger: Logger): Promise<vo
     if (result!.error) throw result!.error
     logger.debug(`warmed up in ${Math.round(performance.now() - started)} ms`)
   } catch (error) {
-    logger.debug(`not warmed up: ${(error as Error).message}`)
+    logger.debug(`not warmed up: ${messageOf(error)}`)
   }
 }
 

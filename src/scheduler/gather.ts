@@ -1,5 +1,5 @@
-import type { Placement } from './cache/placement.ts'
-import type { Slot, Slots } from './cache/slots.ts'
+import type { NativeEvalEntry } from '../native/contract.ts'
+import type { Slot } from './cache/slots.ts'
 import type { Ask, BatchEntry, Guess, Request } from './request.ts'
 import { endOfWholeSlice } from './slices.ts'
 
@@ -65,69 +65,11 @@ export function gather(
   return work.sort((a, b) => a.slot.id - b.slot.id)
 }
 
-/** How many streams a step draws for, and how many tokens of prompts and guesses it evaluates. */
-export function sizesOf(work: readonly BatchEntry[]): { streams: number; prompts: number; guessed: number } {
-  const sizes = { streams: 0, prompts: 0, guessed: 0 }
-  for (const { tokens, guessed } of work) {
-    sizes.guessed += guessed
-    if (tokens.length - guessed === 1) sizes.streams++
-    else sizes.prompts += tokens.length
-  }
-  return sizes
-}
-
-/** Books what a step has done for one of its entries, for which it drew `drawn`. */
-export function note({ ask: { request }, slot, tokens, guessed }: BatchEntry, drawn: Int32Array): void {
-  request.cachedTokens ??= slot.tokens.length
-  request.proposed += guessed
-  if (guessed > 0 && drawn.length > 1) {
-    request.accepted += drawn.length - 1
-    request.acceptedAt = request.tokens.length
-  }
-  // All drawn tokens but the last have been evaluated too. The next step drops wrong guesses.
-  for (const token of tokens.subarray(0, tokens.length - guessed)) slot.tokens.push(token)
-  for (const token of drawn.subarray(0, -1)) slot.tokens.push(token)
-  if (slot.tokens.length <= request.promptLength) slot.inSlices = slot.tokens.length
-  slot.lastUsed = performance.now()
-}
-
-type QueueView = {
-  readonly slots: Slots<Request>
-  readonly placement: Placement
-  readonly isAsking: (request: Request) => boolean
-  /** There could be more slots. */
-  readonly canGrow: boolean
-}
-
-/** The asking requests that have no slot. */
-export function withoutSlot(slots: Slots<Request>, asks: readonly Ask[]): Ask[] {
-  return asks.filter((ask) => !slots.of(ask.request))
-}
-
-/**
- * How many of the asking requests the next step serves, and how many slots they lack in all (below 0: how
- * many are left over). A held-back request cannot use a slot yet, but soon will: its prefix is still being
- * evaluated for another request.
- */
-export function slotUse(
-  asks: readonly Ask[],
-  { slots, placement, isAsking, canGrow }: QueueView,
-): { readonly served: number; readonly missing: number } {
-  const waiting = withoutSlot(slots, asks)
-  const free = slots.free(isAsking)
-  const isHeldBack = ({ request }: Ask) => placement.isUnderWay(request, isAsking)
-  const heldBack = free > 0 || canGrow ? waiting.filter(isHeldBack).length : 0
-  const missing = waiting.length - free
-  return { served: asks.length - Math.max(heldBack, missing, 0), missing }
-}
-
-/** How many of the asking requests have a slot, or could have one if there were `most` slots. */
-export function servable(
-  asks: readonly Ask[],
-  slots: Slots<Request>,
-  isAsking: (request: Request) => boolean,
-  most: number,
-): number {
-  const free = slots.free(isAsking) + most - slots.all.length
-  return asks.length - Math.max(0, withoutSlot(slots, asks).length - free)
+/** What the addon does for an entry of a step. */
+export function nativeEntry({ ask, slot, tokens, guessed, last }: BatchEntry): NativeEvalEntry {
+  const entry = { sequence: slot.id, position: slot.tokens.length, tokens }
+  if (!last) return entry
+  // The last token; with guesses, the one before them and each of them.
+  const outputs = Array.from(tokens.keys()).slice(-1 - guessed)
+  return { ...entry, sampler: ask.sampler, outputs, logprobs: ask.logprobs }
 }

@@ -1,6 +1,6 @@
 import type { Slots } from './cache/slots.ts'
-import { withoutSlot } from './gather.ts'
 import type { Ask, Request } from './request.ts'
+import { withoutSlot } from './slot-use.ts'
 
 /**
  * Runs `work`, a function of the program that helps make a prompt. Meanwhile the request that needs the

@@ -44,31 +44,24 @@ export type RequestOptions = {
   readonly drafts: boolean
 }
 
+/** What a request is for. */
+type RequestBeginning = { readonly moved?: boolean | undefined; readonly conversation?: object | undefined }
+
 /** One run of tokens through the model: a prompt, then what is drawn. */
 export class Request {
   /** All tokens so far, including those that are to be evaluated next. */
   readonly tokens: number[] = []
-  /** Tokens of the prompt that were already cached; `undefined` before the first step. */
-  cachedTokens: number | undefined
-  /** How many of `tokens`, at the start, are the prompt; the others were drawn. */
-  promptLength = 0
-  /** Tokens of the prompt evaluated per step. */
-  batchSize = 0
-  /**
-   * Tokens of the prompt came later in the one before, after tokens that are now left out: their keys may be
-   * moved in the cache instead of evaluated again.
-   */
-  moved = false
-  /** The conversation it belongs to, which loses nothing when its own cache is replaced. */
-  conversation: object = this
   /** Requests that came later have higher numbers. */
   readonly number = made++
-  /** Tokens that were guessed, and how many of them the model would have drawn itself. */
-  proposed = 0
-  accepted = 0
-  /** How many tokens there were when a guess was last right. */
-  acceptedAt: number | undefined
   readonly #evaluator: Evaluator
+  #cachedTokens: number | undefined
+  #promptLength = 0
+  #batchSize = 0
+  #moved = false
+  #conversation: object = this
+  #proposed = 0
+  #accepted = 0
+  #acceptedAt: number | undefined
   #askedAt: number | undefined
   #servedAt: number | undefined
   readonly drafts: boolean
@@ -78,6 +71,49 @@ export class Request {
     this.#evaluator = evaluator
     this.drafts = drafts
     this.#lookup = looksUp ? new Lookup() : undefined
+  }
+
+  /** Tokens of the prompt that were already cached; `undefined` before the first step. */
+  get cachedTokens(): number | undefined {
+    return this.#cachedTokens
+  }
+
+  /** How many of `tokens`, at the start, are the prompt; the others were drawn. */
+  get promptLength(): number {
+    return this.#promptLength
+  }
+
+  /** Tokens of the prompt evaluated per step. */
+  get batchSize(): number {
+    return this.#batchSize
+  }
+
+  /**
+   * Tokens of the prompt came later in the one before, after tokens that are now left out: their keys may be
+   * moved in the cache instead of evaluated again.
+   */
+  get moved(): boolean {
+    return this.#moved
+  }
+
+  /** The conversation it belongs to, which loses nothing when its own cache is replaced. */
+  get conversation(): object {
+    return this.#conversation
+  }
+
+  /** Tokens that were guessed. */
+  get proposed(): number {
+    return this.#proposed
+  }
+
+  /** How many of the guessed tokens the model would have drawn itself. */
+  get accepted(): number {
+    return this.#accepted
+  }
+
+  /** How many tokens there were when a guess was last right. */
+  get acceptedAt(): number | undefined {
+    return this.#acceptedAt
   }
 
   get looksUp(): boolean {
@@ -92,14 +128,20 @@ export class Request {
     return this.#lookup?.propose(this.tokens, count, evidence) ?? []
   }
 
+  /** The prompt is made; see `moved` and `conversation`. */
+  begin({ moved = false, conversation = this }: RequestBeginning): void {
+    this.#moved = moved
+    this.#conversation = conversation
+  }
+
   /**
    * Appends `tokens`, evaluates what is not cached and draws the next token, or several where the scheduler
    * has guessed well. Drawn tokens are not appended.
    */
   next(tokens: Iterable<number>, options: StepOptions): Promise<SampledTokens> {
     for (const token of tokens) this.tokens.push(token)
-    this.promptLength ||= this.tokens.length
-    this.batchSize = options.batchSize
+    this.#promptLength ||= this.tokens.length
+    this.#batchSize = options.batchSize
     this.#askedAt ??= performance.now()
     return this.#evaluator.ask(this, options)
   }
@@ -107,6 +149,15 @@ export class Request {
   /** Runs a function of the program that helps make the prompt; see `Aside`. */
   aside<T>(work: () => T | Promise<T>): Promise<T> {
     return this.#evaluator.aside(this, work)
+  }
+
+  /** A step has drawn `drawn` tokens after `cached` ones, and verified `guessed`. */
+  noteStep(cached: number, guessed: number, drawn: number): void {
+    this.#cachedTokens ??= cached
+    this.#proposed += guessed
+    if (guessed === 0 || drawn <= 1) return
+    this.#accepted += drawn - 1
+    this.#acceptedAt = this.tokens.length
   }
 
   /** It has been given a slot. */

@@ -1,19 +1,20 @@
-import { ClosedError, QueueFullError } from '../core/errors.ts'
+import { ClosedError, messageOf, QueueFullError } from '../core/errors.ts'
 import type { NativeBinding, NativeContext, NativeEvalResult, NativeModel } from '../native/contract.ts'
 import { nativeCode, translateFailure } from '../native/failures.ts'
+import { measure, note } from './after-step.ts'
 import { Placement } from './cache/placement.ts'
 import { type Slot, Slots } from './cache/slots.ts'
 import { type SavedState, StateCache } from './cache/state-cache.ts'
 import { contextMaker, type MakeContext, openDrafter, type SchedulerShape, warmUp } from './contexts.ts'
-import { gather, note, servable, slotUse, withoutSlot } from './gather.ts'
+import { gather, nativeEntry } from './gather.ts'
 import type { Drafter } from './guess/drafter.ts'
 import { Guesses } from './guess/guesses.ts'
-import { measure } from './measure.ts'
 import { Pace } from './pace.ts'
 import type { Ask, BatchEntry, Guess, SampledTokens } from './request.ts'
 import { Request, type RequestOptions, type StepOptions } from './request.ts'
 import { RequestQueue } from './request-queue.ts'
 import { runOf } from './runs.ts'
+import { servable, slotUse, withoutSlot } from './slot-use.ts'
 import { type ThreadChoice, ThreadSetter } from './threads.ts'
 
 /** Growing a context copies its cache, so it grows by this factor. */
@@ -284,7 +285,7 @@ export class Scheduler {
     } catch (error) {
       this.#mostSlots = length
       return logger.warn(
-        `no memory for ${count} sequences side by side, staying at ${length}: ${(error as Error).message}`,
+        `no memory for ${count} sequences side by side, staying at ${length}: ${messageOf(error)}`,
       )
     }
     const past = this.#context
@@ -295,15 +296,6 @@ export class Scheduler {
   }
 
   async #step(work: readonly BatchEntry[], guess: Guess | undefined): Promise<void> {
-    const entries = work.map(({ ask, slot, tokens, guessed, last }) => ({
-      sequence: slot.id,
-      position: slot.tokens.length,
-      tokens,
-      sampler: last ? ask.sampler : undefined,
-      // The last token; with guesses, the one before them and each of them.
-      outputs: last ? Array.from(tokens.keys()).slice(-1 - guessed) : undefined,
-      logprobs: last ? ask.logprobs : undefined,
-    }))
     this.#stepping = work
     const started = performance.now()
     let results: NativeEvalResult[]
@@ -316,7 +308,7 @@ export class Scheduler {
       const waiting = withoutSlot(this.#slots, this.#queue.asks).length
       const run =
         this.#canGuess && !guess ? runOf(work, this.#queue.asks, waiting, this.#shape.contextSize) : undefined
-      results = await this.#context.eval(entries, run)
+      results = await this.#context.eval(work.map(nativeEntry), run)
       this.#placement.evaluated()
     } finally {
       this.#stepping = []

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { lines, open, run, tokens } from '../support/engines.ts'
 import { openContext, openTiny } from '../support/native-models.ts'
+import { lines, open, run, tokens } from '../support/schedulers.ts'
 import type { TinyModel } from '../support/tiny-models.ts'
 
 const ROUNDS = 40

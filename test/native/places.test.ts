@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { NativeBinding, NativeContext } from '../../src/native/contract.ts'
-import { farthest, lines, open, ROUNDING, run, tokens } from '../support/engines.ts'
 import { binding, GREEDY, openTiny } from '../support/native-models.ts'
+import { farthest, lines, open, ROUNDING, run, tokens } from '../support/schedulers.ts'
 
 /** The addon, and how many tokens its contexts have evaluated. */
 function counting(): { readonly addon: NativeBinding; readonly evaluated: () => number } {

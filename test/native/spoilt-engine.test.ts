@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { farthest, open, ROUNDING, run, tokens } from '../support/engines.ts'
+import { farthest, open, ROUNDING, run, tokens } from '../support/schedulers.ts'
 import { drawingSpoilt, openSpoilt, SPOILT } from '../support/spoilt-models.ts'
 
 const FAILED = expect.objectContaining({

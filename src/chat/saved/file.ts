@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { setImmediate as nextTurnOfLoop } from 'node:timers/promises'
-import { SessionFileError } from '../../core/errors.ts'
+import { messageOf, SessionFileError } from '../../core/errors.ts'
 import { type JsonLimits, JsonShape } from '../../core/json-shape.ts'
 import { type ChatMessage, checkMessages } from '../../core/messages.ts'
 import { RegularFile, withFileSync } from '../../core/regular-file.ts'
@@ -104,7 +104,7 @@ export async function writeSaved(
     new JsonShape(LIMITS, (what) => new Error(`it would have ${what}`)).add(head)
     await writeWhole(file, state ? [head, state] : [head], { isSynced: true, making })
   } catch (error) {
-    throw new SessionFileError(`${file} cannot be written: ${(error as Error).message}`, file, {
+    throw new SessionFileError(`${file} cannot be written: ${messageOf(error)}`, file, {
       cause: error,
     })
   }
@@ -251,7 +251,7 @@ function check(file: string, chat: SavedChat): void {
           isCount(state.inSlices)))
     if (isFine) return
   } catch (error) {
-    throw damaged(file, (error as Error).message)
+    throw damaged(file, messageOf(error))
   }
   throw damaged(file, 'something in it has the wrong type')
 }

@@ -1,5 +1,5 @@
 import { abortOf } from '../../core/async.ts'
-import { TemplateError } from '../../core/errors.ts'
+import { messageOf, TemplateError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { ChatMessage } from '../../core/messages.ts'
 import type { TemplateEntry } from '../../models/catalog/entry.ts'
@@ -72,7 +72,7 @@ async function formatOf(
     return { ...pattern(promptTemplate), systemPrompt }
   } catch (error) {
     if (isNamed) throw error
-    sources.logger.warn(`the catalog's prompt template is not used: ${(error as Error).message}`)
+    sources.logger.warn(`the catalog's prompt template is not used: ${messageOf(error)}`)
     return undefined
   }
 }

@@ -62,8 +62,7 @@ export async function run(
   { signal, onToken, looksUp = false, moved = false, conversation, batchSize = 512 }: RunOptions = {},
 ): Promise<Run> {
   const sequence = engine.request({ looksUp, drafts: true })
-  sequence.moved = moved
-  if (conversation) sequence.conversation = conversation
+  sequence.begin({ moved, conversation })
   const sampler = new binding.Sampler(native.info.vocabSize, GREEDY)
   const drawn: number[] = []
   try {

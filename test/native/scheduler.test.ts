@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
-import { farthest, lines, open, ROUNDING, type Run, run, tokens } from '../support/engines.ts'
 import { binding, GREEDY, openModel, openTiny } from '../support/native-models.ts'
+import { farthest, lines, open, ROUNDING, type Run, run, tokens } from '../support/schedulers.ts'
 import type { TinyModel } from '../support/tiny-models.ts'
 
 describe('many sequences', () => {
