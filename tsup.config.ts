@@ -1,7 +1,8 @@
 import { resolve } from 'node:path'
 import { defineConfig } from 'tsup'
 
-// Run by scripts/dist.mjs, which adds the ESM entries.
+// Run by scripts/dist.mjs, which adds the ESM entries. Packages in `dependencies` are required when they are needed;
+// one in `devDependencies` that src/ imports is bundled, and then scripts/notices.mjs names it.
 export default defineConfig({
   entry: {
     index: 'src/index.ts',

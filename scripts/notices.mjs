@@ -1,5 +1,5 @@
-// THIRD_PARTY_NOTICES.md: the licences of everything that is compiled into the addon, out of the sources that it
-// is compiled from. `npm run notices` writes it; a test compares. (What npm installs beside it brings its own.)
+// THIRD_PARTY_NOTICES.md: the licences of everything that is compiled into the addon or bundled into dist/, out of
+// the sources themselves. `npm run notices` writes it; a test compares. (What npm installs beside it brings its own.)
 import { readFileSync, writeFileSync } from 'node:fs'
 import { inRoot } from './paths.mjs'
 import { main } from './steps.mjs'
@@ -36,6 +36,11 @@ const PARTS = [
     home: 'https://github.com/nodejs/node-addon-api',
     licence: 'node_modules/node-addon-api/LICENSE.md',
   },
+  {
+    name: 'fastest-levenshtein (in dist/)',
+    home: 'https://github.com/ka-weihe/fastest-levenshtein',
+    licence: 'node_modules/fastest-levenshtein/LICENSE.md',
+  },
 ]
 
 export function notices() {
@@ -48,8 +53,8 @@ export function notices() {
   const head = [
     '# Third-party notices',
     '',
-    'The native addon of gpt4all-ts (`gpt4all.node`) contains code of the projects below, under their licences.',
-    'Made by `npm run notices` from the sources that are compiled in.',
+    'gpt4all-ts contains code of the projects below, under their licences: in its native addon (`gpt4all.node`) or,',
+    'where the heading says so, in its JavaScript (`dist/`). Made by `npm run notices` from the sources themselves.',
     '',
     '',
   ]
