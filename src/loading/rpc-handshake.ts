@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import type { connect, Socket } from 'node:net'
 import { Queue } from '../core/async.ts'
 import { codeOf, DeviceError, type DeviceFallback, messageOf } from '../core/errors.ts'
 import type { Device } from './devices.ts'
@@ -20,7 +20,10 @@ const MOST_DEVICES = 16
 
 /** The devices of ggml-rpc-servers, in this order. @throws {DeviceError} `ERR_DEVICE` where one cannot be used */
 export async function askRpcServers(servers: readonly string[], signal: AbortSignal): Promise<Device[]> {
-  const asked = await Promise.all(servers.map((server) => ask(server, signal)))
+  // Loaded on demand: few programs compute on other machines.
+  const net = await import('node:net')
+  signal.throwIfAborted()
+  const asked = await Promise.all(servers.map((server) => ask(server, net.connect, signal)))
   signal.throwIfAborted()
   const failed = asked.flatMap((one) => ('reason' in one ? [one] : []))
   if (failed.length > 0) throw new DeviceError(failed, [])
@@ -62,10 +65,11 @@ export async function useRpcServers(
 
 async function ask(
   server: string,
+  connectTo: typeof connect,
   signal: AbortSignal,
 ): Promise<DeviceFallback | { readonly devices: Device[] }> {
   const at = server.lastIndexOf(':')
-  const socket = connect({ host: server.slice(0, at), port: Number(server.slice(at + 1)) })
+  const socket = connectTo({ host: server.slice(0, at), port: Number(server.slice(at + 1)) })
   const timer = setTimeout(() => socket.destroy(new ServerTimeout()), LIMIT_MS)
   const leave = () => socket.destroy()
   signal.addEventListener('abort', leave, { once: true })

@@ -9,9 +9,7 @@ import { storeEntry } from './catalog/entry.ts'
 import type { CatalogEntry } from './catalog/shape.ts'
 import { type Successor, successorOf } from './catalog/successors.ts'
 import { shown } from './download/address.ts'
-import { AddressGuard } from './download/address-guard.ts'
 import { checksumOf } from './download/checksum.ts'
-import { download } from './download/download.ts'
 import type { Patience } from './download/http.ts'
 import { looksLike, openFile } from './gguf/bytes.ts'
 import { isOldMagic } from './gguf/old-magics.ts'
@@ -119,13 +117,14 @@ export async function downloadEntry(
   request: Omit<ObtainRequest, 'allowDownload'>,
 ): Promise<string> {
   const target = join(folder, entry.filename)
-  const { url, guard } =
-    ownUrl === undefined ? fileAddress(entry) : { url: ownUrl, guard: new AddressGuard() }
+  const { url, namedBy } = ownUrl === undefined ? fileAddress(entry) : { url: ownUrl, namedBy: undefined }
   const { signal, logger, onProgress, patience, force = false } = request
   logger.info(`downloading ${shown(url)} to ${target}`)
+  // Loaded on demand: a model on the disk needs no network.
+  const { download } = await import('./download/download.ts')
   await download({
     url,
-    guard,
+    namedBy,
     target,
     size: entry.filesize,
     checksum: checksumOf(entry),

@@ -8,7 +8,8 @@ import type { Logger } from '../../core/logger.ts'
 import { readBytes } from '../../core/regular-file.ts'
 import { writeWhole } from '../../core/whole-file.ts'
 import { checkUrl, shown } from '../download/address.ts'
-import { AddressGuard } from '../download/address-guard.ts'
+import type { AddressGuard } from '../download/address-guard.ts'
+import type { DownloadRequest } from '../download/download.ts'
 import { backoff, get, PATIENCE, type Patience, refusal, soundEtag } from '../download/http.ts'
 import type { CatalogEntry, EntryCheck, StoredCatalogEntry } from './shape.ts'
 
@@ -97,14 +98,14 @@ export function catalogUrl(): string {
 }
 
 /** The address of `entry`'s file. Catalogs may name other servers than their own, if on the internet. */
-export function fileAddress({ filename, url: named }: CatalogEntry): {
-  readonly url: string
-  readonly guard: AddressGuard
-} {
+export function fileAddress({
+  filename,
+  url: named,
+}: CatalogEntry): Pick<DownloadRequest, 'url' | 'namedBy'> {
   const own = mirrored(filename)
   const url = own ?? named ?? FILES_URL + encodeURIComponent(filename)
   const isOurs = own !== undefined || hostOf(url) === hostOf(CATALOG_URL)
-  return { url, guard: new AddressGuard(isOurs ? undefined : 'the catalog') }
+  return { url, namedBy: isOurs ? undefined : 'the catalog' }
 }
 
 const hostOf = (url: string) => (URL.canParse(url) ? new URL(url).host : undefined)
@@ -166,6 +167,8 @@ async function askAgain(request: CatalogRequest, kept: CatalogCopy | undefined):
   const limit = limitMs === undefined ? undefined : AbortSignal.timeout(limitMs)
   const signal = limit ? AbortSignal.any([request.signal, limit]) : request.signal
   const attempts = kept ? 1 : Math.min(MOST_ATTEMPTS, patience.attempts)
+  // Loaded on demand: a model on the disk needs no network.
+  const { AddressGuard } = await import('../download/address-guard.ts')
   const guard = new AddressGuard()
   for (let failures = 1; ; failures++) {
     try {

@@ -25,8 +25,8 @@ export type DownloadRequest = {
   readonly onProgress: ((progress: Progress) => void) | undefined
   readonly logger: Logger
   readonly patience?: Patience
-  /** Where the download may lead. @default a guard for a `url` that the user named */
-  readonly guard?: AddressGuard
+  /** The source of `url`, if that is not the user: it must not lead nearer than the internet then. */
+  readonly namedBy?: string | undefined
   /** Download even if `target` exists: it is replaced once the new file is verified. */
   readonly force?: boolean
   /** Called once the file is verified, before it gets its name. */
@@ -74,7 +74,7 @@ class Download {
   constructor(request: DownloadRequest) {
     this.#request = request
     this.#patience = request.patience ?? PATIENCE
-    this.#guard = request.guard ?? new AddressGuard()
+    this.#guard = new AddressGuard(request.namedBy)
     this.#url = shown(request.url)
     this.#size = request.size
     this.#meter = new Meter('download', request.onProgress)
