@@ -1,4 +1,5 @@
-import type { Readable } from 'node:stream'
+import { type Readable, Writable } from 'node:stream'
+import { finished } from 'node:stream/promises'
 import { DownloadError } from '../../core/errors.ts'
 import { basicAuth, checkUrl, shown } from './address.ts'
 import type { AddressGuard } from './address-guard.ts'
@@ -147,48 +148,29 @@ async function drain(
   buffers: ReadBuffers,
   consume: (pieces: readonly Uint8Array[]) => Promise<void>,
 ): Promise<void> {
-  let pieces: Uint8Array[] = []
-  let bytes = 0
+  const take = async (pieces: readonly Uint8Array[]) => {
+    await consume(pieces)
+    buffers.release(pieces)
+  }
+  const sink = new Writable({
+    highWaterMark: HIGH_WATER,
+    write: (piece: Uint8Array, _, done) => void take([piece]).then(() => done(), done),
+    writev: (chunks, done) => void take(chunks.map(({ chunk }) => chunk)).then(() => done(), done),
+  })
   const all = { pieces: 0, bytes: 0 }
-  let isWhole = false
-  let isClosed = body.closed
-  let error: unknown = body.errored
-  let wake = () => {}
-  body.once('end', () => {
-    isWhole = true
-  })
-  body.once('error', (reason) => {
-    error = reason
-  })
-  body.once('close', () => {
-    isClosed = true
-    wake()
-  })
   body.on('data', (piece: Uint8Array) => {
-    pieces.push(piece)
-    bytes += piece.length
     all.pieces++
     all.bytes += piece.length
-    if (bytes >= HIGH_WATER) body.pause()
+    if (!sink.write(piece)) body.pause()
     if (all.pieces > MOST_TINY && all.bytes < TINY_BYTES * all.pieces)
       body.destroy(new TinyPieces('it comes in pieces of a few bytes'))
-    wake()
   })
-  while (pieces.length > 0 || !isClosed) {
-    if (pieces.length === 0) {
-      await new Promise<void>((resolve) => {
-        wake = resolve
-      })
-      continue
-    }
-    const taken = pieces
-    pieces = []
-    bytes = 0
-    body.resume()
-    await consume(taken)
-    buffers.release(taken)
-  }
-  if (!isWhole) throw new BodyFailure('the body ends early', { cause: error })
+  sink.on('drain', () => body.resume())
+  // Not `pipeline()`, which drops what waits in the sink when the body fails.
+  body.once('close', () => sink.end())
+  if (body.closed) sink.end()
+  await finished(sink)
+  if (!body.readableEnded) throw new BodyFailure('the body ends early', { cause: body.errored })
 }
 
 function failure(error: unknown, at: URL, proxy: string | undefined, signal: AbortSignal): unknown {
