@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
-import { GPT4AllError } from '../core/errors.ts'
+import { codeOf, GPT4AllError, messageOf } from '../core/errors.ts'
 import type { NativeBinding } from './contract.ts'
 import { outsideArchive, ownFolder } from './package.ts'
 
@@ -61,6 +61,7 @@ function candidates(): BindingSource[] {
   if (build && existsSync(join(home, 'CMakeLists.txt'))) {
     found.push({ what: build, load: () => loadFile(build) })
   }
+  if (build && typeof require === 'undefined') return found
   const platform = `${process.platform}-${process.arch}`
   found.push({
     what: `@gpt4all-ts/${platform}`,
@@ -79,23 +80,37 @@ function loadFile(path: string): unknown {
   const file = outsideArchive(path)
   const found = statSync(file, { throwIfNoEntry: false })
   if (!found) throw new Error('no such file')
-  if (!found.isFile()) throw new Error('it is no file')
+  if (!found.isFile()) throw new Error('it is not a file')
   return createRequire(file)(file)
 }
 
+/** Every member of the contract: an addon that lacks one was built from other sources. */
+const MEMBERS: Readonly<Record<keyof NativeBinding, true>> = {
+  file: true,
+  llamaVersion: true,
+  systemInfo: true,
+  backends: true,
+  addRpcServer: true,
+  endWithParent: true,
+  startChild: true,
+  holdChild: true,
+  dropChild: true,
+  hasTuning: true,
+  kernels: true,
+  useKernels: true,
+  devices: true,
+  Model: true,
+  Context: true,
+  Sampler: true,
+  ChatTemplate: true,
+  TextFinder: true,
+  StringScan: true,
+}
+
 function checkBinding(binding: unknown): NativeBinding {
-  const { Model, Context, Sampler, ChatTemplate, StringScan, backends, endWithParent, startChild } =
-    (binding ?? {}) as Partial<NativeBinding>
-  const fits =
-    typeof Model?.load === 'function' &&
-    typeof Context?.create === 'function' &&
-    typeof Sampler === 'function' &&
-    typeof ChatTemplate === 'function' &&
-    typeof StringScan === 'function' &&
-    typeof backends === 'function' &&
-    typeof endWithParent === 'function' &&
-    typeof startChild === 'function'
-  if (!fits) throw new Error('it was built for another version of gpt4all-ts')
+  const missing = Object.keys(MEMBERS).find((name) => !Object.hasOwn(binding as object, name))
+  if (missing !== undefined)
+    throw new Error(`it was built for another version of gpt4all-ts: it has no "${missing}"`)
   return binding as NativeBinding
 }
 
@@ -105,9 +120,27 @@ function bindingError(failures: readonly { what: string; error: unknown }[]): GP
     `The native addon of gpt4all-ts could not be loaded on ${process.platform}-${process.arch} (Node.js ${process.version}). Tried:`,
     ...tried,
     'Possible solutions:',
-    ...solutions().map((line) => `  - ${line}`),
+    ...[...hints(failures), ...solutions()].map((line) => `  - ${line}`),
   ].join('\n')
   return new GPT4AllError('ERR_BINDING', message, { cause: failures.at(-1)?.error })
+}
+
+/** What the system's loader says when a binary does not fit, and what to do about it. */
+const HINTS: readonly (readonly [reason: RegExp, hint: string])[] = [
+  [
+    /ld-musl|GLIBC_|GLIBCXX_|fcntl64: symbol not found/,
+    'The addon was built for a newer or another C library than this system has (glibc, or musl on Alpine): build it on this system.',
+  ],
+  [/ERR_DLOPEN_DISABLED|no-addons/, 'Run Node.js without --no-addons.'],
+  [
+    /did not self-register|wrong ELF class|invalid ELF header|incompatible architecture|not a valid Win32/,
+    'The file is damaged, or was built for another processor: install or build it again on this machine.',
+  ],
+]
+
+function hints(failures: readonly { error: unknown }[]): string[] {
+  const reasons = failures.map(({ error }) => `${codeOf(error) ?? ''} ${messageOf(error)}`).join('\n')
+  return HINTS.filter(([reason]) => reason.test(reasons)).map(([, hint]) => hint)
 }
 
 function solutions(): string[] {
@@ -127,5 +160,5 @@ function solutions(): string[] {
 }
 
 function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? ''
+  return messageOf(error).split('\n')[0] ?? ''
 }

@@ -1,10 +1,13 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { binding } from '../support/native-models.ts'
 
-const FITTING =
-  'module.exports = { Model: { load() {} }, Context: { create() {} }, Sampler: class {}, ChatTemplate: class {}, StringScan: class {}, backends() {}, endWithParent() {}, startChild() {} }'
+const REAL = JSON.stringify(fileURLToPath(binding.file))
+const FITTING = `module.exports = require(${REAL})`
+const WITHOUT_ONE_MEMBER = `const { TextFinder, ...rest } = require(${REAL}); module.exports = rest`
 
 let folder: string
 
@@ -47,8 +50,26 @@ test('a missing file is ERR_BINDING, with what was tried, why it failed and what
 })
 
 test('an addon of another version is refused', async () => {
-  const loadBinding = await loader('old.cjs', 'module.exports = { Model: class {} }')
-  expect(loadBinding).toThrow(/built for another version of gpt4all-ts/)
+  const loadBinding = await loader('old.cjs', WITHOUT_ONE_MEMBER)
+  expect(loadBinding).toThrow(/built for another version of gpt4all-ts: it has no "TextFinder"/)
+})
+
+test.each([
+  ['an older C library', "/lib/libstdc++.so.6: version `GLIBCXX_3.4.32' not found", /another C library/],
+  [
+    'another C library',
+    'libc.musl-x86_64.so.1: ld-musl: cannot open shared object file',
+    /another C library/,
+  ],
+  [
+    'addons switched off',
+    'Cannot load native addon because loading addons is disabled. --no-addons',
+    /--no-addons/,
+  ],
+  ['another processor', 'gpt4all.node: wrong ELF class: ELFCLASS32', /built for another processor/],
+])('an addon that does not load because of %s comes with a hint', async (_, reason, hint) => {
+  const loadBinding = await loader('broken.cjs', `throw new Error(${JSON.stringify(reason)})`)
+  expect(loadBinding).toThrow(hint)
 })
 
 test("an addon's own failure to load is the reason given, and the cause", async () => {
