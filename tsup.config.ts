@@ -9,6 +9,7 @@ export default defineConfig({
     server: 'src/server/index.ts',
     cli: 'src/cli/index.ts',
     'engine-host': 'src/runtime/isolated/main.ts',
+    trial: 'src/loading/trial/main.ts',
   },
   format: ['cjs'],
   dts: { entry: { index: 'src/index.ts', server: 'src/server/index.ts' } },

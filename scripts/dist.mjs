@@ -8,11 +8,12 @@ import { main, Stop, step } from './steps.mjs'
 import { contentHash } from './tree.mjs'
 
 const SOURCES = ['src', 'package.json', 'package-lock.json', 'tsconfig.json', 'tsup.config.ts']
-/** What programs import; the command line and the isolated engine's program are none of it. */
+/** What programs import; the command line and the programs of child processes are none of it. */
 const ENTRIES = ['index', 'server']
 const OUTPUTS = [
   'dist/cli.cjs',
   'dist/engine-host.cjs',
+  'dist/trial.cjs',
   ...ENTRIES.flatMap((entry) =>
     ['cjs', 'js', 'd.ts', 'd.cts'].map((extension) => `dist/${entry}.${extension}`),
   ),

@@ -140,8 +140,8 @@ export async function assertRegular(path: string, refuse: Refuse): Promise<void>
   await lookAt(path, refuse)
 }
 
-// With the time of the last change too, because a writer can set that of the last write back.
-function identityIn({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+/** With the time of the last change too, because a writer can set that of the last write back. */
+export function identityIn({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
   return [dev, ino, size, mtimeNs, ctimeNs].join(' ')
 }
 

@@ -64,6 +64,23 @@ async function node(
   return execute(process.execPath, [file], { cwd: folder, env })
 }
 
+/** Bundles a program of the project with the library inside; returns the bundle's file. */
+async function bundle(program: string, folder: string): Promise<string> {
+  const outDir = join(app, folder)
+  await build({
+    entry: [join(app, program)],
+    outDir,
+    format: ['cjs'],
+    platform: 'node',
+    external: [/^@gpt4all-ts\//],
+    noExternal: [/^(?!@gpt4all-ts\/)/],
+    config: false,
+    silent: true,
+  })
+  const [file] = readdirSync(outDir)
+  return join(outDir, file!)
+}
+
 describe('the packed tarballs, installed into an empty folder', () => {
   test('answer from ES modules', async () => {
     const source = `import { createRequire } from 'node:module'
@@ -118,21 +135,30 @@ describe('the packed tarballs, installed into an empty folder', () => {
       ${ANSWER}
       answer(GPT4All, { isolated: true })`,
     )
-    const folder = join(app, 'bundle')
-    await build({
-      ...{
-        entry: [join(app, 'bundled.cjs')],
-        outDir: folder,
-        format: ['cjs'],
-        platform: 'node',
-        noExternal: [/^(?!@gpt4all-ts\/)/],
-      },
-      ...{ config: false, silent: true, external: [/^@gpt4all-ts\//] },
-    })
-    const [file] = readdirSync(folder)
-    expect(readFileSync(join(folder, file!), 'utf8')).toContain('engine-host.cjs') // the library is inside
-    const { stdout } = await execute(process.execPath, [join(folder, file!)], { cwd: tmpdir() })
+    const file = await bundle('bundled.cjs', 'bundle')
+    expect(readFileSync(file, 'utf8')).toContain('engine-host') // the library is inside
+    const { stdout } = await execute(process.execPath, [file], { cwd: tmpdir() })
     expect(stdout).toContain('Paris')
+  })
+
+  test('open a model file that is not known in a child process first, also from a bundle', async () => {
+    const source = `${ANSWER}
+      const fs = require('node:fs')
+      const { GPT4All } = require('gpt4all-ts')
+      const unknown = path.join(__dirname, 'unknown.gguf')
+      fs.writeFileSync(unknown, Buffer.concat([fs.readFileSync(file), Buffer.alloc(1)]))
+      const silent = () => {}
+      const logger = { debug: silent, info: silent, warn: (line) => console.error(line), error: silent }
+      GPT4All.load(unknown, { logger }).then((model) => model.close())`
+    writeFileSync(join(app, 'unknown.cjs'), source)
+    const bundled = await bundle('unknown.cjs', 'unknown-bundle')
+    for (const file of [join(app, 'unknown.cjs'), bundled]) {
+      const home = mkdtempSync(join(app, 'home-'))
+      const env = { ...process.env, HOME: home, USERPROFILE: home, XDG_CACHE_HOME: '' }
+      const { stderr } = await execute(process.execPath, [file], { cwd: tmpdir(), env })
+      expect(stderr, file).toBe('')
+      expect(readdirSync(join(home, '.cache/gpt4all-ts/opened')), file).toHaveLength(1)
+    }
   })
 
   test('are one library for import and require: the same classes under the same names', async () => {

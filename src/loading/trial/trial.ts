@@ -13,7 +13,7 @@ import { HOW_TO_CHECK } from '../../native/failures.ts'
 import { VERSION } from '../../native/package.ts'
 import type { CacheOptions } from '../../options/compute.ts'
 import { withPartLinks } from './held-files.ts'
-import { LOADING, MAKING_CONTEXT, NO_NUMBERS, PROGRAM } from './trial-program.ts'
+import { CHANGED, LOADING, MAKING_CONTEXT, NO_NUMBERS, type OpeningInput } from './opening.ts'
 
 /** Limits of processor time: many times what an opening takes on a slow machine. */
 const LEAST_MS = 5000
@@ -78,7 +78,7 @@ export async function recall(binding: NativeBinding, path: string): Promise<Reco
 /** The code that starts the child is loaded only with the first file that is tried: few are. */
 async function startChild(binding: NativeBinding): Promise<TrialChild> {
   const { TrialChild } = await import('../../native/child/trial-child.ts')
-  return new TrialChild(ROLE, binding)
+  return new TrialChild(ROLE, 'trial', binding)
 }
 
 const keyOf = (identity: string) => `${VERSION} ${identity}`.replaceAll(' ', '-')
@@ -146,7 +146,6 @@ async function pass(
     logger.debug(`${path} is not known yet: it is opened in a child process first`)
     const limitMs = Math.ceil(LEAST_MS + tensorBytes * MS_PER_BYTE + tokenCount * MS_PER_TOKEN)
     const trial = {
-      program: PROGRAM,
       limitMs,
       limitBytes: LEAST_BYTES + 2 * all.reduce((sum, { bytes }) => sum + bytes, 0),
       giveUpMs: 60_000 + 10 * limitMs,
@@ -155,11 +154,11 @@ async function pass(
     } as const
     const child = known?.child?.isFree ? known.child : await startChild(binding)
     const end = await withPartLinks(files.length, (links) => {
-      const input = JSON.stringify({ parts: files, adapters, links, cache })
+      const input: OpeningInput = { parts: files, adapters, links, cache }
       return child.try({ ...trial, input })
     })
     if (end.end !== 'well') throw failure(path, end, trial)
-    if (end.word === 'changed') throw changed(path)
+    if (end.word === CHANGED) throw changed(path)
     if (end.word === NO_NUMBERS) throw withoutNumbers(path, adapters.length > 0)
     opens = end.word === undefined
     return opens

@@ -1,24 +1,15 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
+import { messageOf } from '../../core/errors.ts'
 import type { NativeBinding } from '../contract.ts'
 import { environmentOf } from './environment.ts'
 import { startWithThread, type TrialRole } from './node.ts'
+import { type ProgramName, programFile } from './program-file.ts'
+import type { TrialOrder, TrialReport } from './trial-runner.ts'
 import { NoVerdict } from './trials.ts'
 
 /** What a child process tries, and may crash on. */
-type Trial = {
-  /**
-   * JavaScript (CommonJS) of a function `(binding, input, watch, step) => unknown`. `watch()` starts to check
-   * the limits, in turns of the event loop, so long work must not be done on this thread; `step(name)`
-   * reports what comes next. The function may return a word, or a promise of one. It is text, because a
-   * bundled program has no file of ours to run.
-   */
-  readonly program: string
-  readonly input: string
-  /** CPU time, since a machine may be busy. */
-  readonly limitMs: number
-  /** Beyond the memory in use when the watch begins. */
-  readonly limitBytes: number
+type Trial = TrialOrder & {
   /** After this long something else is wrong, and there is no verdict. */
   readonly giveUpMs: number
   readonly signal?: AbortSignal
@@ -38,41 +29,6 @@ export type TrialEnd = {
   readonly lastWords: string
 }
 
-/**
- * Runs the program; the watch ends it if it exceeds a limit, or its parent is gone. A thread would take 25 ms
- * to start.
- */
-const CHILD = `
-const { readFileSync, writeSync } = require('node:fs')
-const tell = (line) => writeSync(1, line + '\\n')
-const end = (why) => { tell('end ' + why); process.kill(process.pid, 'SIGKILL') }
-const parent = process.ppid
-const watch = () => {
-  const mostBytes = process.memoryUsage.rss() + limitBytes
-  const since = process.cpuUsage()
-  setInterval(() => {
-    if (process.memoryUsage.rss() > mostBytes) end('memory')
-    const { user, system } = process.cpuUsage(since)
-    if ((user + system) / 1000 > limitMs) end('time')
-    if (process.ppid !== parent) end('orphan')
-  }, 10)
-}
-const binding = require(require('node:url').fileURLToPath(process.argv[1]))
-const given = readFileSync(0, 'utf8')
-if (given === '') process.exit(0) // it is not needed
-const { program, input, limitBytes, limitMs } = JSON.parse(given)
-tell('ready')
-void (async () => {
-  try {
-    const word = await eval(program)(binding, input, watch, (name) => tell('step ' + name))
-    tell('done ' + (word ?? ''))
-  } catch (error) {
-    tell('failed ' + String(error).split('\\n')[0])
-  }
-  process.exit(0)
-})()
-`
-
 const LAST_WORDS = 2000
 /** A longer timer of Node.js fires at once. */
 const MOST_MS = 2 ** 31 - 1
@@ -90,10 +46,12 @@ export class TrialChild {
   #onSaid = () => {}
   #isFree = true
 
-  constructor(role: TrialRole, binding: NativeBinding) {
+  /** @throws {NoVerdict} if the program is not found */
+  constructor(role: TrialRole, program: ProgramName, binding: NativeBinding) {
+    const file = find(program)
     const env = environmentOf(role, { GGML_NO_BACKTRACE: '1' })
     this.#child = startWithThread(binding, () =>
-      spawn(process.execPath, ['-e', CHILD, binding.file], {
+      spawn(process.execPath, [file, binding.file], {
         stdio: ['pipe', 'pipe', 'pipe'],
         env,
         windowsHide: true,
@@ -125,7 +83,7 @@ export class TrialChild {
   }
 
   /** Rejects with `NoVerdict` if the outcome is unknown, and with the signal's reason once that aborts. */
-  try({ program, input, limitBytes, limitMs, giveUpMs, signal, onStep }: Trial): Promise<TrialEnd> {
+  try({ giveUpMs, signal, onStep, ...order }: Trial): Promise<TrialEnd> {
     signal?.throwIfAborted()
     this.#isFree = false
     return new Promise((resolve, reject) => {
@@ -149,7 +107,7 @@ export class TrialChild {
       }
       const timer = setTimeout(giveUp, Math.min(giveUpMs, MOST_MS))
       signal?.addEventListener('abort', giveUp, { once: true })
-      this.#child.stdin.end(JSON.stringify({ program, input, limitBytes, limitMs }))
+      this.#child.stdin.end(JSON.stringify(order satisfies TrialOrder))
       this.#closed.then((closed) => {
         clearTimeout(timer)
         signal?.removeEventListener('abort', giveUp)
@@ -166,7 +124,15 @@ export class TrialChild {
     })
   }
 
-  #last(what: string): string | undefined {
+  #last(what: TrialReport): string | undefined {
     return new RegExp(`^.*\\n${what} ([^\\n]*)\\n`, 's').exec(this.#said)?.[1]
+  }
+}
+
+function find(program: ProgramName): string {
+  try {
+    return programFile(program)
+  } catch (error) {
+    throw new NoVerdict(messageOf(error))
   }
 }

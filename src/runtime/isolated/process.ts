@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { isMainThread } from 'node:worker_threads'
-import type { EngineCrashedError } from '../../core/errors.ts'
+import { type EngineCrashedError, GPT4AllError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { ChatMessage } from '../../core/messages.ts'
 import type { Progress } from '../../core/progress.ts'
@@ -8,8 +8,8 @@ import { arePromptsWanted, publishPrompt } from '../../core/prompt-channel.ts'
 import type { EventStream } from '../../generation/events.ts'
 import { loadBinding } from '../../native/binding.ts'
 import { environmentOf } from '../../native/child/environment.ts'
-import { hostFile } from '../../native/child/host-file.ts'
-import { startWithThread } from '../../native/child/node.ts'
+import { canStart, startWithThread } from '../../native/child/node.ts'
+import { programFile } from '../../native/child/program-file.ts'
 import type { NativeBinding } from '../../native/contract.ts'
 import type { ResolvedGenerateOptions } from '../../options/generate.ts'
 import type { Demand } from '../../scheduler/request.ts'
@@ -284,8 +284,14 @@ export class EngineProcess {
   }
 }
 
+/** @throws {GPT4AllError} `ERR_BINDING` if there is no program, or no Node.js to run it */
 function start(cwd: string, env: Readonly<Record<string, string>>): ChildProcess {
-  const file = hostFile()
+  if (!canStart('engine')) {
+    const message =
+      'An isolated engine cannot be started: this program is its own Node.js (a single executable). Open models without `isolated`.'
+    throw new GPT4AllError('ERR_BINDING', message)
+  }
+  const file = programFile('engine-host')
   const options = {
     cwd,
     env: environmentOf('engine', { GGML_NO_BACKTRACE: '1', ...env }),
