@@ -1,5 +1,14 @@
-import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs'
-import { type FileHandle, open, stat } from 'node:fs/promises'
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  promises, // loaded with the first use, unlike `node:fs/promises`: the child of a trial does without
+  readSync,
+  statSync,
+} from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
 
 /**
  * For a path that may have become a named pipe since it was checked: opening does not wait for a writer, and
@@ -45,8 +54,8 @@ export class RegularFile {
   static async open(path: string, refuse: Refuse): Promise<RegularFile> {
     let handle: FileHandle | undefined
     try {
-      check(await stat(path, BIG))
-      handle = await open(path, FLAGS)
+      check(await promises.stat(path, BIG))
+      handle = await promises.open(path, FLAGS)
       return new RegularFile(handle, check(await handle.stat(BIG)), refuse)
     } catch (error) {
       await handle?.close()
@@ -128,7 +137,7 @@ export async function lookAt(
   refuse: Refuse,
 ): Promise<{ readonly bytes: number; readonly identity: string }> {
   try {
-    const found = check(await stat(path, BIG))
+    const found = check(await promises.stat(path, BIG))
     return { bytes: Number(found.size), identity: identityIn(found) }
   } catch (error) {
     throw refused(error, refuse)
