@@ -31,8 +31,8 @@ export async function choose(modelPath: string | undefined, note: (text: string)
     ...offered,
     {
       value: embeddedModel(),
-      label: 'the tiny one that comes along',
-      hint: 'to try; it knows next to nothing',
+      label: 'the tiny model of this package',
+      hint: 'for a first try; it knows very little',
     },
   ]
   const chosen = await select({ message: 'Which model?', options })
@@ -42,7 +42,7 @@ export async function choose(modelPath: string | undefined, note: (text: string)
 
 async function smallOnes(note: (text: string) => void) {
   const known = await GPT4All.listModels().catch((error: Error) => {
-    note(`What can be downloaded is not known: ${error.message}`)
+    note(`GPT4All's list of models cannot be read: ${error.message}`)
     return []
   })
   return known
@@ -52,6 +52,6 @@ async function smallOnes(note: (text: string) => void) {
     .map(({ filename, filesize, name }) => ({
       value: filename,
       label: printableLine(name ?? filename),
-      hint: `a download of ${size(filesize ?? 0)}`,
+      hint: `downloads ${size(filesize ?? 0)}`,
     }))
 }

@@ -12,17 +12,17 @@ import type {
 import { table } from './terminal.ts'
 
 const HELP: readonly (readonly [string, string])[] = [
-  ['/help', 'this list'],
-  ['/system [text]', 'tell the system prompt, or set it and begin anew'],
-  ['/model [name]', 'tell the model, or go on with another'],
+  ['/help', 'show this list'],
+  ['/system [text]', 'show the system prompt, or set it and start again'],
+  ['/model [name]', 'show the model, or continue with another'],
   ['/reset', 'forget the conversation'],
   ['/save <file>', 'write the conversation as JSON'],
-  ['/load <file>', 'go on with one that was saved'],
-  ['/stats', 'speed and context of the last answer'],
-  ['/exit', 'leave; so do Ctrl-D, and Ctrl-C twice'],
+  ['/load <file>', 'continue a saved conversation'],
+  ['/stats', 'show the speed of the last answer, and how full the context is'],
+  ['/exit', 'leave; Ctrl-D and Ctrl-C twice do the same'],
 ]
 const MULTI_LINE =
-  'A line that ends in \\ goes on in the next; """ begins a text of several lines, and ends it. Ctrl-C stops an answer.'
+  'A line that ends in \\ continues on the next line. """ begins and ends a message of several lines. Ctrl-C stops an answer.'
 
 /** A chat whose model may be exchanged, and its commands. */
 export class Conversation {
@@ -69,7 +69,7 @@ export class Conversation {
         return rest === '' ? `${this.name}, ${this.#model.config?.description}` : this.#exchange(rest)
       case 'reset':
         await this.#beginAnew()
-        return 'Forgotten.'
+        return 'The conversation is forgotten.'
       case 'save':
         return this.#save(rest)
       case 'load':
@@ -77,18 +77,18 @@ export class Conversation {
       case 'stats':
         return this.#stats()
       default:
-        return `There is no /${name}. /help tells what there is.`
+        return `There is no command /${name}. /help lists the commands.`
     }
   }
 
   async load(file: string): Promise<string> {
-    if (file === '') return 'Which file? /load <file>'
+    if (file === '') return 'Name a file: /load <file>'
     const session = await restored(this.#model, file)
     await this.#session.close()
     this.#session = session
     const { messages } = session
     this.#system = messages[0]?.role === 'system' ? messages[0].content : undefined
-    return `${counted(messages)} read.`
+    return `${counted(messages)} loaded.`
   }
 
   async close(): Promise<void> {
@@ -110,7 +110,7 @@ export class Conversation {
     if (text === '') return this.#system ?? 'There is no system prompt.'
     this.#system = text
     await this.#beginAnew()
-    return 'Set; the conversation begins anew.'
+    return 'The system prompt is set. The conversation starts again.'
   }
 
   async #exchange(name: string): Promise<string> {
@@ -125,14 +125,14 @@ export class Conversation {
       throw error
     }
     await past.model.close()
-    return `${this.name}, ${next.config?.description}; the conversation goes on.`
+    return `${this.name}, ${next.config?.description}. The conversation continues.`
   }
 
   async #save(file: string): Promise<string> {
-    if (file === '') return 'Into which file? /save <file>'
+    if (file === '') return 'Name a file: /save <file>'
     const { messages } = this.#session
     await writeWhole(file, [`${JSON.stringify({ model: this.name, messages }, undefined, 2)}\n`])
-    return `${counted(messages)} written to ${file}.`
+    return `${counted(messages)} saved to ${file}.`
   }
 
   async #stats(): Promise<string> {
@@ -142,7 +142,7 @@ export class Conversation {
     if (!this.#last) return context
     const { usage, timings } = this.#last
     return [
-      `answer   ${usage.completionTokens} tokens, ${timings.tokensPerSecond.toFixed(1)} per second`,
+      `answer   ${usage.completionTokens} tokens, ${timings.tokensPerSecond.toFixed(1)} tokens/s`,
       `prompt   ${usage.promptTokens} tokens, ${usage.cachedTokens} of them cached; first token after ${(timings.promptMs / 1000).toFixed(2)} s`,
       context,
     ].join('\n')
@@ -181,13 +181,13 @@ async function restored(model: GPT4All, file: string): Promise<ChatSession> {
   try {
     saved = parseWithin(text, LIMITS, (what) => new Error(`it has ${what}`)) as typeof saved
   } catch (error) {
-    throw new Error(`${file} is no saved conversation: ${(error as Error).message}`)
+    throw new Error(`${file} is not a saved conversation: ${(error as Error).message}`)
   }
   const messages = Array.isArray(saved) ? saved : saved?.messages
-  if (!Array.isArray(messages)) throw new Error(`${file} is no saved conversation: it has no messages.`)
+  if (!Array.isArray(messages)) throw new Error(`${file} is not a saved conversation: it has no messages.`)
   try {
     return model.chatSession({ messages })
   } catch (error) {
-    throw new Error(`${file} is no saved conversation: ${(error as Error).message}`)
+    throw new Error(`${file} is not a saved conversation: ${(error as Error).message}`)
   }
 }

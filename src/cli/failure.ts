@@ -30,24 +30,24 @@ export function refuseWords([word]: readonly string[], { commands }: Command): v
   throw new UsageError(`unknown command '${word}'${near ? ` (did you mean ${near}?)` : ''}`)
 }
 
-type Told = { readonly code: number; readonly message: string; readonly hint?: string | undefined }
+type Failure = { readonly code: number; readonly message: string; readonly hint?: string | undefined }
 
 /** Describes a failure: an exit code, a sentence, and what may help. */
-export function tell(error: unknown): Told {
+export function describeFailure(error: unknown): Failure {
   if (error instanceof Interrupted) return { code: EXIT.interrupted, message: '' }
   // Commander has already printed it, and the help.
   if (error instanceof CommanderError) return { code: error.exitCode === 0 ? 0 : EXIT.usage, message: '' }
   if (error instanceof UsageError)
     return { code: EXIT.usage, message: error.message, hint: HINTS.ERR_OPTION?.[1] }
-  if (!isGPT4AllError(error)) return tellForeign(error as NodeJS.ErrnoException)
+  if (!isGPT4AllError(error)) return describeForeign(error as NodeJS.ErrnoException)
   const { code } = error
   // Options of the library are flags here.
   const message = inCommands(error.message).replaceAll(/"([a-z]+(?:[A-Z]\w*)?)"/g, (quoted, name: string) =>
     name === (error as { option?: string }).option || /[A-Z]/.test(name) ? flagOf(name) : quoted,
   )
-  const told = HINTS[code]
-  if (error instanceof DownloadError && !told) return { code: EXIT.download, message }
-  return { code: told?.[0] ?? EXIT.failure, message, hint: told?.[1] }
+  const [exitCode, hint] = HINTS[code] ?? []
+  if (exitCode === undefined && error instanceof DownloadError) return { code: EXIT.download, message }
+  return { code: exitCode ?? EXIT.failure, message, hint }
 }
 
 /** Replaces names of the library's functions and options with those of commands and flags. */
@@ -63,39 +63,43 @@ const inCommands = (message: string) =>
 const flagOf = (option: string) =>
   option === 'name' ? 'the model' : `--${option.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
 
-function tellForeign(error: NodeJS.ErrnoException): Told {
+function describeForeign(error: NodeJS.ErrnoException): Failure {
   const message = error?.message ?? String(error)
   if (error?.code === 'EADDRINUSE')
-    return { code: EXIT.failure, message, hint: 'Another program has that port; --port takes another.' }
+    return {
+      code: EXIT.failure,
+      message,
+      hint: 'Another program uses that port. Choose another one with --port.',
+    }
   if (error?.code === 'ENOENT' && error.path)
     return {
       code: EXIT.failure,
-      message: `There is no ${existsSync(dirname(error.path)) ? error.path : `folder ${dirname(error.path)}`}.`,
+      message: `${existsSync(dirname(error.path)) ? error.path : `The folder ${dirname(error.path)}`} does not exist.`,
     }
   return { code: EXIT.failure, message }
 }
 
 const HINTS: Readonly<Record<string, readonly [code: number, hint?: string]>> = {
-  ERR_OPTION: [EXIT.usage, '`--help` tells the options.'],
+  ERR_OPTION: [EXIT.usage, '`--help` lists the options.'],
   ERR_MODEL_NOT_FOUND: [
     EXIT.model,
-    '`gpt4all-ts models list` tells which models there are, and which can be downloaded.',
+    '`gpt4all-ts models list` lists the models on the disk, and those that can be downloaded.',
   ],
-  ERR_MODEL_UNREADABLE: [EXIT.model, '-m wants the file of a model.'],
-  ERR_NOT_GGUF: [EXIT.model, 'Models are .gguf files: `gpt4all-ts models list` tells which there are.'],
-  ERR_MODEL_DAMAGED: [EXIT.model, '`gpt4all-ts models download <name> --force` downloads it again.'],
+  ERR_MODEL_UNREADABLE: [EXIT.model, '-m expects the path of a model file.'],
+  ERR_NOT_GGUF: [EXIT.model, 'Models are .gguf files. `gpt4all-ts models list` lists those on the disk.'],
+  ERR_MODEL_DAMAGED: [EXIT.model, 'Download it again with `gpt4all-ts models download <name> --force`.'],
   ERR_MODEL_UNSUPPORTED: [EXIT.model],
   ERR_MODEL_LOAD: [EXIT.model],
   ERR_MODEL_CONFIG: [EXIT.model],
-  ERR_CHECKSUM: [EXIT.model, '`gpt4all-ts models download <name> --force` downloads it again.'],
+  ERR_CHECKSUM: [EXIT.model, 'Download it again with `gpt4all-ts models download <name> --force`.'],
   ERR_DOWNLOAD: [
     EXIT.download,
-    '`gpt4all-ts models list --local` tells what is on the disk. Of a download that was begun, what is there is kept: run it again to go on.',
+    'An interrupted download resumes when you run the command again. `gpt4all-ts models list --local` lists the models on the disk.',
   ],
   ERR_DISK_SPACE: [EXIT.resources],
-  ERR_MEMORY: [EXIT.resources, 'A smaller --n-ctx, or --kv-type q8_0, takes less.'],
+  ERR_MEMORY: [EXIT.resources, 'A smaller --n-ctx, or --kv-type q8_0, needs less memory.'],
   ERR_CONTEXT_OVERFLOW: [EXIT.failure],
-  ERR_DEVICE: [EXIT.failure, '`gpt4all-ts doctor` tells which devices there are.'],
-  ERR_ENGINE_CRASHED: [EXIT.failure, 'Try again: a new process is started.'],
-  ERR_BINDING: [EXIT.failure, '`gpt4all-ts doctor` tells more.'],
+  ERR_DEVICE: [EXIT.failure, '`gpt4all-ts doctor` lists the devices of this machine.'],
+  ERR_ENGINE_CRASHED: [EXIT.failure, 'Try again: a new process will start.'],
+  ERR_BINDING: [EXIT.failure, 'Check the installation with `gpt4all-ts doctor`.'],
 }

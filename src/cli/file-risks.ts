@@ -31,10 +31,10 @@ function writers(file: Stats, folder: Stats): readonly Risk[] {
   const own = process.geteuid?.()
   if (own === undefined) return [] // Windows does not have these permissions
   const risks: Risk[] = []
-  if (file.mode & WRITABLE) risks.push({ text: 'everybody may write to it', isWrong: true })
+  if (file.mode & WRITABLE) risks.push({ text: 'any user can write to it', isWrong: true })
   if (folder.mode & WRITABLE && !(folder.mode & STICKY))
     risks.push({
-      text: 'everybody may put another in its place, as all may write to its folder',
+      text: 'any user can replace it, because any user can write to its folder',
       isWrong: true,
     })
   if (file.uid !== own && file.uid !== 0) risks.push({ text: 'it belongs to another user', isWrong: false })
@@ -45,27 +45,27 @@ function changes({ mtimeMs }: Stats, entry: Stats | undefined): readonly Risk[] 
   const risks: Risk[] = []
   if (entry && mtimeMs - entry.mtimeMs > LATER_MS)
     risks.push({
-      text: 'it was written to after it was downloaded (`gpt4all-ts models verify` tells whether it is whole)',
+      text: 'it has changed since it was downloaded (`gpt4all-ts models verify` checks it)',
       isWrong: false,
     })
   if (Date.now() - mtimeMs < FRESH_MS)
-    risks.push({ text: 'it was written to within the last minute, and may be still', isWrong: false })
+    risks.push({ text: 'it changed within the last minute, and may still be changing', isWrong: false })
   return risks
 }
 
 /** File systems that this machine does not control alone, by their numbers in Linux (statfs(2)). */
 const ELSEWHERE: Readonly<Record<number, string>> = {
-  [0x6969]: 'a network disk (NFS)',
-  [0x517b]: 'a network disk (SMB)',
-  [0xff534d42]: 'a network disk (SMB)',
-  [0xfe534d42]: 'a network disk (SMB)',
-  [0x01021997]: 'a disk of the host (9p)',
-  [0x00c36400]: 'a network disk (Ceph)',
-  [0x5346414f]: 'a network disk (AFS)',
-  [0x0bd00bd0]: 'a network disk (Lustre)',
-  [0x65735546]: 'what a program shows as a disk (FUSE)',
-  [0x4d44]: 'a removable disk (FAT)',
-  [0x2011bab0]: 'a removable disk (exFAT)',
+  [0x6969]: 'a network drive (NFS)',
+  [0x517b]: 'a network drive (SMB)',
+  [0xff534d42]: 'a network drive (SMB)',
+  [0xfe534d42]: 'a network drive (SMB)',
+  [0x01021997]: 'a folder shared by the host (9p)',
+  [0x00c36400]: 'a network drive (Ceph)',
+  [0x5346414f]: 'a network drive (AFS)',
+  [0x0bd00bd0]: 'a network drive (Lustre)',
+  [0x65735546]: 'a file system made by a program (FUSE)',
+  [0x4d44]: 'a removable drive (FAT)',
+  [0x2011bab0]: 'a removable drive (exFAT)',
 }
 /** Where desktops mount removable disks. */
 const COMING_AND_GOING = /^\/(run\/)?(media|Volumes)\//
@@ -74,7 +74,7 @@ const WINDOWS_SHARE = /^\\\\(?![?.]\\(?!UNC\\))/
 /** The risk of a file's location, if any; `type` is that of `statfs()`. */
 export function placeRisk(path: string, type: number, platform = process.platform): string | undefined {
   const kind = platform === 'linux' ? ELSEWHERE[type] : undefined
-  if (kind !== undefined) return `it lies on ${kind}`
-  if (platform === 'win32') return WINDOWS_SHARE.test(path) ? 'it lies on a network disk' : undefined
-  return COMING_AND_GOING.test(path) ? 'it lies on a disk that may be taken away' : undefined
+  if (kind !== undefined) return `it is on ${kind}`
+  if (platform === 'win32') return WINDOWS_SHARE.test(path) ? 'it is on a network drive' : undefined
+  return COMING_AND_GOING.test(path) ? 'it is on a removable drive' : undefined
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { inspect } from 'node:util'
-import { Interrupted, tell } from './failure.ts'
+import { describeFailure, Interrupted } from './failure.ts'
 import { makeProgram } from './program.ts'
-import { paint, tell as tellLine } from './terminal.ts'
+import { paint, toStderr } from './terminal.ts'
 
 async function main(): Promise<void> {
   const program = makeProgram()
@@ -13,10 +13,10 @@ async function main(): Promise<void> {
   try {
     await program.parseAsync()
   } catch (error) {
-    const { code, message, hint } = tell(error)
-    if (message) tellLine(paint('red', 'error:'), ` ${message}`)
-    if (hint) tellLine(hint)
-    if (program.opts().verbose && !(error instanceof Interrupted)) tellLine(inspect(error))
+    const { code, message, hint } = describeFailure(error)
+    if (message) toStderr(paint('red', 'error:'), ` ${message}`)
+    if (hint) toStderr(hint)
+    if (program.opts().verbose && !(error instanceof Interrupted)) toStderr(inspect(error))
     process.exitCode = code
   }
 }

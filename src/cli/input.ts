@@ -8,7 +8,7 @@ const MORE = '. '
 const FENCE = '"""'
 const MOST_REMEMBERED = 500
 /** Makes terminals that support it mark where a paste begins and ends; a paste is one message. */
-const [TELL_PASTES, TELL_NO_PASTES] = ['\u001b[?2004h', '\u001b[?2004l']
+const [MARK_PASTES, LEAVE_PASTES] = ['\u001b[?2004h', '\u001b[?2004l']
 /** In other terminals, lines that arrive faster than a person types were pasted. */
 const PASTE_MS = 15
 
@@ -47,7 +47,7 @@ export class Input {
     })
     this.#lines.on('SIGINT', () => this.#interrupt())
     if (!this.#isTerminal) return
-    process.stdout.write(TELL_PASTES)
+    process.stdout.write(MARK_PASTES)
     process.stdin.on('keypress', this.#onKey)
   }
 
@@ -94,7 +94,7 @@ export class Input {
     this.#endPaste()
     if (!this.#isTerminal) return
     process.stdin.off('keypress', this.#onKey)
-    process.stdout.write(TELL_NO_PASTES)
+    process.stdout.write(LEAVE_PASTES)
   }
 
   async #fenced(begun: string): Promise<string> {
@@ -152,7 +152,7 @@ export class Input {
       this.#lines.close()
     } else {
       this.#isLeaving = true
-      process.stdout.write(shown(['\n', paint('dim', '(Ctrl-C again leaves)'), '\n'], process.stdout))
+      process.stdout.write(shown(['\n', paint('dim', '(press Ctrl-C again to leave)'), '\n'], process.stdout))
       this.#lines.write(null, { ctrl: true, name: 'u' })
       this.#lines.prompt()
     }

@@ -10,8 +10,8 @@ import { addServe } from './commands/serve.ts'
 import { type Context, openTerminal } from './terminal.ts'
 
 const ENDS = `
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no usable model, 4 download failed, 5 too little memory or disk,
-130 interrupted. Results go to stdout, all else to stderr. NO_COLOR switches colours off.`
+Exit codes: 0 done, 1 failed, 2 usage error, 3 no usable model, 4 download failed, 5 too little memory or disk,
+130 interrupted. Results go to stdout, everything else to stderr. NO_COLOR turns colours off.`
 
 /** The command line, with all its commands. */
 export function makeProgram(): Command {
@@ -20,13 +20,13 @@ export function makeProgram(): Command {
   program
     .description('Runs language models on this machine.')
     .version(VERSION)
-    .option('-q, --quiet', 'nothing but results and errors', false)
-    .option('--verbose', 'tell what is going on, and where an error comes from', false)
+    .option('-q, --quiet', 'print only results and errors', false)
+    .option('--verbose', 'print details, and where an error comes from', false)
     .addHelpText('after', ENDS)
     .exitOverride()
     // Its messages may quote arguments.
     .configureOutput({ writeErr: (text) => void process.stderr.write(printable(text)) })
-    .showHelpAfterError('`--help` tells the options.')
+    .showHelpAfterError('`--help` lists the options.')
   for (const add of [addChat, addGenerate, addModels, addServe, addBench, addDoctor, addCompletion])
     add(program, context)
   return program

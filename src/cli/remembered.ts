@@ -67,7 +67,7 @@ export async function usualModel(modelPath: string | undefined): Promise<string>
 }
 
 export function noModel(modelPath = defaultModelPath()): ModelError {
-  const message = `No model was used yet, and there is none in ${modelPath}. To try: -m ${embeddedModel()}`
+  const message = `No model has been used yet, and ${modelPath} has no models. To try the model of this package: -m ${embeddedModel()}`
   return new ModelError('ERR_MODEL_NOT_FOUND', message, modelPath)
 }
 

@@ -35,14 +35,14 @@ export function openTerminal({
 }): Terminal {
   const { stdout } = process
   const note = (...pieces: readonly Piece[]) => {
-    if (!quiet) tell(...pieces)
+    if (!quiet) toStderr(...pieces)
   }
   const nothing = () => {}
   const logger: Logger = {
     debug: nothing,
     info: verbose ? note : nothing,
     warn: (line) => note(`warning: ${line}`),
-    error: (line) => tell(`error: ${line}`),
+    error: (line) => toStderr(`error: ${line}`),
   }
   const bars = !quiet && process.stderr.isTTY === true
   return {
@@ -62,12 +62,12 @@ export function openTerminal({
 
 /** A line for each tenth of a download or similar; nothing for loading, which takes a second. */
 function lines(note: (text: string) => void): (progress: Progress) => void {
-  let told = ''
+  let latest = ''
   return ({ phase, bytes, total }) => {
     if (phase === 'load' || total === undefined) return
     const tenth = `${phase}: ${10 * Math.floor((10 * bytes) / total)} % of ${size(total)}`
-    if (tenth !== told) note(tenth)
-    told = tenth
+    if (tenth !== latest) note(tenth)
+    latest = tenth
   }
 }
 
@@ -77,7 +77,7 @@ export function size(bytes: number): string {
 }
 
 /** Writes a line to stderr, even with `--quiet`. */
-export function tell(...pieces: readonly Piece[]): void {
+export function toStderr(...pieces: readonly Piece[]): void {
   process.stderr.write(`${shown(pieces, process.stderr)}\n`)
 }
 

@@ -11,11 +11,11 @@ import { json } from '../support/server.ts'
 describe('gpt4all-ts models', () => {
   const folder = join(home, 'models')
 
-  test('lists what is there, without a network too', async () => {
+  test('list shows the models on the disk, with and without a network', async () => {
     const empty = await run(['models', 'list'])
     expect(empty.code).toBe(4)
     expect(empty.stdout).toContain('none')
-    expect(empty.stderr).toContain('cannot be read')
+    expect(empty.stderr).toContain('list of models cannot be read')
     await mkdir(folder, { recursive: true })
     await copyFile(EMBEDDED, join(folder, 'tiny.gguf'))
     const { stdout, stderr } = await run(['models', 'list', '--local', '--model-path', folder])
@@ -25,7 +25,7 @@ describe('gpt4all-ts models', () => {
     expect(local).toMatchObject([{ name: 'tiny.gguf', bytes: expect.any(Number) }])
   })
 
-  test('refuses what is no command of its own, also as a path from here', async () => {
+  test('refuses an unknown command, and describes a model by its relative path', async () => {
     expect(await run(['models', 'lits'])).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('unknown command'),
@@ -37,7 +37,7 @@ describe('gpt4all-ts models', () => {
     expect([architecture, memory.trainedContextSize]).toEqual(['llama', 2048])
   })
 
-  test('removes nothing outside of the folder, nothing that is no model, and nothing unasked', async () => {
+  test('remove deletes no file outside the folder, no file that is not a model, and nothing unconfirmed', async () => {
     const [inside, outside] = [join(home, 'inside'), join(home, 'outside.gguf')]
     await mkdir(join(inside, 'below'), { recursive: true })
     for (const place of [outside, join(inside, 'below', 'a.gguf'), join(inside, 'a.gguf')])
@@ -50,25 +50,25 @@ describe('gpt4all-ts models', () => {
     const unasked = await remove('a')
     expect([unasked.code, unasked.stderr]).toEqual([2, expect.stringContaining('--yes')])
     expect(existsSync(join(inside, 'a.gguf'))).toBe(true)
-    expect((await remove('./a.gguf', '--yes')).stdout).toContain('is deleted')
+    expect((await remove('./a.gguf', '--yes')).stdout).toMatch(/^Deleted .*a\.gguf$/m)
     expect(existsSync(join(inside, 'a.gguf'))).toBe(false)
   })
 
-  test('removes all parts of a split model', async () => {
+  test('remove deletes all parts of a split model', async () => {
     const parts = [1, 2].map((part) => join(folder, `big-0000${part}-of-00002.gguf`))
     await mkdir(folder, { recursive: true })
     for (const part of parts) await copyFile(EMBEDDED, part)
     const others = ['big.gguf', 'bigger-00001-of-00002.gguf'].map((name) => join(folder, name))
     for (const other of others) await copyFile(EMBEDDED, other)
     const remove = (name: string) => run(['models', 'remove', name, '--yes', '--model-path', folder])
-    expect((await remove('big')).stdout).toBe(`${others[0]} is deleted\n`)
+    expect((await remove('big')).stdout).toBe(`Deleted ${others[0]}\n`)
     expect([...parts, ...others].filter(existsSync)).toEqual([...parts, others[1]])
     const removed = await remove('big')
     expect(removed.stdout.trim().split('\n')).toHaveLength(2)
     expect([...parts, ...others].filter(existsSync)).toEqual([others[1]])
   })
 
-  test('marks what cannot be used; others are taken where none is named', async () => {
+  test('list marks files that cannot be used, and generate picks a usable one by default', async () => {
     const mixed = join(home, 'mixed')
     await mkdir(mixed)
     await writeFile(join(mixed, 'a.gguf'), 'no model')
@@ -82,7 +82,7 @@ describe('gpt4all-ts models', () => {
     expect([nowhere.code, nowhere.stderr]).toEqual([2, expect.stringContaining('nowhere')])
   })
 
-  test('tells what one is, and removes it', async () => {
+  test('info describes a model, and remove deletes it', async () => {
     await mkdir(folder, { recursive: true })
     await copyFile(EMBEDDED, join(folder, 'gone.gguf'))
     const { stdout } = await run(['models', 'info', 'gone', '--model-path', folder, '--n-ctx', '512'])
@@ -95,7 +95,7 @@ describe('gpt4all-ts models', () => {
 })
 
 describe('gpt4all-ts doctor', () => {
-  test('tells of machine, addon, folder and disk, and that all is well', async () => {
+  test('reports machine, addon, folder and disk, and exits with 0 if all are well', async () => {
     const { code, stdout } = await run(['doctor'])
     for (const what of [
       'Node.js',
@@ -111,18 +111,18 @@ describe('gpt4all-ts doctor', () => {
     expect(code).toBe(0)
   })
 
-  test('counts models, and apart from them files that cannot be used', async () => {
+  test('counts usable models and unusable files separately', async () => {
     const mixed = join(home, 'counted')
     await mkdir(mixed)
     await writeFile(join(mixed, 'a.gguf'), 'no model')
     await copyFile(EMBEDDED, join(mixed, 'b.gguf'))
     const { code, stdout } = await run(['doctor', '--model-path', mixed])
-    expect(stdout).toMatch(/^ok +models folder .*: 1 models, /m)
-    expect(stdout).toMatch(/^ok +other files +1 in there cannot be used/m)
+    expect(stdout).toMatch(/^ok +models folder .*: 1 model, /m)
+    expect(stdout).toMatch(/^ok +other files +1 in the models folder cannot be used/m)
     expect(code).toBe(0)
   })
 
-  test('tells what is wrong, and ends with 1', async () => {
+  test('reports what is wrong, and exits with 1', async () => {
     const { code, stdout } = await run(['doctor', '--json'], '', { GPT4ALL_BINDING: '/nowhere.node' })
     expect(code).toBe(1)
     const wrong = JSON.parse(stdout).filter(({ isFine }: { isFine: boolean }) => !isFine)
@@ -131,7 +131,7 @@ describe('gpt4all-ts doctor', () => {
 })
 
 describe('gpt4all-ts bench', () => {
-  test('tells how fast a model reads and writes', async () => {
+  test('reports how fast a model reads and writes', async () => {
     const flags = ['--n-threads', '1', '--prompt', '64', '--tokens', '8', '--streams', '2', '--runs', '2']
     const { code, stdout } = await run(['bench', '-m', EMBEDDED, ...flags, '--json'])
     expect(code).toBe(0)
@@ -157,7 +157,7 @@ describe('gpt4all-ts completion', () => {
     expect(complete('-q', 'generate', '--top')).toEqual(['--top-k', '--top-p'])
   })
 
-  test('is there for zsh and fish as well, and for no other', async () => {
+  test('prints scripts for zsh and fish as well, and refuses other shells', async () => {
     expect((await run(['completion', 'zsh'])).stdout).toContain('bashcompinit')
     expect((await run(['completion', 'fish'])).stdout).toMatch(/^complete -c gpt4all-ts .* -l top-k -r -d '/m)
     expect((await run(['completion', 'tcsh'])).code).toBe(2)
@@ -180,7 +180,7 @@ describe('gpt4all-ts serve', () => {
     expect(code).toBe(0)
   })
 
-  test('serves what lies in a folder', async () => {
+  test('serves the models of a folder', async () => {
     const folder = join(home, 'served')
     await mkdir(folder, { recursive: true })
     await copyFile(EMBEDDED, join(folder, 'tiny.gguf'))
@@ -193,7 +193,7 @@ describe('gpt4all-ts serve', () => {
     expect((await ended).code).toBe(0)
   })
 
-  test('takes a system prompt, a template, and a limit for answers', async () => {
+  test('applies a system prompt, a template, and a limit for answers', async () => {
     const template = join(home, 'own.jinja')
     await writeFile(template, '{% for m in messages %}[{{ m.role }}:{{ m.content }}]{% endfor %}')
     const flags = ['--system', 'Be brief.', '--chat-template', template, '--token-limit', '2', '--verbose']
@@ -237,14 +237,14 @@ describe('gpt4all-ts chat', () => {
       `${lines.join('\n')}\n`,
     )
 
-  test('answers line by line, and remembers', async () => {
+  test('answers line by line, and remembers earlier messages', async () => {
     const { code, stdout } = await chat(['My name is Ada.', '', 'What is my name?', '/exit', 'never said'])
     expect(code).toBe(0)
     expect(stdout.split('\n')).toHaveLength(3)
     expect(stdout.split('\n')[1]).toContain('Ada')
   })
 
-  test('takes messages of several lines', async () => {
+  test('reads messages of several lines', async () => {
     const file = join(home, 'lines.json')
     await chat([
       '"""',
@@ -265,7 +265,7 @@ describe('gpt4all-ts chat', () => {
     ])
   })
 
-  test('saves a conversation and goes on with it', async () => {
+  test('saves a conversation and continues it', async () => {
     const file = join(home, 'talk.json')
     await chat(['My name is Ada.', `/save ${file}`])
     const { messages } = JSON.parse(await readFile(file, 'utf8'))
@@ -278,15 +278,15 @@ describe('gpt4all-ts chat', () => {
     expect((await chat(['What is my name?'], '--load', file)).stdout).toContain('Ada')
   })
 
-  test('loads no file with more in it than any conversation has', async () => {
+  test('refuses to load a file with more in it than any conversation has', async () => {
     const file = join(home, 'large.json')
     await writeFile(file, JSON.stringify(Array(50_000).fill({ role: 'user', content: '' })))
     const { code, stderr } = await chat([], '--load', file)
     expect(code).toBe(1)
-    expect(stderr).toContain('is no saved conversation: it has more than')
+    expect(stderr).toContain('is not a saved conversation: it has more than')
   })
 
-  test('knows its other commands, and says so on stderr', async () => {
+  test('runs its slash commands, and answers them on stderr', async () => {
     const { stdout, stderr } = await chat([
       '/help',
       '/system Answer in upper case.',
@@ -303,23 +303,23 @@ describe('gpt4all-ts chat', () => {
     for (const said of [
       '/save <file>',
       'Answer in upper case.',
-      'per second',
-      'goes on',
-      'Forgotten',
-      'no /nothing',
-      'There is no nowhere.json',
+      'tokens/s',
+      'The conversation continues',
+      'is forgotten',
+      'no command /nothing',
+      'nowhere.json does not exist',
     ])
       expect(stderr).toContain(said)
     expect(stdout).not.toContain('/save')
   })
 
-  test('starts without a command, with the model used last', async () => {
+  test('starts without a command, with the last model used', async () => {
     const { code, stdout } = await run([], 'hello\n')
     expect(code).toBe(0)
     expect(stdout.trim()).not.toBe('')
   })
 
-  test('without any model, and nobody to ask, it says what to do', async () => {
+  test('says what to do if there is no model and no terminal to ask for one', async () => {
     const elsewhere = join(home, 'elsewhere')
     await mkdir(elsewhere, { recursive: true })
     await writeFile(join(elsewhere, 'x'), '')

@@ -15,8 +15,8 @@ import { NO_FILES } from '../support/no-files.ts'
 
 const FLAGS = ['--n-threads', '1', '--n-ctx', '256']
 
-describe.skipIf(process.platform === 'win32')('what is no file', () => {
-  test('is not among the models of a folder, and opens as none', async () => {
+describe.skipIf(process.platform === 'win32')('a path of the command line that is not a regular file', () => {
+  test('is not listed among the models of a folder, and does not open as a model', async () => {
     const folder = join(home, 'doors')
     mkdirSync(folder)
     copyFileSync(EMBEDDED, join(folder, 'fine.gguf'))
@@ -39,7 +39,7 @@ describe.skipIf(process.platform === 'win32')('what is no file', () => {
   })
 
   test.each(['a named pipe', 'a device without end', 'a folder'])(
-    'is %s, and neither a conversation nor what is remembered',
+    'is refused as a conversation, and ignored as the remembered state: %s',
     async (kind) => {
       const folder = join(home, `doors of ${kind}`)
       mkdirSync(join(folder, 'gpt4all-ts'), { recursive: true })
@@ -60,7 +60,7 @@ describe.skipIf(process.platform === 'win32')('what is no file', () => {
     },
   )
 
-  test('and links are not written through: they give way', async () => {
+  test('is replaced, and not written through, if it is a link', async () => {
     const folder = join(home, 'links')
     mkdirSync(join(folder, 'gpt4all-ts'), { recursive: true })
     const victim = join(folder, 'victim')
@@ -78,16 +78,16 @@ describe.skipIf(process.platform === 'win32')('what is no file', () => {
 })
 
 describe.skipIf(process.platform === 'win32')('gpt4all-ts doctor -m', () => {
-  test('tells what may happen to the file of the model', async () => {
+  test('reports what may happen to the file of the model', async () => {
     const path = join(home, 'risky.gguf')
     copyFileSync(EMBEDDED, path)
     chmodSync(path, 0o666)
     const { code, stdout } = await run(['doctor', '-m', path])
     expect(code).toBe(1)
-    expect(stdout).toMatch(/^no +its file +everybody may write to it; .*renaming/m)
+    expect(stdout).toMatch(/^no +model file +any user can write to it; .*renaming/m)
     chmodSync(path, 0o644)
     const again = await run(['doctor', '-m', path])
     expect(again.code).toBe(0)
-    expect(again.stdout).toMatch(/^ok +its file /m)
+    expect(again.stdout).toMatch(/^ok +model file /m)
   })
 })

@@ -45,12 +45,12 @@ describe('terminal escapes are shown, and not obeyed', () => {
     ['the name in a file, as JSON', ['models', 'list', '--local', '--json', '--model-path', EVIL]],
     ['the architecture in a file', ['generate', '-m', evilArchitecture, 'x']],
     ['what a chat template raises', ['generate', '-m', evilTemplate, 'x']],
-    ['the same, with all details', ['--verbose', 'generate', '-m', evilTemplate, 'x']],
+    ['what a chat template raises, with --verbose', ['--verbose', 'generate', '-m', evilTemplate, 'x']],
     ['the name of a model that is not there', ['generate', '-m', `${EVIL}.gguf`, '--no-allow-download', 'x']],
-    ['the same of doctor', ['doctor', '-m', `/nowhere/${EVIL}.gguf`]],
+    ['the name of a missing model, in doctor', ['doctor', '-m', `/nowhere/${EVIL}.gguf`]],
     ['a flag', ['generate', `--${EVIL}`]],
     ['a command', [EVIL]],
-    ['an address', ['models', 'download', 'x.gguf', '--url', EVIL]],
+    ['a URL', ['models', 'download', 'x.gguf', '--url', EVIL]],
     ['the prompt in a log', ['--verbose', 'generate', '-m', EMBEDDED, '-n', '1', '--raw', EVIL]],
   ])('in %s', async (_, args) => {
     expectShown(await run(args))
@@ -105,7 +105,7 @@ describe('terminal escapes are shown, and not obeyed', () => {
   })
 })
 
-describe('the text of a model', async () => {
+describe('control characters in the text of a model', async () => {
   // Whatever the prompt is, it says nothing but ESC.
   const model = await GPT4All.load(EMBEDDED, { nThreads: 1 })
   const [esc] = await model.tokenize('\u001b')
@@ -113,7 +113,7 @@ describe('the text of a model', async () => {
   const args = ['generate', '-m', EMBEDDED, '-n', '5', '--logit-bias', `${esc}=1000`, 'Hello']
 
   test.each([[], ['--no-stream'], ['--raw']])(
-    'is what it is, byte by byte, where stdout is no terminal %s',
+    'are written unchanged, byte by byte, if stdout is not a terminal %s',
     async (...more) => {
       const { stdout } = await run([...args, ...more])
       expect(stdout).toBe(`${'\u001b'.repeat(5)}\n`)
@@ -143,7 +143,7 @@ describe('the text of a model', async () => {
     return said
   }
 
-  test.skipIf(!hasTerminal)('is shown, and not obeyed, on a terminal', async () => {
+  test.skipIf(!hasTerminal)('are shown, and not obeyed, on a terminal', async () => {
     for (const more of [[], ['--no-stream'], ['--json']]) {
       const said = await onTerminal(['--quiet', ...args, ...more])
       expect(said).toContain('\\u001b'.repeat(5))
@@ -158,13 +158,16 @@ describe('the text of a model', async () => {
     expect(chat).not.toContain('\u001b'.repeat(2))
   })
 
-  test.skipIf(!hasTerminal)('and the name of its file, above which a bar is drawn, neither', async () => {
-    const named = join(folder, `${EVIL}.gguf`)
-    copyFileSync(EMBEDDED, named)
-    const said = await onTerminal(['--verbose', 'generate', '-m', named, '-n', '1', 'x'])
-    expect(said).toMatch(/load \[=+\]/)
-    expect(said).toContain(SHOWN.slice(0, 20))
-    for (const sequence of ['\u001b]', '\u001b[2J', '\u009b', '\u202e', '\u007f'])
-      expect(said).not.toContain(sequence)
-  })
+  test.skipIf(!hasTerminal)(
+    'and the name of its file are shown, and not obeyed, above a progress bar',
+    async () => {
+      const named = join(folder, `${EVIL}.gguf`)
+      copyFileSync(EMBEDDED, named)
+      const said = await onTerminal(['--verbose', 'generate', '-m', named, '-n', '1', 'x'])
+      expect(said).toMatch(/load \[=+\]/)
+      expect(said).toContain(SHOWN.slice(0, 20))
+      for (const sequence of ['\u001b]', '\u001b[2J', '\u009b', '\u202e', '\u007f'])
+        expect(said).not.toContain(sequence)
+    },
+  )
 })

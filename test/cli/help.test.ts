@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { run } from '../support/cli.ts'
 
-test('docs/cli.md has what --help says', async () => {
+test('docs/cli.md contains the output of --help', async () => {
   const page = await readFile(join(import.meta.dirname, '..', '..', 'docs', 'cli.md'), 'utf8')
   const parts = [...page.matchAll(/<!-- help: (.*?)-->\s+```text\n([\s\S]*?)\n```\s+<!-- end -->/g)]
   expect(parts.length).toBeGreaterThan(6)
@@ -15,7 +15,7 @@ test('docs/cli.md has what --help says', async () => {
   }
 })
 
-test('--version tells the version of the package', async () => {
+test('--version prints the version of the package', async () => {
   const { version } = JSON.parse(
     await readFile(join(import.meta.dirname, '..', '..', 'package.json'), 'utf8'),
   )

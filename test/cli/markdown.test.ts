@@ -49,7 +49,7 @@ function stylesOf(out: string): string {
 afterEach(() => vi.unstubAllEnvs())
 
 describe('Markdown in a terminal', () => {
-  test.each([1, 2, 3, 7, 1000])('is coloured, and stays as it is, in pieces of %i', (size) => {
+  test.each([1, 2, 3, 7, 1000])('is coloured, and its text is unchanged, in pieces of %i', (size) => {
     vi.stubEnv('NO_COLOR', '')
     vi.stubEnv('TERM', 'xterm')
     const out = highlight(TEXT, size)
@@ -77,7 +77,7 @@ describe('Markdown in a terminal', () => {
     )
   })
 
-  test('has no colours elsewhere, or where NO_COLOR says so', () => {
+  test('is not coloured outside a terminal, or with NO_COLOR', () => {
     expect(highlight(TEXT, 3, {} as NodeJS.WriteStream)).toBe(TEXT)
     vi.stubEnv('NO_COLOR', '1')
     expect(highlight(TEXT, 3)).toBe(TEXT)

@@ -68,7 +68,7 @@ const CHAT = ['chat', '-m', EMBEDDED, '--n-threads', '1', '--temp', '0', '--repe
 describe.skipIf(!hasTmux)('a chat in a terminal', () => {
   test('shows a prompt, streams the answer, and asks again', async () => {
     const { type, keys, shows } = terminal(CHAT)
-    await shows(/Q8_0\. \/help tells .*\n> *$/m)
+    await shows(/Q8_0\. \/help lists .*\n> *$/m)
     type('Count from 1 to 5.')
     keys('Enter')
     const screen = await shows(/1, 2, 3, 4, 5\.\n> *$/m)
@@ -77,7 +77,7 @@ describe.skipIf(!hasTmux)('a chat in a terminal', () => {
     await shows(/ended with 0/)
   })
 
-  test('Ctrl-C stops an answer and leaves the chat as it is; twice at the prompt it leaves', async () => {
+  test('stops an answer at Ctrl-C, and ends at two of them at the prompt', async () => {
     const ends = [
       '--max-tokens',
       'infinity',
@@ -101,12 +101,12 @@ describe.skipIf(!hasTmux)('a chat in a terminal', () => {
     keys('Enter')
     await shows(/context +\d+ of 2048 tokens/)
     keys('C-c')
-    await shows(/Ctrl-C again leaves/)
+    await shows(/press Ctrl-C again to leave/)
     keys('C-c')
     await shows(/ended with 130/)
   })
 
-  test('remembers what was typed, also the next time', async () => {
+  test('brings back what was typed in an earlier chat', async () => {
     const first = terminal(CHAT)
     await first.shows(/^> *$/m)
     first.type('Count from 1 to 3.')
@@ -120,7 +120,7 @@ describe.skipIf(!hasTmux)('a chat in a terminal', () => {
     await second.shows(/^> Count from 1 to 3\./m)
   })
 
-  test('remembers texts only, and shows what a terminal would obey in them', async () => {
+  test('reads only texts from a forged history, and shows their control characters', async () => {
     const state = join(home, 'forged state')
     const file = join(state, 'gpt4all-ts', 'cli.json')
     mkdirSync(dirname(file), { recursive: true })
@@ -139,7 +139,7 @@ describe.skipIf(!hasTmux)('a chat in a terminal', () => {
     }
   })
 
-  test('takes lines that are pasted together as one message', async () => {
+  test('reads lines that are pasted together as one message', async () => {
     const { paste, type, keys, shows } = terminal(CHAT)
     await shows(/^> *$/m)
     paste('My name is Ada.\nWhat is my name?\n')
@@ -154,7 +154,7 @@ describe.skipIf(!hasTmux)('a chat in a terminal', () => {
     await shows(/ended with 0/)
   })
 
-  test('without a model it lets the user choose', async () => {
+  test('lets the user choose if there is no model', async () => {
     const empty = join(home, 'nobody')
     const { keys, shows } = terminal(['--verbose'], {
       HOME: empty,
@@ -162,14 +162,14 @@ describe.skipIf(!hasTmux)('a chat in a terminal', () => {
       GPT4ALL_MODELS_URL: 'http://127.0.0.1:9/',
     })
     await shows(/Which model\?/)
-    await shows(/the tiny one that comes along/)
+    await shows(/the tiny model of this package/)
     keys('Enter')
-    await shows(/\/help tells/)
+    await shows(/\/help lists/)
     keys('C-d')
     await shows(/ended with 0/)
   })
 
-  test('NO_COLOR switches colours off', async () => {
+  test('has no colours with NO_COLOR', async () => {
     const colours = (env: Record<string, string>) => {
       const one = terminal(['chat', '-m', 'nowhere.gguf', '--no-allow-download'], env)
       return one.shows(/ended with 3/).then(() => one.screen('-e'))

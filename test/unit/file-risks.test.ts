@@ -19,14 +19,14 @@ afterEach(() => rmSync(folder, { recursive: true }))
 
 const wrong = async () => (await risksOf(file)).map(({ text, isWrong }) => [isWrong, text])
 
-describe.skipIf(process.platform === 'win32')('what may happen to the file of an open model', () => {
-  test('is nothing where only its owner writes to it, and has not of late', async () => {
+describe.skipIf(process.platform === 'win32')('risksOf() of a model file', () => {
+  test('is empty if only the owner can write to it, and did not do so recently', async () => {
     expect(await wrong()).toEqual([])
   })
 
-  test('is that everybody may write to it, or put another in its place', async () => {
+  test('reports that any user can write to it, or replace it', async () => {
     chmodSync(file, 0o666)
-    expect(await wrong()).toEqual([[true, 'everybody may write to it']])
+    expect(await wrong()).toEqual([[true, 'any user can write to it']])
     chmodSync(file, 0o664)
     chmodSync(folder, 0o777)
     expect(await wrong()).toEqual([[true, expect.stringContaining('its folder')]])
@@ -34,12 +34,12 @@ describe.skipIf(process.platform === 'win32')('what may happen to the file of an
     expect(await wrong()).toEqual([])
   })
 
-  test.skipIf(process.geteuid?.() !== 0)('is told where it belongs to somebody else', async () => {
+  test.skipIf(process.geteuid?.() !== 0)('reports that it belongs to another user', async () => {
     chownSync(file, 65_534, 65_534)
     expect(await wrong()).toEqual([[false, 'it belongs to another user']])
   })
 
-  test('is told where it has changed since it was downloaded, or just now', async () => {
+  test('reports that it has changed since it was downloaded, or just now', async () => {
     writeFileSync(`${file}.json`, '{}')
     utimesSync(`${file}.json`, now - HOUR, now - HOUR)
     expect(await wrong()).toEqual([])
@@ -52,16 +52,16 @@ describe.skipIf(process.platform === 'win32')('what may happen to the file of an
 })
 
 test.each([
-  ['/mnt/a.gguf', 0x6969, 'linux', /network disk \(NFS\)/],
-  ['/mnt/a.gguf', 0xff534d42, 'linux', /network disk \(SMB\)/],
+  ['/mnt/a.gguf', 0x6969, 'linux', /network drive \(NFS\)/],
+  ['/mnt/a.gguf', 0xff534d42, 'linux', /network drive \(SMB\)/],
   ['/mnt/a.gguf', 0x65735546, 'linux', /FUSE/],
-  ['/mnt/a.gguf', 0x2011bab0, 'linux', /removable disk/],
-  ['/media/me/stick/a.gguf', 0xef53, 'linux', /taken away/],
-  ['/run/media/me/stick/a.gguf', 0xef53, 'linux', /taken away/],
-  ['/Volumes/Stick/a.gguf', 0x1a, 'darwin', /taken away/],
-  ['\\\\server\\share\\a.gguf', 0, 'win32', /network disk/],
-  ['\\\\?\\UNC\\server\\share\\a.gguf', 0, 'win32', /network disk/],
-] as const)('%s on a disk of the type %i says so', (path, type, platform, text) => {
+  ['/mnt/a.gguf', 0x2011bab0, 'linux', /removable drive/],
+  ['/media/me/stick/a.gguf', 0xef53, 'linux', /removable drive/],
+  ['/run/media/me/stick/a.gguf', 0xef53, 'linux', /removable drive/],
+  ['/Volumes/Stick/a.gguf', 0x1a, 'darwin', /removable drive/],
+  ['\\\\server\\share\\a.gguf', 0, 'win32', /network drive/],
+  ['\\\\?\\UNC\\server\\share\\a.gguf', 0, 'win32', /network drive/],
+] as const)('placeRisk() names the risk of %s on a file system of type %i', (path, type, platform, text) => {
   expect(placeRisk(path, type, platform)).toMatch(text)
 })
 
@@ -71,6 +71,6 @@ test.each([
   ['/Users/me/a.gguf', 0x6969, 'darwin'],
   ['C:\\models\\a.gguf', 0x6969, 'win32'],
   ['\\\\?\\C:\\models\\a.gguf', 0, 'win32'],
-] as const)('%s on a disk of the type %i says nothing', (path, type, platform) => {
+] as const)('placeRisk() finds no risk in %s on a file system of type %i', (path, type, platform) => {
   expect(placeRisk(path, type, platform)).toBeUndefined()
 })

@@ -25,7 +25,7 @@ const marks = [
 const shown = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 
 describe('text for a terminal', () => {
-  test('shows each of the 65 control characters but line feed and tab, line ends of Unicode, and marks of direction, as what they are', () => {
+  test("escapes the 65 control characters except line feed and tab, and Unicode's line ends and direction marks", () => {
     expect(controls).toHaveLength(65)
     for (const character of [...controls, ...marks]) {
       const kept = character === '\n' || character === '\t'
@@ -35,7 +35,7 @@ describe('text for a terminal', () => {
     expect(printable('\u001b]52;c;ZXZpbA==\u0007')).toBe('\\u001b]52;c;ZXZpbA==\\u0007')
   })
 
-  test('leaves all other text, and JSON what it says', () => {
+  test('does not change other text, or the meaning of JSON', () => {
     const text = 'Äpfel, 中文, עברית, العربية, 👩‍👩‍👧, e\u0301, \u00a0\u200b\u200d \\u001b\n\tend'
     expect(printable(text)).toBe(text)
     const said = { text: 'a\u007f\u009b31m\u202e\u001b' }
@@ -54,7 +54,7 @@ test.each(
   const written = [...text.matchAll(/console\.|(?:stdout|stderr)\.write\((.*)/g)].map(([, what]) => what)
   const allowed: Readonly<Record<string, RegExp>> = {
     'terminal.ts': /^`?\$\{(shown|exact)\(|^exact\(/,
-    'input.ts': /^TELL_|^shown\(/,
+    'input.ts': /^(MARK|LEAVE)_PASTES|^shown\(/,
     'program.ts': /^printable\(/,
   }
   for (const what of written) expect(what).toMatch(allowed[name] ?? /^$/)

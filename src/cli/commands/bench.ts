@@ -14,15 +14,15 @@ const GREEDY = { temp: 0, repeatPenalty: 1 } as const
 export function addBench(program: Command, { terminal }: Context): void {
   const command = program
     .command('bench')
-    .summary('how fast a model is here')
+    .summary('measure how fast a model is on this machine')
     .description(
-      'Measures how fast prompts are read, and answers written, by one stream and by several at once.',
+      'Measures how fast the model reads prompts and writes answers, in one stream and in several at once.',
     )
-    .option('-m, --model <name>', 'name or path of the model (default: the one used last)')
-    .option('--prompt <tokens>', 'tokens of the prompt', positive, 512)
-    .option('--tokens <count>', 'tokens of an answer', positive, 128)
-    .option('--streams <count>', 'answers at once', positive, 4)
-    .option('--runs <count>', 'runs, of which the median is told', positive, 5)
+    .option('-m, --model <name>', 'name or path of the model (default: the last one used)')
+    .option('--prompt <tokens>', 'length of the prompt in tokens', positive, 512)
+    .option('--tokens <count>', 'length of an answer in tokens', positive, 128)
+    .option('--streams <count>', 'number of answers generated at once', positive, 4)
+    .option('--runs <count>', 'number of runs; the median is reported', positive, 5)
     .option('--json', 'as JSON')
   withFlags(command, MODEL_FLAGS)
   command.action(async (values) => {
@@ -59,7 +59,7 @@ export function addBench(program: Command, { terminal }: Context): void {
         table([
           ['model', `${model.name}, ${model.config?.description}, on ${model.device ?? model.backend}`],
           ['read', `${rate('read')}, a prompt of ${prompt} tokens`],
-          ['write', `${rate('write')}, one answer of ${tokens}`],
+          ['write', `${rate('write')}, one answer of ${tokens} tokens`],
           ['write', `${rate('together')}, ${streams} answers at once`],
         ]),
       )

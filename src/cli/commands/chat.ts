@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { GPT4All } from '../../index.ts'
 import { choose } from '../choose.ts'
 import { Conversation } from '../conversation.ts'
-import { refuseWords, tell } from '../failure.ts'
+import { describeFailure, refuseWords } from '../failure.ts'
 import { GENERATE_FLAGS, generateOptions, MODEL_FLAGS, modelOptions, withFlags } from '../flags.ts'
 import { Input } from '../input.ts'
 import { interruptible } from '../interrupt.ts'
@@ -21,13 +21,13 @@ Examples:
 export function addChat(program: Command, { terminal }: Context): void {
   const command = program
     .command('chat', { isDefault: true })
-    .summary('talk to a model (what happens without a command)')
-    .description('A conversation with a model. /help tells what can be said beside messages.')
+    .summary('chat with a model (the default command)')
+    .description('Starts a conversation with a model. In it, /help lists the commands.')
     .argument('[word...]')
     .usage('[options]')
-    .option('-m, --model <name>', 'name or path of the model (default: the one used last, or a choice)')
+    .option('-m, --model <name>', 'name or path of the model (default: the last one used, or a choice)')
     .option('-s, --system <text>', 'system prompt')
-    .option('--load <file>', 'go on with a conversation that /save has written')
+    .option('--load <file>', 'continue a conversation saved by /save')
     .addHelpText('after', EXAMPLES)
   withFlags(withFlags(command, GENERATE_FLAGS), MODEL_FLAGS)
   command.action(async (words: string[], values) => {
@@ -46,7 +46,7 @@ export function addChat(program: Command, { terminal }: Context): void {
     const input = new Input(inputs)
     try {
       if (values.load) note(await conversation.load(values.load))
-      note(paint('dim', `${conversation.name}. /help tells what else can be said; Ctrl-D leaves.`))
+      note(paint('dim', `${conversation.name}. /help lists the commands; Ctrl-D leaves.`))
       await talk(conversation, input, { note, write })
     } finally {
       input.close()
@@ -67,7 +67,7 @@ async function talk(conversation: Conversation, input: Input, { note, write }: O
       else if (command === 'exit' || command === 'quit') return
       else note(await conversation.command(command, rest.trim()))
     } catch (error) {
-      note(paint('red', 'error:'), ` ${tell(error).message}`)
+      note(paint('red', 'error:'), ` ${describeFailure(error).message}`)
     }
   }
 }

@@ -11,13 +11,15 @@ Examples:
 export function addCompletion(program: Command, { terminal }: Context): void {
   program
     .command('completion <shell>')
-    .summary('the words that a shell can complete')
-    .description('Writes a script that lets bash, zsh or fish complete commands and flags.')
+    .summary('print a completion script for a shell')
+    .description('Prints a script that lets bash, zsh or fish complete commands and flags.')
     .addHelpText('after', HELP)
     .action((shell: string) => {
       const write = Object.hasOwn(SCRIPTS, shell) ? SCRIPTS[shell] : undefined
       if (!write)
-        throw new UsageError(`There are scripts for ${Object.keys(SCRIPTS).join(', ')}, not for ${shell}.`)
+        throw new UsageError(
+          `There is no completion script for "${shell}". Choose one of ${Object.keys(SCRIPTS).join(', ')}.`,
+        )
       terminal().data(write(program))
     })
 }

@@ -14,15 +14,15 @@ type Finding = { readonly what: string; readonly found: string; readonly isFine:
 export function addDoctor(program: Command, { terminal }: Context): void {
   program
     .command('doctor')
-    .summary('tell whether all is well here')
+    .summary('check this machine and this installation')
     .description(
-      'Looks at this machine and this installation, and tells what is missing. Ends with 1 where something is.',
+      'Checks this machine and this installation, and reports what is missing. Exits with 1 if something is.',
     )
     .option(
       '-m, --model <name>',
-      'tell what would be downloaded for this model, whether it fits, and what may happen to its file',
+      'also check this model: whether it is on the disk, whether it fits into memory, and what could change its file',
     )
-    .option('--model-path <folder>', 'folder of the models (default: ~/.cache/gpt4all)')
+    .option('--model-path <folder>', 'models folder (default: ~/.cache/gpt4all)')
     .option('--json', 'as JSON')
     .action(async (values) => {
       const { result } = terminal()
@@ -51,8 +51,8 @@ function machine(): Finding[] {
   const major = Number(/^v(\d+)/.exec(version)?.[1])
   return [
     (major >= 20 ? fine : wrong)('Node.js', `${version}, ${platform} ${arch}`),
-    fine('processor', `${cpu}, ${availableParallelism()} cores to use`),
-    fine('memory', `${size(totalmem())}, ${size(freemem())} of it free`),
+    fine('processor', `${cpu}, ${availableParallelism()} usable cores`),
+    fine('memory', `${size(totalmem())}, ${size(freemem())} free`),
   ]
 }
 
@@ -81,11 +81,16 @@ async function folder(path = defaultModelPath()): Promise<Finding[]> {
     fine(
       'models folder',
       models.length > 0
-        ? `${path}: ${models.length} models, ${size(models.reduce((sum, { filesize }) => sum + filesize, 0))}`
-        : `${path}: no models yet; \`gpt4all-ts models list\` tells which can be downloaded`,
+        ? `${path}: ${models.length} ${models.length === 1 ? 'model' : 'models'}, ${size(models.reduce((sum, { filesize }) => sum + filesize, 0))}`
+        : `${path}: no models yet; \`gpt4all-ts models list\` lists those that can be downloaded`,
     ),
     ...(others > 0
-      ? [fine('other files', `${others} in there cannot be used; \`gpt4all-ts models list\` tells which`)]
+      ? [
+          fine(
+            'other files',
+            `${others} in the models folder cannot be used; \`gpt4all-ts models list\` shows which`,
+          ),
+        ]
       : []),
     (room > 1e9 ? fine : wrong)('free disk', size(room)),
   ]
@@ -104,10 +109,10 @@ async function freeBytes(path: string): Promise<number> {
 async function aboutFile(path: string): Promise<Finding> {
   const files = await filesOf(path, dirname(path)).catch(() => [path]) // the file may have any name
   const risks = (await Promise.all(files.map(risksOf))).flat()
-  if (risks.length === 0) return fine('its file', 'nothing seen that would change it while it is open')
+  if (risks.length === 0) return fine('model file', 'found nothing that could change it while it is open')
   const seen = [...new Set(risks.map(({ text }) => text))].join('; ')
-  const found = `${seen}. Cut or overwritten while it is open, it ends the program: replace files by renaming, or use --isolated.`
-  return (risks.some(({ isWrong }) => isWrong) ? wrong : fine)('its file', found)
+  const found = `${seen}. A file that is truncated or overwritten while it is open crashes the program: replace files by renaming, or use --isolated.`
+  return (risks.some(({ isWrong }) => isWrong) ? wrong : fine)('model file', found)
 }
 
 type Asked = { readonly model?: string; readonly modelPath?: string }
@@ -117,13 +122,15 @@ async function aboutModel({ model, modelPath }: Asked): Promise<Finding[]> {
   const { name, modelPath: folder } = placeOf(model, modelPath)
   try {
     const { total, available, fits } = await GPT4All.estimateMemory(name, { modelPath: folder })
-    const found = `is on the disk; needs ${size(total)} of ${size(available)}`
+    const found = `is on the disk; needs ${size(total)} of memory, ${size(available)} are available`
     const { path } = await GPT4All.describeModel(name, { modelPath: folder })
     return [(fits ? fine : wrong)(name, found), await aboutFile(path)]
   } catch (error) {
     const known = await GPT4All.listModels().catch((reason: Error) => reason)
     if (known instanceof Error)
-      return [wrong(name, `is not on the disk, and GPT4All's list cannot be read: ${known.message}`)]
+      return [
+        wrong(name, `is not on the disk, and GPT4All's list of models cannot be read: ${known.message}`),
+      ]
     const entry = known.find(({ filename }) => filename === name || filename === `${name}.gguf`)
     if (!entry) return [wrong(name, (error as Error).message)]
     return [fine(name, `would be downloaded${entry.filesize ? `: ${size(entry.filesize)}` : ''}`)]

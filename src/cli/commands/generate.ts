@@ -22,25 +22,25 @@ Examples:
 export function addGenerate(program: Command, { terminal }: Context): void {
   const command = program
     .command('generate')
-    .summary('write a text, and end')
-    .description('Asks the model, and writes its answer to stdout.')
+    .summary('answer one prompt and exit')
+    .description('Sends a prompt to a model, and writes its answer to stdout.')
     .argument(
       '[prompt...]',
-      'what to ask; what comes through a pipe follows it, or from any other input with - at the end',
+      'the prompt; piped input is added at its end; a last argument - reads any other input as well',
     )
-    .option('-m, --model <name>', 'name or path of the model (default: the one used last)')
+    .option('-m, --model <name>', 'name or path of the model (default: the last one used)')
     .option('-s, --system <text>', 'system prompt')
-    .option('--raw', "go on with the prompt as it is, without the model's chat template")
+    .option('--raw', "continue the prompt as it is, without the model's chat template")
     .option('--json', 'write the result as JSON: text, usage, timings ...')
-    .option('--stream', 'write the text as it comes (default)')
-    .option('--no-stream', 'write it when it is whole')
+    .option('--stream', 'write the text as it is generated (default)')
+    .option('--no-stream', 'write the text when it is complete')
     .addHelpText('after', EXAMPLES)
   withFlags(withFlags(command, GENERATE_FLAGS), MODEL_FLAGS)
   command.action(async (words: string[], values) => {
     const { write, result, data, progress } = terminal()
     const signal = signalOf()
     if (values.raw && values.system !== undefined)
-      throw new UsageError('--system does not go with --raw, which uses no template.')
+      throw new UsageError('--system cannot be combined with --raw, which uses no chat template.')
     const prompt = await promptOf(words)
     const { model: given, modelPath } = values
     const name = given === undefined ? await usualModel(modelPath) : named(given, modelPath)
@@ -63,7 +63,7 @@ async function promptOf(words: readonly string[]): Promise<string> {
   const said = (reads ? words.slice(0, -1) : words).join(' ')
   const piped = reads || said === '' || isPiped() ? await readAll() : ''
   const prompt = [said, piped].filter((text) => text !== '').join('\n\n')
-  if (prompt === '') throw new UsageError('There is nothing to ask: give it as words, or through a pipe.')
+  if (prompt === '') throw new UsageError('The prompt is empty. Pass it as arguments, or through a pipe.')
   return prompt
 }
 
@@ -84,7 +84,7 @@ async function readAll(): Promise<string> {
   let length = 0
   for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
     if (length + chunk.length > MOST_INPUT)
-      throw new UsageError(`What comes through the pipe has more than ${MOST_INPUT / 2 ** 20} MiB.`)
+      throw new UsageError(`The input is larger than ${MOST_INPUT / 2 ** 20} MiB.`)
     length += chunk.copy(whole, length)
   }
   return whole.toString('utf8', 0, length).replace(/\n$/, '')

@@ -25,8 +25,7 @@ Examples:
   gpt4all-ts models info Llama-3.2-1B-Instruct-Q4_0 --n-ctx 8192
   gpt4all-ts models remove Llama-3.2-1B-Instruct-Q4_0 --yes`
 
-const modelPath = () =>
-  new Option('--model-path <folder>', 'folder of the models (default: ~/.cache/gpt4all)')
+const modelPath = () => new Option('--model-path <folder>', 'models folder (default: ~/.cache/gpt4all)')
 
 function contextOf({ trainedContextSize: trained, largestNCtx: fitting }: MemoryPlan): string {
   if (fitting <= 0) return 'none fits into this memory'
@@ -45,25 +44,25 @@ function counted(parameters: number): string {
 export function addModels(program: Command, { terminal }: Context): void {
   const models = program
     .command('models')
-    .summary('list, download, verify, remove models')
-    .description('What lies on the disk, and what GPT4All publishes.')
+    .summary('list, download, verify and remove models')
+    .description('Manages the models on the disk, and downloads those that GPT4All publishes.')
     .addHelpText('after', EXAMPLES)
 
   models
     .command('list', { isDefault: true })
     .description(
-      'Models on the disk, and those that can be downloaded. Ends with 4 where it is not known which can.',
+      'Lists the models on the disk, and those that can be downloaded. Exits with 4 if the latter are not known.',
     )
     .argument('[word...]')
     .usage('[options]')
     .addOption(modelPath())
-    .option('--local', 'only those on the disk; nothing is asked of the network')
+    .option('--local', 'only models on the disk, without using the network')
     .option('--json', 'as JSON')
     .action(async (words: string[], values) => {
       refuseWords(words, models)
       const { result, note } = terminal()
       if (values.modelPath !== undefined && !existsSync(values.modelPath))
-        throw new UsageError(`there is no folder ${values.modelPath}`)
+        throw new UsageError(`The folder ${values.modelPath} does not exist.`)
       const signal = signalOf()
       const lying = await GPT4All.localModels(values.modelPath, { signal })
       const local = lying.map(({ filename, path, filesize, modified, problem }) => ({
@@ -73,7 +72,7 @@ export function addModels(program: Command, { terminal }: Context): void {
       const known: CatalogEntry[] = values.local
         ? []
         : await GPT4All.listModels({ signal }).catch((error: Error) => {
-            note(`GPT4All's list cannot be read: ${error.message}`)
+            note(`GPT4All's list of models cannot be read: ${error.message}`)
             process.exitCode = EXIT.download
             return []
           })
@@ -83,11 +82,11 @@ export function addModels(program: Command, { terminal }: Context): void {
       const rows = local.map(({ name, bytes, problem }) => [
         `  ${name}`,
         size(bytes),
-        problem === undefined ? '' : 'cannot be used: `models info` tells why',
+        problem === undefined ? '' : 'cannot be used; `models info` shows why',
       ])
       result(rows.length > 0 ? table(rows) : '  none')
       if (remote.length === 0) return
-      result('\n', paint('bold', 'To download:'))
+      result('\n', paint('bold', 'Available for download:'))
       result(
         table(
           remote.map(({ filename, filesize, ramrequired, name }) => [
@@ -102,16 +101,16 @@ export function addModels(program: Command, { terminal }: Context): void {
 
   models
     .command('download <name>')
-    .description('Downloads a model of the list, or from an address; an interrupted download goes on.')
+    .description("Downloads a model from GPT4All's list or from a URL; an interrupted download resumes.")
     .addOption(modelPath())
-    .option('--url <address>', 'where the file lies, if no list knows it')
-    .option('--sha256sum <hex>', 'what it must be')
-    .option('--md5sum <hex>', 'the same, as GPT4All tells it')
-    .option('-f, --force', 'download it again where it is there already')
+    .option('--url <url>', 'URL of the file, if the model is not in the list')
+    .option('--sha256sum <hex>', 'expected SHA-256 of the file')
+    .option('--md5sum <hex>', 'expected MD5 of the file, as published by GPT4All')
+    .option('-f, --force', 'download it again even if it is on the disk')
     .action(async (name: string, values) => {
       const { data, progress } = terminal()
       const { modelPath, url, sha256sum, md5sum, force } = values
-      if (url !== undefined && !URL.canParse(url)) throw new UsageError(`"${url}" is no address for --url`)
+      if (url !== undefined && !URL.canParse(url)) throw new UsageError(`--url expects a URL, not "${url}".`)
       const options = { modelPath, url, sha256sum, md5sum, force, ...progress, signal: signalOf() }
       await GPT4All.downloadModel(name, options)
       const { path } = await GPT4All.retrieveModel(name, { modelPath, allowDownload: false, ...progress })
@@ -120,24 +119,24 @@ export function addModels(program: Command, { terminal }: Context): void {
 
   models
     .command('verify <name>')
-    .description('Reads the file and compares its checksum with the one that is given, or in the list.')
+    .description('Compares the checksum of the file with the given one, or with the published one.')
     .addOption(modelPath())
-    .option('--sha256sum <hex>', 'what it must be')
-    .option('--md5sum <hex>', 'the same, as GPT4All tells it')
+    .option('--sha256sum <hex>', 'expected SHA-256 of the file')
+    .option('--md5sum <hex>', 'expected MD5 of the file, as published by GPT4All')
     .action(async (name: string, values) => {
       const { result, progress } = terminal()
       const { sha256sum, md5sum } = values
       const place = placeOf(name, values.modelPath)
       const options = { modelPath: place.modelPath, sha256sum, md5sum, ...progress, signal: signalOf() }
       const { path, algorithm, digest } = await GPT4All.verifyModel(place.name, options)
-      result(`${path}: as published (${algorithm} ${digest})`)
+      result(`${path}: the checksum matches (${algorithm} ${digest})`)
     })
 
   models
     .command('info <name>')
-    .description('What a model on the disk is, and the memory that it takes.')
+    .description('Describes a model on the disk, and the memory that it needs.')
     .addOption(modelPath())
-    .addOption(new Option('-c, --n-ctx <tokens>', 'tokens of context (default: 2048)').argParser(number))
+    .addOption(new Option('-c, --n-ctx <tokens>', 'context size in tokens (default: 2048)').argParser(number))
     .option('--json', 'as JSON')
     .action(async (name: string, values) => {
       const { result, progress } = terminal()
@@ -155,10 +154,10 @@ export function addModels(program: Command, { terminal }: Context): void {
           ['file', `${about.path}, ${size(about.filesize)}`],
           ['name', about.name],
           ['model', `${architecture}, ${counted(parameters)} parameters, ${quantization}`],
-          ['chat template', chatTemplate === undefined ? 'none of its own' : 'its own'],
+          ['chat template', chatTemplate === undefined ? 'none in the file' : 'in the file'],
           ['weights', size(memory.weights)],
           ['cache', `${size(memory.kvCache)} for ${nCtx ?? DEFAULTS.nCtx} tokens of context`],
-          ['in all', `${size(memory.total)}; this machine has ${size(memory.available)}`],
+          ['total', `${size(memory.total)}; ${size(memory.available)} are available`],
           ['context', contextOf(memory)],
         ]),
       )
@@ -166,7 +165,7 @@ export function addModels(program: Command, { terminal }: Context): void {
 
   models
     .command('convert <name>')
-    .description('Converts a .bin file of the time before GGUF, and tells where the result lies.')
+    .description('Converts a pre-GGUF .bin file, and prints the path of the result.')
     .addOption(modelPath())
     .action(async (name: string, values) => {
       const { data, note, progress } = terminal()
@@ -179,21 +178,23 @@ export function addModels(program: Command, { terminal }: Context): void {
       }
       const { path } = await GPT4All.retrieveModel(place.name, options)
       if (basename(path).replace(/\.gguf$/, '') === basename(place.name).replace(/\.gguf$/, ''))
-        note('It is a GGUF file already: there is nothing to convert.')
+        note('This is already a GGUF file; there is nothing to convert.')
       data(path)
     })
 
   models
     .command('remove <name>')
-    .description('Deletes a model from the folder, all parts of a split one, and what was kept beside it.')
+    .description(
+      'Deletes a model from the folder: its file, or all parts of a split model, and their catalog entries.',
+    )
     .addOption(modelPath())
-    .option('-y, --yes', 'do not ask; needed where nobody can be asked')
+    .option('-y, --yes', 'do not ask for confirmation; required if stdin is not a terminal')
     .action(async (name: string, values) => {
       const { result } = terminal()
       const paths = await filesOf(name, values.modelPath)
       if (!values.yes) {
         if (process.stdin.isTTY !== true)
-          throw new UsageError(`this would delete ${paths.join(', ')}; --yes does`)
+          throw new UsageError(`This would delete ${paths.join(', ')}. Confirm it with --yes.`)
         const sure = await confirm({
           message: `Delete ${paths.map(printableLine).join(', ')}?`,
           initialValue: false,
@@ -203,7 +204,7 @@ export function addModels(program: Command, { terminal }: Context): void {
       for (const path of paths) {
         await rm(path)
         await rm(`${path}.json`, { force: true })
-        result(`${path} is deleted`)
+        result(`Deleted ${path}`)
       }
     })
 }

@@ -7,11 +7,11 @@ import { UsageError } from '../failure.ts'
 import { GENERATE_FLAGS, list, MODEL_FLAGS, modelOptions, number, valuesOf, withFlags } from '../flags.ts'
 import { signalOf } from '../interrupt.ts'
 import { named } from '../models-folder.ts'
-import { type Context, tell } from '../terminal.ts'
+import { type Context, toStderr } from '../terminal.ts'
 
 const EXAMPLES = `
 Examples:
-  gpt4all-ts serve                                    what lies in the models folder, on http://127.0.0.1:4891
+  gpt4all-ts serve                                    the models folder, on http://127.0.0.1:4891
   gpt4all-ts serve -m Llama-3.2-1B-Instruct-Q4_0 --parallel 4
   gpt4all-ts serve --host 0.0.0.0 --api-key "$KEY"`
 
@@ -19,8 +19,8 @@ Examples:
 const DEFAULT_FLAGS = Object.fromEntries(Object.entries(GENERATE_FLAGS).filter(([name]) => isSampling(name)))
 const ANSWER_FLAG = {
   ...GENERATE_FLAGS.maxTokens!,
-  about: 'tokens of an answer where a request does not say',
-  byDefault: 'a chat until its context is full, a completion 16',
+  about: 'maximum length of an answer in tokens, if the request does not set it',
+  byDefault: 'for a chat until its context is full, for a completion 16',
 }
 
 /** Also for a model given with `--model`, which the server owns as well. */
@@ -38,50 +38,57 @@ export function addServe(program: Command, { terminal }: Context): void {
     .command('serve')
     .summary("serve models with OpenAI's API")
     .description(
-      "Serves models with OpenAI's API and a chat page, until Ctrl-C. Sampling flags hold where a request says nothing.",
+      "Serves models with OpenAI's API and a chat page, until Ctrl-C. Sampling flags set the defaults of requests.",
     )
     .option(
       '-m, --model <name>',
-      'serve this one, loaded at once (default: those in the models folder, on demand)',
+      'serve only this model, loaded now (default: all in the models folder, loaded on demand)',
     )
-    .option('-p, --port <number>', 'port; 0 takes a free one (default: 4891)', number)
-    .option('--host <address>', 'where to listen (default: 127.0.0.1)')
-    .option('--api-key <key>', 'what requests must bring; also from the environment variable GPT4ALL_API_KEY')
-    .option('--allow-anyone', 'listen elsewhere than on this machine without a key')
-    .option('--allowed-hosts <names>', 'names of this server, with commas', list)
-    .option('--cors-origins <origins>', 'origins whose pages may use it, with commas', list)
+    .option('-p, --port <number>', 'port; 0 picks a free one (default: 4891)', number)
+    .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
+    .option(
+      '--api-key <key>',
+      'key that requests must send (default: the environment variable GPT4ALL_API_KEY)',
+    )
+    .option('--allow-anyone', 'allow a --host other than this machine without an API key')
+    .option('--allowed-hosts <names>', 'host names of this server, separated by commas', list)
+    .option('--cors-origins <origins>', 'origins whose pages may use this server, separated by commas', list)
     .option(
       '--parallel <count>',
-      'generations computed side by side (default: up to 8, as memory allows)',
+      'generations that run side by side (default: up to 8, as memory allows)',
       number,
     )
     .option('--max-queue <count>', 'generations that may wait (default: 100)', number)
-    .option('--body-memory <MiB>', 'memory for the bodies of requests under way (default: 256)', number)
-    .option('--body-timeout <seconds>', 'until a body must have come in (default: 60)', number)
-    .option('--max-models <count>', 'models loaded at a time (default: 2)', number)
-    .option('--idle-timeout <seconds>', 'until an unused model is unloaded (default: 300)', number)
-    .option('--stream-interval <ms>', 'how long pieces of a stream may be kept back (default: 32)', number)
-    .option('-s, --system <text>', 'system prompt of chats that bring none')
-    .option('--chat-template <file>', "Jinja template in place of the models' own")
-    .option('--token-limit <count>', 'tokens of an answer at most, whatever a request asks for', number)
-    .option('--no-page', 'without the chat page')
-    .option('--log-prompts', 'put prompts and answers into the log')
+    .option('--body-memory <MiB>', 'memory for the bodies of requests in progress (default: 256)', number)
+    .option('--body-timeout <seconds>', 'time within which a body must arrive (default: 60)', number)
+    .option('--max-models <count>', 'models loaded at the same time (default: 2)', number)
+    .option('--idle-timeout <seconds>', 'time after which an unused model is unloaded (default: 300)', number)
+    .option('--stream-interval <ms>', 'how long pieces of a stream may be held back (default: 32)', number)
+    .option('-s, --system <text>', 'system prompt for chats that have none')
+    .option('--chat-template <file>', "Jinja template that replaces the models' own")
+    .option(
+      '--token-limit <count>',
+      'maximum length of an answer in tokens, whatever the request asks for',
+      number,
+    )
+    .option('--no-page', 'do not serve the chat page')
+    .option('--log-prompts', 'write prompts and answers to the log')
     .addHelpText('after', EXAMPLES)
   withFlags(withFlags(command, MODEL_FLAGS), { ...DEFAULT_FLAGS, maxTokens: ANSWER_FLAG })
   command.action(async (values) => {
     const { note, result, progress, logger: warnings } = terminal()
     const signal = signalOf()
     const { parallel, idleTimeout } = values
-    if (idleTimeout < 0) throw new UsageError('--idle-timeout takes seconds of 0 or more')
+    if (idleTimeout < 0) throw new UsageError('--idle-timeout expects a number of seconds of at least 0.')
     const opened = { ...modelOptions(values), ...(parallel !== undefined && { parallel }) }
     const { modelPath = defaultModelPath(), ...others } = opened
     const model =
       values.model &&
       (await GPT4All.load(named(values.model, opened.modelPath), { ...opened, ...progress, signal }))
     if (!model && (await GPT4All.localModels(modelPath)).length === 0)
-      warnings.warn(`there is no model in ${modelPath} yet: \`gpt4all-ts models download\` gets one`)
+      warnings.warn(`${modelPath} has no models yet. Download one with \`gpt4all-ts models download\`.`)
     // Lines of JSON, without a prefix.
-    const requests: Logger = { ...warnings, info: note, error: tell }
+    const requests: Logger = { ...warnings, info: note, error: toStderr }
     const scaled = (value: number | undefined, unit: number) => value && Math.round(value * unit)
     const { maxQueue, maxModels, streamInterval, allowedHosts, corsOrigins, allowAnyone, logPrompts, page } =
       values
@@ -101,12 +108,16 @@ export function addServe(program: Command, { terminal }: Context): void {
     })
     const { url } = await server.listen({ port: values.port, host: values.host })
     result(url)
-    note(`Chat page: ${url}   API: ${url}/v1   Ctrl-C ends it.`)
+    note(`Chat page: ${url}   API: ${url}/v1   Press Ctrl-C to stop.`)
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve()
       signal.addEventListener('abort', () => resolve(), { once: true })
     })
-    const timer = setTimeout(note, 200, 'Waiting for answers under way; Ctrl-C again ends at once.')
+    const timer = setTimeout(
+      note,
+      200,
+      'Waiting for requests in progress. Press Ctrl-C again to stop at once.',
+    )
     await server.close()
     clearTimeout(timer)
     await model?.close()
