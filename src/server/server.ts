@@ -30,12 +30,13 @@ export type ListenOptions = {
 
 type Env = { Bindings: { readonly exchange: Exchange } }
 
-/** Paths and the methods that they accept. */
-const PATHS: Readonly<Record<string, string>> = {
+/** Routes, and the method that each of them accepts. */
+const METHODS: Readonly<Record<string, string>> = {
   '/': 'GET',
   '/health': 'GET',
   '/metrics': 'GET',
   '/v1/models': 'GET',
+  '/v1/models/{id}': 'GET',
   '/v1/completions': 'POST',
   '/v1/chat/completions': 'POST',
 }
@@ -75,13 +76,12 @@ export class ModelServer {
   async #exchange(request: Request, pieces: Pieces): Promise<Response> {
     if (!isRequest(request)) throw optionError('request', 'a Request', request)
     const pathname = pathOf(request)
-    const known = Object.hasOwn(PATHS, pathname)
-      ? pathname
-      : pathname.startsWith('/v1/models/')
-        ? '/v1/models/{id}'
-        : 'other'
     const { logger, logPrompts } = this.#options
-    const exchange = new Exchange(request, pieces, known, { logger, logPrompts, metrics: this.#metrics })
+    const exchange = new Exchange(request, pieces, routeOf(pathname) ?? 'other', {
+      logger,
+      logPrompts,
+      metrics: this.#metrics,
+    })
     this.#exchanges.add(exchange)
     void exchange.ended.then(() => this.#exchanges.delete(exchange))
     const response = await this.#answer(request, pathname, exchange)
@@ -102,11 +102,15 @@ export class ModelServer {
     const { port = DEFAULT_PORT, host = '127.0.0.1' } = options
     const { apiKeys, allowAnyone, bodyTimeout } = this.#options
     if (!isLoopback(host) && apiKeys.length === 0 && !allowAnyone)
-      throw optionError('host', 'an address of this machine only, without "apiKey" or "allowAnyone"', host)
+      throw optionError(
+        'host',
+        'an address of this machine only, unless "apiKey" or "allowAnyone" is set,',
+        host,
+      )
     if (!Number.isInteger(port) || port < 0 || port > 65535)
       throw optionError('port', 'an integer from 0 to 65535', port)
     if (this.#closed) throw new ClosedError('The server')
-    if (this.#listener) throw new GPT4AllError('ERR_BUSY', 'The server listens already.')
+    if (this.#listener) throw new GPT4AllError('ERR_BUSY', 'The server is already listening.')
     const answer: Answering = (request, incoming) => this.#exchange(request, piecesOfIncoming(incoming))
     const listener = new Listener(answer, { port, host, bodyTimeout })
     this.#listener = listener
@@ -124,7 +128,8 @@ export class ModelServer {
     checkObject(options)
     const { timeout = 30_000 } = options
     const isTime = timeout === Number.POSITIVE_INFINITY || (timeout >= 0 && timeout < 2 ** 31)
-    if (!isTime) throw optionError('timeout', 'a number of ms from 0 to 2147483647, or Infinity,', timeout)
+    if (!isTime)
+      throw optionError('timeout', 'a number of milliseconds from 0 to 2147483647, or Infinity,', timeout)
     this.#closed ??= this.#close(timeout)
     return this.#closed
   }
@@ -177,14 +182,14 @@ export class ModelServer {
       throw error
     })
     app.notFound(({ req }) => {
-      const isThere = Object.hasOwn(PATHS, req.path) && (options.page || req.path !== '/')
-      const method = isThere ? PATHS[req.path] : undefined
+      const route = options.page || req.path !== '/' ? routeOf(req.path) : undefined
+      const method = route && METHODS[route]
       if (method)
-        throw new ApiError(405, `${req.path} takes ${method}, not ${req.method}.`, {
+        throw new ApiError(405, `${route} does not support ${req.method}. Use ${method}.`, {
           code: 'method_not_supported',
           headers: { allow: method },
         })
-      throw new ApiError(404, `There is nothing at ${req.path.slice(0, 200)}.`, { code: 'unknown_url' })
+      throw new ApiError(404, `The URL ${req.path.slice(0, 200)} does not exist.`, { code: 'unknown_url' })
     })
     // Open to all, so it gives no names where a key is needed to see them.
     const named = (names: Record<string, readonly string[]>) => (options.apiKeys.length > 0 ? {} : names)
@@ -251,6 +256,12 @@ function checkObject(options: unknown): void {
 function isRequest(request: unknown): request is Request {
   const { url, method, headers } = (request ?? {}) as Partial<Request>
   return typeof url === 'string' && typeof method === 'string' && typeof headers?.get === 'function'
+}
+
+/** The route of a path, if there is one. */
+function routeOf(pathname: string): string | undefined {
+  const route = /^\/v1\/models\/[^/]+$/.test(pathname) ? '/v1/models/{id}' : pathname
+  return Object.hasOwn(METHODS, route) ? route : undefined
 }
 
 /** `''` if the URL is invalid: its host comes from a header. */

@@ -22,7 +22,7 @@ const complete = (body: object) =>
 const stream = async (response: Promise<Response>) => eventsOf(await (await response).text())
 
 describe('POST /v1/chat/completions', () => {
-  test("answers in OpenAI's form", async () => {
+  test("answers in OpenAI's format", async () => {
     const response = await chat({})
     expect(response.status).toBe(200)
     expect(response.headers.get('content-type')).toMatch(/^application\/json/)
@@ -47,7 +47,7 @@ describe('POST /v1/chat/completions', () => {
     expect(again.usage.prompt_tokens_details.cached_tokens).toBeGreaterThan(0)
   })
 
-  test('streams pieces that add up to the same text, then the reason, the usage, and [DONE]', async () => {
+  test('streams pieces that add up to the whole text, then finish reason, usage and [DONE]', async () => {
     const response = await chat({ stream: true, stream_options: { include_usage: true } })
     expect(response.headers.get('content-type')).toMatch(/^text\/event-stream/)
     const { events, isDone } = eventsOf(await response.text())
@@ -62,7 +62,7 @@ describe('POST /v1/chat/completions', () => {
     expect(without.events.some(({ usage }) => usage)).toBe(false)
   })
 
-  test('gives n choices, each with its own index and draw; the prompt counts once', async () => {
+  test('returns n choices with own indices and samples, and counts the prompt once', async () => {
     const story = [{ role: 'user', content: 'Tell me a story.' }]
     const asked = { n: 3, messages: story, temperature: 2, top_p: 1, seed: 7, max_tokens: 20 }
     const first = await json(chat(asked))
@@ -76,7 +76,7 @@ describe('POST /v1/chat/completions', () => {
     expect(indexes.map(({ index }) => index).sort()).toEqual([0, 1, 2])
   })
 
-  test('ends at max_tokens with "length", at a stop string with "stop"', async () => {
+  test('ends at max_tokens with "length", and at a stop string with "stop"', async () => {
     for (const name of ['max_tokens', 'max_completion_tokens']) {
       const { choices, usage } = await json(chat({ [name]: 3 }))
       expect(choices[0].finish_reason).toBe('length')
@@ -88,7 +88,7 @@ describe('POST /v1/chat/completions', () => {
     }
   })
 
-  test('tells log probabilities, whole and streamed, and leaves the text alone', async () => {
+  test('reports log probabilities, whole and streamed, without changing the text', async () => {
     const asked = { logprobs: true, top_logprobs: 2 }
     const { choices } = await json(chat(asked))
     const { content } = choices[0].logprobs
@@ -105,7 +105,7 @@ describe('POST /v1/chat/completions', () => {
     expect(streamed.map(({ token }: Json) => token)).toEqual(content.map(({ token }: Json) => token))
   })
 
-  test('takes every sampling parameter, and they have their effect', async () => {
+  test('applies every sampling parameter', async () => {
     const [{ message }] = (
       await json(
         chat({
@@ -131,13 +131,13 @@ describe('POST /v1/chat/completions', () => {
     expect(texts[0].choices[0].message.content).toBe(texts[1].choices[0].message.content)
   })
 
-  test('goes on with an answer that has begun', async () => {
+  test('continues an answer that the last message begins', async () => {
     const begun = [...messages, { role: 'assistant', content: '1, 2, 3' }]
     const { choices } = await json(chat({ messages: begun }))
     expect(choices[0].message.content).toBe(', 4, 5.')
   })
 
-  test('takes text parts, a developer message, null for what is not wanted, and what has no effect', async () => {
+  test('accepts text parts, a developer message, null values, and parameters without effect', async () => {
     const { choices } = await json(
       chat({
         messages: [
@@ -176,7 +176,7 @@ describe('POST /v1/chat/completions', () => {
       { messages: [...messages, { role: 'assistant', content: null, tool_calls: [{}] }] },
     ],
     ['audio', { audio: {} }],
-  ])('what is not there yet (%s) is refused by name', async (param, body) => {
+  ])('refuses the unsupported parameter %s by name', async (param, body) => {
     const response = await chat(body)
     expect(response.status).toBe(400)
     const { error } = await json(response)
@@ -206,7 +206,7 @@ describe('POST /v1/chat/completions', () => {
     ['top_logprobs', { logprobs: true, top_logprobs: 21 }],
     ['stream_options.usage', { stream_options: { usage: true } }],
     ['temprature', { temprature: 1 }],
-  ])('a bad "%s" is refused by name: %o', async (param, body) => {
+  ])('refuses a bad "%s" by name: %o', async (param, body) => {
     const response = await chat(body)
     expect(response.status).toBe(400)
     const { error } = await json(response)
@@ -215,7 +215,7 @@ describe('POST /v1/chat/completions', () => {
     expect(error.message.length).toBeGreaterThan(10)
   })
 
-  test('a conversation that is too long is refused before the stream begins', async () => {
+  test('refuses a conversation that is too long before the stream begins', async () => {
     const long = [{ role: 'user', content: 'word '.repeat(5000) }]
     for (const stream of [true, false]) {
       const response = await chat({ messages: long, stream })
@@ -226,7 +226,7 @@ describe('POST /v1/chat/completions', () => {
 })
 
 describe('POST /v1/completions', () => {
-  test('goes on with the prompt, 16 tokens where nothing else is said', async () => {
+  test('continues the prompt, by 16 tokens unless max_tokens is set', async () => {
     const { object, choices, usage } = await json(complete({ prompt: 'Once upon a time' }))
     expect(object).toBe('text_completion')
     expect(choices[0].text).not.toBe('')
@@ -234,7 +234,7 @@ describe('POST /v1/completions', () => {
     expect((await json(complete({ max_tokens: 3 }))).choices[0].text).toBe(' Paris')
   })
 
-  test('streams the same text', async () => {
+  test('streams the text that it returns whole', async () => {
     const whole = await json(complete({}))
     const { events, isDone } = await stream(complete({ stream: true }))
     expect(isDone).toBe(true)
@@ -242,7 +242,7 @@ describe('POST /v1/completions', () => {
     expect(texts.join('')).toBe(whole.choices[0].text)
   })
 
-  test('takes several prompts, token ids, n and echo', async () => {
+  test('accepts several prompts, token ids, n and echo', async () => {
     const ids = await running.model.tokenize('The capital of France is')
     const prompts = ['The capital of Italy is', 'The capital of France is']
     const several = await json(complete({ prompt: prompts, n: 2, max_tokens: 3, echo: true }))
@@ -260,7 +260,7 @@ describe('POST /v1/completions', () => {
     ).toBe('The capital of France is Paris')
   })
 
-  test('tells log probabilities in the older form', async () => {
+  test('reports log probabilities in the older format', async () => {
     const { choices } = await json(complete({ max_tokens: 3, logprobs: 2 }))
     const { tokens, token_logprobs: own, top_logprobs: top, text_offset: offsets } = choices[0].logprobs
     expect(tokens.join('')).toBe(' Paris')
@@ -270,7 +270,7 @@ describe('POST /v1/completions', () => {
     expect(offsets[1]).toBe(tokens[0].length)
   })
 
-  test('has one log probability for each token, streamed as well, wherever the text is cut', async () => {
+  test('reports one log probability for each token, whole and streamed', async () => {
     for (const more of [
       { stop: [' Paris'] },
       { stop: 'is' },
@@ -296,15 +296,15 @@ describe('POST /v1/completions', () => {
     ['best_of', { best_of: 3 }],
     ['echo', { echo: true, logprobs: 1 }],
     ['messages', { messages }],
-  ])('a bad "%s" is refused by name: %o', async (param, body) => {
+  ])('refuses a bad "%s" by name: %o', async (param, body) => {
     const response = await complete(body)
     expect(response.status).toBe(400)
     expect((await json(response)).error.param).toBe(param)
   })
 })
 
-describe('the other paths', () => {
-  test('GET /v1/models lists the models, /v1/models/{id} tells one', async () => {
+describe('the routes of the server', () => {
+  test('GET /v1/models lists the models, and GET /v1/models/{id} returns one', async () => {
     const { object, data } = await json(running.get('/v1/models'))
     expect(object).toBe('list')
     expect(data).toEqual([
@@ -322,7 +322,7 @@ describe('the other paths', () => {
     expect((await json(missing)).error.code).toBe('model_not_found')
   })
 
-  test('a model that is not there is 404 and tells which are; without a name it is the one there is', async () => {
+  test('answer 404 and the available models to an unknown model, and use the only one by default', async () => {
     const response = await chat({ model: 'gpt-4o' })
     expect(response.status).toBe(404)
     expect((await json(response)).error).toMatchObject({
@@ -333,7 +333,7 @@ describe('the other paths', () => {
     expect((await chat({ model: undefined })).status).toBe(200)
   })
 
-  test('GET /health and /metrics', async () => {
+  test('GET /health and GET /metrics report the loaded models and what they generated', async () => {
     expect(await json(running.get('/health'))).toEqual({ status: 'ok', loaded: ['tiny'] })
     await (await chat({ max_tokens: 2 })).text()
     const text = await (await running.get('/metrics')).text()
@@ -343,7 +343,7 @@ describe('the other paths', () => {
     expect(text).toMatch(/^gpt4all_generations_running\{model="tiny"\} 0/m)
   })
 
-  test('a model by its file name; choices of one prompt count it once', async () => {
+  test('accept a model by its file name, and count the prompt of several choices once', async () => {
     expect((await json(running.get('/v1/models/tiny.gguf'))).id).toBe('tiny')
     const promptTokens = async () => {
       const text = await (await running.get('/metrics')).text()
@@ -354,9 +354,26 @@ describe('the other paths', () => {
     expect((await promptTokens()) - before).toBe(usage.prompt_tokens)
   })
 
-  test('unknown ones are 404, wrong methods 405, in the same form', async () => {
+  test.each([
+    ['/', 'GET'],
+    ['/health', 'GET'],
+    ['/metrics', 'GET'],
+    ['/v1/models', 'GET'],
+    ['/v1/models/tiny', 'GET'],
+    ['/v1/models/other', 'GET'],
+    ['/v1/completions', 'POST'],
+    ['/v1/chat/completions', 'POST'],
+  ])('%s answers 405 with an Allow header to every method but %s', async (path, allowed) => {
+    for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].filter((one) => one !== allowed)) {
+      const response = await fetch(running.url + path, { method })
+      expect([method, response.status, response.headers.get('allow')]).toEqual([method, 405, allowed])
+    }
+  })
+
+  test('unknown paths get 404, wrong methods 405, both with an error in the same form', async () => {
     for (const [method, path, status] of [
       ['GET', '/v2/models', 404],
+      ['GET', '/v1/models/tiny/more', 404],
       ['POST', '/../etc/passwd', 404],
       ['GET', '/v1/chat/completions', 405],
       ['DELETE', '/v1/models', 405],
@@ -368,7 +385,7 @@ describe('the other paths', () => {
     }
   })
 
-  test('every answer has a request id: the one that came with the request, where it is a plain one', async () => {
+  test('answer with the request id of the request if that is plain, or else a new one', async () => {
     const own = await running.get('/health', { 'x-request-id': 'abc-123' })
     expect(own.headers.get('x-request-id')).toBe('abc-123')
     const strange = await running.get('/health', { 'x-request-id': 'a b"c' })
@@ -376,7 +393,7 @@ describe('the other paths', () => {
   })
 })
 
-test('a prompt that is empty once it is rendered is refused, in whichever path it comes', async () => {
+test('both endpoints refuse a prompt that is empty once it is rendered', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'gpt4all-empty-'))
   const modelConfigFile = join(folder, 'config.json')
   await writeFile(modelConfigFile, JSON.stringify([{ filename: basename(EMBEDDED), promptTemplate: '{0}' }]))
