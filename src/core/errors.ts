@@ -75,12 +75,14 @@ export class ModelError extends GPT4AllError {
 
 /** `ERR_CONTEXT_OVERFLOW`: the prompt does not fit into the context. Thrown before anything is evaluated. */
 export class ContextOverflowError extends GPT4AllError {
-  /** Tokens of the prompt; a lower bound if its length alone shows that it cannot fit. */
+  /** Tokens of the prompt; a lower bound if `isEstimated`. */
   readonly promptTokens: number
   /** Size of the context in tokens, prompt and answer together (`nCtx`). */
   readonly contextSize: number
   /** The most prompt tokens that are accepted: `contextSize - 4`, as in the Python package. */
   readonly maxPromptTokens: number
+  /** Whether the prompt was not tokenized, because its length alone shows that it cannot fit. */
+  readonly isEstimated: boolean
 
   constructor(promptTokens: number, contextSize: number, maxPromptTokens: number, isEstimated = false) {
     super(
@@ -91,6 +93,7 @@ export class ContextOverflowError extends GPT4AllError {
     this.promptTokens = promptTokens
     this.contextSize = contextSize
     this.maxPromptTokens = maxPromptTokens
+    this.isEstimated = isEstimated
   }
 }
 
@@ -109,7 +112,7 @@ export class QueueFullError extends GPT4AllError {
   constructor(maxQueue: number) {
     super(
       'ERR_QUEUE_FULL',
-      `All places are taken (parallel), and no more than ${maxQueue} may wait for one (maxQueue).`,
+      `All slots are in use (parallel), and no more than ${maxQueue} generations may wait for one (maxQueue). Try again later.`,
     )
     this.maxQueue = maxQueue
   }
@@ -201,8 +204,7 @@ export class DeviceError extends GPT4AllError {
 
   constructor(fallbacks: readonly DeviceFallback[], present: readonly string[], options?: ErrorOptions) {
     const reasons = fallbacks.map(({ device, reason }) => `"${device}" (${reason})`).join(', nor ')
-    const others =
-      present.length > 0 ? ` Devices of this machine that the addon knows: ${present.join(', ')}.` : ''
+    const others = present.length > 0 ? ` Available devices: ${present.join(', ')}.` : ''
     const message = `Cannot compute on ${reasons || 'an empty list of devices'}.${others}`
     super('ERR_DEVICE', message, options)
     this.fallbacks = fallbacks

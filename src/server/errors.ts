@@ -80,7 +80,7 @@ export function tooMany(
 /** The engine may start again after `seconds`; `Infinity` if that is unknown. */
 export function engineDown(seconds: number, cause?: unknown): ApiError {
   const message =
-    "The model's process has crashed too often and is not started for now. The server's log tells more."
+    "The model's process has crashed too often and will not be restarted for now. The server's log has details."
   const headers: Record<string, string> =
     seconds === Number.POSITIVE_INFINITY ? {} : { 'retry-after': String(Math.ceil(seconds)) }
   return new ApiError(503, message, { code: 'engine_down', headers, cause })
@@ -91,7 +91,7 @@ const PARAMETERS: Readonly<Record<string, string>> = { ...SAMPLING, logitBias: '
 
 /** For a client that has aborted its request: the code that sent it may still look at an answer. */
 export function clientLeft(cause: unknown): ApiError {
-  return new ApiError(499, 'The request was given up.', { code: 'request_aborted', cause })
+  return new ApiError(499, 'The request was aborted.', { code: 'request_aborted', cause })
 }
 
 /**
@@ -101,7 +101,7 @@ export function clientLeft(cause: unknown): ApiError {
 export function toApiError(error: unknown, prompt: 'messages' | 'prompt' = 'messages'): ApiError {
   if (error instanceof ApiError) return error
   if (!isGPT4AllError(error))
-    return new ApiError(500, 'The server failed on this request; its log tells more.', {
+    return new ApiError(500, 'The server failed to answer this request. Its log has details.', {
       code: 'internal_error',
       cause: error,
     })
@@ -114,22 +114,28 @@ export function toApiError(error: unknown, prompt: 'messages' | 'prompt' = 'mess
       return badParameter(parameter, message.replaceAll(`"${option}"`, `"${parameter}"`))
     }
     case 'ERR_CONTEXT_OVERFLOW': {
-      const { promptTokens, contextSize, maxPromptTokens } = error as ContextOverflowError
+      const { promptTokens, contextSize, maxPromptTokens, isEstimated } = error as ContextOverflowError
+      const count = `${isEstimated ? 'at least ' : ''}${promptTokens} tokens`
       return new ApiError(
         400,
-        `The prompt has at least ${promptTokens} tokens; a context of ${contextSize} takes at most ${maxPromptTokens}. Shorten the prompt.`,
-        { code: 'context_length_exceeded', param: prompt, advice: 'option nCtx of the model', cause },
+        `The prompt has ${count}; a context of ${contextSize} takes at most ${maxPromptTokens}. Shorten the prompt.`,
+        {
+          code: 'context_length_exceeded',
+          param: prompt,
+          advice: 'open the model with a larger nCtx',
+          cause,
+        },
       )
     }
     case 'ERR_TEMPLATE':
-      return new ApiError(400, `The model's chat template refuses these messages: ${message}`, {
+      return new ApiError(400, `The model's chat template rejects these messages: ${message}`, {
         code: 'invalid_prompt',
         param: 'messages',
         cause,
       })
     case 'ERR_QUEUE_FULL':
-      return tooMany('Too many requests wait for this model; try again later.', 1, {
-        advice: 'options parallel and maxQueue of the model',
+      return tooMany('Too many requests are waiting for this model. Try again later.', 1, {
+        advice: 'open the model with a larger parallel or maxQueue',
         cause,
       })
     case 'ERR_CLOSED':
@@ -138,7 +144,7 @@ export function toApiError(error: unknown, prompt: 'messages' | 'prompt' = 'mess
       if ((error as EngineCrashedError).isDown) return engineDown(Number.POSITIVE_INFINITY, cause)
       return new ApiError(
         503,
-        "The model's process has crashed; the next request starts it anew. The server's log tells more.",
+        "The model's process has crashed. Try again: the next request restarts it. The server's log has details.",
         {
           code: 'engine_crashed',
           cause,
@@ -150,7 +156,7 @@ export function toApiError(error: unknown, prompt: 'messages' | 'prompt' = 'mess
     case 'ERR_MODEL_UNSUPPORTED':
       return new ApiError(
         500,
-        `The file of this model cannot be used (${code}); the server's log tells why.`,
+        `The file of this model cannot be used (${code}). The server's log has details.`,
         {
           code: 'model_unusable',
           param: 'model',
@@ -158,8 +164,8 @@ export function toApiError(error: unknown, prompt: 'messages' | 'prompt' = 'mess
         },
       )
     case 'ERR_MEMORY':
-      return new ApiError(503, 'There is not enough memory for this model now.', { code, cause })
+      return new ApiError(503, 'There is not enough memory for this model at the moment.', { code, cause })
     default:
-      return new ApiError(500, `The model failed (${code}); the server's log tells more.`, { code, cause })
+      return new ApiError(500, `The model failed (${code}). The server's log has details.`, { code, cause })
   }
 }

@@ -31,7 +31,7 @@ describe('the code of an error', () => {
     expect(error).toMatchObject({ type: 'invalid_request_error', code })
   })
 
-  test('tells a wrong method, and a body that is no JSON by its headers', async () => {
+  test('is method_not_supported or unsupported_media_type, before the body is read', async () => {
     expect((await json(running.get('/v1/completions'))).error.code).toBe('method_not_supported')
     const init = { headers: { 'content-encoding': 'gzip' } }
     const encoded = running.post('/v1/chat/completions', 'x', init)
@@ -39,11 +39,11 @@ describe('the code of an error', () => {
   })
 })
 
-describe('what can be done about an error', () => {
-  test('by whoever runs the server is in its log, and not in the answer', async () => {
+describe('the message of an error', () => {
+  test('has no advice for the operator, which is in the log', async () => {
     const long = { messages: [{ ...user, content: 'word '.repeat(2000) }] }
     for (const [id, advice, body, headers] of [
-      ['long', /nCtx/, long, {}],
+      ['long', /larger nCtx/, long, {}],
       ['large', /maxBodyBytes/, { messages: [{ ...user, content: 'x'.repeat(30_000) }] }, {}],
       ['origin', /corsOrigins/, { messages: [user] }, { origin: 'https://elsewhere.example' }],
     ] as const) {
@@ -55,6 +55,27 @@ describe('what can be done about an error', () => {
     }
   })
 
+  test.each([
+    [
+      'the exact number of tokens if the prompt was tokenized',
+      'word '.repeat(300),
+      /^The prompt has \d+ tokens;/,
+    ],
+    [
+      'a lower bound if its length alone is too much',
+      'x'.repeat(15_000),
+      /^The prompt has at least \d+ tokens;/,
+    ],
+  ])('has %s', async (_, content, pattern) => {
+    const { error } = await json(
+      running.post('/v1/chat/completions', { messages: [{ role: 'user', content }] }),
+    )
+    expect(error).toMatchObject({
+      code: 'context_length_exceeded',
+      message: expect.stringMatching(pattern),
+    })
+  })
+
   test('names the parameters of the request, not the options of the library', async () => {
     const body = { messages: [user], logit_bias: { 99999999: 1 } }
     const { error } = await json(running.post('/v1/chat/completions', body))
@@ -63,7 +84,7 @@ describe('what can be done about an error', () => {
   })
 })
 
-test('a system prompt and a template of the server hold where a chat brings none', async () => {
+test('a system prompt and a template of the server apply to chats without their own', async () => {
   const chatTemplate = '{% for m in messages %}{{ m.role }} {{ m.content }} {% endfor %}'
   const one = await serve({ systemPrompt: 'Be brief.', chatTemplate, logPrompts: true })
   const tokens = async (text: string) => (await one.model.tokenize(text, { addSpecial: true })).length

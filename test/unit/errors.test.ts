@@ -37,10 +37,15 @@ describe('every error class', () => {
     expect(isGPT4AllError(error)).toBe(true)
   })
 
-  test('a ModelError tells the path, a ContextOverflowError its numbers', () => {
+  test('a ModelError has the path, a ContextOverflowError its numbers', () => {
     expect(new ModelError('ERR_NOT_GGUF', 'message', '/a/b')).toMatchObject({ path: '/a/b' })
     const overflow = new ContextOverflowError(3000, 2048, 2044)
-    expect(overflow).toMatchObject({ promptTokens: 3000, contextSize: 2048, maxPromptTokens: 2044 })
+    expect(overflow).toMatchObject({
+      promptTokens: 3000,
+      contextSize: 2048,
+      maxPromptTokens: 2044,
+      isEstimated: false,
+    })
     for (const number of ['3000', '2048', '2044']) expect(overflow.message).toContain(number)
   })
 
