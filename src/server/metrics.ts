@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { GenerationResult, Usage } from '../index.ts'
-import type { ModelPool } from './models.ts'
+import type { ModelPool } from './models/pool.ts'
 
 const SECONDS = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120]
 

@@ -10,7 +10,7 @@ import { ApiError, clientLeft, toApiError } from './errors.ts'
 import { Exchange } from './exchange.ts'
 import { checkKey, checkSource, corsHeaders, isLoopback, preflight } from './guard.ts'
 import { Metrics } from './metrics.ts'
-import { ModelPool, type ServedModel } from './models.ts'
+import { ModelPool, type ServedModel } from './models/pool.ts'
 import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from './options.ts'
 import { pageResponse } from './page.ts'
 

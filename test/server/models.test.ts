@@ -42,7 +42,7 @@ function open(options: ServerOptions = {}) {
   return { server, get, ask, loaded }
 }
 
-test('a model whose isolated engine has crashed too often makes /health say so, with 503', async () => {
+test('/health answers 503 if the isolated engine of the only model has crashed too often', async () => {
   const model = await GPT4All.load(EMBEDDED, { nThreads: 1, isolated: { maxRestarts: 1 } })
   try {
     const server = createServer({ tiny: model })
@@ -72,7 +72,7 @@ test('a model whose isolated engine has crashed too often makes /health say so, 
   }
 })
 
-test('crashes while a model is opened count too; after engineRetry it is tried again', async () => {
+test('crashes while a model is opened count too, and it is tried again after engineRetry', async () => {
   const pids: number[] = []
   const isolated = { maxRestarts: 1 }
   const { ask, get } = open({ modelOptions: { nThreads: 1, isolated }, engineRetry: 3000 })
@@ -83,7 +83,7 @@ test('crashes while a model is opened count too; after engineRetry it is tried a
       const made = children().filter((one) => !before.has(one) && !pids.includes(one))
       expect(made).toHaveLength(1)
       return made
-    })
+    }, 60_000)
     pids.push(pid!)
     process.kill(pid!, 'SIGKILL')
     return json(answered)
@@ -110,7 +110,7 @@ function children(): number[] {
 }
 
 describe('models of a folder', () => {
-  test('are 404 where their file goes while they wait to be loaded, and the message does not list them', async () => {
+  test('get 404 if their file is deleted while they wait to be loaded, and the message does not list them', async () => {
     const { ask, get } = open({ maxModels: 1 })
     const gone = join(folder, 'models', 'gone.gguf')
     await copyFile(EMBEDDED, gone)
@@ -125,13 +125,13 @@ describe('models of a folder', () => {
       expect(response.status).toBe(404)
       const { error } = await json(response)
       expect(error).toMatchObject({ code: 'model_not_found', param: 'model' })
-      expect(error.message).toMatch(/^There is no model "gone"\. There are "a", "b"/)
+      expect(error.message).toMatch(/^There is no model "gone"\. Available models: "a", "b"/)
     } finally {
       await rm(gone, { force: true })
     }
   })
 
-  test('are listed without being loaded; what lies below it, or is led to elsewhere, is not', async () => {
+  test('are listed without being loaded, and without subfolders and links that lead out of the folder', async () => {
     const { get, loaded } = open()
     const { data } = await json(get('/v1/models'))
     expect(data.map(({ id }: { id: string }) => id)).toEqual(['a', 'b', 'c', 'split-00001-of-00002'])
@@ -139,7 +139,7 @@ describe('models of a folder', () => {
     expect(await loaded()).toEqual([])
   })
 
-  test('are loaded when a request names them, by either name, once for all who ask', async () => {
+  test('are loaded when a request names them, with or without extension, once for all requests', async () => {
     const { ask, loaded, get } = open()
     const answers = await Promise.all(['a', 'a.gguf', 'a'].map((name) => ask(name)))
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200])
@@ -160,7 +160,7 @@ describe('models of a folder', () => {
     '',
     'a\0',
     'A',
-  ])('%j is none of them', async (name) => {
+  ])('do not include %j', async (name) => {
     const { ask, loaded } = open()
     const answer = await ask(name)
     expect(answer.status).toBe(404)
@@ -168,7 +168,7 @@ describe('models of a folder', () => {
     expect(await loaded()).toEqual([])
   })
 
-  test('one that cannot be read is an error of the server, which tells no path, and lives on', async () => {
+  test('get 500 without a path if they cannot be read, and the server continues', async () => {
     const { ask } = open()
     const answer = await ask('broken')
     expect(answer.status).toBe(500)
@@ -178,13 +178,13 @@ describe('models of a folder', () => {
     expect((await ask('a')).status).toBe(200)
   })
 
-  test('one makes room for another: the one idle for longest', async () => {
+  test('make room for another: the model idle for longest is unloaded', async () => {
     const { ask, loaded } = open({ maxModels: 2 })
     for (const name of ['a', 'b', 'a', 'c']) expect((await ask(name)).status).toBe(200)
     expect((await loaded()).sort()).toEqual(['a', 'c'])
   })
 
-  test('who asks for another than the busy one waits for it', async () => {
+  test('wait to be loaded until the busy one is idle', async () => {
     const { ask, loaded } = open({ maxModels: 1 })
     const long = ask('a', 'Once upon a time', { max_tokens: 200 })
     const names = ['b', 'a', 'c', 'b']
@@ -193,7 +193,7 @@ describe('models of a folder', () => {
     expect(await loaded()).toHaveLength(1)
   })
 
-  test('a model that is never at rest lets another have its turn', async () => {
+  test('get their turn even if another model is never idle', async () => {
     const { ask } = open({ maxModels: 1 })
     const stream = async () => {
       const body = (await ask('a', 'Once upon a time', { max_tokens: 60, stream: true })).body!
@@ -217,7 +217,7 @@ describe('models of a folder', () => {
     await Promise.all([end(), other])
   })
 
-  test('say no prompts to the log of the models, unless they are asked for', async () => {
+  test('do not log prompts, unless logPrompts is set', async () => {
     for (const logPrompts of [false, true]) {
       const lines: string[] = []
       const note = (line: string) => void lines.push(line)
@@ -228,7 +228,7 @@ describe('models of a folder', () => {
     }
   })
 
-  test('those who left the line make no place taken', async () => {
+  test('free the places in the queue of clients that have left', async () => {
     const { server, ask } = open({ maxModels: 1, maxQueue: 2 })
     const long = ask('a', 'Once upon a time', { max_tokens: 300 })
     const leaving = new AbortController()
@@ -242,14 +242,14 @@ describe('models of a folder', () => {
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200])
   })
 
-  test('are unloaded when nobody has asked for a while', async () => {
+  test('are unloaded after idleTimeout without a request', async () => {
     const { ask, loaded } = open({ idleTimeout: 1 })
     expect((await ask('a')).status).toBe(200)
     while ((await loaded()).length > 0) await new Promise(setImmediate)
     expect((await ask('a')).status).toBe(200)
   })
 
-  test('are unloaded with the server', async () => {
+  test('are unloaded when the server closes', async () => {
     const { server, ask, loaded } = open()
     await ask('a')
     expect(await loaded()).toEqual(['a'])
@@ -286,13 +286,13 @@ describe('createServer()', () => {
     [{}, { modelPath: '.', modelOptions: { draftModel: 'a\0' } }, 'draftModel'],
     [{}, { modelPath: '.', streamInterval: 2000 }, 'streamInterval'],
     [{}, { modelPath: '.', logger: {} }, 'logger'],
-  ])('%o, %o is refused by name', (models, options, option) => {
+  ])('refuses a bad option by name: %o, %o', (models, options, option) => {
     expect(() => createServer(models as never, options as never)).toThrow(
       expect.objectContaining({ code: 'ERR_OPTION', option }),
     )
   })
 
-  test('origins of extensions and desktop programs are origins', () => {
+  test('accepts the origins of extensions and desktop programs', () => {
     const corsOrigins = ['https://app.example:8443', 'tauri://localhost', 'chrome-extension://abcdef', 'null']
     expect(() => createServer({}, { modelPath: '.', corsOrigins })).not.toThrow()
   })

@@ -9,7 +9,7 @@ import type {
 import type { Bodies } from '../body/body.ts'
 import { badParameter } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
-import type { ModelPool } from '../models.ts'
+import type { ModelPool } from '../models/pool.ts'
 import type { ResolvedServerOptions } from '../options.ts'
 import { type AnswerFormat, answer, finishReasonOf } from './answer.ts'
 import { choicesOf } from './choices.ts'

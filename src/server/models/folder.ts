@@ -1,6 +1,6 @@
 import { realpath } from 'node:fs/promises'
 import { resolve, sep } from 'node:path'
-import { GPT4All, isGPT4AllError, type ModelError } from '../index.ts'
+import { GPT4All, isGPT4AllError, type ModelError } from '../../index.ts'
 
 /** A file that clients may name. */
 type ModelFile = {

@@ -1,13 +1,9 @@
-import {
-  GPT4All,
-  IsolatedEngine,
-  type IsolatedEngineOptions,
-  type Logger,
-  type ModelOptions,
-} from '../index.ts'
-import { ApiError, engineDown, tooMany } from './errors.ts'
-import { ModelFolder, withoutExtension } from './model-folder.ts'
-import type { ResolvedServerOptions } from './options.ts'
+import { GPT4All, type Logger } from '../../index.ts'
+import { ApiError, engineDown, tooMany } from '../errors.ts'
+import type { ResolvedServerOptions } from '../options.ts'
+import { AdmissionQueue, type Place } from './admission-queue.ts'
+import { type Entry, engineOf, newEntry, ownEngine } from './entry.ts'
+import { ModelFolder, withoutExtension } from './folder.ts'
 
 /** A model that clients may name. */
 export type ServedModel = {
@@ -20,26 +16,6 @@ export type ServedModel = {
 
 /** A model in use; `release()` once when its generations are over. */
 type Lease = { readonly id: string; readonly model: GPT4All; readonly release: () => void }
-
-type Entry = {
-  readonly id: string
-  readonly created: number
-  /** Passed by the caller, who closes it. */
-  readonly isGiven: boolean
-  model: GPT4All | undefined
-  /** The model's own engine, kept even if the model cannot be opened because it crashes. */
-  engine: IsolatedEngine | undefined
-  opening: Promise<GPT4All> | undefined
-  closing: Promise<void> | undefined
-  /** Aborts loading. */
-  giveUp: AbortController
-  /** Requested generations that are not over: until then the model must not be unloaded. */
-  active: number
-  /** `active`, plus generations that wait for room to load the model. */
-  asked: number
-  lastUsed: number
-  idleTimer: NodeJS.Timeout | undefined
-}
 
 type PoolOptions = Pick<
   ResolvedServerOptions,
@@ -54,13 +30,13 @@ export class ModelPool {
   readonly #options: PoolOptions
   readonly #folder: ModelFolder
   readonly #entries = new Map<string, Entry>()
-  /** Requests that wait for room, in order of arrival. */
-  readonly #line: Place[] = []
+  readonly #queue: AdmissionQueue
   #isClosed = false
 
   constructor(given: ReadonlyMap<string, GPT4All>, options: PoolOptions) {
     this.#options = options
     this.#folder = new ModelFolder(options.modelPath)
+    this.#queue = new AdmissionQueue(options.maxQueue)
     const created = Math.floor(Date.now() / 1000)
     for (const [id, model] of given) this.#entries.set(id, { ...newEntry(id, created), isGiven: true, model })
   }
@@ -133,7 +109,7 @@ export class ModelPool {
 
   /** Throws the error that a request would get whichever model it named: then its body need not be read. */
   refuseAny(): void {
-    if (this.#options.modelPath !== undefined && !this.#isLineFull) return
+    if (this.#options.modelPath !== undefined && !this.#queue.isFull) return
     const refusals = Array.from(this.#entries.values(), (entry) => this.#refusal(entry, 1))
     if (refusals[0] && !refusals.includes(undefined)) throw refusals[0]
   }
@@ -142,7 +118,7 @@ export class ModelPool {
   #refusal(entry: Entry, count: number): ApiError | undefined {
     const places = (entry.model?.parallel ?? 1) + this.#options.maxQueue
     if (entry.asked > 0 && entry.asked + count > places)
-      return tooMany(`Too many requests wait for "${entry.id}"; try again later.`, 1)
+      return tooMany(`Too many requests are waiting for "${entry.id}". Try again later.`, 1)
     const engine = engineOf(entry)
     if (engine?.state !== 'down') return undefined
     const { own, given } = this.#options.engineRetry
@@ -155,7 +131,7 @@ export class ModelPool {
     this.#isClosed = true
     const entries = [...this.#entries.values()]
     for (const { idleTimer } of entries) clearTimeout(idleTimer)
-    this.#wakeLine()
+    this.#queue.wake()
     await Promise.all(entries.map((entry) => this.#unload(entry)))
   }
 
@@ -173,7 +149,8 @@ export class ModelPool {
   async #unknown(id: string | undefined): Promise<ApiError> {
     const listed = (await this.list()).filter((model) => model.id !== withoutExtension(id ?? '')) // it may come or go meanwhile
     const ids = listed.map((model) => `"${model.id}"`)
-    const there = ids.length === 0 ? 'There are no models here.' : `There are ${ids.slice(0, 20).join(', ')}.`
+    const there =
+      ids.length === 0 ? 'This server has no models.' : `Available models: ${ids.slice(0, 20).join(', ')}.`
     const message = id === undefined ? there : `There is no model "${id.slice(0, 200)}". ${there}`
     return new ApiError(404, message, { code: 'model_not_found', param: 'model' })
   }
@@ -194,34 +171,16 @@ export class ModelPool {
       for (;;) {
         if (this.#isClosed) throw new ApiError(503, 'The server is shutting down.', { code: 'shutting_down' })
         signal.throwIfAborted()
-        const first = this.#line[0]
-        const isTurn = first === undefined || first === place || first.entry === entry
-        const room = isTurn && this.#roomFor(entry)
+        const room = this.#queue.isTurnOf(place) && this.#roomFor(entry)
         if (room === true) {
           entry.opening ??= this.#load(entry)
           return take() // at once, or it might be unloaded for another
         }
-        if (room !== false) {
-          await room
-          continue
-        }
-        if (!this.#line.includes(place)) this.#enter(place)
-        await wakened(place, signal)
+        await (room === false ? this.#queue.wait(place, signal) : room)
       }
     } finally {
-      const at = this.#line.indexOf(place)
-      if (at >= 0) this.#line.splice(at, 1)
-      if (at === 0) this.#wakeLine()
+      this.#queue.leave(place)
     }
-  }
-
-  get #isLineFull(): boolean {
-    return this.#line.length >= Math.max(1, this.#options.maxQueue)
-  }
-
-  #enter(place: Place): void {
-    if (this.#isLineFull) throw tooMany('All models that may be loaded are busy; try again later.', 5)
-    this.#line.push(place)
   }
 
   /** Whether the model is loaded, or there is room for it; a promise while room is being made. */
@@ -254,23 +213,19 @@ export class ModelPool {
       return entry.model
     } catch (error) {
       entry.opening = undefined
-      this.#wakeLine()
+      this.#queue.wake()
       throw this.#folder.isGone(entry.id, error) ? await this.#unknown(entry.id) : error
     }
   }
 
   #rest(entry: Entry): void {
     if (entry.isGiven || entry.active > 0) return
-    this.#wakeLine()
+    this.#queue.wake()
     const { idleTimeout } = this.#options
     if (this.#isClosed || !entry.opening || idleTimeout === Number.POSITIVE_INFINITY) return
     clearTimeout(entry.idleTimer)
     entry.idleTimer = setTimeout(() => void this.#unload(entry), Math.min(idleTimeout, MOST_MS))
     entry.idleTimer.unref()
-  }
-
-  #wakeLine(): void {
-    for (const { wake } of this.#line) wake()
   }
 
   async #unload(entry: Entry): Promise<void> {
@@ -294,46 +249,6 @@ export class ModelPool {
     const closing = close()
     entry.closing = closing
     await closing
-  }
-}
-
-const engineOf = ({ engine, model }: Entry) => engine ?? model?.engine
-
-/** An engine for one model, if it is to be isolated: crashes of repeated loads are counted together. */
-function ownEngine({ isolated, rpcServers = [] }: ModelOptions): IsolatedEngine | undefined {
-  if (isolated instanceof IsolatedEngine || (!isolated && rpcServers.length === 0)) return undefined
-  return new IsolatedEngine(typeof isolated === 'object' ? (isolated as IsolatedEngineOptions) : {})
-}
-
-/** A request that waits for room. */
-type Place = { readonly entry: Entry; wake: () => void }
-
-/** Resolves when the place is woken; rejects when the signal aborts. */
-function wakened(place: Place, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const leave = () => reject(signal.reason)
-    signal.addEventListener('abort', leave, { once: true })
-    place.wake = () => {
-      signal.removeEventListener('abort', leave)
-      resolve()
-    }
-  })
-}
-
-function newEntry(id: string, created: number): Entry {
-  return {
-    id,
-    created,
-    isGiven: false,
-    model: undefined,
-    engine: undefined,
-    opening: undefined,
-    closing: undefined,
-    giveUp: new AbortController(),
-    active: 0,
-    asked: 0,
-    lastUsed: 0,
-    idleTimer: undefined,
   }
 }
 
