@@ -99,9 +99,9 @@ export function checkKnown(
   }
 }
 
-/** An integer from 0, or `Infinity`. */
-export function limit(name: string, value: unknown): number | undefined {
+/** An integer of at least `min`, or `Infinity`. */
+export function limit(name: string, value: unknown, min: number): number | undefined {
   if (value === undefined || value === Number.POSITIVE_INFINITY) return value
-  if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number
-  throw optionError(name, 'an integer of at least 0, or Infinity,', value)
+  if (Number.isSafeInteger(value) && (value as number) >= min) return value as number
+  throw optionError(name, `an integer of at least ${min}, or Infinity,`, value)
 }

@@ -21,8 +21,8 @@ export class Option<Value> {
 export const string = () => new Option(check.string)
 export const boolean = () => new Option(check.boolean)
 export const signal = () => new Option(check.abortSignal)
-/** An integer from 0, or `Infinity`. */
-export const limit = () => new Option(check.limit)
+/** An integer of at least `min`, or `Infinity`. */
+export const limit = (min = 0) => new Option((name, given) => check.limit(name, given, min))
 export const callable = <F>() => new Option((name, given) => check.callable(name, given as F | undefined))
 export const number = (min: number, max = check.MAX_FLOAT) =>
   new Option((name, given) => check.number(name, given, min, max))

@@ -7,6 +7,7 @@ import {
   type ModelOptions,
   optionError,
 } from '../index.ts'
+import { boolean, define, integer, limit, number, Option, type Resolved, string } from '../options/define.ts'
 import { MEMORY_PER_BODY, MEMORY_PER_BYTE } from './body/room.ts'
 import { isSampling, SAMPLING, type SamplingDefaults } from './sampling.ts'
 
@@ -149,136 +150,111 @@ export type ServerOptions = {
 
 /** Two frames of a display, ms. */
 const DEFAULT_STREAM_INTERVAL = 32
+const MOST_STREAM_INTERVAL = 1000
+const DEFAULT_ENGINE_RETRY = 60_000
+const DEFAULT_BODY_MEMORY = 256 * 2 ** 20
 
-type Apart =
-  | 'systemPrompt'
-  | 'chatTemplate'
-  | 'engineRetry'
-  | 'modelPath'
-  | 'modelOptions'
-  | 'apiKey'
-  | 'logger'
-  | 'defaults'
+const SERVER = define<ServerOptions>()({
+  modelPath: new Option(folder),
+  modelOptions: new Option(optionsOfModels),
+  maxModels: integer(1).default(2),
+  idleTimeout: limit().default(300_000),
+  engineRetry: limit(),
+  apiKey: new Option(keys),
+  allowAnyone: boolean().default(false),
+  allowedHosts: new Option(names),
+  corsOrigins: new Option(origins),
+  maxBodyBytes: integer(1).default(4 * 2 ** 20),
+  // Its least value depends on `maxBodyBytes`.
+  bodyMemory: new Option((_, given) => given),
+  bodyTimeout: limit(1).default(60_000),
+  maxMessages: integer(1).default(1000),
+  maxChoices: integer(1).default(16),
+  maxTokens: limit(1).default(Number.POSITIVE_INFINITY),
+  maxQueue: integer(0).default(100),
+  stallTimeout: limit(1).default(120_000),
+  streamInterval: number(0, MOST_STREAM_INTERVAL).default(DEFAULT_STREAM_INTERVAL),
+  defaults: new Option(sampling),
+  systemPrompt: string(),
+  chatTemplate: string(),
+  page: boolean().default(true),
+  logger: new Option(sink),
+  logPrompts: boolean().default(false),
+})
 
-export type ResolvedServerOptions = {
-  readonly [Name in Exclude<keyof ServerOptions, Apart>]-?: Exclude<ServerOptions[Name], undefined>
-} & {
-  readonly modelPath: string | undefined
-  readonly modelOptions: ModelOptions
+export type ResolvedServerOptions = Omit<Resolved<typeof SERVER>, 'apiKey' | 'bodyMemory' | 'engineRetry'> & {
+  readonly apiKeys: readonly string[]
+  readonly bodyMemory: number
   /** For models of the folder, and for those passed by the caller. */
   readonly engineRetry: { readonly own: number; readonly given: number }
-  readonly apiKeys: readonly string[]
-  readonly defaults: SamplingDefaults
-  readonly systemPrompt: string | undefined
-  readonly chatTemplate: string | undefined
-  readonly logger: Logger | undefined
 }
 
-const KNOWN: Readonly<Record<keyof ServerOptions, true>> = {
-  modelPath: true,
-  modelOptions: true,
-  maxModels: true,
-  idleTimeout: true,
-  engineRetry: true,
-  apiKey: true,
-  allowAnyone: true,
-  allowedHosts: true,
-  corsOrigins: true,
-  maxBodyBytes: true,
-  bodyMemory: true,
-  bodyTimeout: true,
-  maxMessages: true,
-  maxChoices: true,
-  maxTokens: true,
-  maxQueue: true,
-  stallTimeout: true,
-  streamInterval: true,
-  defaults: true,
-  systemPrompt: true,
-  chatTemplate: true,
-  page: true,
-  logger: true,
-  logPrompts: true,
-}
-
-export function resolveServerOptions(options: ServerOptions = {}): ResolvedServerOptions {
-  if (typeof options !== 'object' || options === null) throw optionError('options', 'an object', options)
-  for (const name of Object.keys(options))
-    if (!Object.hasOwn(KNOWN, name))
-      throw optionError(name, `one of the options ${Object.keys(KNOWN).join(', ')}`, name)
-  const number = (name: keyof ServerOptions, fallback: number, min: number, orInfinity = false) => {
-    const value = options[name] ?? fallback
-    const isFine = (orInfinity && value === Number.POSITIVE_INFINITY) || Number.isSafeInteger(value)
-    if (isFine && (value as number) >= min) return value as number
-    throw optionError(name, `an integer of at least ${min}${orInfinity ? ', or Infinity' : ''}`, value)
-  }
-  const flag = (name: keyof ServerOptions, fallback: boolean) => {
-    const value = options[name] ?? fallback
-    if (typeof value !== 'boolean') throw optionError(name, 'true or false', value)
-    return value
-  }
-  const text = (name: 'systemPrompt' | 'chatTemplate' | 'modelPath') => {
-    const value = options[name]
-    if (value === undefined || (typeof value === 'string' && value !== '')) return value
-    throw optionError(name, 'a non-empty string', value)
-  }
-  const modelPath = text('modelPath')
-  const { apiKey, modelOptions = {}, defaults = {}, logger } = options
-  checkModelOptions({ ...modelOptions, logger: logger ?? modelOptions.logger })
-  checkGenerateOptions({ ...defaults, streamInterval: options.streamInterval })
-  for (const name of Object.keys(Object(defaults)))
-    if (!isSampling(name))
-      throw optionError('defaults', `an object with ${Object.keys(SAMPLING).join(', ')}`, name)
-  if (modelPath !== undefined && statSync(modelPath, { throwIfNoEntry: false })?.isDirectory() === false)
-    throw optionError('modelPath', 'a folder', modelPath)
-  const maxBodyBytes = number('maxBodyBytes', 4 * 2 ** 20, 1)
-  const largest = MEMORY_PER_BODY + MEMORY_PER_BYTE * maxBodyBytes
-  const apiKeys = apiKey === undefined ? [] : texts('apiKey', typeof apiKey === 'string' ? [apiKey] : apiKey)
-  if (apiKey !== undefined && apiKeys.length === 0) throw optionError('apiKey', 'at least one key', apiKey)
+export function resolveServerOptions(options?: ServerOptions): ResolvedServerOptions {
+  const { apiKey, bodyMemory, engineRetry, ...resolved } = SERVER.resolve(options)
+  const largest = MEMORY_PER_BODY + MEMORY_PER_BYTE * resolved.maxBodyBytes
   return {
-    modelPath,
-    modelOptions,
-    defaults,
-    systemPrompt: text('systemPrompt'),
-    chatTemplate: text('chatTemplate'),
-    logger: logger && harmless(logger),
-    apiKeys,
-    allowedHosts: named('allowedHosts', options.allowedHosts),
-    corsOrigins: origins(named('corsOrigins', options.corsOrigins)),
-    allowAnyone: flag('allowAnyone', false),
-    page: flag('page', true),
-    logPrompts: flag('logPrompts', false),
-    maxModels: number('maxModels', 2, 1),
-    idleTimeout: number('idleTimeout', 300_000, 0, true),
+    ...resolved,
+    apiKeys: apiKey,
+    bodyMemory: integer(largest)
+      .default(Math.max(DEFAULT_BODY_MEMORY, largest))
+      .read('bodyMemory', bodyMemory),
     engineRetry: {
-      own: number('engineRetry', 60_000, 0, true),
-      given: number('engineRetry', Number.POSITIVE_INFINITY, 0, true),
+      own: engineRetry ?? DEFAULT_ENGINE_RETRY,
+      given: engineRetry ?? Number.POSITIVE_INFINITY,
     },
-    maxBodyBytes,
-    bodyMemory: number('bodyMemory', Math.max(256 * 2 ** 20, largest), largest),
-    bodyTimeout: number('bodyTimeout', 60_000, 1, true),
-    maxMessages: number('maxMessages', 1000, 1),
-    maxChoices: number('maxChoices', 16, 1),
-    maxTokens: number('maxTokens', Number.POSITIVE_INFINITY, 1, true),
-    maxQueue: number('maxQueue', 100, 0),
-    stallTimeout: number('stallTimeout', 120_000, 1, true),
-    streamInterval: options.streamInterval ?? DEFAULT_STREAM_INTERVAL,
   }
 }
 
-function named(name: string, value: readonly string[] | '*' = []): readonly string[] | '*' {
-  const names = value === '*' ? [value] : texts(name, value).map((text) => text.toLowerCase())
+/** A path that may be missing, but is not a file. */
+function folder(name: string, given: unknown): string | undefined {
+  const path = string().read(name, given)
+  if (path !== undefined && statSync(path, { throwIfNoEntry: false })?.isDirectory() === false)
+    throw optionError(name, 'a folder', path)
+  return path
+}
+
+function optionsOfModels(name: string, given: unknown = {}): ModelOptions {
+  if (typeof given !== 'object' || given === null) throw optionError(name, 'an object', given)
+  checkModelOptions(given)
+  return given
+}
+
+function sampling(name: string, given: unknown = {}): SamplingDefaults {
+  if (typeof given !== 'object' || given === null) throw optionError(name, 'an object', given)
+  checkGenerateOptions(given)
+  for (const option of Object.keys(given))
+    if (!isSampling(option))
+      throw optionError(name, `an object with ${Object.keys(SAMPLING).join(', ')}`, option)
+  return given
+}
+
+function sink(_: string, given: unknown): Logger | undefined {
+  if (given === undefined) return undefined
+  checkModelOptions({ logger: given as Logger })
+  return harmless(given as Logger)
+}
+
+function keys(name: string, given: unknown): readonly string[] {
+  if (given === undefined) return []
+  const keys = texts(name, typeof given === 'string' ? [given] : given)
+  if (keys.length === 0) throw optionError(name, 'at least one key', given)
+  return keys
+}
+
+function names(name: string, given: unknown = []): readonly string[] | '*' {
+  const names = given === '*' ? [given] : texts(name, given).map((text) => text.toLowerCase())
   return names.includes('*') ? '*' : names
 }
 
 /** Also matches extensions and desktop programs: `chrome-extension://...`, `tauri://localhost`. */
 const ORIGIN = /^[a-z][a-z\d+.-]*:\/\/[^/]+$/
 
-function origins(value: readonly string[] | '*'): readonly string[] | '*' {
-  for (const origin of value === '*' ? [] : value)
+function origins(name: string, given: unknown): readonly string[] | '*' {
+  const all = names(name, given)
+  for (const origin of all === '*' ? [] : all)
     if (origin !== 'null' && !ORIGIN.test(origin))
-      throw optionError('corsOrigins', 'origins such as https://app.example', origin)
-  return value
+      throw optionError(name, 'origins such as https://app.example', origin)
+  return all
 }
 
 function texts(name: string, value: unknown): readonly string[] {

@@ -31,7 +31,10 @@ const LEAVES = [
   'core/regular-file.ts',
   'core/suggest.ts',
   'core/whole-file.ts',
+  'options/define.ts',
 ]
+/** What leaves may import too, but hosts may not: bad arguments have a brand, so a copy makes the same errors. */
+const STEMS = ['core/errors.ts', 'options/checks.ts']
 /** A folder, or a file beside the folders, stands one floor above the highest that it imports from. */
 const MOST_FLOORS = 11
 const MOST_FILES = 14
@@ -79,13 +82,14 @@ describe('the import lines of src/', () => {
     expect(edges.filter(({ from }) => from === 'native/contract.ts')).toEqual([])
   })
 
-  test('of hosts lead to the public index only, and to leaves, which import nothing of ours', () => {
+  test('of hosts lead to the public index only, and to leaves, which import leaves and stems only', () => {
     const isHost = (file: string) => HOSTS.includes(folderOf(file))
     const inward = edges.filter(
       ({ from, to }) => isHost(from) && !isHost(to) && ![FACE, ...LEAVES].includes(to),
     )
     expect(inward).toEqual([])
-    expect(edges.filter(({ from }) => LEAVES.includes(from))).toEqual([])
+    const copied = [...LEAVES, ...STEMS]
+    expect(edges.filter(({ from, to }) => copied.includes(from) && !copied.includes(to))).toEqual([])
   })
 
   test(`build no more than ${MOST_FLOORS} floors`, () => {
