@@ -139,11 +139,11 @@ export function resolveChatOptions(options?: ChatSessionOptions): ResolvedChatOp
   const system = systemPrompt ?? systemTemplate
   checkMessages(messages)
   if (system && messages[0]?.role === 'system')
-    throw optionError('systemPrompt', 'no system prompt beside a system message in "messages"', system)
+    throw optionError('systemPrompt', 'no value, because "messages" has a system message,', system)
   if (resolved.restore !== undefined)
     for (const [name, value] of Object.entries({ systemPrompt, systemTemplate, messages: options?.messages }))
       if (value !== undefined)
-        throw optionError(name, 'nothing beside "restore", whose file brings its own,', value)
+        throw optionError(name, 'no value together with "restore", whose file has its own,', value)
   if (promptTemplate !== undefined) parsePattern(promptTemplate)
   if (promptTemplate !== undefined && chatTemplate !== undefined)
     throw optionError('promptTemplate', 'either "promptTemplate" or "chatTemplate"', promptTemplate)

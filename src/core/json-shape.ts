@@ -2,7 +2,7 @@
 export type JsonLimits = {
   /** Nested arrays and objects. */
   readonly depth: number
-  /** Names, texts, objects and arrays: each costs V8 up to 3 µs. */
+  /** Names, strings, objects and arrays: each costs V8 up to 3 µs. */
   readonly parts: number
   /** Numbers, `true`, `false` and `null`. */
   readonly numbers: number
@@ -53,8 +53,9 @@ export class JsonShape {
     this.#isInText = isInText
     this.#isEscaped = isEscaped
     const { depth: mostDepth, parts: mostParts, numbers } = this.#limits
-    if (most > mostDepth) throw this.#refuse(`more than ${mostDepth} arrays and objects inside each other`)
-    if (this.#parts > mostParts) throw this.#refuse(`more than ${mostParts} names, texts, arrays and objects`)
+    if (most > mostDepth) throw this.#refuse(`more than ${mostDepth} nested arrays and objects`)
+    if (this.#parts > mostParts)
+      throw this.#refuse(`more than ${mostParts} names, strings, arrays and objects`)
     if (this.#commas > numbers + mostParts) throw this.#refuse(`more than ${numbers} numbers`)
   }
 }

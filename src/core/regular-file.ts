@@ -173,14 +173,14 @@ const KINDS = {
 
 /** What the system's codes mean for a file that is to be read. */
 const READ_FAILURES: Readonly<Record<string, string>> = {
-  ENOENT: 'it is not there',
+  ENOENT: 'it does not exist',
   ENOTDIR: 'its folder is a file',
   EACCES: 'there is no permission to read it',
   EPERM: 'there is no permission to read it',
-  ELOOP: 'its links lead in a circle',
+  ELOOP: 'its symbolic links form a loop',
   ENAMETOOLONG: 'its name is too long',
   EISDIR: 'it is a directory',
-  EIO: 'the disk cannot read it',
+  EIO: 'the disk reports an error',
 }
 
 function refused(error: unknown, refuse: Refuse): Error {

@@ -30,7 +30,7 @@ export function resolveLogger(logger: Logger | undefined, verbose: boolean): Log
   if (level === undefined) return SILENT
   const chosen = stderrLogger(level)
   if (named && !isLevel)
-    chosen.warn(`GPT4ALL_LOG is "${named}", which is none of ${LOG_LEVELS.join(', ')}: logging warnings`)
+    chosen.warn(`GPT4ALL_LOG must be one of ${LOG_LEVELS.join(', ')}, not "${named}": logging warnings`)
   return chosen
 }
 

@@ -50,7 +50,7 @@ async function replaceable(file: string): Promise<Stats | undefined> {
     throw error
   })
   if (!found || found.isFile()) return found
-  const what = found.isDirectory() ? 'a folder' : 'something that is no file'
+  const what = found.isDirectory() ? 'a folder' : 'something that is not a file'
   const code = found.isDirectory() ? 'EISDIR' : 'EEXIST'
   throw Object.assign(new Error(`${code}: ${what} has that name, '${file}'`), { code, path: file })
 }

@@ -161,7 +161,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
 
   /** What `console.log(generation)` shows: mostly a reminder to await or iterate it. */
   [Symbol.for('nodejs.util.inspect.custom')](_depth: number, options: InspectOptions): string {
-    const state = this.#ended ? ('error' in this.#ended ? 'failed' : 'done') : 'under way'
+    const state = this.#ended ? ('error' in this.#ended ? 'failed' : 'done') : 'running'
     const shown = { state: this.#events || this.#ended ? state : 'not started', text: this.partial.text }
     return `Generation ${inspect(shown, options)}`
   }

@@ -34,7 +34,7 @@ import {
 /** The models that a catalog knows; see `GPT4All.listModels()`. */
 export async function listModels(options?: ListModelsOptions): Promise<CatalogEntry[]> {
   const { file, url, signal, logger } = withLogger(LIST.resolve(options))
-  if (file !== undefined && url !== undefined) throw optionError('file', 'no file where there is a url', file)
+  if (file !== undefined && url !== undefined) throw optionError('file', 'no file together with a url', file)
   signal.throwIfAborted()
   if (file === undefined) return fetchCatalog({ url: url ?? catalogUrl(), signal, logger })
   return named(await readCatalog(file), file)
@@ -90,8 +90,8 @@ export async function verifyModel(name: string, options?: VerifyModelOptions): P
   const asked = known || !allowDownload ? undefined : await entryOfFile(path, location, request)
   const expected = known ?? checksumOf(asked ?? {})
   if (!expected) {
-    const advice = 'md5sum or sha256sum can be given.'
-    throw new ModelError('ERR_MODEL_CONFIG', `Nothing tells the checksum of ${path}; ${advice}`, path)
+    const message = `No checksum of ${path} is known. Pass md5sum or sha256sum.`
+    throw new ModelError('ERR_MODEL_CONFIG', message, path)
   }
   await withProgressBar(basename(path), request, (onProgress) =>
     verifyFile(path, expected, { ...request, onProgress }),
@@ -118,6 +118,6 @@ async function entryOfFile(
 async function assertSize(path: string): Promise<void> {
   const [{ size }, entry] = [await stat(path), await storedEntry(path)]
   if (entry?.filesize === undefined || entry.filesize === size) return
-  const message = `${path} has ${size} bytes instead of ${entry.filesize}: it is not whole, or another file. With \`force\` it is downloaded again.`
+  const message = `${path} has ${size} bytes instead of ${entry.filesize}: it is incomplete, or a different file. Download it again with \`force\`.`
   throw new ModelError('ERR_CHECKSUM', message, path)
 }

@@ -41,7 +41,7 @@ export function locateModel(name: string, modelPath: string | undefined, option 
   }
   if (/^file:\/\//i.test(name)) return locateModel(fromUrl(name, option), modelPath, option)
   if (/^[a-z][a-z\d+.-]+:\/\//i.test(name)) {
-    throw optionError(option, 'the name or path of a model (addresses go to GPT4All.downloadModel())', name)
+    throw optionError(option, 'the name or path of a model (URLs go to GPT4All.downloadModel())', name)
   }
   const asGiven = resolveName(withHome(name), modelPath, option)
   const withExtension = /\.(gguf|bin)$/i.test(asGiven) ? asGiven : `${asGiven}.gguf`
@@ -73,7 +73,7 @@ function resolveName(name: string, modelPath: string | undefined, option: string
   const path = resolve(folder, name)
   const inside = relative(folder, path)
   if (inside === '' || inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {
-    throw optionError(option, `a name within ${folder} (a path of its own goes without modelPath)`, name)
+    throw optionError(option, `a name within ${folder} (pass other paths without modelPath)`, name)
   }
   for (const part of inside.split(sep)) {
     const wrong = wrongWithName(part)

@@ -15,11 +15,11 @@ const MOST_BYTES = 240
 
 /** What is wrong with `name` as the name of a file, on any system; `undefined` if nothing is. */
 export function wrongWithName(name: string): string | undefined {
-  if (name === '' || name === '.' || name === '..' || /[\\/\p{Cc}]/u.test(name)) return 'is no file name'
+  if (name === '' || name === '.' || name === '..' || /[\\/\p{Cc}]/u.test(name)) return 'is not a file name'
   if (DEVICES.test(name)) return 'is the name of a device on Windows'
-  if (RESERVED.test(name)) return 'has one of <>:"|?* in it, which no file name has on Windows'
+  if (RESERVED.test(name)) return 'contains one of <>:"|?*, which file names on Windows cannot have'
   if (CUT_OFF.test(name)) return 'ends in a dot or a space, which Windows leaves out'
-  if (MISLEADING.test(name)) return 'has characters in it that make it look like another'
+  if (MISLEADING.test(name)) return 'contains characters that make it look like another name'
   if (Buffer.byteLength(name) > MOST_BYTES) return `is longer than ${MOST_BYTES} bytes`
   return undefined
 }

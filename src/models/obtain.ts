@@ -85,8 +85,8 @@ export async function catalogEntryOf(
     logSuccessor(location, successor, logger)
     return instead
   }
-  const gone = /\.bin$/i.test(name) ? ' It has no files from before GGUF (.bin) any more.' : ''
-  const advice = `${shown(url)} does not know it either; GPT4All.listModels() tells what it knows.${gone}`
+  const gone = /\.bin$/i.test(name) ? ' It no longer has pre-GGUF files (.bin).' : ''
+  const advice = `${shown(url)} does not have it either; GPT4All.listModels() lists what it has.${gone}`
   throw await missingModel(location, advice, catalog)
 }
 
@@ -150,7 +150,7 @@ async function assertModel(path: string, url: string): Promise<void> {
     const magic = buffer.toString('latin1', 0, 4)
     if (magic === 'GGUF' || isOldMagic(magic)) return
     const what = looksLike(buffer.subarray(0, bytesRead))
-    throw new DownloadError(`what ${shown(url)} sends is no model file${what}`, {
+    throw new DownloadError(`what ${shown(url)} sends is not a model file${what}`, {
       url: shown(url),
       retry: false,
     })

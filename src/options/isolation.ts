@@ -95,7 +95,7 @@ export function resolveDistributionOptions(
   isRefused: boolean,
 ): ResolvedDistributionOptions {
   if (rpcServers.length > 0 && isRefused)
-    throw optionError('isolated', 'true, or nothing, with rpcServers', false)
+    throw optionError('isolated', 'true or no value with rpcServers', false)
   return { isolated: isolated ?? (rpcServers.length > 0 ? {} : undefined), rpcServers, tensorSplit }
 }
 
@@ -124,7 +124,7 @@ function variables(name: string, value: unknown = {}): Readonly<Record<string, s
   const isText = (text: unknown) => typeof text === 'string' && !text.includes('\0')
   for (const [variable, text] of Object.entries(value as object))
     if (!isText(variable) || variable === '' || variable.includes('=') || !isText(text))
-      throw optionError(name, 'an object of texts by the names of variables', value)
+      throw optionError(name, 'an object of strings by variable name', value)
   return { ...(value as Record<string, string>) }
 }
 
@@ -134,7 +134,7 @@ function servers(name: string, value: unknown): readonly string[] {
     throw optionError(name, `an array of at most ${MAX_SERVERS} host:port`, value)
   const list = Array.from(value, (server: unknown, i) => rpcServer(`${name}[${i}]`, server))
   const twice = list.findIndex((server, i) => list.indexOf(server) !== i)
-  if (twice >= 0) throw optionError(`${name}[${twice}]`, 'each server once', list[twice])
+  if (twice >= 0) throw optionError(`${name}[${twice}]`, 'no server twice', list[twice])
   return list
 }
 

@@ -216,7 +216,7 @@ export function resolveModelOptions(options?: ModelOptions): ResolvedModelOption
   const { deterministic, parallel, verbose } = resolved
   const logger = resolveLogger(given, verbose)
   if (deterministic && parallel !== undefined && parallel > 1)
-    throw optionError('parallel', '1, or nothing, with deterministic: true', parallel)
+    throw optionError('parallel', '1 or no value with deterministic: true', parallel)
   const { nThreads, nThreadsBatch, kvType, flashAttention, lora, ...others } = resolved
   const compute = { nThreads, nThreadsBatch, kvType, flashAttention, lora }
   return {

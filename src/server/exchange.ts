@@ -111,7 +111,7 @@ export class Exchange {
   }
 
   /** A message may quote the request, so that of a client's error is logged only with `logPrompts`. */
-  #told({ message, code, param, status, advice }: ApiError): object {
+  #errorFields({ message, code, param, status, advice }: ApiError): object {
     const isOwn = status >= 500 || this.#sinks.logPrompts
     const [name = ''] = (param ?? '').split(/[.[]/)
     return {
@@ -151,7 +151,7 @@ export class Exchange {
       ms: Math.round(seconds * 1000),
       ...this.#notes,
       ...(this.#results.length > 0 ? totals(this.#results, this.#prompts) : this.#noteGivenUp()),
-      ...(error && shown !== 499 && this.#told(error)),
+      ...(error && shown !== 499 && this.#errorFields(error)),
       ...(shown >= 500 && error?.cause instanceof Error && { cause: error.cause.stack }),
     })
     this.#ended.resolve()

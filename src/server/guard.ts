@@ -17,15 +17,15 @@ type GuardOptions = {
 export function checkSource(request: Request, options: GuardOptions): void {
   const host = request.headers.get('host') ?? new URL(request.url).host
   if (!isOurHost(host, options.allowedHosts))
-    throw new ApiError(403, `This server does not answer to the name "${host}".`, {
+    throw new ApiError(403, `The host name "${host}" is not allowed.`, {
       code: 'host_not_allowed',
-      advice: 'option allowedHosts',
+      advice: 'add the name to the option allowedHosts',
     })
   const origin = request.headers.get('origin')
   if (origin !== null && !isOurOrigin(origin, host) && !isNamed(origin, options.corsOrigins))
-    throw new ApiError(403, `Pages of "${origin}" may not use this server.`, {
+    throw new ApiError(403, `Pages from "${origin}" are not allowed to use this server.`, {
       code: 'origin_not_allowed',
-      advice: 'option corsOrigins',
+      advice: 'add the origin to the option corsOrigins',
     })
 }
 
@@ -36,8 +36,8 @@ export function checkKey(request: Request, { apiKeys }: GuardOptions): void {
   if (given !== undefined && apiKeys.map((key) => isEqual(key, given)).includes(true)) return
   const message =
     given === undefined
-      ? 'This server wants an API key: send it as "Authorization: Bearer <key>".'
-      : 'The API key is wrong.'
+      ? 'This server requires an API key. Send it as "Authorization: Bearer <key>".'
+      : 'The API key is invalid.'
   throw new ApiError(401, message, { code: 'invalid_api_key', headers: { 'www-authenticate': 'Bearer' } })
 }
 

@@ -9,28 +9,28 @@ export class Metrics {
   readonly #registry = new Registry()
   readonly #requests = new Counter({
     name: 'gpt4all_requests_total',
-    help: 'Requests answered, by path and HTTP status; 499 = the client went away.',
+    help: 'Answered requests, by path and HTTP status; 499: the client disconnected.',
     labelNames: ['path', 'status'],
     registers: [this.#registry],
   })
   readonly #duration = new Histogram({
     name: 'gpt4all_request_duration_seconds',
-    help: 'From the request to the last byte of its answer.',
+    help: 'Time from a request to the last byte of its answer.',
     labelNames: ['path'],
     buckets: SECONDS,
     registers: [this.#registry],
   })
   readonly #firstToken = new Histogram({
     name: 'gpt4all_time_to_first_token_seconds',
-    help: 'From the start of a generation to its first token, waiting in line included.',
+    help: 'Time from the start of a generation to its first token, including the wait in the queue.',
     labelNames: ['model'],
     buckets: SECONDS,
     registers: [this.#registry],
   })
   readonly #tokens = {
-    prompt: this.#counter('gpt4all_prompt_tokens_total', 'Tokens of prompts.'),
-    cached: this.#counter('gpt4all_cached_tokens_total', 'Tokens of prompts that were in the cache.'),
-    completion: this.#counter('gpt4all_completion_tokens_total', 'Tokens generated.'),
+    prompt: this.#counter('gpt4all_prompt_tokens_total', 'Prompt tokens.'),
+    cached: this.#counter('gpt4all_cached_tokens_total', 'Prompt tokens that were found in the cache.'),
+    completion: this.#counter('gpt4all_completion_tokens_total', 'Generated tokens.'),
   }
 
   constructor(pool: ModelPool) {
@@ -45,15 +45,15 @@ export class Metrics {
           collect(this)
         },
       })
-    gauge('gpt4all_generations_running', 'Generations computed side by side now.', (gauge) => {
+    gauge('gpt4all_generations_running', 'Generations that are running.', (gauge) => {
       for (const { id, running } of pool.activities()) gauge.set({ model: id }, running)
     })
-    gauge('gpt4all_generations_queued', 'Generations that wait in line now.', (gauge) => {
+    gauge('gpt4all_generations_queued', 'Generations that are waiting in the queue.', (gauge) => {
       for (const { id, queued } of pool.activities()) gauge.set({ model: id }, queued)
     })
     new Counter({
       name: 'gpt4all_engine_restarts_total',
-      help: 'Starts of isolated engines behind crashes.',
+      help: 'Restarts of isolated engines after crashes.',
       labelNames: ['model'] as const,
       registers: [this.#registry],
       collect() {
@@ -61,9 +61,13 @@ export class Metrics {
         for (const { id, restarts } of pool.restarts()) this.inc({ model: id }, restarts)
       },
     })
-    gauge('gpt4all_engine_down', '1 for each model whose isolated engine has crashed too often.', (gauge) => {
-      for (const id of pool.down) gauge.set({ model: id }, 1)
-    })
+    gauge(
+      'gpt4all_engine_down',
+      '1 for each model whose isolated engine has crashed too often to be restarted.',
+      (gauge) => {
+        for (const id of pool.down) gauge.set({ model: id }, 1)
+      },
+    )
     gauge('gpt4all_model_loaded', '1 for each model whose weights are in memory.', (gauge) => {
       for (const id of pool.loaded) gauge.set({ model: id }, 1)
     })

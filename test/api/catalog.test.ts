@@ -73,7 +73,7 @@ describe('the templates of a catalog entry', () => {
       chatTemplate: "{{ messages[0].content | regex_replace('a', 'b') }}",
     }
     expect(await promptWith({ 'models3.json': [entry] })).toBe(own)
-    expect(lines).toEqual([expect.stringContaining("gives way to the GGUF's own")])
+    expect(lines).toEqual([expect.stringContaining("using the GGUF's own instead")])
   })
 
   test('are an error where modelConfigFile names them and they are broken, of another file, or not there', async () => {
@@ -89,7 +89,7 @@ describe('the templates of a catalog entry', () => {
     expect(await named({ chatTemplate: "{{ messages[0].content | regex_replace('a', 'b') }}" })).toBe(own)
     // Beside the model it only is not used.
     expect(await promptWith({ 'tiny.gguf.json': { chatTemplate: '{% if %}' } })).toBe(own)
-    expect(lines).toEqual([expect.stringContaining('gives way')])
+    expect(lines).toEqual([expect.stringContaining('instead of the catalog')])
     for (const long of [{ chatTemplate: SHOUT.padEnd(2e6) }, { promptTemplate: '{0}'.padEnd(2e6) }]) {
       expect(await promptWith({ 'tiny.gguf.json': long })).toBe(own)
       expect(lines).toEqual([expect.stringContaining('2000000 characters')])
@@ -116,7 +116,7 @@ describe('the templates of a catalog entry', () => {
   test('in files that are no catalogs are ignored, but refused where modelConfigFile names the file', async () => {
     for (const content of ['{', '[1]', '[{"filename": 3}]', '[{}]']) {
       expect(await promptWith({ 'models.json': content })).toBe(own)
-      expect(lines).toEqual([expect.stringContaining('no catalog of models')])
+      expect(lines).toEqual([expect.stringContaining('is not a catalog of models')])
       const modelConfigFile = join(folder, 'mine.json')
       await expect(promptWith({ 'mine.json': content }, { modelConfigFile })).rejects.toMatchObject({
         code: 'ERR_MODEL_CONFIG',

@@ -264,7 +264,7 @@ describe('GPT4All', () => {
     })
     await expect(GPT4All.listModels({ file: 'package.json' })).rejects.toMatchObject({
       code: 'ERR_MODEL_CONFIG',
-      message: expect.stringContaining('is no catalog of models'),
+      message: expect.stringContaining('is not a catalog of models'),
     })
     writeFileSync(file, '[]')
     expect(await GPT4All.listModels({ file })).toEqual([])

@@ -143,7 +143,7 @@ describe('a model whose template nothing on the disk tells', () => {
     expect(server.requests).toHaveLength(1)
     vi.stubEnv('GPT4ALL_MODELS_URL', 'http://127.0.0.1:1/')
     expect(await prompt(true)).toBe(await prompt(false))
-    expect(lines.join()).toMatch(/no catalog tells the template of .*bare\.gguf/)
+    expect(lines.join()).toMatch(/the catalog with the template of .*bare\.gguf cannot be read/)
     expect(existsSync(`${file()}.json`)).toBe(false)
   })
 })

@@ -81,7 +81,7 @@ describe('the catalog', () => {
     expect(lines).toEqual([])
     await passing.close()
     expect(await GPT4All.listModels({ url, logger })).toEqual(first)
-    expect(lines).toEqual([expect.stringContaining('Using the catalog of an earlier time.')])
+    expect(lines).toEqual([expect.stringContaining('Using an earlier copy of the catalog.')])
     vi.stubEnv('HOME', join(folder, 'another'))
     vi.stubEnv('USERPROFILE', join(folder, 'another'))
     await expect(GPT4All.listModels({ url, logger })).rejects.toMatchObject({ code: 'ERR_DOWNLOAD' })
@@ -99,7 +99,7 @@ describe('the catalog', () => {
     expect(await GPT4All.listModels({ url, logger })).toEqual(first)
     await expect(GPT4All.listModels({ url: `${url}?other`, logger })).rejects.toMatchObject({
       code: 'ERR_MODEL_CONFIG',
-      message: expect.stringContaining('is no catalog of models'),
+      message: expect.stringContaining('is not a catalog of models'),
     })
     portal.closeAllConnections()
     portal.close()

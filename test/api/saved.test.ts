@@ -108,7 +108,7 @@ describe('a saved session', () => {
     })
   })
 
-  test('a restored session is evaluated anew where the model has other options, and the log says so', async () => {
+  test('a restored session is evaluated again where the model has other options, and the log says so', async () => {
     const file = newFile()
     const session = await talk(await open())
     await session.save(file, { state: true })
@@ -122,7 +122,7 @@ describe('a saved session', () => {
     expect(lines.join('\n')).toContain('other model options')
   })
 
-  test('a restored session is evaluated anew where its state is damaged, and the log says so', async () => {
+  test('a restored session is evaluated again where its state is damaged, and the log says so', async () => {
     const file = newFile()
     await (await talk(await open())).save(file, { state: true })
     const bytes = readFileSync(file)
@@ -134,7 +134,7 @@ describe('a saved session', () => {
     const restored = (await open({ logger })).chatSession({ restore: file })
     const fresh = (await open()).chatSession({ messages: restored.messages })
     expect(await next(restored)).toEqual(await next(fresh))
-    expect(lines).toEqual([expect.stringMatching(/is damaged.*evaluated anew/)])
+    expect(lines).toEqual([expect.stringMatching(/is damaged.*evaluated again/)])
   })
 
   test('continue() goes on with the last answer of a restored session as the model wrote it', async () => {
@@ -228,7 +228,7 @@ describe('a file that is not a saved session', () => {
     expect(() => model.chatSession({ restore: file })).toThrow(/its checksum does not match/)
   })
 
-  test('a session file whose state is larger than the cache is evaluated anew, without that state', async () => {
+  test('a session file whose state is larger than the cache is evaluated again, without that state', async () => {
     const file = newFile()
     const lines: string[] = []
     const warn = (line: string) => void lines.push(line)
@@ -246,7 +246,7 @@ describe('a file that is not a saved session', () => {
     const before = process.memoryUsage.rss()
     const restored = model.chatSession({ restore: file })
     expect((await next(restored)).text).not.toBe('')
-    expect(lines).toEqual([expect.stringContaining('evaluated anew')])
+    expect(lines).toEqual([expect.stringContaining('evaluated again')])
     expect(process.memoryUsage.rss() - before).toBeLessThan(2 ** 29)
   })
 

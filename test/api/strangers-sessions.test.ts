@@ -95,11 +95,11 @@ function forged(
 }
 
 const anew = expect.stringContaining(
-  'was not saved by this user on this machine: the conversation is evaluated anew',
+  'was not saved by this user on this machine: the conversation is evaluated again',
 )
 
 describe('a session that this user has not saved on this machine', () => {
-  test('gives its messages, which are evaluated anew', async () => {
+  test('gives its messages, which are evaluated again', async () => {
     const file = await saved()
     const mine = await goOn(file)
     expect(mine.evaluated).toBeLessThan(40)

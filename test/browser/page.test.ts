@@ -116,7 +116,7 @@ describe('the chat page', () => {
   test('sends the system prompt and the sampling that are set, and keeps them for the next visit', async () => {
     await page.getByText('Settings').click()
     await page.getByLabel('System prompt').fill('Answer in upper case.')
-    await page.getByLabel('Most tokens').fill('5')
+    await page.getByLabel('Max tokens').fill('5')
     await page.reload()
     await page.locator('#model option').waitFor({ state: 'attached' })
     const sent = page.waitForRequest('**/v1/chat/completions')
@@ -189,7 +189,7 @@ describe('the chat page', () => {
 
   test('tells where an answer is cut off: by a limit, or with its connection', async () => {
     await page.getByText('Settings').click()
-    await page.getByLabel('Most tokens').fill('3')
+    await page.getByLabel('Max tokens').fill('3')
     await ask('Count from 1 to 20.')
     await isIdle()
     expect(await page.getByRole('alert').textContent()).toContain('cut off')

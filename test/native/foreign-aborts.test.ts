@@ -7,7 +7,7 @@ const ROUNDS = 40
 const turns = async (count: number) => {
   for (let i = 0; i < count; i++) await new Promise(setImmediate)
 }
-const lost = () => lines.filter((line) => /the cache of a conversation|evaluated anew/.test(line))
+const lost = () => lines.filter((line) => /the cache of a conversation|prompt is evaluated again/.test(line))
 
 describe("another conversation's abort", () => {
   test.each<TinyModel>(['llama', 'lfm2', 'mamba'])('takes no state that it displaces: %s', async (kind) => {

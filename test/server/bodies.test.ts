@@ -65,7 +65,7 @@ describe('a body', () => {
     ['of one-byte chunks', () => 1],
     ['of chunks of any size', () => 1 + Math.floor(random() * 40)],
     ['in one chunk', () => 1e6],
-  ])('%s is what it is in one piece, characters that are cut included', async (_, size) => {
+  ])('%s gets the answer of a whole body, even if characters are split', async (_, size) => {
     const one = await open()
     const whole = await json(one.post('/v1/completions', asked))
     const { send, answer } = await dial(one)
@@ -93,7 +93,7 @@ describe('a body', () => {
     await server.close()
   })
 
-  test('that has not come after bodyTimeout gets 408, and its connection ends', async () => {
+  test('that has not arrived after bodyTimeout gets 408, and its connection ends', async () => {
     const one = await open({ bodyTimeout: 20 })
     const { send, answer, isOver } = await dial(one)
     send(`${head('content-length: 1000')}{"prompt":`)
@@ -119,7 +119,7 @@ describe('a body', () => {
     await server.close()
   })
 
-  test('whose client goes away in the middle is over at once', async () => {
+  test('whose client disconnects in the middle frees its memory at once', async () => {
     const one = await open({ maxBodyBytes: 10_000, bodyMemory: MEMORY_PER_BODY + 40_000 })
     const { send, socket } = await dial(one)
     send(`${head('content-length: 9000\r\nx-request-id: leaver')}{"prompt":"`)
@@ -130,7 +130,7 @@ describe('a body', () => {
     expect((await one.post('/v1/completions', asked)).status).toBe(200)
   })
 
-  test('that is no longer than its room takes what its length says for a hint only', async () => {
+  test('fits if its bytes do, whatever its Content-Length announces', async () => {
     const one = await open({ maxBodyBytes: 100_000, bodyMemory: 3 * MEMORY_PER_BODY + 4 * 100_000 })
     const told = await Promise.all([dial(one), dial(one)])
     for (const { send } of told) send(`${head('content-length: 100000')}{`)
@@ -138,11 +138,11 @@ describe('a body', () => {
   })
 })
 
-describe('bodies that are held at once', () => {
+describe('the memory of all bodies', () => {
   const each = 10_000
   const roomFor = (count: number) => count * (MEMORY_PER_BODY + MEMORY_PER_BYTE * each)
 
-  test('have a total: what does not fit gets 429 and when to come again, and does once there is room', async () => {
+  test('is limited: a body that does not fit gets 429 with Retry-After, and fits once there is room', async () => {
     const one = await open({ maxBodyBytes: each, bodyMemory: roomFor(3) })
     const held = await Promise.all(Array.from({ length: 3 }, () => dial(one)))
     for (const { send } of held) send(`${head(`content-length: ${each}`)}{"prompt":"${' '.repeat(each - 12)}`)
@@ -158,7 +158,7 @@ describe('bodies that are held at once', () => {
     expect((await one.post('/v1/completions', asked)).status).toBe(200)
   })
 
-  test('count until they are answered', async () => {
+  test('is held until the requests are answered', async () => {
     const one = await open({ maxBodyBytes: each, bodyMemory: roomFor(1) }, { parallel: 2 })
     const eos = await one.model.tokenize('<|im_end|><|endoftext|>', { parseSpecial: true })
     const unending = {
@@ -175,7 +175,7 @@ describe('bodies that are held at once', () => {
     while ((await one.post('/v1/completions', asked)).status !== 200);
   })
 
-  test('leave the room of one body at least', async () => {
+  test('is at least enough for one body of maxBodyBytes', async () => {
     const one = await open()
     const bad = () => createServer(one.model, { maxBodyBytes: each, bodyMemory: roomFor(1) - 1 })
     expect(bad).toThrow(expect.objectContaining({ code: 'ERR_OPTION', option: 'bodyMemory' }))
@@ -184,21 +184,21 @@ describe('bodies that are held at once', () => {
   })
 })
 
-describe('what a request gets whatever its body says', () => {
+describe('an error that does not depend on the body', () => {
   const told = 'content-length: 1000'
   test.each([
-    ['without its key', told, 401],
-    ['of another page', `${told}\r\nauthorization: Bearer key\r\norigin: https://evil.example`, 403],
-    ['that is too long', 'content-length: 5000000\r\nauthorization: Bearer key', 413],
-    ['that is encoded', `${told}\r\nauthorization: Bearer key\r\ncontent-encoding: gzip`, 415],
-  ])('%s is told before the body comes', async (_, headers, status) => {
+    ['no key', told, 401],
+    ['another origin', `${told}\r\nauthorization: Bearer key\r\norigin: https://evil.example`, 403],
+    ['a body that is too long', 'content-length: 5000000\r\nauthorization: Bearer key', 413],
+    ['an encoded body', `${told}\r\nauthorization: Bearer key\r\ncontent-encoding: gzip`, 415],
+  ])('is answered before the body arrives: %s', async (_, headers, status) => {
     const one = await open({ apiKey: 'key' })
     const { send, answer } = await dial(one)
     send(head(headers))
     expect((await answer()).status).toBe(status)
   })
 
-  test('is told where the line is full', async () => {
+  test('is answered before the body arrives: a full queue', async () => {
     const one = await open({ maxQueue: 0 }, { parallel: 1 })
     const eos = await one.model.tokenize('<|im_end|><|endoftext|>', { parseSpecial: true })
     const logit_bias = Object.fromEntries(eos.map((id) => [id, -100]))
@@ -216,14 +216,14 @@ describe('what a request gets whatever its body says', () => {
   })
 })
 
-describe('JSON of very many parts', () => {
+describe('the limit on parts of JSON', () => {
   const list = (count: number, piece: (i: number) => string) =>
     Array.from({ length: count }, (_, i) => piece(i)).join()
   const chat = '"messages":[{"role":"user","content":"Hi"}],"max_tokens":1'
   const shapes: readonly (readonly [string, string])[] = [
-    ['arrays inside each other', `{${chat},"metadata":${'['.repeat(1e5)}${']'.repeat(1e5)}}`],
+    ['nested arrays', `{${chat},"metadata":${'['.repeat(1e5)}${']'.repeat(1e5)}}`],
     ['arrays that never end', `{"messages":${'['.repeat(1e5)}`],
-    ['objects inside each other', `{${chat},"metadata":${'{"a":'.repeat(1e5)}1${'}'.repeat(1e5)}}`],
+    ['nested objects', `{${chat},"metadata":${'{"a":'.repeat(1e5)}1${'}'.repeat(1e5)}}`],
     ['names', `{${chat},${list(30_000, (i) => `"k${i}":0`)}}`],
     ['names of one message', `{"messages":[{"role":"user",${list(30_000, (i) => `"k${i}":0`)}}]}`],
     ['objects', `{${chat},"metadata":[${list(30_000, (i) => `{"k${i}":0}`)}]}`],
@@ -239,7 +239,7 @@ describe('JSON of very many parts', () => {
   })
   afterAll(() => shared.close())
 
-  test.each(shapes)('(%s) is refused while it comes', async (_, text) => {
+  test.each(shapes)('refuses a body while it arrives: %s', async (_, text) => {
     const response = await shared.post('/v1/chat/completions', text)
     expect(response.status).toBe(400)
     const { error } = await json(response)
@@ -247,14 +247,14 @@ describe('JSON of very many parts', () => {
     expect(error.message).toMatch(/^The body has more than \d+ /)
   })
 
-  test('is not what long texts are, whatever is in them', async () => {
+  test('does not count the contents of long strings', async () => {
     const { post } = shared
     const user = `{[,"\\${'[{",\\'.repeat(20_000)}`
     const body = { messages: [{ role: 'user', content: 'Hi' }], max_tokens: 1, user }
     expect((await post('/v1/chat/completions', body)).status).toBe(200)
   })
 
-  test('is not what a long chat is: maxMessages of them, with several parts each', async () => {
+  test('allows a chat of maxMessages messages with several parts each', async () => {
     const { post } = await open({ maxMessages: 2000 })
     const content = [
       { type: 'text', text: 'a' },
@@ -265,14 +265,14 @@ describe('JSON of very many parts', () => {
     expect((await json(response)).error.code).toBe('context_length_exceeded')
   })
 
-  test('names the first thing that is wrong where there are as many as may be', async () => {
+  test('does not prevent the error that names the first wrong part just within it', async () => {
     const { post } = shared
     const names = `{${chat},${list(15_000, (i) => `"k${i}":0`)}}`
     expect((await json(post('/v1/chat/completions', names))).error.param).toBe('k0')
     const messages = `{"messages":[${list(1001, () => '{"role":"user","content":""}')}]}`
     expect((await json(post('/v1/chat/completions', messages))).error.message).toContain('1000 are accepted')
     const ids = `{"prompt":[${list(150_000, () => '4000000')}]}`
-    expect((await json(post('/v1/completions', ids))).error.message).toContain('does not know')
+    expect((await json(post('/v1/completions', ids))).error.message).toContain('vocabulary')
     const prompts = `{"prompt":[${list(9000, () => '[1]')}]}`
     expect((await json(post('/v1/completions', prompts))).error.param).toBe('prompt')
   })

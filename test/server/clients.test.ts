@@ -63,7 +63,7 @@ describe("OpenAI's client", () => {
     expect((await client().models.retrieve('tiny')).id).toBe('tiny')
   })
 
-  test('gets its own errors', async () => {
+  test('throws its own error classes', async () => {
     const wrong = new OpenAI({ baseURL, apiKey: 'another', maxRetries: 0 })
     await expect(wrong.models.list()).rejects.toThrow(OpenAI.AuthenticationError)
     const ask = (options: object) =>
@@ -75,7 +75,7 @@ describe("OpenAI's client", () => {
     await expect(ask({ temperature: -1 })).rejects.toMatchObject({ status: 400, param: 'temperature' })
   })
 
-  test('that leaves a stream stops it', async () => {
+  test('stops the generation when it leaves a stream', async () => {
     const stream = await client().chat.completions.create({
       model: 'tiny',
       messages: [{ role: 'user', content: 'Tell me a story.' }],
@@ -139,7 +139,7 @@ describe('curl', () => {
     return (await promisify(execFile)('curl', [...args, `${baseURL}/chat/completions`])).stdout
   }
 
-  test('chats, without a word on the type of its body', async () => {
+  test('chats without a content type', async () => {
     expect(JSON.parse(await curl({})).choices[0].message.content).toBe(COUNTED)
   })
 

@@ -24,7 +24,7 @@ const get = (url: string, headers: Record<string, string>) =>
       .join('')}\r\n`,
   )
 
-describe('who may ask', () => {
+describe('a request to the server', () => {
   let open1: Running
   beforeAll(async () => {
     open1 = await serve({ allowedHosts: ['models.example'], corsOrigins: ['https://app.example'] })
@@ -43,7 +43,7 @@ describe('who may ask', () => {
     ['localhost.evil.example', 403],
     ['127.0.0.1.evil.example:4891', 403],
     ['1.2.3.4.5', 400],
-  ])('by the name of %s: %d', async (host, status) => {
+  ])('with the Host header %s gets %d', async (host, status) => {
     expect(statusOf(await get(open1.url, { host }))).toBe(status)
   })
 
@@ -55,14 +55,14 @@ describe('who may ask', () => {
     ['http://localhost:3000', 403],
     ['null', 403],
     ['file://', 403],
-  ])('from a page of %s: %d', async (origin, status) => {
+  ])('with the Origin header %s gets %d', async (origin, status) => {
     const answer = await get(open1.url, { host: 'localhost:4891', origin })
     expect(statusOf(answer)).toBe(status)
     const allowed = /^access-control-allow-origin: (.*)\r$/im.exec(answer)?.[1]
     expect(allowed).toBe(origin === 'https://app.example' ? origin : undefined)
   })
 
-  test('a browser that asks beforehand is told so', async () => {
+  test('of a browser that asks beforehand (preflight) gets 204 or 403 by its origin', async () => {
     const ask = (origin: string) =>
       fetch(`${open1.url}/v1/chat/completions`, {
         method: 'OPTIONS',
@@ -75,8 +75,8 @@ describe('who may ask', () => {
   })
 })
 
-describe('keys', () => {
-  test('are asked for, and every one of them fits', async () => {
+describe('API keys', () => {
+  test('are required, and each of several is accepted', async () => {
     const { get, url } = await open({ apiKey: ['first', 'second'] })
     for (const authorization of ['Bearer first', 'bearer second', 'Bearer  first '])
       expect((await get('/v1/models', { authorization })).status).toBe(200)
@@ -94,7 +94,7 @@ describe('keys', () => {
     expect((await fetch(`${url}/v1/chat/completions`, { method: 'POST', body: 'x' })).status).toBe(401)
   })
 
-  test('or an explicit word are needed to listen elsewhere than on this machine', async () => {
+  test('or allowAnyone are needed to listen on other hosts than this machine', async () => {
     const { model } = await open()
     for (const host of ['0.0.0.0', '::', '192.168.1.7', 'example.org']) {
       const server = createServer(model)
@@ -113,8 +113,8 @@ describe('keys', () => {
   })
 })
 
-describe('limits', () => {
-  test('of the body, the messages, the choices and the answer', async () => {
+describe('the limits of the server', () => {
+  test('apply to the body, the messages, the choices and the answer', async () => {
     const { post } = await open({ maxBodyBytes: 2000, maxMessages: 3, maxChoices: 2, maxTokens: 4 })
     const user = { role: 'user', content: 'Count from 1 to 20.' }
     const chat = (body: object) => post('/v1/chat/completions', body)
@@ -134,7 +134,7 @@ describe('limits', () => {
     expect(usage.completion_tokens).toBe(4)
   })
 
-  test('of the line: who comes too late gets 429, and is told when to come again', async () => {
+  test('apply to the queue: a request that does not fit gets 429 with Retry-After', async () => {
     const { post } = await open({ maxQueue: 1 }, { parallel: 1 })
     const ask = () => post('/v1/completions', { prompt: 'Once upon a time', max_tokens: 100 })
     const answers = await Promise.all(Array.from({ length: 6 }, ask))
@@ -151,8 +151,8 @@ describe('limits', () => {
   })
 })
 
-describe('the log', () => {
-  test('has a line for each request, without what was said', async () => {
+describe('the log of the server', () => {
+  test('has a line for each request, without prompts and answers', async () => {
     const { post, lines, logged } = await open()
     const prompt = 'The secret word is swordfish.'
     const ask = (stream: boolean, id: string) =>
@@ -175,7 +175,7 @@ describe('the log', () => {
     expect(lines.filter(({ status }) => status === 400)).toHaveLength(bodies.length)
   })
 
-  test('has it where that is asked for', async () => {
+  test('has prompts and answers with logPrompts', async () => {
     const { post, logged } = await open({ logPrompts: true })
     await (await post('/v1/completions', { prompt: 'swordfish', max_tokens: 3 })).text()
     const { prompt, answers } = await logged(({ path }) => path === '/v1/completions')
@@ -184,19 +184,23 @@ describe('the log', () => {
   })
 })
 
-describe('what is no HTTP', () => {
+describe('a request that is not valid HTTP', () => {
   test.each([
-    ['no host', 'GET /health HTTP/1.1\r\n\r\n', 400],
-    ['a strange host', 'GET /health HTTP/1.1\r\nhost: a b\r\n\r\n', 400],
+    ['no Host header', 'GET /health HTTP/1.1\r\n\r\n', 400],
+    ['an invalid Host header', 'GET /health HTTP/1.1\r\nhost: a b\r\n\r\n', 400],
     [
-      'an expectation',
+      'an Expect header',
       'GET /health HTTP/1.1\r\nhost: localhost\r\nexpect: a miracle\r\nconnection: close\r\n\r\n',
       417,
     ],
     ['garbage', 'hello there\r\n\r\n', 400],
-    ['a header without an end', `GET / HTTP/1.1\r\nx: ${'y'.repeat(100_000)}\r\n\r\n`, 431],
-    ['a wrong length', 'POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: -5\r\n\r\n', 400],
-  ])('%s gets an error in the same form', async (_, text, status) => {
+    ['a header that is too long', `GET / HTTP/1.1\r\nx: ${'y'.repeat(100_000)}\r\n\r\n`, 431],
+    [
+      'a negative Content-Length',
+      'POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: -5\r\n\r\n',
+      400,
+    ],
+  ])('gets an error in the format of the API: %s', async (_, text, status) => {
     const { url, get } = await open()
     const answer = await raw(url, text)
     expect(statusOf(answer)).toBe(status)

@@ -13,22 +13,22 @@ const post = (path: string, body: string | ReadableStream, init: RequestInit = {
 const complete = (body: object, init: RequestInit = {}) =>
   post('/v1/completions', JSON.stringify({ prompt: 'Once upon a time', ...body }), init)
 
-describe('a server inside of another', () => {
+describe('server.fetch in another server', () => {
   test.each([undefined, null, {}, 'http://localhost/health', { url: 'http://localhost/health' }])(
-    'refuses %j, which is no request, with a typed error',
+    'refuses %j, which is not a request, with ERR_OPTION',
     async (request) => {
       const answering = running.server.fetch(request as unknown as Request)
       await expect(answering).rejects.toMatchObject({ code: 'ERR_OPTION', option: 'request' })
     },
   )
 
-  test('answers 499 to a request that was given up before it came', async () => {
+  test('answers 499 to a request that was aborted before it arrived', async () => {
     const response = await complete({}, { signal: AbortSignal.abort() })
     expect(response.status).toBe(499)
     expect((await json(response)).error.code).toBe('request_aborted')
   })
 
-  test('answers 499 to a request that is given up while it computes, and computes no longer', async () => {
+  test('answers 499 to a request that is aborted during its generation, and stops that', async () => {
     const giveUp = new AbortController()
     const logit_bias = { 0: -100, 2: -100 } // so that it never ends by itself
     const answering = complete({ max_tokens: 100_000, logit_bias }, { signal: giveUp.signal })
@@ -49,22 +49,22 @@ describe('a server inside of another', () => {
     })
     const response = await post('/v1/completions', body, { duplex: 'half' } as RequestInit)
     expect(response.status).toBe(400)
-    expect((await json(response)).error.message).toContain('something else than bytes')
+    expect((await json(response)).error.message).toContain('stream of bytes')
   })
 })
 
-describe('what is wrong with a request', () => {
+describe('the error for a bad request', () => {
   test.each([
     ['/v1/completions', 'prompt', { prompt: 'word '.repeat(1000) }],
     ['/v1/chat/completions', 'messages', { messages: [{ role: 'user', content: 'word '.repeat(1000) }] }],
-  ])('of %s that is too long is its %s', async (path, param, body) => {
+  ])('to %s that is too long names the parameter %s', async (path, param, body) => {
     for (const stream of [true, false]) {
       const response = await post(path, JSON.stringify({ ...body, stream }))
       expect((await json(response)).error).toMatchObject({ code: 'context_length_exceeded', param })
     }
   })
 
-  test.each(['0012', '9999999999', '123456789'])('is the id %s in its logit_bias', async (id) => {
+  test.each(['0012', '9999999999', '123456789'])('names the token id %s of its logit_bias', async (id) => {
     const response = await complete({ logit_bias: { [id]: 1 } })
     const { error } = await json(response)
     expect([response.status, error.param]).toEqual([400, 'logit_bias'])
@@ -72,8 +72,8 @@ describe('what is wrong with a request', () => {
   })
 })
 
-describe('listening', () => {
-  test('twice is ERR_BUSY, and after close() ERR_CLOSED', async () => {
+describe('listen()', () => {
+  test('rejects with ERR_BUSY the second time, and with ERR_CLOSED after close()', async () => {
     const server = createServer(running.model)
     await server.listen({ port: 0 })
     await expect(server.listen({ port: 0 })).rejects.toMatchObject({ code: 'ERR_BUSY' })
@@ -85,7 +85,7 @@ describe('listening', () => {
   })
 
   test.each([null, 4891, 'localhost'])(
-    'with %j in place of options is ERR_OPTION, as closing is',
+    'and close() reject %j in place of options with ERR_OPTION',
     async (options) => {
       const server = createServer(running.model)
       const refused = { code: 'ERR_OPTION', option: 'options' }

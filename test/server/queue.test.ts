@@ -20,7 +20,7 @@ test.each([
   ['the model', {}, { maxQueue: 1 }],
   ['the model, isolated', {}, { maxQueue: 1, isolated: true }],
 ])(
-  'prompts that are being made count for the maxQueue of %s: who comes too late gets 429',
+  'prompts that are being rendered count for the maxQueue of %s, which answers further requests with 429',
   async (_, options, modelOptions) => {
     const one = await open(options, { ...modelOptions, parallel: 1, modelConfigFile })
     const ask = (content: string) =>

@@ -19,29 +19,26 @@ const idle = async ({ model }: Running) => {
 }
 
 describe('a client that goes away', () => {
-  test.each([true, false])(
-    'stops its generation, and gives its place back (streamed: %s)',
-    async (stream) => {
-      const one = await open()
-      const leaving = new AbortController()
-      const body = { ...(await endless(one)), stream }
-      const init = { signal: leaving.signal, headers: { 'x-request-id': 'leaver' } }
-      const response = one.post('/v1/completions', body, init)
-      if (stream) await (await response).body!.getReader().read()
-      else while (one.model.activity.running === 0) await new Promise(setImmediate)
-      leaving.abort()
-      await response.catch(() => {})
-      const { status, completionTokens = 0 } = await one.logged(({ id }) => id === 'leaver')
-      expect(status).toBe(499)
-      if (stream) expect(completionTokens).toBeGreaterThan(0)
-      await idle(one)
-      const metrics = await (await one.get('/metrics')).text()
-      expect(metrics).toContain(`gpt4all_completion_tokens_total{model="tiny"} ${completionTokens}\n`)
-      expect((await one.post('/v1/completions', { prompt: 'Hello' })).status).toBe(200)
-    },
-  )
+  test.each([true, false])('stops its generation, and frees its place (streamed: %s)', async (stream) => {
+    const one = await open()
+    const leaving = new AbortController()
+    const body = { ...(await endless(one)), stream }
+    const init = { signal: leaving.signal, headers: { 'x-request-id': 'leaver' } }
+    const response = one.post('/v1/completions', body, init)
+    if (stream) await (await response).body!.getReader().read()
+    else while (one.model.activity.running === 0) await new Promise(setImmediate)
+    leaving.abort()
+    await response.catch(() => {})
+    const { status, completionTokens = 0 } = await one.logged(({ id }) => id === 'leaver')
+    expect(status).toBe(499)
+    if (stream) expect(completionTokens).toBeGreaterThan(0)
+    await idle(one)
+    const metrics = await (await one.get('/metrics')).text()
+    expect(metrics).toContain(`gpt4all_completion_tokens_total{model="tiny"} ${completionTokens}\n`)
+    expect((await one.post('/v1/completions', { prompt: 'Hello' })).status).toBe(200)
+  })
 
-  test('does so too where the server is a part of another program', async () => {
+  test('stops its generation if the server is part of another program too', async () => {
     const { model } = await open()
     const server = createServer({ tiny: model })
     const body = JSON.stringify({ prompt: 'Once upon a time', max_tokens: 1900, stream: true })
@@ -57,7 +54,7 @@ describe('a client that goes away', () => {
 })
 
 describe('a client that reads slowly', () => {
-  test('holds up nobody, and gets all of it', async () => {
+  test('does not delay others, and gets the whole answer', async () => {
     const one = await open({}, { parallel: 1 })
     const asked = {
       prompt: 'Count from 1 to 20.',
@@ -80,7 +77,7 @@ describe('a client that reads slowly', () => {
     expect(events.at(-1)?.choices[0].finish_reason).toBe('length')
   })
 
-  test('and then not at all loses its answer', async () => {
+  test('loses its answer when it stops reading for stallTimeout', async () => {
     const { model } = await open()
     const lines: string[] = []
     const note = (line: string) => void lines.push(line)
@@ -103,7 +100,7 @@ describe('a client that reads slowly', () => {
 })
 
 describe('a stream that is refused', () => {
-  test('leaves nothing behind that keeps a process from ending', async () => {
+  test('leaves no timer that keeps the process alive', async () => {
     const { model } = await open()
     const server = createServer({ tiny: model })
     const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
@@ -118,8 +115,8 @@ describe('a stream that is refused', () => {
   })
 })
 
-describe('close()', () => {
-  test('lets what is under way end, and takes no more', async () => {
+describe('close() of a server', () => {
+  test('lets requests in progress finish, and accepts no more', async () => {
     const one = await open()
     const response = await one.post('/v1/completions', {
       prompt: 'Once upon a time',
@@ -136,7 +133,7 @@ describe('close()', () => {
     expect((await json(late)).error.code).toBe('shutting_down')
   })
 
-  test('gives up what does not end in time', async () => {
+  test('aborts requests that do not finish in time', async () => {
     const one = await open()
     const response = await one.post('/v1/completions', { ...(await endless(one)), stream: true })
     await one.server.close({ timeout: 50 })
@@ -146,7 +143,7 @@ describe('close()', () => {
     expect(one.model.activity).toEqual({ running: 0, queued: 0 })
   })
 
-  test('leaves the models open that it was given', async () => {
+  test('leaves the models open that were passed to the server', async () => {
     const one = await open()
     await one.server.close()
     expect(await one.model.generate('Hello', { maxTokens: 2 })).not.toBe('')
@@ -169,7 +166,7 @@ describe('close()', () => {
     socket.destroy()
   })
 
-  test('does not wait for a stream that nobody reads', async () => {
+  test('does not wait for a stream that is not read', async () => {
     const one = await open()
     const server = createServer({ tiny: one.model }, { stallTimeout: Number.POSITIVE_INFINITY })
     const body = JSON.stringify({ ...(await endless(one)), stream: true })
@@ -178,7 +175,7 @@ describe('close()', () => {
     expect(one.model.activity).toEqual({ running: 0, queued: 0 })
   })
 
-  test('waits for as long as it takes where it is told to', async () => {
+  test('waits for requests without a limit with timeout: Infinity', async () => {
     const one = await open()
     const response = await one.post('/v1/completions', {
       prompt: 'Once upon a time',

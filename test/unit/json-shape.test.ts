@@ -16,9 +16,9 @@ describe('JSON of strangers', () => {
   })
 
   test.each([
-    ['arrays and objects inside each other', '[[[[]]]]', 'more than 3 arrays and objects inside each other'],
-    ['names and texts', '{"a":"b","c":"d","e":"f"}', 'more than 6 names, texts, arrays and objects'],
-    ['arrays and objects', '[[],{},[],{},[],{}]', 'more than 6 names, texts, arrays and objects'],
+    ['nested arrays and objects', '[[[[]]]]', 'more than 3 nested arrays and objects'],
+    ['names and strings', '{"a":"b","c":"d","e":"f"}', 'more than 6 names, strings, arrays and objects'],
+    ['arrays and objects', '[[],{},[],{},[],{}]', 'more than 6 names, strings, arrays and objects'],
     ['numbers', `[${'1,'.repeat(11)}1]`, 'more than 4 numbers'],
   ])('of more %s is refused', (_, text, what) => {
     expect(() => parse(text)).toThrow(new RangeError(what))

@@ -89,29 +89,29 @@ export async function bringBack(
   cache: CacheStore,
   logger: Logger,
 ): Promise<boolean> {
-  const anew = 'the conversation is evaluated anew'
+  const again = 'the conversation is evaluated again'
   if (!(await isSigned(sha256, signature, logger))) {
-    logger.info(`${file} was not saved by this user on this machine: ${anew}`)
+    logger.info(`${file} was not saved by this user on this machine: ${again}`)
     return false
   }
   const identity = await cache
     .identity()
-    .catch((error: Error) => void logger.warn(`${error.message}: ${anew}`))
+    .catch((error: Error) => void logger.warn(`${error.message}: ${again}`))
   if (!identity) return false
   const { modelHash, cacheHash } = identity
   if (chat.modelHash !== modelHash) {
-    logger.info(`${file} was saved with another model, "${chat.model}": ${anew}`)
+    logger.info(`${file} was saved with another model, "${chat.model}": ${again}`)
     return false
   }
   prompts.restore(chat)
   if (!chat.state) return true
   if (chat.cacheHash !== cacheHash) {
-    logger.info(`${file} was saved with other model options, or by another version: ${anew}`)
+    logger.info(`${file} was saved with other model options, or by another version: ${again}`)
     return true
   }
   const { tokens, inSlices } = chat.state
   const bytes = await readState(file, stateAt, chat.state, cache.mostStateBytes)
   if (bytes) cache.offer(prompts, { tokens, inSlices, bytes })
-  else logger.warn(`${file} is damaged except for its messages: ${anew}`)
+  else logger.warn(`${file} is damaged except for its messages: ${again}`)
   return true
 }

@@ -63,7 +63,7 @@ async function formatOf(
       const givesWay = error instanceof TemplateError && (!isNamed || chatTemplate.includes(FOREIGN))
       if (!givesWay) throw error
       const next = hasOwn ? "the GGUF's own" : promptTemplate ? "the entry's promptTemplate" : 'the default'
-      sources.logger.warn(`the catalog's chat template gives way to ${next}: ${error.message}`)
+      sources.logger.warn(`using ${next} instead of the catalog's chat template: ${error.message}`)
       if (hasOwn) return undefined
     }
   }

@@ -40,7 +40,7 @@ export async function parseCatalog(json: Buffer, from: string): Promise<StoredCa
     if (error instanceof ModelError) throw error
     // The error's message quotes the text, which may be another server's.
     const at = /at position \d+/.exec(messageOf(error))?.[0]
-    throw noCatalog(from, at === undefined ? 'it is no JSON' : `it is no JSON ${at}`)
+    throw noCatalog(from, at === undefined ? 'it is not valid JSON' : `it is not valid JSON ${at}`)
   }
   // Loaded on demand: most models have no catalog beside them.
   const { checkEntry, checkLone } = await import('./shape.ts')
@@ -53,7 +53,7 @@ export async function parseCatalog(json: Buffer, from: string): Promise<StoredCa
 }
 
 function noCatalog(from: string, why: string): ModelError {
-  return new ModelError('ERR_MODEL_CONFIG', `${from} is no catalog of models: ${why}`, from)
+  return new ModelError('ERR_MODEL_CONFIG', `${from} is not a catalog of models: ${why}`, from)
 }
 
 const MOST_BYTES = 4 * 2 ** 20
@@ -137,13 +137,13 @@ export async function fetchCatalog(request: CatalogRequest): Promise<CatalogEntr
     if (answered === kept) return await list(kept.json, shown(url))
     const entries = await list(answered.json, shown(url))
     await keep(name, answered).catch((error: unknown) =>
-      logger.debug(`the catalog is not kept: ${messageOf(error)}`),
+      logger.debug(`the catalog could not be saved: ${messageOf(error)}`),
     )
     return entries
   } catch (error) {
     // The answer may also be no catalog, such as the login page of a hotel's network.
     if (signal.aborted || !kept || !(error instanceof GPT4AllError)) throw error
-    logger.warn(`${error.message} Using the catalog of an earlier time.`)
+    logger.warn(`${error.message} Using an earlier copy of the catalog.`)
     return list(kept.json, shown(url))
   }
 }
@@ -155,7 +155,7 @@ async function list(json: string, from: string): Promise<CatalogEntry[]> {
 /** The entries that name their file. @throws {ModelError} `ERR_MODEL_CONFIG` if none of them does */
 export function named(entries: readonly StoredCatalogEntry[], from: string): CatalogEntry[] {
   const those = entries.filter((entry): entry is CatalogEntry => entry.filename !== undefined)
-  if (those.length === 0 && entries.length > 0) throw noCatalog(from, 'it names no file')
+  if (those.length === 0 && entries.length > 0) throw noCatalog(from, 'its entries have no file names')
   return those
 }
 
@@ -209,7 +209,7 @@ async function ask(
       bytes += piece.length
     }
     if (bytes > MOST_BYTES)
-      throw new DownloadError(`${answer.url} is no catalog: it is too long`, {
+      throw new DownloadError(`${answer.url} is not a catalog: it is too long`, {
         url: answer.url,
         retry: false,
       })

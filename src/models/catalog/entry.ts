@@ -127,12 +127,12 @@ export async function templatesFromCatalog(
     if (!known) return undefined
     const kept = entry === known ? entry : { ...known, filename: basename(modelFile), filesize: size }
     await storeEntry(modelFile, kept, false).catch((error: unknown) =>
-      logger.debug(`the entry of ${modelFile} is not kept: ${messageOf(error)}`),
+      logger.debug(`the catalog entry of ${modelFile} could not be saved: ${messageOf(error)}`),
     )
     return templatesOf(known, false)
   } catch (error) {
     signal.throwIfAborted()
-    logger.warn(`no catalog tells the template of ${modelFile}: ${messageOf(error)}`)
+    logger.warn(`the catalog with the template of ${modelFile} cannot be read: ${messageOf(error)}`)
     return undefined
   }
 }
@@ -157,7 +157,7 @@ function find(
 
 function otherSize({ filesize }: StoredCatalogEntry, size: number | undefined): string | undefined {
   if (filesize === undefined || size === undefined || filesize === size) return undefined
-  return `speaks of a file of ${filesize} bytes, this one has ${size}`
+  return `describes a file of ${filesize} bytes, but this one has ${size}`
 }
 
 /** In catalogs, an empty or blank text means none. */

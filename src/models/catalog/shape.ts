@@ -34,7 +34,7 @@ const hash = (digits: number) =>
     v.pipe(
       v.nullable(v.string()),
       v.transform((value) => value || undefined),
-      v.optional(v.pipe(v.string(), v.regex(new RegExp(`^[\\da-f]{${digits}}$`, 'i'), 'is no checksum'))),
+      v.optional(v.pipe(v.string(), v.regex(new RegExp(`^[\\da-f]{${digits}}$`, 'i'), 'is not a checksum'))),
     ),
   )
 /** A name, not a path: a catalog must not lead to other folders. */

@@ -69,7 +69,7 @@ async function isUpToDate(target: string, path: string): Promise<boolean> {
   const made = await readGgufFile(target, () => undefined).catch(() => undefined)
   const told = made && sourceIn(made.metadata)
   if (told) return told.bytes === source.bytes && told.modifiedMs === source.modifiedMs
-  const message = `${path} is older than GGUF and must be converted once, but ${target} is in the way, which is no conversion of it.`
+  const message = `${path} is older than GGUF and must be converted once, but ${target} already exists, and is not a conversion of it.`
   throw new ModelError('ERR_MODEL_UNREADABLE', message, path)
 }
 
@@ -90,7 +90,7 @@ function translated(error: unknown, path: string): unknown {
   if (isFull(error))
     return new ModelError('ERR_DISK_SPACE', `${path} cannot be converted: the disk is full.`, path, options)
   const code = codeOf(error) ?? ''
-  const meaning = code === 'ENOENT' ? 'another process took its work over' : WRITE_FAILURES[code]
+  const meaning = code === 'ENOENT' ? 'another process has taken over' : WRITE_FAILURES[code]
   const isOfSystem = typeof error === 'object' && error !== null && 'syscall' in error
   const reason = meaning ?? (isOfSystem ? messageOf(error) : undefined)
   if (reason === undefined) return error

@@ -34,7 +34,7 @@ export function metadataOf(model: GgmlFile, source: Source): (readonly [string, 
       `[${embedding}] embeddings instead of [${width},${model.tokens.length}]: a part of a model in several files`,
     )
   const kvHeads = (shape('blk.0.attn_k.weight')[1] ?? 0) / headSize
-  if (!Number.isInteger(kvHeads)) throw damaged(path, 'its keys are no whole number of heads')
+  if (!Number.isInteger(kvHeads)) throw damaged(path, 'its keys are not a whole number of heads')
   const isLlama2 = /llama-?_?2/i.test(basename(path)) || kvHeads !== heads
   const one = (key: string, type: WrittenValueType, content: WrittenValue) =>
     [key, value(type, content)] as const

@@ -34,7 +34,7 @@ export function crashOf(
     })
   const { code, signal } = end
   const how = signal ?? `exit code ${code}`
-  const hint = signal === 'SIGKILL' ? ' (sent by hand, or by the system because memory ran out)' : ''
+  const hint = signal === 'SIGKILL' ? ' (sent by a user, or by the system because memory ran out)' : ''
   const why = lastError === undefined ? hint : `${hint}: ${lastError}`
   return new EngineCrashedError(`The engine's process ended with ${how}${what}${why}`, {
     signal: signal ?? undefined,

@@ -13,14 +13,14 @@ export class Preparations {
 
   /** `asked` resolves with whether all of it is in `slot`. */
   add(slot: Slot<Request>, asked: Promise<boolean>): void {
-    const anew = 'what was cached is not used, the prompt is evaluated anew'
+    const unused = 'the cached tokens are not used, the prompt is evaluated again'
     const came = asked.then(
       (isThere) => {
-        if (!isThere) this.#logger.debug(`${anew}: it is incomplete`)
+        if (!isThere) this.#logger.debug(`${unused}: it is incomplete`)
         return isThere
       },
       (error: Error & { readonly code?: string }) => {
-        this.#logger[error.code === 'ERR_STATE' ? 'warn' : 'debug'](`${anew}: ${error.message}`)
+        this.#logger[error.code === 'ERR_STATE' ? 'warn' : 'debug'](`${unused}: ${error.message}`)
         return false
       },
     )

@@ -23,7 +23,7 @@ type AnswerOptions = {
   readonly model: string
   readonly streams: boolean
   /** Whether a last chunk reports the usage. */
-  readonly tellsUsage: boolean
+  readonly includesUsage: boolean
   /** Choices are ordered by prompt; each prompt counts once. */
   readonly choicesPerPrompt: number
   readonly stallTimeout: number
@@ -36,12 +36,12 @@ export async function answer(
   exchange: Exchange,
   options: AnswerOptions,
 ): Promise<Response> {
-  const { model, streams, tellsUsage, choicesPerPrompt, stallTimeout } = options
+  const { model, streams, includesUsage, choicesPerPrompt, stallTimeout } = options
   exchange.generates(generations, choicesPerPrompt)
   const id = `${format.prefix}-${randomUUID().replaceAll('-', '')}`
   const head = { id, object: format.whole, created: Math.floor(Date.now() / 1000), model }
   if (streams) {
-    const chunkHead = { ...head, object: format.chunk, ...(tellsUsage && { usage: null }) }
+    const chunkHead = { ...head, object: format.chunk, ...(includesUsage && { usage: null }) }
     const events = eventsOf(generations, format, exchange, chunkHead, options)
     exchange.streams()
     return streamed(events, stallTimeout, (reason) => exchange.leave(reason))
@@ -60,37 +60,37 @@ async function* eventsOf(
   format: AnswerFormat,
   exchange: Exchange,
   head: object,
-  { tellsUsage, choicesPerPrompt }: AnswerOptions,
+  { includesUsage, choicesPerPrompt }: AnswerOptions,
 ): AsyncGenerator<string, void, void> {
   const chunk = (choice: object) => event({ ...head, choices: [choice] })
   const begun = new Set<number>()
-  const told = generations.map(() => 0)
-  let isTold = false
+  const reported = generations.map(() => 0)
+  let hasBegun = false
   try {
     const parts = merged(generations.map((generation) => generation.parts()))
     for await (const { index, value } of parts) {
       if (format.begin && !begun.has(index)) yield chunk(format.begin(index))
       begun.add(index)
-      isTold = true
+      hasBegun = true
       if (value) {
-        told[index]! += value.logprobs?.length ?? 0
+        reported[index]! += value.logprobs?.length ?? 0
         yield chunk(format.piece(value, index))
       } else {
         const result = await generations[index]!.result
-        const rest = result.logprobs?.slice(told[index])
+        const rest = result.logprobs?.slice(reported[index])
         yield chunk(format.end(result, index, rest?.length ? rest : undefined))
       }
     }
     const results = await Promise.all(generations.map(({ result }) => result))
     exchange.noteResults(results)
-    if (tellsUsage) yield event({ ...head, choices: [], ...totals(results, choicesPerPrompt) })
+    if (includesUsage) yield event({ ...head, choices: [], ...totals(results, choicesPerPrompt) })
     yield event('[DONE]')
     exchange.end(200)
   } catch (error) {
     const failure = toApiError(error, exchange.promptParameter)
     exchange.abort(failure)
     exchange.end(failure.status, failure)
-    if (!isTold) throw failure // headers may not be sent yet
+    if (!hasBegun) throw failure // headers may not be sent yet
     yield event(failure.body)
   } finally {
     // `return()` was called because the client went away.

@@ -41,7 +41,7 @@ export async function chatCompletions(
   return answer(generations, FORMAT, exchange, {
     model: id,
     streams: chat.stream ?? false,
-    tellsUsage: chat.stream_options?.include_usage ?? false,
+    includesUsage: chat.stream_options?.include_usage ?? false,
     choicesPerPrompt: count,
     stallTimeout: options.stallTimeout,
   })
@@ -78,13 +78,16 @@ function messagesOf({ messages }: ChatRequest): readonly ChatMessage[] {
   if (last !== 'user' && last !== 'assistant')
     throw badParameter(
       'messages',
-      'The last of "messages" must be from the user, or begin the assistant\'s answer.',
+      'The last of "messages" must come from the user, or be the beginning of the assistant\'s answer.',
     )
   if (!messages.some(({ role }) => role === 'user'))
-    throw badParameter('messages', '"messages" must have a message from the user.')
+    throw badParameter('messages', '"messages" must contain a message from the user.')
   return messages.map(({ role, content, reasoning_content: reasoning }, i) => {
     if ((role === 'system' || role === 'developer') && i > 0)
-      throw badParameter(`messages[${i}].role`, 'Only the first of "messages" may be the system\'s.')
+      throw badParameter(
+        `messages[${i}].role`,
+        'Only the first of "messages" may have the role "system" or "developer".',
+      )
     const text = typeof content === 'string' ? content : content.map((part) => part.text).join('\n')
     return {
       role: role === 'developer' ? 'system' : role,

@@ -6,7 +6,7 @@ export function choicesOf(n: number | null | undefined, prompts: number, most: n
   if (count <= most) return count
   throw badParameter(
     'n',
-    `"n" asks for ${count} choices; this server gives ${most} at most.`,
+    `"n" asks for ${count} choices; this server allows at most ${most}.`,
     'integer_above_max_value',
   )
 }

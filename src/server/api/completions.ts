@@ -50,7 +50,7 @@ export async function completions(
   return answer(generations, formatOf(echoed), exchange, {
     model: id,
     streams: asked.stream ?? false,
-    tellsUsage: asked.stream_options?.include_usage ?? false,
+    includesUsage: asked.stream_options?.include_usage ?? false,
     choicesPerPrompt: each,
     stallTimeout: options.stallTimeout,
   })
@@ -69,10 +69,7 @@ function checkTokens(prompt: Prompt, model: GPT4All): void {
   if (typeof prompt === 'string') return
   const size = model.config?.vocabularySize ?? 0
   if (prompt.some((token) => token >= size))
-    throw badParameter(
-      'prompt',
-      `"prompt" has token ids that this model does not know: it has ${size} tokens.`,
-    )
+    throw badParameter('prompt', `"prompt" has token ids outside this model's vocabulary of ${size} tokens.`)
 }
 
 async function textOf(model: GPT4All, prompt: Prompt): Promise<string> {

@@ -34,7 +34,7 @@ const stop = v.nullish(
   ),
 )
 const MOST_BIASES = 1024
-const BIAS = 'must be an object: token ids, and numbers from -100 to 100'
+const BIAS = 'must be an object of token ids and numbers from -100 to 100'
 const logitBias = v.nullish(
   v.pipe(
     v.custom<object>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), BIAS),
@@ -43,7 +43,7 @@ const logitBias = v.nullish(
       `must have no more than ${MOST_BIASES} tokens`,
     ),
     v.record(
-      v.pipe(v.string(), v.regex(/^\d{1,10}$/, 'must have token ids as its keys')),
+      v.pipe(v.string(), v.regex(/^\d{1,10}$/, 'must have token ids as keys')),
       v.pipe(v.number('must have numbers from -100 to 100'), v.minValue(-100), v.maxValue(100)),
       BIAS,
     ),
@@ -107,9 +107,7 @@ const chatSchema = v.strictObject({
   logprobs: flag,
   top_logprobs: integer(0, 20),
   reasoning_effort: v.nullish(v.picklist(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'])),
-  chat_template_kwargs: v.nullish(
-    v.strictObject({ enable_thinking: flag }, 'may have enable_thinking, and nothing else'),
-  ),
+  chat_template_kwargs: v.nullish(v.strictObject({ enable_thinking: flag }, 'may only have enable_thinking')),
 })
 
 // Checked by hand: there may be two hundred thousand of them.
@@ -122,7 +120,7 @@ const completionSchema = v.strictObject({
   ...WITHOUT_EFFECT,
   prompt: v.union(
     [text, tokenIds, v.pipe(v.array(v.union([text, tokenIds])), v.minLength(1))],
-    'must be a string, an array of token ids, or an array of such',
+    'must be a string, an array of token ids, or an array of these',
   ),
   echo: flag,
   logprobs: integer(0, 5),
@@ -181,7 +179,7 @@ function checkCount(param: string, { length }: readonly unknown[], most: number)
   if (length > most)
     throw badParameter(
       param,
-      `"${param}" has ${length} entries; ${most} are accepted at most.`,
+      `"${param}" has ${length} entries; at most ${most} are accepted.`,
       'array_above_max_length',
     )
 }
@@ -196,7 +194,7 @@ function knownOf(entries: object, body: Readonly<Record<string, unknown>>): Reco
       if (value === null || asksForNothing(value)) continue
       throw badParameter(name, `"${name}" is not supported by this server yet.`, 'unsupported_parameter')
     }
-    if (!Object.hasOwn(entries, name)) throw unknownParameter(name.slice(0, MOST_TOLD))
+    if (!Object.hasOwn(entries, name)) throw unknownParameter(name.slice(0, MOST_QUOTED))
     known[name] = value
   }
   return known
@@ -239,7 +237,7 @@ function codeOf({ kind, type, received }: v.BaseIssue<unknown>): string {
 }
 
 /** Most characters quoted of a name that the client chose. */
-const MOST_TOLD = 200
+const MOST_QUOTED = 200
 
 const isOurs = (message: string) => /^(must|may) /.test(message)
 
@@ -248,5 +246,5 @@ function pathOf(issue: v.BaseIssue<unknown>): string {
   return keys
     .map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i > 0 ? '.' : ''}${String(key)}`))
     .join('')
-    .slice(0, MOST_TOLD)
+    .slice(0, MOST_QUOTED)
 }

@@ -73,7 +73,7 @@ function toBody(
         controller.enqueue(encoder.encode(result.value))
         if ((controller.desiredSize ?? 0) > 0 || stallTimeout === Number.POSITIVE_INFINITY) return
         stalled = setTimeout(() => {
-          leave(new Error('the client reads nothing'))
+          leave(new Error('the client has stopped reading'))
           controller.close()
         }, stallTimeout)
         stalled.unref()
@@ -86,12 +86,12 @@ function toBody(
 
 /** `wait()` resolves with `PING` if what it waits for takes long; one timer serves a whole stream. */
 class Pinger {
-  #tell = () => {}
-  readonly #timer = setTimeout(() => this.#tell(), PING_MS).unref()
+  #ping = () => {}
+  readonly #timer = setTimeout(() => this.#ping(), PING_MS).unref()
 
   wait<T>(next: Promise<T>): Promise<T | typeof PING> {
     const ping = new Promise<typeof PING>((resolve) => {
-      this.#tell = () => resolve(PING)
+      this.#ping = () => resolve(PING)
     })
     this.#timer.refresh()
     return Promise.race([next, ping])

@@ -52,8 +52,8 @@ export class Bodies {
     exchange.onEnd(() => hold.release())
     const timer = this.#timer(late)
     const shape = bodyShape(this.#options.maxMessages)
-    const told = Number(request.headers.get('content-length'))
-    const blocks = new Blocks(hold, told, this.#options.maxBodyBytes)
+    const announced = Number(request.headers.get('content-length'))
+    const blocks = new Blocks(hold, announced, this.#options.maxBodyBytes)
     const signal = AbortSignal.any([exchange.signal, late.signal])
     try {
       await this.#readInto(blocks, shape, exchange.pieces(signal))
@@ -84,15 +84,18 @@ export class Bodies {
 
   #timer(late: AbortController): NodeJS.Timeout {
     const { bodyTimeout } = this.#options
-    const message = `The body did not come within ${bodyTimeout} ms.`
-    const error = new ApiError(408, message, { code: 'body_timeout', advice: 'option bodyTimeout' })
+    const message = `The body did not arrive within ${bodyTimeout} ms.`
+    const error = new ApiError(408, message, {
+      code: 'body_timeout',
+      advice: 'increase the option bodyTimeout',
+    })
     return setTimeout(() => late.abort(error), Math.min(bodyTimeout, MOST_MS))
   }
 
   #tooLarge(): ApiError {
-    return new ApiError(413, `The body has more than ${this.#options.maxBodyBytes} bytes.`, {
+    return new ApiError(413, `The body is larger than ${this.#options.maxBodyBytes} bytes.`, {
       code: 'body_too_large',
-      advice: 'option maxBodyBytes',
+      advice: 'increase the option maxBodyBytes',
     })
   }
 }
@@ -102,15 +105,15 @@ class Blocks {
   bytes = 0
   readonly #hold: BodyHold
   /** Bytes that the sender has announced; only a hint. */
-  readonly #told: number
+  readonly #announced: number
   readonly #most: number
   #blocks: Buffer[] = []
   /** Free bytes of the last block. */
   #free = 0
 
-  constructor(hold: BodyHold, told: number, most: number) {
+  constructor(hold: BodyHold, announced: number, most: number) {
     this.#hold = hold
-    this.#told = told
+    this.#announced = announced
     this.#most = most
   }
 
@@ -134,7 +137,7 @@ class Blocks {
   }
 
   #grow(): Buffer {
-    const left = this.#told > this.bytes ? this.#told - this.bytes : MOST_BLOCK
+    const left = this.#announced > this.bytes ? this.#announced - this.bytes : MOST_BLOCK
     const wanted = Math.max(LEAST_BLOCK, Math.min(this.bytes, left, MOST_BLOCK))
     const size = Math.min(wanted, this.#most - this.bytes)
     this.#hold.grow(size)
@@ -161,17 +164,17 @@ function decode(bytes: Buffer): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch {
-    throw invalid('The body is not UTF-8.')
+    throw invalid('The body is not valid UTF-8.')
   }
 }
 
 function parse(text: string): Record<string, unknown> {
-  if (text.trim() === '') throw invalid('The request has no body; it must be a JSON object.')
+  if (text.trim() === '') throw invalid('The request has no body. Send a JSON object.')
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch (error) {
-    throw invalid(`The body is not JSON: ${(error as Error).message.slice(0, 200)}.`)
+    throw invalid(`The body is not valid JSON: ${(error as Error).message.slice(0, 200)}.`)
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw invalid('The body must be a JSON object.')

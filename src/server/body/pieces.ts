@@ -16,7 +16,7 @@ export function piecesOfRequest(request: Request): Pieces {
     try {
       for (let next = await reader.read(); !next.done; next = await reader.read()) {
         if (!types.isUint8Array(next.value))
-          throw new ApiError(400, 'The body is a stream of something else than bytes.', {
+          throw new ApiError(400, 'The body must be a stream of bytes.', {
             code: 'invalid_body',
           })
         yield next.value

@@ -37,11 +37,10 @@ export class BodyRoom {
       const slow = [...this.#coming].filter((hold) => hold !== asking && hold.isSlow)
       const [slowest] = slow.sort((a, b) => a.since - b.since)
       if (!slowest)
-        throw tooMany(
-          'The requests under way take all the memory that bodies may have; try again later.',
-          1,
-          { code: 'bodies_full', advice: 'option bodyMemory' },
-        )
+        throw tooMany('The requests in progress use all the memory for bodies. Try again later.', 1, {
+          code: 'bodies_full',
+          advice: 'increase the option bodyMemory',
+        })
       slowest.giveUp()
     }
     this.#used += memory
@@ -102,7 +101,7 @@ export class BodyHold {
 
   giveUp(): void {
     this.release()
-    const message = 'The body came too slowly, and others needed its room.'
+    const message = 'The body arrived too slowly, and another request needed its memory.'
     this.#giveUp(new ApiError(408, message, { code: 'body_timeout' }))
   }
 

@@ -12,7 +12,7 @@ export function refuseGarbage({ code }: NodeJS.ErrnoException, socket: Duplex): 
     code === 'HPE_HEADER_OVERFLOW'
       ? new ApiError(431, 'The headers are too large.', { code: 'headers_too_large' })
       : code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? new ApiError(408, 'The request did not come to its end.', { code: 'request_timeout' })
+        ? new ApiError(408, 'The request did not arrive completely in time.', { code: 'request_timeout' })
         : new ApiError(400, 'This is not an HTTP request.', { code: 'invalid_http' })
   const body = JSON.stringify(said)
   const lines = [
