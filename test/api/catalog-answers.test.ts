@@ -37,8 +37,8 @@ async function mirror(answer: RequestListener): Promise<string> {
   return `${folder}/models3.json`
 }
 
-describe('a catalog', () => {
-  test('that cannot be had is asked for again, twice, and only once where a copy is kept', async () => {
+describe('the download of a catalog', () => {
+  test('is retried twice, but not if there is a saved copy', async () => {
     let asked = 0
     const url = await mirror((request, response) => {
       asked++
@@ -52,7 +52,7 @@ describe('a catalog', () => {
     expect(asked).toBe(4)
   })
 
-  test('that comes in a chunk for each byte, and is long, is refused at once', async () => {
+  test('is refused at once if it is long and arrives in one-byte chunks', async () => {
     let asked = 0
     const url = await mirror((_, response) => {
       asked++
@@ -66,7 +66,7 @@ describe('a catalog', () => {
     expect(asked).toBe(1)
   })
 
-  test('that stays away is an error after three attempts, at once after an abort', async () => {
+  test('fails after three attempts, or at once after an abort', async () => {
     let asked = 0
     const controller = new AbortController()
     const url = await mirror((_, response) => {
@@ -79,7 +79,7 @@ describe('a catalog', () => {
     expect(asked).toBe(4)
   })
 
-  test('has sizes that are positive integers, and checksums that are not empty', async () => {
+  test('ignores sizes that are not positive integers, and empty checksums', async () => {
     const file = join(folder, 'list.json')
     const read = (json: string) => {
       writeFileSync(file, json)
@@ -98,7 +98,7 @@ describe('a catalog', () => {
     ['names', /more than \d+ names/, `[{"filename":"a.gguf",${list(50_000, (i) => `"k${i}":0`)}}]`],
     ['entries', /more than \d+ names/, `[${list(50_000, () => '{"filename":"a.gguf"}')}]`],
     ['numbers', /more than \d+ numbers/, `[{"filename":"a.gguf"},${list(60_000, () => '0')}]`],
-  ])('of more %s than any list has is refused, in a file and from a server', async (_, why, json) => {
+  ])('refuses more %s than any list has, from a file and from a server', async (_, why, json) => {
     const refused = { code: 'ERR_MODEL_CONFIG', message: expect.stringMatching(why) }
     const file = join(folder, 'list.json')
     writeFileSync(file, json)
@@ -107,7 +107,7 @@ describe('a catalog', () => {
     await expect(GPT4All.listModels({ url, logger })).rejects.toMatchObject(refused)
   })
 
-  test('is checked while the event loop turns', async () => {
+  test('does not block the event loop while it is checked', async () => {
     const file = join(folder, 'list.json')
     writeFileSync(file, `[{"filename":"a.gguf"},${list(21_000, () => '0')}]`)
     let turns = 0
@@ -122,7 +122,7 @@ describe('a catalog', () => {
     expect(turns).toBeGreaterThan(40)
   })
 
-  test('of four hundred models, each with as much to say as those of GPT4All, is a list', async () => {
+  test("accepts four hundred models with entries as long as GPT4All's", async () => {
     const entry = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`field${i}`, 'something']))
     const models = Array.from({ length: 400 }, (_, i) => ({ ...entry, filename: `${i}.gguf` }))
     const url = await mirror((_, response) => response.end(JSON.stringify(models)))
@@ -133,7 +133,7 @@ describe('a catalog', () => {
 describe('the look-up of a template', () => {
   const model = () => join(folder, 'tiny.gguf')
 
-  test('ends after its time, however slowly the catalog trickles in', async () => {
+  test('ends at its time limit, however slowly the catalog arrives', async () => {
     await mirror((_, response) => {
       const trickle = setInterval(() => response.write(' '), 20)
       response.once('close', () => clearInterval(trickle))
@@ -143,7 +143,7 @@ describe('the look-up of a template', () => {
     expect(lines).toEqual([expect.stringContaining('within 300 ms')])
   })
 
-  test('passes an abort on', async () => {
+  test('rejects when it is aborted', async () => {
     const controller = new AbortController()
     await mirror(() => controller.abort('enough'))
     await expect(templatesFromCatalog(model(), { signal: controller.signal, logger })).rejects.toBe('enough')

@@ -58,7 +58,7 @@ describe('the templates of a catalog entry', () => {
     )
   })
 
-  test('of another file, or of one of another size, change nothing', async () => {
+  test('of another file, or of a file of another size, are not used', async () => {
     const other = { filename: 'other.gguf', chatTemplate: SHOUT }
     expect(await promptWith({ 'models3.json': [other] })).toBe(own)
     expect(lines).toEqual([])
@@ -67,7 +67,7 @@ describe('the templates of a catalog entry', () => {
     expect(lines).toEqual([expect.stringContaining('4661724384')])
   })
 
-  test('that the engine cannot run give way to those of the GGUF, with a log line', async () => {
+  test('that the engine cannot run are replaced by those of the GGUF, with a log line', async () => {
     const entry = {
       filename: 'tiny.gguf',
       chatTemplate: "{{ messages[0].content | regex_replace('a', 'b') }}",
@@ -76,7 +76,7 @@ describe('the templates of a catalog entry', () => {
     expect(lines).toEqual([expect.stringContaining("using the GGUF's own instead")])
   })
 
-  test('are an error where modelConfigFile names them and they are broken, of another file, or not there', async () => {
+  test('are an error if modelConfigFile names them and they are broken, of another file, or missing', async () => {
     const modelConfigFile = join(folder, 'mine.json')
     const named = (entry: unknown) => promptWith({ 'mine.json': entry }, { modelConfigFile })
     await expect(named({ chatTemplate: 'a\n{% if %}' })).rejects.toMatchObject({
@@ -97,13 +97,13 @@ describe('the templates of a catalog entry', () => {
     }
   })
 
-  test('are found beside odd entries, others of that name, and behind a byte order mark', async () => {
+  test('are found beside invalid entries, entries of the same name, and after a byte order mark', async () => {
     const entry = { filename: 'tiny.gguf', filesize, chatTemplate: SHOUT }
     const list = [{ name: 'x' }, 7, { ...entry, filesize: 1, chatTemplate: 'wrong' }, entry]
     expect(await promptWith({ 'models3.json': `\uFEFF${JSON.stringify(list)}` })).toBe('[user|Hi]')
   })
 
-  test.skipIf(process.platform === 'win32')('in a pipe are not waited for', async () => {
+  test.skipIf(process.platform === 'win32')('in a named pipe are not waited for', async () => {
     const pipe = join(folder, 'models3.json')
     execFileSync('mkfifo', [pipe])
     expect(await promptWith({})).toBe(own)
@@ -113,7 +113,7 @@ describe('the templates of a catalog entry', () => {
     rmSync(pipe)
   })
 
-  test('in files that are no catalogs are ignored, but refused where modelConfigFile names the file', async () => {
+  test('in files that are not catalogs are ignored, but refused if modelConfigFile names the file', async () => {
     for (const content of ['{', '[1]', '[{"filename": 3}]', '[{}]']) {
       expect(await promptWith({ 'models.json': content })).toBe(own)
       expect(lines).toEqual([expect.stringContaining('is not a catalog of models')])
@@ -128,7 +128,7 @@ describe('the templates of a catalog entry', () => {
     })
   })
 
-  test('bring their system prompt, unless the session has its own, be it an empty one', async () => {
+  test('come with their system prompt, unless the session has its own, even an empty one', async () => {
     const modelConfigFile = join(folder, 'system.json')
     const chatTemplate =
       '{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n'
@@ -154,7 +154,7 @@ describe('the templates of a catalog entry', () => {
   })
 })
 
-test("each template of GPT4All's catalogs renders what the user says, or gives way to the GGUF's: 5 of them", async () => {
+test("each template of GPT4All's catalogs renders the user's messages, except 5 that the GGUF's replace", async () => {
   const entries = [...PUBLISHED.models3, ...PUBLISHED.models].filter(
     ({ chatTemplate, promptTemplate }) => chatTemplate || promptTemplate,
   )

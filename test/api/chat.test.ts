@@ -34,7 +34,7 @@ describe('a chat session', () => {
     expect(session.messages[0]).toEqual({ role: 'user', content: 'My name is Zorin.' })
   })
 
-  test('two sessions of a model know nothing of each other', async () => {
+  test('two sessions of a model are independent of each other', async () => {
     const [one, other] = [model.chatSession(), model.chatSession()]
     await Promise.all([ask(one, 'My name is Zorin.'), ask(other, 'My name is Kelda.')])
     const [first, second] = await Promise.all([ask(one, 'What is my name?'), ask(other, 'What is my name?')])
@@ -168,7 +168,7 @@ describe('a turn', () => {
     expect(session.messages).toHaveLength(4)
   })
 
-  test('a turn under way when the messages are replaced does not join the new ones', async () => {
+  test('a running turn does not join messages that replace the old ones', async () => {
     const session = model.chatSession()
     for await (const _ of session.generate('Count from 1 to 20.', GREEDY)) session.messages = []
     expect(session.messages).toEqual([])
@@ -190,7 +190,7 @@ describe('a turn', () => {
     expect(session.messages).toHaveLength(2)
   })
 
-  test('a generation is garbage collected after its end, also where its callback mentions it', async () => {
+  test('a generation is garbage collected after its end, even if its callback refers to it', async () => {
     let isCollected = false
     const registry = new FinalizationRegistry(() => {
       isCollected = true
@@ -280,7 +280,7 @@ describe('a turn', () => {
     expect(session.messages).toHaveLength(2)
   })
 
-  test('stop() ends a turn whose overflow function never answers, and the next session goes on', async () => {
+  test('stop() ends a turn whose overflow function never answers, and the next session works', async () => {
     const small = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 64 })
     const session = small.chatSession({ overflow: () => new Promise<never>(() => {}) })
     const generation = session.generate('word '.repeat(100), GREEDY)

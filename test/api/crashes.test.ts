@@ -23,9 +23,9 @@ const LONG = 'a fish and a dog. '.repeat(600)
 const folder = mkdtempSync(join(tmpdir(), 'gpt4all-crashes-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-describe('a crash of its process', () => {
+describe("a crash of the engine's process", () => {
   test.each(['SIGKILL', 'SIGSEGV', 'SIGABRT'] as const)(
-    '%s rejects what is under way, with what was running, and keeps the text so far; the next call answers',
+    '%s rejects running calls with what was running, and keeps the text so far; the next call answers',
     async (signal) => {
       const model = await open()
       const generation = model.generate('Once upon a time', ENDLESS)
@@ -46,7 +46,7 @@ describe('a crash of its process', () => {
     ['cut', (path: string) => truncateSync(path, 1000)],
     ['written over in place', (path: string) => copyFileSync('package.json', path)],
   ])(
-    'as its file is %s while it is open is a typed error, and goes on with a whole one',
+    'because the model file is %s is a typed error, and the engine works again with a whole file',
     async (_, change) => {
       const own = mkdtempSync(join(tmpdir(), 'gpt4all-changing-'))
       const path = join(own, 'changing.gguf')
@@ -67,7 +67,7 @@ describe('a crash of its process', () => {
     },
   )
 
-  test('is told to onCrash, once the calls are rejected, and with what a slow reader left running', async () => {
+  test('is reported to onCrash after the calls are rejected, with what a slow reader left running', async () => {
     const heard: EngineCrashedError[] = []
     const model = await open({ isolated: { onCrash: (crash) => heard.push(crash) } })
     const pieces = model.generate('Once upon a time', ENDLESS)[Symbol.asyncIterator]()
@@ -83,7 +83,7 @@ describe('a crash of its process', () => {
     await vi.waitFor(() => expect(heard).toHaveLength(2), { timeout: 5000 })
   })
 
-  test('while it saves a conversation leaves the file whole, or none; nothing beside it', async () => {
+  test('during a save leaves a whole file or no file, and no temporary file', async () => {
     const model = await open({ isolated: { maxRestarts: 10 } })
     let crashes = 0
     for (let i = 0; i < 6; i++) {
@@ -106,7 +106,7 @@ describe('a crash of its process', () => {
     expect(readdirSync(folder).filter((name) => !/^conversation-\d$/.test(name))).toEqual([])
   })
 
-  test('keeps its error where onCrash closes the model', async () => {
+  test('is still the error of the calls if onCrash closes the model', async () => {
     const model: GPT4All = await open({ isolated: { onCrash: () => void model.close() } })
     const generation = failure(model.generate('Once upon a time', ENDLESS))
     await vi.waitFor(() => expect(model.activity.running).toBe(1))
@@ -115,7 +115,7 @@ describe('a crash of its process', () => {
     await expect(model.generate('Once')).rejects.toMatchObject({ code: 'ERR_CLOSED' })
   })
 
-  test('while it loads rejects the opening; the next attempt opens', async () => {
+  test('during loading rejects the opening, and the next attempt opens', async () => {
     const model = new GPT4All(EMBEDDED, { nThreads: 1, isolated: true })
     owners.unshift(model)
     const opening = failure(model.open())
@@ -126,7 +126,7 @@ describe('a crash of its process', () => {
     expect(model.backend).toBe('cpu')
   })
 
-  test('loses no conversation: the turn is taken back, the next one goes on with the same history', async () => {
+  test('loses no conversation: the turn is undone, and the next one continues the same history', async () => {
     const model = await open({ deterministic: true })
     const undisturbed = model.chatSession()
     const said = ['My name is Ada.', 'What is the capital of France?', 'What is my name?']
@@ -147,7 +147,7 @@ describe('a crash of its process', () => {
     expect(chat.messages).toEqual(undisturbed.messages)
   })
 
-  test('while a turn is given up that would have begun anew does not hurt the next one', async () => {
+  test('during the abort of a turn that was to be repeated does not affect the next turn', async () => {
     const model = await open({ nCtx: 128 })
     const chat = model.chatSession({ overflow: (messages) => messages.slice(-1) })
     for (let i = 0; i < 3; i++) await chat.generate('Count from 1 to 20.', { ...GREEDY, maxTokens: 24 })
@@ -162,7 +162,7 @@ describe('a crash of its process', () => {
     expect((await second).text).toContain('Paris')
   })
 
-  test('is logged, and while nothing is under way nobody else hears of it', async () => {
+  test('is only logged if no call is running', async () => {
     const lines: string[] = []
     const log = (line: string) => void lines.push(line)
     const model = await open({ logger: { debug() {}, info() {}, warn: log, error: log } })
@@ -173,7 +173,7 @@ describe('a crash of its process', () => {
     expect(await model.countTokens('What?')).toBeGreaterThan(0)
   })
 
-  test('too many within the window keep it down, with the reason', async () => {
+  test('happens too often within the window: then the engine stays down, with the reason', async () => {
     const model = await open({ isolated: { maxRestarts: 1, restartWindow: 60_000 } })
     kill(model)
     await crashed(model)
@@ -187,7 +187,7 @@ describe('a crash of its process', () => {
 })
 
 describe('an IsolatedEngine', () => {
-  test('serves several models, which share weights there, and outlives them until its close()', async () => {
+  test('serves several models, which share weights, and lives until its close()', async () => {
     const engine = new IsolatedEngine()
     owners.push(engine)
     expect(engine.state).toBe('idle')
@@ -214,7 +214,7 @@ describe('an IsolatedEngine', () => {
     await expect(two.countTokens('What?')).rejects.toMatchObject({ code: 'ERR_CLOSED' })
   })
 
-  test('a process that hangs is ended by close(): a crash to its other models, no crash where there are none', async () => {
+  test('kills a process that hangs at close(), which is a crash for its other models only', async () => {
     const crashes: string[] = []
     const engine = new IsolatedEngine({ onCrash: ({ message }) => crashes.push(message) })
     owners.push(engine)
@@ -234,7 +234,7 @@ describe('an IsolatedEngine', () => {
     expect(crashes).toHaveLength(1)
   })
 
-  test('50 conversations at once, and more, do not mix', async () => {
+  test('keeps 50 conversations at once, and more, apart', async () => {
     const model = await open({ parallel: 4 })
     const cities = ['France', 'Italy', 'Spain', 'Japan']
     const alone = new Map<string, string>()
@@ -264,7 +264,7 @@ describe('an IsolatedEngine', () => {
   })
 })
 
-test('an engine that is closed while a conversation is saved leaves nothing beside the file', async () => {
+test('an engine that is closed during a save leaves no temporary file', async () => {
   const own = mkdtempSync(join(folder, 'closed-'))
   let closed = 0
   for (let i = 0; i < 6; i++) {

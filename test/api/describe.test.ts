@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { GPT4All } from '../../src/index.ts'
 import { EMBEDDED, hasReal, REAL } from '../support/models.ts'
 
-test('describeModel() tells what a file says of itself', async () => {
+test('describeModel() returns what the header of a file says', async () => {
   const { chatTemplate, ...told } = await GPT4All.describeModel(EMBEDDED)
   expect(told).toMatchObject({
     filename: 'gpt4all-ts-tiny-chat.Q8_0.gguf',
@@ -24,12 +24,12 @@ test('describeModel() tells what a file says of itself', async () => {
   await model.close()
 })
 
-test.skipIf(!hasReal)('describeModel() tells the same of a larger one', async () => {
+test.skipIf(!hasReal)('describeModel() describes a larger model', async () => {
   const { quantization, parameters, trainedContextSize } = await GPT4All.describeModel(REAL)
   expect([quantization, Math.round(parameters / 1e6), trainedContextSize]).toEqual(['Q4_1', 135, 8192])
 })
 
-test('describeModel() refuses what is no model on the disk', async () => {
+test('describeModel() refuses a name that is not a model on the disk', async () => {
   const options = { modelPath: import.meta.dirname }
   await expect(GPT4All.describeModel('nowhere', options)).rejects.toMatchObject({
     code: 'ERR_MODEL_NOT_FOUND',

@@ -25,7 +25,7 @@ for (const { name, path, isThere } of MODELS) {
     const model = new GPT4All(path, { nThreads: 1, deterministic: true })
     afterAll(() => model.close())
 
-    test('a cached session and a fresh one give the same texts, 10 of 10', async () => {
+    test('gives the same texts in a cached session and a fresh one, 10 of 10', async () => {
       for (const [i, topic] of TOPICS.entries()) {
         // Greedy, and drawn with a seed: equal logits draw equal tokens.
         const options = { temp: i % 2 ? 0.8 : 0, topP: 0.95, repeatPenalty: 1.05, seed: i, maxTokens: 24 }
@@ -47,7 +47,7 @@ for (const { name, path, isThere } of MODELS) {
       }
     })
 
-    test('also where turns were dropped', async () => {
+    test('gives the same texts after turns were dropped', async () => {
       const small = await GPT4All.load(path, { nThreads: 1, nCtx: 200, deterministic: true })
       const options = { temp: 0, repeatPenalty: 1, maxTokens: 16 }
       const cached = small.chatSession()
@@ -63,7 +63,7 @@ for (const { name, path, isThere } of MODELS) {
       await small.close()
     })
 
-    test('whatever stands in the cache, a long prompt draws the same tokens', async () => {
+    test('samples the same tokens after a long prompt, whatever is cached', async () => {
       const long = TOPICS.map(
         (topic) => `Once there was somebody who thought of ${topic} all day long. `,
       ).join('')
@@ -87,7 +87,7 @@ for (const { name, path, isThere } of MODELS) {
   })
 }
 
-test('it computes one at a time: another number is refused', () => {
+test('a deterministic model refuses any other parallel than 1', () => {
   const open = (parallel: number) => new GPT4All(EMBEDDED, { deterministic: true, parallel })
   expect(open(1).parallel).toBeUndefined()
   expect(() => open(2)).toThrow(expect.objectContaining({ code: 'ERR_OPTION', option: 'parallel' }))

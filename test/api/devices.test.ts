@@ -61,14 +61,14 @@ describe('the CPU', () => {
     ['its description', cpu.description],
     ['its name', cpu.name],
     ['its name between spaces', ' cpu '],
-  ])('is meant by %s', async (_, device) => {
+  ])('is selected by %s', async (_, device) => {
     const { text, model } = await answer({ device })
     expect(text).toContain('Paris')
     expect([model.backend, model.fallbacks]).toEqual(['cpu', []])
     await model.close()
   })
 
-  test('is not used for no device at all with strictDevice', async () => {
+  test('is not used for an empty list of devices with strictDevice', async () => {
     const error = await failure(GPT4All.load(EMBEDDED, { device: [], strictDevice: true }))
     expect(error.code).toBe('ERR_DEVICE')
     expect(error.message).toContain('an empty list of devices')
@@ -86,7 +86,7 @@ describe.skipIf(gpus.length > 0)('without a GPU', () => {
     ['a list without the CPU', ['cuda', 'metal'], ['cuda', 'metal']],
     ['a list that begins with the CPU', ['cpu', 'cuda'], []],
     ['the CPU', 'cpu', []],
-  ])('device: %s computes on the CPU, and tells why', async (_, device, asked) => {
+  ])('device: %s computes on the CPU, and reports why', async (_, device, asked) => {
     const { lines, logger } = recorder()
     const { text, model } = await answer({ device, logger })
     expect(text).toContain('Paris')
@@ -100,7 +100,7 @@ describe.skipIf(gpus.length > 0)('without a GPU', () => {
     expect(model.fallbacks).toEqual([])
   })
 
-  test('a device of a backend tells of that backend', async () => {
+  test('the reason for a device of a missing backend names that backend', async () => {
     const { model } = await answer({ device: 'cuda:0' })
     expect(model.fallbacks).toEqual([{ device: 'cuda:0', reason: expect.stringMatching(/cuda/i) }])
     await model.close()
@@ -122,13 +122,13 @@ describe.skipIf(gpus.length > 0)('without a GPU', () => {
     expect((await absent).code).toBe('ERR_DEVICE')
   })
 
-  test('strictDevice is content with the CPU where that is asked for', async () => {
+  test('strictDevice accepts the CPU if it is requested', async () => {
     const { model } = await answer({ device: ['cuda', 'cpu'], strictDevice: true })
     expect(model.fallbacks).toMatchObject([{ device: 'cuda' }])
     await model.close()
   })
 
-  test('the CPU by default, without a word', async () => {
+  test('the CPU is used by default, without a log line', async () => {
     const { lines, logger } = recorder()
     const model = await GPT4All.load(EMBEDDED, { nThreads: 1, logger })
     const isDefaultGpu = process.platform === 'darwin' && process.arch === 'arm64'
@@ -175,7 +175,7 @@ describe('a device on which the model does not load', () => {
     return (...args) => (attempts++ === 0 ? noRoom() : startScheduler(...args))
   }
 
-  test('gives way to the next, with what llama.cpp says and what was free', async () => {
+  test("is replaced by the next, with llama.cpp's reason and the free memory", async () => {
     const opened = await open([first, cpu], failingAtFirst())
     expect(opened.weights.gpus).toEqual([])
     expect(opened.fallbacks).toEqual([
@@ -186,7 +186,7 @@ describe('a device on which the model does not load', () => {
     opened.weights.native.close()
   })
 
-  test('is one that is listed later, too', async () => {
+  test('may also be one that is listed later', async () => {
     const opened = await open([first, { ...first, asked: 'vulkan' }, cpu], failingAtFirst())
     expect(opened.fallbacks.map(({ device }) => device)).toEqual(['cuda'])
     expect(opened.weights.gpus.map(({ description }) => description)).toEqual(['stands for a GPU'])
@@ -200,7 +200,7 @@ describe('a device on which the model does not load', () => {
     expect(error.cause).toMatchObject({ code: 'ERR_MEMORY' })
   })
 
-  test("passes on what is not the device's fault", async () => {
+  test('does not hide an error that has another cause', async () => {
     const stop = new Error('stop')
     const error = await failure(open([first, cpu], () => Promise.reject(stop)))
     expect(error).toBe(stop)

@@ -242,7 +242,7 @@ const outcome = (work: Promise<unknown>) =>
   )
 
 describe.skipIf(process.platform === 'win32').each(Object.entries(NO_FILES))('%s', (_, { place, during }) => {
-  test.each(Object.entries(DOORS))('as %s is no file, and said to be none', async (_, door) => {
+  test.each(Object.entries(DOORS))('as %s is refused, with what the path is', async (_, door) => {
     door.beside?.()
     const path = at(typeof door.name === 'string' ? door.name : door.name())
     await place(path)
@@ -270,14 +270,14 @@ async function whileExchanged(path: string, most: number, runs: number, work: ()
   return told
 }
 
-describe.skipIf(process.platform === 'win32')('a file that is exchanged for a pipe, again and again', () => {
+describe.skipIf(process.platform === 'win32')('a file that is replaced by a pipe, again and again,', () => {
   test.each<[string, string, (file: string) => unknown]>([
     ['describeModel()', 'x.gguf', (file) => copyFileSync(EMBEDDED, file)],
     ['verifyModel()', 'x.gguf', (file) => copyFileSync(EMBEDDED, file)],
     ['retrieveModel()', 'x.gguf', (file) => copyFileSync(EMBEDDED, file)],
     ['listModels()', 'x.json', (file) => writeFileSync(file, '[]')],
     ['a session that is restored', 'x.json', (file) => model.chatSession().save(file)],
-  ])('as %s holds nobody up', async (name, fileName, make) => {
+  ])('as %s blocks nothing', async (name, fileName, make) => {
     const { enter, codes } = DOORS[name]!
     await make(at('file'))
     const told = await whileExchanged(at(fileName), 0, 300, async () => enter(at(fileName)))
@@ -294,7 +294,7 @@ describe.skipIf(process.platform === 'win32')('a file that is exchanged for a pi
       'the second file of a split model',
       () => partOf(new GgufWriter().tensor('output_norm.weight', [32]), 1),
     ],
-  ])('as %s holds no loading thread up', async (name, bytesOf) => {
+  ])('as %s blocks no loading thread', async (name, bytesOf) => {
     writeFileSync(at('file'), await bytesOf())
     writeFileSync(
       at('x-00001-of-00002.gguf'),

@@ -65,7 +65,7 @@ const run = (url: string, options: Partial<DownloadRequest> = {}) =>
 test.each([
   ['no ETag', undefined, undefined],
   ['weak ETags', 'W/"1"', 'W/"2"'],
-])('a rest is not asked for where nothing tells whose it is: %s', async (_, first, second) => {
+])('a download does not resume if nothing identifies the file: %s', async (_, first, second) => {
   const [one, other] = [fileBytes(1, 6_000_000), fileBytes(2, 6_000_000)]
   const { url, ranges } = await answering((request, response) => {
     const etag = ranges.length === 1 ? first : second
@@ -90,7 +90,7 @@ test.each([
   expect(readdirSync(folder)).toEqual(['model.gguf'])
 })
 
-test('an ETag that cannot be sent back is none', async () => {
+test('a download ignores an ETag that cannot be sent back', async () => {
   const bytes = fileBytes(3, 6_000_000)
   const { url, ranges } = await answering((request, response) => {
     response.writeHead(200, { 'content-length': bytes.length, etag: Buffer.from('"☃"').toString('latin1') })
@@ -101,7 +101,7 @@ test('an ETag that cannot be sent back is none', async () => {
   expect(readFileSync(target()).equals(bytes)).toBe(true)
 })
 
-test('a body whose end only the end of the connection tells is refused, unless something verifies it', async () => {
+test('a download refuses a body that ends with the connection, unless a size or checksum verifies it', async () => {
   const bytes = fileBytes(4, 1000)
   const { url } = await answering((request) => {
     request.socket.end(Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n'), bytes]))
@@ -114,7 +114,7 @@ test('a body whose end only the end of the connection tells is refused, unless s
   await run(url, { size: bytes.length })
 })
 
-test('a body of unknown length is taken with a warning, an empty one is refused', async () => {
+test('a download accepts a body of unknown length with a warning, and refuses an empty one', async () => {
   let body = fileBytes(5, 1000)
   const { url } = await answering((_, response) => {
     response.write(body)
@@ -128,13 +128,13 @@ test('a body of unknown length is taken with a warning, an empty one is refused'
   expect(readdirSync(folder)).toEqual([])
 })
 
-test('a failure before the first byte leaves no part behind', async () => {
+test('a download that fails before its first byte leaves no part file', async () => {
   const { url } = await answering((_, response) => response.writeHead(404).end())
   await expect(run(url)).rejects.toMatchObject({ status: 404 })
   expect(readdirSync(folder)).toEqual([])
 })
 
-test('what does not fit on the disk is told in GiB, and leaves no part behind', async () => {
+test('a download that does not fit on the disk reports the size in GiB, and leaves no part file', async () => {
   const { url } = await answering((_, response) => {
     response.writeHead(200, { 'content-length': 2 ** 50 }).flushHeaders()
   })
@@ -148,7 +148,7 @@ test('what does not fit on the disk is told in GiB, and leaves no part behind', 
 test.skipIf(process.platform === 'win32').each([
   ['symbolic links', symlinkSync],
   ['hard links', linkSync],
-])('%s in place of the part and its note are not written through', async (_, linkTo) => {
+])('a download does not write through %s in place of the part file and its note', async (_, linkTo) => {
   const bytes = fileBytes(6, 1000)
   const { url, ranges } = await answering((_, response) => response.end(bytes))
   const victim = join(folder, 'victim')
@@ -163,27 +163,30 @@ test.skipIf(process.platform === 'win32').each([
   expect(readdirSync(folder).sort()).toEqual(['model.gguf', 'victim'])
 })
 
-test.skipIf(process.geteuid?.() !== 0)("somebody else's part is not gone on with", async () => {
-  const bytes = fileBytes(8, 1000)
-  const digest = md5(bytes)
-  const { url, ranges } = await answering((request, response) => {
-    const from = Number(/\d+/.exec(request.headers.range ?? '0')?.[0])
-    const range = `bytes ${from}-999/1000`
-    response.writeHead(from > 0 ? 206 : 200, { ...(from > 0 && { 'content-range': range }) })
-    response.end(bytes.subarray(from))
-  })
-  for (const owner of [process.geteuid?.() ?? 0, 65_534]) {
-    writeFileSync(`${target()}.part`, bytes.subarray(0, 400))
-    writeFileSync(`${target()}.part.json`, JSON.stringify({ url, digest }))
-    chownSync(`${target()}.part`, owner, owner)
-    await run(url, { checksum: { algorithm: 'md5', digest } })
-    expect(lstatSync(target()).uid).toBe(process.geteuid?.())
-    rmSync(target())
-  }
-  expect(ranges).toEqual(['bytes=400-', undefined])
-})
+test.skipIf(process.geteuid?.() !== 0)(
+  'a download does not resume the part file of another user',
+  async () => {
+    const bytes = fileBytes(8, 1000)
+    const digest = md5(bytes)
+    const { url, ranges } = await answering((request, response) => {
+      const from = Number(/\d+/.exec(request.headers.range ?? '0')?.[0])
+      const range = `bytes ${from}-999/1000`
+      response.writeHead(from > 0 ? 206 : 200, { ...(from > 0 && { 'content-range': range }) })
+      response.end(bytes.subarray(from))
+    })
+    for (const owner of [process.geteuid?.() ?? 0, 65_534]) {
+      writeFileSync(`${target()}.part`, bytes.subarray(0, 400))
+      writeFileSync(`${target()}.part.json`, JSON.stringify({ url, digest }))
+      chownSync(`${target()}.part`, owner, owner)
+      await run(url, { checksum: { algorithm: 'md5', digest } })
+      expect(lstatSync(target()).uid).toBe(process.geteuid?.())
+      rmSync(target())
+    }
+    expect(ranges).toEqual(['bytes=400-', undefined])
+  },
+)
 
-test('nothing of an answer is in what is said of it', async () => {
+test('the error about an answer quotes none of it', async () => {
   const SECRET = 'sesame'
   const json = (list: unknown) => JSON.stringify(list)
   const bodies = [
@@ -231,7 +234,7 @@ test('nothing of an answer is in what is said of it', async () => {
   }
 })
 
-test('an own file in the place of the entry is kept, an entry of the same file gives way to that of a catalog', async () => {
+test("a download keeps a user's file in place of the entry, and replaces an older entry", async () => {
   const bytes = Buffer.concat([Buffer.from('GGUF'), fileBytes(7, 1000)])
   const { url } = await answering((_, response) => response.end(bytes))
   vi.stubEnv('GPT4ALL_MODELS_URL', url.replace('/model', ''))

@@ -71,7 +71,7 @@ async function holder() {
 }
 
 describe('the lock of a download', () => {
-  test('of a process that was killed is taken over, and its part is gone on with', async () => {
+  test('of a process that was killed is taken over, and its part is continued', async () => {
     const other = await holder()
     await other.kill()
     expect(existsSync(join(folder, 'model.gguf.lock'))).toBe(true)
@@ -94,7 +94,7 @@ describe('the lock of a download', () => {
   })
 
   test.skipIf(process.platform === 'win32')(
-    'of a process that stood still is taken over, and does no harm when it wakes',
+    'of a process that was stopped is taken over, and that process does no harm when it continues',
     async () => {
       const other = await holder()
       process.kill(other.pid, 'SIGSTOP')
@@ -106,7 +106,7 @@ describe('the lock of a download', () => {
     },
   )
 
-  test('that is dated in the future is taken over once nobody has renewed it for as long as a dead one’s', async () => {
+  test('that is dated in the future is taken over once it has not been renewed for the time limit', async () => {
     const lock = join(folder, 'model.gguf.lock')
     mkdirSync(lock)
     const date = new Date(Date.now() + 365 * 86_400_000)
@@ -135,7 +135,7 @@ describe('the lock of a download', () => {
   test.each([
     ['a file', (path: string) => writeFileSync(path, '')],
     ['a folder with something in it', (path: string) => mkdirSync(join(path, 'below'), { recursive: true })],
-  ])('that is none, but %s, is a typed error which names it', async (_, place) => {
+  ])('that is %s instead is a typed error which names it', async (_, place) => {
     const lock = join(folder, 'model.gguf.lock')
     place(lock)
     utimesSync(lock, 0, 0)
@@ -158,7 +158,7 @@ describe('the lock of a download', () => {
   })
 })
 
-describe('what an earlier download left', () => {
+describe('the part file of an earlier download', () => {
   const left = (content: Uint8Array, note: object | string) => {
     writeFileSync(join(folder, 'model.gguf.part'), content)
     const text = typeof note === 'string' ? note : JSON.stringify(note)
@@ -166,13 +166,13 @@ describe('what an earlier download left', () => {
   }
   const digest = md5(bytes)
 
-  test('is gone on with from another mirror, where the checksum is the same', async () => {
+  test('is continued from another mirror if the checksum is the same', async () => {
     left(bytes.subarray(0, 1_000_000), { url: 'http://127.0.0.1:1/gone', etag: '"x"', digest })
     await download(requestOf(hosted()))
     expect(server.requests.map(({ range }) => range)).toEqual(['bytes=1000000-'])
   })
 
-  test('is read again before it is trusted, and given up where it does not belong', async () => {
+  test('is read again before it is trusted, and deleted if it does not belong to the file', async () => {
     const wrong = Buffer.from(bytes.subarray(0, 1_000_000))
     wrong[7] = wrong[7]! ^ 1
     left(wrong, { url: hosted(), digest })
@@ -185,14 +185,14 @@ describe('what an earlier download left', () => {
     ['is longer than the file', Buffer.concat([bytes, bytes]), { size: bytes.length, digest }],
     ['has another checksum', bytes.subarray(0, 1000), { digest: md5(Buffer.from('else')) }],
     ['has a note that is cut short', bytes.subarray(0, 1000), '{"url'],
-  ])('is not used where it %s', async (_, content, note) => {
+  ])('is not used if it %s', async (_, content, note) => {
     left(content, note)
     await download(requestOf(hosted()))
     expect(server.requests.map(({ range }) => range)).toEqual([undefined])
     expect(readdirSync(folder)).toEqual(['model.gguf'])
   })
 
-  test('is not read where it is longer than the file, however long it is', async () => {
+  test('is not read if it is longer than the file, however long it is', async () => {
     left(bytes, { url: hosted(), digest })
     truncateSync(join(folder, 'model.gguf.part'), 2 ** 40)
     await download(requestOf(hosted(), { size: bytes.length }))
@@ -227,7 +227,7 @@ describe('what an earlier download left', () => {
       'has far too much in it',
       (note) => writeFileSync(note, JSON.stringify({ ...half, more: Array(20).fill('') })),
     ],
-  ])('is not taken for the whole file by the word of a note that %s', async (_, change) => {
+  ])('is not believed to be whole because of a note that %s', async (_, change) => {
     left(bytes.subarray(0, half.size), { ...half, url: hosted() })
     change(join(folder, 'model.gguf.part.json'))
     await download(requestOf(hosted(), { checksum: undefined }))
@@ -235,7 +235,7 @@ describe('what an earlier download left', () => {
     expect(readFileSync(join(folder, 'model.gguf')).equals(bytes)).toBe(true)
   })
 
-  test('is enough where it is whole', async () => {
+  test('is used as it is if it is whole', async () => {
     left(bytes, { url: hosted(), size: bytes.length, digest })
     await download(requestOf(hosted()))
     expect(server.requests).toEqual([])
@@ -243,7 +243,7 @@ describe('what an earlier download left', () => {
   })
 })
 
-describe('a place where nothing can be written', () => {
+describe('a download to a place where nothing can be written', () => {
   const failure = (modelPath: string, name = 'model') =>
     GPT4All.downloadModel(name, { url: hosted(), modelPath }).then(
       () => Promise.reject(new Error('no failure')),
@@ -278,13 +278,13 @@ describe('a place where nothing can be written', () => {
   })
 
   test.skipIf(process.platform !== 'linux')(
-    'is a typed error: a system of files that takes none',
+    'is a typed error: a file system without such files',
     async () => {
       expect(await failure('/proc/nothing/here')).toEqual(wanted('its folder cannot be made (ENOENT)'))
     },
   )
 
-  test.skipIf(process.platform === 'win32')('is a typed error: a folder that may only be read', async () => {
+  test.skipIf(process.platform === 'win32')('is a typed error: a read-only folder', async () => {
     const isRoot = process.geteuid?.() === 0 // who may do everything
     chmodSync(folder, 0o555)
     if (isRoot) process.seteuid?.(65_534)
@@ -297,7 +297,7 @@ describe('a place where nothing can be written', () => {
   })
 
   test.skipIf(process.platform === 'win32')(
-    'is a typed error: a process that may write no file so long',
+    'is a typed error: a process with a limit on the size of files',
     async () => {
       const options = JSON.stringify({ url: hosted(), modelPath: folder, md5sum: md5(bytes) })
       const command = 'ulimit -f 1000; exec "$0" "$@"' // half a megabyte
@@ -311,7 +311,7 @@ describe('a place where nothing can be written', () => {
     },
   )
 
-  test('and what onProgress throws passes through as it is', async () => {
+  test('does not hide what onProgress throws', async () => {
     const error = Object.assign(new Error('mine'), { code: 'EACCES' })
     const onProgress = () => {
       throw error

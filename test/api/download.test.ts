@@ -58,7 +58,7 @@ function prepare(faults: readonly Fault[], options: Partial<DownloadRequest> = {
 describe('the signal of load()', () => {
   const reason = new Error('enough')
 
-  test('that is aborted already rejects at once, and asks nobody', async () => {
+  test('that is already aborted rejects at once, without a request', async () => {
     const options = { modelPath: folder, signal: AbortSignal.abort(reason) }
     vi.stubEnv('GPT4ALL_MODELS_URL', server.host('nothing', { bytes: Buffer.alloc(0), faults: [] }))
     await expect(GPT4All.load('absent', options)).rejects.toBe(reason)
@@ -70,7 +70,7 @@ describe('the signal of load()', () => {
     await expect(model.open()).rejects.toMatchObject({ code: 'ERR_CLOSED' })
   })
 
-  test('ends a download that stalls, and what came in is kept', async () => {
+  test('ends a download that stalls, and keeps the part that arrived', async () => {
     const bytes = readFileSync(EMBEDDED)
     const url = server.host('stalling/model.gguf', { bytes, faults: ['stall'] })
     const catalog = Buffer.from(JSON.stringify([{ filename: 'model.gguf', md5sum: md5(bytes) }]))
@@ -85,7 +85,7 @@ describe('the signal of load()', () => {
     await (await GPT4All.load('model', options)).close()
   })
 
-  test('ends the reading of the weights', async () => {
+  test('ends the loading of the weights', async () => {
     const controller = new AbortController()
     const onProgress = () => controller.abort(reason)
     const aborted = GPT4All.load(EMBEDDED, { nThreads: 1, onProgress, signal: controller.signal })
@@ -102,7 +102,7 @@ describe('the signal of load()', () => {
 })
 
 describe('a download', () => {
-  test('is whole, has its name only then, and leaves nothing else behind', async () => {
+  test('gets its final name only when it is whole, and leaves no other files', async () => {
     const told: Progress[] = []
     const { target, bytes, run, files } = prepare([], { onProgress: (progress) => told.push(progress) })
     await run()
@@ -134,7 +134,7 @@ describe('a download', () => {
     }
   })
 
-  test('gives up after some failures in a row, and goes on where it ended the next time', async () => {
+  test('fails after several failures in a row, and resumes the next time', async () => {
     const { bytes, target, run } = prepare([
       'reset at 99 %',
       ...Array.from({ length: patience.attempts }, () => '503' as const),
@@ -147,7 +147,7 @@ describe('a download', () => {
     expect(readFileSync(target).equals(bytes)).toBe(true)
   })
 
-  test('without a checksum goes on only with what the ETag says is the same file', async () => {
+  test('without a checksum resumes only if the ETag is the same', async () => {
     const faults: Fault[] = ['reset at 99 %', '404']
     const known = prepare(faults, { checksum: undefined, size: undefined })
     await expect(known.run()).rejects.toMatchObject({ status: 404 })
@@ -161,7 +161,7 @@ describe('a download', () => {
     expect(readFileSync(unknown.target).equals(unknown.bytes)).toBe(true)
   })
 
-  test('aborts at once, keeps what it has, and never has the name', async () => {
+  test('stops at once when it is aborted, keeps its part, and never gets its final name', async () => {
     const controller = new AbortController()
     const { target, run } = prepare(['stall'], { signal: controller.signal })
     const running = run()
@@ -174,14 +174,14 @@ describe('a download', () => {
     await expect(early.run()).rejects.toBe('early')
   })
 
-  test('asked for twice at once is done once', async () => {
+  test('that is requested twice at once happens once', async () => {
     const { target, bytes, run } = prepare([])
     await Promise.all([run(), run(), run()])
     expect(server.requests).toHaveLength(1)
     expect(readFileSync(target).equals(bytes)).toBe(true)
   })
 
-  test('refuses what does not fit on the disk, before it begins', async () => {
+  test('refuses a file that does not fit on the disk before it begins', async () => {
     const { run } = prepare([], { size: 2 ** 60, checksum: undefined })
     await expect(run()).rejects.toMatchObject({ code: 'ERR_DOWNLOAD' }) // the server has another size
     const huge = prepare([])
@@ -191,7 +191,7 @@ describe('a download', () => {
     ).resolves.toBeUndefined()
   })
 
-  test('refuses addresses that are none', async () => {
+  test('refuses invalid URLs', async () => {
     for (const url of ['ftp://127.0.0.1/x', 'nonsense', 'http://127.0.0.1:1/x']) {
       const { request } = prepare([])
       await expect(download({ ...request, url })).rejects.toMatchObject({ code: 'ERR_DOWNLOAD' })
@@ -215,7 +215,7 @@ describe('GPT4All', () => {
     return name
   }
 
-  test('load() downloads a model that the catalog knows, once, and keeps its entry beside it', async () => {
+  test('load() downloads a model of the catalog once, and keeps its entry beside it', async () => {
     mirror()
     const told: Progress[] = []
     const model = await GPT4All.load('tiny', { nThreads: 1, onProgress: (progress) => told.push(progress) })
@@ -235,7 +235,7 @@ describe('GPT4All', () => {
     await expect(GPT4All.verifyModel('tiny')).rejects.toMatchObject({ code: 'ERR_CHECKSUM' })
   })
 
-  test('load() says what it may have been meant, and that nothing is downloaded where that is forbidden', async () => {
+  test('load() suggests a similar name, and says if downloads are forbidden', async () => {
     mirror()
     const load = (name: string, allowDownload = true) => GPT4All.load(name, { allowDownload })
     await expect(load('other model 7b')).rejects.toThrow(/Did you mean "other-model-7b.Q4_0.gguf"/)
@@ -271,7 +271,7 @@ describe('GPT4All', () => {
     expect(name).not.toBe('')
   })
 
-  test('a file that is there is checked as far as it is known, and downloaded again with force', async () => {
+  test('downloadModel() checks a file that exists as far as possible, and downloads it again with force', async () => {
     mirror()
     const path = await GPT4All.downloadModel('tiny')
     writeFileSync(path, bytes.subarray(0, 1000))
@@ -290,7 +290,7 @@ describe('GPT4All', () => {
     expect(readFileSync(path).equals(bytes)).toBe(true) // what was there stays until there is something better
   })
 
-  test('verifyModel() takes a checksum, a list beside the file, or says that nothing tells one', async () => {
+  test('verifyModel() uses a checksum, or a list beside the file, or says that no checksum is known', async () => {
     mirror()
     const modelPath = join(folder, 'mine')
     mkdirSync(modelPath)
@@ -312,7 +312,7 @@ describe('GPT4All', () => {
     await expect(GPT4All.verifyModel('owm', { modelPath })).rejects.toThrow(/Did you mean "own\.gguf"/)
   })
 
-  test('downloadModel() takes an address of its own, and a checksum', async () => {
+  test('downloadModel() accepts a URL and a checksum', async () => {
     mirror()
     const url = server.host('mine.gguf', { bytes, faults: ['reset at 50 %'] })
     const modelPath = join(folder, 'models')

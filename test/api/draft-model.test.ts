@@ -30,7 +30,7 @@ function tiny(name: TinyModel): string {
 }
 
 describe('draftModel', () => {
-  test('guesses: the same tokens in fewer steps, told in the timings', async () => {
+  test('gives the same tokens in fewer steps, which the timings report', async () => {
     for (const prompt of PROMPTS) {
       // Of its own: a model that guesses for itself does not pay, and so rests before long.
       const model = await open()
@@ -47,14 +47,14 @@ describe('draftModel', () => {
     }
   })
 
-  test('leaves what a sampler draws as it is', async () => {
+  test('does not change what is sampled', async () => {
     const model = await open()
     const options = { temp: 0.9, topP: 1, seed: 7, maxTokens: 60 }
     const plain = await model.generate(PROMPTS[0]!, { ...options, draft: false })
     expect(await model.generate(PROMPTS[0]!, options)).toBe(plain)
   })
 
-  test('serves chats, several at once, and prompts looked up before it', async () => {
+  test('works in several chats at once, and with promptLookup', async () => {
     const model = await open()
     const answers = await Promise.all(
       ['France', 'Italy', 'Spain'].map((country) =>
@@ -67,7 +67,7 @@ describe('draftModel', () => {
     expect(await chat.generate('What is my name?', { ...GREEDY, promptLookup: true })).toContain('Ada')
   })
 
-  test('ends where it would end without: the context, maxTokens, an abort, close()', async () => {
+  test('does not change where generations end: context, maxTokens, abort, close()', async () => {
     const model = await open({ nCtx: 128 })
     for (const maxTokens of [1, 2, 5, Number.POSITIVE_INFINITY]) {
       const options = { ...GREEDY, maxTokens }
@@ -95,13 +95,13 @@ describe('draftModel', () => {
     await last
   })
 
-  test('rests with deterministic', async () => {
+  test('is not used with deterministic', async () => {
     const model = await open({ deterministic: true })
     const { timings } = await model.generate(PROMPTS[0]!, GREEDY).result
     expect(timings).toMatchObject({ proposedTokens: 0, acceptedTokens: 0 })
   })
 
-  test('must be there', async () => {
+  test('must exist', async () => {
     const missing = open({ draftModel: join(folder, 'none.gguf'), allowDownload: false })
     await expect(missing).rejects.toMatchObject({ code: 'ERR_MODEL_NOT_FOUND' })
   })
@@ -121,7 +121,7 @@ describe('draftModel', () => {
     })
   })
 
-  test('must be one whose wrong guesses can be taken back', async () => {
+  test('must be a model whose wrong guesses can be undone', async () => {
     await expect(open({ draftModel: tiny('mamba') })).rejects.toMatchObject({
       code: 'ERR_MODEL_UNSUPPORTED',
       message: expect.stringContaining('recurrent'),

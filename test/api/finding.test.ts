@@ -61,7 +61,7 @@ describe('a model that was published before GGUF', () => {
   const NEW = 'orca-mini-3b-gguf2-q4_0.gguf'
   const entry = { filename: NEW, filesize: String(bytes.length), md5sum: md5(bytes) }
 
-  test('is fetched as what is published in its place, and says so; then it opens without a network', async () => {
+  test('is downloaded as its successor, with a log line; then it opens without a network', async () => {
     mirror([entry], { [NEW]: bytes })
     const first = await GPT4All.load(OLD, { nThreads: 1, logger })
     expect(first.config?.filename).toBe(NEW)
@@ -98,7 +98,7 @@ describe('a model that was published before GGUF', () => {
     await expect(GPT4All.verifyModel(OLD)).rejects.toMatchObject({ code: 'ERR_MODEL_CONFIG' })
   })
 
-  test('leads to one in the catalog of today, but for one', () => {
+  test("has a successor in today's catalog, except for one", () => {
     const today = PUBLISHED.models3.map(({ filename }) => filename)
     const old = PUBLISHED.models.map(({ filename }) => filename)
     expect(old).toHaveLength(13)
@@ -107,7 +107,7 @@ describe('a model that was published before GGUF', () => {
   })
 })
 
-describe('a model whose template nothing on the disk tells', () => {
+describe('a model without a template on the disk', () => {
   const file = () => join(models, 'bare.gguf')
   const bare = tinyModel('llama')
 
@@ -125,7 +125,7 @@ describe('a model whose template nothing on the disk tells', () => {
     expect(JSON.parse(readFileSync(`${file()}.json`, 'utf8'))).toMatchObject({ promptTemplate: '<%1>' })
   })
 
-  test('is spoken to in the default template where nobody knows it, or nobody may be asked', async () => {
+  test('uses the default template if no catalog has one, or downloads are forbidden', async () => {
     writeFileSync(file(), bare)
     mirror([{ filename: 'bare.gguf', filesize: String(bare.length + 1), promptTemplate: '<%1>' }])
     const prompt = async (allowDownload: boolean, template?: string) => {
@@ -149,7 +149,7 @@ describe('a model whose template nothing on the disk tells', () => {
 })
 
 describe('retrieveModel()', () => {
-  test('finds a model, or downloads it, and tells its path and its entry', async () => {
+  test('finds a model, or downloads it, and returns its path and its entry', async () => {
     const entry = { filename: 'tiny.gguf', filesize: String(bytes.length), md5sum: md5(bytes), name: 'Tiny' }
     mirror([entry], { 'tiny.gguf': bytes })
     const path = join(models, 'tiny.gguf')

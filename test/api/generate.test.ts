@@ -193,7 +193,7 @@ describe('callback', () => {
     expect([result.finishReason, result.tokens.length]).toEqual(['callback', 5])
   })
 
-  test('a callback that throws rejects with the very error, and the model goes on working', async () => {
+  test('a callback that throws rejects with that error, and the model keeps working', async () => {
     const mine = new Error('mine')
     const generation = model.generate('Hello', {
       callback: () => {

@@ -22,7 +22,7 @@ const TYPES: readonly KvType[] = ['f16', 'bf16', 'f32', 'q8_0', 'q5_1', 'q5_0', 
 const QUESTIONS = ['What is the capital of France?', 'And of Italy?']
 
 describe('kvType', () => {
-  test.each(TYPES)('%s: a conversation makes sense, and its cache is used', async (kvType) => {
+  test.each(TYPES)('%s gives a sensible conversation that uses its cache', async (kvType) => {
     await withModel({ kvType }, (model) =>
       model.withChatSession(async (chat) => {
         const first = await chat.generate(QUESTIONS[0]!, { temp: 0, maxTokens: 12 })
@@ -41,14 +41,14 @@ describe('kvType', () => {
     { kvType: { k: 'q8_0' }, flashAttention: false },
     { flashAttention: true },
     { flashAttention: false },
-  ])('%o answers', async (options) => {
+  ])('%o gives an answer', async (options) => {
     const ask = (model: GPT4All) =>
       model.generate('The capital of France is', { temp: 0, maxTokens: 3, repeatPenalty: 1 })
     expect(await withModel(options, ask)).toMatch(/^ Paris/)
   })
 
   test.each<ModelOptions>([{ kvType: 'q8_0' }, { kvType: 'q4_0' }, { kvType: 'bf16' }])(
-    'a conversation with %o that outgrows its context goes on',
+    '%o lets a conversation that outgrows its context continue',
     async (options) => {
       await withModel({ ...options, nCtx: 128 }, (model) =>
         model.withChatSession(async (chat) => {
@@ -61,7 +61,7 @@ describe('kvType', () => {
     },
   )
 
-  test('conversations that others displaced come back from memory', async () => {
+  test('lets displaced conversations come back from memory', async () => {
     await withModel({ kvType: 'q8_0', parallel: 1 }, async (model) => {
       const chats = [model.chatSession(), model.chatSession()]
       for (const chat of chats) await chat.generate(QUESTIONS[0]!, { temp: 0, maxTokens: 12 })
@@ -70,7 +70,7 @@ describe('kvType', () => {
     })
   })
 
-  test('that the heads of a model cannot hold is refused before the weights are read, with what can be done', async () => {
+  test("is refused before the weights are read if the model's heads cannot hold it, with a suggestion", async () => {
     const path = join(folder, 'narrow.gguf')
     await writeFile(path, tinyModel('llama'))
     const narrow = (options: ModelOptions) => GPT4All.load(path, { nThreads: 1, ...options })
@@ -87,7 +87,7 @@ describe('kvType', () => {
     for (const kvType of ['f16', 'bf16', 'f32'] as const) await (await narrow({ kvType })).close()
   })
 
-  test('of quantized values is refused without flash attention', () => {
+  test('with quantized values is refused without flash attention', () => {
     const make = () => new GPT4All(EMBEDDED, { kvType: 'q8_0', flashAttention: false })
     expect(make).toThrow(expect.objectContaining({ code: 'ERR_OPTION', option: 'kvType' }))
     expect(make).toThrow(/values of f16, bf16 or f32 without flashAttention/)

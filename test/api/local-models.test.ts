@@ -25,7 +25,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }))
 
 describe('localModels()', () => {
-  test('tells the models of a folder by name, a split one as one, with what they are', async () => {
+  test('lists and describes the models of a folder by name, a split model once', async () => {
     const models = await GPT4All.localModels(folder)
     expect(models.map(({ name, filename }) => [name, filename])).toEqual([
       ['a', 'a.gguf'],
@@ -53,7 +53,7 @@ describe('localModels()', () => {
     })
   })
 
-  test('passes over nothing, but says of damaged files why they cannot be used', async () => {
+  test('lists damaged files too, with the reason why they cannot be used', async () => {
     const models = await GPT4All.localModels(folder)
     const problems = models.flatMap(({ filename, problem }) => (problem ? [[filename, problem.code]] : []))
     expect(problems).toEqual([
@@ -69,7 +69,7 @@ describe('localModels()', () => {
     ])
   })
 
-  test('looks into no file without describe', async () => {
+  test('opens no file with describe: false', async () => {
     const models = await GPT4All.localModels(folder, { describe: false })
     expect(models[0]).toMatchObject({ filename: 'a.gguf', description: undefined, problem: undefined })
     expect(models.flatMap(({ problem }) => problem?.message ?? [])).toEqual([
@@ -77,7 +77,7 @@ describe('localModels()', () => {
     ])
   })
 
-  test('is about ~/.cache/gpt4all unless a folder is named; where there is none, there are no models', async () => {
+  test('lists ~/.cache/gpt4all by default, and nothing if the folder does not exist', async () => {
     vi.stubEnv('HOME', folder)
     vi.stubEnv('USERPROFILE', folder)
     try {
@@ -96,19 +96,22 @@ describe('localModels()', () => {
     })
   })
 
-  test.skipIf(process.platform === 'win32')('waits for no pipe, and follows links to files', async () => {
-    const odd = at('odd')
-    mkdirSync(odd)
-    execFileSync('mkfifo', [join(odd, 'pipe.gguf')])
-    symlinkSync(join(odd, 'nowhere'), join(odd, 'broken.gguf'))
-    symlinkSync(at('b.gguf'), join(odd, 'link.gguf'))
-    expect(await GPT4All.localModels(odd)).toMatchObject([{ name: 'link', filesize: size }])
-    const meant = (name: string) => GPT4All.describeModel(name, { modelPath: odd })
-    await expect(meant('lnk')).rejects.toThrow('Did you mean "link.gguf"?')
-    await expect(meant('pipes')).rejects.not.toThrow('Did you mean')
-  })
+  test.skipIf(process.platform === 'win32')(
+    'does not wait for named pipes, and follows links to files',
+    async () => {
+      const odd = at('odd')
+      mkdirSync(odd)
+      execFileSync('mkfifo', [join(odd, 'pipe.gguf')])
+      symlinkSync(join(odd, 'nowhere'), join(odd, 'broken.gguf'))
+      symlinkSync(at('b.gguf'), join(odd, 'link.gguf'))
+      expect(await GPT4All.localModels(odd)).toMatchObject([{ name: 'link', filesize: size }])
+      const meant = (name: string) => GPT4All.describeModel(name, { modelPath: odd })
+      await expect(meant('lnk')).rejects.toThrow('Did you mean "link.gguf"?')
+      await expect(meant('pipes')).rejects.not.toThrow('Did you mean')
+    },
+  )
 
-  test('refuses what it does not know, and rejects when it is aborted', async () => {
+  test('refuses unknown options, and rejects when it is aborted', async () => {
     const wrong = (option: string) => ({ code: 'ERR_OPTION', option })
     await expect(GPT4All.localModels('')).rejects.toMatchObject(wrong('folder'))
     await expect(GPT4All.localModels('a\0')).rejects.toMatchObject(wrong('folder'))

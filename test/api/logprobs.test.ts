@@ -18,7 +18,7 @@ const total = (list: readonly { readonly logprob: number }[]) =>
   list.reduce((sum, { logprob }) => sum + Math.exp(logprob), 0)
 
 describe('logprobs', () => {
-  test('tell each token of the answer and the likeliest in its place; the text stays the same', async () => {
+  test('report each token of the answer and the most likely ones in its place, without changing the text', async () => {
     const plain = await model.generate(PROMPT, { ...GREEDY, maxTokens: 12 }).result
     expect(plain.logprobs).toBeUndefined()
     const told = await model.generate(PROMPT, { ...GREEDY, maxTokens: 12, logprobs: 5 }).result
@@ -59,7 +59,7 @@ describe('logprobs', () => {
     }
   })
 
-  test('are there as well where several tokens come at once, from guesses', async () => {
+  test('are complete if several tokens come at once from guesses', async () => {
     const sentence = 'One two three four five six seven eight nine ten. '
     const options = { ...GREEDY, maxTokens: 60, logprobs: 2 }
     const plain = await model.generate(sentence.repeat(4), options).result
@@ -78,7 +78,7 @@ describe('logprobs', () => {
     expect(list.flatMap(({ logprobs }) => logprobs ?? []).length).toBeLessThanOrEqual(tokens.length)
   })
 
-  test('of a chat are those of its turn', async () => {
+  test('of a chat turn are those of that turn only', async () => {
     const chat = model.chatSession()
     const { logprobs, tokens, text } = await chat.generate('hello', { ...GREEDY, logprobs: 1 }).result
     expect(logprobs!.map(({ token }) => token)).toEqual(tokens)
@@ -87,7 +87,7 @@ describe('logprobs', () => {
 })
 
 describe('logitBias', () => {
-  test('bans a token, or brings it about', async () => {
+  test('bans a token, or forces it', async () => {
     const [first] = await model.tokenize(await model.generate(PROMPT, { ...GREEDY, maxTokens: 1 }))
     const without = await model.generate(PROMPT, {
       ...GREEDY,
@@ -104,7 +104,7 @@ describe('logitBias', () => {
     expect(tokens).toEqual([wanted, wanted, wanted])
   })
 
-  test('of a token that the model does not have rejects, and says how many it has', async () => {
+  test('for a token outside the vocabulary rejects with the size of the vocabulary', async () => {
     const { vocabularySize } = (await model.open()).config!
     const generation = model.generate(PROMPT, { logitBias: { [vocabularySize]: 1 } })
     await expect(generation).rejects.toMatchObject({ code: 'ERR_OPTION', option: 'logitBias' })
@@ -124,13 +124,16 @@ describe('presencePenalty and frequencyPenalty', () => {
   const tokensWith = async (options: GenerateOptions) =>
     (await model.generate('Hello', { ...GREEDY, ...options, maxTokens: 30 }).result).tokens
 
-  test.each(['presencePenalty', 'frequencyPenalty'])('%s: 100 lets no token come twice', async (name) => {
+  test.each(['presencePenalty', 'frequencyPenalty'])('prevent repeated tokens with %s: 100', async (name) => {
     const tokens = await tokensWith({ [name]: 100 })
     expect(tokens.length).toBeGreaterThan(5)
     expect(new Set(tokens).size).toBe(tokens.length)
   })
 
-  test.each(['presencePenalty', 'frequencyPenalty'])('%s: -100 lets no other come', async (name) => {
-    expect(new Set(await tokensWith({ [name]: -100 })).size).toBe(1)
-  })
+  test.each(['presencePenalty', 'frequencyPenalty'])(
+    'allow only repeated tokens with %s: -100',
+    async (name) => {
+      expect(new Set(await tokensWith({ [name]: -100 })).size).toBe(1)
+    },
+  )
 })

@@ -37,7 +37,7 @@ const failure = (lora: ModelOptions['lora'], options: ModelOptions = {}) =>
     (error: unknown) => error,
   )
 
-describe('an adapter', () => {
+describe('a LoRA adapter', () => {
   test('changes what the model says, unless its scale is 0', async () => {
     const path = await write(await writeAdapter())
     const plain = await answer({})
@@ -48,7 +48,7 @@ describe('an adapter', () => {
     expect(await answer({ lora: [{ path, scale: 1 }] })).toEqual(changed)
   })
 
-  test('and its opposite leave the model as it is', async () => {
+  test('together with its opposite leaves the model unchanged', async () => {
     const path = await write(await writeAdapter())
     const both = [
       { path, scale: 0.5 },
@@ -57,7 +57,7 @@ describe('an adapter', () => {
     expect(await answer({ lora: both })).toEqual(await answer({}))
   })
 
-  test('works on every stream, also on those for which the context grew, and beside a draft model', async () => {
+  test('applies to every stream, also after the context grew, and with a draft model', async () => {
     const path = await write(await writeAdapter())
     const prompts = [PROMPT, PROMPT, PROMPT, PROMPT]
     const [alone] = await answer({ lora: [{ path }] })
@@ -65,7 +65,7 @@ describe('an adapter', () => {
     expect(await answer({ lora: [{ path }], draftModel: EMBEDDED })).toEqual([alone])
   })
 
-  test.each(['F16', 'Q8_0'] as const)('may hold numbers of the type %s', async (type) => {
+  test.each(['F16', 'Q8_0'] as const)('may have tensors of type %s', async (type) => {
     const { name, shape } = header.tensors.find((tensor) => tensor.name === 'blk.0.attn_q.weight')!
     const wide = (await writeAdapter())
       .tensor(`${name}.lora_a`, [shape[0]!, 32], type)
@@ -87,13 +87,13 @@ describe('an adapter', () => {
   })
 })
 
-describe('a file that is no adapter for this model is refused before llama.cpp sees it:', () => {
+describe('a file that is not an adapter for this model is refused before llama.cpp sees it:', () => {
   const damages: [string, string, (made: GgufWriter) => GgufWriter][] = [
     ['a model', 'UNSUPPORTED', (made) => made.remove('general.type')],
     ['another kind of adapter', 'UNSUPPORTED', (made) => made.set('adapter.type', 'string', 'ia3')],
     ['another architecture', 'UNSUPPORTED', (made) => made.set('general.architecture', 'string', 'gpt2')],
     ['no architecture', 'UNSUPPORTED', (made) => made.remove('general.architecture')],
-    ['a type that is no text', 'DAMAGED', (made) => made.set('adapter.type', 'u32', 1)],
+    ['a type that is not a string', 'DAMAGED', (made) => made.set('adapter.type', 'u32', 1)],
     ['an alpha of another type', 'DAMAGED', (made) => made.set('adapter.lora.alpha', 'u32', 16)],
     ['an aLoRA', 'UNSUPPORTED', (made) => made.setArray('adapter.alora.invocation_tokens', 'u32', [1])],
     ['half a pair', 'DAMAGED', (made) => made.removeTensor('blk.0.attn_q.weight.lora_b')],
@@ -133,8 +133,8 @@ describe('a file that is no adapter for this model is refused before llama.cpp s
   })
 })
 
-describe('lora', () => {
-  test('that is not there: ERR_MODEL_NOT_FOUND with its path', async () => {
+describe('the option lora', () => {
+  test('rejects a missing file with ERR_MODEL_NOT_FOUND and its path', async () => {
     const path = join(folder, 'nowhere.gguf')
     expect(await failure([{ path }])).toMatchObject({ code: 'ERR_MODEL_NOT_FOUND', path })
   })
@@ -149,7 +149,7 @@ describe('lora', () => {
     [[{ path: 'a', scale: '1' }], 'lora[0].scale'],
     [[{ path: 'a', alpha: 1 }], 'alpha'],
     [[{ path: 'https://example.org/a.gguf' }], 'lora[0].path'],
-  ])('%o is refused at once', (lora, option) => {
+  ])('refuses %o at once', (lora, option) => {
     const make = () => new GPT4All('any', { lora: lora as ModelOptions['lora'] })
     expect(make).toThrow(expect.objectContaining({ code: 'ERR_OPTION', option }))
   })

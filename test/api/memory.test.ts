@@ -45,7 +45,7 @@ const KINDS: [string, () => Promise<string>][] = [
 ]
 
 describe.each(KINDS)('estimateMemory() of %s model', (_, file) => {
-  test.each([300, 512, 2048, 8192])('with nCtx %i tells what llama.cpp takes', async (nCtx) => {
+  test.each([300, 512, 2048, 8192])('with nCtx %i returns what llama.cpp allocates', async (nCtx) => {
     const path = await file()
     const plan = await GPT4All.estimateMemory(path, { nCtx })
     const real = await buffersOf(path, nCtx)
@@ -69,7 +69,7 @@ const KV_OPTIONS: ModelOptions[] = [
 ]
 
 describe.each([EMBEDDED, ...(hasReal ? [REAL] : [])])('estimateMemory() of %s', (path) => {
-  test.each(KV_OPTIONS)('with %o tells what llama.cpp takes', async (options) => {
+  test.each(KV_OPTIONS)('with %o returns what llama.cpp allocates', async (options) => {
     const plan = await GPT4All.estimateMemory(path, { nCtx: 4096, ...options })
     const real = await buffersOf(path, 4096, options)
     expect(Math.abs(plan.kvCache - real.kvCache)).toBeLessThan(0.005 * real.kvCache + 2 ** 20 * 0.02)
@@ -97,7 +97,7 @@ describe('a model that does not fit', () => {
 })
 
 test.each(['feed_forward_length', 'expert_count', 'attention.sliding_window'])(
-  'estimateMemory() of a header with a long array as %s tells numbers, or what is wrong',
+  'estimateMemory() of a header with a long array as %s returns numbers, or rejects with the reason',
   async (key) => {
     const path = join(folder, 'long.gguf')
     const file = TINY_MODELS.llama().setArray(`llama.${key}`, 'u32', new Array(300_000).fill(1))
@@ -108,7 +108,7 @@ test.each(['feed_forward_length', 'expert_count', 'attention.sliding_window'])(
   },
 )
 
-test('estimateMemory() reckons with every layer of a model that llama.cpp lets share none', async () => {
+test('estimateMemory() counts every layer of a model for which llama.cpp shares none', async () => {
   const path = join(folder, 'sharing.gguf')
   await writeFile(path, TINY_MODELS.llama().set('llama.attention.shared_kv_layers', 'u32', 2).bytes())
   const { kvCache, trainedContextSize } = await GPT4All.estimateMemory(path)

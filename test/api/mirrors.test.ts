@@ -71,7 +71,7 @@ function expectNoSecret(...things: unknown[]) {
 }
 
 describe('the catalog', () => {
-  test('is asked for with its ETag, read from the disk when it is the same, and used while the server is away', async () => {
+  test('is requested with its ETag, read from the disk if unchanged, and used while the server is down', async () => {
     const passing = await HostileServer.start()
     const url = `${mirror(passing)}/models3.json`
     const first = await GPT4All.listModels({ url, logger })
@@ -87,7 +87,7 @@ describe('the catalog', () => {
     await expect(GPT4All.listModels({ url, logger })).rejects.toMatchObject({ code: 'ERR_DOWNLOAD' })
   })
 
-  test('of an earlier time is better than a page that is none', async () => {
+  test('is read from an earlier copy if the server sends something else', async () => {
     let body = JSON.stringify([entry])
     const portal = createServer((_, response) => response.end(body))
     await new Promise<void>((resolve) => portal.listen(0, '127.0.0.1', resolve))
@@ -117,7 +117,7 @@ describe('GPT4ALL_MODELS_URL', () => {
     }
   })
 
-  test('that is no address is a typed error that names it', async () => {
+  test('that is not a URL is a typed error that names it', async () => {
     for (const nonsense of ['nonsense', 'ftp://127.0.0.1/models', 'http://']) {
       vi.stubEnv('GPT4ALL_MODELS_URL', nonsense)
       for (const call of [() => GPT4All.listModels(), () => download('known')]) {
@@ -129,8 +129,8 @@ describe('GPT4ALL_MODELS_URL', () => {
   })
 })
 
-describe('an address of its own', () => {
-  test('is all that is asked, whatever the catalog and its mirror say; the name is the argument', async () => {
+describe('a download with its own url', () => {
+  test('asks only that URL, whatever catalog and mirror say, and keeps the name', async () => {
     vi.stubEnv('GPT4ALL_MODELS_URL', mirror())
     const url = other.host('somewhere?signature=1234', { bytes, faults: [] }).replace('%3F', '?')
     other.host('somewhere', { bytes, faults: [] })
@@ -142,7 +142,7 @@ describe('an address of its own', () => {
     expect(lines.join()).not.toContain('1234')
   })
 
-  test('with a user and a password is sent them, and nobody else is told', async () => {
+  test('sends user and password to that server only', async () => {
     const url = withSecret(
       server.host('private', { bytes, faults: ['reset at 50 %', '404'], credentials: SECRET }),
     )
@@ -162,7 +162,7 @@ describe('an address of its own', () => {
     await expect(GPT4All.verifyModel('known', { logger })).resolves.toMatchObject({ algorithm: 'md5' })
   })
 
-  test('that leads to a web page is refused where no checksum tells, and leaves no file', async () => {
+  test('refuses a web page if no checksum is known, and leaves no file', async () => {
     const page = Buffer.from('<!DOCTYPE html><html>Please log in</html>')
     const url = server.host('page', { bytes: page, faults: [] })
     const error = await failureOf(download('page', { url, modelPath: join(folder, 'pages') }))
@@ -170,7 +170,7 @@ describe('an address of its own', () => {
     expect(readdirSync(join(folder, 'pages'))).toEqual([])
   })
 
-  test('that moves takes the user and the password along on the same server only', async () => {
+  test('sends user and password after a redirect only to the same server', async () => {
     const there = other.host('there', { bytes, faults: [] })
     const away = server.host('away', { bytes, faults: [], location: there })
     await download('away', { url: withSecret(away) })
@@ -184,7 +184,7 @@ describe('an address of its own', () => {
   })
 })
 
-describe('a server of the internet', () => {
+describe('a server on the internet', () => {
   const INSIDE = Buffer.from('secret of this machine')
   /** A proxy that knows one host of the internet, which moves all that is asked of it to `location`. */
   async function internet(location: string) {
@@ -217,8 +217,8 @@ describe('a server of the internet', () => {
     ['a private network', () => 'http://192.168.0.1/'],
     ['a file', () => 'file:///etc/passwd'],
     ['something else', () => 'gopher://127.0.0.1:70/x'],
-    ['a path that is no address', () => 'http://'],
-  ])('that moves a file to %s is refused, through a proxy and without one', async (_, locationOf) => {
+    ['an invalid URL', () => 'http://'],
+  ])('that redirects to %s is refused, with and without a proxy', async (_, locationOf) => {
     const url = await internet(locationOf(port()))
     for (const noProxy of ['', '127.0.0.1,localhost,::1,0.0.0.0']) {
       vi.stubEnv('NO_PROXY', noProxy)
@@ -229,13 +229,13 @@ describe('a server of the internet', () => {
     expect(existsSync(join(folder, '.cache', 'gpt4all', 'moved.gguf'))).toBe(false)
   })
 
-  test('may move it within the internet', async () => {
+  test('may redirect within the internet', async () => {
     const url = await internet('http://models.example/moved')
     server.host('moved', { bytes, faults: ['reset at 50 %'] })
     expect(readFileSync(await download('moved', { url, md5sum: md5(bytes) })).equals(bytes)).toBe(true)
   })
 
-  test('that the user names may mean this machine by its name, and lead there', async () => {
+  test('that the user names may be this machine, and redirect to it', async () => {
     meaning('models.example', '127.0.0.1')
     const there = other.host('there', { bytes, faults: [] })
     const url = server.host('named', { bytes, faults: [], location: there })
@@ -243,7 +243,7 @@ describe('a server of the internet', () => {
     expect(readFileSync(path).equals(bytes)).toBe(true)
   })
 
-  test('is what a catalog may name, but no place on this machine, whatever form it has', async () => {
+  test('may be named by a catalog, but a place on this machine may not, in any notation', async () => {
     const list = (url: string) => Buffer.from(JSON.stringify([{ filename: 'known.gguf', url }]))
     const kept = join(folder, '.cache', 'gpt4all-ts', 'catalogs')
     mkdirSync(kept, { recursive: true })
@@ -262,7 +262,7 @@ describe('a server of the internet', () => {
 })
 
 describe('a proxy for http', () => {
-  test('is asked for the address, with its user and password, unless NO_PROXY names the server', async () => {
+  test('gets the whole URL, user and password, unless NO_PROXY names the server', async () => {
     proxy = await ForwardProxy.start({ credentials: SECRET })
     const url = server.host('proxied', { bytes, faults: ['reset at 50 %'] })
     vi.stubEnv('HTTP_PROXY', `http://${SECRET}@${proxy.host}`)
@@ -276,7 +276,7 @@ describe('a proxy for http', () => {
     expectNoSecret()
   })
 
-  test('that refuses, or is not there, is named by the error, its user and password are not', async () => {
+  test('that refuses, or is missing, is named by the error without user and password', async () => {
     proxy = await ForwardProxy.start({ credentials: 'another:one' })
     const url = server.host('refused', { bytes, faults: [] })
     vi.stubEnv('HTTP_PROXY', `http://${SECRET}@${proxy.host}`)

@@ -48,8 +48,8 @@ function put(name: string, bytes: Uint8Array): string {
 const convert = (path: string, more: { signal?: AbortSignal; onProgress?: (told: Progress) => void } = {}) =>
   asGguf(path, { signal: new AbortController().signal, logger: silent, onProgress: undefined, ...more })
 
-describe('an old file is converted as by llama.cpp, byte for byte, and says the same', () => {
-  test('the golden file knows each of them', () => {
+describe('an old file is converted as by llama.cpp, byte for byte, and generates the same text:', () => {
+  test('is in the golden file, each of them', () => {
     expect(Object.keys(golden)).toEqual(expect.arrayContaining(OLD_FILES))
     // What they say differs, so that the comparison below can fail.
     expect(new Set(Object.values(golden).map(({ greedy }) => greedy.join())).size).toBeGreaterThan(10)
@@ -66,7 +66,7 @@ describe('an old file is converted as by llama.cpp, byte for byte, and says the 
   })
 })
 
-describe('what cannot be converted exactly is refused by name', () => {
+describe('a file that cannot be converted exactly is refused by name:', () => {
   const v1: OldModel = { magic: 'ggjt', version: 1 }
   const v2: OldModel = { magic: 'ggjt', version: 2 }
   const v3: OldModel = { magic: 'ggjt', version: 3 }
@@ -121,7 +121,7 @@ describe('what cannot be converted exactly is refused by name', () => {
 })
 
 describe('a damaged old file', () => {
-  test('is refused with a typed error wherever it was cut or changed, and nothing is left of the attempt', async () => {
+  test('is refused with a typed error wherever it was cut or changed, and leaves no files', async () => {
     const whole = oldFile('v3-Q4_0.bin')
     const random = seeded(7)
     const kinds = new Set<string>()
@@ -148,7 +148,7 @@ describe('a damaged old file', () => {
     expect(kinds.size).toBeGreaterThan(2)
   })
 
-  test('that claims more than it has takes no memory', async () => {
+  test('that claims more than it has allocates no memory for it', async () => {
     const bytes = Buffer.from(oldFile('v3-F16.bin'))
     for (const at of [8, 12, 24, 36]) {
       const changed = Buffer.from(bytes)
@@ -158,8 +158,8 @@ describe('a damaged old file', () => {
   })
 })
 
-describe('converting', () => {
-  test('is told, happens once, and again when the old file has changed', async () => {
+describe('the conversion of an old file', () => {
+  test('is logged, happens once, and again when the old file has changed', async () => {
     const path = put('model.bin', oldFile('v3-F16.bin'))
     const told: Progress[] = []
     const model = await GPT4All.load(path, { nThreads: 1, onProgress: (progress) => told.push(progress) })
@@ -179,7 +179,7 @@ describe('converting', () => {
     expect((await describeGguf(`${path}.gguf`)).metadata['general.file_type']).toBe(0)
   })
 
-  test('is done once for all that ask at the same time', async () => {
+  test('happens once for all calls at the same time', async () => {
     const path = put('model.bin', oldFile('v3-F16.bin'))
     const told: string[] = []
     const onProgress = ({ bytes, total }: Progress) => void (bytes === total && told.push('done'))
@@ -197,7 +197,7 @@ describe('converting', () => {
     expect(readdirSync(folder)).toEqual(['model.bin'])
   })
 
-  test('takes the place of what a killed process left behind', async () => {
+  test('replaces what a killed process left', async () => {
     const path = put('model.bin', oldFile('v3-F16.bin'))
     put('model.bin.gguf.part', Buffer.alloc(3_000_000, 7))
     await convert(path)
@@ -206,7 +206,7 @@ describe('converting', () => {
     expect(made).toEqual({ metadata: { ...metadata, 'general.name': 'model.bin' }, tensors })
   })
 
-  test('is not needed for the model to be found once it was done', async () => {
+  test('happened before, so the model is found without the old file', async () => {
     const path = put('model.bin', oldFile('v3-F16.bin'))
     const greedy = await greedyTokens(path)
     rmSync(path)
@@ -215,7 +215,7 @@ describe('converting', () => {
     await model.close()
   })
 
-  test('keeps the templates that a list beside the old file has for it', async () => {
+  test('keeps the templates from a list beside the old file', async () => {
     const path = put('orca-mini-3b.ggmlv3.q4_0.bin', oldFile('v3-Q4_0.bin'))
     const entry = {
       filename: 'orca-mini-3b.ggmlv3.q4_0.bin',
@@ -234,7 +234,7 @@ describe('converting', () => {
     }
   })
 
-  test('refuses a file that lacks tensors or has too many, or changes meanwhile, and leaves nothing of it', async () => {
+  test('refuses a file that lacks tensors, has too many or changes meanwhile, and leaves no files', async () => {
     const whole = oldFile('v3-F32.bin')
     const [layers, last] = [4 * 6, 4 * (64 + 12) + 4]
     for (const change of [
@@ -253,7 +253,7 @@ describe('converting', () => {
     expect(readdirSync(folder)).toEqual(['model.bin'])
   })
 
-  test('notices another file by the same name, even an older one', async () => {
+  test('notices another file of the same name, even an older one', async () => {
     const path = put('model.bin', oldFile('v3-F16.bin'))
     await convert(path)
     put('model.bin', oldFile('v3-F32.bin'))
@@ -263,7 +263,7 @@ describe('converting', () => {
     expect((await describeGguf(`${path}.gguf`)).metadata['general.file_type']).toBe(0)
   })
 
-  test('overwrites nothing that is not its own', async () => {
+  test('overwrites no file that is not a conversion', async () => {
     const path = put('model.bin', oldFile('v3-F16.bin'))
     for (const bytes of [tinyModel('llama'), Buffer.from('notes')]) {
       put('model.bin.gguf', bytes)

@@ -208,7 +208,7 @@ describe('close()', () => {
     expect(model.config).toBeUndefined()
   })
 
-  test('close() cancels an opening under way', async () => {
+  test('close() cancels an opening in progress', async () => {
     const model = new GPT4All(EMBEDDED)
     const opening = failure(model.open())
     await model.close()

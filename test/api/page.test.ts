@@ -27,7 +27,7 @@ const MODELS = [
 ]
 
 for (const { name, path, isThere, count } of MODELS) {
-  describe.skipIf(!isThere)(`the page's examples on ${name}`, () => {
+  describe.skipIf(!isThere)(`the examples of GPT4All's page on ${name}`, () => {
     const model = new GPT4All(path, { nThreads: 1 })
     afterAll(() => model.close())
 

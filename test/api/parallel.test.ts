@@ -22,7 +22,7 @@ async function open(options: ModelOptions = {}): Promise<GPT4All> {
   return model
 }
 
-describe('many at once on one model', () => {
+describe('many generations at once on one model', () => {
   test('50 chats of 3 turns, some aborted, some left: each gets its own answers', async () => {
     const model = await open({ nCtx: 512 })
     const countries = Object.entries(CAPITALS)
@@ -207,8 +207,8 @@ describe('promptLookup', () => {
   })
 })
 
-describe('figures', () => {
-  test('queueMs of a generation stopped while it waits in line is how long it waited', async () => {
+describe('the timings of a generation', () => {
+  test('have the waiting time as queueMs if it was stopped while it waited', async () => {
     const model = await open({ parallel: 1 })
     const running = model.generate('Once upon a time', { maxTokens: Number.POSITIVE_INFINITY })
     const first = running.result
@@ -224,7 +224,7 @@ describe('figures', () => {
     await first
   })
 
-  test('promptTokensPerSecond is known for an answer that ends before its first token', async () => {
+  test('have promptTokensPerSecond if the answer ends before its first token', async () => {
     const model = await open()
     const end = Number((await model.tokenize('<|im_end|>', { parseSpecial: true }))[0])
     const { timings, usage } = await model.generate('Hello', { ...GREEDY, logitBias: { [end]: 1000 } }).result

@@ -12,20 +12,20 @@ beforeAll(async () => {
 afterAll(() => model.close())
 
 describe('token ids as a prompt', () => {
-  test('give what their text gives', async () => {
+  test('give the same answer as their text', async () => {
     const ids = await model.tokenize(PROMPT, { addSpecial: true })
     const { text, usage } = await model.generate(ids, GREEDY).result
     expect(text).toBe(await model.generate(PROMPT, GREEDY))
     expect(usage.promptTokens).toBe(ids.length)
   })
 
-  test('are evaluated as they are, also where their text would make others of them', async () => {
+  test('are evaluated unchanged, even if their text has other tokens', async () => {
     const [a, b] = await Promise.all([model.tokenize('th'), model.tokenize('e')])
     expect(await model.tokenize('the')).not.toEqual([...a, ...b])
     expect((await model.generate([...a, ...b], GREEDY).result).usage.promptTokens).toBe(a.length + b.length)
   })
 
-  test('are those of the moment of the call', async () => {
+  test('are copied at the moment of the call', async () => {
     const ids = await model.tokenize(PROMPT, { addSpecial: true })
     const generation = model.generate(ids, GREEDY)
     ids.length = 0
@@ -33,20 +33,20 @@ describe('token ids as a prompt', () => {
   })
 
   test.each([[[1.5]], [['1']], [[Number.NaN]], [new Set([1])]])(
-    'are refused at once where they are none: %j',
+    'are refused at once if they are invalid: %j',
     (ids) => {
       expect(() => model.generate(ids as number[])).toThrow(expect.objectContaining({ code: 'ERR_OPTION' }))
     },
   )
 
   test.each([[[-1]], [[2 ** 31]], [[1_000_000]]])(
-    'are refused where the model has none of that number: %j',
+    'are refused if the vocabulary does not have them: %j',
     async (ids) => {
       await expect(model.generate(ids)).rejects.toMatchObject({ code: 'ERR_OPTION' })
     },
   )
 
-  test('are refused where there are too many', async () => {
+  test('are refused if there are too many', async () => {
     await expect(model.generate(Array(300).fill(5))).rejects.toMatchObject({
       code: 'ERR_CONTEXT_OVERFLOW',
       promptTokens: 300,
@@ -57,7 +57,7 @@ describe('token ids as a prompt', () => {
 describe('a text that cannot fit', () => {
   const huge = 'word '.repeat(1_000_000)
 
-  test('is refused by its length, which tells how many tokens it has at least', async () => {
+  test('is refused by its length, with the least number of tokens it has', async () => {
     const failure = (await model.generate(huge).catch((error: unknown) => error)) as ContextOverflowError
     expect(failure).toMatchObject({ code: 'ERR_CONTEXT_OVERFLOW', contextSize: 256, maxPromptTokens: 252 })
     expect(failure.message).toContain('at least')
@@ -71,7 +71,7 @@ describe('a text that cannot fit', () => {
     expect(await chat.generate('Hello', GREEDY)).not.toBe('')
   })
 
-  test('among older messages is left out with them', async () => {
+  test('among older messages is dropped with them', async () => {
     const messages = Array.from({ length: 40 }, (_, i) => ({
       role: i % 2 ? ('assistant' as const) : ('user' as const),
       content: i === 4 ? huge : `message ${i}`,
@@ -83,8 +83,8 @@ describe('a text that cannot fit', () => {
   })
 })
 
-describe('a prompt of nothing', () => {
-  test('is refused where the model adds no start token', async () => {
+describe('an empty prompt', () => {
+  test('is refused if the model adds no start token', async () => {
     await expect(model.generate('', GREEDY)).rejects.toMatchObject({ code: 'ERR_OPTION' })
     await expect(model.generate([], GREEDY)).rejects.toMatchObject({ code: 'ERR_OPTION' })
   })

@@ -24,7 +24,7 @@ const untilQueued = (model: GPT4All, count: number) =>
 describe.each([
   ['in this process', false],
   ['isolated', true],
-])('prompts that are being made, %s', (_, isolated) => {
+])('prompts that are being rendered, %s', (_, isolated) => {
   /** With one place, and the template read. */
   async function openOne(maxQueue: number): Promise<GPT4All> {
     const model = await open({ isolated, parallel: 1, maxQueue })
@@ -35,21 +35,18 @@ describe.each([
   test.each([
     ['made', chatTemplate],
     ['made, also while the template is read', BOOM],
-  ])(
-    'prompts being made count for maxQueue: later generations are refused before their own is %s',
-    async (_, template) => {
-      const model = await openOne(1)
-      const outcomes = Array.from({ length: 20 }, () => outcome(ask(model, 'boom', template)))
-      await untilQueued(model, 2)
-      const [first, second, ...others] = await Promise.all(outcomes)
-      expect([first, second]).toEqual(['ERR_TEMPLATE', 'ERR_TEMPLATE'])
-      expect(new Set(others)).toEqual(new Set(['ERR_QUEUE_FULL']))
-      expect(model.activity).toEqual(IDLE)
-      expect(await outcome(ask(model, 'Hi'))).toBe('done')
-    },
-  )
+  ])('count for maxQueue: later generations are refused before their own is %s', async (_, template) => {
+    const model = await openOne(1)
+    const outcomes = Array.from({ length: 20 }, () => outcome(ask(model, 'boom', template)))
+    await untilQueued(model, 2)
+    const [first, second, ...others] = await Promise.all(outcomes)
+    expect([first, second]).toEqual(['ERR_TEMPLATE', 'ERR_TEMPLATE'])
+    expect(new Set(others)).toEqual(new Set(['ERR_QUEUE_FULL']))
+    expect(model.activity).toEqual(IDLE)
+    expect(await outcome(ask(model, 'Hi'))).toBe('done')
+  })
 
-  test('an abort gives the place of a prompt being made back at once', async () => {
+  test('free their place at once when they are aborted', async () => {
     const model = await openOne(0)
     for (const template of [chatTemplate, chatTemplate, chatTemplate, BOOM, BOOM]) {
       const controller = new AbortController()
@@ -64,7 +61,7 @@ describe.each([
     expect(model.activity).toEqual(IDLE)
   })
 
-  test('a prompt that does not fit gives its place back', async () => {
+  test('free their place if they do not fit', async () => {
     const model = await openOne(0)
     const long = 'a fish and a dog. '.repeat(600)
     for (const session of [model, model.chatSession({ chatTemplate, overflow: 'error' })]) {
@@ -80,7 +77,7 @@ describe.each([
     expect(await outcome(ask(model, 'Hi'))).toBe('done')
   })
 
-  test('generations whose prompts are being made reject with ERR_CLOSED when the model is closed', async () => {
+  test('reject with ERR_CLOSED when the model is closed', async () => {
     const model = await openOne(Number.POSITIVE_INFINITY)
     const outcomes = Array.from({ length: 10 }, () => outcome(ask(model, 'boom')))
     await untilQueued(model, 10)
@@ -89,7 +86,7 @@ describe.each([
     expect(model.activity).toEqual(IDLE)
   })
 
-  test('a prompt that waits for a function of the program does not count, so the function may generate', async () => {
+  test('do not count while they wait for a function of the program, which may generate', async () => {
     const model = await openOne(0)
     const content = 'a fish and a dog. '.repeat(600)
     const session = model.chatSession({

@@ -15,7 +15,7 @@ const THINK = 'Repeat: <think>I see.</think>It is 5.'
 const thought = { text: 'It is 5.', reasoning: 'I see.' }
 
 describe('a reasoning model', () => {
-  test('answers in the text, and thinks in result.reasoning', async () => {
+  test('has its answer in the text, and its reasoning in result.reasoning', async () => {
     const session = model.chatSession({ chatTemplate })
     const { text, reasoning, usage } = await session.generate(THINK, GREEDY).result
     expect({ text, reasoning }).toEqual(thought)
@@ -40,7 +40,7 @@ describe('a reasoning model', () => {
     expect(pieces.join('')).toBe('It is 5.')
   })
 
-  test('gives the callback what the answer gains with each token', async () => {
+  test('passes to the callback the text that each token adds to the answer', async () => {
     const pieces: string[] = []
     const callback = (_: number, piece: string) => void pieces.push(piece)
     const { tokens } = await model.chatSession({ chatTemplate }).generate(THINK, { ...GREEDY, callback })
@@ -49,7 +49,7 @@ describe('a reasoning model', () => {
     expect(pieces.length).toBeGreaterThanOrEqual(tokens.length)
   })
 
-  test('that is cut while it thinks has no answer yet', async () => {
+  test('that is cut off while it thinks has no answer', async () => {
     const session = model.chatSession({ chatTemplate })
     const { text, reasoning, finishReason } = await session.generate(THINK, { ...GREEDY, maxTokens: 6 })
       .result
@@ -60,7 +60,7 @@ describe('a reasoning model', () => {
   })
 
   test.each([1, 2, 3, 4, 5, 6, 8, 10, 12, 14])(
-    'cut after %d tokens never shows a tag, and goes on from there',
+    'that is cut off after %d tokens never shows a tag, and continues from there',
     async (maxTokens) => {
       const session = model.chatSession({ chatTemplate })
       const generation = session.generate(THINK, { ...GREEDY, maxTokens })
@@ -90,7 +90,7 @@ describe('a reasoning model', () => {
     expect('I see.').toContain(generation.partial.reasoning)
   })
 
-  test('does not think where enableThinking is false, for a session or a turn, or where the answer is begun', async () => {
+  test('does not think with enableThinking: false in a session or turn, or if the answer is begun', async () => {
     const prompts: string[] = []
     const logger = { debug() {}, info: (line: string) => void prompts.push(line), warn() {}, error() {} }
     const logged = await GPT4All.load(EMBEDDED, { nThreads: 1, logger })
@@ -136,7 +136,7 @@ describe('a reasoning model', () => {
     expect(await fresh.generate('Count to 5.', GREEDY)).toBe(second.text)
   })
 
-  test('cannot be made to think by a user who writes its tags', async () => {
+  test("does not take a user's text for its tags", async () => {
     const session = model.chatSession({ chatTemplate })
     const { text, reasoning } = await session.generate('Repeat: a <think> b', GREEDY).result
     expect({ text, reasoning }).toEqual({ text: 'a <think> b', reasoning: '' })
@@ -154,7 +154,7 @@ describe('a reasoning model', () => {
     )
   })
 
-  test('plain generate() outside a session gives its text as it is', async () => {
+  test('returns its raw text from generate() outside a session', async () => {
     const prompt = await model.renderPrompt([{ role: 'user', content: THINK }], { chatTemplate })
     expect(await model.generate(prompt, GREEDY)).toBe('<think>I see.</think>It is 5.')
   })

@@ -44,7 +44,7 @@ describe('rpcServers', () => {
       /1000000 devices/,
     ],
     ['a newer version', () => listen((socket) => socket.end(helloOf(7, 9))), /version 7\.9/],
-  ])('%s at their place is ERR_DEVICE with the reason, and no crash', async (_, place, reason) => {
+  ])('reject %s with ERR_DEVICE and the reason, without a crash', async (_, place, reason) => {
     const endpoint = await place()
     const opening = GPT4All.load(EMBEDDED, { ...OPTIONS, rpcServers: [endpoint] })
     await expect(opening).rejects.toMatchObject({
@@ -55,7 +55,7 @@ describe('rpcServers', () => {
     await expect(listing).rejects.toMatchObject({ code: 'ERR_DEVICE' })
   })
 
-  test('one that does not answer can be given up', async () => {
+  test('can be aborted while a server does not answer', async () => {
     const silent = await listen(() => {})
     const signal = AbortSignal.timeout(200)
     const opening = GPT4All.load(EMBEDDED, { ...OPTIONS, rpcServers: [silent], signal })
@@ -75,7 +75,7 @@ describe('rpcServers', () => {
     [{ tensorSplit: [0, 0] }, 'tensorSplit'],
     [{ tensorSplit: [1, -1] }, 'tensorSplit'],
     [{ tensorSplit: [Number.NaN] }, 'tensorSplit'],
-  ])('%j is refused by name', (options, option) => {
+  ])('refuse %j by name', (options, option) => {
     expect(() => new GPT4All(EMBEDDED, options as object)).toThrow(
       expect.objectContaining({ code: 'ERR_OPTION', option }),
     )
@@ -108,7 +108,7 @@ describe.runIf(hasRpcServer)('a model on two ggml-rpc-servers', () => {
   })
   const endpoints = () => servers.map(({ endpoint }) => endpoint)
 
-  test('is listed with their devices, and writes what it writes here, however it is shared out', async () => {
+  test('lists their devices, and writes the same text as here, however it is split', async () => {
     const devices = await GPT4All.listDevices({ rpcServers: endpoints() })
     expect(devices.slice(0, 2)).toMatchObject(
       endpoints().map((description, i) => ({ name: `RPC${i}`, description, backend: 'rpc', type: 'gpu' })),
@@ -125,7 +125,7 @@ describe.runIf(hasRpcServer)('a model on two ggml-rpc-servers', () => {
     }
   })
 
-  test('shares them with another of the same engine, one after the other and at once', async () => {
+  test('shares them with another model of the same engine, in turn and at once', async () => {
     const engine = new IsolatedEngine()
     const options = { ...OPTIONS, rpcServers: endpoints(), isolated: engine }
     const models = await Promise.all([1, 2, 3].map(() => GPT4All.load(EMBEDDED, options)))
@@ -145,7 +145,7 @@ describe.runIf(hasRpcServer)('a model on two ggml-rpc-servers', () => {
     await expect(opening).rejects.toMatchObject({ code: 'ERR_OPTION', option: 'tensorSplit' })
   })
 
-  test('loses one of them: ERR_ENGINE_CRASHED, then the reason, then it works again', async () => {
+  test('rejects with ERR_ENGINE_CRASHED when it loses one, then with the reason, and then works again', async () => {
     const model = await GPT4All.load(EMBEDDED, { ...OPTIONS, rpcServers: endpoints() })
     const chat = model.chatSession()
     await chat.generate('My name is Ada.', GREEDY)

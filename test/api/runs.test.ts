@@ -85,12 +85,12 @@ const ways: Record<string, (prompt: string, n: number) => Promise<void>> = {
   },
 }
 
-describe('generations whose steps go on by themselves', () => {
-  test.each(Object.entries(ways))('give what single steps give: %s, alone', async (_, use) => {
+describe('generations that run several steps natively', () => {
+  test.each(Object.entries(ways))('give the same as single steps: %s, alone', async (_, use) => {
     for (const [n, prompt] of PROMPTS.entries()) await use(prompt, 2 * n + 1)
   })
 
-  test('give what single steps give: all of these at once, more than there are slots', async () => {
+  test('give the same as single steps: all at once, more than there are slots', async () => {
     const all = Object.values(ways)
     for (let round = 0; round < ROUNDS; round++) {
       const at = Array.from({ length: 1 + (round % 9) }, (_, i) => round * 3 + i)
@@ -99,7 +99,7 @@ describe('generations whose steps go on by themselves', () => {
   })
 
   test.each([0, 1, 100, 1000])(
-    'give what single steps give: read with a streamInterval of %i ms',
+    'give the same as single steps: with a streamInterval of %i ms',
     async (streamInterval) => {
       for (const prompt of PROMPTS) {
         const pieces: string[] = []
@@ -118,7 +118,7 @@ describe('generations whose steps go on by themselves', () => {
     },
   )
 
-  test('end with the model that is closed', async () => {
+  test('end when the model is closed', async () => {
     const closing = await GPT4All.load(EMBEDDED, { nThreads: 1, parallel: 2 })
     const ended = PROMPTS.map((prompt) =>
       closing.generate(prompt, GREEDY).then(

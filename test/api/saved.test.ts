@@ -40,7 +40,7 @@ async function next(session: ChatSession) {
 }
 
 describe('a saved session', () => {
-  test('a restored session goes on with the same messages and the same answer', async () => {
+  test('a restored session continues with the same messages and the same answer', async () => {
     const file = newFile()
     const model = await open()
     const session = await talk(model)
@@ -108,7 +108,7 @@ describe('a saved session', () => {
     })
   })
 
-  test('a restored session is evaluated again where the model has other options, and the log says so', async () => {
+  test('a restored session is evaluated again if the model has other options, with a log line', async () => {
     const file = newFile()
     const session = await talk(await open())
     await session.save(file, { state: true })
@@ -122,7 +122,7 @@ describe('a saved session', () => {
     expect(lines.join('\n')).toContain('other model options')
   })
 
-  test('a restored session is evaluated again where its state is damaged, and the log says so', async () => {
+  test('a restored session is evaluated again if its state is damaged, with a log line', async () => {
     const file = newFile()
     await (await talk(await open())).save(file, { state: true })
     const bytes = readFileSync(file)
@@ -137,7 +137,7 @@ describe('a saved session', () => {
     expect(lines).toEqual([expect.stringMatching(/is damaged.*evaluated again/)])
   })
 
-  test('continue() goes on with the last answer of a restored session as the model wrote it', async () => {
+  test('continue() continues the last answer of a restored session as the model wrote it', async () => {
     const file = newFile()
     const session = await talk(await open())
     await session.generate('Count from 1 to 20.', { ...GREEDY, maxTokens: 6 })
@@ -148,7 +148,7 @@ describe('a saved session', () => {
     expect(restored.messages).toEqual(session.messages)
   })
 
-  test('save() waits for the turn under way', async () => {
+  test('save() waits for the running turn', async () => {
     const file = newFile()
     const session = (await open()).chatSession()
     const generation = session.generate(FIRST[0]!, GREEDY)

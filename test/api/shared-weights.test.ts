@@ -30,7 +30,7 @@ describe('a second GPT4All of the same file', () => {
     await Promise.all(models.map((model) => model.close()))
   })
 
-  test('goes on when the first closes in the middle of its answer', async () => {
+  test('continues when the first closes in the middle of its answer', async () => {
     const [first, second] = [await open(), await open()]
     const expected = await first.generate(PROMPT, GREEDY)
     let text = ''
@@ -51,7 +51,7 @@ describe('a second GPT4All of the same file', () => {
     await Promise.all(models.map((model) => model.close()))
   })
 
-  test('opens although the first is given up', async () => {
+  test('opens even if the first is aborted', async () => {
     for (let turn = 0; turn < 5; turn++) {
       const controller = new AbortController()
       const first = open({ signal: controller.signal })
@@ -68,7 +68,7 @@ describe('a second GPT4All of the same file', () => {
     }
   })
 
-  test('hears the log lines of its own contexts', async () => {
+  test('receives the log lines of its own contexts', async () => {
     const lines: string[][] = [[], []]
     const logger = (mine: string[]) => {
       const write = (line: string) => void mine.push(line)
@@ -96,7 +96,7 @@ describe('a second GPT4All of the same file', () => {
     await Promise.all(models.map((model) => model.close()))
   })
 
-  test('tells nothing before it is open', () => {
+  test('reports no progress before it is open', () => {
     expect(new GPT4All(path).sharesWeights).toBeUndefined()
   })
 })

@@ -98,7 +98,7 @@ const anew = expect.stringContaining(
   'was not saved by this user on this machine: the conversation is evaluated again',
 )
 
-describe('a session that this user has not saved on this machine', () => {
+describe('a session file that this user has not saved on this machine', () => {
   test('gives its messages, which are evaluated again', async () => {
     const file = await saved()
     const mine = await goOn(file)
@@ -139,7 +139,7 @@ describe('a session that this user has not saved on this machine', () => {
         return state
       },
     ],
-  ])('is taken for none of his where he has forged %s, every checksum right', async (_, change) => {
+  ])('is not trusted after %s was forged with correct checksums', async (_, change) => {
     const file = await saved()
     const path = forged(file, change)
     const { messages } = model.chatSession({ restore: file })
@@ -150,7 +150,7 @@ describe('a session that this user has not saved on this machine', () => {
     expect(text).toBe(fresh.text)
   })
 
-  test('is none of his either with a signature that was of another, or of no kind', async () => {
+  test('is not trusted with the signature of another file, or an invalid one', async () => {
     const file = await saved()
     const bytes = readFileSync(file)
     const end = bytes.indexOf('\n') + 1
@@ -178,7 +178,7 @@ describe('a session that this user has not saved on this machine', () => {
     }
   })
 
-  test('takes no state of another of his own files', async () => {
+  test("is not trusted with the state of another of this user's files", async () => {
     const [one, other] = [await saved(), await saved()]
     const [head, tail] = [readFileSync(one), readFileSync(other)]
     const changed = Uint8Array.from(tail.subarray(tail.indexOf('\n') + 1))
@@ -190,8 +190,8 @@ describe('a session that this user has not saved on this machine', () => {
   })
 })
 
-describe('the key that sessions are signed with', () => {
-  test('is made once, of 32 bytes that only this user can read', async () => {
+describe('the key that signs sessions', () => {
+  test('is created once, from 32 bytes that only this user can read', async () => {
     moveTo(newHome())
     const [file] = await Promise.all([saved(), saved()])
     const key = keyOf(process.env.HOME!)
@@ -215,7 +215,7 @@ describe('the key that sessions are signed with', () => {
       },
     ],
     ['lies behind a link', (path) => symlinkSync('/dev/zero', path)],
-  ])('is made anew where it %s', async (_, make) => {
+  ])('is created again if it %s', async (_, make) => {
     moveTo(newHome())
     const key = keyOf(process.env.HOME!)
     mkdirSync(join(key, '..'), { recursive: true })
@@ -227,7 +227,7 @@ describe('the key that sessions are signed with', () => {
   })
 
   test.each(['', '/proc/nothing', 'a file', 'a folder'])(
-    'is good for this process where it cannot be kept: %s',
+    'is valid for this process if it cannot be saved: %s',
     async (place) => {
       const elsewhere = place.startsWith('a ') ? newHome() : place
       if (place === 'a file') writeFileSync(join(elsewhere, '.cache'), '')
@@ -239,7 +239,7 @@ describe('the key that sessions are signed with', () => {
   )
 })
 
-describe('a session file that is meant to harm', () => {
+describe('a malicious session file', () => {
   const refused = expect.objectContaining({ name: 'SessionFileError', code: 'ERR_SESSION_FILE' })
   const envelope = (rest: string) => `{"format":"gpt4all-ts session","version":1,${rest}\n`
 
@@ -247,20 +247,20 @@ describe('a session file that is meant to harm', () => {
     ['is nested deep', envelope(`"sha256":"","chat":${'['.repeat(500_000)}${']'.repeat(500_000)}}`)],
     ['is nested deeper', envelope(`"sha256":"","chat":${'['.repeat(30_000_000)}}`)],
     ['has millions of parts', envelope(`"sha256":"","chat":[${'{},'.repeat(5_000_000)}0]}`)],
-    ['has a version that is none', '{"format":"gpt4all-ts session","version":{"toString":1}}\n'],
+    ['has an invalid version', '{"format":"gpt4all-ts session","version":{"toString":1}}\n'],
     [
       'has a nested version',
       `{"format":"gpt4all-ts session","version":${'['.repeat(9000)}${']'.repeat(9000)}}\n`,
     ],
-    ['has a checksum that is none', envelope('"sha256":{"toString":1},"chat":{}}')],
+    ['has an invalid checksum', envelope('"sha256":{"toString":1},"chat":{}}')],
     ['has no end', envelope(`"sha256":"","chat":"${'x'.repeat(2 ** 26)}`)],
-  ])('is refused where it %s', (_, text) => {
+  ])('is refused if it %s', (_, text) => {
     const file = newFile()
     writeFileSync(file, text)
     expect(() => model.chatSession({ restore: file })).toThrow(refused)
   })
 
-  test('may hold brackets in its messages, as many as there are', async () => {
+  test('may have any number of brackets in its messages', async () => {
     const file = newFile()
     const content = '[{"\\'.repeat(400_000)
     const session = model.chatSession({ messages: [{ role: 'user', content }] })
@@ -268,13 +268,13 @@ describe('a session file that is meant to harm', () => {
     expect(model.chatSession({ restore: file }).messages).toEqual(session.messages)
   })
 
-  test('is not written: what could not be read again is refused', async () => {
+  test('is never written by save(), which refuses what could not be read back', async () => {
     const session = model.chatSession({ messages: [{ role: 'user', content: 'x'.repeat(2 ** 26) }] })
     await expect(session.save(newFile())).rejects.toThrow(refused)
   })
 })
 
-test('a session whose model file has gone is refused with a typed error, and saved when it is back', async () => {
+test('a session whose model file is missing is not saved, with a typed error, until the file is back', async () => {
   const [file, away] = [join(folder, 'model.gguf'), join(folder, 'away.gguf')]
   writeFileSync(file, readFileSync(EMBEDDED))
   const other = await GPT4All.load(file, { nThreads: 1, nCtx: 512 })

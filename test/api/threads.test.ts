@@ -37,7 +37,7 @@ describe('threadCount', () => {
     expect(new GPT4All('any', { nThreads: 1, nThreadsBatch: CORES }).threadCount).toBe(CORES)
   })
 
-  test('is what setThreadCount() was told, at most the cores, and all of them again with undefined', async () => {
+  test('is what setThreadCount() set, at most the cores, and all of them again with undefined', async () => {
     const model = await load({ nThreads: CORES, nThreadsBatch: 1 })
     model.setThreadCount(1)
     expect(model.threadCount).toBe(1)
@@ -52,13 +52,13 @@ describe('threadCount', () => {
 })
 
 describe('the number of threads', () => {
-  test('for prompts may be another than for answers: the text is the same', async () => {
+  test('may differ for prompts and answers, and the text is the same', async () => {
     const expected = await (await load()).generate(PROMPT, GREEDY)
     expect(await (await load({ nThreadsBatch: CORES })).generate(PROMPT, GREEDY)).toBe(expected)
     expect(await (await load({ nThreads: CORES, nThreadsBatch: 1 })).generate(PROMPT, GREEDY)).toBe(expected)
   })
 
-  test('changes while a stream runs: the text goes on as if nothing had happened', async () => {
+  test('may change while a stream runs, and the text is the same', async () => {
     const model = await load()
     const expected = await model.generate(PROMPT, GREEDY)
     const counts = [CORES, 1, undefined]
@@ -71,7 +71,7 @@ describe('the number of threads', () => {
     expect(pieces.join('')).toBe(expected)
   })
 
-  test('changes while several streams and a draft model run', async () => {
+  test('may change while several streams and a draft model run', async () => {
     const model = await load({ draftModel: EMBEDDED, parallel: 2 })
     const expected = await model.generate(PROMPT, GREEDY)
     const streams = [1, CORES, 1].map(async (count) => {
@@ -85,7 +85,7 @@ describe('the number of threads', () => {
     for (const text of await Promise.all(streams)) expect(text).toBe(expected)
   })
 
-  test('may be chosen before the model is open, and while it opens', async () => {
+  test('may be set before the model is open, and while it opens', async () => {
     const model = new GPT4All(EMBEDDED, { logger })
     opened.push(model)
     model.setThreadCount(1)
@@ -96,7 +96,7 @@ describe('the number of threads', () => {
     expect(await model.generate(PROMPT, { ...GREEDY, maxTokens: 3 })).toMatch(/^ Paris/)
   })
 
-  test('is refused where it is no positive integer, and stays as it was', async () => {
+  test('is refused unless it is a positive integer, and stays as it was', async () => {
     const model = await load()
     for (const count of [0, -1, 1.5, NaN, Infinity, '2', null, {}, 1n]) {
       const error = errorOf(() => model.setThreadCount(count as number))
@@ -106,7 +106,7 @@ describe('the number of threads', () => {
     expect(model.threadCount).toBe(1)
   })
 
-  test('of a deterministic model is fixed once it opens: other numbers give other logits', async () => {
+  test('of a deterministic model is fixed once it opens', async () => {
     const model = new GPT4All(EMBEDDED, { deterministic: true, logger })
     opened.push(model)
     model.setThreadCount(1)

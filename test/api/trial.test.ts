@@ -68,7 +68,7 @@ function crashing(): string {
   return save(architectureModel('rwkv6qwen2').tensor('blk.0.time_mix_first.weight', [32, 2]).bytes())
 }
 
-describe('a model file that is not known', () => {
+describe('an unknown model file', () => {
   test('an unknown model file is first opened in a child process, once, and remembered', async () => {
     const path = save(tinyModel('llama'))
     const { heard, logger } = listener()
@@ -145,7 +145,7 @@ describe('a model file that is not known', () => {
     expect(heard.trials).toBe(1)
   })
 
-  test('a trial goes on for one opening when another is aborted', async () => {
+  test('a trial continues for one opening when another is aborted', async () => {
     const path = save(tinyModel('llama'))
     const giveUp = new AbortController()
     const { heard, logger } = listener(() => giveUp.abort(new Error('enough')))
@@ -176,7 +176,7 @@ describe('a model file that is not known', () => {
     },
   )
 
-  test('a trial that no opening waits for any more is given up', async () => {
+  test('a trial that no opening waits for any more is cancelled', async () => {
     const path = save(tinyModel('llama'))
     const giveUp = new AbortController()
     const { logger } = listener(() => giveUp.abort(new Error('enough')))

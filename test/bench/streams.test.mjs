@@ -34,7 +34,7 @@ test('of a hundred values the 99th percentile is all but the largest', () => {
   expect(quantile(values, 0.99)).toBe(99)
 })
 
-test('points on a line fit it wholly', () => {
+test('points on a line fit it exactly', () => {
   const fit = linearFit([
     [0, 1],
     [1, 3],
@@ -45,7 +45,7 @@ test('points on a line fit it wholly', () => {
   expect(fit.r2).toBeCloseTo(1)
 })
 
-test('a parabola is no line, and points that are all alike have no fit', () => {
+test('a parabola does not fit a line, and equal points have no fit', () => {
   const parabola = Array.from({ length: 21 }, (_, i) => [i - 10, (i - 10) ** 2])
   expect(linearFit(parabola).r2).toBeCloseTo(0)
   expect(

@@ -64,7 +64,7 @@ const held = () =>
   })
 
 describe('the chat page', () => {
-  test('streams an answer, and tells its speed and how full the context is', async () => {
+  test('streams an answer, and shows its speed and how full the context is', async () => {
     await ask('Count from 1 to 20.')
     await isIdle()
     expect(await answers().textContent()).toMatch(/^1, 2, 3, .* 20\.$/)
@@ -83,7 +83,7 @@ describe('the chat page', () => {
     expect(await page.locator('#log > li').count()).toBe(0)
   })
 
-  test('stops at the Escape key, and at its button; what there is stays', async () => {
+  test('stops at the Escape key and at its button, and keeps the text so far', async () => {
     await held()
     for (const stop of [
       () => page.keyboard.press('Escape'),
@@ -163,7 +163,7 @@ describe('the chat page', () => {
     problems.splice(0) // the browser notes that a request has failed
   })
 
-  test('keeps what there is where it cannot be asked again', async () => {
+  test('keeps the conversation if a request cannot be repeated', async () => {
     await ask('What is the capital of France?')
     await isIdle()
     const before = await answers().allTextContents()
@@ -187,7 +187,7 @@ describe('the chat page', () => {
     problems.splice(0)
   })
 
-  test('tells where an answer is cut off: by a limit, or with its connection', async () => {
+  test('says if an answer is cut off by a limit, or by a lost connection', async () => {
     await page.getByText('Settings').click()
     await page.getByLabel('Max tokens').fill('3')
     await ask('Count from 1 to 20.')
@@ -212,7 +212,7 @@ describe('the chat page', () => {
     expect(await problem.locator('pre').textContent()).toBe('let x')
   })
 
-  test('is usable by keyboard and by name: every control has one, and focus is where one writes', async () => {
+  test('is usable by keyboard, has a name for every control, and focuses the input', async () => {
     const unnamed = await page.evaluate(`
       [...document.querySelectorAll('button, select, input, textarea')]
         .filter((control) => !control.textContent.trim() && !control.labels?.[0]?.textContent.trim())

@@ -82,7 +82,7 @@ async function push(socket: Socket, piece: string | Uint8Array): Promise<void> {
   })
 }
 
-describe('bodies', () => {
+describe('request bodies', () => {
   test('of every shape are read or refused, and stop the event loop for a short time only', async () => {
     const { ask, state } = await start()
     const missed: string[] = []

@@ -46,7 +46,7 @@ function wrong({ text, little }: Expected, came: Came): string | undefined {
     : `wrote ${JSON.stringify(came.text.slice(-80))}, not ${JSON.stringify(text?.slice(-80))}`
 }
 
-test('templates whose cost depends on messages render or are refused, in time, and hold nobody up', async () => {
+test('templates whose cost depends on messages render or are refused in time, without blocking others', async () => {
   let child = renderer()
   const failures: string[] = []
   const figures = { texts: 0, refused: 0, aborted: 0, signals: 0, slowest: 0, held: 0, latest: 0 }

@@ -26,7 +26,7 @@ async function open(texts: readonly string[], number: number) {
   return { model, texts, control }
 }
 
-test('no template makes a control token of what users write', async () => {
+test("no template makes a control token from a user's text", async () => {
   const vocabularies = await Promise.all(VOCABULARIES.map(open))
   const forged: object[] = []
   let [texts, made, refused] = [0, 0, 0]

@@ -78,7 +78,7 @@ async function render(source: string): Promise<Rendered> {
   }
 }
 
-test('templates render to what Jinja2 makes of them, or are refused', async () => {
+test('templates render to the same text as in Jinja2, or are refused', async () => {
   if (!hasJinja2()) {
     console.log(`Left out: this campaign needs python3 with ${JINJA2}, which pip could not fetch.`)
     return

@@ -36,7 +36,7 @@ const golden = join(import.meta.dirname, '..', 'golden', 'ggml.json')
 const script = join(import.meta.dirname, '..', 'golden', 'ggml.py')
 
 test.skipIf(!python)(
-  'the golden file is what llama.cpp makes of these old files today (needs GGUF_PYTHON)',
+  'the golden file equals what llama.cpp makes of these old files today (needs GGUF_PYTHON)',
   async () => {
     const folder = mkdtempSync(join(tmpdir(), 'gpt4all-judge-'))
     try {
@@ -102,14 +102,14 @@ function inChild(path: string, limit = ''): { process: ChildProcess; ended: Prom
 
 type Said = { readonly outcome: string; readonly grewBytes: number }
 
-describe.skipIf(process.platform === 'win32')('converting in a process of its own', () => {
+describe.skipIf(process.platform === 'win32')('converting an old file in another process', () => {
   let folder: string
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'gpt4all-converting-'))
   })
   afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-  test('1 GiB takes at most 64 MiB of memory', async () => {
+  test('takes at most 64 MiB of memory for 1 GiB', async () => {
     const path = putLarge(folder, 16)
     expect(statSync(path).size).toBeGreaterThan(2 ** 30)
     const said = await inChild(path).ended
@@ -120,7 +120,7 @@ describe.skipIf(process.platform === 'win32')('converting in a process of its ow
     expect(said?.grewBytes).toBeLessThanOrEqual(64 * 2 ** 20)
   })
 
-  test(`killed at ${count} moments (seed ${seed}), the converted file is whole or not there`, async () => {
+  test(`leaves a whole file or none when it is killed at ${count} moments (seed ${seed})`, async () => {
     const random = seeded(seed)
     const path = putLarge(folder, 1)
     await inChild(path).ended
@@ -150,7 +150,7 @@ describe.skipIf(process.platform === 'win32')('converting in a process of its ow
     expect((await describeGguf(`${path}.gguf`)).metadata['llama.block_count']).toBe(1)
   })
 
-  test('onto a full disk is a typed error that leaves nothing', async () => {
+  test('is a typed error on a full disk, and leaves no files', async () => {
     const path = putLarge(folder, 1)
     const said = await inChild(path, 'ulimit -f 20000;').ended // 10 MB
     expect(said?.outcome).toBe('ERR_DISK_SPACE')

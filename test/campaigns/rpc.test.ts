@@ -18,7 +18,7 @@ afterAll(async () => {
 const file = hasReal ? REAL : EMBEDDED
 const options = { nThreads: 1, nCtx: 512, deterministic: true }
 
-test('split over two servers it writes what it writes here', { timeout: 600_000 }, async () => {
+test('a model split over two servers generates the same text as here', { timeout: 600_000 }, async () => {
   const ask = async (model: GPT4All) => {
     const one = await model.generate('The capital of France is', { ...GREEDY, ...STOP, maxTokens: 64 }).result
     const chat = model.chatSession()
@@ -35,7 +35,7 @@ test('split over two servers it writes what it writes here', { timeout: 600_000 
   await there.close()
 })
 
-test(`one of the servers is killed in the middle of an answer, ${count} times: ERR_ENGINE_CRASHED within ${LIMIT_MS} ms, and it works again`, {
+test(`a model on two servers rejects with ERR_ENGINE_CRASHED within ${LIMIT_MS} ms when one is killed during an answer, ${count} times, and works again`, {
   timeout: 3_600_000,
 }, async () => {
   const rpcServers = servers.map(({ endpoint }) => endpoint)

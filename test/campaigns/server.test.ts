@@ -67,7 +67,7 @@ async function atOnce(jobs: number, clients: number, job: (i: number) => Promise
 }
 
 describe('a server', () => {
-  test(`${count} requests of ${CLIENTS} streaming clients: none fails, none is stuck, and the memory comes back`, async () => {
+  test(`answers ${count} requests of ${CLIENTS} streaming clients, and its memory comes back`, async () => {
     const { post, state } = await start()
     const ask = async (i: number) => {
       const response = await post('/v1/chat/completions', story(i))
@@ -86,7 +86,7 @@ describe('a server', () => {
     expect(after.rss).toBeLessThan(1.1 * before.rss)
   })
 
-  test(`${Math.ceil(count / 2)} malformed requests (seed ${seed}): each is refused in OpenAI's form, and the server lives`, async () => {
+  test(`refuses ${Math.ceil(count / 2)} malformed requests in OpenAI's format (seed ${seed}), and lives`, async () => {
     const { url, post, state } = await start({ maxBodyBytes: MAX_BODY })
     const tally = new Map<string, number>()
     for (const { kind, path, headers, body } of malformed(Math.ceil(count / 2), seeded(seed), MAX_BODY)) {
@@ -104,7 +104,7 @@ describe('a server', () => {
     expect((await state()).activity).toEqual({ running: 0, queued: 0 })
   })
 
-  test(`${Math.ceil(count / 10)} clients vanish in the middle of their streams: no place stays taken`, async () => {
+  test(`frees the places of ${Math.ceil(count / 10)} clients that vanish during their streams`, async () => {
     const { post, state } = await start()
     const random = seeded(seed)
     const vanish = async (i: number) => {

@@ -159,7 +159,7 @@ describe('control characters in the text of a model', async () => {
   })
 
   test.skipIf(!hasTerminal)(
-    'and the name of its file are shown, and not obeyed, above a progress bar',
+    'and of the name of its file are shown, and not obeyed, above a progress bar',
     async () => {
       const named = join(folder, `${EVIL}.gguf`)
       copyFileSync(EMBEDDED, named)

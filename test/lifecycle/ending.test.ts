@@ -28,7 +28,7 @@ describe.each(STAGES)('while %s', (stage) => {
     }
   })
 
-  test.each(['SIGINT', 'SIGTERM'] as const)('%s ends the process as it ends any', async (signal) => {
+  test.each(['SIGINT', 'SIGTERM'] as const)('%s ends the process as usual', async (signal) => {
     for (let i = 0; i < TIMES; i++) {
       const ended = await runChild('one.mjs', [stage, 'signal'], {
         onMessage: (message, child) => message === 'ready' && child.kill(signal),
@@ -38,7 +38,7 @@ describe.each(STAGES)('while %s', (stage) => {
     }
   })
 
-  test('close() settles everything and the process ends by itself', async () => {
+  test('close() settles everything, and the process ends', async () => {
     for (const { code, signal, messages } of await endings(stage, 'close', TIMES)) {
       expect({ code, signal }).toEqual({ code: 0, signal: null })
       expect(messages).toContain('closed')
@@ -54,7 +54,7 @@ test("an 'exit' that the program itself emits closes the model, and nothing wait
 })
 
 describe('the process', () => {
-  test('ends by itself with a model that nobody closed', async () => {
+  test('ends with a model that was not closed', async () => {
     for (const ended of await endings('idle', 'nothing', 3))
       expect(ended).toMatchObject({ code: 0, signal: null })
   })
@@ -69,7 +69,7 @@ describe('the process', () => {
 })
 
 describe('stdout', () => {
-  test('stays empty whatever happens, and stderr too without GPT4ALL_LOG', async () => {
+  test('stays empty whatever happens, and so does stderr without GPT4ALL_LOG', async () => {
     const ended = await runChild('quiet.mjs', [], { env: { GPT4ALL_LOG: '' } })
     expect(ended).toMatchObject({ code: 0, stdout: '', stderr: '', messages: [6] })
   })
@@ -81,7 +81,7 @@ describe('stdout', () => {
   })
 })
 
-test('memory stays where it is over 50 times load, one token, close', async () => {
+test('memory does not grow over 50 rounds of load, one token, close', async () => {
   const { code, messages } = await runChild('memory.mjs', [], { execArgv: ['--expose-gc'] })
   expect(code).toBe(0)
   const { early, late } = messages[0] as { early: number; late: number }

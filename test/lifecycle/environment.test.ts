@@ -67,7 +67,7 @@ afterEach(() => {
 })
 
 describe('the environment of children', () => {
-  test('of both kinds has what they need, and no secret, whatever it is called', () => {
+  test('of both kinds has what they need, and no secrets, whatever their names', () => {
     for (const role of ['opening', 'engine'] as const) {
       const env = environmentOf(role)
       expect(Object.keys(env)).toEqual(expect.arrayContaining([...NEEDED, 'PATH']))
@@ -79,7 +79,7 @@ describe('the environment of children', () => {
     expect(environmentOf('engine')).toHaveProperty('https_PROXY', 'any case')
   })
 
-  test('has no address with a password in it, but for those of proxies and downloads', () => {
+  test('has no URL with a password, except those of proxies and downloads', () => {
     const address = 'https://user:hunter2@host'
     const names = ['GGML_MIRROR', 'LC_ALL', 'HTTPS_PROXY', 'GPT4ALL_MODELS_URL']
     for (const name of names) vi.stubEnv(name, address)
@@ -95,7 +95,7 @@ describe('the environment of children', () => {
   const hasProc = existsSync('/proc/self/environ')
   const environmentIn = (pid: number) => textOf(`/proc/${pid}/environ`).split('\0')
 
-  test.skipIf(!hasProc)('of an isolated engine is so, and what it is given comes on top', async () => {
+  test.skipIf(!hasProc)('of an isolated engine is filtered, and has its own env added', async () => {
     for (const name of ['GPT4ALL_LOG', 'LD_LIBRARY_PATH', 'UV_THREADPOOL_SIZE', 'OMP_NUM_THREADS'])
       vi.stubEnv(name, '1')
     const engine = new IsolatedEngine({ env: { PRIVATE: 'for it', LC_ALL: 'C' } })
@@ -108,7 +108,7 @@ describe('the environment of children', () => {
     await model.close()
   })
 
-  test.skipIf(!hasProc)('of the child that tries a model is so, without the proxies', async () => {
+  test.skipIf(!hasProc)('of the child that tries a model is filtered, and has no proxies', async () => {
     vi.stubEnv('LD_LIBRARY_PATH', '/nowhere')
     vi.stubEnv('HOME', folder) // where nothing is remembered
     vi.stubEnv('XDG_CACHE_HOME', folder)
@@ -130,7 +130,7 @@ describe('the environment of children', () => {
     { env: { 'A=B': 'c' } },
     { env: { A: 'b\0c' } },
     { env: null },
-  ])('is checked: %o', (options) => {
+  ])('of an isolated engine is checked: %o', (options) => {
     expect(() => new IsolatedEngine(options as object)).toThrow(
       expect.objectContaining({ code: 'ERR_OPTION', option: 'env' }),
     )

@@ -63,7 +63,7 @@ const expectWhole = ({ path, inspected }: Told) => {
 }
 
 describe('a download over https', () => {
-  test('is whole, goes on after a reset, and follows redirects to https', async () => {
+  test('is complete, resumes after a reset, and follows redirects to https', async () => {
     const url = secure.host('file', { bytes, faults: ['reset at 50 %', 'stall'] })
     secure.host('short', { bytes, faults: ['reset at 50 %'] })
     const moved = secure.host('moved', { bytes, faults: [], location: url.replace('file', 'short') })
@@ -72,7 +72,7 @@ describe('a download over https', () => {
     expect(secure.requests.at(-1)?.range).toMatch(/^bytes=[1-9]/)
   })
 
-  test('refuses to be sent on to http, and certificates that nobody vouches for', async () => {
+  test('refuses redirects to http, and certificates that are not trusted', async () => {
     const http = plain.host('file', { bytes, faults: [] })
     const url = secure.host('away', { bytes, faults: [], location: http })
     const told = await downloadInChild(url)
@@ -84,7 +84,7 @@ describe('a download over https', () => {
     expect(mistrusting.message).toContain('NODE_EXTRA_CA_CERTS')
   })
 
-  test('goes through the tunnel of a proxy, with its user and password, which nobody is told', async () => {
+  test('uses the tunnel of a proxy with user and password, and does not reveal them', async () => {
     proxy = await ForwardProxy.start({ credentials: SECRET })
     const url = secure.host('tunnelled', { bytes, faults: ['reset at 50 %'] })
     expectWhole(await downloadInChild(url, { HTTPS_PROXY: `http://${SECRET}@${proxy.host}` }))

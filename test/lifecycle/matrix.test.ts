@@ -9,7 +9,7 @@ const EVENTS = ['close', 'abort', 'exit', 'SIGTERM', 'killEngine', 'SIGKILL', 't
 type Stage = (typeof STAGES)[number]
 type Event = (typeof EVENTS)[number]
 
-/** Calls that are under way at a stage. */
+/** Calls that are running at a stage. */
 const CALLS: Record<Stage, readonly string[]> = {
   new: [],
   opening: ['opening'],
@@ -44,7 +44,7 @@ function cellOf(stage: Stage, event: Event): Cell {
   switch (event) {
     case 'close':
       return {
-        title: 'rejects what is under way, and what comes, with ERR_CLOSED',
+        title: 'rejects running and later calls with ERR_CLOSED',
         ...ends('ERR_CLOSED', 'ERR_CLOSED'),
       }
     case 'abort':
@@ -60,7 +60,7 @@ function cellOf(stage: Stage, event: Event): Cell {
       }
     case 'killEngine':
       return {
-        title: 'rejects what is under way with ERR_ENGINE_CRASHED; the next call answers',
+        title: 'rejects running calls with ERR_ENGINE_CRASHED, and the next call answers',
         ...ends('ERR_ENGINE_CRASHED', 'Paris.'),
       }
     case 'exit':
@@ -96,8 +96,8 @@ const cells = MODES.flatMap((mode) =>
   ),
 )
 
-describe.each(MODES)('%s', (mode) => {
-  describe.each(STAGES)('%s', (stage) => {
+describe.each(MODES)('a model (%s)', (mode) => {
+  describe.each(STAGES)('at the stage %s:', (stage) => {
     const ofStage = cells.filter((cell) => cell.mode === mode && cell.stage === stage)
     test.each(ofStage.map((cell) => [NAMES[cell.event], cell.title, cell] as const))(
       '%s %s, and nothing is left behind',
@@ -133,7 +133,7 @@ describe.each(MODES)('%s', (mode) => {
 })
 
 // Elsewhere a stopped process ends when it goes on.
-test.skipIf(process.platform !== 'linux')('an engine that is stopped ends with its program too', async () => {
+test.skipIf(process.platform !== 'linux')('a stopped engine process ends with its program', async () => {
   const { signal, messages } = await runChild('matrix.mjs', ['isolated', 'streaming', 'SIGKILL'], {
     onMessage: (message, child) => {
       process.kill((message as { readonly ready: number }).ready, 'SIGSTOP')
@@ -145,7 +145,7 @@ test.skipIf(process.platform !== 'linux')('an engine that is stopped ends with i
   await vi.waitFor(() => expect(isGone(engine)).toBe(true), { timeout: 10_000 })
 })
 
-test('what nobody holds any more is given back: processes, turns, places; what is awaited is not', async () => {
+test('garbage collection frees processes, turns and places that are not referenced, but nothing that is awaited', async () => {
   const { code, stderr, messages } = await runChild('dropped.mjs', [], { execArgv: ['--expose-gc'] })
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   expect(messages).toEqual([

@@ -50,7 +50,7 @@ test.skipIf(!hasTerminal)(
   },
 )
 
-test('elsewhere they only log', async () => {
+test('verbose downloads only log if there is no terminal', async () => {
   const { stdout, stderr, code } = await runChild('progress-bar.mjs', args)
   expect(code).toBe(0)
   expect(stdout).toBe('failed: ERR_DOWNLOAD\naborted: TimeoutError\ntold: 1\n')

@@ -5,7 +5,7 @@ const PARIS = /^ Paris/
 
 describe('worker threads', () => {
   test.each(['stream', 'load', 'tokenize', 'render', 'fail'])(
-    'terminate() while one does %s hurts nobody; the main thread loads and answers afterwards',
+    'terminate() during %s harms nothing: the main thread loads and answers afterwards',
     async (what) => {
       const { code, signal, messages, stdout } = await runChild('workers.mjs', ['terminate', what, '10'])
       expect({ code, signal, stdout }).toEqual({ code: 0, signal: null, stdout: '' })
@@ -20,7 +20,7 @@ describe('worker threads', () => {
     expect(messages[0]).not.toContain('|')
   })
 
-  test('share weights with the main thread, and leave them to it when they end', async () => {
+  test('share weights with the main thread, which keeps them when they end', async () => {
     const { code, signal, messages } = await runChild('workers.mjs', ['share'])
     expect({ code, signal }).toEqual({ code: 0, signal: null })
     const says = expect.stringMatching(PARIS)
@@ -33,7 +33,7 @@ describe('worker threads', () => {
     expect(messages[0]).toMatch(PARIS)
   })
 
-  test('three at once, each with its own model, give the same answer', async () => {
+  test('give the same answer, three at once, each with its own model', async () => {
     const { code, messages } = await runChild('workers.mjs', ['three'])
     expect(code).toBe(0)
     const texts = (messages[0] as string).split('|')

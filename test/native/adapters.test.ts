@@ -34,24 +34,24 @@ const farthest = (a: Float32Array, b: Float32Array) =>
   Math.max(...a.map((logit, i) => Math.abs(logit - b[i]!)))
 
 describe('adapters of a model', () => {
-  test('at scale 0 the logits are those of the model alone, bit for bit', async () => {
+  test('do not change the logits at scale 0, bit for bit', async () => {
     expect(await logits(model, [0])).toEqual(await logits(await openModel(), []))
   })
 
-  test('count as much as each context says, whatever the others say', async () => {
+  test('have the scale that each context sets, independently of the others', async () => {
     const [none, half, whole] = await Promise.all([0, 0.5, 1].map((scale) => logits(model, [scale])))
     expect(farthest(none!, half!)).toBeGreaterThan(0.01)
     expect(farthest(half!, whole!)).toBeGreaterThan(0.01)
     expect(await logits(model, [1])).toEqual(whole)
   })
 
-  test('add up: two halves are a whole', async () => {
+  test('add up: two halves equal a whole', async () => {
     const twice = await binding.Model.load(EMBEDDED, { ...LOAD, adapters: [path, path] }).promise
     expect(farthest(await logits(twice, [0.5, 0.5]), await logits(model, [1]))).toBeLessThan(0.01)
     twice.close()
   })
 
-  test('live as long as a context needs them', async () => {
+  test('are kept as long as a context needs them', async () => {
     const own = await binding.Model.load(EMBEDDED, { ...LOAD, adapters: [path] }).promise
     const context = await openContext(own, { adapterScales: [1] })
     const prompt = tokens(own, 'The capital of France is')
@@ -62,7 +62,7 @@ describe('adapters of a model', () => {
     expect(result.logits![0]).toEqual(await logits(model, [1]))
   })
 
-  test('that cannot be read fail the load with ERR_LOAD and their path', async () => {
+  test('make the load fail with ERR_LOAD and their path if they cannot be read', async () => {
     for (const bad of [join(folder, 'nowhere.gguf'), EMBEDDED]) {
       const loading = binding.Model.load(EMBEDDED, { ...LOAD, adapters: [path, bad] }).promise
       await expect(loading).rejects.toThrow(code('ERR_LOAD'))

@@ -47,7 +47,7 @@ function expectRefused(call: () => unknown, what = ''): void {
   expect(call, what).toThrow(argumentError)
 }
 
-describe('a wrong argument throws ERR_ARGUMENT, and the object works on', () => {
+describe('a wrong argument throws ERR_ARGUMENT, and the object still works:', () => {
   test.each<[string, unknown[]]>([
     ['sequence', [...NO_INTEGER, -1, 2]],
     ['position', [...NO_INTEGER, -1, 512]],
@@ -159,7 +159,7 @@ describe('a wrong argument throws ERR_ARGUMENT, and the object works on', () => 
     )
   })
 
-  test('Model.load()', () => {
+  test('Model.load(): parameters', () => {
     const load = binding.Model.load as (...values: unknown[]) => unknown
     for (const path of [undefined, null, 3, {}, `${EMBEDDED}\0x`]) expectRefused(() => load(path, LOAD))
     for (const params of [
@@ -185,13 +185,13 @@ describe('a wrong argument throws ERR_ARGUMENT, and the object works on', () => 
 })
 
 describe('a foreign object', () => {
-  test('is no model to Context.create()', () => {
+  test('is not accepted as a model by Context.create()', () => {
     for (const foreign of [{}, null, undefined, 3, context, sampler, Object.create(model)]) {
       expectRefused(() => binding.Context.create(foreign as NativeModel, SHAPE))
     }
   })
 
-  test('cannot be what a method is called on', () => {
+  test('is not accepted as the receiver of a method', () => {
     const methods = (object: object) =>
       Object.getOwnPropertyNames(Object.getPrototypeOf(object)).filter((name) => name !== 'constructor')
     for (const own of [model, context, sampler] as object[]) {
@@ -205,14 +205,14 @@ describe('a foreign object', () => {
     }
   })
 
-  test('info is plain data that no getter reads through a handle', () => {
+  test('never reads info, which is plain data, through a handle', () => {
     for (const object of [model, context]) {
       const property = Object.getOwnPropertyDescriptor(object, 'info')
       expect(property).toMatchObject({ writable: false, configurable: false, value: object.info })
     }
   })
 
-  test('cannot be made with a constructor', () => {
+  test('cannot be created with a constructor', () => {
     for (const object of [model, context] as object[]) {
       const Class = object.constructor as new (...values: unknown[]) => unknown
       for (const values of [[], [{}], [model], [null], [1, 2]]) expectRefused(() => new Class(...values))

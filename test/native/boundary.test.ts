@@ -63,7 +63,7 @@ async function expectAlive(): Promise<void> {
 }
 
 describe('a constructor of a model or context', () => {
-  test('takes no External for what it is made of', async () => {
+  test('refuses an External as its native part', async () => {
     for (const external of externals()) {
       expect(types.isExternal(external)).toBe(true)
       for (const object of [model, context]) {
@@ -84,7 +84,7 @@ describe('a constructor of a model or context', () => {
     await expectAlive()
   })
 
-  test('called from within a setter while another is made gets nothing of that', async () => {
+  test('receives nothing of another object when it is called in a setter while that is created', async () => {
     const Class = classOf(context)
     const outcomes: unknown[] = []
     Object.defineProperty(Object.prototype, 'cells', {
@@ -135,7 +135,7 @@ describe('an object that only looks like one of ours', () => {
     Object.assign(Object.create(Object.getPrototypeOf(object)), object),
   ]
 
-  test('is none as an argument', async () => {
+  test('is refused as an argument', async () => {
     for (const disguise of disguises(model)) {
       expect(() => binding.Context.create(disguise as NativeModel, SHAPE)).toThrow(argumentError)
       expect(() => new binding.ChatTemplate(disguise as NativeModel, 'x')).toThrow(argumentError)
@@ -153,7 +153,7 @@ describe('an object that only looks like one of ours', () => {
     await expectAlive()
   })
 
-  test('is none as what a method is called on', async () => {
+  test('is refused as the receiver of a method', async () => {
     const scan = new binding.StringScan('distinct', 1, 1)
     for (const object of [model, context, sampler, template, scan] as object[]) {
       const names = Object.getOwnPropertyNames(Object.getPrototypeOf(object))
@@ -164,7 +164,7 @@ describe('an object that only looks like one of ours', () => {
     await expectAlive()
   })
 
-  test('and one with the prototype of another keeps its own methods only', async () => {
+  test('has only its own methods with the prototype of another', async () => {
     const own = greedy(model)
     Object.setPrototypeOf(own, Object.getPrototypeOf(context))
     for (const name of ['eval', 'save', 'close', 'abort']) expect(() => loose(own)[name]!(0)).toThrow()
@@ -191,7 +191,7 @@ describe('an object that only looks like one of ours', () => {
     await expectAlive()
   })
 
-  test('is what a clone of one is', async () => {
+  test('is also what structuredClone() returns', async () => {
     expect(() => binding.Context.create(structuredClone(model), SHAPE)).toThrow(argumentError)
     const entry = {
       sequence: 0,
@@ -208,7 +208,7 @@ describe('an object that only looks like one of ours', () => {
 describe('an argument that changes while it is read', () => {
   const entry = { sequence: 0, position: 0, tokens: Int32Array.of(5, 6, 7) }
 
-  test('an array that its getters make longer, or empty, is read as long as it was', async () => {
+  test('is read with its first length if it is an array that getters lengthen or empty', async () => {
     const growing: object[] = [{ ...entry }]
     const grow = () => {
       growing.push({ ...entry, sequence: 1 })
@@ -240,7 +240,7 @@ describe('an argument that changes while it is read', () => {
     await expectAlive()
   })
 
-  test('buffers that a getter detaches or resizes are read as they are then', async () => {
+  test('is read in its new state if it is a buffer that a getter detaches or resizes', async () => {
     const detach = (array: ArrayBufferView<ArrayBuffer>) =>
       structuredClone(array.buffer, { transfer: [array.buffer] })
     const tokens = Int32Array.of(5, 6, 7)
@@ -289,7 +289,7 @@ describe('an argument that changes while it is read', () => {
     await expectAlive()
   })
 
-  test('resizable and shared buffers are read within what they hold', async () => {
+  test('is read within its bounds if it is a resizable or shared buffer', async () => {
     const Resizable = ArrayBuffer as unknown as new (
       bytes: number,
       options: object,
@@ -324,7 +324,7 @@ describe('an argument that changes while it is read', () => {
     await expectAlive()
   })
 
-  test('arrays of other numbers and views are none', () => {
+  test('is refused if it is an array of other numbers, or a view', () => {
     const others = [Float64Array, Uint32Array, Int16Array, Uint8ClampedArray, BigInt64Array]
     for (const Other of others)
       expect(() => context.eval([{ ...entry, tokens: new Other(3) as unknown as Int32Array }])).toThrow(
@@ -337,7 +337,7 @@ describe('an argument that changes while it is read', () => {
       expect(() => context.eval([{ ...entry, tokens: view as unknown as Int32Array }])).toThrow(argumentError)
   })
 
-  test('getters that throw, and that close what is asked, end the call', async () => {
+  test('ends the call if its getter throws, or closes the receiver', async () => {
     const thrown = new Error('mine')
     const throwing = (name: string) =>
       Object.defineProperty({ ...entry }, name, {

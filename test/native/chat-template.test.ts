@@ -40,13 +40,13 @@ describe('ChatTemplate', () => {
     ['{{ x | nofilter }}', "line 1, column 8: No filter named 'nofilter'"],
     ["{{ 'a' | regex_replace('x', 'y') }}", "line 1, column 10: No filter named 'regex_replace'"],
     ['{% for x in 3 %}{% endfor %}', 'line 1, column 4: '],
-  ])('%j fails at its place', (source, reason) => {
+  ])('reports the line at which %j fails', (source, reason) => {
     expect(() => renderWith(source)).toThrow(
       expect.objectContaining({ code: 'ERR_TEMPLATE', message: expect.stringContaining(reason) }),
     )
   })
 
-  test('a reply is split as the template says, whole or while it comes', () => {
+  test('splits a reply as the template says, whole or streamed', () => {
     const source =
       '{% for m in messages %}<|{{ m.role }}|>{% if m.reasoning_content %}<think>\n{{ m.reasoning_content }}\n</think>\n\n{% endif %}{{ m.content }}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}{% endif %}'
     const rendered = renderWith(source)
@@ -65,13 +65,13 @@ describe('ChatTemplate', () => {
     expect(renderWith(source, chat, false).generationPrompt).toContain('</think>')
   })
 
-  test('a template whose answers cannot be analysed still renders', () => {
+  test('renders even if its answers cannot be analysed', () => {
     const { prompt, splitsReply } = renderWith('{{ messages | tojson }}')
     expect(JSON.parse(prompt)).toMatchObject(chat)
     expect(splitsReply).toBe(false)
   })
 
-  test('no text is lost where llama.cpp takes a template for one of another model', () => {
+  test('loses no text if llama.cpp takes it for the template of another model', () => {
     // By these marks it gives answers with thoughts to the template as lists of both.
     const source =
       '[SYSTEM_PROMPT]{% for m in messages %}{% if m.role == "assistant" %}{{ m.content if m.content is string else m.content[0].text }}</s>{% else %}[INST]{{ m.content if m.content is string else m.content[0].text }}[/INST]{% endif %}{% endfor %}{# [TOOL_CALLS][ARGS] #}'
@@ -85,11 +85,11 @@ describe('ChatTemplate', () => {
     expect(rendered.parseReply('Since.', false).content).toBe('Since.')
   })
 
-  test('a plain template has replies without parts', () => {
+  test('does not split replies if the template is plain', () => {
     expect(renderWith('{{ messages[0].content }}')).toMatchObject({ splitsReply: false, thinkingStart: '' })
   })
 
-  test('wrong arguments throw ERR_ARGUMENT', () => {
+  test('throws ERR_ARGUMENT for wrong arguments', () => {
     const wrong = expect.objectContaining({ code: 'ERR_ARGUMENT' })
     const template = new binding.ChatTemplate(undefined, 'x')
     const whole = { messages: chat, addGenerationPrompt: true, enableThinking: true }

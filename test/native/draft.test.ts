@@ -13,7 +13,7 @@ const SHAPE = {
 } as const
 
 describe('a model that guesses for another', () => {
-  test('guesses the same for a text that comes again, whatever it followed meanwhile', async () => {
+  test('guesses the same for a repeated text, whatever it guessed in between', async () => {
     const native = await openModel()
     const drafter = await openDrafter(binding, native, native, SHAPE)
     const texts = ['The capital of France is', 'The capital of Italy is', 'one two three four one two three']

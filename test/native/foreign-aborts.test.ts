@@ -9,8 +9,8 @@ const turns = async (count: number) => {
 }
 const lost = () => lines.filter((line) => /the cache of a conversation|prompt is evaluated again/.test(line))
 
-describe("another conversation's abort", () => {
-  test.each<TinyModel>(['llama', 'lfm2', 'mamba'])('takes no state that it displaces: %s', async (kind) => {
+describe('an abort of another conversation', () => {
+  test.each<TinyModel>(['llama', 'lfm2', 'mamba'])('loses no state that it displaces: %s', async (kind) => {
     const native = await openTiny(kind)
     const engine = await open(native, { parallel: 1 })
     const mine = tokens(1, 120)
@@ -28,7 +28,7 @@ describe("another conversation's abort", () => {
     expect(lost()).toEqual([])
   })
 
-  test('leaves alone what is read of a conversation, copied and brought back', async () => {
+  test('does not affect reading, copying and restoring a conversation', async () => {
     const native = await openTiny('llama')
     const engine = await open(native, { parallel: 3, reserved: 3 })
     const conversation = {}
@@ -51,8 +51,8 @@ describe("another conversation's abort", () => {
   })
 })
 
-describe('a state that is read', () => {
-  test('while the context grows is whole, or none', async () => {
+describe('the reading of a state', () => {
+  test('while the context grows gives a whole state, or none', async () => {
     const native = await openTiny('llama')
     const start = tokens(1, 100)
     const context = await openContext(native, { contextSize: 256 })

@@ -129,7 +129,7 @@ const MAKERS: readonly (readonly [template: string, written: string, made: strin
   ["{{ strftime_now('<|im_' ~ c) }}", 'start|>', START],
 ]
 
-describe('a control token that a template makes of what a user writes', () => {
+describe("a control token that a template makes from a user's text", () => {
   test.each(MAKERS)('stays text: %s of %j', async (template, written, made) => {
     const { text, control } = await prompt(jinja(`{% set c = messages[0].content %}${template}`), [
       user(written),
@@ -138,7 +138,7 @@ describe('a control token that a template makes of what a user writes', () => {
     expect(control).toEqual([])
   })
 
-  test('stays text where it stands behind one that the template wrote, and makes a longer one of it', async () => {
+  test('stays text after one that the template wrote, with which it would form a longer one', async () => {
     const format = jinja(`${START}{{ messages[0].content }}${END}`)
     expect(await prompt(format, [user('system')])).toEqual({
       text: `${START}system${END}`,
@@ -156,13 +156,13 @@ describe('a control token that a template makes of what a user writes', () => {
     })
   })
 
-  test('stays text where two messages share a character of it', async () => {
+  test('stays text if two messages share a character of it', async () => {
     const plain = { kind: 'pattern', source: '', ...parsePattern('{0}%2') } as const
     const messages = [user('a\ud83d'), { role: 'assistant', content: `\ude00${START}b` }] as const
     expect(await prompt(plain, messages)).toMatchObject({ control: [] })
   })
 
-  test('stays text where the answer that is gone on with begins with its end, as the model wrote it', async () => {
+  test('stays text if the answer that continues begins with its end, as the model wrote it', async () => {
     const begun = { content: 'start|>', reasoning: '', raw: `start|>${END}` }
     const format = jinja('{{ messages[0].content }}<|im_')
     const { tokens } = await promptOf(model, format, [user('a')], begun)
@@ -171,19 +171,19 @@ describe('a control token that a template makes of what a user writes', () => {
     expect(tokens).toContain(end) // which the model wrote itself
   })
 
-  test('stays text where the answer begins with its end', async () => {
+  test('stays text if the answer begins with its end', async () => {
     const format = jinja('{{ messages[0].content }}<|im_')
     expect(await prompt(format, [user('a')], 'start|>')).toEqual({ text: `a${START}`, control: [] })
   })
 })
 
-describe('what users write', () => {
-  test('has empty lines for the template where it has such', async () => {
+describe("a user's text", () => {
+  test('keeps its empty lines for the template', async () => {
     const format = jinja('{{ messages[0].content | indent }}')
     expect((await prompt(format, [user('Q\n\nR')])).text).toBe('Q\n\n    R')
   })
 
-  test('is what it was, however many private-use characters it has', async () => {
+  test('is unchanged, however many private-use characters it has', async () => {
     const all = Array.from({ length: 0xf900 - 0xe000 }, (_, i) => String.fromCharCode(0xe000 + i)).join('')
     const content = `${START}${all}`
     expect(await prompt(jinja('{{ messages[0].content }}'), [user(content)])).toEqual({
@@ -268,22 +268,22 @@ describe('a control token of the template itself', () => {
       "{% for k in messages[0] %}{% if k == 'role' %}{{ '<|im_start|>' ~ k }}{% endif %}{% endfor %}{{ c }}",
       START,
     ],
-  ])('stays one beside what users write: %s', async (template, token) => {
+  ])("stays one next to a user's text: %s", async (template, token) => {
     const { control } = await prompt(jinja(`{% set c = messages[0].content %}${template}`), [user('aäb')])
     expect(control).toEqual([token])
   })
 
-  test('stays one where the template repeats it beside what users write', async () => {
+  test("stays one if the template repeats it next to a user's text", async () => {
     const { control } = await prompt(jinja(`{{ ('${START}' ~ messages[0].content) * 2 }}`), [user('a')])
     expect(control).toEqual([START, START])
   })
 
-  test('stays one where it looks like a mark', async () => {
+  test('stays one if it looks like a mark', async () => {
     const format = jinja("{{ '\\ue001' ~ '§' ~ '\\ue002' ~ messages[0].content }}")
     expect(await prompt(format, [user('a§')])).toEqual({ text: '\ue001§\ue002a§', control: ['§'] })
   })
 
-  test('stays one where it is built with the name of a role', async () => {
+  test('stays one if it is built with the name of a role', async () => {
     const format = jinja(
       "{% for m in messages %}{{ '<|im_' ~ m.role[:0] ~ 'start|>' }}{{ m.content }}{% endfor %}",
     )

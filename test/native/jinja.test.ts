@@ -23,8 +23,8 @@ function outcome(source: string): string {
   }
 }
 
-describe('templates', () => {
-  test('render to what Jinja2 makes of them, or are refused', () => {
+describe('templates in our Jinja engine', () => {
+  test('render to the same text as in Jinja2, or are refused', () => {
     const renderable = golden.filter(({ text }) => text !== undefined)
     const differing = renderable.filter(({ source, text }) => ![text, 'refused'].includes(outcome(source)))
     expect(differing).toEqual([])
@@ -32,7 +32,7 @@ describe('templates', () => {
     expect(refused.length).toBeLessThanOrEqual(renderable.length / 50)
   })
 
-  test('fail where Jinja2 fails', () => {
+  test('fail if Jinja2 fails', () => {
     const failing = golden.filter(({ error }) => error !== undefined)
     expect(failing.length).toBeGreaterThan(10)
     expect(failing.filter(({ source }) => outcome(source) !== 'refused')).toEqual([])
@@ -107,7 +107,7 @@ describe('templates', () => {
     ],
     ['{% set g = ([{"c": 1}, {}]|groupby("c", 0))[0] %}{{ g.grouper }}{{ g.list }}{{ g }}', '0[{}](0, [{}])'],
     ["{{ ('a', 1) in {'a': 1}.items() }}{{ [1] in {'a': [1]}.values() }}", 'TrueTrue'],
-  ])('%s makes %j', (source, text) => {
+  ])('render %s to %j', (source, text) => {
     expect(render(source)).toBe(text)
   })
 
@@ -143,7 +143,7 @@ describe('templates', () => {
     '{% set ns = namespace() %}{% for x in [1, 2] %}{% set ns.l = loop %}{% break %}{% endfor %}{{ ns.l.nextitem }}',
     '{% set l = [1] %}{% for x in l %}{% set _ = l.append(x) %}{% endfor %}',
     '{% set l = [1, 2] %}{% for x in l %}{% set _ = l.append(l.pop(0)) %}{% endfor %}',
-  ])('%s is refused', (source) => {
+  ])('refuse %s', (source) => {
     expect(outcome(source)).toBe('refused')
   })
 
@@ -166,11 +166,11 @@ describe('templates', () => {
     ['{% set texts = it|map("string") %}{{ texts|first }}{{ it|first }}{{ texts|join }}', '1234'],
     ['{{ [1, 3]|select("in", it)|list }}{{ it|list }}', '[1, 3][4]'],
     ['{% set a, b, c, d = it %}{{ d }}{{ it|list }}', '4[]'],
-  ])('an iterator is read item by item: %s makes %j', (source, text) => {
+  ])('read an iterator item by item: %s renders to %j', (source, text) => {
     expect(render(`{% set it = [1, 2, 3, 4]|select %}${source}`)).toBe(text)
   })
 
-  test('rows of operators, and of elif, may be long', () => {
+  test('may have long rows of operators, and of elif', () => {
     const row = (operator: string) => Array(300).fill('0').join(operator)
     expect(render(`{{ ${row(' ~ ')} }}`)).toBe('0'.repeat(300))
     expect(render(`{{ ${row(' + ')} }}{{ ${row(' or ')} or 7 }}{{ 5 - 2 - 1 }}`)).toBe('072')
@@ -180,7 +180,7 @@ describe('templates', () => {
     expect(render(`{% set n = -1 %}${chain}`)).toBe('none')
   })
 
-  test('what is written into messages stays what it is, whatever it is', () => {
+  test('do not change what is written into messages', () => {
     for (const content of ['\u0000\u0001\u007f', '{{ 1 }}{% if %}', '😀\u200d', 'a\r\nb', '\ufeff', '']) {
       expect(render('{{ messages[0].content }}|', content)).toBe(`${content}|`)
     }

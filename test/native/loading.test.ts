@@ -18,7 +18,7 @@ function save(bytes: Buffer): string {
 /** Beyond which loading asks whether to go on. */
 const PIECE = 64 * 2 ** 20
 
-test('a tensor that is large is loaded piece by piece, between which loading tells how far it is', async () => {
+test('a large tensor is loaded in pieces, with progress between them', async () => {
   const rows = (1.25 * PIECE) / (32 * 4)
   const file = TINY_MODELS.llama()
   const { tensors } = await readGguf(save(file.bytes()))
@@ -39,7 +39,7 @@ test('a tensor that is large is loaded piece by piece, between which loading tel
   expect(fractions.at(-1)).toBe(1)
 })
 
-describe('a load that follows another', () => {
+describe('a load that waits for another of the same file', () => {
   /** Begins to load a file; `reaches(stage)` resolves once that stage is over. */
   function follow() {
     const stages: number[] = []
@@ -58,7 +58,7 @@ describe('a load that follows another', () => {
     return { loading, stages, reaches }
   }
 
-  test('ends no stage that the other has not ended, and loads once that has loaded', async () => {
+  test('reports no stage before the other ends it, and loads once that has loaded', async () => {
     const { loading, stages, reaches } = follow()
     expect(stages).toEqual([])
     for (const stage of [1, 2, 3]) {
@@ -72,7 +72,7 @@ describe('a load that follows another', () => {
     model.close()
   })
 
-  test.each([0, 1, 2, 3])('can be given up behind stage %i, where it waits', async (stage) => {
+  test.each([0, 1, 2, 3])('can be aborted after stage %i, while it waits', async (stage) => {
     const { loading, stages, reaches } = follow()
     loading.allow(stage)
     await reaches(stage)
@@ -81,7 +81,7 @@ describe('a load that follows another', () => {
     expect(stages).toHaveLength(stage)
   })
 
-  test('is told of no more stages than there are', async () => {
+  test('reports no more stages than there are', async () => {
     const { loading } = follow()
     expect(() => loading.allow(5)).toThrow(/"stages"/)
     loading.cancel()

@@ -41,9 +41,10 @@ test('only kernels that the processor has can be chosen', () => {
   expect(binding.useKernels('none')).toBe(false)
 })
 
-if (OWN.length === 0) test.skip('products: this build or this processor has no kernels of our own', () => {})
+if (OWN.length === 0)
+  test.skip('products are not tested: this build or processor has none of our kernels', () => {})
 
-describe.each(OWN)('products by kernels of our own, %s', (kernels) => {
+describe.each(OWN)('products of our own kernels, %s', (kernels) => {
   // Two threads that compute beside other tests wait for each other for long, so only some cases have them.
   test.each<Case>([
     ['Q4_0', () => tinyFile('llama-q4_0'), {}],
@@ -55,7 +56,7 @@ describe.each(OWN)('products by kernels of our own, %s', (kernels) => {
     ['Q8_0 with large activations', large, {}],
     ['Q8_0, a whole model', () => EMBEDDED, {}],
     ...REALS,
-  ])("are ggml's bit for bit: %s", async (_, file, { threads = 1, counts = [1, 2, 3, 4, 5, 13, MOST] }) => {
+  ])("equal ggml's bit for bit: %s", async (_, file, { threads = 1, counts = [1, 2, 3, 4, 5, 13, MOST] }) => {
     const model = await openModel(file())
     const shape = { sequences: MOST, contextSize: 32, maxOutputs: MOST, threads, batchThreads: threads }
     const context = await openContext(model, shape)

@@ -32,7 +32,7 @@ function vocabulary(kind: string, tokens: readonly string[], types: readonly num
 const NORMAL = 1
 const CONTROL = 3
 
-test('a byte that begins tokens of RWKV and is none does not hang, and is told', async () => {
+test('a byte that only begins tokens of RWKV is an error, and does not hang', async () => {
   const model = await open('rwkv', vocabulary('rwkv', ['x', 'ab'], [NORMAL, NORMAL]).bytes())
   expect([...model.tokenize('xabx', false, false)]).toEqual([0, 1, 0])
   for (const text of ['a', 'xa', 'aab', 'abaxx'])
@@ -41,7 +41,7 @@ test('a byte that begins tokens of RWKV and is none does not hang, and is told',
     )
 })
 
-test('a vocabulary that splits at white space takes two spaces', async () => {
+test('a vocabulary that splits at white space tokenizes two spaces', async () => {
   const model = await open('whitespace', withPretokenizer('whitespace'))
   expect([...model.tokenize('a  b', false, false)].length).toBeGreaterThan(0)
   expect(() => model.tokenize('  \n  ', false, false)).not.toThrow()
@@ -55,14 +55,14 @@ test('more text than llama.cpp can count is refused before it is written out', a
   await expect(model.detokenizeLater(many, true).promise).rejects.toMatchObject({ code: 'ERR_ARGUMENT' })
 })
 
-test('of thousands of metadata keys the first 4,096 are told', async () => {
+test('the first 4,096 of thousands of metadata keys are returned', async () => {
   const file = vocabulary('rwkv', ['x'], [NORMAL])
   for (let i = 0; i < 16_000; i++) file.set(`key.${i}`, 'u32', i)
   const model = await open('keys', file.bytes())
   expect(Object.keys(model.info.metadata)).toHaveLength(4096)
 })
 
-test('200,000 control tokens are all kept out of what users write', async () => {
+test('200,000 control tokens cannot be written by users', async () => {
   const tokens = Array.from({ length: 200_000 }, (_, i) => `<|${i}|>`)
   const model = await open(
     'control',

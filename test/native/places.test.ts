@@ -27,7 +27,7 @@ function counting(): { readonly addon: NativeBinding; readonly evaluated: () => 
 }
 
 describe('a context that grows', () => {
-  test('does so before the beginning that others wait for is evaluated, not when it is there', async () => {
+  test('grows before a shared prefix is evaluated, not afterwards', async () => {
     const native = await openTiny('llama')
     const engine = await open(native, { parallel: 8 })
     const start = tokens(1, 200)
@@ -44,8 +44,8 @@ describe('a context that grows', () => {
   })
 })
 
-describe('a context that grows, late', () => {
-  test('keeps what its slots hold: nothing of a running stream is evaluated again', async () => {
+describe('a context that grows late', () => {
+  test('keeps the contents of its slots: nothing of a running stream is evaluated again', async () => {
     const native = await openTiny('llama')
     const { addon, evaluated } = counting()
     const engine = await open(native, { parallel: 4 }, addon)
@@ -70,7 +70,7 @@ describe('a context that grows, late', () => {
 })
 
 describe('conversations that take turns', () => {
-  test.each(['llama', 'gemma3'] as const)('keep their places while there are enough: %s', async (kind) => {
+  test.each(['llama', 'gemma3'] as const)('keep their slots while there are enough: %s', async (kind) => {
     const native = await openTiny(kind)
     const engine = await open(native, { parallel: 4, reserved: 4, cacheMemory: 0 })
     const system = tokens(9, 40)
@@ -87,8 +87,8 @@ describe('conversations that take turns', () => {
   })
 })
 
-describe('who is aborted while its conversation is brought back', () => {
-  test('has nothing evaluated any more', async () => {
+describe('a request that is aborted while its conversation is restored', () => {
+  test('is not evaluated any further', async () => {
     const native = await openTiny('llama')
     const { addon, evaluated } = counting()
     const engine = await open(native, { parallel: 1 }, addon)
@@ -108,7 +108,7 @@ describe('who is aborted while its conversation is brought back', () => {
 })
 
 describe('guessing', () => {
-  test('goes on while others only wait in line for the one place there is', async () => {
+  test('continues while others wait for the only slot', async () => {
     const native = await openTiny('llama')
     const engine = await open(native, { parallel: 1 })
     const loop = Array.from({ length: 30 }, (_, i) => 10 + (i % 3))

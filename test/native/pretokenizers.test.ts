@@ -29,7 +29,7 @@ test.each(pretokenizers())('%s cuts texts as llama.cpp does', async (name) => {
 
 // std::regex goes one call deeper with each character: 26,500 of them ended the process.
 test.each(['tekken', 'gpt-4o', 'llama4', 'deepseek-v3', 'falcon', 'viking', 'superbpe', 'jais-2', 'default'])(
-  '%s takes long runs of whatever there is',
+  '%s tokenizes long runs of any character',
   async (name) => {
     const model = await open(name)
     for (const [kind, text] of Object.entries(RUNS)) {

@@ -24,14 +24,14 @@ const entry = (sequence = 0, ids = prompt): NativeEvalEntry => ({
 const run = (steps: number, milliseconds = A_MINUTE) => ({ steps, milliseconds })
 
 describe('a run of steps', () => {
-  test('draws what single steps draw, and leaves all but the last in the cache', async () => {
+  test('samples the same tokens as single steps, and leaves all but the last in the cache', async () => {
     const single = await continueGreedily(context, model, prompt, { count: 20 })
     const [result] = await context.eval([entry()], run(20))
     expect([...result!.tokens]).toEqual(single)
     expect(await context.positions(0)).toEqual({ min: 0, max: prompt.length + 20 - 2 })
   })
 
-  test('takes several sequences along, each with its own', async () => {
+  test('runs several sequences, each with its own sampler', async () => {
     const texts = ['The capital of Italy is', 'Once upon a time', 'Hello'].map((text) => tokens(model, text))
     const alone: number[][] = []
     for (const text of texts) alone.push(await continueGreedily(context, model, text, { count: 3 }))
@@ -42,7 +42,7 @@ describe('a run of steps', () => {
     expect(together.map((result) => [...result.tokens])).toEqual(alone)
   })
 
-  test('brings logits and log probabilities of each token', async () => {
+  test('returns logits and log probabilities of each token', async () => {
     const [result] = await context.eval([{ ...entry(), logits: true, logprobs: 2 }], run(3))
     expect([result!.tokens.length, result!.logits!.length, result!.logprobs!.length]).toEqual([3, 3, 3])
     for (const [i, { topTokens }] of result!.logprobs!.entries()) expect(topTokens[0]).toBe(result!.tokens[i])
@@ -58,12 +58,12 @@ describe('a run of steps', () => {
     )
   })
 
-  test('is one step where there is no time for another', async () => {
+  test('is one step if there is no time for another', async () => {
     const [short] = await context.eval([entry()], run(20, 0))
     expect(short!.tokens).toHaveLength(1)
   })
 
-  test('ends behind the step in which endRun() comes; the next goes on again', async () => {
+  test('ends after the step in which endRun() is called, and the next run continues', async () => {
     const most = context.info.cells - prompt.length
     const [whole] = await context.eval([entry()], run(most))
     expect(whole!.tokens.length).toBeGreaterThan(50)
@@ -74,7 +74,7 @@ describe('a run of steps', () => {
     expect(next!.tokens).toHaveLength(20)
   })
 
-  test('keeps what it has when it is aborted behind its first step', async () => {
+  test('keeps its tokens when it is aborted after its first step', async () => {
     const most = context.info.cells - prompt.length
     const aborted = context.eval([entry()], run(most)).then(
       ([result]) => result!.tokens.length,
@@ -101,7 +101,7 @@ describe('a run of steps', () => {
     )
   })
 
-  test('is refused where an entry does not draw one token from its last, or has no cells for it', () => {
+  test('is refused if an entry does not sample one token from its last, or has no cells for it', () => {
     const { sampler, ...silent } = entry()
     const refused = (one: NativeEvalEntry, steps: number) =>
       expect(() => context.eval([one], run(steps))).toThrow(expect.objectContaining({ code: 'ERR_ARGUMENT' }))

@@ -61,7 +61,7 @@ function biasOf(bias: Readonly<Record<number, number>>) {
 
 const allowed = (expected: readonly number[]) => expected.filter((share) => share > 0).length
 
-describe('the distribution drawn from is the one calculated by hand', () => {
+describe('the sampled distribution equals the calculated one:', () => {
   test.each([0.25, 0.5, 1, 2, 10])('temperature %d', (temperature) => {
     expectAgreement({ temperature })
   })
@@ -121,7 +121,7 @@ describe('the distribution drawn from is the one calculated by hand', () => {
     expect(chiSquareDeviation(counts, probabilities(LOGITS, {}))).toBeGreaterThan(6)
   })
 
-  test('each sampler of the chain acts on what the one before it left', () => {
+  test('each sampler of the chain acts on the result of the one before', () => {
     // Of the two kept by top-k the first holds 57 %: top-p 0.55 keeps it alone, while of all three it holds
     // 39 % and top-p would keep two.
     const logits = Float32Array.from([1, 0.7, 0.5])
@@ -156,7 +156,7 @@ describe('a large vocabulary', () => {
     ['top-p 0.9', { topP: 0.9 }, 400],
     ['min-p 0.05', { minP: 0.05 }, 1000],
     ['the chain', { topK: 40, topP: 0.8, minP: 0.02, temperature: 0.7, repeatPenalty: 1.18 }, 4000],
-  ])('agrees with the calculation: %s', (_, params, draws) => {
+  ])('gives the calculated distribution: %s', (_, params, draws) => {
     const recent = params.repeatPenalty ? [0, 997, 1994, 40_000] : []
     const expected = probabilities(large, params, recent)
     const counts = count(large, params, { draws, recent })
@@ -165,14 +165,14 @@ describe('a large vocabulary', () => {
 })
 
 describe('the ends of each range', () => {
-  test('temperature 0 takes the likeliest token, after the penalty', () => {
+  test('temperature 0 picks the most likely token, after the penalty', () => {
     const logits = Float32Array.from([1, 5, 4.9, -3])
     expect(new Sampler(4, GREEDY).sample(logits)).toBe(1)
     const penalising = new Sampler(4, { ...GREEDY, repeatPenalty: 1.5, repeatLastN: 8 })
     expect([1, 2, 3].map(() => penalising.sample(logits))).toEqual([1, 2, 1])
   })
 
-  test('temperature 0 takes the same token whatever else is set', () => {
+  test('temperature 0 picks the same token whatever else is set', () => {
     for (const other of [{ topK: 3 }, { topP: 0.1 }, { topP: 0 }, { minP: 1 }, { seed: 77 }]) {
       expect(new Sampler(40, { ...GREEDY, ...other }).sample(LOGITS)).toBe(
         LOGITS.indexOf(Math.max(...LOGITS)),
@@ -180,12 +180,12 @@ describe('the ends of each range', () => {
     }
   })
 
-  test('top-p 0 leaves the likeliest token alone', () => {
+  test('top-p 0 leaves only the most likely token', () => {
     const best = LOGITS.indexOf(Math.max(...LOGITS))
     expect(count(LOGITS, { topP: 0, temperature: 100 }, { draws: 500 })[best]).toBe(500)
   })
 
-  test('top-k 0, top-p 1, min-p 0 and penalty 1 are off: the draws are those without them', () => {
+  test('top-k 0, top-p 1, min-p 0 and penalty 1 change no sampled token', () => {
     const plain = sampler(40)
     const withWindow = sampler(40, { repeatLastN: 64 })
     const wide = sampler(40, { topK: 40 })
@@ -196,7 +196,7 @@ describe('the ends of each range', () => {
     }
   })
 
-  test('the smallest and largest temperatures draw', () => {
+  test('the smallest and largest temperatures sample tokens', () => {
     const best = LOGITS.indexOf(Math.max(...LOGITS))
     expect(sampler(40, { temperature: 1e-45 }).sample(LOGITS)).toBe(best)
     expect(sampler(40, { temperature: 1e-300 }).sample(LOGITS)).toBe(best)
@@ -204,17 +204,17 @@ describe('the ends of each range', () => {
     expect(chiSquareDeviation(even, new Array(40).fill(1 / 40))).toBeLessThan(AGREES)
   })
 
-  test('a vocabulary of one token', () => {
+  test('a vocabulary of one token samples that token', () => {
     for (const params of [{}, { temperature: 0 }, { topK: 5 }, { topP: 0.5 }, { minP: 0.5 }]) {
       expect(sampler(1, params).sample(Float32Array.of(-4))).toBe(0)
     }
   })
 })
 
-describe('ties', () => {
+describe('ties between logits:', () => {
   const tied = Float32Array.from([0, 2, 2, 2, 2, 0])
 
-  test('greedy takes the lowest id', () => {
+  test('greedy sampling picks the lowest id', () => {
     expect(new Sampler(6, GREEDY).sample(tied)).toBe(1)
   })
 
@@ -235,7 +235,7 @@ describe('ties', () => {
   })
 })
 
-describe('logits that are no numbers', () => {
+describe('logits that are not numbers:', () => {
   const PATHS: [string, Partial<NativeSamplerParams>][] = [
     ['greedy', { temperature: 0 }],
     ['all', {}],
@@ -262,7 +262,7 @@ describe('logits that are no numbers', () => {
     expect(count(logits, params, { draws: 100 })).toEqual([0, 0, 100, 0])
   })
 
-  test.each(PATHS)('none at all throws ERR_DECODE, and the sampler works on: %s', (_, params) => {
+  test.each(PATHS)('no number at all throws ERR_DECODE, and the sampler still works: %s', (_, params) => {
     const drawing = sampler(3, params)
     const nothing = [
       new Float32Array(3).fill(NaN),
@@ -285,7 +285,7 @@ describe('the repeat penalty', () => {
     expect([1, 2, 3, 4].map(() => penalising.sample(logits))).toEqual([0, 0, 0, 0])
   })
 
-  test('looks back on exactly repeatLastN tokens', () => {
+  test('covers exactly repeatLastN tokens', () => {
     const logits = Float32Array.from([4, 3, 2, 1])
     for (const repeatLastN of [1, 2, 3]) {
       const penalising = new Sampler(4, { ...GREEDY, repeatPenalty: 1e6, repeatLastN })
@@ -301,7 +301,7 @@ describe('the repeat penalty', () => {
     expect([1, 2, 3].map(() => penalising.sample(logits))).toEqual([0, 0, 0])
   })
 
-  test('sees accepted tokens as drawn', () => {
+  test('counts accepted tokens as sampled', () => {
     const penalising = new Sampler(2, { ...GREEDY, repeatPenalty: 2, repeatLastN: 4 })
     penalising.accept(0)
     expect(penalising.sample(Float32Array.of(1, 0.9))).toBe(1)
@@ -316,24 +316,24 @@ describe('the repeat penalty', () => {
     expect(zero.sample(Float32Array.of(0, -0.1))).toBe(0)
   })
 
-  test('takes a window of any length', () => {
+  test('accepts a window of any length', () => {
     const penalising = new Sampler(3, { ...GREEDY, repeatPenalty: 100, repeatLastN: 0xffffffff })
     const logits = Float32Array.of(3, 2, 1)
     expect([1, 2, 3, 4].map(() => penalising.sample(logits))).toEqual([0, 1, 2, 0])
   })
 })
 
-describe('the seed', () => {
+describe('the seed:', () => {
   const draw = (seed: number) => {
     const drawing = sampler(40, { seed })
     return Array.from({ length: 200 }, () => drawing.sample(LOGITS))
   }
 
-  test('repeats the draws', () => {
+  test('the same seed repeats the sampled tokens', () => {
     for (const seed of [0, 1, 42, 0xffffffff]) expect(draw(seed)).toEqual(draw(seed))
   })
 
-  test('another seed draws otherwise', () => {
+  test('another seed samples other tokens', () => {
     const runs = [0, 1, 2, 42, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff].map((seed) =>
       draw(seed).join(),
     )
@@ -359,7 +359,7 @@ describe('the seed', () => {
   })
 })
 
-describe('arguments', () => {
+describe('arguments of a sampler:', () => {
   const argumentError = expect.objectContaining({ code: 'ERR_ARGUMENT' })
   const anyway = (call: () => unknown) => expect(call).toThrow(argumentError)
 
@@ -399,7 +399,7 @@ describe('arguments', () => {
     anyway(() => drawing.sample(detached))
   })
 
-  test('a token that is none of the vocabulary cannot be accepted', () => {
+  test('a token outside the vocabulary cannot be accepted', () => {
     const drawing = sampler(4, { repeatPenalty: 2, repeatLastN: 4 }) as unknown as {
       accept(token?: unknown): void
     }
@@ -433,7 +433,7 @@ describe('arguments', () => {
     anyway(() => new Loose())
   })
 
-  test('methods cannot be called on anything else', () => {
+  test('methods throw on a foreign receiver', () => {
     const { sample, accept } = Sampler.prototype as NativeSampler
     const real = sampler(4)
     for (const foreign of [
@@ -450,7 +450,7 @@ describe('arguments', () => {
     expect(() => (Sampler as unknown as (size: number, params: object) => void)(4, OFF)).toThrow()
   })
 
-  test('an error in a getter of the parameters comes through', () => {
+  test('an error in a getter of the parameters is thrown', () => {
     const params = {
       ...OFF,
       get topK(): number {
@@ -462,7 +462,7 @@ describe('arguments', () => {
 })
 
 describe('the presence and the frequency penalty', () => {
-  test('count what was drawn, however long ago', () => {
+  test('count all sampled tokens, however long ago', () => {
     const logits = Float32Array.of(4, 3)
     const once = new Sampler(2, { ...GREEDY, presencePenalty: 1.5 })
     // 4 - 1.5 < 3, then 3 - 1.5 < 2.5: from there on the first is always ahead.
@@ -471,7 +471,7 @@ describe('the presence and the frequency penalty', () => {
     expect(Array.from({ length: 8 }, () => each.sample(logits))).toEqual([0, 0, 0, 1, 0, 1, 0, 1])
   })
 
-  test('leave the logits as they were', () => {
+  test('do not change the given logits', () => {
     const logits = Float32Array.of(4, 3, 2)
     const drawing = new Sampler(3, {
       ...GREEDY,
@@ -486,7 +486,7 @@ describe('the presence and the frequency penalty', () => {
   })
 })
 
-describe('a bias', () => {
+describe('a logit bias', () => {
   test('moves a token up, or bans it', () => {
     const logits = Float32Array.of(4, 3, 2)
     const draw = (bias: Record<number, number>) =>
@@ -498,7 +498,7 @@ describe('a bias', () => {
 
   test.each([
     ['a token twice', [1, 1], [0, 0]],
-    ['a token that is none', [3], [0]],
+    ['an unknown token', [3], [0]],
     ['too few numbers', [1, 2], [0]],
     ['NaN', [1], [Number.NaN]],
     ['Infinity', [1], [Number.POSITIVE_INFINITY]],

@@ -4,7 +4,7 @@ import { farthest, lines, open, ROUNDING, type Run, run, tokens } from '../suppo
 import type { TinyModel } from '../support/tiny-models.ts'
 
 describe('many sequences', () => {
-  test('at once get what each gets alone, whatever waits and whatever is side by side', async () => {
+  test('at once get the same results as alone, whatever waits and whatever runs beside them', async () => {
     const native = await openTiny('llama')
     const prompts = Array.from({ length: 50 }, (_, i) => tokens(i, 3 + ((i * 13) % 60)))
     for (const shape of [{ parallel: 1 }, { parallel: 4 }, { parallel: 32, cacheMemory: 0 }]) {
@@ -28,7 +28,7 @@ describe('many sequences', () => {
     expect(grown()).toEqual(['4 sequences side by side', '6 sequences side by side'])
   })
 
-  test('share a beginning: who comes second copies it from who is still busy', async () => {
+  test('share a prefix: the second copies it from the first, which is still running', async () => {
     const native = await openTiny('llama')
     const engine = await open(native)
     const start = tokens(1, 100)
@@ -47,7 +47,7 @@ describe('many sequences', () => {
     expect((await fourth).cachedTokens).toBe(100)
   })
 
-  test('that begin alike and come together evaluate the beginning once', async () => {
+  test('that start together with the same prefix evaluate it once', async () => {
     const native = await openTiny('llama')
     const engine = await open(native, { contextSize: 512, parallel: 8 })
     const start = tokens(1, 180)
@@ -63,7 +63,7 @@ describe('many sequences', () => {
     }
   })
 
-  test('that wait for the beginning of one that is given up evaluate it themselves', async () => {
+  test('that wait for a prefix of one that is aborted evaluate it themselves', async () => {
     const native = await openTiny('llama')
     const engine = await open(native, { parallel: 4, reserved: 4 })
     const giving = new AbortController()
@@ -85,7 +85,7 @@ describe('many sequences', () => {
       expect(await farthest(native, prompts[i]!, drawn)).toBeLessThan(ROUNDING)
   })
 
-  test('that are held back keep their places, and wait for nobody who is slower', async () => {
+  test('that are held back keep their places, and wait for no slower one', async () => {
     const native = await openTiny('llama')
     const engine = await open(native, { parallel: 2, reserved: 2 })
     const start = tokens(1, 200)
@@ -104,7 +104,7 @@ describe('many sequences', () => {
     expect((await fast).cachedTokens).toBe(0)
   })
 
-  test('are not held up by a long prompt: it comes in slices between their tokens', async () => {
+  test('are not held up by a long prompt, which is evaluated in slices between their tokens', async () => {
     const native = await openModel()
     const engine = await open(native, { contextSize: 2048 })
     await Promise.all([1, 2].map((i) => run(engine, native, tokens(i, 20), 20))) // grown, and measured
@@ -141,7 +141,7 @@ describe('a conversation that lost its slot', () => {
     }
   })
 
-  test('is evaluated again where there is no memory for it', async () => {
+  test('is evaluated again if there is no memory for it', async () => {
     const native = await openTiny('llama')
     const engine = await open(native, { parallel: 1, cacheMemory: 0 })
     for (const seed of [1, 2]) await run(engine, native, tokens(seed, 120), 4)
@@ -149,8 +149,8 @@ describe('a conversation that lost its slot', () => {
   })
 })
 
-describe('what belongs to another conversation', () => {
-  test('is given right in every order: sliding windows, beginnings of saved ones, moved ones', async () => {
+describe('the cache of another conversation', () => {
+  test('is reused correctly in every order: sliding windows, prefixes of saved ones, moved ones', async () => {
     for (const kind of ['gemma3', 'llama'] as const) {
       const native = await openTiny(kind)
       for (let seed = 0; seed < 10; seed++) {
@@ -168,7 +168,7 @@ describe('what belongs to another conversation', () => {
     }
   })
 
-  test('is never moved, even where tokens further back are the same', async () => {
+  test('is never moved, even if later tokens are the same', async () => {
     const native = await openTiny('llama')
     for (let seed = 0; seed < 10; seed++) {
       const engine = await open(native, { parallel: 1 })
@@ -182,28 +182,25 @@ describe('what belongs to another conversation', () => {
   })
 })
 
-describe('guessing from what was there before', () => {
-  test.each(['llama', 'gemma3', 'mamba'] as const)(
-    'changes nothing but the number of steps: %s',
-    async (kind) => {
-      const native = await openTiny(kind)
-      const engine = await open(native)
-      let accepted = 0
-      for (let seed = 0; seed < 12; seed++) {
-        // Random weights fall into loops, which are easy to guess.
-        const prompt = tokens(seed, 20)
-        const plain = await run(engine, native, prompt, 60)
-        const guessed = await run(engine, native, prompt, 60, { looksUp: true })
-        expect(await farthest(native, prompt, guessed.drawn)).toBeLessThan(ROUNDING)
-        expect(plain.proposed).toBe(0)
-        accepted += guessed.accepted
-      }
-      if (kind === 'mamba') expect(accepted).toBe(0)
-      else expect(accepted).toBeGreaterThan(0)
-    },
-  )
+describe('guessing from earlier text', () => {
+  test.each(['llama', 'gemma3', 'mamba'] as const)('changes only the number of steps: %s', async (kind) => {
+    const native = await openTiny(kind)
+    const engine = await open(native)
+    let accepted = 0
+    for (let seed = 0; seed < 12; seed++) {
+      // Random weights fall into loops, which are easy to guess.
+      const prompt = tokens(seed, 20)
+      const plain = await run(engine, native, prompt, 60)
+      const guessed = await run(engine, native, prompt, 60, { looksUp: true })
+      expect(await farthest(native, prompt, guessed.drawn)).toBeLessThan(ROUNDING)
+      expect(plain.proposed).toBe(0)
+      accepted += guessed.accepted
+    }
+    if (kind === 'mamba') expect(accepted).toBe(0)
+    else expect(accepted).toBeGreaterThan(0)
+  })
 
-  test('ends at the last cell of the context, and at the last token that is wanted', async () => {
+  test('ends at the last cell of the context, and at the last token that is requested', async () => {
     const native = await openTiny('llama')
     const engine = await open(native, { contextSize: 64 })
     const loop = Array.from({ length: 30 }, (_, i) => 10 + (i % 3))
@@ -214,8 +211,8 @@ describe('guessing from what was there before', () => {
   })
 })
 
-describe('the queue', () => {
-  test('is served in the order in which they came', async () => {
+describe('the queue of requests', () => {
+  test('is served in order of arrival', async () => {
     const native = await openTiny('llama')
     const engine = await open(native, { parallel: 1 })
     const order: number[] = []
@@ -224,7 +221,7 @@ describe('the queue', () => {
     expect(order).toEqual([0, 1, 2, 3, 4])
   })
 
-  test('refuses who comes when it is full; who waits can be aborted, and makes room', async () => {
+  test('refuses requests when it is full, and has room again after an abort', async () => {
     const native = await openTiny('llama')
     const engine = await open(native, { parallel: 1, maxQueue: 1 })
     const controller = new AbortController()
@@ -241,7 +238,7 @@ describe('the queue', () => {
     await run(engine, native, tokens(5, 20), 5)
   })
 
-  test('serves who came first, however long its prompt takes to be made', async () => {
+  test('serves the first request first, however long its prompt takes to render', async () => {
     const native = await openTiny('llama')
     const engine = await open(native, { parallel: 1, maxQueue: 3 })
     const sampler = new binding.Sampler(native.info.vocabSize, GREEDY)
@@ -271,7 +268,7 @@ describe('the queue', () => {
     expect(engine.activity).toEqual({ running: 0, queued: 0 })
   })
 
-  test('does not count a reader that went away', async () => {
+  test('does not count a reader that has left', async () => {
     const native = await openTiny('llama')
     const engine = await open(native, { parallel: 1, maxQueue: 0 })
     const idle = engine.request({ looksUp: false, drafts: false })
@@ -283,7 +280,7 @@ describe('the queue', () => {
     idle.release()
   })
 
-  test('ends with the engine, also while it grows', async () => {
+  test('rejects when the engine closes, also while its context grows', async () => {
     const native = await openTiny('llama')
     for (const turns of [0, 1, 2, 3, 5, 8]) {
       const engine = await open(native, { parallel: 16 })

@@ -39,12 +39,12 @@ async function shared(...loads: (() => Promise<NativeModel>)[]): Promise<boolean
 }
 
 describe('the weights of a file', () => {
-  test('are loaded once, and again when nobody has them any more', async () => {
+  test('are loaded once, and again after their last model is closed', async () => {
     expect(await shared(load, load, load)).toEqual([false, true, true])
     expect(await shared(load, load)).toEqual([false, true])
   })
 
-  test('live as long as one of their models or contexts', async () => {
+  test('are kept as long as one of their models or contexts', async () => {
     const [first, second] = [await load(), await load()]
     const context = await binding.Context.create(second, SHAPE)
     const prompt = tokens(first, 'The capital of France is')
@@ -87,7 +87,7 @@ describe('the weights of a file', () => {
   })
 
   test.skipIf(process.platform === 'win32')(
-    'are loaded anew once the file is another, or was written to',
+    'are loaded again after the file was replaced or written to',
     async () => {
       const replace = () => {
         copyFileSync(EMBEDDED, `${path}.new`)
@@ -137,7 +137,7 @@ describe('the weights of a file', () => {
 })
 
 describe('loads at the same time', () => {
-  test('are one: all wait for the first', async () => {
+  test('happen once: all wait for the first', async () => {
     const heard = [0, 0, 0, 0]
     const loads = heard.map(
       (_, i) =>
@@ -151,7 +151,7 @@ describe('loads at the same time', () => {
     for (const one of models) one.close()
   })
 
-  test('end each by itself: one that is cancelled takes no other with it', async () => {
+  test('are cancelled separately: one that is cancelled ends no other', async () => {
     for (let i = 0; i < 30; i++) {
       const loads = [0, 1, 2].map(() => binding.Model.load(path, LOAD))
       for (let turn = 0; turn < i % 6; turn++) await new Promise((resolve) => setImmediate(resolve))
@@ -166,7 +166,7 @@ describe('loads at the same time', () => {
     expect(binding.Model.isLoaded(path, LOAD)).toBe(false)
   })
 
-  test('fail each, with the same words', async () => {
+  test('all fail with the same message', async () => {
     const bad = join(folder, 'bad.gguf')
     writeFileSync(bad, 'no model')
     const ended = await Promise.allSettled([1, 2, 3].map(() => load({}, bad)))

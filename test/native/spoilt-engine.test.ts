@@ -9,7 +9,7 @@ const FAILED = expect.objectContaining({
 
 describe('a conversation whose logits are not numbers', () => {
   test.each(['llama', 'lfm2', 'deepseek4'])(
-    'fails alone: those beside it and those that come to its place get what they get without: %s',
+    'fails alone, and does not change the results of others beside it or after it in its slot: %s',
     async (name) => {
       const native = await openSpoilt(name)
       const cache = { flashAttention: 'off', keyType: 'f16', valueType: 'f16' } as const
@@ -30,7 +30,7 @@ describe('a conversation whose logits are not numbers', () => {
     },
   )
 
-  test('is given what was drawn before, then fails, and can begin anew', async () => {
+  test('returns the tokens sampled before, then fails, and can start again', async () => {
     const native = await openSpoilt('llama')
     const engine = await open(native)
     const sequence = engine.request({ looksUp: false, drafts: false })

@@ -53,56 +53,50 @@ async function goesOn(context: NativeContext, model: NativeModel): Promise<void>
   }
 }
 
-describe('a crafted state, its checksum right', () => {
-  test.each(CACHES)(
-    'leaves nothing behind that harms, wherever it differs: %s, %s',
-    async (name, _, shape) => {
-      const { model, context, state } = await open(name, shape)
-      const random = seeded(1)
-      let refusals = 0
-      // Every word before the first numbers, and some of all others.
-      for (
-        let at = 8;
-        at + WORD <= state.length;
-        at += at < 160 ? WORD : WORD * (1 + Math.floor(random() * 40))
-      ) {
-        for (const word of WORDS) {
-          const crafted = withBytes(state, at, words(word))
-          const outcome = await context.restore(0, crafted).catch((error: unknown) => error)
-          if (outcome === undefined) continue
-          expect(outcome, `${word} at ${at}`).toEqual(refused)
-          expect(await context.positions(0)).toEqual(EMPTY)
-          refusals++
-        }
-        await goesOn(context, model)
-      }
-      expect(refusals).toBeGreaterThan(100)
-      await context.restore(0, state)
-      expect((await context.positions(0)).max).toBe(TEXT.length - 1)
-    },
-  )
-
-  test.each(CACHES)(
-    'is refused where it is longer, shorter or made of noise: %s, %s',
-    async (name, _, shape) => {
-      const { model, context, state } = await open(name, shape)
-      const random = seeded(2)
-      const noise = (count: number) => Uint8Array.from({ length: count }, () => Math.floor(random() * 256))
-      const crafted = [
-        sealed(new Uint8Array(8)),
-        ...[1, 4, 12, 4096].map((more) => sealed(Uint8Array.of(...state, ...new Uint8Array(more)))),
-        ...Array.from({ length: 60 }, (_, i) =>
-          sealed(state.subarray(0, 9 + Math.floor((i * state.length) / 61))),
-        ),
-        ...Array.from({ length: 60 }, (_, i) => sealed(noise(9 + i * 20))),
-      ]
-      for (const bytes of crafted) {
-        await expect(context.restore(0, bytes)).rejects.toThrow(refused)
+describe('a crafted state with a correct checksum', () => {
+  test.each(CACHES)('leaves no harmful data, wherever it differs: %s, %s', async (name, _, shape) => {
+    const { model, context, state } = await open(name, shape)
+    const random = seeded(1)
+    let refusals = 0
+    // Every word before the first numbers, and some of all others.
+    for (
+      let at = 8;
+      at + WORD <= state.length;
+      at += at < 160 ? WORD : WORD * (1 + Math.floor(random() * 40))
+    ) {
+      for (const word of WORDS) {
+        const crafted = withBytes(state, at, words(word))
+        const outcome = await context.restore(0, crafted).catch((error: unknown) => error)
+        if (outcome === undefined) continue
+        expect(outcome, `${word} at ${at}`).toEqual(refused)
         expect(await context.positions(0)).toEqual(EMPTY)
+        refusals++
       }
       await goesOn(context, model)
-    },
-  )
+    }
+    expect(refusals).toBeGreaterThan(100)
+    await context.restore(0, state)
+    expect((await context.positions(0)).max).toBe(TEXT.length - 1)
+  })
+
+  test.each(CACHES)('is refused if it is longer, shorter or noise: %s, %s', async (name, _, shape) => {
+    const { model, context, state } = await open(name, shape)
+    const random = seeded(2)
+    const noise = (count: number) => Uint8Array.from({ length: count }, () => Math.floor(random() * 256))
+    const crafted = [
+      sealed(new Uint8Array(8)),
+      ...[1, 4, 12, 4096].map((more) => sealed(Uint8Array.of(...state, ...new Uint8Array(more)))),
+      ...Array.from({ length: 60 }, (_, i) =>
+        sealed(state.subarray(0, 9 + Math.floor((i * state.length) / 61))),
+      ),
+      ...Array.from({ length: 60 }, (_, i) => sealed(noise(9 + i * 20))),
+    ]
+    for (const bytes of crafted) {
+      await expect(context.restore(0, bytes)).rejects.toThrow(refused)
+      expect(await context.positions(0)).toEqual(EMPTY)
+    }
+    await goesOn(context, model)
+  })
 
   test.each([
     ['f32', [0x7f800000, 0xff800000, 0x7fc00000, 0x7fffffff, 0x7149f2ca, 0xf149f2ca, 0x47800000]],
@@ -111,7 +105,7 @@ describe('a crafted state, its checksum right', () => {
     ['q8_0', [0x7c00, 0xfc00, 0x7e00, 0x7fff]], // of a block's scale
     ['q5_1', [0x7c00, 0xfc00, 0x7e00, 0x7fff]],
     ['iq4_nl', [0x7c00, 0xfc00, 0x7e00, 0x7fff]],
-  ] as const)('brings no number in that is infinite, too large or none: %s', async (type, numbers) => {
+  ] as const)('brings in no number that is infinite, too large or NaN: %s', async (type, numbers) => {
     const model = await openModel()
     const context = await openContext(model, { sequences: 2, keyType: type })
     await step(context, { sequence: 0, position: 0, tokens: TEXT })
@@ -124,7 +118,7 @@ describe('a crafted state, its checksum right', () => {
     await goesOn(context, model)
   })
 
-  test('that is whole, but of another model or of another kind of memory, is refused', async () => {
+  test('is refused if it is of another model or another kind of memory', async () => {
     const all: Awaited<ReturnType<typeof open>>[] = []
     for (const [name, , shape] of CACHES) all.push(await open(name, shape))
     for (const [i, { context, model }] of all.entries()) {
@@ -154,7 +148,7 @@ const UNKNOWN = ['deepseek4', 'qwen4exp']
 
 describe('a step whose logits are not numbers', () => {
   test.each(MEMORIES)(
-    'leaves nothing behind in any cell, and other sequences as they were: %s, %s',
+    'leaves no data in any cell, and other sequences unchanged: %s, %s',
     async (name, _, shape) => {
       const model = await openSpoilt(name)
       const fresh = await openContext(model, { contextSize: 256, sequences: 3, ...shape })
@@ -192,7 +186,7 @@ describe('a step whose logits are not numbers', () => {
     ['llama', 'f16', firstNumber - ROW_HEADER, TEXT.length, new Uint16Array([0x7bff])],
     ['mamba', 'recurrent', 9 * WORD, 1, new Uint32Array([0x477fe000])],
   ] as const)(
-    'is one where a state overflows that holds finite numbers only: %s, %s',
+    'includes one in which a state of finite numbers overflows: %s, %s',
     async (name, _, at, cells, most) => {
       const { model, context, state } = await open(name, {})
       const fresh = await openContext(model, { contextSize: 256, sequences: 2 })
@@ -212,7 +206,7 @@ describe('a step whose logits are not numbers', () => {
     },
   )
 
-  test('is not one whose sampler leaves no token: that is an error of its own, and the sequence stays', async () => {
+  test('does not include one whose sampler leaves no token, which is another error and keeps the sequence', async () => {
     const model = await openSpoilt('llama')
     const context = await openContext(model, { contextSize: 256, sequences: 2 })
     const { vocabSize } = model.info
@@ -230,7 +224,7 @@ describe('a step whose logits are not numbers', () => {
     expect(beside!.tokens).toHaveLength(1)
   })
 
-  test('ends a run, in which what was drawn before stands, and those beside it go on', async () => {
+  test('ends a run, keeps its earlier tokens, and lets sequences beside it continue', async () => {
     const model = await openSpoilt('llama')
     const alone = await openContext(model, { contextSize: 256, sequences: 2 })
     const context = await openContext(model, { contextSize: 256, sequences: 2 })

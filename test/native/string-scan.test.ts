@@ -26,7 +26,7 @@ function scanAll(scan: NativeStringScan, windows: readonly Uint8Array[]): Native
 describe('StringScan', () => {
   const mixed = ['a', '', 'ünï', 'a b', 'twelve bytes', 'ab', '', 'x'.repeat(40)]
 
-  test('takes whole strings only, wherever a window ends', () => {
+  test('reads whole strings only, wherever a window ends', () => {
     const bytes = strings(...mixed)
     for (let cut = 0; cut <= bytes.length; cut++) {
       const scan = distinct(mixed.length)
@@ -46,7 +46,7 @@ describe('StringScan', () => {
     }
   })
 
-  test('leaves what stands behind the last string', () => {
+  test('does not read past the last string', () => {
     const bytes = strings('a', 'b', 'a')
     expect(distinct(2).scan(bytes)).toEqual({ index: 2, bytes: 18 })
     expect(distinct(0).scan(bytes)).toEqual({ index: 0, bytes: 0 })
@@ -59,7 +59,7 @@ describe('StringScan', () => {
     ['ones of which one begins the other', ['a', 'ab', 'a ', 'abcdefgh', 'abcdefghi'], { index: 5 }],
     ['empty ones, which llama.cpp renames', ['', '', '\0', '\0x'], { index: 4 }],
     ['one that is too long', ['a', 'x'.repeat(100), 'x'.repeat(101)], { index: 2, problem: 'long' }],
-  ])('tells distinct strings from %s', (_, texts, told) => {
+  ])('distinguishes distinct strings from %s', (_, texts, told) => {
     expect(distinct(texts.length).scan(strings(...texts))).toMatchObject(told)
     if (!told.problem) expect(distinct(texts.length).scan(strings(...texts)).problem).toBeUndefined()
   })
@@ -70,23 +70,23 @@ describe('StringScan', () => {
     ['nothing', ''],
     ['a space in front', ' ab'],
     ['a zero byte for a space', 'a\0b'],
-  ])('takes no pair that has %s', (_, text) => {
+  ])('refuses a pair that has %s', (_, text) => {
     const scanned = pairs(3).scan(strings('a b', text, 'a b'))
     expect(scanned).toEqual({ index: 1, bytes: 11, problem: 'single' })
   })
 
-  test('takes pairs, also the same twice, of spaces, and with nothing behind', () => {
+  test('accepts pairs that repeat, consist of spaces, or end the text', () => {
     expect(pairs(4).scan(strings('a b', 'a b', '  ', 'a '))).toEqual({ index: 4, bytes: 42 })
   })
 
-  test('tells 300,000 strings apart, and the first of them when it comes again', () => {
+  test('distinguishes 300,000 strings, and finds the first one repeated', () => {
     const texts = Array.from({ length: 300_000 }, (_, i) => `token ${i}`)
     const scan = distinct(texts.length + 1)
     expect(scan.scan(array('string', texts).subarray(HEAD_BYTES)).index).toBe(texts.length)
     expect(scan.scan(strings('token 0'))).toEqual({ index: texts.length, bytes: 0, problem: 'repeated' })
   })
 
-  test('believes no claim: neither a count nor a length takes memory', () => {
+  test('allocates no memory for a claimed count or length', () => {
     const before = process.memoryUsage().rss
     const scans = Array.from({ length: 64 }, () => distinct(2 ** 53, 2 ** 53))
     const endless = Buffer.alloc(24, 0xff)
@@ -101,7 +101,7 @@ describe('StringScan', () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(64 * 2 ** 20)
   })
 
-  test('refuses wrong arguments, and works on', () => {
+  test('refuses wrong arguments, and still works', () => {
     const refused = expect.objectContaining({ code: 'ERR_ARGUMENT' })
     const Loose = StringScan as unknown as new (...values: unknown[]) => NativeStringScan
     for (const rule of ['', 'Pairs', 'both', 1, null, undefined, {}, Symbol('x')])

@@ -90,7 +90,7 @@ describe('a template whose cost depends on a message', () => {
       "{{ ('a' * 500000 ~ 'b') in 'a' * 1000000 }}",
       STEPS,
     ],
-  ])('and that %s then is refused, and the process lives', async (_, body, reason) => {
+  ])('that %s is refused, and the process lives', async (_, body, reason) => {
     const source = whenAsked(body)
     expect(await render(source, say('Hi'))).toBe('Hi')
     await expect(render(source, say('boom'))).rejects.toMatchObject({
@@ -104,7 +104,7 @@ describe('a template whose cost depends on a message', () => {
     )
   })
 
-  test('or on how many there are, is refused where they are too many', async () => {
+  test('or on their number is refused if there are too many', async () => {
     const source =
       '{% for a in messages %}{% for b in messages %}{% for c in messages %}{{ a.content ~ b.content ~ c.content }}{% endfor %}{% endfor %}{% endfor %}'
     expect(await render(source, [...say('a'), ...say('b')])).toHaveLength(24)
@@ -112,7 +112,7 @@ describe('a template whose cost depends on a message', () => {
     await expect(render(source, many)).rejects.toMatchObject({ code: 'ERR_TEMPLATE' })
   })
 
-  test('ends well where it keeps what is part of itself, or very many within one another', async () => {
+  test('ends if it keeps a value within itself, or very many nested ones', async () => {
     const chain =
       '{% set ns = namespace(n=none) %}{% for i in range(20000) %}{% set ns.n = namespace(n=ns.n) %}{% endfor %}ok'
     const lists =
@@ -122,7 +122,7 @@ describe('a template whose cost depends on a message', () => {
   })
 })
 
-describe('a template', () => {
+describe('a chat template', () => {
   const many = 50_000
   test.each([
     ['brackets', `{{ ${'('.repeat(many)}1${')'.repeat(many)} }}`],
@@ -137,11 +137,11 @@ describe('a template', () => {
     ['branches', '{% if x %}{% else %}'.repeat(many)],
     ['statements', '{% if x %}'.repeat(many)],
     ['targets', `{% set ${'('.repeat(many)}a${')'.repeat(many)} = 1 %}`],
-  ])('of %s within one another is refused', async (_, source) => {
+  ])('of deeply nested %s is refused', async (_, source) => {
     await expect(render(source, say('Hi'))).rejects.toMatchObject({ code: 'ERR_TEMPLATE' })
   })
 
-  test('with a megabyte of anything is read in time', async () => {
+  test('of a megabyte of anything is parsed in time', async () => {
     for (const text of ['\r\n', '{ ', '{# #}', 'a', '😀'])
       await render(text.repeat(1_000_000 / text.length), say('Hi'))
   })
@@ -160,7 +160,7 @@ describe('a template', () => {
 })
 
 // llama.cpp renders short conversations of its own, with tools, and compares and parses what comes out.
-describe('finding out about a template', () => {
+describe('the analysis of a template', () => {
   const shape = (think: string, call: string) =>
     `{% for m in messages %}{{ m.role }}:{% if m.reasoning_content %}${think}{{ m.reasoning_content }}</think>{% endif %}{{ m.content }}{% for t in m.tool_calls or [] %}${call}{{ t|tojson }}</tool>{% endfor %}{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}`
 
@@ -176,7 +176,7 @@ describe('finding out about a template', () => {
       shape('<think>', '{{ \'{"a":\' * 20000 }}{"name": "{{ t.function.name }}"}{{ "}" * 20000 }}'),
     ],
     ['brackets', shape('<think>', "{{ '[' * 100000 }}")],
-  ])('that writes %s comes to an end, and so do its answers', async (_, source) => {
+  ])('that writes %s ends, and so does parsing its answers', async (_, source) => {
     const template = new binding.ChatTemplate(undefined, source)
     try {
       template.render(asking(say('Hi')))
@@ -190,7 +190,7 @@ describe('finding out about a template', () => {
 })
 
 describe('a render on a thread of its own', () => {
-  test('ends when it is cancelled, at once where it waits in line, and the next goes on', async () => {
+  test('ends when it is cancelled, at once if it is queued, and the next one runs', async () => {
     const template = new binding.ChatTemplate(undefined, whenAsked(ENDLESS))
     const ended: string[] = []
     const ask = (name: string, content: string) => {
@@ -210,7 +210,7 @@ describe('a render on a thread of its own', () => {
     long.cancel() // has no effect
   })
 
-  test('leaves quick ones to the thread of the program', async () => {
+  test("does not take quick renders from the program's own thread", async () => {
     const template = new binding.ChatTemplate(undefined, whenAsked(ENDLESS))
     expect(template.render(asking(say('Hi'))).prompt).toBe('Hi')
     const long = template.renderLater(asking(say('boom')))
@@ -219,7 +219,7 @@ describe('a render on a thread of its own', () => {
     await expect(long.promise).rejects.toMatchObject({ code: 'ERR_ABORTED' })
   })
 
-  test('keeps what it needs, also when nobody else does', async () => {
+  test('keeps its template and model alive', async () => {
     let { promise } = new binding.ChatTemplate(undefined, '{{ messages[0].content }}').openLater()
     await promise
     let rendered = new binding.ChatTemplate(undefined, whenAsked(ENDLESS)).renderLater(asking(say('boom')))
@@ -230,7 +230,7 @@ describe('a render on a thread of its own', () => {
     global.gc?.()
   })
 
-  test('opens a template of a model that is closed meanwhile, or tells', async () => {
+  test('opens a template of a model that is closed meanwhile, or reports that', async () => {
     const model = await openModel()
     const template = new binding.ChatTemplate(model, undefined)
     const late = new binding.ChatTemplate(model, undefined)

@@ -69,7 +69,7 @@ test.each([
   expect(megabytes).toBeLessThan(500)
 })
 
-test('what is said of keys that are not there tells only their beginning', async () => {
+test('the error about missing keys quotes only their beginning', async () => {
   const body = `{% set s = 'x' * 50000000 %}${kept(50, '5[s]')}`
   const { megabytes } = await growth(body)
   expect(megabytes).toBeLessThan(300)
@@ -102,7 +102,7 @@ test.each([
     `{% set ns = namespace(t='') %}{% set d = dict(a=1) %}{% set t = '{a}' * 100000 %}`,
     '{% set x = t.format(**d) %}',
   ],
-])('what %s again and again is refused', async (_, set, statement) => {
+])('a template that %s again and again is refused', async (_, set, statement) => {
   await expect(
     whenAsked(`${set}${often(99_999, often(1000, statement))}`).renderLater(asking('go')).promise,
   ).rejects.toMatchObject({ code: 'ERR_TEMPLATE', message: expect.stringMatching(/too many steps|memory/) })
@@ -111,14 +111,14 @@ test.each([
 test.each([
   ['that is found everywhere', "{% set s = 'a' * 60000000 %}", "{{ s.count('a') }}"],
   ['that is nearly found everywhere', "{% set s = 'a' * 60000000 %}", "{{ s.count('a' * 30 ~ 'b') }}"],
-])('looking for a text %s ends when it is given up', async (_, set, statement) => {
+])('a search for a text %s ends when it is cancelled', async (_, set, statement) => {
   const template = whenAsked(`${set}${often(500, statement)}`)
   const job = template.renderLater(asking('go'))
   setTimeout(job.cancel, 30)
   await expect(job.promise).rejects.toMatchObject({ code: 'ERR_ABORTED' })
 })
 
-test('numbers that leave the same rest are told apart', async () => {
+test('numbers with the same remainder stay different', async () => {
   const { prompt } = await whenAsked('{{ range(0, 85229 * 85200, 85229)|unique|list|length }}').renderLater(
     asking('go'),
   ).promise
@@ -171,7 +171,7 @@ test.each([
     'of many parameters',
     `{% macro f(${Array.from({ length: 20_000 }, (_, i) => `a${i}`).join()}) %}{% endmacro %}${'{{ 1 }}'.repeat(20_000)}`,
   ],
-])('a template %s is not read on the thread of the program', async (_, source) => {
+])("a template %s is not parsed on the program's own thread", async (_, source) => {
   const template = new binding.ChatTemplate(undefined, source)
   expect(() => template.open()).toThrow(expect.objectContaining({ code: 'ERR_EFFORT' }))
 })

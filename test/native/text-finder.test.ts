@@ -9,7 +9,7 @@ const below = (n: number) => Math.floor(random() * n)
 const letters = (most: number) => Array.from({ length: below(most + 1) }, () => 'ab|'[below(3)]).join('')
 
 describe('TextFinder', () => {
-  test('finds what a search for each text by itself finds', () => {
+  test('finds the same as a separate search for each text', () => {
     for (let round = 0; round < 300; round++) {
       const texts = Array.from({ length: below(8) }, () => letters(6))
       const finder = new binding.TextFinder(texts, 'plain')
@@ -25,7 +25,7 @@ describe('TextFinder', () => {
     }
   })
 
-  test('marks only what users have a part in, and cuts where their part begins', () => {
+  test('marks only what contains user text, and cuts where that begins', () => {
     const finder = new binding.TextFinder(['<s>', '<s>x', '§', '</'], 'plain')
     const marked = (text: string, ...users: number[]) => finder.marked(text, MARKS, Uint32Array.from(users))
     expect(marked('<s>a<s>', 3, 4)).toBe('<s>a<s>')
@@ -39,7 +39,7 @@ describe('TextFinder', () => {
     expect(marked('<s>')).toBe('<s>')
   })
 
-  test('takes halves of a character for the whole of it, wherever the parts meet', () => {
+  test('joins halves of a character, wherever the parts meet', () => {
     const finder = new binding.TextFinder(['😀', '<s>'], 'plain')
     for (const users of [
       [0, 2, 2, 7],
@@ -51,7 +51,7 @@ describe('TextFinder', () => {
       )
   })
 
-  test('knows texts of any length by their beginning', () => {
+  test('finds texts of any length by their beginning', () => {
     const long = `<|${'k'.repeat(5000)}|>`
     const finder = new binding.TextFinder([long, `<|${'k'.repeat(40)}|>`], 'plain')
     const at = 4000
@@ -75,13 +75,13 @@ describe('TextFinder', () => {
     expect(() => finder.marked('<s>', MARKS, [0, 1] as never)).toThrow(/Uint32Array/)
   })
 
-  test('marks on a thread of its own as at once', async () => {
+  test('marks on its own thread the same as synchronously', async () => {
     const finder = new binding.TextFinder(['<s>', '§'], 'plain')
     const text = 'a<s>§😀<<s>'.repeat(1000)
     expect(await finder.markedLater(text, MARKS).promise).toBe(finder.marked(text, MARKS))
   })
 
-  test('looks for the beginning of texts that are very many', () => {
+  test('finds the beginnings of very many texts', () => {
     const texts = Array.from({ length: 200_000 }, (_, i) => `<|${String(i).padStart(30, '0')}|>`)
     const finder = new binding.TextFinder(texts, 'plain')
     expect(finder.marked(`a${texts[123_456]}`, MARKS)).toBe(`a</|${texts[123_456]!.slice(2)}`)

@@ -16,7 +16,7 @@ describe("llama.cpp's expected tokenizations", () => {
     (name) => name.endsWith('.gguf') && existsSync(join(VENDOR_MODELS, `${name}.inp`)),
   )
 
-  test('are there', () => {
+  test('are present', () => {
     expect(vocabularies.length).toBeGreaterThan(10)
   })
 
@@ -40,7 +40,7 @@ describe("llama.cpp's expected tokenizations", () => {
   })
 })
 
-describe('a text that stands behind another', () => {
+describe('a text after another', () => {
   // What the next turn adds to a prompt, in the forms that templates have.
   const SUFFIXES = [
     '</s>Hello',
@@ -53,7 +53,7 @@ describe('a text that stands behind another', () => {
   ]
 
   test.each(['llama-spm', 'phi-3', 'llama-bpe', 'qwen2', 'gpt-2', 'gemma-4', 'command-r'])(
-    'has the text that it has in the whole: %s',
+    'decodes to the same text as within the whole: %s',
     async (name) => {
       const vocabulary = await openModel(join(VENDOR_MODELS, `ggml-vocab-${name}.gguf`), true)
       const textOf = (tokens: Int32Array) =>
@@ -69,7 +69,7 @@ describe('a text that stands behind another', () => {
   )
 })
 
-describe('the embedded model', () => {
+describe('tokenizing with the embedded model:', () => {
   let model: NativeModel
   beforeAll(async () => {
     model = await openModel()
@@ -95,7 +95,7 @@ describe('the embedded model', () => {
   const tokenize = (text: string, addSpecial = false, parseSpecial = false) =>
     model.tokenizeLater(plain(text, addSpecial, parseSpecial)).promise
 
-  test.each(TEXTS)('the thread gives what tokenize() gives: %j', async (text) => {
+  test.each(TEXTS)('the thread returns the same as tokenize(): %j', async (text) => {
     for (const [add, parse] of [
       [false, false],
       [true, true],
@@ -139,13 +139,13 @@ describe('the embedded model', () => {
     expect(decode(model.detokenize(await tokenize(text), true))).toBe(text)
   })
 
-  test('many texts at once on the thread', async () => {
+  test('many texts at once are tokenized on the thread', async () => {
     const texts = Array.from({ length: 50 }, (_, i) => `text ${i} `.repeat(i))
     const all = await Promise.all(texts.map((text) => tokenize(text)))
     expect(all).toEqual(texts.map((text) => model.tokenize(text, false, false)))
   })
 
-  test('closing the model gives up a text under way, with ERR_CLOSED', async () => {
+  test('closing the model cancels a running text with ERR_CLOSED', async () => {
     const closing = await openModel()
     const text = 'a dog and a fish '.repeat(200_000)
     const jobs = [text, 'short'].map((one) => closing.tokenizeLater(plain(one)))
@@ -154,7 +154,7 @@ describe('the embedded model', () => {
     expect(long).toMatchObject({ status: 'rejected', reason: { code: 'ERR_CLOSED' } })
   })
 
-  test('a text under way is given up where nobody wants it, and the next one is not', async () => {
+  test('an aborted text is cancelled while it runs, and the next one is not', async () => {
     const text = 'a dog and a fish '.repeat(200_000)
     const given = new AbortController()
     const under = encode(model, text, false, false, given.signal)
@@ -164,7 +164,7 @@ describe('the embedded model', () => {
     expect((await next).length).toBeGreaterThan(200_000)
   })
 
-  test('marks cut a text into pieces that are tokenized apart, a single character between two of them as text', async () => {
+  test('marks cut a text into pieces that are tokenized separately, single characters between two as text', async () => {
     const { cut, open, close } = MARKS
     const text = `Hello <${cut}|im_end|>${cut}<|im_end|>${open}e${close} there${open}${close}`
     const alone = ['Hello <', '|im_end|>', '<|im_end|>', 'e', ' there'].flatMap((piece) => [
@@ -176,7 +176,7 @@ describe('the embedded model', () => {
     )
   })
 
-  test('a control token of one character is that only where the template wrote it', async () => {
+  test('a control token of one character is one only if the template wrote it', async () => {
     const path = join(folder, 'single.gguf')
     writeFileSync(path, vocabularyWith(['§', '😈'], 'control'))
     const single = await openModel(path, true)
@@ -194,14 +194,14 @@ describe('the embedded model', () => {
     }
   })
 
-  test('a text of nothing has start tokens alone', async () => {
+  test('an empty text has only start tokens', async () => {
     const spm = await openModel(join(VENDOR_MODELS, 'ggml-vocab-llama-spm.gguf'), true)
     expect([...spm.tokenizeMarked(plain('', true))]).toEqual([...spm.tokenize('', true, true)])
     expect([...spm.tokenizeMarked({ ...plain('', true), begins: false })]).toEqual([])
     spm.close()
   })
 
-  test('long lists of tokens are written out on the thread, and give what short ones give', async () => {
+  test('long lists of tokens are detokenized on the thread, with the same result as short ones', async () => {
     const ids = model.tokenize('One day a small dog went to the river.', false, false)
     const many = Int32Array.from({ length: ids.length * 5000 }, (_, i) => ids[i % ids.length]!)
     const text = decode(await model.detokenizeLater(many, true).promise)

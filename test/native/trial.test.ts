@@ -74,7 +74,7 @@ const CHANGED = {
 }
 
 describe('the trial of a model file', () => {
-  test('does not take the embedded one, which is known, for the one that was checked', async () => {
+  test('does not mistake the embedded model for the file that was checked', async () => {
     const path = save('model.gguf', tinyModel('llama'))
     const opening = tried(path, () => copyFileSync(EMBEDDED, path))
     await expect(opening).rejects.toMatchObject(CHANGED)
@@ -128,12 +128,12 @@ describe('the trial of a model file', () => {
     }
   }
 
-  test('opens all parts of one that is split', async () => {
+  test('opens all parts of a split model', async () => {
     await tried(split().path)
     expect(isRemembered()).toBe(true)
   })
 
-  test('does not take another second part for the one that was checked', async () => {
+  test('does not mistake another second part for the one that was checked', async () => {
     const { path, second, other } = split()
     const opening = tried(path, () => renameSync(other, second))
     await expect(opening).rejects.toMatchObject(CHANGED)

@@ -187,7 +187,7 @@ describe('the packed tarballs, installed into an empty folder', () => {
     expect(await node(app, 'serve.mjs', source)).toEqual({ stdout: 'none true\n', stderr: '' })
   })
 
-  test('have a command that answers', async () => {
+  test('have a working command line', async () => {
     const command = join(app, 'node_modules', '.bin', 'gpt4all-ts')
     const model = join(app, 'node_modules', 'gpt4all-ts', 'models', 'gpt4all-ts-tiny-chat.Q8_0.gguf')
     const args = ['generate', '-m', model, '--temp', '0', 'What is the capital of France?']

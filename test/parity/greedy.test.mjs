@@ -17,7 +17,7 @@ test('the golden was recorded from this llama.cpp, with these prompts and flags'
   }
 })
 
-test('kernels are read from what llama.cpp says of itself, how its threads are made is none of them', () => {
+test("the kernels in llama.cpp's system info do not include how its threads are made", () => {
   const line =
     'system_info: n_threads = 2 | CPU : SSE3 = 1 | AVX512 = 0 | AVX2 = 1 | OPENMP = 1 | REPACK = 1 | '
   expect(kernelsOf(line)).toBe('SSE3 AVX2 REPACK')

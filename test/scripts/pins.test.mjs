@@ -5,7 +5,7 @@ import { missingOptionals } from '../../scripts/complete-lock.mjs'
 import { notices } from '../../scripts/notices.mjs'
 import { inRoot, pins } from '../../scripts/paths.mjs'
 
-describe('what is committed agrees with itself', () => {
+describe('the committed files agree:', () => {
   test.skipIf(!existsSync(inRoot('.git')))('the submodule is the pinned commit', () => {
     const link = execFileSync('git', ['ls-files', '--stage', '--', 'vendor/llama.cpp'], {
       cwd: inRoot(),

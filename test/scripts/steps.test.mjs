@@ -30,13 +30,13 @@ test('a step that fails says so and passes the failure on', async () => {
   expect(out.written.join('')).toMatch(/failed addon|✗ addon/)
 })
 
-test('bars and times read well', () => {
+test('progress bars and times are formatted for people', () => {
   expect(bar(0.5, 10)).toBe('[#####-----]  50 %')
   expect(bar(1, 4)).toBe('[####] 100 %')
   expect([seconds(120), seconds(59_940), seconds(61_000)]).toEqual(['0.1 s', '59.9 s', '1 min 1 s'])
 })
 
-test('the lock lets one in at a time', async () => {
+test('the setup lock lets one process in at a time', async () => {
   const folder = temporary()
   let inside = 0
   const work = async () => {
@@ -47,7 +47,7 @@ test('the lock lets one in at a time', async () => {
   await Promise.all([withLock(work, folder), withLock(work, folder)])
 })
 
-test('the lock of a process that died is taken over', async () => {
+test('the setup lock of a process that died is taken over', async () => {
   const folder = temporary()
   writeFileSync(join(folder, 'setup.lock'), '999999999')
   expect(await withLock(async () => 'in', folder)).toBe('in')

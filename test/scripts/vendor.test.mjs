@@ -108,13 +108,13 @@ test('a repository that can be reached gives the submodule', async () => {
   expect(await fillVendor(room)).toBe('v1, in place')
 })
 
-test('a checkout that is no git repository takes the npm package too', async () => {
+test('a checkout that is not a git repository uses the npm package too', async () => {
   rmSync(join(room.root, '.git'), { recursive: true })
   expect(await fillVendor(room)).toContain('from the npm package')
   expect(treeId(room.at)).toBe(upstream.tree)
 })
 
-test('a whole folder is left alone, with and without its stamp', async () => {
+test('a complete vendor folder is left alone, with and without its stamp', async () => {
   await fillVendor(room)
   const refuse = { ...room, pack: () => expect.unreachable() }
   expect(await fillVendor(refuse)).toBe('v1, in place')
@@ -122,7 +122,7 @@ test('a whole folder is left alone, with and without its stamp', async () => {
   expect(await fillVendor(refuse)).toBe('v1, in place')
 })
 
-test('a half-filled folder is filled anew', async () => {
+test('a half-filled vendor folder is filled again', async () => {
   await fillVendor(room)
   rmSync(join(room.at, 'src'), { recursive: true })
   writeFileSync(join(room.at, 'README.md'), 'lla')
@@ -131,7 +131,7 @@ test('a half-filled folder is filled anew', async () => {
   expect(leftovers()).toEqual(['vendor.json'])
 })
 
-test('a folder with files that somebody edited is filled anew and kept aside', async () => {
+test('a vendor folder with edited files is kept aside and filled again', async () => {
   await fillVendor(room)
   writeFileSync(join(room.at, 'README.md'), 'my work\n')
   expect(await fillVendor(room)).toContain('.cache/llama.cpp.replaced')

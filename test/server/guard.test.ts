@@ -94,7 +94,7 @@ describe('API keys', () => {
     expect((await fetch(`${url}/v1/chat/completions`, { method: 'POST', body: 'x' })).status).toBe(401)
   })
 
-  test('or allowAnyone are needed to listen on other hosts than this machine', async () => {
+  test('are needed to listen on other hosts than this machine, unless allowAnyone is set', async () => {
     const { model } = await open()
     for (const host of ['0.0.0.0', '::', '192.168.1.7', 'example.org']) {
       const server = createServer(model)

@@ -85,7 +85,7 @@ describe('listen()', () => {
   })
 
   test.each([null, 4891, 'localhost'])(
-    'and close() reject %j in place of options with ERR_OPTION',
+    'rejects %j in place of options with ERR_OPTION, and so does close()',
     async (options) => {
       const server = createServer(running.model)
       const refused = { code: 'ERR_OPTION', option: 'options' }

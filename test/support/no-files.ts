@@ -45,7 +45,7 @@ export const NO_FILES: Readonly<Record<string, NoFile>> = {
     },
   },
   'a link to nothing': linkTo('nothing-there'),
-  'a file that nobody may read': {
+  'a file without read permission': {
     place: (path) => {
       writeFileSync(path, 'secret', { mode: 0o000 })
       chmodSync(dirname(path), 0o755)

@@ -24,7 +24,7 @@ test('a generation is both a promise of text and an iterable of text', () => {
   expectTypeOf<GenerationResult['stopSequence']>().toEqualTypeOf<string | undefined>()
 })
 
-test('loading gives the model, and what is known only later may be undefined', () => {
+test('loading returns the model, and values known only later may be undefined', () => {
   expectTypeOf(GPT4All.load).returns.resolves.toEqualTypeOf<GPT4All>()
   expectTypeOf<GPT4All['config']>().toEqualTypeOf<ModelConfig | undefined>()
   expectTypeOf<GPT4All['contextSize']>().toEqualTypeOf<number>()
@@ -32,7 +32,7 @@ test('loading gives the model, and what is known only later may be undefined', (
   expectTypeOf<GPT4All>().toExtend<AsyncDisposable>()
 })
 
-test('options take undefined for "the default", and refuse other types and misspelt names', () => {
+test('options accept undefined as "the default", and refuse other types and misspelt names', () => {
   expectTypeOf<{ maxTokens: undefined; stop: string }>().toExtend<GenerateOptions>()
   expectTypeOf<{ stop: readonly string[] }>().toExtend<GenerateOptions>()
   expectTypeOf<{ maxTokens: string }>().not.toExtend<GenerateOptions>()

@@ -5,7 +5,7 @@ import { nearnessOf, nearnessOfHost } from '../../src/models/download/nearness.t
 
 const [INTERNET, NETWORK, LINK, MACHINE] = [0, 1, 2, 3]
 
-describe('how near an address is', () => {
+describe('the distance of an address', () => {
   test.each([
     [MACHINE, ['127.0.0.1', '127.255.255.254', '0.0.0.0', '0.1.2.3', '::1', '::']],
     [
@@ -73,11 +73,11 @@ describe('how near an address is', () => {
     'http://LOCALHOST./',
     'http://any.localhost:80/',
     'http://user@localhost/',
-  ])('is told by every form of it: %s is this machine', (url) => {
+  ])('is the same in every notation: %s is this machine', (url) => {
     expect(nearnessOfHost(new URL(url))).toBe(MACHINE)
   })
 
-  test('is not known of a name', () => {
+  test('is unknown for a host name', () => {
     for (const url of ['http://localhost.example/', 'http://notlocalhost/', 'http://127.0.0.1.example/'])
       expect(nearnessOfHost(new URL(url))).toBeUndefined()
   })
@@ -97,22 +97,22 @@ async function meaning(guard: AddressGuard, name: string, addresses: readonly st
 }
 afterEach(() => vi.restoreAllMocks())
 
-describe('whom the user names', () => {
+describe('a server that the user names', () => {
   test.each(['127.0.0.1', '10.0.0.1', '93.184.216.34', '[::1]', 'localhost', '169.254.169.254'])(
-    '%s may be asked',
+    'may be %s',
     (host) => {
       new AddressGuard().enter(url(host), false)
       new AddressGuard().enter(url(host), true)
     },
   )
 
-  test('may mean a private network by a name', async () => {
+  test('may be on a private network under a host name', async () => {
     expect(await meaning(new AddressGuard(), 'mirror.corp', ['10.0.0.7'])).toEqual([
       { address: '10.0.0.7', family: 4 },
     ])
   })
 
-  test('in the internet may lead to the internet only, by addresses and by names', async () => {
+  test('on the internet may redirect to the internet only, by addresses and by names', async () => {
     const guard = new AddressGuard()
     guard.enter(url('models.example'), false)
     guard.reached(url('models.example'), '93.184.216.34')
@@ -135,7 +135,7 @@ describe('whom the user names', () => {
     ])
   })
 
-  test('may not mean something nearer the next time', async () => {
+  test('may not resolve to something nearer the next time', async () => {
     const guard = new AddressGuard()
     for (const attempt of [1, 2]) {
       guard.enter(url('models.example'), false)
@@ -146,14 +146,14 @@ describe('whom the user names', () => {
     }
   })
 
-  test('is asked again where the connection was closed before it was known whom it had reached', () => {
+  test('is asked again if the connection closed before its address was known', () => {
     const guard = new AddressGuard()
     const closed = expect.objectContaining({ code: 'ERR_DOWNLOAD', retry: true })
     expect(() => guard.reached(url('models.example'), undefined)).toThrow(closed)
     guard.reached(url('models.example'), '127.0.0.1')
   })
 
-  test('on a private network may lead there and farther, not nearer', () => {
+  test('on a private network may redirect there and farther, not nearer', () => {
     const guard = new AddressGuard()
     guard.enter(url('192.168.0.2'), false)
     guard.reached(url('192.168.0.2'), '192.168.0.2')
@@ -162,14 +162,14 @@ describe('whom the user names', () => {
       expect(() => guard.enter(url(host), false)).toThrow(refused)
   })
 
-  test('on this machine may lead anywhere', () => {
+  test('on this machine may redirect anywhere', () => {
     const guard = new AddressGuard()
     guard.enter(url('127.0.0.1:8080'), false)
     guard.reached(url('127.0.0.1:8080'), '127.0.0.1')
     for (const host of ['127.0.0.1:9090', '10.0.0.1', '169.254.1.1', '1.1.1.1']) guard.enter(url(host), false)
   })
 
-  test('behind a proxy is judged by what is written: its name counts as the internet', () => {
+  test('behind a proxy is judged by its URL, where a name counts as the internet', () => {
     const guard = new AddressGuard()
     guard.enter(url('models.example'), true)
     guard.enter(url('other.example'), true)
@@ -182,7 +182,7 @@ describe('whom the user names', () => {
   })
 })
 
-test('whom a catalog names must be in the internet', async () => {
+test('a server that a catalog names must be on the internet', async () => {
   for (const host of ['127.0.0.1', '10.0.0.1', 'localhost', '[::]'])
     expect(() => new AddressGuard('the catalog').enter(url(host), false), host).toThrow(
       /the catalog must not lead/,

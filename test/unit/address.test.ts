@@ -13,7 +13,7 @@ test.each([
   expect(shown(url)).toBe(expected)
 })
 
-test('user and password are sent as they were meant', () => {
+test('user and password of a URL are decoded before they are sent', () => {
   const sent = (url: string) => Buffer.from(basicAuth(new URL(url))?.slice(6) ?? '', 'base64').toString()
   expect(sent('https://user:p%40ss@host/')).toBe('user:p@ss')
   expect(sent('https://user@host/')).toBe('user:')
@@ -22,7 +22,7 @@ test('user and password are sent as they were meant', () => {
 })
 
 test.each(['', 'nonsense', 'ftp://host/x', 'file:///etc/passwd', 'http://', 'https://host:99999/'])(
-  '%j is no address',
+  '%j is not a valid URL',
   (text) => {
     expect(() => checkUrl(text)).toThrow(expect.objectContaining({ code: 'ERR_DOWNLOAD', retry: false }))
   },

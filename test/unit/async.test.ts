@@ -10,7 +10,7 @@ test('a deferred promise is settled from outside', async () => {
   await expect(failed.promise).rejects.toThrow('no')
 })
 
-test('a queue lets one at a time through, in the order of asking', async () => {
+test('a queue lets one at a time through, in order of arrival', async () => {
   const queue = new Queue()
   const order: number[] = []
   const visit = async (number: number) => {
@@ -36,7 +36,7 @@ test('waits reject with the reason of the signal, before or while they wait', as
   expect(await pause(1, new AbortController().signal)).toBeUndefined()
 })
 
-describe('callbacks', () => {
+describe('user callbacks', () => {
   test('return what they return', () => {
     const callbacks = new Callbacks()
     expect(callbacks.call(() => 3)).toBe(3)
@@ -44,7 +44,7 @@ describe('callbacks', () => {
     expect(callbacks.rethrow()).toBeUndefined()
   })
 
-  test('throw what they throw, and the first of it again', () => {
+  test('throw the error of the callback, and the first one again', () => {
     const callbacks = new Callbacks()
     const fail = (error: unknown) => () => {
       throw error

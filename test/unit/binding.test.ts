@@ -82,14 +82,14 @@ test("an addon's own failure to load is the reason given, and the cause", async 
   )
 })
 
-test('a failure is not remembered', async () => {
+test('a failed load of the addon is tried again the next time', async () => {
   const loadBinding = await loader('late.cjs')
   expect(loadBinding).toThrow(/no such file/)
   writeFileSync(join(folder, 'late.cjs'), FITTING)
   expect(loadBinding().Model.load).toBeTypeOf('function')
 })
 
-test('inside an Electron archive the file beside the archive is taken', async () => {
+test('inside an Electron archive the file beside the archive is loaded', async () => {
   const loadBinding = await loader('app.asar/addon.cjs', FITTING, 'app.asar.unpacked/addon.cjs')
   expect(loadBinding().Model.load).toBeTypeOf('function')
 })

@@ -15,7 +15,7 @@ const never = () => {
 }
 
 describe('the room for bodies', () => {
-  test('is for so many bytes of all together, and comes back', () => {
+  test('limits the bytes of all together, and is freed again', () => {
     const room = new BodyRoom(MOST)
     const [first, second] = [room.enter(never), room.enter(never)]
     first.grow(600_000)
@@ -27,7 +27,7 @@ describe('the room for bodies', () => {
     expect(() => second.grow(1_000_000)).toThrow(full)
   })
 
-  test('is for so many bodies, however small', () => {
+  test('limits the number of bodies, however small they are', () => {
     const room = new BodyRoom(3 * MEMORY_PER_BODY)
     const [first] = [room.enter(never), room.enter(never), room.enter(never)]
     expect(() => room.enter(never)).toThrow(full)
@@ -35,7 +35,7 @@ describe('the room for bodies', () => {
     room.enter(never)
   })
 
-  test('is taken from the slowest body where another needs it, from none that comes as it should', () => {
+  test('is taken from the slowest body if another needs it, and from no body in time', () => {
     const room = new BodyRoom(MOST)
     const gone: string[] = []
     const enter = (name: string) => room.enter(({ status, code }) => gone.push(`${name} ${status} ${code}`))
@@ -61,7 +61,7 @@ describe('the room for bodies', () => {
     expect(() => fast.grow(40_000)).toThrow(full) // not its own
   })
 
-  test('of a body that has come in whole is its own, however long its answer takes', () => {
+  test('is kept by a body that has arrived, however long its answer takes', () => {
     const room = new BodyRoom(MOST)
     const whole = room.enter(never)
     whole.grow(1_000_000)

@@ -132,7 +132,7 @@ describe('the contract of the addon and its C++', () => {
     }
   })
 
-  test('agree on which objects there are', () => {
+  test('agree on the object types', () => {
     const known = [...Object.values(READS), ...Object.values(WRITES)].flat()
     expect(sorted(known)).toEqual(
       sorted([...objects.keys()].filter((name) => name !== 'NativeBinding' && !classes.includes(name))),

@@ -9,7 +9,7 @@ const GROUP = define<Given>()(
 )
 
 describe('a group of options', () => {
-  test('reads what is given, and puts the default in place of nothing and of undefined', () => {
+  test('reads given values, and replaces missing ones and undefined by the defaults', () => {
     expect(GROUP.resolve(undefined)).toEqual({ count: 3, name: undefined, how: 'fast' })
     expect(GROUP.resolve({ count: undefined, name: 'a', how: 'slow' })).toEqual({
       count: 3,
@@ -31,7 +31,7 @@ describe('a group of options', () => {
       expect(() => GROUP.resolve(wrong as never)).toThrow(/an object/)
   })
 
-  test('does not take what an object inherits', () => {
+  test('ignores inherited properties', () => {
     expect(GROUP.resolve(Object.create({ Count: 1 }) as Given)).toMatchObject({ count: 3 })
   })
 

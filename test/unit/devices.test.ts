@@ -77,13 +77,13 @@ describe('a device is found', () => {
     expect(found('cann', present(device('CANN0', 'Ascend 910B'), CPU))).toEqual([['CANN0']])
   })
 
-  test('an integrated GPU only where there is none with memory of its own, or by name', () => {
+  test('by kind, but an integrated GPU only if there is no dedicated one, or by name', () => {
     expect(found('gpu', present(VULKAN_INTEL, CPU))).toEqual([['Vulkan2']])
     expect(found('vulkan', present(VULKAN_AMD, VULKAN_INTEL, CPU))).toEqual([['Vulkan1']])
     expect(found('uhd graphics', present(VULKAN_AMD, VULKAN_INTEL, CPU))).toEqual([['Vulkan2']])
   })
 
-  test('by each name that listGpus() tells', () => {
+  test('by each name that listGpus() returns', () => {
     for (const gpu of workstation.devices.filter(({ type }) => type === 'gpu' || type === 'igpu'))
       expect(found(gpuName(gpu), workstation)).toEqual([[gpu.name]])
   })
@@ -107,8 +107,8 @@ describe('a device that is not there', () => {
   })
 })
 
-describe('a list', () => {
-  test('keeps its order, with reasons in place of what is not there', () => {
+describe('a list of devices', () => {
+  test('keeps its order, with reasons for devices that are missing', () => {
     expect(found(['metal', 'kompute', 'cuda', 'cpu'], present(CUDA, VULKAN_AMD, CPU))).toEqual([
       expect.stringMatching(/without metal/),
       ['Vulkan1'],
@@ -117,13 +117,13 @@ describe('a list', () => {
     ])
   })
 
-  test('ends with the CPU, unless that is not wanted', () => {
+  test('ends with the CPU, unless that is excluded', () => {
     expect(found(['cuda'], present(CUDA, CPU), false)).toEqual([['CUDA0'], []])
     expect(found(['cuda'], present(CUDA, CPU), true)).toEqual([['CUDA0']])
   })
 })
 
-describe('of several GPUs', () => {
+describe('several GPUs:', () => {
   const gpus = present(CUDA_OLD, CUDA).devices
   const names = (chosen: readonly Device[]) => chosen.map(({ name }) => name)
 
@@ -135,7 +135,7 @@ describe('of several GPUs', () => {
     expect(names(choose(gpus, 9 * GIB))).toEqual(['CUDA1', 'CUDA0'])
   })
 
-  test('none are chosen of none', () => {
+  test('no GPU is chosen from an empty list', () => {
     expect(choose([], 9 * GIB)).toEqual([])
   })
 })

@@ -49,7 +49,7 @@ describe('every error class', () => {
     for (const number of ['3000', '2048', '2044']) expect(overflow.message).toContain(number)
   })
 
-  test('a DownloadError prints nothing that is not meant to be read', () => {
+  test('a DownloadError does not print its internal fields', () => {
     const error = new DownloadError('message', { url: 'http://host/', retry: true, retryAfterMs: 7 })
     expect(error).toMatchObject({ retry: true, retryAfterMs: 7 })
     expect(inspect(error)).toContain('http://host/')
@@ -57,12 +57,12 @@ describe('every error class', () => {
     expect(JSON.stringify(error)).not.toContain('retry')
   })
 
-  test('without a cause there is none', () => {
+  test('an error without a cause has no property cause', () => {
     expect('cause' in new ClosedError('The model')).toBe(false)
   })
 })
 
-test('whatever was done with a model that is closed, the error says that it is closed', () => {
+test('every use of a closed model fails with an error that says so', () => {
   for (const what of ['The model', 'Tokenizing', 'Rendering'])
     expect(translateFailure(Object.assign(new Error('closed'), { code: 'ERR_CLOSED' }), what)).toMatchObject({
       name: 'ClosedError',
@@ -70,7 +70,7 @@ test('whatever was done with a model that is closed, the error says that it is c
     })
 })
 
-test('whatever is thrown says something, and tells its code if it has one', () => {
+test('messageOf() and codeOf() accept any thrown value', () => {
   const failure = Object.assign(new Error('its words'), { code: 'ENOENT' })
   expect([messageOf(failure), codeOf(failure)]).toEqual(['its words', 'ENOENT'])
   const foreign = runInNewContext("Object.assign(new Error('far away'), { code: 3 })")
@@ -84,7 +84,7 @@ test('whatever is thrown says something, and tells its code if it has one', () =
 })
 
 describe('optionError()', () => {
-  test('may say why it refuses', () => {
+  test('may give a reason', () => {
     expect(optionError('model', 'the name of a file', 'a/nul', 'where "nul" is a device').message).toBe(
       'Expected the name of a file for "model" but received "a/nul" (string), where "nul" is a device.',
     )
@@ -103,7 +103,7 @@ describe('optionError()', () => {
     [Symbol('one'), 'Symbol(one) (symbol)'],
     [true, 'true (boolean)'],
     [3, '3 (number)'],
-  ])('tells what came: %s', (received, told) => {
+  ])('describes the received value: %s', (received, told) => {
     const error = optionError('topK', 'a string', received)
     expect(error).toBeInstanceOf(TypeError)
     expect(error).toMatchObject({ code: 'ERR_OPTION', option: 'topK' })
@@ -124,7 +124,7 @@ describe('optionError()', () => {
 })
 
 describe('isGPT4AllError()', () => {
-  test('knows ours, those of another copy of the library too', () => {
+  test('recognises errors of the library, also of another copy of it', () => {
     expect(isGPT4AllError(optionError('a', 'b', 3))).toBe(true)
     const brand = Symbol.for('gpt4all-ts.error')
     expect(isGPT4AllError(runInNewContext('Object.assign(new Error(), { [brand]: true })', { brand }))).toBe(
@@ -132,7 +132,7 @@ describe('isGPT4AllError()', () => {
     )
   })
 
-  test('knows no others', () => {
+  test('recognises no other errors', () => {
     for (const other of [
       new Error('x'),
       new TypeError('x'),
@@ -147,7 +147,7 @@ describe('isGPT4AllError()', () => {
   })
 })
 
-describe('errors that come out of the addon', () => {
+describe('errors of the addon', () => {
   const native = (code: string, message = 'its words') => Object.assign(new Error(message), { code })
 
   test.each([
@@ -168,7 +168,7 @@ describe('errors that come out of the addon', () => {
     expect(error).toMatchObject({ code, cause })
   })
 
-  test('a context that llama.cpp refused is no failed step, and the message names it', () => {
+  test('say if llama.cpp refused a context', () => {
     const error = translateFailure(native('ERR_LOAD'), 'A context of 2048 tokens (nCtx)')
     expect(error).toMatchObject({
       code: 'ERR_MODEL_LOAD',
@@ -176,7 +176,7 @@ describe('errors that come out of the addon', () => {
     })
   })
 
-  test('others pass through unchanged', () => {
+  test('of other kinds pass through unchanged', () => {
     for (const other of [
       new ClosedError('The model'),
       new Error('x'),
@@ -188,7 +188,7 @@ describe('errors that come out of the addon', () => {
     }
   })
 
-  test('a load that llama.cpp refused names the file, and the architecture it does not know', () => {
+  test('name the file that llama.cpp refused, and the architecture it does not know', () => {
     const unknown = translateLoadFailure(
       native('ERR_LOAD', "error: unknown model architecture: 'abc'; failed"),
       '/m.gguf',

@@ -39,8 +39,8 @@ function step(
   return work.map(({ slot, tokens, last }) => [slot.id, tokens.length, last])
 }
 
-describe('a step', () => {
-  test('draws for every stream, whatever prompts came before', () => {
+describe('a step of the scheduler', () => {
+  test('evaluates every stream, whatever prompts came before', () => {
     expect(
       step([
         [1000, 0],
@@ -54,7 +54,7 @@ describe('a step', () => {
     ])
   })
 
-  test('lets a prompt of one token wait in line like any other', () => {
+  test('lets a prompt of one token wait like any other', () => {
     expect(
       step(
         [
@@ -70,7 +70,7 @@ describe('a step', () => {
     ])
   })
 
-  test('has its sequences in the order of their slots, whoever asked first', () => {
+  test('has its sequences in the order of their slots, whichever asked first', () => {
     const slots = [2, 0, 1]
     expect(
       step(
@@ -87,7 +87,7 @@ describe('a step', () => {
     ).toEqual([0, 1, 2])
   })
 
-  test('gives prompts all the room where no stream runs, in the order in which they came', () => {
+  test('gives prompts all the room in order of arrival if no stream runs', () => {
     expect(
       step([
         [400, 0],
@@ -114,7 +114,7 @@ describe('a step', () => {
     ])
   })
 
-  test('holds streams up the longer the more prompts wait for each of them', () => {
+  test('takes longer slices of prompts the more prompts wait for each stream', () => {
     const evaluated = (streams: number, prompts: number, slots = 99) =>
       step(
         [
@@ -136,7 +136,7 @@ describe('a step', () => {
     expect(taken.at(-1)).toEqual([7, 40, false])
   })
 
-  test('leaves out who has no slot', () => {
+  test('leaves out requests without a slot', () => {
     expect(
       step(
         [

@@ -21,12 +21,12 @@ function read(file: GgufWriter) {
 const REFUSED = ['plm', 'pockettts', 'qwen3tts', 'wavtokenizer-dec']
 
 describe('the header of a tiny model', () => {
-  test.each(ARCHITECTURES.filter((name) => !REFUSED.includes(name)))('of %s is whole', async (name) => {
+  test.each(ARCHITECTURES.filter((name) => !REFUSED.includes(name)))('of %s is accepted', async (name) => {
     const header = await read(architectureModel(name))
     expect(header.tensors.length).toBeGreaterThan(0)
   })
 
-  test.each(REFUSED)('of %s is refused: llama.cpp cannot write text with it', async (name) => {
+  test.each(REFUSED)('of %s is refused, because llama.cpp cannot generate text with it', async (name) => {
     await expect(read(architectureModel(name))).rejects.toMatchObject({ code: 'ERR_MODEL_UNSUPPORTED' })
   })
 })
@@ -148,12 +148,12 @@ describe('readGguf() refuses a model', () => {
     expect(error).toMatchObject({ code: 'ERR_MODEL_DAMAGED', message: expect.stringMatching(mentions) })
   })
 
-  test.each(['ffn_up_exps.scale', 'attn_q.scale'])('whose %s is no F32', async (name) => {
+  test.each(['ffn_up_exps.scale', 'attn_q.scale'])('whose %s is not F32', async (name) => {
     const file = architectureModel('qwen3moe').tensor(`blk.0.${name}`, [2], 'I32')
     await expect(read(file)).rejects.toMatchObject({ code: 'ERR_MODEL_DAMAGED' })
   })
 
-  test('whose table of experts is none, or names one that is not there', async () => {
+  test('whose table of experts is not a table, or names a missing expert', async () => {
     const table = 'blk.0.ffn_gate_tid2eid.weight'
     const withTable = (type: 'I32' | 'F32', expert: number) =>
       read(architectureModel('deepseek4').tensor(table, [2, 286], type, expert))

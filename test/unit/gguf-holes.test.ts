@@ -39,7 +39,7 @@ const damaged = (message: string) => ({
 })
 
 describe('a file with a hole', () => {
-  test('behind its last tensor is ERR_MODEL_DAMAGED where the hole is longer than 1 GiB', async () => {
+  test('after its last tensor is ERR_MODEL_DAMAGED if the hole is longer than 1 GiB', async () => {
     const bytes = llama().bytes()
     await expect(readGguf(save(bytes, 4096 * GIB))).rejects.toMatchObject(damaged('belong to no tensor'))
     expect(await readGguf(save(bytes, GIB))).toMatchObject({ fileBytes: GIB })
@@ -53,7 +53,7 @@ describe('a file with a hole', () => {
     await expect(readGguf(path)).rejects.toMatchObject(damaged('header has more than 1 GiB'))
   })
 
-  test('in each of its parts is ERR_MODEL_DAMAGED where they are longer than 1 GiB together', async () => {
+  test('in each of its parts is ERR_MODEL_DAMAGED if they are longer than 1 GiB together', async () => {
     const part = (file: GgufWriter, no: number) =>
       file.set('split.count', 'u16', 2).set('split.no', 'u16', no).bytes()
     const first = llama().removeTensor('output_norm.weight')

@@ -68,7 +68,7 @@ describe('readGguf() of a file that has passed its checks before', () => {
 })
 
 describe('readGguf() of a whole file', () => {
-  test('tells architecture, vocabulary, metadata and tensors', async () => {
+  test('returns architecture, vocabulary, metadata and tensors', async () => {
     const bytes = tinyModel('llama')
     const header = await readGguf(save(bytes))
     expect(header).toMatchObject({ version: 3, architecture: 'llama', tokenCount: TINY_VOCABULARY })
@@ -145,7 +145,7 @@ describe('readGguf() of a whole file', () => {
     expect((await failure(path)).message).toMatch(/no tensors/)
   })
 
-  test('takes special token ids out of range as llama.cpp does: as absent', async () => {
+  test('treats special token ids out of range as absent, as llama.cpp does', async () => {
     const file = llama().set('tokenizer.ggml.padding_token_id', 'u32', 32_000)
     await expect(readGguf(save(file.bytes()))).resolves.toMatchObject({ architecture: 'llama' })
   })
@@ -166,7 +166,7 @@ describe('readGguf() of a whole file', () => {
   })
 })
 
-describe('readGguf() of something else', () => {
+describe('readGguf() of a path that is not a GGUF file:', () => {
   test('a missing file is ERR_MODEL_NOT_FOUND', async () => {
     expect((await failure(join(folder, 'absent.gguf'))).code).toBe('ERR_MODEL_NOT_FOUND')
     expect((await failure(join(save('x'), 'absent.gguf'))).code).toBe('ERR_MODEL_NOT_FOUND')
@@ -243,7 +243,7 @@ describe('readGguf() of a truncated file', () => {
     await expectRefused(cut, 'ERR_MODEL_DAMAGED', new RegExp(`${cut.length + 1} bytes but has ${cut.length}`))
   })
 
-  test('finds it wherever the header ends', async () => {
+  test('detects it wherever the header ends', async () => {
     const bytes = tinyModel('llama')
     const { dataOffset } = await readGguf(save(bytes))
     const path = join(folder, 'cut.gguf')
@@ -307,7 +307,7 @@ describe('readGguf() refuses a header that', () => {
     return expectDamaged(llama().raw('x', string), /"x" claims \d+ bytes, but only/)
   })
 
-  test.each(['', '.tool_use'])('brings a chat template (%s) longer than any', (name) =>
+  test.each(['', '.tool_use'])('has a chat template (%s) longer than any real one', (name) =>
     expectDamaged(
       llama().set(`tokenizer.chat_template${name}`, 'string', 'x'.repeat(2 ** 20 + 1)),
       /chat_template.* claims 1048577 bytes, more than any real one has/,
@@ -335,7 +335,7 @@ describe('readGguf() refuses a header that', () => {
     ['of no values', [32, 0], /empty shape/],
   ])('has a tensor %s', (_, shape, mentions) => expectDamaged(llama().tensor('x', shape), mentions))
 
-  test('has a tensor of more values than can be', async () => {
+  test('has a tensor with an impossible number of values', async () => {
     const bytes = llama().tensor('huge', [7, 7, 7], 'F32').bytes()
     const at = bytes.indexOf('huge') + 4 + 4
     for (let dimension = 0; dimension < 3; dimension++) bytes.writeBigUInt64LE(2n ** 31n, at + dimension * 8)
@@ -414,7 +414,7 @@ describe('readGguf() refuses a model whose', () => {
   test('attention heads cannot share their keys', () =>
     expectDamaged(llama().set('llama.attention.head_count_kv', 'u32', 3), /cannot share/))
 
-  test.each([0, 7, 10])('rotation takes %i of 8 values', (dimensions) =>
+  test.each([0, 7, 10])('rotation covers %i of 8 values', (dimensions) =>
     expectDamaged(llama().set('llama.rope.dimension_count', 'u32', dimensions), /rotates/),
   )
 
@@ -426,7 +426,7 @@ describe('readGguf() refuses a model whose', () => {
     await expect(readGguf(save(gemma().setArray(key, 'bool', [1, 0]).bytes()))).resolves.toBeDefined()
   })
 
-  test('rotation takes more than a head of a windowed layer has', () =>
+  test('rotation covers more than a head of a windowed layer has', () =>
     expectDamaged(
       TINY_MODELS.gemma3().set('gemma3.rope.dimension_count_swa', 'u32', 10),
       /rotates 10 of the 8/,
@@ -584,7 +584,7 @@ describe('readGguf() of a split model', () => {
     expect(twice.message).toMatch(/same name/)
   })
 
-  test('asks for the first part, and for its name to tell the others', async () => {
+  test('asks for the first part, and for its name, from which the others follow', async () => {
     const second = (await split()).replace('00001-of', '00002-of')
     writeFileSync(second, llama().set('split.count', 'u16', 2).set('split.no', 'u16', 1).bytes())
     expect((await failure(second)).message).toMatch(/not the first part/)
@@ -603,7 +603,7 @@ describe('describeKind()', () => {
     ['bert', 'encoder', false],
     ['llada', 'diffusion', false],
     ['unknownarch', 'decoder', true],
-  ] as const)('takes %s for %s', async (name, kind, generatesText) => {
+  ] as const)('classifies %s as %s', async (name, kind, generatesText) => {
     const header = await readGguf(save(tinyModel(name)))
     expect(describeKind(header)).toMatchObject({ kind, generatesText })
     if (generatesText) expect(() => assertGeneratesText(header)).not.toThrow()
@@ -616,7 +616,7 @@ describe('describeKind()', () => {
       )
   })
 
-  test('believes a header that says it is not causal', async () => {
+  test("uses the header's statement that it is not causal", async () => {
     const file = llama().set('llama.attention.causal', 'bool', false)
     expect(describeKind(await readGguf(save(file.bytes()))).kind).toBe('encoder')
   })

@@ -9,7 +9,7 @@ describe.each([
   ['lookup', LookupPace],
   ['a draft model', DraftPace],
 ])('the pace of %s', (_, Pace) => {
-  test('takes longer guesses while they are right, up to the most, and shorter ones where they are not', () => {
+  test('makes guesses longer while they are right, up to a maximum, and shorter if they are not', () => {
     const pace = new Pace()
     const lengths = Array.from({ length: 4 }, () => {
       const { length } = pace
@@ -23,7 +23,7 @@ describe.each([
     expect(pace.length).toBe(3)
   })
 
-  test('does not take longer ones where the guess was empty', () => {
+  test('does not make guesses longer after an empty one', () => {
     const pace = new Pace()
     pace.took(right(0))
     expect(pace.length).toBe(3)
@@ -31,7 +31,7 @@ describe.each([
 })
 
 describe('the pace of lookup', () => {
-  test('asks for more evidence where guesses lost time, up to a most, and for less where they won', () => {
+  test('asks for more evidence after guesses lost time, up to a maximum, and for less after they gained', () => {
     const pace = new LookupPace()
     const evidence = Array.from({ length: 6 }, () => {
       pace.took(wrong(3))
@@ -42,7 +42,7 @@ describe('the pace of lookup', () => {
     expect(pace.evidence).toBe(2)
   })
 
-  test('learns nothing where there is nothing to compare with', () => {
+  test('learns nothing without a comparison', () => {
     const pace = new LookupPace()
     pace.took({ ...wrong(3), without: undefined })
     expect(pace.evidence).toBe(2)
@@ -70,7 +70,7 @@ describe('the pace of a draft model', () => {
     return time / WITHOUT - steps
   }
 
-  test('loses little where guesses cost more than they bring', () => {
+  test('loses little if guesses cost more than they gain', () => {
     expect(lost(30, 80)).toBeLessThan(9)
     for (const ms of [12, 30, 50]) expect(lost(ms, 10_000)).toBeLessThan(0.025 * 10_000)
   })
@@ -85,7 +85,7 @@ describe('the pace of a draft model', () => {
     }
   })
 
-  test('does not rest where they pay on the whole', () => {
+  test('does not pause if guesses pay overall', () => {
     const pace = new DraftPace()
     for (let i = 0; i < 200; i++) {
       expect(pace.length).toBeGreaterThan(0)
@@ -93,14 +93,14 @@ describe('the pace of a draft model', () => {
     }
   })
 
-  test('takes one slow step for what it is', () => {
+  test('does not change after one slow step', () => {
     const pace = new DraftPace()
     for (let i = 0; i < 5; i++) pace.took(right(pace.length))
     pace.took({ ...right(pace.length), ms: 100_000 })
     expect(pace.length).toBeGreaterThan(0)
   })
 
-  test('counts what it missed of a text only where guesses have not won as much', () => {
+  test('counts missed guesses only if guesses have not gained as much', () => {
     const rests = [0, 100, 500].map((steps) => {
       const pace = new DraftPace()
       pace.caughtUp(steps)
@@ -115,7 +115,7 @@ describe('the pace of a draft model', () => {
     expect(rests[2]! - rests[0]!).toBeGreaterThan(1000)
   })
 
-  test('rests when it failed, longer each time', () => {
+  test('pauses after failures, longer each time', () => {
     const pace = new DraftPace()
     const rests = Array.from({ length: 3 }, () => {
       pace.giveUp()

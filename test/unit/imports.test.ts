@@ -78,11 +78,11 @@ describe('the import lines of src/', () => {
     expect(edges.filter(({ from, to }) => floorOf(to) > floorOf(from))).toEqual([])
   })
 
-  test('of the contract of the addon do not exist', () => {
+  test('do not exist in the contract of the addon', () => {
     expect(edges.filter(({ from }) => from === 'native/contract.ts')).toEqual([])
   })
 
-  test('of hosts lead to the public index only, and to leaves, which import leaves and stems only', () => {
+  test('of hosts lead to the public index and to leaves only; leaves import leaves and stems only', () => {
     const isHost = (file: string) => HOSTS.includes(folderOf(file))
     const inward = edges.filter(
       ({ from, to }) => isHost(from) && !isHost(to) && ![FACE, ...LEAVES].includes(to),

@@ -5,7 +5,7 @@ const LIMITS: JsonLimits = { depth: 3, parts: 6, numbers: 4 }
 const refuse = (what: string) => new RangeError(what)
 const parse = (text: string) => parseWithin(Buffer.from(text), LIMITS, refuse)
 
-describe('JSON of strangers', () => {
+describe('untrusted JSON', () => {
   test.each([
     ['', '{"a":[{"b":1}]}'],
     ['behind a byte order mark', '\uFEFF{"a":[{"b":1}]}'],
@@ -20,7 +20,7 @@ describe('JSON of strangers', () => {
     ['names and strings', '{"a":"b","c":"d","e":"f"}', 'more than 6 names, strings, arrays and objects'],
     ['arrays and objects', '[[],{},[],{},[],{}]', 'more than 6 names, strings, arrays and objects'],
     ['numbers', `[${'1,'.repeat(11)}1]`, 'more than 4 numbers'],
-  ])('of more %s is refused', (_, text, what) => {
+  ])('with more %s than allowed is refused', (_, text, what) => {
     expect(() => parse(text)).toThrow(new RangeError(what))
   })
 

@@ -12,7 +12,7 @@ const optionError = expect.objectContaining({ code: 'ERR_OPTION', option: 'name'
 const folder = resolve('some', 'folder')
 
 describe('without modelPath', () => {
-  test('a plain name lies in ~/.cache/gpt4all', () => {
+  test('a plain name is in ~/.cache/gpt4all', () => {
     expect(defaultModelPath()).toBe(join(homedir(), '.cache', 'gpt4all'))
     expect(located('model.gguf', undefined)).toBe(join(defaultModelPath(), 'model.gguf'))
   })
@@ -42,7 +42,7 @@ describe('without modelPath', () => {
     expect(() => located('file://%00', undefined)).toThrow(expect.objectContaining({ code: 'ERR_OPTION' }))
   })
 
-  test('a web address is refused with a word about it', () => {
+  test('a URL is refused with a hint', () => {
     for (const name of ['https://example.com/model.gguf', 'hf://someone/model']) {
       expect(() => located(name, undefined)).toThrow(/downloadModel/)
     }
@@ -50,26 +50,26 @@ describe('without modelPath', () => {
 })
 
 describe('with modelPath', () => {
-  test('a name lies in it, in folders of it too', () => {
+  test('a name is found in it, and in its subfolders', () => {
     expect(located('model.gguf', folder)).toBe(join(folder, 'model.gguf'))
     expect(located('a/b/model.gguf', folder)).toBe(join(folder, 'a', 'b', 'model.gguf'))
     expect(located('a/../model.gguf', folder)).toBe(join(folder, 'model.gguf'))
     expect(located('model.gguf', `some${sep}folder`)).toBe(join(folder, 'model.gguf'))
   })
 
-  test('a name that leaves it is refused', () => {
+  test('a name that leads out of it is refused', () => {
     for (const name of ['../model', '..//model', 'a/../../model', 'a/../../folder2/model']) {
       expect(() => located(name, folder)).toThrow(optionError)
     }
   })
 
-  test('names that only begin with dots are names', () => {
+  test('a name that only begins with dots is accepted', () => {
     for (const name of ['..model', '.hidden', '..a/model']) {
       expect(located(name, folder).startsWith(folder + sep)).toBe(true)
     }
   })
 
-  test('an absolute path lies in it, or is refused', () => {
+  test('an absolute path is in it, or is refused', () => {
     expect(located(join(folder, 'model.gguf'), folder)).toBe(join(folder, 'model.gguf'))
     for (const name of [
       resolve('anywhere', 'model.gguf'),
@@ -95,14 +95,14 @@ test.each([
   expect(located(name, folder)).toBe(join(folder, file))
 })
 
-test('a name that is empty, holds a NUL or is no text is refused', () => {
+test('a name that is empty, holds a NUL or is not a string is refused', () => {
   for (const name of ['', 'a\0b', 'a.gguf\0', undefined, null, 3, {}, []]) {
     expect(() => located(name as string, undefined)).toThrow(optionError)
     expect(() => located(name as string, folder)).toThrow(optionError)
   }
 })
 
-test('a name that is refused is told once, with what is wrong with it or a part of it', () => {
+test('a refused name is reported once, with the reason', () => {
   const message = (name: string) => {
     try {
       return located(name, folder)
@@ -161,7 +161,7 @@ test.each([
   }
 })
 
-test('no made-up name leads out of its folder: each lies within, or is refused', () => {
+test('no random name leads out of its folder: each is within it, or is refused', () => {
   const random = seeded(11)
   const pieces = [
     '..',
@@ -206,7 +206,7 @@ test('no made-up name leads out of its folder: each lies within, or is refused',
   expect(refused).toBeLessThan(4500)
 })
 
-describe('on the disk', () => {
+describe('locateModel() on the disk', () => {
   let made: string
   beforeEach(() => {
     made = mkdtempSync(join(tmpdir(), 'gpt4all-locate-'))
@@ -239,7 +239,7 @@ describe('on the disk', () => {
     ['MODEL.gguf', ['Model.GGUF'], 'Model.GGUF'],
     ['MODEL', ['model.gguf', 'Model.gguf'], undefined],
     ['model', [], undefined],
-  ])('%s among %j is %s', async (name, files, file) => {
+  ])('the file of %s among %j is %s', async (name, files, file) => {
     expect(await found(name, files)).toBe(file)
   })
 })

@@ -13,13 +13,13 @@ describe('the log', () => {
     [true, 'debug', 'debug'],
     [true, 'info', 'info'],
     [true, 'warn', 'info'],
-  ])('with verbose %s and GPT4ALL_LOG "%s" begins at %s', (verbose, named, level) => {
+  ])('with verbose %s and GPT4ALL_LOG "%s" begins at level %s', (verbose, named, level) => {
     vi.stubEnv('GPT4ALL_LOG', named)
     const logger = resolveLogger(undefined, verbose)
     expect(LOG_LEVELS.find((one) => !isSilent(logger, one))).toBe(level)
   })
 
-  test('goes to the logger that is given, whatever else is said', () => {
+  test('goes to the given logger, whatever else is set', () => {
     vi.stubEnv('GPT4ALL_LOG', 'error')
     const lines: string[] = []
     const at = (level: string) => (line: string) => lines.push(`${level} ${line}`)

@@ -1,20 +1,20 @@
 import { describe, expect, test } from 'vitest'
 import { Lookup } from '../../src/scheduler/guess/lookup.ts'
 
-describe('a guess', () => {
+describe('a guess from prompt lookup', () => {
   test('is what followed the same three tokens last time', () => {
     expect(new Lookup().propose([1, 2, 3, 4, 5, 9, 1, 2, 3], 2, 0)).toEqual([4, 5])
     expect(new Lookup().propose([1, 2, 3, 4, 1, 2, 3, 8, 1, 2, 3], 1, 0)).toEqual([8])
   })
 
-  test('is nothing where the end is new, too short, or nothing is wanted', () => {
+  test('is empty if the end is new, too short, or no guess is requested', () => {
     expect(new Lookup().propose([1, 2, 3, 4, 5], 4, 0)).toEqual([])
     expect(new Lookup().propose([1, 2], 4, 0)).toEqual([])
     expect(new Lookup().propose([], 4, 0)).toEqual([])
     expect(new Lookup().propose([1, 2, 3, 1, 2, 3], 0, 0)).toEqual([])
   })
 
-  test('is made where as many tokens as are asked for would have been guessed right one by one', () => {
+  test('is made if the requested number of tokens would have been guessed right one by one', () => {
     const text = [1, 2, 3, 4, 5, 6, 9, 1, 2, 3]
     const lookup = new Lookup()
     const least = [4, 5].map((token) => {
@@ -29,7 +29,7 @@ describe('a guess', () => {
   })
 
   test.each([0, 1, 3])(
-    'is the same whether the text came at once or token by token (evidence %i)',
+    'is the same whether the text arrived at once or token by token (evidence %i)',
     (evidence) => {
       const text = Array.from({ length: 300 }, (_, i) => (i * i) % 7)
       const growing = new Lookup()

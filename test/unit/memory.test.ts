@@ -62,7 +62,7 @@ describe('the keys and values of a token', () => {
     expect(bytesPerToken(layers(32, GROUPED))).toBe(131_072) // Llama 3 8B: 128 KiB
   })
 
-  test('are counted layer by layer where heads differ', () => {
+  test('are counted layer by layer if heads differ', () => {
     const narrow = { 'attn_k.weight': 512, 'attn_v.weight': 256 }
     expect(bytesPerToken([GROUPED, narrow])).toBe(2 * (2048 + 768))
   })
@@ -91,7 +91,7 @@ describe('the keys and values of a token', () => {
     expect(bytesPerToken(layers(30, GROUPED), {}, 'gemma3n')).toBe(20 * 2 * 2048)
   })
 
-  test('are those of every layer where llama.cpp knows no shared ones', () => {
+  test('are those of every layer if llama.cpp knows no shared ones', () => {
     const shared = { 'attention.shared_kv_layers': 3 }
     expect(bytesPerToken(layers(4, GROUPED), shared, 'llama')).toBe(4 * 2 * 2048)
   })
@@ -100,7 +100,7 @@ describe('the keys and values of a token', () => {
 describe('the state of recurrent layers', () => {
   const state = (name: string, metadata: Readonly<Record<string, number>>) =>
     memoryShape(header([{ [`${name}.weight`]: 1 }, GROUPED], metadata)).stateBytes
-  test('follows their kind', () => {
+  test('depends on their kind', () => {
     const ssm = { 'ssm.conv_kernel': 4, 'ssm.inner_size': 8192, 'ssm.state_size': 16 }
     expect(state('ssm_in', ssm)).toBe(4 * (3 * 8192 + 16 * 8192))
     expect(state('ssm_in', { ...ssm, 'ssm.group_count': 8 })).toBe(4 * (3 * (8192 + 256) + 16 * 8192))
@@ -121,28 +121,28 @@ describe('planMemory()', () => {
     expect(plan(513, 8).kvCache).toBe(1.5 * plan(512, 8).kvCache)
   })
 
-  test.each([5, 6, 8, 16, 64])('of %i GiB: the largest nCtx is the last that fits', (gibibytes) => {
+  test.each([5, 6, 8, 16, 64])('with %i GiB returns the last nCtx that fits as the largest', (gibibytes) => {
     const { largestNCtx } = plan(2048, gibibytes)
     expect(largestNCtx % 256).toBe(0)
     expect(plan(largestNCtx, gibibytes).fits).toBe(true)
     expect(plan(largestNCtx + 256, gibibytes).fits).toBe(false)
   })
 
-  test('of too little memory for the weights: none fits', () => {
+  test('with too little memory for the weights returns no nCtx that fits', () => {
     expect(plan(8, 4)).toMatchObject({ fits: false, largestNCtx: 0 })
   })
 
-  test('of a recurrent model: any that is accepted fits', () => {
+  test('of a recurrent model returns any accepted nCtx', () => {
     const recurrent = header([{ 'ssm_in.weight': 1 }], { 'ssm.inner_size': 64, 'ssm.state_size': 16 })
     const memory = { available: 8 * GIB, free: GIB }
     expect(planMemory(recurrent, 2048, { memory }).largestNCtx).toBe(2 ** 24)
   })
 
-  test('never tells a larger nCtx than is accepted', () => {
+  test('never returns a larger nCtx than is accepted', () => {
     expect(plan(2048, 2 ** 20).largestNCtx).toBe(2 ** 24)
   })
 
-  test('tells the trained context, where the header does', () => {
+  test('returns the trained context if the header has it', () => {
     expect(plan(2048, 8).trainedContextSize).toBeUndefined()
     const trained = header(layers(1, GROUPED), { context_length: 8192 })
     expect(planMemory(trained, 2048).trainedContextSize).toBe(8192)
@@ -154,7 +154,7 @@ describe('planMemory()', () => {
     expect(planMemory(header(layers(1, GROUPED), keys), 2048).total).toBeGreaterThan(0)
   })
 
-  test('of layers on a GPU counts what stays behind', () => {
+  test('of layers on a GPU counts what stays in main memory', () => {
     const whole = plan(2048, 8)
     const half = plan(2048, 8, 0.5)
     expect([half.weights, half.kvCache]).toEqual([whole.weights / 2, whole.kvCache / 2])
@@ -179,22 +179,25 @@ describe('checkMemory()', () => {
     return lines
   }
 
-  test('has nothing to say of what fits', () => {
+  test('accepts silently what fits', () => {
     expect(check(2048, 8, 8)).toEqual([])
   })
 
-  test.skipIf(process.platform === 'darwin')('warns of what fits only when others give way', () => {
-    expect(check(2048, 8, 2)).toEqual([
-      'model.gguf with nCtx 2048 needs 4.4 GiB, and 2.0 GiB are free: other programs may have to give way',
-    ])
-  })
+  test.skipIf(process.platform === 'darwin')(
+    'warns if the model fits only when other programs free memory',
+    () => {
+      expect(check(2048, 8, 2)).toEqual([
+        'model.gguf with nCtx 2048 needs 4.4 GiB, and 2.0 GiB are free: other programs may have to give way',
+      ])
+    },
+  )
 
   test('counts weights that are loaded already as part of the machine, not of what is free', () => {
     expect(check(2048, 8, 2, true)).toEqual([])
     expect(() => check(2048, 4, 4, true)).toThrow(expect.objectContaining({ code: 'ERR_MEMORY' }))
   })
 
-  test('refuses what can never fit, and tells the largest nCtx that does', () => {
+  test('refuses what can never fit, with the largest nCtx that does', () => {
     const { largestNCtx } = planMemory(model, 8, { memory: { available: 8 * GIB, free: 0 } })
     expect(largestNCtx).toBe(31_488)
     expect(() => check(131_072, 8, 8)).toThrow(
@@ -208,7 +211,7 @@ describe('checkMemory()', () => {
     )
   })
 
-  test('tells how many stand side by side where that is what takes the memory', () => {
+  test('names parallel if that is what takes the memory', () => {
     const quiet = () => {}
     const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet }
     const plan = planMemory(model, 8192, { memory: { available: 8 * GIB, free: 8 * GIB }, sequences: 16 })
@@ -217,7 +220,7 @@ describe('checkMemory()', () => {
     )
   })
 
-  test('tells to take a smaller model where no nCtx fits', () => {
+  test('suggests a smaller model if no nCtx fits', () => {
     expect(() => check(2048, 4, 4)).toThrow(/a smaller quantization/)
     expect(() => check(2048, 4, 4)).toThrow(expect.objectContaining({ largestNCtx: 0 }))
   })

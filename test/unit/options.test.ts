@@ -55,7 +55,7 @@ function expectNamedError(error: unknown, option: string): void {
   expect((error as Error).message).toContain(`"${option}"`)
 }
 
-describe('every number', () => {
+describe('every numeric option', () => {
   test.each(GENERATE_NUMBERS)(
     '%s is resolved to a finite value in its range, or refused by name',
     (option) => {
@@ -121,7 +121,7 @@ describe('every number', () => {
     ['repeatLastN', [0, 64], [-1, 1.5]],
     ['nBatch', [1, 8, 1e6], [0, -1]],
     ['seed', [0, 4294967295], [-1, 4294967296, 0.5]],
-  ])('%s takes %j and not %j', (option, good, bad) => {
+  ])('%s accepts %j and not %j', (option, good, bad) => {
     for (const value of good) expect(() => resolveGenerateOptions({ [option]: value })).not.toThrow()
     for (const value of bad) expect(() => resolveGenerateOptions({ [option]: value })).toThrow(RangeError)
   })
@@ -150,7 +150,7 @@ describe('every other option', () => {
     expect(message({ 3: 1, 7: 'x' }).message).toContain('by token 7')
   })
 
-  test('stop takes 1000 strings, and no more', () => {
+  test('stop accepts 1000 strings, and no more', () => {
     const stop = Array.from({ length: 1001 }, (_, i) => `stop ${i}`)
     expect(resolveGenerateOptions({ stop: stop.slice(1) }).stop).toHaveLength(1000)
     expectNamedError(
@@ -179,12 +179,12 @@ describe('every other option', () => {
       )
   })
 
-  test('names of devices lose the spaces around them', () => {
+  test('names of devices are trimmed', () => {
     expect(resolveModelOptions({ device: ' cpu ' }).device).toEqual(['cpu'])
     expect(resolveModelOptions({ device: ['cuda ', '\tcpu'] }).device).toEqual(['cuda', 'cpu'])
   })
 
-  test('undefined is as if it were not there', () => {
+  test('undefined counts as missing', () => {
     const undefinedOnes = Object.fromEntries(
       [...GENERATE_NUMBERS, 'stop', 'callback'].map((name) => [name, undefined]),
     )
@@ -194,7 +194,7 @@ describe('every other option', () => {
     expect({ ...sampling, seed: 0 }).toEqual({ ...plain, seed: 0 })
   })
 
-  test('one that is unknown is refused; its own spelling in another case is suggested', () => {
+  test('an unknown one is refused, with a suggestion for another spelling', () => {
     expectNamedError(
       outcome(() => resolveGenerateOptions({ tempo: 1 } as object)),
       'tempo',
@@ -208,7 +208,7 @@ describe('every other option', () => {
       expect(() => resolveGenerateOptions({ [name]: 1 } as object)).toThrow(/option of (a )?chat ?session/i)
   })
 
-  test('options that are no object are refused', () => {
+  test('options must be an object', () => {
     for (const value of [null, 3, 'text', [], true]) {
       expectNamedError(
         outcome(() => resolveGenerateOptions(value as object)),
@@ -222,7 +222,7 @@ describe('every other option', () => {
   })
 })
 
-describe('defaults', () => {
+describe('the defaults of options', () => {
   test("are the Python package's", () => {
     const { sampling, maxTokens } = resolveGenerateOptions()
     const { seed, ...numbers } = sampling
@@ -244,13 +244,13 @@ describe('defaults', () => {
     expect(Number.isInteger(seed)).toBe(true)
   })
 
-  test('the seed is another one each time', () => {
+  test('the default seed differs each time', () => {
     expect(
       new Set(Array.from({ length: 20 }, () => resolveGenerateOptions().sampling.seed)).size,
     ).toBeGreaterThan(18)
   })
 
-  test('nPredict is stronger than maxTokens', () => {
+  test('nPredict overrides maxTokens', () => {
     expect(resolveGenerateOptions({ nPredict: 5, maxTokens: 9 }).maxTokens).toBe(5)
     expect(resolveGenerateOptions({ nPredict: 0, maxTokens: 9 }).maxTokens).toBe(0)
   })
@@ -266,7 +266,7 @@ describe('defaults', () => {
     expect(warnings[1]).toMatch(/^nThreadsBatch 9999/)
   })
 
-  test('nThreadsBatch is as nThreads; a number of either keeps both from being lowered', () => {
+  test('nThreadsBatch equals nThreads by default, and setting either fixes both', () => {
     const cores = availableParallelism()
     const threads = (options: ModelOptions) => {
       const { nThreads, nThreadsBatch, fixedThreads } = resolveModelOptions(options)

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { partEnding, partName } from '../../src/models/names.ts'
 
-test('the name of a part tells its model, its number, and how many there are', () => {
+test('the name of a part gives its model, its number, and the number of parts', () => {
   const path = join('a folder', 'big-model.Q4_0-00002-of-00013.gguf')
   expect(partName(path)).toEqual({ model: join('a folder', 'big-model.Q4_0'), part: 2, parts: 13 })
   expect(partName('x-00001-of-00002.gguf')).toEqual({ model: 'x', part: 1, parts: 2 })
@@ -16,11 +16,11 @@ test.each([
   'model-00001-of-00002.gguf.part',
   '-00001-of-00002.gguf',
   join('folder', '-00001-of-00002.gguf'),
-])('%j is no part of a model', (name) => {
+])('%j is not the name of a part', (name) => {
   expect(partName(name)).toBeUndefined()
 })
 
-test('names are written as they are read', () => {
+test('names of parts are written in the form in which they are read', () => {
   for (const [part, parts] of [
     [1, 2],
     [65535, 65535],

@@ -27,7 +27,7 @@ const pieces = ({ marks }: Protection, rendered: string) =>
 const plain = ({ marks }: Protection, rendered: string) =>
   Object.values(marks).reduce((left, mark) => left.replaceAll(mark, ''), rendered)
 
-describe('Protection', () => {
+describe('Protection from control tokens', () => {
   test.each(CONTROL.filter((text) => text !== ''))(
     'breaks %s wherever it stands in a text, and nothing else',
     (control) => {
@@ -55,13 +55,13 @@ describe('Protection', () => {
       expect(piece).not.toContain('<|im_end|>')
   })
 
-  test('breaks those that overlap', () => {
+  test('breaks overlapping ones', () => {
     const protection = protectionIn(controlFinder([']~b]']))
     for (const piece of pieces(protection, protection.protect(']~b]~b]~b]')))
       expect(piece).not.toContain(']~b]')
   })
 
-  test('makes text of control tokens that are a single character, but not where the template wrote them', () => {
+  test('turns control tokens of a single character into text, except those of the template', () => {
     const text = 'a§b😈§'
     const protection = protectionIn(controlFinder(['§', '😈', '§§']), text)
     const { open, close } = protection.marks
@@ -75,7 +75,7 @@ describe('Protection', () => {
     expect(protection.protect('a x yzß')).toBe(`a ${cut}${open}x${close} ${cut}yz${open}ß${close}`)
   })
 
-  test("takes SentencePiece's spaces and others for the same, and half characters for what they become", () => {
+  test("treats SentencePiece's spaces like others, and half characters like their replacement", () => {
     const protection = protectionIn(controlFinder(['▁▁', 'a�']))
     const { cut } = protection.marks
     for (const spaces of ['▁▁', '  ', '▁ ', ' ▁'])
@@ -87,7 +87,7 @@ describe('Protection', () => {
     ['â', 'characters', '▁ Ａ b'], // GPT-2's character for the byte E2
     ['\\xe2', 'escapes', '▁ Ａ b'],
   ] as const)(
-    'sets characters apart of which a part is a control token of bytes: %s, of %s',
+    'separates characters of which a part is a control token of bytes: %s, of %s',
     (control, spelling, text) => {
       const protection = protectionIn(controlFinder([control], spelling))
       const { open, close } = protection.marks
@@ -95,14 +95,14 @@ describe('Protection', () => {
     },
   )
 
-  test('breaks long ones where their first 32 characters stand', () => {
+  test('breaks long ones after their first 32 characters', () => {
     const protection = protectionIn(controlFinder([`<|${'x'.repeat(1000)}|>`]))
     const { cut } = protection.marks
     expect(protection.protect(`<|${'x'.repeat(30)}`)).toBe(`<${cut}|${'x'.repeat(30)}`)
     expect(protection.protect(`<|${'x'.repeat(29)}`)).toBe(`<|${'x'.repeat(29)}`)
   })
 
-  test('works in texts with every private-use character there is', () => {
+  test('works in texts with all private-use characters', () => {
     const all = Array.from({ length: 0xf900 - 0xe000 }, (_, i) => String.fromCharCode(0xe000 + i)).join('')
     const text = `${all}</s>${all}`
     const protection = protectionIn(controlFinder(CONTROL), text)
@@ -116,7 +116,7 @@ describe('Protection', () => {
     expect(structuralTexts(info, 'a<think>  [X]')).toEqual(['</s>', '<think>', '<|start|>', '[X]'])
   })
 
-  test('a vocabulary without control tokens changes nothing', () => {
+  test('changes nothing for a vocabulary without control tokens', () => {
     expect(protectionIn(controlFinder([]), '<s>').protect('<s>')).toBe('<s>')
   })
 })

@@ -9,7 +9,7 @@ function read(buffers: ReadBuffers, length: number, value: number): Buffer {
   return buffers.filled(length)
 }
 
-test('no piece changes before it is released, however many are read', () => {
+test('no piece of a read buffer changes before it is released', () => {
   const buffers = new ReadBuffers()
   const pieces = Array.from({ length: 50 }, (_, i) => read(buffers, i % 3 === 0 ? 100 : FULL, i))
   pieces.forEach((piece, i) => {
@@ -17,7 +17,7 @@ test('no piece changes before it is released, however many are read', () => {
   })
 })
 
-test('what was filled before a piece that is released is filled again; the piece itself is not, nor any after it', () => {
+test('only the buffer before a released piece is filled again', () => {
   const buffers = new ReadBuffers()
   const [first, second, third] = [1, 2, 3].map((value) => read(buffers, FULL, value)) as [
     Buffer,
@@ -32,7 +32,7 @@ test('what was filled before a piece that is released is filled again; the piece
   expect([second[0], third[0]]).toEqual([2, 3])
 })
 
-test('small pieces are copied, and take no buffer of their own', () => {
+test('small pieces are copied, and do not keep a buffer', () => {
   const buffers = new ReadBuffers()
   const memory = buffers.next()
   const small = [1, 2, 3].map((value) => {
@@ -44,7 +44,7 @@ test('small pieces are copied, and take no buffer of their own', () => {
   expect(small.map((piece) => piece[0])).toEqual([1, 2, 3])
 })
 
-test('pieces that end with a copy release what was filled before them too', () => {
+test('pieces that end with a copy release earlier buffers too', () => {
   const buffers = new ReadBuffers()
   const memory = new Set<unknown>()
   for (let i = 0; i < 100; i++) {

@@ -9,7 +9,7 @@ function deferred() {
   return { promise, resolve }
 }
 
-test('many read at once; a change waits for them, and who comes then waits for the change', async () => {
+test('a read lock lets many read at once; a change waits for them, and later reads wait for the change', async () => {
   const lock = new ReadLock()
   const order: string[] = []
   const [first, second, change] = [deferred(), deferred(), deferred()]
@@ -31,7 +31,7 @@ test('many read at once; a change waits for them, and who comes then waits for t
   expect(order).toEqual(['read 1', 'read 0', 'change begins', 'change ends', 'late read'])
 })
 
-test('a read that rejects holds up nobody', async () => {
+test('a read that rejects releases the read lock', async () => {
   const lock = new ReadLock()
   const read = lock.read(() => Promise.reject(new Error('no')))
   const changing = lock.change(async () => {})

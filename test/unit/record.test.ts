@@ -26,7 +26,7 @@ function twoTurns(): TokenRecord {
 }
 
 describe('TokenRecord', () => {
-  test('gives the tokens that were drawn for a prompt that goes on', () => {
+  test('returns the sampled tokens for a prompt that continues', () => {
     const record = twoTurns()
     expect(show(record.parts(`${record.rendered}<user>more`))).toBe(
       `[<system>be kind${turn(1)}${answer(1).toUpperCase()}${turn(2)}${answer(2).toUpperCase()}]<user>more`,
@@ -43,14 +43,14 @@ describe('TokenRecord', () => {
     expect(show(twoTurns().parts(rewritten))).toBe(`[<system>be kind${turn(1)}]the short answer${turn(2)}`)
   })
 
-  test('finds what follows a gap, by the cut behind the dropped turn', () => {
+  test('finds the tokens after a gap by the cut after the dropped turn', () => {
     const shortened = `<system>be kind${turn(2)}${answer(2)}<user>more`
     expect(show(twoTurns().parts(shortened))).toBe(
       `<system>be kind${`[${turn(2)}${answer(2).toUpperCase()}]`}<user>more`,
     )
   })
 
-  test('keeps the cuts of what it gave', () => {
+  test('keeps the cuts of what it returned', () => {
     const record = twoTurns()
     const [known] = record.parts(`${record.rendered}<user>more`)
     expect('cuts' in known! && known.cuts.map(({ chars }) => chars)).toEqual([
@@ -60,7 +60,7 @@ describe('TokenRecord', () => {
     ])
   })
 
-  test('that is empty, or of another conversation, gives nothing', () => {
+  test('returns nothing if it is empty, or of another conversation', () => {
     expect(show(new TokenRecord('', [], []).parts('all new'))).toBe('all new')
     expect(show(twoTurns().parts('all new'))).toBe('all new')
     expect(show(twoTurns().parts(''))).toBe('')

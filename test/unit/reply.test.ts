@@ -38,7 +38,7 @@ async function spoken(
 describe('splitReply()', () => {
   const output = '<think>Let me see < 5</think>It is <5>.'
 
-  test('tells reasoning and answer apart, however the text is cut into tokens', async () => {
+  test('separates reasoning and answer, however the text is cut into tokens', async () => {
     for (const size of [1, 2, 3, 7, 50]) {
       const pieces = output.match(new RegExp(`.{1,${size}}`, 'g'))!
       const { all, answer, reasoning, raw } = await spoken(pieces)
@@ -51,7 +51,7 @@ describe('splitReply()', () => {
     }
   })
 
-  test('sets free at the end what was held back, unless it was cut there', async () => {
+  test('releases at the end what was held back, unless the text was cut off there', async () => {
     expect(await spoken(['<think>a', ' <'])).toMatchObject({ answer: '', reasoning: 'a <' })
     expect(await spoken(['<thi'])).toMatchObject({ answer: '<thi', reasoning: '' })
     expect(await spoken(['<think>a', ' <'], format, 'length')).toMatchObject({ answer: '', reasoning: 'a' })
@@ -59,7 +59,7 @@ describe('splitReply()', () => {
       expect(await spoken([cut], format, 'length')).toMatchObject({ answer: '', reasoning: '' })
   })
 
-  test('goes on with what was begun', async () => {
+  test('continues a begun answer', async () => {
     const begun = (text: string) => ({ ...format, begun: text })
     expect(await spoken([' b</think>', 'c'], begun('<think>a'))).toMatchObject({
       answer: 'c',
@@ -68,21 +68,21 @@ describe('splitReply()', () => {
     expect(await spoken(['d'], begun('<think>a</think>c'))).toMatchObject({ answer: 'd', reasoning: '' })
   })
 
-  test('gives the whole text as the answer where it does not keep to the format', async () => {
+  test('returns the whole text as the answer if it does not follow the format', async () => {
     expect(await spoken(['!', ' so what'])).toMatchObject({ answer: '! so what', reasoning: '' })
   })
 
-  test('never takes back what it told', async () => {
+  test('never takes back a released text', async () => {
     expect(await spoken(['<think>a</think>b', 'c', '!'])).toMatchObject({ answer: 'bc', reasoning: 'a' })
   })
 
-  test('without a parser all is answer, token by token', async () => {
+  test('returns everything as the answer, token by token, without a parser', async () => {
     const { all, answer } = await spoken(['a', '', '<think>'], null as never)
     expect(answer).toBe('a<think>')
     expect(all).toHaveLength(3)
   })
 
-  test('of nothing is nothing', async () => {
+  test('returns nothing for an empty text', async () => {
     expect((await spoken([])).all).toEqual([])
   })
 })

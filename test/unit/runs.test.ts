@@ -23,25 +23,25 @@ function stream(interval: number | undefined, { most = 500, held = 100 } = {}): 
 const run = (work: readonly BatchEntry[], waiting = 0) =>
   runOf(work, [...work.map(({ ask }) => ask), ...Array(waiting).fill({})], waiting, CONTEXT)
 
-describe('how far a step goes on without JavaScript', () => {
-  test('is what its readers let it', () => {
+describe('the number of steps without JavaScript', () => {
+  test('is limited by the readers', () => {
     expect(run([stream(32)])?.milliseconds).toBe(32)
     expect(run([stream(1000)])?.milliseconds).toBe(1000)
     expect(run([stream(1000), stream(8), stream(32)])?.milliseconds).toBe(8)
   })
 
-  test('is one step where somebody wants every token by itself', () => {
+  test('is one if a reader wants every token separately', () => {
     expect(run([stream(0)])).toBeUndefined()
     expect(run([stream(1000), stream(0)])).toBeUndefined()
   })
 
-  test('is short where a reader has not said, and while others wait for a slot', () => {
+  test('is small if a reader has set no interval, and while others wait for a slot', () => {
     expect(run([stream(undefined)])?.milliseconds).toBe(8)
     expect(run([stream(1000)], 1)?.milliseconds).toBe(8)
     expect(run([stream(2)], 1)?.milliseconds).toBe(2)
   })
 
-  test('ends where an answer or the context does', () => {
+  test('is limited by the ends of answers and of the context', () => {
     expect(run([stream(32)])?.steps).toBe(64)
     expect(run([stream(32, { most: 5 }), stream(32)])?.steps).toBe(5)
     expect(run([stream(32, { held: CONTEXT - 2 })])?.steps).toBe(3)

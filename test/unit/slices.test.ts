@@ -13,7 +13,7 @@ function stepsFrom(cached: number, promptLength: number, drawn: number, stepSize
   return ends
 }
 
-describe('slices', () => {
+describe('the slices of a prompt', () => {
   test('end where they would end in a fresh run, whatever is cached', () => {
     for (const promptLength of [1, 5, SLICE - 1, SLICE, SLICE + 1, 5 * SLICE + 7]) {
       const fresh = stepsFrom(0, promptLength, 3, SLICE)
@@ -29,11 +29,11 @@ describe('slices', () => {
     expect(stepsFrom(0, 300, 0, 1)).toEqual([128, 256, 300])
   })
 
-  test('are of one token behind the prompt', () => {
+  test('have one token after the prompt', () => {
     expect(stepsFrom(256, 300, 3, 512)).toEqual([300, 301, 302, 303])
   })
 
-  test('that are not full are not kept', () => {
+  test('are not kept unless they are full', () => {
     expect([0, 1, 127, 128, 255, 256].map(wholeSlices)).toEqual([0, 0, 0, 128, 128, 256])
   })
 })

@@ -30,14 +30,14 @@ describe('take()', () => {
     expect(slots.take(owner('one'), [7], nobody, kept)).toBe(slots.all[1])
   })
 
-  test('gives a neighbour of a busy one before that, so that both are evaluated together', () => {
+  test('prefers a neighbour of a busy slot, so that both are evaluated together', () => {
     const slots = cached([1], [2], [3], [4])
     slots.all[2]!.owner = owner('busy')
     expect(slots.take(owner('one'), [7], nobody, kept)).toBe(slots.all[1])
     expect(slots.take(owner('two'), [7], nobody, kept)).toBe(slots.all[0])
   })
 
-  test('gives the least recently used nevertheless where a conversation would be lost', () => {
+  test('gives the least recently used one if a conversation would be lost otherwise', () => {
     const long = (first: number) => Array.from({ length: 100 }, (_, i) => first + i)
     for (const isKept of [false, true]) {
       const slots = cached(long(1000), long(2000), long(3000), long(4000))
@@ -48,7 +48,7 @@ describe('take()', () => {
     }
   })
 
-  test('lets nobody lose a conversation while there is a slot to spare, whatever it has in common with it', () => {
+  test('loses no conversation while a slot is free, whatever prefix they share', () => {
     const long = (first: number) => [1, 2, 3, ...Array.from({ length: 100 }, (_, i) => first + i)]
     const slots = cached(long(1000), [], long(2000))
     slots.all[2]!.owner = owner('busy')
@@ -57,19 +57,19 @@ describe('take()', () => {
     expect(slots.take(owner('two'), [1, 2, 3, 4], everybody, kept)!.id).toBe(0) // none is left
   })
 
-  test('gives a conversation its own slot, also where it goes another way', () => {
+  test('gives a conversation its own slot, even if it continues differently', () => {
     const long = Array.from({ length: 100 }, (_, i) => i)
     const slots = cached([], long, [])
     const isOwn = (slot: unknown) => slot === slots.all[1]
     expect(slots.take(owner('one'), [0, 1, 2, 7], nobody, { ...kept, isOwn })).toBe(slots.all[1])
   })
 
-  test('leaves tokens where they are: what is kept is for the taker to decide', () => {
+  test('does not change the tokens of the slot', () => {
     const slots = cached([1, 2, 3])
     expect(slots.take(owner('one'), [1, 9], nobody, kept)!.tokens).toEqual([1, 2, 3])
   })
 
-  test('never takes a slot of someone who waits for a step, however long ago it was used', () => {
+  test('never takes the slot of a request that waits for a step, however long ago it was used', () => {
     const slots = cached([1, 2, 3])
     const busy = owner('busy')
     slots.all[0]!.owner = busy
@@ -77,7 +77,7 @@ describe('take()', () => {
     expect(slots.all[0]!.owner).toBe(busy)
   })
 
-  test('takes the slot of an owner who has not asked for long, and not of one who just did', () => {
+  test('takes the slot of an owner that has been idle for long, and not of an active one', () => {
     vi.useFakeTimers({ toFake: ['performance'] })
     try {
       const slots = cached([1])
@@ -136,7 +136,7 @@ describe('findGap', () => {
   const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i)
   const system = range(0, 5)
 
-  test('finds what was left out, and of several ways the one that keeps most', () => {
+  test('finds the dropped part, and of several matches the one that keeps most', () => {
     const cached = [...system, ...range(100, 130), ...range(200, 260)]
     expect(findGap(cached, [...system, ...range(200, 260), 7, 8])).toEqual({ from: 5, to: 35 })
     expect(findGap(cached, [...system, ...range(220, 260), 7])).toEqual({ from: 5, to: 55 })
@@ -148,7 +148,7 @@ describe('findGap', () => {
     })
   })
 
-  test('finds none where little or nothing would be kept', () => {
+  test('finds nothing if little or nothing would be kept', () => {
     expect(findGap([...system, ...range(100, 130)], [...system, ...range(300, 330)])).toBeUndefined()
     expect(findGap([...system, 99, ...range(200, 210)], [...system, ...range(200, 210)])).toBeUndefined()
     expect(findGap([], system)).toBeUndefined()

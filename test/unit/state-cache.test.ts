@@ -7,7 +7,7 @@ const state = (tokens: readonly number[], bytes: number) => ({
   bytes: new Uint8Array(bytes),
 })
 
-describe('states of conversations without a slot', () => {
+describe('cached states of conversations without a slot', () => {
   test('are found by the longest common prefix', () => {
     const cache = new StateCache(100)
     const [one, two] = [state([1, 2, 3], 10), state([1, 2, 9, 9], 10)]
@@ -20,7 +20,7 @@ describe('states of conversations without a slot', () => {
     expect(cache.find([1, 2, 3, 4])).toEqual({ state: two, prefix: 2 })
   })
 
-  test('go, the oldest first, where there is no room', () => {
+  test('are dropped if there is no room, the oldest first', () => {
     const cache = new StateCache(25)
     for (const token of [1, 2, 3]) cache.add(state([token], 10))
     expect(cache.bytes).toBe(20)
@@ -32,7 +32,7 @@ describe('states of conversations without a slot', () => {
     expect(cache.find([2])).toBeUndefined()
   })
 
-  test('take the place of what they continue', () => {
+  test('replace the states that they continue', () => {
     const cache = new StateCache(100)
     cache.add(state([1, 2], 10))
     cache.add(state([5], 10))
@@ -40,7 +40,7 @@ describe('states of conversations without a slot', () => {
     expect(cache.bytes).toBe(30)
   })
 
-  test('are not kept at all without memory for them', () => {
+  test('are not kept without memory for them', () => {
     const cache = new StateCache(0)
     cache.add(state([1], 1))
     expect(cache.isOn).toBe(false)

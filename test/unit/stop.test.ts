@@ -68,12 +68,12 @@ describe('untilStop()', () => {
     expect(released.map((one) => one.text)).toEqual(['aa', 'aa', 'aabc'])
   })
 
-  test('of overlapping stop strings the one that begins first wins, then the longest', async () => {
+  test('prefers the overlapping stop string that begins first, then the longest', async () => {
     expect(await run(['xabcd'], ['bc', 'abcd', 'ab'])).toMatchObject({ text: 'x', stopSequence: 'abcd' })
     expect(await run(['xabcd'], ['cd', 'bcd'])).toMatchObject({ text: 'xa', stopSequence: 'bcd' })
   })
 
-  test('takes characters of regular expressions as they are', async () => {
+  test('treats characters of regular expressions literally', async () => {
     for (const stop of ['.*', '$', '^a', '[x]', '\\n', '(?:)', '|']) {
       expect(await run(['before', 'n a', stop, 'after'], [stop])).toMatchObject({
         text: 'beforen a',
@@ -82,7 +82,7 @@ describe('untilStop()', () => {
     }
   })
 
-  test('takes an emoji, and half of one is no match', async () => {
+  test('finds an emoji, but not half of one', async () => {
     expect(await run(['a😀b', '😁c'], ['😁'])).toMatchObject({ text: 'a😀b', stopSequence: '😁' })
     expect(await run(['👩‍👩‍👧', '👍'], ['👧👍'])).toMatchObject({ text: '👩‍👩‍' })
   })

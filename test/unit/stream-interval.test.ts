@@ -33,14 +33,14 @@ const read = async (generation: Generation) => {
 }
 const wait = (generation: Generation) => generation.result
 
-test('streamInterval is what steps are told while somebody reads, or a callback listens', async () => {
+test('streamInterval reaches the steps while a reader or a callback is active', async () => {
   expect(await intervals({ streamInterval: 77 }, read)).toEqual([77, 77, 77])
   expect(await intervals({ streamInterval: 77, callback: () => {} }, wait)).toEqual([77, 77, 77])
   expect(await intervals({}, read)).toEqual([8, 8, 8])
   expect(await intervals({ streamInterval: 77 }, wait)).toEqual([UNREAD_MS, UNREAD_MS, UNREAD_MS])
 })
 
-test('the server gives each generation its own', () => {
+test('the server passes its streamInterval to each generation', () => {
   const of = (streamInterval?: number) =>
     samplingOf({}, 0, 10, resolveServerOptions({ streamInterval })).streamInterval
   expect([of(), of(5), of(0)]).toEqual([32, 5, 0])

@@ -14,7 +14,7 @@ test.each([
   ['Lama-3.2-1B-Instrct-Q4_0', MODELS, 'Llama-3.2-1B-Instruct-Q4_0'],
   ['downlod', COMMANDS, 'download'],
   ['verif', COMMANDS, 'verify'],
-])('%j of %j is meant to be %j', (name, known, meant) => {
+])('the nearest name to %j in %j is %j', (name, known, meant) => {
   expect(nearest(name, known)).toBe(meant)
 })
 
@@ -27,11 +27,11 @@ test.each([
   ['purge', COMMANDS],
   ['anything', []],
   ['anything', ['', '-']],
-])('%j is none of %j', (name, known) => {
+])('no name is near to %j in %j', (name, known) => {
   expect(nearest(name, known)).toBeUndefined()
 })
 
-test('a list that no person has made is not searched to its end', () => {
+test('a very long list of names is not searched to its end', () => {
   const long = Array.from({ length: 3000 }, (_, i) => `model-${'x'.repeat(20)}-${i}`)
   expect(nearest(long[2999]!, long)).not.toBe(long[2999])
 })

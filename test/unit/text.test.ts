@@ -34,12 +34,12 @@ const CORPUS = [
 ]
 
 describe('toText()', () => {
-  test.each(CORPUS)('byte by byte, each character comes whole with its last byte: %j', async (text) => {
+  test.each(CORPUS)('returns each character whole with its last byte: %j', async (text) => {
     const texts = await run(oneByOne(text))
     expect(texts.filter((piece) => piece !== '')).toEqual([...text])
   })
 
-  test('every code point, byte by byte', async () => {
+  test('returns every code point that arrives byte by byte', async () => {
     let all = ''
     for (let point = 0; point <= 0x10ffff; point += point < 0x3000 ? 1 : 61) {
       if (point < 0xd800 || point > 0xdfff) all += String.fromCodePoint(point)
@@ -47,7 +47,7 @@ describe('toText()', () => {
     expect((await run(oneByOne(all))).join('')).toBe(all)
   })
 
-  test('any cut of the bytes into tokens gives the same text', async () => {
+  test('returns the same text however the bytes are cut into tokens', async () => {
     const random = seeded(11)
     const whole = bytes(CORPUS.join(' '))
     for (let round = 0; round < 200; round++) {
@@ -61,18 +61,18 @@ describe('toText()', () => {
     }
   })
 
-  test('a byte order mark is text, at the start too', async () => {
+  test('keeps a byte order mark, at the start too', async () => {
     expect((await run([bytes('\uFEFF'), bytes('a')])).join('')).toBe('\uFEFFa')
   })
 
-  test('a character that is incomplete at the end is dropped', async () => {
+  test('drops an incomplete character at the end', async () => {
     for (const text of ['é', '日', '😀']) {
       const all = oneByOne(`a${text}`)
       for (let cut = 2; cut < all.length; cut++) expect((await run(all.slice(0, cut))).join('')).toBe('a')
     }
   })
 
-  test('bytes that are no UTF-8 become replacement characters, and what follows is read again', async () => {
+  test('replaces invalid UTF-8 by replacement characters, and continues after it', async () => {
     const invalid = [[0xff], [0xc0, 0xaf], [0xed, 0xa0, 0x80], [0xf8], [0x80], [0xe6]]
     for (const broken of invalid) {
       const text = (await run([Uint8Array.from(broken), bytes('ok')])).join('')
@@ -80,7 +80,7 @@ describe('toText()', () => {
     }
   })
 
-  test('tokens without text give no text', async () => {
+  test('returns no text for tokens without text', async () => {
     expect(await run([new Uint8Array(0), bytes('a'), new Uint8Array(0)])).toEqual(['', 'a', ''])
   })
 })

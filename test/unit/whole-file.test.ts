@@ -37,7 +37,7 @@ test('a file is written in pieces, and takes the place of another', async () => 
   expect(names()).toEqual(['file', 'victim'])
 })
 
-test('a file that is to be new takes the place of none', async () => {
+test('a file that must be new replaces no other', async () => {
   await writeWhole(file, ['one'], { replaces: false })
   await expect(writeWhole(file, ['two'], { replaces: false })).rejects.toMatchObject({ code: 'EEXIST' })
   expect(readFileSync(file, 'utf8')).toBe('one')
@@ -47,7 +47,7 @@ test('a file that is to be new takes the place of none', async () => {
 test.skipIf(process.platform === 'win32').each([
   ['a symbolic link', symlinkSync],
   ['a hard link', linkSync],
-])('nothing is written through %s, which gives way', async (_, linkTo) => {
+])('nothing is written through %s, which is replaced', async (_, linkTo) => {
   linkTo(victim, file)
   await writeWhole(file, ['new'])
   expect(readFileSync(victim, 'utf8')).toBe('mine')
@@ -59,7 +59,7 @@ test.skipIf(process.platform === 'win32').each([
   expect(readFileSync(victim, 'utf8')).toBe('mine')
 })
 
-test.skipIf(process.platform === 'win32')('a device, or a link to one, does not give way', async () => {
+test.skipIf(process.platform === 'win32')('a device, or a link to one, is not replaced', async () => {
   symlinkSync('/dev/null', file)
   for (const path of [file, '/dev/null']) {
     await expect(writeWhole(path, ['new'])).rejects.toMatchObject({ code: 'EEXIST' })
@@ -68,7 +68,7 @@ test.skipIf(process.platform === 'win32')('a device, or a link to one, does not 
   expect(lstatSync(file).isSymbolicLink()).toBe(true)
 })
 
-test('a folder does not give way, and where there is none, nothing is left', async () => {
+test('a folder is not replaced, and a missing folder leaves no file', async () => {
   mkdirSync(file)
   await expect(writeWhole(file, ['new'])).rejects.toMatchObject({ code: 'EISDIR' })
   await expect(writeWhole(join(folder, 'no', 'where'), ['new'])).rejects.toMatchObject({ code: 'ENOENT' })
