@@ -167,11 +167,11 @@ function whyNone(asked: string, present: PresentDevices): string {
   const backend = backendName(asked.replace(/:.*$/, ''))
   const option = BUILD_OPTIONS.get(backend)
   if (option !== undefined && !present.backends.includes(backend))
-    return `this build of the addon was made without ${backend}, or cannot start it: ${howToBuild(option)}`
+    return `this build of the addon was built without ${backend}, or cannot start it: ${howToBuild(option)}`
   const gpus = present.devices.filter(isGpu)
   if (gpus.length > 0) return `no such GPU; there is ${gpus.map(label).join(', ')}`
   const backends = present.backends.filter((name) => BUILD_OPTIONS.has(name))
-  if (backends.length > 0) return `${backends.join(', ')} finds no GPU on this machine`
+  if (backends.length > 0) return `${backends.join(', ')} found no GPU on this machine`
   return `no such device, and this build of the addon is for the CPU only: ${howToBuild('GGML_VULKAN')}`
 }
 

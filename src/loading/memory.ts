@@ -115,7 +115,7 @@ export function checkMemory(
   // macOS counts memory as used as soon as it caches a file: every model would cause a warning there.
   const missing = weightsLoaded ? total - weights : total
   if (missing > free && process.platform !== 'darwin')
-    logger.warn(`${need}, and ${gibibytes(free)} are free: other programs may have to give way`)
+    logger.warn(`${need}, and ${gibibytes(free)} are free: other programs may have to free memory`)
 }
 
 /**

@@ -90,12 +90,12 @@ async function devicesOf(server: string, asking: DeviceQuestion): Promise<Device
   const [major, minor] = [hello.readUInt8(0), hello.readUInt8(1)]
   if (major !== MAJOR || minor > MINOR)
     throw new ProtocolMismatch(
-      `it speaks version ${major}.${minor} of the protocol, this library ${MAJOR}.${MINOR}: both must be of the same llama.cpp`,
+      `it uses version ${major}.${minor} of the protocol, this library ${MAJOR}.${MINOR}: both must come from the same llama.cpp`,
     )
   const count = (await asking.ask(DEVICE_COUNT, Buffer.alloc(0), 4)).readUInt32LE()
   if (count === 0) throw new ProtocolMismatch('it has no devices')
   if (count > MOST_DEVICES)
-    throw new ProtocolMismatch(`it tells of ${count} devices: llama.cpp takes ${MOST_DEVICES} at most`)
+    throw new ProtocolMismatch(`it reports ${count} devices; llama.cpp supports at most ${MOST_DEVICES}`)
   const devices: Device[] = []
   for (let i = 0; i < count; i++) {
     const index = Buffer.alloc(4)
@@ -133,14 +133,14 @@ class DeviceQuestion {
     head.writeBigUInt64LE(BigInt(body.length), 1)
     this.#socket.write(Buffer.concat([head, body]))
     const length = (await this.#take(8)).readBigUInt64LE()
-    if (length !== BigInt(expected)) throw new ProtocolMismatch('what answers there is no ggml-rpc-server')
+    if (length !== BigInt(expected)) throw new ProtocolMismatch('what answers there is not a ggml-rpc-server')
     return this.#take(expected)
   }
 
   async #take(bytes: number): Promise<Buffer> {
     while (this.#read.length < bytes) {
       const { done, value } = await this.#chunks.next()
-      if (done) throw new ProtocolMismatch('it hangs up: it is no ggml-rpc-server, or one of another version')
+      if (done) throw new ProtocolMismatch('it closed the connection: it is not a ggml-rpc-server, or one of another version')
       this.#read = Buffer.concat([this.#read, value])
     }
     const taken = this.#read.subarray(0, bytes)

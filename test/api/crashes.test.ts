@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, truncateSync, watch } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { EngineCrashedError, GPT4All, IsolatedEngine, type ModelOptions } from '../../src/index.ts'
 import {
   answer,
@@ -17,6 +17,7 @@ import {
   started,
 } from '../support/isolated.ts'
 import { EMBEDDED } from '../support/models.ts'
+import { until } from '../support/until.ts'
 
 const LONG = 'a fish and a dog. '.repeat(600)
 
@@ -76,11 +77,11 @@ describe("a crash of the engine's process", () => {
     kill(model)
     const error = await rejected
     expect(heard).toEqual([])
-    await vi.waitFor(() => expect(heard).toEqual([error]))
+    await until(() => expect(heard).toEqual([error]))
     expect(error.running).toEqual(expect.arrayContaining([expect.stringContaining('generation')]))
     await model.countTokens('Hello')
     kill(model)
-    await vi.waitFor(() => expect(heard).toHaveLength(2), { timeout: 5000 })
+    await until(() => expect(heard).toHaveLength(2))
   })
 
   test('during a save leaves a whole file or no file, and no temporary file', async () => {
@@ -109,7 +110,7 @@ describe("a crash of the engine's process", () => {
   test('is still the error of the calls if onCrash closes the model', async () => {
     const model: GPT4All = await open({ isolated: { onCrash: () => void model.close() } })
     const generation = failure(model.generate('Once upon a time', ENDLESS))
-    await vi.waitFor(() => expect(model.activity.running).toBe(1))
+    await until(() => expect(model.activity.running).toBe(1))
     kill(model)
     expect((await generation).isDown).toBe(false)
     await expect(model.generate('Once')).rejects.toMatchObject({ code: 'ERR_CLOSED' })
@@ -179,7 +180,7 @@ describe("a crash of the engine's process", () => {
     await crashed(model)
     await model.countTokens('What?')
     kill(model)
-    await vi.waitFor(() => expect(model.engine?.state).toBe('down'), { timeout: 5000 })
+    await until(() => expect(model.engine?.state).toBe('down'))
     const error = await failure(model.generate(QUESTION))
     expect(error.isDown).toBe(true)
     expect(error.message).toMatch(/crashed 2 times .*maxRestarts 1.*SIGKILL/)
@@ -200,7 +201,7 @@ describe('an IsolatedEngine', () => {
     expect(engine.state).toBe('running')
     expect(await answer(two)).toBe('Paris.')
     const crash = failure(two.generate('Once', ENDLESS))
-    await vi.waitFor(() => expect(two.activity.running).toBe(1))
+    await until(() => expect(two.activity.running).toBe(1))
     process.kill(engine.pid!, 'SIGKILL')
     await crash
     expect(await answer(two)).toBe('Paris.')
@@ -208,7 +209,7 @@ describe('an IsolatedEngine', () => {
       () => 'answered',
       (error) => (error as { code?: string }).code,
     )
-    await vi.waitFor(() => expect(two.activity.running).toBe(1))
+    await until(() => expect(two.activity.running).toBe(1))
     await engine.close()
     expect(await closed).toBe('ERR_CLOSED')
     await expect(two.countTokens('What?')).rejects.toMatchObject({ code: 'ERR_CLOSED' })
@@ -221,13 +222,13 @@ describe('an IsolatedEngine', () => {
     const one = await open({ isolated: engine })
     const two = await open({ isolated: engine })
     const generation = failure(two.generate('Once', ENDLESS))
-    await vi.waitFor(() => expect(two.activity.running).toBe(1))
+    await until(() => expect(two.activity.running).toBe(1))
     process.kill(engine.pid!, 'SIGSTOP')
     await one.close()
     expect((await generation).message).toMatch(
       /^The engine's process did not close a model within 5 s and was killed during/,
     )
-    await vi.waitFor(() => expect(crashes).toHaveLength(1))
+    await until(() => expect(crashes).toHaveLength(1))
     expect(await answer(two)).toBe('Paris.')
     process.kill(engine.pid!, 'SIGSTOP')
     await two.close()

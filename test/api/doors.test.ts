@@ -22,6 +22,7 @@ import { EMBEDDED } from '../support/models.ts'
 import { NO_FILES } from '../support/no-files.ts'
 import { oldFile, sha256 } from '../support/old-files.ts'
 import { TINY_MODELS } from '../support/tiny-models.ts'
+import { until } from '../support/until.ts'
 
 // Whatever lies where a file is expected: nothing waits for it, and what is said of it has a code. A door is a way by which a path
 // comes in.
@@ -262,7 +263,7 @@ async function whileExchanged(path: string, most: number, runs: number, work: ()
   const args = ['-e', EXCHANGE, path, String(most), at('file'), at('pipe')]
   const exchanging = spawn(process.execPath, args, { stdio: ['pipe', 'inherit', 'inherit'] })
   const ended = new Promise((resolve) => exchanging.once('close', resolve))
-  await vi.waitFor(() => expect(existsSync(path)).toBe(true))
+  await until(() => expect(existsSync(path)).toBe(true))
   const told = new Set<string>()
   for (let run = 0; run < runs || (told.size < 2 && run < MOST_RUNS); run++) told.add(await outcome(work()))
   exchanging.stdin?.end()

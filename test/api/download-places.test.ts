@@ -17,10 +17,11 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { GPT4All } from '../../src/index.ts'
 import { type DownloadRequest, download } from '../../src/models/download/download.ts'
 import { fileBytes, HostileServer, md5 } from '../support/hostile-server.ts'
+import { until } from '../support/until.ts'
 
 const bytes = fileBytes(3, 2_000_000)
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
@@ -62,7 +63,7 @@ async function holder() {
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const told = new Promise((resolve) => child.once('message', resolve))
   const part = join(folder, 'model.gguf.part')
-  await vi.waitFor(() => expect(readFileSync(part).length).toBeGreaterThan(0), 20_000)
+  await until(() => expect(readFileSync(part).length).toBeGreaterThan(0))
   const kill = (signal: NodeJS.Signals = 'SIGKILL') => {
     child.kill(signal)
     return ended

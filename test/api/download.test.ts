@@ -15,6 +15,7 @@ import { DownloadError, GPT4All, type Progress } from '../../src/index.ts'
 import { type DownloadRequest, download } from '../../src/models/download/download.ts'
 import { FATAL, FAULTS, type Fault, fileBytes, HostileServer, md5 } from '../support/hostile-server.ts'
 import { EMBEDDED } from '../support/models.ts'
+import { until } from '../support/until.ts'
 
 const LENGTH = 3 * 2 ** 20 + 12_345 // more than one block is written at once
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
@@ -165,7 +166,7 @@ describe('a download', () => {
     const controller = new AbortController()
     const { target, run } = prepare(['stall'], { signal: controller.signal })
     const running = run()
-    await vi.waitFor(() => expect(server.requests).toHaveLength(1))
+    await until(() => expect(server.requests).toHaveLength(1))
     controller.abort('enough')
     await expect(running).rejects.toBe('enough')
     expect(existsSync(target)).toBe(false)

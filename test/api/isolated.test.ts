@@ -2,9 +2,10 @@ import { channel } from 'node:diagnostics_channel'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { type ChatMessage, GPT4All, isGPT4AllError } from '../../src/index.ts'
 import { answer, ENDLESS, GREEDY, open, QUESTION } from '../support/isolated.ts'
+import { until } from '../support/until.ts'
 
 const LONG = 'a fish and a dog. '.repeat(600)
 
@@ -105,11 +106,11 @@ describe('a model with isolated: true', () => {
     const controller = new AbortController()
     const generation = model.generate(LONG, { signal: controller.signal })
     const rejected = expect(generation).rejects.toBe(reason)
-    await vi.waitFor(() => expect(generation.partial.usage.promptTokens).toBeGreaterThan(0))
+    await until(() => expect(generation.partial.usage.promptTokens).toBeGreaterThan(0))
     controller.abort(reason)
     await rejected
     expect(await answer(model)).toBe('Paris.')
-    await vi.waitFor(() => expect(model.activity).toEqual({ running: 0, queued: 0 }))
+    await until(() => expect(model.activity).toEqual({ running: 0, queued: 0 }))
   })
 
   test('activity counts an isolated generation as running while its prompt is evaluated', async () => {
@@ -119,7 +120,7 @@ describe('a model with isolated: true', () => {
     const end = generation.then(() => {
       ended = true
     })
-    await vi.waitFor(() => expect(model.activity).toEqual({ running: 1, queued: 0 }), { interval: 5 })
+    await until(() => expect(model.activity).toEqual({ running: 1, queued: 0 }), 5)
     expect(ended).toBe(false)
     await end
   })

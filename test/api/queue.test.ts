@@ -1,6 +1,7 @@
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { GPT4All } from '../../src/index.ts'
 import { GREEDY, open } from '../support/isolated.ts'
+import { until } from '../support/until.ts'
 
 /** A message with that word takes as long as a template may take, and is refused then. */
 const BOOM = '{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}'
@@ -19,7 +20,7 @@ const outcome = (generation: PromiseLike<string>) =>
   )
 
 const untilQueued = (model: GPT4All, count: number) =>
-  vi.waitFor(() => expect(model.activity).toEqual({ running: 0, queued: count }), { interval: 1 })
+  until(() => expect(model.activity).toEqual({ running: 0, queued: count }), 1)
 
 describe.each([
   ['in this process', false],

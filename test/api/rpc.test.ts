@@ -27,7 +27,7 @@ afterEach(() => {
 describe('rpcServers', () => {
   test.each([
     ['nothing', async () => '127.0.0.1:1', /nothing listens there/],
-    ['what hangs up', () => listen((socket) => socket.destroy()), /hangs up|ECONNRESET/],
+    ['what hangs up', () => listen((socket) => socket.destroy()), /closed the connection|ECONNRESET/],
     [
       'a web server',
       () => listen((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')),

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { type ChatSession, EngineCrashedError, GPT4All } from '../../src/index.ts'
 import { seeded } from '../support/gguf-writer.ts'
 import { EMBEDDED } from '../support/models.ts'
+import { until } from '../support/until.ts'
 
 // `npm run campaign:crashes -- --count 200 --seed 1` sets these.
 const count = Number(process.env.CAMPAIGN_COUNT ?? 40)
@@ -56,7 +57,7 @@ test(`${count} kills of the engine's process at seeded moments, ${SESSIONS} conv
       pids.add(pid)
       process.kill(pid, 'SIGKILL')
       kills++
-      await vi.waitFor(() => expect(engine?.pid).not.toBe(pid), { timeout: 30_000, interval: 1 })
+      await until(() => expect(engine?.pid).not.toBe(pid), 1)
     }
   })()
 

@@ -9,6 +9,7 @@ import { type DownloadRequest, download } from '../../src/models/download/downlo
 import { ForwardProxy } from '../support/forward-proxy.ts'
 import { seeded } from '../support/gguf-writer.ts'
 import { FAULTS, type Fault, fileBytes, HostileServer, md5 } from '../support/hostile-server.ts'
+import { until } from '../support/until.ts'
 import { ASTRAY, PLACES, withPlace } from './hostile-places.ts'
 
 // `npm run campaign:downloads -- --count 200 --seed 1` sets these.
@@ -120,8 +121,7 @@ test(`${count} downloads from a hostile server (seed ${seed}): each is whole, or
       const one = inChild(url, folder, sum)
       await new Promise((resolve) => one.process.once('message', resolve))
       // At any moment, of which most are those while there is something to lose.
-      if (random() < 0.8)
-        await vi.waitFor(() => expect(asked().length).toBeGreaterThan(0), { interval: 1, timeout: 20_000 })
+      if (random() < 0.8) await until(() => expect(asked().length).toBeGreaterThan(0), 1)
       await new Promise((resolve) => setTimeout(resolve, random() * LIFE_MS))
       one.process.kill('SIGKILL')
       await one.ended

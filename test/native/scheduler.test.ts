@@ -1,7 +1,8 @@
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { binding, GREEDY, openModel, openTiny } from '../support/native-models.ts'
 import { farthest, lines, open, ROUNDING, type Run, run, tokens } from '../support/schedulers.ts'
 import type { TinyModel } from '../support/tiny-models.ts'
+import { until } from '../support/until.ts'
 
 describe('many sequences', () => {
   test('at once get the same results as alone, whatever waits and whatever runs beside them', async () => {
@@ -276,7 +277,7 @@ describe('the queue of requests', () => {
     await idle.next(tokens(1, 20), { sampler, batchSize: 512, signal: undefined })
     const attempt = () => run(engine, native, tokens(2, 20), 2).then(({ drawn }) => drawn.length)
     await expect(attempt()).rejects.toMatchObject({ code: 'ERR_QUEUE_FULL' })
-    await vi.waitFor(async () => expect(await attempt()).toBe(2), { timeout: 5000 })
+    await until(async () => expect(await attempt()).toBe(2))
     idle.release()
   })
 

@@ -2,11 +2,12 @@ import { spawnSync } from 'node:child_process'
 import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { GPT4All } from '../../src/index.ts'
 import { createServer, type ModelServer, type ServerOptions } from '../../src/server/index.ts'
 import { EMBEDDED } from '../support/models.ts'
 import { json } from '../support/server.ts'
+import { until } from '../support/until.ts'
 
 let folder: string
 beforeAll(async () => {
@@ -49,7 +50,7 @@ test('/health answers 503 if the isolated engine of the only model has crashed t
     const get = (path: string) => server.fetch(new Request(`http://localhost${path}`))
     const crash = async (state: string) => {
       process.kill(model.engine!.pid!, 'SIGKILL')
-      await vi.waitFor(() => expect(model.engine?.state).toBe(state), { timeout: 10_000 })
+      await until(() => expect(model.engine?.state).toBe(state))
     }
     await crash('idle')
     expect(await json(get('/health'))).toEqual({ status: 'ok', loaded: ['tiny'] })
@@ -79,7 +80,7 @@ test('crashes while a model is opened count too, and it is tried again after eng
   const before = new Set(children())
   const crash = async () => {
     const answered = ask('a', 'Hello', { max_tokens: 10_000 })
-    const [pid] = await vi.waitFor(() => {
+    const [pid] = await until(() => {
       const made = children().filter((one) => !before.has(one) && !pids.includes(one))
       expect(made).toHaveLength(1)
       return made
@@ -98,7 +99,7 @@ test('crashes while a model is opened count too, and it is tried again after eng
   expect(await json(get('/health'))).toEqual({ status: 'engine_down', loaded: [], down: ['a'] })
   expect((await ask('b')).status).toBe(200)
   expect(await json(get('/health'))).toEqual({ status: 'degraded', loaded: ['b'], down: ['a'] })
-  await vi.waitFor(async () => expect((await ask('a')).status).toBe(200), { timeout: 30_000 })
+  await until(async () => expect((await ask('a')).status).toBe(200))
 })
 
 /** Processes of isolated engines that this one has started. */

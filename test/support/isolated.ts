@@ -1,7 +1,8 @@
 import { setImmediate as nextTurnOfLoop } from 'node:timers/promises'
-import { afterEach, expect, vi } from 'vitest'
+import { afterEach, expect } from 'vitest'
 import { EngineCrashedError, GPT4All, type ModelOptions } from '../../src/index.ts'
 import { EMBEDDED } from './models.ts'
+import { until } from './until.ts'
 
 // The engine's process runs dist/, which `npm test` makes of the same sources first.
 export const GREEDY = { temp: 0, repeatPenalty: 1 }
@@ -35,8 +36,7 @@ export async function started(model: GPT4All): Promise<void> {
 }
 
 /** What `kill` did has arrived. */
-export const crashed = (model: GPT4All) =>
-  vi.waitFor(() => expect(model.engine?.state).toBe('idle'), { timeout: 5000 })
+export const crashed = (model: GPT4All) => until(() => expect(model.engine?.state).toBe('idle'))
 
 export async function failure(promise: PromiseLike<unknown>): Promise<EngineCrashedError> {
   const error = await promise.then(

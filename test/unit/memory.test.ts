@@ -187,7 +187,7 @@ describe('checkMemory()', () => {
     'warns if the model fits only when other programs free memory',
     () => {
       expect(check(2048, 8, 2)).toEqual([
-        'model.gguf with nCtx 2048 needs 4.4 GiB, and 2.0 GiB are free: other programs may have to give way',
+        'model.gguf with nCtx 2048 needs 4.4 GiB, and 2.0 GiB are free: other programs may have to free memory',
       ])
     },
   )

@@ -143,7 +143,7 @@ async function pass(
   let opens = true
   const attempt = async (given: AbortSignal) => {
     if (adapters.length === 0 && (await isOwn(files[0]!))) return true
-    logger.debug(`${path} is not known yet: it is opened in a child process first`)
+    logger.debug(`${path} is unknown: it is opened in a child process first`)
     const limitMs = Math.ceil(LEAST_MS + tensorBytes * MS_PER_BYTE + tokenCount * MS_PER_TOKEN)
     const trial = {
       limitMs,

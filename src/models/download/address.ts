@@ -8,7 +8,7 @@ export function checkUrl(text: string, base?: URL): URL {
   const parsed = URL.canParse(text, base?.href) ? new URL(text, base) : undefined
   if (parsed?.protocol === 'https:' || parsed?.protocol === 'http:') return parsed
   const url = shown(text)
-  throw new DownloadError(`${JSON.stringify(url)} is no http or https address`, { url, retry: false })
+  throw new DownloadError(`${JSON.stringify(url)} is not an http or https URL`, { url, retry: false })
 }
 
 /**

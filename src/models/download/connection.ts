@@ -135,7 +135,7 @@ async function tunnel(
 
 /** The error for a proxy that does not let us through. */
 export function proxyRefusal(proxy: string, status: number, url: string): DownloadError {
-  const advice = status === 407 ? ': it wants a user and a password in its address' : ''
+  const advice = status === 407 ? ': it requires a user and a password in its URL' : ''
   const message = `the proxy ${proxy} refuses with status ${status}${advice}`
   return new DownloadError(message, { url, status, retry: status === 429 || status >= 500 })
 }
@@ -150,7 +150,7 @@ function proxyFor({ href }: URL, { getProxyForUrl }: Proxies): URL | undefined {
   } catch {
     const proxy = shown(named)
     throw new DownloadError(
-      `the environment names the proxy ${JSON.stringify(proxy)}, which is no http or https address`,
+      `the environment names the proxy ${JSON.stringify(proxy)}, which is not an http or https URL`,
       {
         url: shown(href),
         retry: false,

@@ -22,11 +22,11 @@ export function isFull(error: unknown): boolean {
 export const WRITE_FAILURES: Readonly<Record<string, string>> = {
   EACCES: 'there is no permission to write there',
   EPERM: 'there is no permission to write there',
-  EROFS: 'that disk can only be read',
+  EROFS: 'that disk is read-only',
   EISDIR: 'a folder has that name',
   EEXIST: 'its folder is a file',
   ENOTDIR: 'its folder is a file',
   ENOENT: 'its folder cannot be made',
   ENAMETOOLONG: 'the name is too long',
-  ECOMPROMISED: 'this process stood still, and another took its work over',
+  ECOMPROMISED: 'this process was suspended, and another has taken over',
 }

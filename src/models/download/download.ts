@@ -89,7 +89,7 @@ class Download {
       await this.#fetch(part)
       let digest = part.digest()
       if (digest !== checksum?.digest && isResumed) {
-        logger.warn(`what was left of an earlier download of ${target} does not belong to it: starting anew`)
+        logger.warn(`what was left of an earlier download of ${target} does not belong to it: starting again`)
         await this.#restart(part)
         await this.#fetch(part)
         digest = part.digest()
@@ -100,7 +100,7 @@ class Download {
         throw new DownloadError(message, { code: 'ERR_CHECKSUM', url: this.#url, retry: false })
       }
       if (!checksum && this.#size === undefined)
-        logger.warn(`nothing tells whether ${target} is whole: ${this.#url} told neither size nor checksum`)
+        logger.warn(`${target} cannot be verified: ${this.#url} sent neither size nor checksum`)
       await beforeRename?.().catch(async (error: unknown) => {
         if (error instanceof DownloadError) await part.remove()
         throw error
@@ -202,10 +202,10 @@ class Download {
     const length = header('content-length')
     const isClosed = length === undefined && header('transfer-encoding') === undefined
     if (isClosed && this.#size === undefined && !this.#request.checksum)
-      throw this.#failure(answer, 'does not tell where the file ends', false)
+      throw this.#failure(answer, 'does not say where the file ends', false)
     if (length === undefined) return
     const size = Number(length)
-    if (!Number.isSafeInteger(size)) throw this.#failure(answer, 'tells a length that no file has', false)
+    if (!Number.isSafeInteger(size)) throw this.#failure(answer, 'sends an impossible length', false)
     if (this.#size !== undefined && size !== this.#size)
       throw this.#failure(answer, `has ${size} bytes instead of ${this.#size}`, false)
     this.#size = size
@@ -225,7 +225,7 @@ class Download {
 
   async #write(pieces: readonly Uint8Array[], answer: Answer, part: PartFile): Promise<void> {
     if (this.#size !== undefined && part.length + lengthOf(pieces) > this.#size)
-      throw this.#failure(answer, `sends more than the ${this.#size} bytes it told`, false)
+      throw this.#failure(answer, `sends more than the ${this.#size} bytes it announced`, false)
     await part.append(pieces)
     this.#meter.report(part.length, this.#size)
   }
@@ -263,7 +263,7 @@ async function isThere(path: string): Promise<boolean> {
   const found = await stat(path).catch(() => undefined)
   if (!found || found.isFile()) return found !== undefined
   const code = found.isDirectory() ? 'EISDIR' : 'ENOFILE'
-  throw Object.assign(new Error('what has that name is no file'), { code })
+  throw Object.assign(new Error('what has that name is not a file'), { code })
 }
 
 function localFailure(error: unknown, { target, url }: DownloadRequest): unknown {

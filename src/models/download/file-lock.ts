@@ -86,7 +86,7 @@ class Seen {
     const found = await lstat(this.#path, { bigint: true }).catch(unlessGone)
     if (!found) return ''
     if (found.isDirectory()) return `${found.ino} ${found.mtimeNs}`
-    const message = `${this.#path} is no lock; delete it`
+    const message = `${this.#path} is not a lock file; delete it`
     throw Object.assign(new Error(message), { code: 'ELOCK', syscall: 'lock' })
   }
 }

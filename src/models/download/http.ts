@@ -82,7 +82,7 @@ export async function get(url: string, { headers = {}, signal, patience, guard }
 
 function follow(from: URL, location: string): URL {
   if (!URL.canParse(location, from.href) || !/^https?:$/.test(new URL(location, from).protocol)) {
-    const message = `${from.host} redirects to what is no http or https address`
+    const message = `${from.host} redirects to something that is not an http or https URL`
     throw new DownloadError(message, { url: shown(from), retry: false })
   }
   const to = new URL(location, from)
@@ -163,7 +163,7 @@ async function drain(
     all.bytes += piece.length
     if (!sink.write(piece)) body.pause()
     if (all.pieces > MOST_TINY && all.bytes < TINY_BYTES * all.pieces)
-      body.destroy(new TinyPieces('it comes in pieces of a few bytes'))
+      body.destroy(new TinyPieces('it arrives in pieces of a few bytes'))
   })
   sink.on('drain', () => body.resume())
   // Not `pipeline()`, which drops what waits in the sink when the body fails.

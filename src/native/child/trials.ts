@@ -101,7 +101,7 @@ export class Trials {
   async #try(key: string, attempt: Try, logger: Logger, signal: AbortSignal): Promise<boolean> {
     if (await this.#remembered.has(key)) return true
     if (!canStart(this.#role)) {
-      logger.debug(`${this.#what} is not tried first: this program is its own Node.js`)
+      logger.debug(`${this.#what} cannot be tried first: this program is its own Node.js`)
       return true
     }
     const leave = await this.#line.enter()
@@ -117,7 +117,7 @@ export class Trials {
     await this.#remembered
       .add(key)
       .catch((error: unknown) =>
-        logger.debug(`${this.#what} that passed is not remembered: ${messageOf(error)}`),
+        logger.debug(`${this.#what} that passed could not be remembered: ${messageOf(error)}`),
       )
     return true
   }
