@@ -23,7 +23,6 @@ struct NewContext {
   int32_t vocab_size;
   uint32_t cells;
   bool can_shift;
-  int64_t memory_bytes;
 };
 
 // Of a sliding-window cache one half may be empty: llama.cpp asserts that it is not when it shifts. Keys of
@@ -54,7 +53,7 @@ Napi::Value Create(const Napi::CallbackInfo& info,
   // The context's thread destroys the commands below, and may not destroy itself: so they own it through a
   // cell that is empty by then. Its answer owns it instead, whether or not it ran.
   const auto cell = std::make_shared<std::shared_ptr<NewContext>>(
-      new NewContext{StartThread(env, weights, shape), weights->vocab_size(), 0, false, 0});
+      new NewContext{StartThread(env, weights, shape), weights->vocab_size(), 0, false});
   const std::shared_ptr<ContextThread> thread = (*cell)->thread;
   thread->Submit(
       ContextThread::Kind::kUpkeep,
@@ -65,8 +64,6 @@ Napi::Value Create(const Napi::CallbackInfo& info,
           throw Failure("ERR_LOAD", "this model keeps no state between tokens: it cannot generate");
         fresh->cells = llama_n_ctx_seq(llama.context);
         fresh->can_shift = CanShift(llama.context, fresh->thread->shape.key_type);
-        fresh->memory_bytes =
-            EstimateMemory(llama_get_model(llama.context), fresh->thread->shape, fresh->cells);
         return [fresh = std::move(*cell), deferred, constructor](Napi::Env env) {
           Fulfil(env, deferred, [&] { return HandOver<NewContext>::Construct(*constructor, *fresh); });
         };
@@ -113,15 +110,14 @@ Context::Context(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Context>(inf
   shape_ = fresh->thread->shape;
   shape_.context_size = fresh->cells;
   vocab_size_ = fresh->vocab_size;
-  memory_bytes_ = fresh->memory_bytes;
-  Napi::MemoryManagement::AdjustExternalMemory(env, memory_bytes_);
+  // A forgotten context weighs little in JavaScript: V8 collects it in time only if it knows of the rest.
+  Napi::MemoryManagement::AdjustExternalMemory(env, shape_.memory_bytes);
 
   Napi::Object description = Napi::Object::New(env);
   description.Set("cells", fresh->cells);
   description.Set("sequences", shape_.sequences);
   description.Set("batchSize", shape_.batch_size);
   description.Set("canShift", fresh->can_shift);
-  description.Set("memoryBytes", static_cast<double>(memory_bytes_));
   // A property of its own, not an accessor: Node does not check what an accessor is called on.
   info.This().As<Napi::Object>().DefineProperty(
       Napi::PropertyDescriptor::Value("info", description, napi_enumerable));
@@ -129,7 +125,7 @@ Context::Context(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Context>(inf
 
 // Safety net for a context that was never closed: joins its thread, which ends at the next node of a graph.
 Context::~Context() {
-  if (thread_) Napi::MemoryManagement::AdjustExternalMemory(Env(), -memory_bytes_);
+  if (thread_) Napi::MemoryManagement::AdjustExternalMemory(Env(), -shape_.memory_bytes);
 }
 
 ContextThread& Context::Open(Napi::Env env) const {
@@ -274,7 +270,7 @@ Napi::Value Context::Close(const Napi::CallbackInfo& info) {
     closed_ = true;
     Ref();  // not collected while its thread ends
     thread_->Close([this](Napi::Env env) {
-      Napi::MemoryManagement::AdjustExternalMemory(env, -memory_bytes_);
+      Napi::MemoryManagement::AdjustExternalMemory(env, -shape_.memory_bytes);
       thread_.reset();
       for (const auto& waiting : closing_) waiting.Resolve(env.Undefined());
       closing_.clear();

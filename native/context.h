@@ -40,7 +40,6 @@ class Context : public Napi::ObjectWrap<Context> {
   std::shared_ptr<ContextThread> thread_;
   ContextShape shape_;
   int32_t vocab_size_;
-  int64_t memory_bytes_;
   bool closed_ = false;
   std::vector<Napi::Promise::Deferred> closing_;
 };

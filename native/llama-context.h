@@ -26,6 +26,7 @@ struct ContextShape {
   llama_flash_attn_type flash_attention;
   ggml_type key_type, value_type;     // of the KV cache
   std::vector<float> adapter_scales;  // one for each adapter of the model
+  int64_t memory_bytes = 0;           // of all its buffers, for V8
 };
 
 // How many threads compute the next steps. With `watch`, a step whose threads keep losing their cores to

@@ -1,10 +1,8 @@
 #include "shape.h"
 
-#include <algorithm>
 #include <string>
 
 #include "args.h"
-#include "metadata.h"
 
 namespace gpt4all {
 
@@ -38,23 +36,10 @@ std::vector<float> ReadScales(const Napi::Value& value, size_t count) {
   return scales;
 }
 
-double BytesPerNumber(ggml_type type) {
-  return static_cast<double>(ggml_type_size(type)) / static_cast<double>(ggml_blck_size(type));
-}
+// V8 counts in 64 bits; doubles are exact up to here.
+constexpr double kMostMemory = 1ll << 53;
 
 }  // namespace
-
-int64_t EstimateMemory(const llama_model* model, const ContextShape& shape, uint32_t cells) {
-  const double heads = std::max(1, llama_model_n_head(model));
-  const double embedding = llama_model_n_embd(model);
-  const double key = MetaNumber(model, "attention.key_length", embedding / heads);
-  const double value = MetaNumber(model, "attention.value_length", embedding / heads);
-  const double per_head = key * BytesPerNumber(shape.key_type) + value * BytesPerNumber(shape.value_type);
-  const double per_cell = llama_model_n_layer(model) * llama_model_n_head_kv(model) * per_head;
-  const double vocab = llama_vocab_n_tokens(llama_model_get_vocab(model));
-  const double compute = 4.0 * (2 * vocab * shape.max_outputs + 16 * embedding * shape.micro_batch_size);
-  return static_cast<int64_t>(per_cell * cells * shape.sequences + compute);
-}
 
 ContextShape ReadShape(const Napi::Value& value, size_t adapters) {
   const Napi::Object params = Object(value, "params");
@@ -75,6 +60,9 @@ ContextShape ReadShape(const Napi::Value& value, size_t adapters) {
   shape.key_type = ReadCacheType(params.Get("keyType"), "keyType");
   shape.value_type = ReadCacheType(params.Get("valueType"), "valueType");
   shape.adapter_scales = ReadScales(params.Get("adapterScales"), adapters);
+  const Napi::Value memory = params.Get("memoryBytes");
+  if (!memory.IsUndefined())
+    shape.memory_bytes = static_cast<int64_t>(Number(memory, "memoryBytes", 0, kMostMemory));
   if (static_cast<uint64_t>(shape.context_size) * shape.sequences > 1u << 30) {
     throw BadArgument(value.Env(), "contextSize", "smaller for so many sequences");
   }

@@ -1,6 +1,7 @@
 import { ModelError } from '../core/errors.ts'
-import { assertGeneratesText, readGguf } from '../models/gguf/header.ts'
+import { assertGeneratesText, type GgufHeader, readGguf } from '../models/gguf/header.ts'
 import type { NativeBinding, NativeModel } from '../native/contract.ts'
+import type { CacheOptions } from '../options/compute.ts'
 import type { ResolvedModelOptions } from '../options/model.ts'
 import type { Device } from './devices.ts'
 import { checkPositions } from './fit.ts'
@@ -12,6 +13,13 @@ import { isLoaded, load } from './weights.ts'
  * Sizes of vocabularies may differ by this much: files pad them. Source: llama.cpp's common/speculative.cpp
  */
 const MOST_PADDING = 128
+
+export type LoadedDraft = {
+  readonly native: NativeModel
+  readonly header: GgufHeader
+  /** How its context keeps keys and values. */
+  readonly cache: CacheOptions
+}
 
 /**
  * Loads the draft model at `path`, which guesses for `target`, on the same GPUs.
@@ -25,21 +33,22 @@ export async function loadDraft(
   options: ResolvedModelOptions,
   gpus: readonly Device[],
   signal: AbortSignal,
-): Promise<NativeModel> {
+): Promise<LoadedDraft> {
   const header = await readGguf(path, { signal })
   assertGeneratesText(header)
   checkPositions(header, options.nCtx)
-  const plan = planMemory(header, options.nCtx)
-  checkMemory(path, options.nCtx, plan, options.logger, {
+  const { flashAttention, logger } = options
+  // Its heads may be too small for the blocks of the large model's cache, and its own cache is small.
+  const cache = { keyType: 'f16', valueType: 'f16', flashAttention } as const
+  const plan = planMemory(header, options.nCtx, { cache })
+  checkMemory(path, options.nCtx, plan, logger, {
     weightsLoaded: isLoaded(binding, path, options, gpus, []),
   })
-  const { flashAttention, logger } = options
-  const cache = { keyType: 'f16', valueType: 'f16', flashAttention, logger } as const // as openDrafter() makes it
-  if (options.tryFirst) await tryOpening(binding, header, [], cache, signal)?.opens
-  const draft = await load(binding, header, options, gpus, [], signal)
-  const reason = whyNot(draft, target)
-  if (reason === undefined) return draft
-  draft.close()
+  if (options.tryFirst) await tryOpening(binding, header, [], { ...cache, logger }, signal)?.opens
+  const native = await load(binding, header, options, gpus, [], signal)
+  const reason = whyNot(native, target)
+  if (reason === undefined) return { native, header, cache }
+  native.close()
   throw new ModelError('ERR_MODEL_UNSUPPORTED', `${path} cannot be the draftModel: ${reason}.`, path)
 }
 

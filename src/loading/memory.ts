@@ -128,6 +128,29 @@ export function mostStateBytes(
   return 4 * planMemory(header, options.nCtx, { cache: options }).kvCache + 2 ** 28
 }
 
+/** How much memory the contexts of a model take, and the states that are saved of their sequences. */
+export type ContextMemory = {
+  /** Bytes of a context of so many sequences: of its cache and the buffers of its steps. */
+  readonly memoryBytes: (sequences: number) => number
+  /**
+   * Bytes of the saved state of a sequence of so many tokens. What llama.cpp notes in it about each token and
+   * layer, some bytes each, is not counted.
+   */
+  readonly stateBytes: (tokens: number) => number
+}
+
+/** Of contexts with `nCtx` tokens for each sequence. */
+export function contextMemory(header: GgufHeader, nCtx: number, cache: CacheOptions): ContextMemory {
+  const { bytesPerToken, stateBytes } = memoryShape(header, cache)
+  return {
+    memoryBytes(sequences) {
+      const { kvCache, compute } = planMemory(header, nCtx, { sequences, cache })
+      return kvCache + compute
+    },
+    stateBytes: (tokens) => bytesPerToken * tokens + stateBytes,
+  }
+}
+
 /** The most sequences that get memory without being asked for. */
 const MOST_UNASKED = 8
 

@@ -137,6 +137,8 @@ export type NativeContextParams = {
   readonly valueType: KvType
   /** How much of each of the model's adapters is added to its weights; 0 = none (llama_set_adapters_lora). */
   readonly adapterScales: readonly number[]
+  /** Bytes of all its buffers, which V8 counts until it is closed (napi_adjust_external_memory); left out = 0 */
+  readonly memoryBytes?: number
 }
 
 export type NativeContextInfo = {
@@ -146,8 +148,6 @@ export type NativeContextInfo = {
   readonly batchSize: number
   /** llama_memory_can_shift; false for keys of bf16, which ggml cannot rotate in place */
   readonly canShift: boolean
-  /** Bytes reported to V8: KV cache and compute buffers, estimated from the shape. */
-  readonly memoryBytes: number
 }
 
 export type NativeEvalEntry = {

@@ -1,4 +1,5 @@
-import { sideBySide } from '../loading/memory.ts'
+import type { LoadedDraft } from '../loading/draft.ts'
+import { contextMemory, sideBySide } from '../loading/memory.ts'
 import type { GgufHeader } from '../models/gguf/header.ts'
 import type { NativeBinding, NativeModel } from '../native/contract.ts'
 import type { ResolvedModelOptions } from '../options/model.ts'
@@ -11,7 +12,7 @@ export async function startScheduler(
   native: NativeModel,
   header: GgufHeader,
   options: ResolvedModelOptions,
-  loadDraft: (() => Promise<NativeModel>) | undefined,
+  loadDraft: (() => Promise<LoadedDraft>) | undefined,
 ): Promise<Scheduler> {
   const { nCtx, deterministic, parallel, maxQueue, cacheMemory, logger } = options
   const { flashAttention, keyType, valueType, lora } = options
@@ -33,11 +34,12 @@ export async function startScheduler(
       reserved: parallel ?? 1,
       maxQueue,
       cacheMemory,
-      draft,
+      ...contextMemory(header, nCtx, options),
+      draft: draft && { ...draft, ...contextMemory(draft.header, nCtx, draft.cache) },
       logger,
     })
   } finally {
-    draft?.close() // its context keeps the weights alive
+    draft?.native.close() // its context keeps the weights alive
   }
 }
 

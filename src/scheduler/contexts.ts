@@ -14,9 +14,14 @@ type ContextShape = ThreadChoice & {
   readonly cache: CacheOptions
   /** The scale at which each of the model's adapters is added to its weights. */
   readonly adapterScales: readonly number[]
+  /** Bytes of a context of so many sequences. */
+  readonly memoryBytes: (sequences: number) => number
   /** The same tokens give the same logits, bit for bit, whatever was cached or requested before. */
   readonly deterministic: boolean
 }
+
+/** A smaller model with the same vocabulary, which guesses what the large one will draw. */
+type DraftModel = Pick<ContextShape, 'cache' | 'memoryBytes'> & { readonly native: NativeModel }
 
 export type SchedulerShape = ContextShape & {
   /** The most sequences that are evaluated side by side. */
@@ -27,8 +32,9 @@ export type SchedulerShape = ContextShape & {
   readonly maxQueue: number
   /** Bytes for the states of conversations that lost their slots. */
   readonly cacheMemory: number
-  /** A smaller model with the same vocabulary, which guesses what this one will draw. */
-  readonly draft?: NativeModel | undefined
+  /** Bytes of the state of a conversation of so many tokens. */
+  readonly stateBytes: (tokens: number) => number
+  readonly draft?: DraftModel | undefined
   readonly logger: Logger
 }
 
@@ -52,7 +58,7 @@ const GREEDY = {
 export function contextMaker(
   binding: NativeBinding,
   model: NativeModel,
-  { contextSize, threads, batchThreads, cache, adapterScales, deterministic }: ContextShape,
+  { contextSize, threads, batchThreads, cache, adapterScales, memoryBytes, deterministic }: ContextShape,
 ): MakeContext {
   const batchSize = Math.min(DEFAULTS.nBatch, contextSize)
   const microBatchSize = deterministic ? Math.min(SLICE, batchSize) : batchSize
@@ -69,6 +75,7 @@ export function contextMaker(
       poll: 50,
       ...cache,
       adapterScales,
+      memoryBytes: memoryBytes(sequences),
     })
   }
 }
@@ -89,17 +96,14 @@ export async function warmUp(context: NativeContext, logger: Logger): Promise<vo
   }
 }
 
-/** Makes the drafter that guesses for `model` with the smaller model `draft`. */
+/** Makes the drafter that guesses for `model` with `draft`. */
 export async function openDrafter(
   binding: NativeBinding,
-  draft: NativeModel,
+  { native, cache, memoryBytes }: DraftModel,
   model: NativeModel,
   shape: ContextShape,
 ): Promise<Drafter> {
-  // The draft model's heads may be too small for the blocks of the large model's cache, and its own cache is
-  // small.
-  const cache = { ...shape.cache, keyType: 'f16', valueType: 'f16' } as const
-  const context = await contextMaker(binding, draft, { ...shape, cache, adapterScales: [] })(1)
-  const { vocabSize } = draft.info
+  const context = await contextMaker(binding, native, { ...shape, cache, memoryBytes, adapterScales: [] })(1)
+  const { vocabSize } = native.info
   return new Drafter(context, new binding.Sampler(vocabSize, GREEDY), vocabSize, model.info.vocabSize)
 }

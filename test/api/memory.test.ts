@@ -1,8 +1,9 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { GPT4All, type Logger, type MemoryPlan, type ModelOptions } from '../../src/index.ts'
+import { loadBinding } from '../../src/native/binding.ts'
 import { EMBEDDED, hasReal, REAL } from '../support/models.ts'
 import { TINY_MODELS, type TinyModel, tinyModel } from '../support/tiny-models.ts'
 
@@ -18,22 +19,26 @@ async function tiny(name: TinyModel): Promise<string> {
   return path
 }
 
+type Buffers = Pick<MemoryPlan, 'weights' | 'kvCache' | 'compute'> & {
+  /** Bytes that V8 is told of. */
+  readonly counted: number
+}
+
 /** Bytes of the buffers that llama.cpp makes, as its log tells them: MiB with two digits. */
-async function buffersOf(
-  path: string,
-  nCtx: number,
-  options: ModelOptions = {},
-): Promise<Pick<MemoryPlan, 'weights' | 'kvCache' | 'compute'>> {
+async function buffersOf(path: string, nCtx: number, options: ModelOptions = {}): Promise<Buffers> {
   const lines: string[] = []
   const add = (line: string) => void lines.push(line)
   const logger: Logger = { debug: add, info: add, warn: add, error: add }
+  const making = vi.spyOn(loadBinding().Context, 'create')
   const model = await GPT4All.load(path, { nThreads: 1, nCtx, device: 'cpu', logger, ...options })
+  const counted = making.mock.calls.reduce((all, [, { memoryBytes }]) => all + memoryBytes!, 0)
+  making.mockRestore()
   await model.close()
   const sum = (kind: string) =>
     lines
       .map((line) => Number(new RegExp(`(?:${kind}) buffer size = +([\\d.]+) MiB`).exec(line)?.[1] ?? 0))
       .reduce((all, mebibytes) => all + mebibytes * 2 ** 20, 0)
-  return { weights: sum('model'), kvCache: sum('KV|RS'), compute: sum('compute|output') }
+  return { weights: sum('model'), kvCache: sum('KV|RS'), compute: sum('compute|output'), counted }
 }
 
 const KINDS: [string, () => Promise<string>][] = [
@@ -55,6 +60,7 @@ describe.each(KINDS)('estimateMemory() of %s model', (_, file) => {
     expect(plan.compute).toBeGreaterThan(0.98 * real.compute)
     // A model all of whose layers slide has one mask of the two that are reckoned with.
     expect(plan.compute).toBeLessThan(2 * real.compute)
+    expect(real.counted).toBe(plan.kvCache + plan.compute)
   })
 })
 

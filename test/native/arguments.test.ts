@@ -139,6 +139,7 @@ describe('a wrong argument throws ERR_ARGUMENT, and the object still works:', ()
     ['keyType', [undefined, null, '', 'F16', 'q8_1', 'q4_K', 1]],
     ['valueType', [undefined, null, '', 'F16', 'q8_1', 'q4_K', 1]],
     ['adapterScales', [undefined, null, 1, [1], [undefined]]],
+    ['memoryBytes', [null, '1', Number.NaN, -1, 2 ** 54]],
   ])('Context.create(): %s', (name, values) => {
     for (const value of values) {
       expectRefused(

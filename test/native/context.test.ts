@@ -1,8 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { platform } from 'node:process'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { planMemory } from '../../src/loading/memory.ts'
+import { readGguf } from '../../src/models/gguf/header.ts'
 import type { NativeContext, NativeEvalEntry, NativeModel } from '../../src/native/contract.ts'
 import { collect } from '../support/garbage.ts'
+import { EMBEDDED } from '../support/models.ts'
 import {
   binding,
   continueGreedily,
@@ -43,12 +46,25 @@ const anonymous = () =>
   1024 * Number(/^RssAnon:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))![1])
 
 // Without native/tuning llama.cpp writes zeros over all of it.
-test.runIf(platform === 'linux' && binding.hasTuning)('an empty cache takes no memory', async () => {
-  const before = anonymous()
-  const large = await openContext(model, { contextSize: 2 ** 17 })
-  expect(large.info.memoryBytes).toBeGreaterThan(48 * 2 ** 20)
-  expect(anonymous() - before).toBeLessThan(large.info.memoryBytes / 4)
-  await large.close()
+test.runIf(platform === 'linux' && binding.hasTuning)(
+  'an empty cache takes no memory',
+  async () => {
+    const before = anonymous()
+    const contextSize = 2 ** 17
+    const { kvCache } = planMemory(await readGguf(EMBEDDED), contextSize)
+    const large = await openContext(model, { contextSize })
+    expect(kvCache).toBeGreaterThan(48 * 2 ** 20)
+    expect(anonymous() - before).toBeLessThan(kvCache / 4)
+    await large.close()
+  },
+)
+
+test('a forgotten context is collected when another takes much memory', async () => {
+  const forgotten = new WeakRef(await binding.Context.create(model, SHAPE))
+  await turns(1) // V8 keeps what a WeakRef is made of until then
+  await openContext(model, { memoryBytes: 2 ** 36 })
+  await turns(1)
+  expect(forgotten.deref()).toBeUndefined()
 })
 
 describe('eval() evaluates', () => {

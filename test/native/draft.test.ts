@@ -1,13 +1,18 @@
 import { describe, expect, test } from 'vitest'
+import { contextMemory } from '../../src/loading/memory.ts'
+import { readGguf } from '../../src/models/gguf/header.ts'
 import { openDrafter } from '../../src/scheduler/contexts.ts'
+import { EMBEDDED } from '../support/models.ts'
 import { binding, openModel } from '../support/native-models.ts'
 
+const CACHE = { flashAttention: 'auto', keyType: 'f16', valueType: 'f16' } as const
 const SHAPE = {
   contextSize: 256,
   threads: 1,
   batchThreads: 1,
-  cache: { flashAttention: 'auto', keyType: 'f16', valueType: 'f16' },
+  cache: CACHE,
   adapterScales: [],
+  ...contextMemory(await readGguf(EMBEDDED), 256, CACHE),
   deterministic: false,
   yields: false,
 } as const
@@ -15,7 +20,7 @@ const SHAPE = {
 describe('a model that guesses for another', () => {
   test('guesses the same for a repeated text, whatever it guessed in between', async () => {
     const native = await openModel()
-    const drafter = await openDrafter(binding, native, native, SHAPE)
+    const drafter = await openDrafter(binding, { ...SHAPE, native }, native, SHAPE)
     const texts = ['The capital of France is', 'The capital of Italy is', 'one two three four one two three']
     const guess = async (text: string) => {
       const tokens = Array.from(native.tokenize(text, true, false))

@@ -1,7 +1,20 @@
 import { describe, expect, test } from 'vitest'
+import { contextMemory } from '../../src/loading/memory.ts'
+import { readGguf } from '../../src/models/gguf/header.ts'
 import type { NativeContext, NativeContextParams, NativeModel } from '../../src/native/contract.ts'
 import { seeded } from '../support/gguf-writer.ts'
-import { binding, GREEDY, greedy, openContext, openModel, openTiny, step } from '../support/native-models.ts'
+import { EMBEDDED } from '../support/models.ts'
+import {
+  binding,
+  GREEDY,
+  greedy,
+  openContext,
+  openModel,
+  openTiny,
+  SHAPE,
+  step,
+  tinyFile,
+} from '../support/native-models.ts'
 import { drawingSpoilt, openSpoilt, SPOILT } from '../support/spoilt-models.ts'
 import { ROW_HEADER, sealed, withBytes, withNumbers, words } from '../support/states.ts'
 import type { TinyModel } from '../support/tiny-models.ts'
@@ -245,5 +258,25 @@ describe('a step whose logits are not numbers', () => {
     expect(beside!.error).toBeUndefined()
     expect([...beside!.tokens]).toEqual([...undisturbed!.tokens.subarray(0, length + 1)])
     expect((await context.positions(1)).max).toBe(TEXT.length + length - 1)
+  })
+})
+
+describe('a state takes as many bytes as contextMemory() says', () => {
+  test.each([
+    ['the embedded model', () => EMBEDDED],
+    ['a llama', () => tinyFile('llama')],
+    ['a mamba, which keeps no keys', () => tinyFile('mamba')],
+    ['a lfm2, which keeps keys in some of its layers', () => tinyFile('lfm2')],
+  ])('of %s', async (_, file) => {
+    const path = file()
+    const { stateBytes } = contextMemory(await readGguf(path), SHAPE.contextSize, SHAPE)
+    const context = await openContext(await openModel(path), { batchSize: 200, microBatchSize: 200 })
+    for (const count of [1, 40, 200]) {
+      const tokens = Int32Array.from({ length: count }, (_, i) => i + 1)
+      await context.eval([{ sequence: 0, position: 0, tokens }])
+      const notes = (await context.save(0)).length - stateBytes(count)
+      expect(notes).toBeGreaterThan(0)
+      expect(notes).toBeLessThan(1024 + 16 * count)
+    }
   })
 })

@@ -1,19 +1,24 @@
 import { afterEach } from 'vitest'
+import { contextMemory } from '../../src/loading/memory.ts'
+import { readGguf } from '../../src/models/gguf/header.ts'
 import type { NativeBinding, NativeModel } from '../../src/native/contract.ts'
 import type { SchedulerShape } from '../../src/scheduler/contexts.ts'
 import type { Request } from '../../src/scheduler/request.ts'
 import { Scheduler } from '../../src/scheduler/scheduler.ts'
+import { EMBEDDED } from './models.ts'
 import { binding, GREEDY, SHAPE as SHAPE_OF_CONTEXT } from './native-models.ts'
 
 /** What the engines of this test have logged. */
 export const lines: string[] = []
 const logger = { debug: (line: string) => void lines.push(line), info() {}, warn() {}, error() {} }
+const CACHE = { flashAttention: 'auto', keyType: 'f16', valueType: 'f16' } as const
 const SHAPE: SchedulerShape = {
   contextSize: 256,
   threads: 1,
   batchThreads: 1,
-  cache: { flashAttention: 'auto', keyType: 'f16', valueType: 'f16' },
+  cache: CACHE,
   adapterScales: [],
+  ...contextMemory(await readGguf(EMBEDDED), 256, CACHE), // other models of tests are smaller
   yields: false,
   deterministic: false,
   parallel: 4,

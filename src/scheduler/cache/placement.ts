@@ -16,6 +16,8 @@ type PlacementShape = {
    * sees.
    */
   readonly keepsAll: boolean
+  /** Bytes of the state of a sequence of so many tokens. */
+  readonly stateBytes: (tokens: number) => number
   readonly logger: Logger
 }
 
@@ -148,12 +150,8 @@ export class Placement {
     return this.#states.isOn && this.#shape.keepsAll
   }
 
-  // A state takes roughly its tokens' share of the context's memory at most, as that holds more than keys and
-  // values.
-  #canKeep = ({ tokens }: Slot<Request>): boolean => {
-    const { memoryBytes, cells, sequences } = this.#context.info
-    return this.#keeps && (memoryBytes / (cells * sequences)) * tokens.length <= this.#states.room
-  }
+  #canKeep = ({ tokens }: Slot<Request>): boolean =>
+    this.#keeps && this.#shape.stateBytes(tokens.length) <= this.#states.room
 
   /** How many of the cached tokens can be used for `tokens`. */
   #usable(cached: readonly number[], tokens: readonly number[]): number {
