@@ -1,128 +1,21 @@
 #include "control-texts.h"
 
 #include <algorithm>
-#include <array>
 #include <iterator>
 #include <random>
 #include <utility>
 
 #include "checkpoint.h"
 #include "jinja/utf8.h"
+#include "utf16.h"
 
 namespace gpt4all {
 
 namespace {
 
-constexpr char32_t kReplacement = 0xfffd;
 constexpr char16_t kSpace = 0x2581;  // as SentencePiece writes it
 constexpr size_t kLongMark = 8;
 constexpr size_t kAtOnce = 4096;  // ranges
-
-bool IsHigh(char16_t unit) {
-  return (unit & 0xfc00) == 0xd800;
-}
-
-bool IsLow(char16_t unit) {
-  return (unit & 0xfc00) == 0xdc00;
-}
-
-// The character at `at`, one or two units; half a pair becomes U+FFFD, as it does in UTF-8.
-char32_t CharacterAt(const std::u16string& text, size_t at, size_t& units) {
-  const char16_t unit = text[at];
-  units = 1;
-  if (!IsHigh(unit)) return IsLow(unit) ? kReplacement : unit;
-  if (at + 1 == text.size() || !IsLow(text[at + 1])) return kReplacement;
-  units = 2;
-  return 0x10000 + ((unit & 0x3ffu) << 10) + (text[at + 1] & 0x3ffu);
-}
-
-void Append(std::u16string& text, char32_t character) {
-  if (character < 0x10000) {
-    text += static_cast<char16_t>(character);
-    return;
-  }
-  text += static_cast<char16_t>(0xd800 + ((character - 0x10000) >> 10));
-  text += static_cast<char16_t>(0xdc00 + ((character - 0x10000) & 0x3ff));
-}
-
-template <typename Each>
-void ForEachByte(char32_t character, const Each& each) {
-  if (character < 0x80) return each(static_cast<uint8_t>(character));
-  const int more = character < 0x800 ? 1 : character < 0x10000 ? 2 : 3;
-  static constexpr std::array<uint8_t, 4> kLead = {0, 0xc0, 0xe0, 0xf0};
-  each(static_cast<uint8_t>(kLead[static_cast<size_t>(more)] | (character >> (6 * more))));
-  for (int i = more - 1; i >= 0; i--) each(static_cast<uint8_t>(0x80 | ((character >> (6 * i)) & 0x3f)));
-}
-
-// The characters of UTF-8 bytes; false if they are not UTF-8. Overlong forms are not looked for: no text has
-// them.
-bool Decode(const std::vector<uint8_t>& bytes, std::u16string& text) {
-  for (size_t at = 0; at < bytes.size();) {
-    const uint8_t lead = bytes[at++];
-    const int more = lead < 0x80   ? 0
-                     : lead < 0xc2 ? -1
-                     : lead < 0xe0 ? 1
-                     : lead < 0xf0 ? 2
-                     : lead < 0xf5 ? 3
-                                   : -1;
-    if (more < 0 || bytes.size() - at < static_cast<size_t>(more)) return false;
-    char32_t character = more == 0 ? lead : lead & (0x3fu >> more);
-    for (int i = 0; i < more; i++) {
-      const uint8_t byte = bytes[at++];
-      if ((byte & 0xc0) != 0x80) return false;
-      character = (character << 6) | (byte & 0x3fu);
-    }
-    if (character > 0x10ffff || (character >= 0xd800 && character < 0xe000)) return false;
-    Append(text, character);
-  }
-  return true;
-}
-
-// The bytes for which GPT-2's characters stand: printable ones stand for themselves. Empty if the text has
-// other characters.
-std::vector<uint8_t> BytesOfCharacters(const std::u16string& text) {
-  static const std::array<int16_t, 512> bytes = [] {
-    std::array<int16_t, 512> made;
-    made.fill(-1);
-    int16_t others = 256;
-    for (int16_t byte = 0; byte < 256; byte++) {
-      const bool is_printed = (byte > 32 && byte < 127) || (byte > 160 && byte != 173);
-      made[static_cast<size_t>(is_printed ? byte : others++)] = byte;
-    }
-    return made;
-  }();
-  std::vector<uint8_t> found;
-  for (const char16_t unit : text) {
-    if (unit >= bytes.size() || bytes[unit] < 0) return {};
-    found.push_back(static_cast<uint8_t>(bytes[unit]));
-  }
-  return found;
-}
-
-// RWKV's vocabularies escape bytes as C does: `\n`, `\xe4`. Empty where nothing is escaped.
-std::vector<uint8_t> BytesOfEscapes(const std::u16string& text) {
-  std::vector<uint8_t> found;
-  if (text.find(u'\\') == std::u16string::npos) return found;
-  const auto digit = [](char16_t unit) { return unit >= u'a' ? unit - u'a' + 10 : unit - u'0'; };
-  for (size_t at = 0, units = 1; at < text.size(); at += units) {
-    char32_t character = CharacterAt(text, at, units);
-    if (character == U'\\' && at + 1 < text.size()) {
-      at++;
-      character = CharacterAt(text, at, units);
-      if (character == U'x' && at + 2 < text.size()) {
-        found.push_back(static_cast<uint8_t>((digit(text[at + 1]) << 4) + digit(text[at + 2])));
-        units = 3;
-        continue;
-      }
-      character = character == U't'   ? U'\t'
-                  : character == U'n' ? U'\n'
-                  : character == U'r' ? U'\r'
-                                      : character;
-    }
-    ForEachByte(character, [&](uint8_t byte) { found.push_back(byte); });
-  }
-  return found;
-}
 
 // A byte that is no part of a character is U+FFFD.
 char32_t CharacterOfUtf8(const std::string& text, size_t at, size_t& size) {
@@ -145,12 +38,6 @@ std::vector<UnitRange> ToUnits(const jinja::MixedText& mixed, std::u16string& un
   }
   read_to(mixed.text.size());
   return ranges;
-}
-
-void MakeWellFormed(std::u16string& text) {
-  for (size_t at = 0, units = 1; at < text.size(); at += units) {
-    if (CharacterAt(text, at, units) == kReplacement) text[at] = kReplacement;
-  }
 }
 
 // Ranges of whole characters of a text that is well formed. Those that meet are one.
@@ -180,14 +67,6 @@ std::u16string LongMark() {
 }
 
 }  // namespace
-
-std::string ToUtf8(const std::u16string& text) {
-  std::string bytes;
-  for (size_t at = 0, units = 1; at < text.size(); at += units) {
-    jinja::AppendUtf8(bytes, CharacterAt(text, at, units));
-  }
-  return bytes;
-}
 
 void PrivateUse::Add(const std::u16string& text) {
   for (const char16_t unit : text) {
@@ -231,10 +110,8 @@ ControlTexts::ControlTexts(std::vector<std::u16string> texts, Spelling spelling)
     used_.Add(texts[i]);
     // A vocabulary looks up as its text what may be written otherwise, and puts a space before texts.
     std::u16string decoded;
-    const std::vector<uint8_t> bytes = spelling == Spelling::kCharacters ? BytesOfCharacters(texts[i])
-                                       : spelling == Spelling::kEscapes  ? BytesOfEscapes(texts[i])
-                                                                         : std::vector<uint8_t>();
-    if (!Decode(bytes, decoded)) {
+    const std::vector<uint8_t> bytes = BytesOf(texts[i], spelling);
+    if (!FromUtf8(bytes, decoded)) {
       for (const uint8_t byte : bytes) partial_bytes_[byte] = true;
     } else if (!decoded.empty() && decoded != texts[i]) {
       texts.push_back(std::move(decoded));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "jinja/mixed-text.h"
+#include "spelling.h"
 #include "text-set.h"
 
 namespace gpt4all {
@@ -21,13 +22,6 @@ struct UnitRange {
 struct Marks {
   std::u16string cut, open, close;
 };
-
-// How a vocabulary writes the bytes of its tokens: as they are, by GPT-2's characters, or escaped as RWKV
-// does.
-enum class Spelling { kPlain, kCharacters, kEscapes };
-
-// The text of UTF-16 in UTF-8. Halves of characters are U+FFFD, as JavaScript makes them.
-std::string ToUtf8(const std::u16string& text);
 
 // Private-use characters that occur in texts.
 class PrivateUse {
