@@ -2,12 +2,10 @@
 
 #include <algorithm>
 
-#include "checkpoint.h"
 #include "error.h"
-#include "jinja/marking.h"
 #include "jinja/parser.h"
-#include "jinja/utf8.h"
 #include "llama-common.h"
+#include "prompt-protection.h"
 #include "template-limits.h"
 
 namespace gpt4all {
@@ -71,65 +69,6 @@ common_chat_templates_inputs ToInputs(const RenderRequest& request) {
   return inputs;
 }
 
-// A private-use character that neither the template nor a message contains; empty where all are used.
-std::u16string UnusedCharacter(const std::string& source, const RenderRequest& request) {
-  PrivateUse used;
-  used.Add(source);
-  for (const ChatMessage& message : request.messages) {
-    used.Add(message.content);
-    used.Add(message.reasoning);
-  }
-  const std::u16string mark = request.control->UnusedMarks(used).cut;
-  return mark.size() == 1 ? mark : std::u16string();
-}
-
-// Protects a prompt from the parts that users wrote.
-class Protection {
- public:
-  // Breaks control texts in the messages, except single characters, so that the template does not take them
-  // for its own.
-  Protection(RenderRequest& request, const std::string& source) : request_(request) {
-    if (!request.control) return;
-    const std::u16string cut = UnusedCharacter(source, request);
-    hidden_ = ToUtf8(cut);
-    for (ChatMessage& message : request.messages) {
-      for (std::string* text : {&message.content, &message.reasoning}) {
-        *text = request.control->Marked({*text, jinja::UserBytes::All(text->size())}, {cut, {}, {}});
-      }
-    }
-  }
-
-  // `work()`, which renders the request.
-  template <typename Work>
-  auto Render(const Work& work) {
-    if (!request_.control) return work();
-    const auto mark = [this](const jinja::MixedText& text) { return Mark(text); };
-    const jinja::Marking marking(mark, jinja::DecodeUtf8(hidden_));
-    return work();
-  }
-
-  // The marks in the first text that was rendered.
-  const Marks& marks() const { return marks_; }
-
- private:
-  std::string Mark(const jinja::MixedText& rendered) {
-    jinja::SpendOnReading(8 * rendered.text.size());
-    jinja::EnsureRoom(8 * rendered.text.size());
-    const jinja::MixedText text = jinja::WithoutUsers(rendered, hidden_);
-    if (marks_.cut.empty()) {
-      PrivateUse used;
-      used.Add(text.text);
-      used.Add(request_.avoided);
-      marks_ = request_.control->UnusedMarks(used);
-    }
-    return request_.control->Marked(text, marks_);
-  }
-
-  const RenderRequest& request_;
-  std::string hidden_;  // what breaks control texts in messages
-  Marks marks_;
-};
-
 // The analysis fails on some templates, for example those that write the messages out as JSON, and costs too
 // much where they write very much: their answers have no parts.
 common_chat_params Apply(const common_chat_templates* templates, common_chat_templates_inputs inputs,
@@ -170,7 +109,7 @@ class ChatFormat::Parsed {
  public:
   explicit Parsed(common_chat_templates_ptr templates) : templates_(std::move(templates)) {}
 
-  RenderedChat Render(const RenderRequest& request, Protection& protection, Effort effort) {
+  RenderedChat Render(const RenderRequest& request, PromptProtection& protection, Effort effort) {
     common_chat_templates_inputs inputs = ToInputs(request);
     const Adapted adapted = IsAdapted(effort);
     std::string plain;
@@ -314,7 +253,7 @@ RenderedChat ChatFormat::Render(RenderRequest request, Effort effort) {
   const bool is_long = !ExtentOf(request.messages).IsQuick();
   if (effort == Effort::kQuick && is_long) throw Failure("ERR_EFFORT", "it is a long conversation");
   try {
-    Protection protection(request, source_);
+    PromptProtection protection(request, source_);
     RenderedChat made = Limited(effort, ExtentOf(request.messages),
                                 [&] { return parsed_->Render(request, protection, effort); });
     made.marks = protection.marks();
