@@ -1,4 +1,4 @@
-// What both halves of the parser do with tokens, and how they make nodes.
+// What the parts of the parser do with tokens, and how they make nodes.
 #pragma once
 
 #include <algorithm>
