@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "args.h"
+#include "sampler.h"
 #include "vocabulary.h"
 
 namespace gpt4all {
@@ -34,8 +35,8 @@ StepEntry ReadEntry(const Napi::Value& value, const ContextShape& shape, int32_t
   entry.tokens = Tokens(object.Get("tokens"), "tokens", vocab_size, shape.batch_size);
   const Napi::Value sampler = object.Get("sampler");
   if (!sampler.IsUndefined()) {
-    entry.sampling = Handle<Sampler>(sampler, "sampler")->shared();
-    if (entry.sampling->sampling.vocab_size() != vocab_size) {
+    entry.sampler = Handle<Sampler>(sampler, "sampler")->shared();
+    if (entry.sampler->draw.vocab_size() != vocab_size) {
       throw BadArgument(value.Env(), "sampler", "made for this vocabulary");
     }
   }
@@ -110,7 +111,7 @@ Run ReadRun(const Napi::Value& value, const std::vector<StepEntry>& entries, con
   if (run.steps == 1) return run;
   for (const StepEntry& entry : entries) {
     const auto count = static_cast<int32_t>(entry.tokens.size());
-    if (!entry.sampling || entry.outputs != std::vector<int32_t>{count - 1}) {
+    if (!entry.sampler || entry.outputs != std::vector<int32_t>{count - 1}) {
       throw BadArgument(value.Env(), "run", "one step, where an entry does not draw one token from its last");
     }
     if (entry.position + count + run.steps - 1 > static_cast<int32_t>(shape.context_size)) {

@@ -61,23 +61,23 @@ Sampler::Sampler(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Sampler>(inf
       static_cast<float>(Number(given.Get("frequencyPenalty"), "frequencyPenalty", -kMax, kMax));
   params.seed = Unsigned(given.Get("seed"), "seed");
   params.bias = ReadBias(given, vocab_size);
-  shared_ = std::make_shared<SharedSampling>(vocab_size, params);
+  shared_ = std::make_shared<SharedDraw>(vocab_size, params);
 }
 
 Napi::Value Sampler::Sample(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const std::lock_guard<std::mutex> lock(shared_->mutex);
-  const auto vocab_size = static_cast<size_t>(shared_->sampling.vocab_size());
+  const auto vocab_size = static_cast<size_t>(shared_->draw.vocab_size());
   std::vector<float> logits = Floats(info[0], "logits", vocab_size);
   if (logits.size() != vocab_size) throw BadArgument(env, "logits", "as long as the vocabulary");
-  const int32_t token = shared_->sampling.Draw(logits.data());
+  const int32_t token = shared_->draw.Next(logits.data());
   if (token < 0) throw MakeError(env, "ERR_DECODE", "no logit is a finite number");
   return Napi::Number::New(env, token);
 }
 
 Napi::Value Sampler::Accept(const Napi::CallbackInfo& info) {
   const std::lock_guard<std::mutex> lock(shared_->mutex);
-  shared_->sampling.Accept(Integer(info[0], "token", 0, shared_->sampling.vocab_size() - 1));
+  shared_->draw.Accept(Integer(info[0], "token", 0, shared_->draw.vocab_size() - 1));
   return info.Env().Undefined();
 }
 

@@ -1,21 +1,13 @@
-// Sampler: JavaScript's handle on a Sampling. A step draws with it on its context's thread; the lock keeps
-// JavaScript's own sample() and accept() from running at the same time.
+// Sampler: JavaScript's handle on a TokenDraw, with which a step draws on its context's thread.
 #pragma once
 
 #include <napi.h>
 
 #include <memory>
-#include <mutex>
 
-#include "sampling.h"
+#include "token-draw.h"
 
 namespace gpt4all {
-
-struct SharedSampling {
-  SharedSampling(int32_t vocab_size, const SamplingParams& params) : sampling(vocab_size, params) {}
-  std::mutex mutex;
-  Sampling sampling;
-};
 
 class Sampler : public Napi::ObjectWrap<Sampler> {
  public:
@@ -24,13 +16,13 @@ class Sampler : public Napi::ObjectWrap<Sampler> {
 
   explicit Sampler(const Napi::CallbackInfo& info);
 
-  const std::shared_ptr<SharedSampling>& shared() const { return shared_; }
+  const std::shared_ptr<SharedDraw>& shared() const { return shared_; }
 
  private:
   Napi::Value Sample(const Napi::CallbackInfo& info);
   Napi::Value Accept(const Napi::CallbackInfo& info);
 
-  std::shared_ptr<SharedSampling> shared_;
+  std::shared_ptr<SharedDraw> shared_;
 };
 
 }  // namespace gpt4all

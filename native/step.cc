@@ -94,19 +94,19 @@ Failure WhyNone(const float* logits, int32_t vocab_size) {
 StepResult Collect(llama_context* context, const StepEntry& entry, int32_t first) {
   const int32_t vocab_size = llama_vocab_n_tokens(llama_model_get_vocab(llama_get_model(context)));
   StepResult result;
-  bool drawing = entry.sampling != nullptr;
+  bool drawing = entry.sampler != nullptr;
   for (const int32_t output : entry.outputs) {
     float* logits = llama_get_logits_ith(context, first + output);
     if (logits == nullptr) throw Failure("ERR_DECODE", "llama.cpp gave no logits");
     if (entry.logits) result.logits.emplace_back(logits, logits + vocab_size);
-    if (entry.sampling == nullptr && !HasNumber(logits, vocab_size)) {
+    if (entry.sampler == nullptr && !HasNumber(logits, vocab_size)) {
       result.failure = WhyNone(logits, vocab_size);
     }
     if (!drawing) continue;
     llama_token token;
     {
-      const std::lock_guard<std::mutex> lock(entry.sampling->mutex);
-      token = entry.sampling->sampling.Draw(logits);
+      const std::lock_guard<std::mutex> lock(entry.sampler->mutex);
+      token = entry.sampler->draw.Next(logits);
     }
     if (token < 0) {
       result.failure = WhyNone(logits, vocab_size);

@@ -11,8 +11,8 @@
 
 #include "failure.h"
 #include "llama.h"
-#include "sampler.h"
 #include "state-layout.h"
+#include "token-draw.h"
 
 namespace gpt4all {
 
@@ -20,8 +20,8 @@ struct StepEntry {
   llama_seq_id sequence;
   llama_pos position;
   std::vector<llama_token> tokens;
-  std::shared_ptr<SharedSampling> sampling;  // may be null
-  std::vector<int32_t> outputs;              // ascending indices into tokens
+  std::shared_ptr<SharedDraw> sampler;  // may be null
+  std::vector<int32_t> outputs;         // ascending indices into tokens
   bool logits = false;
   int32_t logprobs = -1;  // number of likely tokens to return beside the drawn one; -1 = no log probabilities
 };

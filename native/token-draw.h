@@ -1,11 +1,12 @@
-// Drawing one token from logits: bias, penalties, top-k, top-p, min-p, temperature, draw, in this order. Pure
-// computation: no N-API, no llama.cpp. llama.cpp's sampler chain fills and sorts a record for each word of
-// the vocabulary first, which for 49,152 words costs about 4 % of a small model's token; this one reads the
-// logits once and keeps only what can still be drawn.
+// The computation of a sampler (sampler.h is JavaScript's handle on it): draws a token from logits by bias,
+// penalties, top-k, top-p, min-p and temperature, in this order. No N-API, no llama.cpp, whose sampler chain
+// first fills and sorts a record for each word of the vocabulary: for 49,152 words some 4 % of a small
+// model's time. This one reads the logits once and keeps only what can still be drawn.
 #pragma once
 
 #include <cstdint>
 #include <limits>
+#include <mutex>
 #include <random>
 #include <unordered_map>
 #include <utility>
@@ -29,13 +30,13 @@ struct SamplingParams {
   std::vector<std::pair<int32_t, float>> bias;  // token, what its logit gains; each token once
 };
 
-class Sampling {
+class TokenDraw {
  public:
-  Sampling(int32_t vocab_size, const SamplingParams& params);
+  TokenDraw(int32_t vocab_size, const SamplingParams& params);
 
   // Draws from `logits` ([vocab_size]; changed in place and put back) and remembers the token. Returns -1
   // when no logit is a finite number: the model is broken.
-  int32_t Draw(float* logits);
+  int32_t Next(float* logits);
 
   // Remembers `token` as drawn, for the penalties.
   void Accept(int32_t token);
@@ -69,6 +70,13 @@ class Sampling {
   std::vector<bool> is_repeated_;                    // by token
   std::vector<Candidate> candidates_;
   std::vector<double> weights_;
+};
+
+// A step draws on its context's thread; the lock keeps JavaScript's calls from running at the same time.
+struct SharedDraw {
+  SharedDraw(int32_t vocab_size, const SamplingParams& params) : draw(vocab_size, params) {}
+  std::mutex mutex;
+  TokenDraw draw;
 };
 
 }  // namespace gpt4all

@@ -1,4 +1,4 @@
-#include "sampling.h"
+#include "token-draw.h"
 
 #include <algorithm>
 #include <cmath>
@@ -18,11 +18,11 @@ SamplingParams Normalised(SamplingParams params, int32_t vocab_size) {
 }
 }  // namespace
 
-Sampling::Sampling(int32_t vocab_size, const SamplingParams& params)
+TokenDraw::TokenDraw(int32_t vocab_size, const SamplingParams& params)
     : vocab_size_(vocab_size), params_(Normalised(params, vocab_size)), random_(params.seed) {
 }
 
-void Sampling::Accept(int32_t token) {
+void TokenDraw::Accept(int32_t token) {
   if (params_.presence_penalty != 0.0f || params_.frequency_penalty != 0.0f) counts_[token]++;
   if (params_.repeat_penalty == 1.0f || params_.repeat_last_n == 0) return;
   if (history_.size() < params_.repeat_last_n) {
@@ -33,7 +33,7 @@ void Sampling::Accept(int32_t token) {
   history_next_ = (history_next_ + 1) % history_.size();
 }
 
-int32_t Sampling::Draw(float* logits) {
+int32_t TokenDraw::Next(float* logits) {
   Adjust(logits);
   int32_t token;
   if (params_.temperature == 0.0f || params_.top_k == 1) {
@@ -59,7 +59,7 @@ int32_t Sampling::Draw(float* logits) {
 // Bias first, then the penalties. Repeat: llama.cpp's rule, and GPT4All's: a positive logit is divided, a
 // negative one multiplied, once per token however often it occurs. Presence and frequency: OpenAI's, over all
 // that was drawn.
-void Sampling::Adjust(float* logits) {
+void TokenDraw::Adjust(float* logits) {
   adjusted_.clear();
   for (const auto& [token, bias] : params_.bias) Set(logits, token, logits[token] + bias);
   if (!history_.empty()) is_repeated_.resize(static_cast<size_t>(vocab_size_));
@@ -76,17 +76,17 @@ void Sampling::Adjust(float* logits) {
   }
 }
 
-void Sampling::Set(float* logits, int32_t token, float logit) {
+void TokenDraw::Set(float* logits, int32_t token, float logit) {
   adjusted_.emplace_back(token, logits[token]);
   logits[token] = logit;
 }
 
-void Sampling::Restore(float* logits) {
+void TokenDraw::Restore(float* logits) {
   for (auto change = adjusted_.rbegin(); change != adjusted_.rend(); ++change)
     logits[change->first] = change->second;
 }
 
-int32_t Sampling::Greedy(const float* logits) const {
+int32_t TokenDraw::Greedy(const float* logits) const {
   int32_t best = -1;
   float best_logit = kNoLogit;
   for (int32_t token = 0; token < vocab_size_; token++) {
@@ -99,7 +99,7 @@ int32_t Sampling::Greedy(const float* logits) const {
 }
 
 // Nothing is cut off, so nothing needs an order: two passes over the logits.
-int32_t Sampling::DrawFromAll(const float* logits) {
+int32_t TokenDraw::DrawFromAll(const float* logits) {
   const int32_t greedy = Greedy(logits);
   if (greedy < 0) return -1;
   const double best = logits[greedy];
@@ -120,7 +120,7 @@ int32_t Sampling::DrawFromAll(const float* logits) {
 
 // The k best, best first. A heap of k keeps the worst of them on top; almost every logit fails the one
 // comparison with it.
-void Sampling::KeepTopK(const float* logits, size_t k) {
+void TokenDraw::KeepTopK(const float* logits, size_t k) {
   candidates_.clear();
   float threshold = kNoLogit;
   for (int32_t token = 0; token < vocab_size_; token++) {
@@ -140,7 +140,7 @@ void Sampling::KeepTopK(const float* logits, size_t k) {
 // All words, the best at the front, the rest in any order. min-p is a bound on the logit alone, and top-p
 // would drop what it drops, so words below the bound need no place in the sort; they still count in top-p's
 // total, so they stay while top-p is on.
-void Sampling::KeepAll(const float* logits) {
+void TokenDraw::KeepAll(const float* logits) {
   candidates_.clear();
   const int32_t greedy = Greedy(logits);
   if (greedy < 0) return;
@@ -157,7 +157,7 @@ void Sampling::KeepAll(const float* logits) {
 // Sorts the front of the candidates, in growing pieces, until they hold top_p of the total; returns how many
 // do. At least one, as in llama.cpp: "the best tokens, whose accumulated probabilities reach or just
 // surpass".
-size_t Sampling::SortUntilTopP(double total) {
+size_t TokenDraw::SortUntilTopP(double total) {
   const size_t count = candidates_.size();
   if (params_.top_k > 0 && params_.top_p >= 1.0f) return count;  // KeepTopK sorted them, nothing to cut
   const double best = candidates_.front().logit;
@@ -177,7 +177,7 @@ size_t Sampling::SortUntilTopP(double total) {
   return count;
 }
 
-int32_t Sampling::DrawFromSorted(size_t count) {
+int32_t TokenDraw::DrawFromSorted(size_t count) {
   const double best = candidates_.front().logit;
   if (params_.min_p > 0.0f) {
     const double floor = best + std::log(static_cast<double>(params_.min_p));
@@ -199,7 +199,7 @@ int32_t Sampling::DrawFromSorted(size_t count) {
 
 // [0, 1) with 53 bits. The standard leaves its distributions to the implementation; this is the same
 // everywhere.
-double Sampling::Uniform() {
+double TokenDraw::Uniform() {
   const uint64_t high = random_() >> 5;
   const uint64_t low = random_() >> 6;
   return static_cast<double>(high * 67108864 + low) / 9007199254740992.0;
