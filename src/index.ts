@@ -44,7 +44,7 @@ export type {
 export { GPT4All } from './gpt4all.ts'
 export type { Device } from './loading/devices.ts'
 export type { MemoryPlan } from './loading/memory.ts'
-export type { CatalogEntry, StoredCatalogEntry } from './models/catalog/shape.ts'
+export type { CatalogEntry, StoredCatalogEntry } from './models/catalog/schema.ts'
 export type { ModelDescription } from './models/describe.ts'
 export { defaultModelPath } from './models/locate.ts'
 export type {

@@ -1,7 +1,7 @@
 import { isCancel, select } from '@clack/prompts'
 import { GPT4All, printableLine } from '../index.ts'
-import { Interrupted } from './failure.ts'
-import { embeddedModel, usable } from './models-folder.ts'
+import { Interruption } from './failure.ts'
+import { embeddedModel, usable } from './local-models.ts'
 import { modelUsedLast, noModel } from './remembered.ts'
 import { size } from './terminal.ts'
 
@@ -36,7 +36,7 @@ export async function choose(modelPath: string | undefined, note: (text: string)
     },
   ]
   const chosen = await select({ message: 'Which model?', options })
-  if (isCancel(chosen)) throw new Interrupted('no model')
+  if (isCancel(chosen)) throw new Interruption('no model')
   return chosen
 }
 

@@ -18,7 +18,7 @@ export const EXIT = {
 export class UsageError extends Error {}
 
 /** The user has interrupted the command. */
-export class Interrupted extends Error {}
+export class Interruption extends Error {}
 
 /** For default commands, which receive any word that is not a command. */
 export function refuseWords([word]: readonly string[], { commands }: Command): void {
@@ -34,7 +34,7 @@ type Failure = { readonly code: number; readonly message: string; readonly hint?
 
 /** Describes a failure: an exit code, a sentence, and what may help. */
 export function describeFailure(error: unknown): Failure {
-  if (error instanceof Interrupted) return { code: EXIT.interrupted, message: '' }
+  if (error instanceof Interruption) return { code: EXIT.interrupted, message: '' }
   // Commander has already printed it, and the help.
   if (error instanceof CommanderError) return { code: error.exitCode === 0 ? 0 : EXIT.usage, message: '' }
   if (error instanceof UsageError)

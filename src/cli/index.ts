@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 import { inspect } from 'node:util'
-import { describeFailure, Interrupted } from './failure.ts'
-import { makeProgram } from './program.ts'
+import { makeCommandLine } from './command-line.ts'
+import { describeFailure, Interruption } from './failure.ts'
 import { paint, toStderr } from './terminal.ts'
 
 async function main(): Promise<void> {
-  const program = makeProgram()
+  const program = makeCommandLine()
   // The reader of the output may close it early, such as `| head`.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
   // If the reader of the log has gone, work continues.
@@ -16,7 +16,7 @@ async function main(): Promise<void> {
     const { code, message, hint } = describeFailure(error)
     if (message) toStderr(paint('red', 'error:'), ` ${message}`)
     if (hint) toStderr(hint)
-    if (program.opts().verbose && !(error instanceof Interrupted)) toStderr(inspect(error))
+    if (program.opts().verbose && !(error instanceof Interruption)) toStderr(inspect(error))
     process.exitCode = code
   }
 }

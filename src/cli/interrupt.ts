@@ -1,4 +1,4 @@
-import { Interrupted } from './failure.ts'
+import { Interruption } from './failure.ts'
 
 const NAMES = ['SIGINT', 'SIGTERM'] as const
 
@@ -19,7 +19,7 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
 
 function listen(): { readonly signal: AbortSignal; readonly unlisten: () => void } {
   const controller = new AbortController()
-  const end = (name: NodeJS.Signals) => controller.abort(new Interrupted(name))
+  const end = (name: NodeJS.Signals) => controller.abort(new Interruption(name))
   for (const name of NAMES) process.once(name, end)
   const unlisten = () => {
     for (const name of NAMES) process.off(name, end)

@@ -1,4 +1,4 @@
-import { type Piece, paint } from './terminal.ts'
+import { paint, type StyledText } from './terminal.ts'
 
 type Style = 'cyan' | 'bold' | undefined
 
@@ -21,14 +21,14 @@ export class Highlighter {
   #ofLine: Style
   #ofPart: Style
 
-  push(text: string): Piece[] {
+  push(text: string): StyledText[] {
     const all = this.#held + text
     this.#held = this.#unclear(all)
     return this.#paint(all.slice(0, all.length - this.#held.length))
   }
 
   /** Returns the text that is still held. */
-  end(): Piece[] {
+  end(): StyledText[] {
     const rest = this.#held
     this.#held = ''
     return this.#paint(rest)
@@ -44,12 +44,12 @@ export class Highlighter {
     return mark.startsWith('#') && said !== '' ? '' : mark
   }
 
-  #paint(text: string): Piece[] {
+  #paint(text: string): StyledText[] {
     const tokens = text.match(TOKENS) ?? []
     return tokens.map((token, i) => this.#token(token, tokens[i + 1], tokens[i + 2]))
   }
 
-  #token(token: string, next: string | undefined, afterNext: string | undefined): Piece {
+  #token(token: string, next: string | undefined, afterNext: string | undefined): StyledText {
     if (token === '\n') {
       this.#line = ''
       this.#ofLine = this.#isFenced ? 'cyan' : undefined

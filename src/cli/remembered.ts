@@ -6,10 +6,10 @@ import { type JsonLimits, parseWithin } from '../core/json-shape.ts'
 import { readBytes } from '../core/regular-file.ts'
 import { writeWhole } from '../core/whole-file.ts'
 import { defaultModelPath, ModelError, printableLine } from '../index.ts'
-import { embeddedModel, usable } from './models-folder.ts'
+import { embeddedModel, usable } from './local-models.ts'
 
 /** What the command line remembers between runs. */
-type Remembered = { readonly model?: string; readonly inputs?: readonly string[] }
+type CliState = { readonly model?: string; readonly inputs?: readonly string[] }
 
 const MOST_BYTES = 16 * 2 ** 20
 const LIMITS: JsonLimits = { depth: 4, parts: 5000, numbers: 100 }
@@ -17,7 +17,7 @@ const LIMITS: JsonLimits = { depth: 4, parts: 5000, numbers: 100 }
 const file = () =>
   join(process.env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'gpt4all-ts', 'cli.json')
 
-export async function remembered(): Promise<Remembered> {
+export async function remembered(): Promise<CliState> {
   try {
     const refuse = (why: string) => new Error(why)
     return sound(parseWithin(await readBytes(file(), MOST_BYTES, refuse), LIMITS, refuse))
@@ -27,8 +27,8 @@ export async function remembered(): Promise<Remembered> {
 }
 
 /** Keeps only strings, made safe for a terminal, because any program may have written the file. */
-function sound(found: unknown): Remembered {
-  const { model, inputs } = (found ?? {}) as Record<keyof Remembered, unknown>
+function sound(found: unknown): CliState {
+  const { model, inputs } = (found ?? {}) as Record<keyof CliState, unknown>
   return {
     ...(typeof model === 'string' && { model }),
     ...(Array.isArray(inputs) && {
@@ -38,7 +38,7 @@ function sound(found: unknown): Remembered {
 }
 
 /** Ignores failures, because the command line must work without a writable folder. */
-export async function remember(what: Remembered): Promise<void> {
+export async function remember(what: CliState): Promise<void> {
   const all = { ...(await remembered()), ...what }
   try {
     await mkdir(dirname(file()), { recursive: true })

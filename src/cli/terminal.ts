@@ -2,21 +2,21 @@ import { styleText } from 'node:util'
 import { type Logger, type Progress, printable, printableLine } from '../index.ts'
 
 /** Text in a colour or another style. */
-type Painted = { readonly style: Parameters<typeof styleText>[0]; readonly text: string }
+type StyledSpan = { readonly style: Parameters<typeof styleText>[0]; readonly text: string }
 /** Text from any source: escape sequences in it are made harmless when it is written. */
-export type Piece = string | Painted
+export type StyledText = string | StyledSpan
 
 /** Where a command writes: results to stdout, all else to stderr. */
 export type Terminal = {
   readonly quiet: boolean
   /** A result for people, or as JSON, followed by a line feed. */
-  result(...pieces: readonly Piece[]): void
+  result(...pieces: readonly StyledText[]): void
   /** A result for programs, unchanged unless stdout is a terminal, followed by a line feed. */
   data(text: string): void
   /** Writes such a result piece by piece. */
-  write(...pieces: readonly Piece[]): Promise<void>
+  write(...pieces: readonly StyledText[]): Promise<void>
   /** A message about progress; not with `--quiet`. */
-  note(...pieces: readonly Piece[]): void
+  note(...pieces: readonly StyledText[]): void
   readonly logger: Logger
   /** Options that show progress: bars on a terminal, lines elsewhere. */
   readonly progress: {
@@ -34,7 +34,7 @@ export function openTerminal({
   readonly verbose: boolean
 }): Terminal {
   const { stdout } = process
-  const note = (...pieces: readonly Piece[]) => {
+  const note = (...pieces: readonly StyledText[]) => {
     if (!quiet) toStderr(...pieces)
   }
   const nothing = () => {}
@@ -77,14 +77,14 @@ export function size(bytes: number): string {
 }
 
 /** Writes a line to stderr, even with `--quiet`. */
-export function toStderr(...pieces: readonly Piece[]): void {
+export function toStderr(...pieces: readonly StyledText[]): void {
   process.stderr.write(`${shown(pieces, process.stderr)}\n`)
 }
 
-export const paint = (style: Painted['style'], text: string): Painted => ({ style, text })
+export const paint = (style: StyledSpan['style'], text: string): StyledSpan => ({ style, text })
 
 /** The text to write to `stream`, in colour if that is a terminal and `NO_COLOR` is not set. */
-export function shown(pieces: readonly Piece[], stream: NodeJS.WriteStream, clean = printable): string {
+export function shown(pieces: readonly StyledText[], stream: NodeJS.WriteStream, clean = printable): string {
   const coloured = stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb'
   return pieces
     .map((piece) => {
@@ -96,7 +96,7 @@ export function shown(pieces: readonly Piece[], stream: NodeJS.WriteStream, clea
 }
 
 /** The text to write to stdout: programs get every byte. */
-function exact(pieces: readonly Piece[]): string {
+function exact(pieces: readonly StyledText[]): string {
   const { stdout } = process
   return stdout.isTTY === true ? shown(pieces, stdout) : shown(pieces, stdout, (text) => text)
 }

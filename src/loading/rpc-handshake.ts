@@ -140,7 +140,10 @@ class DeviceQuestion {
   async #take(bytes: number): Promise<Buffer> {
     while (this.#read.length < bytes) {
       const { done, value } = await this.#chunks.next()
-      if (done) throw new ProtocolMismatch('it closed the connection: it is not a ggml-rpc-server, or one of another version')
+      if (done)
+        throw new ProtocolMismatch(
+          'it closed the connection: it is not a ggml-rpc-server, or one of another version',
+        )
       this.#read = Buffer.concat([this.#read, value])
     }
     const taken = this.#read.subarray(0, bytes)

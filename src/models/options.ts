@@ -5,7 +5,7 @@ import { resolveLogger } from '../core/stderr-logger.ts'
 import { DEFAULTS } from '../options/defaults.ts'
 import { boolean, callable, define, Option, signal, string } from '../options/define.ts'
 import { MODEL, type ModelOptions } from '../options/model.ts'
-import type { StoredCatalogEntry } from './catalog/shape.ts'
+import type { StoredCatalogEntry } from './catalog/schema.ts'
 import type { ModelDescription } from './describe.ts'
 
 /** Options of `GPT4All.listModels(options)`. */

@@ -366,10 +366,10 @@ export interface NativeStringScan {
    * Takes strings from the start of `window`, up to the last one that lies wholly in it or to one that breaks a
    * rule, which is not taken.
    */
-  scan(window: Uint8Array): NativeScanned
+  scan(window: Uint8Array): NativeScanResult
 }
 
-export type NativeScanned = {
+export type NativeScanResult = {
   /** The index of the next string, counted over all windows. */
   readonly index: number
   /** Where in `window` the next string begins, which is how many bytes were taken. */

@@ -4,7 +4,7 @@ import { nativeCode, translateFailure } from '../native/failures.ts'
 import { measure, note } from './after-step.ts'
 import { Placement } from './cache/placement.ts'
 import { type Slot, Slots } from './cache/slots.ts'
-import { type SavedState, StateCache } from './cache/state-cache.ts'
+import { type SequenceState, StateCache } from './cache/state-cache.ts'
 import { contextMaker, type MakeContext, openDrafter, type SchedulerShape, warmUp } from './contexts.ts'
 import { gather, nativeEntry } from './gather.ts'
 import type { Drafter } from './guess/drafter.ts'
@@ -126,7 +126,7 @@ export class Scheduler {
   }
 
   /** See `Placement`. Unaffected by aborts of other conversations. */
-  async stateOf(conversation: object, tokens: readonly number[]): Promise<SavedState | undefined> {
+  async stateOf(conversation: object, tokens: readonly number[]): Promise<SequenceState | undefined> {
     const isBusy = (slot: Slot<Request>) => this.#stepping.some((work) => work.slot === slot)
     try {
       return await this.#placement.stateOf(conversation, tokens, isBusy)
@@ -136,7 +136,7 @@ export class Scheduler {
   }
 
   /** See `Placement`. */
-  offer(conversation: object, state: SavedState): void {
+  offer(conversation: object, state: SequenceState): void {
     this.#placement.offer(conversation, state)
   }
 
@@ -301,8 +301,8 @@ export class Scheduler {
     let results: NativeEvalResult[]
     try {
       // Slots that could not be filled as planned are emptied, and their tokens evaluated by the next step.
-      const { preparations } = this.#placement
-      const failed = preparations.isEmpty ? [] : await preparations.failed()
+      const { fills } = this.#placement
+      const failed = fills.isEmpty ? [] : await fills.failed()
       if (failed.length > 0) return await this.#placement.forget(failed)
       if (!work.some(({ ask }) => this.#queue.has(ask))) return // all of them have left meanwhile
       const waiting = withoutSlot(this.#slots, this.#queue.asks).length

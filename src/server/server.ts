@@ -5,7 +5,7 @@ import { chatCompletions } from './api/chat.ts'
 import { completions } from './api/completions.ts'
 import { Bodies } from './body/body.ts'
 import { type Pieces, piecesOfIncoming, piecesOfRequest } from './body/pieces.ts'
-import { type Answering, Listener } from './connections/listener.ts'
+import { type AnswerFunction, Listener } from './connections/listener.ts'
 import { ApiError, clientLeft, toApiError } from './errors.ts'
 import { Exchange } from './exchange.ts'
 import { checkKey, checkSource, corsHeaders, isLoopback, preflight } from './guard.ts'
@@ -111,7 +111,7 @@ export class ModelServer {
       throw optionError('port', 'an integer from 0 to 65535', port)
     if (this.#closed) throw new ClosedError('The server')
     if (this.#listener) throw new GPT4AllError('ERR_BUSY', 'The server is already listening.')
-    const answer: Answering = (request, incoming) => this.#exchange(request, piecesOfIncoming(incoming))
+    const answer: AnswerFunction = (request, incoming) => this.#exchange(request, piecesOfIncoming(incoming))
     const listener = new Listener(answer, { port, host, bodyTimeout })
     this.#listener = listener
     return listener.address().catch((error) => {

@@ -46,18 +46,15 @@ const anonymous = () =>
   1024 * Number(/^RssAnon:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))![1])
 
 // Without native/tuning llama.cpp writes zeros over all of it.
-test.runIf(platform === 'linux' && binding.hasTuning)(
-  'an empty cache takes no memory',
-  async () => {
-    const before = anonymous()
-    const contextSize = 2 ** 17
-    const { kvCache } = planMemory(await readGguf(EMBEDDED), contextSize)
-    const large = await openContext(model, { contextSize })
-    expect(kvCache).toBeGreaterThan(48 * 2 ** 20)
-    expect(anonymous() - before).toBeLessThan(kvCache / 4)
-    await large.close()
-  },
-)
+test.runIf(platform === 'linux' && binding.hasTuning)('an empty cache takes no memory', async () => {
+  const before = anonymous()
+  const contextSize = 2 ** 17
+  const { kvCache } = planMemory(await readGguf(EMBEDDED), contextSize)
+  const large = await openContext(model, { contextSize })
+  expect(kvCache).toBeGreaterThan(48 * 2 ** 20)
+  expect(anonymous() - before).toBeLessThan(kvCache / 4)
+  await large.close()
+})
 
 test('a forgotten context is collected when another takes much memory', async () => {
   const forgotten = new WeakRef(await binding.Context.create(model, SHAPE))

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { array } from '../../src/models/gguf/writer.ts'
-import type { NativeScanned, NativeStringScan } from '../../src/native/contract.ts'
+import type { NativeScanResult, NativeStringScan } from '../../src/native/contract.ts'
 import { binding, GREEDY } from '../support/native-models.ts'
 
 const { StringScan } = binding
@@ -11,9 +11,9 @@ const distinct = (count: number, maxBytes = 100) => new StringScan('distinct', c
 const pairs = (count: number, maxBytes = 100) => new StringScan('pairs', count, maxBytes)
 
 /** As a file is read: what was not taken stands at the start of the next window. */
-function scanAll(scan: NativeStringScan, windows: readonly Uint8Array[]): NativeScanned {
+function scanAll(scan: NativeStringScan, windows: readonly Uint8Array[]): NativeScanResult {
   let left = Buffer.alloc(0)
-  let scanned: NativeScanned = { index: 0, bytes: 0 }
+  let scanned: NativeScanResult = { index: 0, bytes: 0 }
   for (const window of windows) {
     left = Buffer.concat([left, window])
     scanned = scan.scan(left)
@@ -52,7 +52,7 @@ describe('StringScan', () => {
     expect(distinct(0).scan(bytes)).toEqual({ index: 0, bytes: 0 })
   })
 
-  test.each<[string, string[], Partial<NativeScanned>]>([
+  test.each<[string, string[], Partial<NativeScanResult>]>([
     ['equal ones', ['a', 'b', 'a'], { index: 2, bytes: 18, problem: 'repeated' }],
     ['ones equal up to a zero byte', ['a', 'a\0b'], { index: 1, problem: 'repeated' }],
     ['ones equal up to a zero byte, the longer one first', ['a\0b', 'a'], { index: 1, problem: 'repeated' }],

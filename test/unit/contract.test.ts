@@ -21,7 +21,7 @@ const WRITES: Record<string, string[]> = {
   'context.cc': ['NativeContextInfo', 'NativePositions'],
   'entries.cc': ['NativeEvalResult', 'NativeLogprobs'],
   'loader.cc': ['NativeModelLoad'],
-  'string-scan.cc': ['NativeScanned'],
+  'string-scan.cc': ['NativeScanResult'],
   'text-finder.cc': ['NativeMarks'],
   'vocabulary.cc': ['NativeModelInfo'],
   'worker.cc': ['NativeJob'],

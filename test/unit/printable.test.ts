@@ -55,7 +55,7 @@ test.each(
   const allowed: Readonly<Record<string, RegExp>> = {
     'terminal.ts': /^`?\$\{(shown|exact)\(|^exact\(/,
     'input.ts': /^(MARK|LEAVE)_PASTES|^shown\(/,
-    'program.ts': /^printable\(/,
+    'command-line.ts': /^printable\(/,
   }
   for (const what of written) expect(what).toMatch(allowed[name] ?? /^$/)
 })

@@ -1,7 +1,7 @@
 import type { Logger } from '../../core/logger.ts'
 import type { Identity } from '../../loading/identity.ts'
 import { boolean, define } from '../../options/define.ts'
-import type { SavedState } from '../../scheduler/cache/state-cache.ts'
+import type { SequenceState } from '../../scheduler/cache/state-cache.ts'
 import type { PromptBuilder } from '../prompt.ts'
 import { hashOfState, headOf, readState, type SavedChat, type SavedFile } from './file.ts'
 import { isSigned, sign } from './key.ts'
@@ -34,8 +34,8 @@ export type SavedSession = {
 
 /** @internal An open model's cache as saved sessions use it, and what its states are bound to. */
 export type CacheStore = {
-  stateOf(conversation: object, tokens: readonly number[]): Promise<SavedState | undefined>
-  offer(conversation: object, state: SavedState): void
+  stateOf(conversation: object, tokens: readonly number[]): Promise<SequenceState | undefined>
+  offer(conversation: object, state: SequenceState): void
   identity(): Promise<Identity>
   /** A limit that no state of one conversation reaches. */
   readonly mostStateBytes: number

@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import type { Command } from 'commander'
 import { defaultModelPath, GPT4All } from '../../index.ts'
 import { risksOf } from '../file-risks.ts'
-import { filesOf, placeOf } from '../models-folder.ts'
+import { filesOf, placeOf } from '../local-models.ts'
 import type { Context } from '../terminal.ts'
 import { paint, size, table } from '../terminal.ts'
 
@@ -115,9 +115,9 @@ async function aboutFile(path: string): Promise<Finding> {
   return (risks.some(({ isWrong }) => isWrong) ? wrong : fine)('model file', found)
 }
 
-type Asked = { readonly model?: string; readonly modelPath?: string }
+type ModelFlags = { readonly model?: string; readonly modelPath?: string }
 
-async function aboutModel({ model, modelPath }: Asked): Promise<Finding[]> {
+async function aboutModel({ model, modelPath }: ModelFlags): Promise<Finding[]> {
   if (model === undefined) return []
   const { name, modelPath: folder } = placeOf(model, modelPath)
   try {

@@ -4,7 +4,7 @@ import { GPT4All } from '../../index.ts'
 import { UsageError } from '../failure.ts'
 import { GENERATE_FLAGS, generateOptions, MODEL_FLAGS, modelOptions, withFlags } from '../flags.ts'
 import { signalOf } from '../interrupt.ts'
-import { named } from '../models-folder.ts'
+import { named } from '../local-models.ts'
 import { rememberModel, usualModel } from '../remembered.ts'
 import type { Context } from '../terminal.ts'
 

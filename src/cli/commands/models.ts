@@ -11,10 +11,10 @@ import {
   type MemoryPlan,
   printableLine,
 } from '../../index.ts'
-import { EXIT, Interrupted, refuseWords, UsageError } from '../failure.ts'
+import { EXIT, Interruption, refuseWords, UsageError } from '../failure.ts'
 import { number } from '../flags.ts'
 import { signalOf } from '../interrupt.ts'
-import { filesOf, placeOf } from '../models-folder.ts'
+import { filesOf, placeOf } from '../local-models.ts'
 import type { Context } from '../terminal.ts'
 import { paint, size, table } from '../terminal.ts'
 
@@ -199,7 +199,7 @@ export function addModels(program: Command, { terminal }: Context): void {
           message: `Delete ${paths.map(printableLine).join(', ')}?`,
           initialValue: false,
         })
-        if (sure !== true) throw new Interrupted('kept')
+        if (sure !== true) throw new Interruption('kept')
       }
       for (const path of paths) {
         await rm(path)

@@ -6,7 +6,7 @@ import { isSampling } from '../../server/sampling.ts'
 import { UsageError } from '../failure.ts'
 import { GENERATE_FLAGS, list, MODEL_FLAGS, modelOptions, number, valuesOf, withFlags } from '../flags.ts'
 import { signalOf } from '../interrupt.ts'
-import { named } from '../models-folder.ts'
+import { named } from '../local-models.ts'
 import { type Context, toStderr } from '../terminal.ts'
 
 const EXAMPLES = `

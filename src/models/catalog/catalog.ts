@@ -11,7 +11,7 @@ import { checkUrl, shown } from '../download/address.ts'
 import type { AddressGuard } from '../download/address-guard.ts'
 import type { DownloadRequest } from '../download/download.ts'
 import { backoff, get, PATIENCE, type Patience, refusal, soundEtag } from '../download/http.ts'
-import type { CatalogEntry, EntryCheck, StoredCatalogEntry } from './shape.ts'
+import type { CatalogEntry, EntryCheck, StoredCatalogEntry } from './schema.ts'
 
 /** Ten times the size of GPT4All's own list. */
 const LIMITS: JsonLimits = { depth: 16, parts: 20_000, numbers: 2000 }
@@ -43,7 +43,7 @@ export async function parseCatalog(json: Buffer, from: string): Promise<StoredCa
     throw noCatalog(from, at === undefined ? 'it is not valid JSON' : `it is not valid JSON ${at}`)
   }
   // Loaded on demand: most models have no catalog beside them.
-  const { checkEntry, checkLone } = await import('./shape.ts')
+  const { checkEntry, checkLone } = await import('./schema.ts')
   // In a list, only the name says which model an entry belongs to.
   const results = Array.isArray(content) ? await checked(content, checkEntry) : [checkLone(content)]
   const entries = results.flatMap(({ entry }) => (entry === undefined ? [] : [entry]))

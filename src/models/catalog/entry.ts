@@ -5,7 +5,7 @@ import type { Logger } from '../../core/logger.ts'
 import { writeWhole } from '../../core/whole-file.ts'
 import { PATIENCE, type Patience } from '../download/http.ts'
 import { catalogUrl, fetchCatalog, readCatalog } from './catalog.ts'
-import type { StoredCatalogEntry } from './shape.ts'
+import type { StoredCatalogEntry } from './schema.ts'
 import { successorOf } from './successors.ts'
 
 /** The templates and prompts for a model. */

@@ -19,7 +19,7 @@ export function checksumOf({ md5sum, sha256sum }: Sums): Checksum | undefined {
   return md5sum ? { algorithm: 'md5', digest: md5sum.toLowerCase() } : undefined
 }
 
-type Reading = {
+type HashOptions = {
   readonly signal: AbortSignal
   readonly onProgress: ((progress: Progress) => void) | undefined
 }
@@ -31,7 +31,7 @@ export async function hashFile(
   file: Pick<FileHandle | RegularFile, 'read'>,
   size: number,
   hash: Hash,
-  { signal, onProgress }: Reading,
+  { signal, onProgress }: HashOptions,
 ): Promise<number> {
   const meter = new Meter('verify', onProgress)
   const block = Buffer.allocUnsafeSlow(BLOCK) // one for all reads: many would wait for the garbage collector
@@ -49,7 +49,7 @@ export async function hashFile(
  * Reads the whole file and compares it with `checksum`.
  * @throws {ModelError} `ERR_CHECKSUM` if it is another file, `ERR_MODEL_UNREADABLE`, `ERR_MODEL_NOT_FOUND`
  */
-export async function verifyFile(path: string, checksum: Checksum, reading: Reading): Promise<void> {
+export async function verifyFile(path: string, checksum: Checksum, reading: HashOptions): Promise<void> {
   const hash = createHash(checksum.algorithm)
   const file = await openFile(path)
   try {

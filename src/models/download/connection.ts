@@ -23,7 +23,7 @@ export type Connection = {
 }
 
 /** How to connect. */
-type Way = {
+type ConnectOptions = {
   readonly signal: AbortSignal
   readonly stallMs: number
   readonly guard: AddressGuard
@@ -38,7 +38,7 @@ type Way = {
 export function connect(
   { undici, proxies }: Packages,
   url: URL,
-  { signal, stallMs, guard }: Way,
+  { signal, stallMs, guard }: ConnectOptions,
 ): Connection {
   const buffers = new ReadBuffers()
   const timeouts = { headersTimeout: stallMs, bodyTimeout: stallMs }

@@ -29,19 +29,19 @@ export async function withFileLock<T>(
   }
 }
 
-type Taking = LockOptions & {
+type AcquireOptions = LockOptions & {
   readonly onCompromised: (error: Error) => void
 }
 
 async function take(
   path: string,
-  { signal, staleMs, logger, onCompromised }: Taking,
+  { signal, staleMs, logger, onCompromised }: AcquireOptions,
 ): Promise<() => Promise<void>> {
   // Loaded on demand: from then on it listens to the host's signals, to remove its locks. As the only
   // listener to SIGXFSZ it would end the process, but writing too long a file should merely fail.
   if (!process.listeners('SIGXFSZ').includes(ignore)) process.on('SIGXFSZ', ignore)
   const { lock } = await import('proper-lockfile')
-  const seen = new Seen(`${path}.lock`, staleMs)
+  const seen = new LockSighting(`${path}.lock`, staleMs)
   for (let attempts = 0; ; attempts++) {
     signal.throwIfAborted()
     await seen.look()
@@ -60,7 +60,7 @@ async function take(
  * clocks differ, or the date was set by hand, it may be in the future. But a living holder renews the lock
  * twice in `staleMs`, whatever the date.
  */
-class Seen {
+class LockSighting {
   readonly #path: string
   readonly #staleMs: number
   #known = ''

@@ -48,7 +48,7 @@ export type Answer = {
   close(): void
 }
 
-type Request = {
+type GetOptions = {
   readonly headers?: Readonly<Record<string, string>>
   readonly signal: AbortSignal
   readonly patience: Patience
@@ -61,7 +61,10 @@ type Request = {
  * other host receives the user and password. Rejects with `signal.reason` when aborted.
  * @throws {DownloadError} `ERR_DOWNLOAD` if the server cannot be reached, is silent, or redirects in circles
  */
-export async function get(url: string, { headers = {}, signal, patience, guard }: Request): Promise<Answer> {
+export async function get(
+  url: string,
+  { headers = {}, signal, patience, guard }: GetOptions,
+): Promise<Answer> {
   signal.throwIfAborted()
   // Loaded on demand: a model on the disk needs no network.
   const packages = { undici: await import('undici'), proxies: await import('proxy-from-env') }

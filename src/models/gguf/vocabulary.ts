@@ -1,5 +1,5 @@
 import { loadBinding } from '../../native/binding.ts'
-import type { NativeScanned } from '../../native/contract.ts'
+import type { NativeScanResult } from '../../native/contract.ts'
 import { damaged, MAX_STRING_BYTES } from './bytes.ts'
 import { type Model, number, text, unsupported } from './model.ts'
 import type { StringScan } from './reader.ts'
@@ -28,7 +28,7 @@ export function vocabularyScan(path: string, key: string, count: number): String
   }
 }
 
-function describe({ index, bytes, problem }: NativeScanned, window: Buffer): string {
+function describe({ index, bytes, problem }: NativeScanResult, window: Buffer): string {
   if (problem === 'single') return `merge ${index} of its vocabulary is not a pair`
   const length = Number(window.readBigUInt64LE(bytes))
   if (problem === 'long') return `token ${index} of its vocabulary claims ${length} bytes`

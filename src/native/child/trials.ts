@@ -62,7 +62,7 @@ export class Trials {
   /** One child at a time: several would only make each other slower. */
   readonly #line = new Queue()
 
-  /** `folder` is in the cache folder; `what` names what is tried, e.g. `a chat template`. */
+  /** `folder` is in the cache folder; `what` names what is tried, e.g. `a model`. */
   constructor(role: TrialRole, folder: string, what: string) {
     this.#role = role
     this.#remembered = new PassedKeys(folder)

@@ -2,10 +2,10 @@ import type { Logger } from '../../core/logger.ts'
 import type { NativeContext } from '../../native/contract.ts'
 import type { Request } from '../request.ts'
 import { wholeSlices } from '../slices.ts'
-import { Preparations } from './preparations.ts'
 import { ReadLock } from './read-lock.ts'
+import { SlotFills } from './slot-fills.ts'
 import { commonPrefix, findGap, LEAST_REUSED, type Slot, type Slots } from './slots.ts'
-import type { SavedState, StateCache } from './state-cache.ts'
+import type { SequenceState, StateCache } from './state-cache.ts'
 
 type PlacementShape = {
   readonly deterministic: boolean
@@ -28,7 +28,7 @@ type PlacementShape = {
  */
 export class Placement {
   /** What the context was asked to do before the next step. */
-  readonly preparations: Preparations
+  readonly fills: SlotFills
   #context: NativeContext
   readonly #slots: Slots<Request>
   readonly #states: StateCache
@@ -36,7 +36,7 @@ export class Placement {
   /** How many asking requests wait until their prefix has been evaluated for another. */
   #heldBack = 0
   /** States that came from outside, each kept until its conversation goes on. */
-  readonly #offered = new WeakMap<object, SavedState>()
+  readonly #offered = new WeakMap<object, SequenceState>()
   readonly #saving = new Set<Promise<void>>()
   /** Guards what slots hold: `stateOf()` reads it, `moveTo()` takes it to another context. */
   readonly #held = new ReadLock()
@@ -48,7 +48,7 @@ export class Placement {
     this.#slots = slots
     this.#states = states
     this.#shape = shape
-    this.preparations = new Preparations(shape.logger)
+    this.fills = new SlotFills(shape.logger)
   }
 
   /**
@@ -83,16 +83,16 @@ export class Placement {
    * A slot for `request`, which holds the tokens that need not be evaluated; `undefined` when all are busy,
    * or while the request's prefix is being evaluated for another.
    */
-  attach(request: Request, isWaiting: (request: Request) => boolean): Slot<Request> | undefined {
+  attach(request: Request, isAsking: (request: Request) => boolean): Slot<Request> | undefined {
     const { tokens } = request
     // Free slots go first to the requests that were held back.
-    if (this.#slots.free(isWaiting) <= this.#heldBack) return undefined
-    if (this.isUnderWay(request, isWaiting)) {
+    if (this.#slots.free(isAsking) <= this.#heldBack) return undefined
+    if (this.isUnderWay(request, isAsking)) {
       this.#heldBack++
       return undefined
     }
     const isOwn = ({ conversation }: Slot<Request>) => conversation?.deref() === request.conversation
-    const slot = this.#slots.take(request, tokens, isWaiting, { isOwn, isKept: this.#canKeep })
+    const slot = this.#slots.take(request, tokens, isAsking, { isOwn, isKept: this.#canKeep })
     if (!slot) return undefined
     request.served()
     // The cells of another conversation have seen that one's messages, even where the tokens are the same.
@@ -126,7 +126,7 @@ export class Placement {
     const gap = findGap(slot.tokens, tokens)
     if (!gap) return
     this.#shape.logger.debug(`moving cached tokens from position ${gap.to} to ${gap.from}`)
-    this.preparations.add(slot, this.#context.shift(slot.id, gap.from, gap.to))
+    this.fills.add(slot, this.#context.shift(slot.id, gap.from, gap.to))
     this.#shifting.add(slot)
     slot.tokens.splice(gap.from, gap.to - gap.from)
   }
@@ -134,7 +134,7 @@ export class Placement {
   #bringIn(slot: Slot<Request>, { tokens, conversation }: Request): void {
     const own = this.#usable(slot.tokens, tokens)
     const other = this.#shape.keepsAll ? this.#longest(slot, tokens) : undefined
-    const saved = this.#savedFor(conversation, tokens)
+    const saved = this.#stateFor(conversation, tokens)
     const inSaved = saved ? this.#usable(saved.tokens, tokens) : 0
     const inOther = other ? this.#usable(other.tokens, tokens) : 0
     // Another conversation is about to lose its tokens.
@@ -151,7 +151,7 @@ export class Placement {
   }
 
   #canKeep = ({ tokens }: Slot<Request>): boolean =>
-    this.#keeps && this.#shape.stateBytes(tokens.length) <= this.#states.room
+    this.#keeps && this.#shape.stateBytes(tokens.length) <= this.#states.freeBytes
 
   /** How many of the cached tokens can be used for `tokens`. */
   #usable(cached: readonly number[], tokens: readonly number[]): number {
@@ -164,11 +164,11 @@ export class Placement {
    * Whether a running request that is no slower will soon hold more of this one's tokens than any slot or
    * state does now.
    */
-  isUnderWay({ tokens, batchSize }: Request, isWaiting: (request: Request) => boolean): boolean {
+  isUnderWay({ tokens, batchSize }: Request, isAsking: (request: Request) => boolean): boolean {
     if (!this.#shape.keepsAll || !this.#shape.rollsBack) return false
     let coming = 0
     for (const { owner } of this.#slots.all)
-      if (owner && isWaiting(owner) && owner.batchSize >= batchSize)
+      if (owner && isAsking(owner) && owner.batchSize >= batchSize)
         coming = Math.max(coming, commonPrefix(owner.tokens, tokens))
     if (coming < LEAST_REUSED) return false
     const held = this.#slots.all.map((slot) => commonPrefix(slot.tokens, tokens))
@@ -197,7 +197,7 @@ export class Placement {
   }
 
   // A state offered to the conversation is used once.
-  #savedFor(conversation: object, tokens: readonly number[]): SavedState | undefined {
+  #stateFor(conversation: object, tokens: readonly number[]): SequenceState | undefined {
     const offered = this.#offered.get(conversation)
     this.#offered.delete(conversation)
     const found = this.#states.find(tokens)?.state
@@ -207,7 +207,7 @@ export class Placement {
   }
 
   /** Restores `state` when `conversation` next wants a slot. */
-  offer(conversation: object, state: SavedState): void {
+  offer(conversation: object, state: SequenceState): void {
     this.#offered.set(conversation, state)
   }
 
@@ -220,7 +220,7 @@ export class Placement {
     conversation: object,
     tokens: readonly number[],
     isBusy: (slot: Slot<Request>) => boolean,
-  ): Promise<SavedState | undefined> {
+  ): Promise<SequenceState | undefined> {
     if (!this.#shape.keepsAll) return undefined
     return this.#held.read(() => this.#read(conversation, tokens, isBusy))
   }
@@ -229,7 +229,7 @@ export class Placement {
     conversation: object,
     tokens: readonly number[],
     isBusy: (slot: Slot<Request>) => boolean,
-  ): Promise<SavedState | undefined> {
+  ): Promise<SequenceState | undefined> {
     const slot = this.#slots.all.find((one) => one.conversation?.deref() === conversation)
     if (slot) await this.#context.positions(slot.id) // waits for its last step, which may have been aborted
     if (slot?.conversation?.deref() === conversation && !isBusy(slot) && !this.#shifting.has(slot)) {
@@ -247,16 +247,16 @@ export class Placement {
     return saved && commonPrefix(saved.tokens, tokens) >= LEAST_REUSED ? saved : undefined
   }
 
-  #restore(slot: Slot<Request>, state: SavedState, isWhole: boolean): void {
+  #restore(slot: Slot<Request>, state: SequenceState, isWhole: boolean): void {
     this.#shape.logger.debug(`bringing back a conversation of ${state.tokens.length} tokens`)
     // A conversation that shares only the beginning leaves the state to its owner.
     if (isWhole) this.#states.remove(state)
-    this.preparations.add(slot, this.#restored(slot.id, state))
+    this.fills.add(slot, this.#restored(slot.id, state))
     slot.hold(state.tokens, state.inSlices)
   }
 
   // The next step drops what the state holds beyond its tokens.
-  async #restored(id: number, { bytes, tokens }: SavedState): Promise<boolean> {
+  async #restored(id: number, { bytes, tokens }: SequenceState): Promise<boolean> {
     const context = this.#context
     await context.restore(id, bytes)
     return (await context.positions(id)).max >= tokens.length - 1
@@ -264,7 +264,7 @@ export class Placement {
 
   #copy(from: Slot<Request>, to: Slot<Request>): void {
     this.#shape.logger.debug(`copying ${from.tokens.length} cached tokens from another conversation`)
-    this.preparations.add(
+    this.fills.add(
       to,
       this.#context.copy(from.id, to.id).then(() => true),
     )

@@ -58,30 +58,30 @@ export class Slots<Owner extends object> {
   }
 
   /** How many slots could be taken now. */
-  free(isWaiting: (owner: Owner) => boolean): number {
+  free(isAsking: (owner: Owner) => boolean): number {
     const now = performance.now()
-    return this.all.filter((slot) => isFree(slot, now, isWaiting)).length
+    return this.all.filter((slot) => isFree(slot, now, isAsking)).length
   }
 
   /**
    * Takes the best free or idle slot for `owner`, which needs `tokens`: preferably one where no other
    * conversation loses more than a few tokens, then the one with the longest common prefix, then one beside a
    * busy slot (llama.cpp evaluates neighbours together, others one by one) unless that would cost a
-   * conversation, then the least recently used. `undefined` when all are busy. `isWaiting` says whether an
+   * conversation, then the least recently used. `undefined` when all are busy. `isAsking` says whether an
    * owner has asked for a step, `isOwn` whether a slot's tokens belong to the same conversation, `isKept`
    * whether they can be brought back.
    */
   take(
     owner: Owner,
     tokens: readonly number[],
-    isWaiting: (owner: Owner) => boolean,
-    { isOwn, isKept }: Worth<Owner>,
+    isAsking: (owner: Owner) => boolean,
+    { isOwn, isKept }: SlotValue<Owner>,
   ): Slot<Owner> | undefined {
     const now = performance.now()
     const isBusy = (id: number) => this.all[id]?.owner !== undefined
-    let best: Candidate<Owner> | undefined
+    let best: SlotCandidate<Owner> | undefined
     for (const slot of this.all) {
-      if (!isFree(slot, now, isWaiting)) continue
+      if (!isFree(slot, now, isAsking)) continue
       const prefix = commonPrefix(slot.tokens, tokens)
       const loses = slot.tokens.length >= prefix + LEAST_REUSED && !isOwn(slot)
       const isBeside = (!loses || isKept(slot)) && (isBusy(slot.id - 1) || isBusy(slot.id + 1))
@@ -93,22 +93,22 @@ export class Slots<Owner extends object> {
   }
 
   /** Milliseconds until an owner counts as idle; `undefined` when none can become idle. */
-  untilIdle(isWaiting: (owner: Owner) => boolean): number | undefined {
+  untilIdle(isAsking: (owner: Owner) => boolean): number | undefined {
     const now = performance.now()
     const waits = this.all
-      .filter((slot) => slot.owner && !isWaiting(slot.owner))
+      .filter((slot) => slot.owner && !isAsking(slot.owner))
       .map((slot) => Math.max(1, slot.lastUsed + IDLE_MS - now))
     return waits.length ? Math.min(...waits) : undefined
   }
 }
 
 /** What a slot's tokens are worth; see `Slots.take()`. */
-type Worth<Owner extends object> = {
+type SlotValue<Owner extends object> = {
   readonly isOwn: (slot: Slot<Owner>) => boolean
   readonly isKept: (slot: Slot<Owner>) => boolean
 }
 
-type Candidate<Owner extends object> = {
+type SlotCandidate<Owner extends object> = {
   readonly slot: Slot<Owner>
   /** Another conversation would lose its tokens. */
   readonly loses: boolean
@@ -117,7 +117,7 @@ type Candidate<Owner extends object> = {
   readonly isBeside: boolean
 }
 
-function isBetter<Owner extends object>(one: Candidate<Owner>, other: Candidate<Owner>): boolean {
+function isBetter<Owner extends object>(one: SlotCandidate<Owner>, other: SlotCandidate<Owner>): boolean {
   if (one.loses !== other.loses) return other.loses
   if (one.prefix !== other.prefix) return one.prefix > other.prefix
   if (one.isBeside !== other.isBeside) return one.isBeside
@@ -127,9 +127,9 @@ function isBetter<Owner extends object>(one: Candidate<Owner>, other: Candidate<
 function isFree<Owner extends object>(
   slot: Slot<Owner>,
   now: number,
-  isWaiting: (owner: Owner) => boolean,
+  isAsking: (owner: Owner) => boolean,
 ): boolean {
-  return !slot.owner || (!isWaiting(slot.owner) && now - slot.lastUsed >= IDLE_MS)
+  return !slot.owner || (!isAsking(slot.owner) && now - slot.lastUsed >= IDLE_MS)
 }
 
 /** Length of the longest common prefix. */

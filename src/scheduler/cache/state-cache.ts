@@ -4,7 +4,7 @@ import { commonPrefix } from './slots.ts'
  * The state of a conversation that lost its slot: all it takes to continue without evaluating its tokens
  * again.
  */
-export type SavedState = {
+export type SequenceState = {
   readonly tokens: readonly number[]
   /** See `Slot.inSlices`. */
   readonly inSlices: number
@@ -14,19 +14,15 @@ export type SavedState = {
 /** Saved states, the latest last, up to a number of bytes. */
 export class StateCache {
   readonly #mostBytes: number
-  #states: SavedState[] = []
+  #states: SequenceState[] = []
   #bytes = 0
 
   constructor(mostBytes: number) {
     this.#mostBytes = mostBytes
   }
 
-  get bytes(): number {
-    return this.#bytes
-  }
-
   /** Bytes that can be added without evicting another state. */
-  get room(): number {
+  get freeBytes(): number {
     return this.#mostBytes - this.#bytes
   }
 
@@ -36,7 +32,7 @@ export class StateCache {
   }
 
   /** Keeps `state` in place of those it continues, and evicts the oldest where there is no room. */
-  add(state: SavedState): void {
+  add(state: SequenceState): void {
     for (const other of this.#states)
       if (commonPrefix(other.tokens, state.tokens) === other.tokens.length) this.remove(other)
     if (state.bytes.length > this.#mostBytes) return
@@ -46,8 +42,8 @@ export class StateCache {
   }
 
   /** The state with the longest common prefix with `tokens`, and its length. */
-  find(tokens: readonly number[]): { readonly state: SavedState; readonly prefix: number } | undefined {
-    let best: { state: SavedState; prefix: number } | undefined
+  find(tokens: readonly number[]): { readonly state: SequenceState; readonly prefix: number } | undefined {
+    let best: { state: SequenceState; prefix: number } | undefined
     for (const state of this.#states) {
       const prefix = commonPrefix(state.tokens, tokens)
       if (!best || prefix >= best.prefix) best = { state, prefix }
@@ -61,7 +57,7 @@ export class StateCache {
   }
 
   /** Removes `state`, if it is still here. */
-  remove(state: SavedState): void {
+  remove(state: SequenceState): void {
     if (!this.#states.includes(state)) return
     this.#states = this.#states.filter((other) => other !== state)
     this.#bytes -= state.bytes.length

@@ -27,7 +27,7 @@ export async function streamed(
   stallTimeout: number,
   cancel: (reason: unknown) => void,
 ): Promise<Response> {
-  const waiting: Waiting = { next: events.next() }
+  const waiting: PendingEvent = { next: events.next() }
   const timer = new AbortController()
   const late = sleep(FIRST_MS, undefined, { signal: timer.signal }).catch(() => {})
   await Promise.race([waiting.next, late]).finally(() => timer.abort())
@@ -40,11 +40,11 @@ export async function streamed(
   })
 }
 
-type Waiting = { next: Promise<IteratorResult<string, void>> | undefined }
+type PendingEvent = { next: Promise<IteratorResult<string, void>> | undefined }
 
 function toBody(
   events: AsyncGenerator<string, void, void>,
-  waiting: Waiting,
+  waiting: PendingEvent,
   stallTimeout: number,
   cancel: (reason: unknown) => void,
 ): ReadableStream<Uint8Array> {

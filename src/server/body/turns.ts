@@ -1,10 +1,10 @@
 /** How long slices may share a turn of the event loop, ms, before streams, timers and sockets get one. */
 const SLICES_MS = 5
 
-type Waiting = { readonly work: () => void; readonly isAlone: boolean }
+type QueuedWork = { readonly work: () => void; readonly isAlone: boolean }
 
 // One queue for the whole process, because there is one thread.
-const line: Waiting[] = []
+const line: QueuedWork[] = []
 let isScheduled = false
 
 /**
@@ -30,7 +30,7 @@ export function inSlices(work: () => void): void {
   enter({ work, isAlone: false })
 }
 
-function enter(waiting: Waiting): void {
+function enter(waiting: QueuedWork): void {
   line.push(waiting)
   if (!isScheduled) setImmediate(doSome)
   isScheduled = true

@@ -6,7 +6,7 @@ import { refuseGarbage } from './garbage.ts'
 import { PacedSocket } from './paced-socket.ts'
 
 /** Answers a request, whose body is read from `incoming`. */
-export type Answering = (request: Request, incoming: IncomingMessage) => Promise<Response>
+export type AnswerFunction = (request: Request, incoming: IncomingMessage) => Promise<Response>
 
 type ListenerOptions = { readonly port: number; readonly host: string; readonly bodyTimeout: number }
 
@@ -15,7 +15,7 @@ export class Listener {
   readonly #server: Server
   readonly #listening: Promise<void>
 
-  constructor(answer: Answering, { port, host, bodyTimeout }: ListenerOptions) {
+  constructor(answer: AnswerFunction, { port, host, bodyTimeout }: ListenerOptions) {
     // For headers from which no `Request` can be made.
     const errorHandler = () =>
       new ApiError(400, 'This is not a valid HTTP request.', { code: 'invalid_http' }).toResponse()

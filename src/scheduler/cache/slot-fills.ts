@@ -3,7 +3,7 @@ import type { Request } from '../request.ts'
 import type { Slot } from './slots.ts'
 
 /** What a context was asked to bring into slots before the next step. */
-export class Preparations {
+export class SlotFills {
   readonly #logger: Logger
   #asked: { readonly slot: Slot<Request>; readonly came: Promise<boolean> }[] = []
 

@@ -14,7 +14,7 @@ Exit codes: 0 done, 1 failed, 2 usage error, 3 no usable model, 4 download faile
 130 interrupted. Results go to stdout, everything else to stderr. NO_COLOR turns colours off.`
 
 /** The command line, with all its commands. */
-export function makeProgram(): Command {
+export function makeCommandLine(): Command {
   const program = new Command('gpt4all-ts')
   const context: Context = { terminal: () => openTerminal(program.opts()) }
   program
