@@ -24,12 +24,24 @@ const F16: CacheTypes = { keyType: 'f16', valueType: 'f16' }
 /** Bytes of one number of a state. */
 const F32 = 4
 
+/** An opening asks for the same shape several times. */
+const shapes = new WeakMap<GgufHeader, Map<string, MemoryShape>>()
+
 /**
  * Reads the shape from the tensors where these show it, since layers differ within a model: in their heads,
  * and in whether they attend at all. Sliding-window layers count in full, as we ask llama.cpp for full-size
  * caches (docs/decisions.md).
  */
 export function memoryShape(header: GgufHeader, { keyType, valueType } = F16): MemoryShape {
+  const ofHeader = shapes.get(header) ?? new Map<string, MemoryShape>()
+  shapes.set(header, ofHeader)
+  const key = `${keyType} ${valueType}`
+  const shape = ofHeader.get(key) ?? readShape(header, { keyType, valueType })
+  ofHeader.set(key, shape)
+  return shape
+}
+
+function readShape(header: GgufHeader, { keyType, valueType }: CacheTypes): MemoryShape {
   const layers = layersOf(header)
   const bytesPerToken = layers
     .map((layer) => cachedFloats(header, layer))

@@ -30,6 +30,21 @@ function placesIn(page: string): Set<string> {
   return places
 }
 
+/** Paths of this repository that a page names as code: `src/a.ts`, `native/b.{h,cc}`, `test/c/`. */
+function pathsIn(page: string): string[] {
+  const named = textOf(page).matchAll(
+    /`((?:src|native|test|scripts|docs)\/[\w./{},-]*)`/g,
+  )
+  return Array.from(named, ([, path]) => path!).flatMap((path) => {
+    const [, before, choices, after] = /^(.*)\{(.+)\}(.*)$/.exec(path) ?? []
+    return choices === undefined ? [path] : choices.split(',').map((choice) => `${before}${choice}${after}`)
+  })
+}
+
+test.each(pages)('every file of the repository that %s names exists', (page) => {
+  expect(pathsIn(page).filter((path) => !existsSync(join(root, path)))).toEqual([])
+})
+
 test.each(pages)('every link in %s leads to a file, and a place in it, that exist', (page) => {
   const links = [...textOf(page).matchAll(/\]\(([^)\s]+)\)/g)].map(([, to]) => to!)
   const missing = links.filter((to) => {
