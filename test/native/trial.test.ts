@@ -114,6 +114,15 @@ describe('the trial of a model file', () => {
     child!.dismiss()
   })
 
+  test('is not recalled where the child refuses the file, even if several openings wait for it', async () => {
+    const lacking = TINY_MODELS.llama().removeTensor('blk.0.ffn_norm.weight')
+    const path = save('model.gguf', large(lacking.bytes()))
+    await Promise.all([tried(path), tried(path), tried(path)])
+    const { child, ...known } = await recall(binding, path)
+    expect(known).toEqual({})
+    child!.dismiss()
+  })
+
   const split = () => {
     const part = (file: GgufWriter, no: number) =>
       file.set('split.count', 'u16', 2).set('split.no', 'u16', no).set('split.tensors.count', 'i32', 20)

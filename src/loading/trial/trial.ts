@@ -140,7 +140,6 @@ async function pass(
   const cache = { keyType, valueType, flashAttention }
   const { llamaVersion, systemInfo } = binding
   const key = [VERSION, llamaVersion, systemInfo, cache, all.map(({ identity }) => identity)]
-  let opens = true
   const attempt = async (given: AbortSignal) => {
     if (adapters.length === 0 && (await isOwn(files[0]!))) return true
     logger.debug(`${path} is unknown: it is opened in a child process first`)
@@ -160,11 +159,10 @@ async function pass(
     if (end.end !== 'well') throw failure(path, end, trial)
     if (end.word === CHANGED) throw changed(path)
     if (end.word === NO_NUMBERS) throw withoutNumbers(path, adapters.length > 0)
-    opens = end.word === undefined
-    return opens
+    return end.word === undefined
   }
-  await trials.pass(hash(JSON.stringify(key)), attempt, logger, signal)
-  if (opens && known && known.passed === undefined)
+  const verdict = await trials.pass(hash(JSON.stringify(key)), attempt, logger, signal)
+  if (verdict === 'passed' && known && known.passed === undefined)
     await openedFiles.add(keyOf(files[0]!.identity)).catch(() => {}) // it only saves time
 }
 

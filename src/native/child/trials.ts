@@ -12,9 +12,12 @@ export class NoVerdict extends Error {}
 /** Resolves with whether the trial passed, false if that is unknown; rejects with what is wrong. */
 type Try = (signal: AbortSignal) => Promise<boolean>
 
+/** `refused`: the child cannot use it either, without any harm. `untried`: there is no verdict, which is logged. */
+export type Verdict = 'passed' | 'refused' | 'untried'
+
 /** The trial of one key, and how many callers wait for it. */
 type Attempt = {
-  readonly passed: Promise<boolean>
+  readonly verdict: Promise<Verdict>
   readonly abort: AbortController
   waiting: number
 }
@@ -73,11 +76,11 @@ export class Trials {
    * Resolves once what `key` stands for has passed, by one `attempt` for all concurrent callers, or cannot be
    * tried here, which is logged. Rejects with the error of `attempt`; the next caller tries again.
    */
-  async pass(key: string, attempt: Try, logger: Logger, signal?: AbortSignal): Promise<void> {
+  async pass(key: string, attempt: Try, logger: Logger, signal?: AbortSignal): Promise<Verdict> {
     const shared = this.#attempts.get(key) ?? this.#begin(key, attempt, logger)
     shared.waiting++
     try {
-      await (signal ? Promise.race([shared.passed, abortOf(signal)]) : shared.passed)
+      return await (signal ? Promise.race([shared.verdict, abortOf(signal)]) : shared.verdict)
     } finally {
       if (--shared.waiting === 0) shared.abort.abort() // no effect once the attempt is over
     }
@@ -85,32 +88,32 @@ export class Trials {
 
   #begin(key: string, attempt: Try, logger: Logger): Attempt {
     const abort = new AbortController()
-    const shared = { passed: this.#try(key, attempt, logger, abort.signal), abort, waiting: 0 }
+    const shared = { verdict: this.#try(key, attempt, logger, abort.signal), abort, waiting: 0 }
     const forget = () => {
       if (this.#attempts.get(key) === shared) this.#attempts.delete(key)
     }
     this.#attempts.set(key, shared)
     abort.signal.addEventListener('abort', forget)
-    shared.passed.then((isKnown) => {
+    shared.verdict.then((verdict) => {
       abort.signal.removeEventListener('abort', forget)
-      if (!isKnown) forget()
+      if (verdict === 'refused') forget()
     }, forget)
     return shared
   }
 
-  async #try(key: string, attempt: Try, logger: Logger, signal: AbortSignal): Promise<boolean> {
-    if (await this.#remembered.has(key)) return true
+  async #try(key: string, attempt: Try, logger: Logger, signal: AbortSignal): Promise<Verdict> {
+    if (await this.#remembered.has(key)) return 'passed'
     if (!canStart(this.#role)) {
       logger.debug(`${this.#what} cannot be tried first: this program is its own Node.js`)
-      return true
+      return 'untried'
     }
     const leave = await this.#line.enter()
     try {
-      if (!(await attempt(signal))) return false
+      if (!(await attempt(signal))) return 'refused'
     } catch (error) {
       if (!(error instanceof NoVerdict)) throw error
       logger.warn(`${this.#what} could not be tried in a child process: ${error.message}`)
-      return true
+      return 'untried'
     } finally {
       leave()
     }
@@ -119,6 +122,6 @@ export class Trials {
       .catch((error: unknown) =>
         logger.debug(`${this.#what} that passed could not be remembered: ${messageOf(error)}`),
       )
-    return true
+    return 'passed'
   }
 }
