@@ -112,6 +112,22 @@ describe('a download', () => {
     expect(told.at(-1)).toMatchObject({ phase: 'download', bytes: LENGTH, total: LENGTH })
   })
 
+  test.each([null, undefined, 'a text', new Error('an error')])(
+    'rejects with %s if that is what its callback throws',
+    async (thrown) => {
+      const { run } = prepare([], {
+        onProgress: () => {
+          throw thrown
+        },
+      })
+      const outcome = await run().then(
+        () => 'resolved',
+        (reason: unknown) => ({ reason }),
+      )
+      expect(outcome).toEqual({ reason: thrown })
+    },
+  )
+
   test.each(FAULTS.filter((fault) => !FATAL.includes(fault)))('survives: %s', async (fault) => {
     const sequences: Fault[][] = [[fault], ['reset at 50 %', fault], [fault, 'reset at 99 %', fault]]
     // Without a range there is nothing that could not be satisfied.

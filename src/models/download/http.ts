@@ -151,14 +151,25 @@ async function drain(
   buffers: ReadBuffers,
   consume: (pieces: readonly Uint8Array[]) => Promise<void>,
 ): Promise<void> {
-  const take = async (pieces: readonly Uint8Array[]) => {
-    await consume(pieces)
+  let thrown: { readonly error: unknown } | undefined
+  const take = async (pieces: readonly Uint8Array[], done: (error?: Error) => void) => {
+    try {
+      await consume(pieces)
+    } catch (error) {
+      thrown = { error } // which may be anything, `null` as well
+      return done(new Error('the pieces are not consumed'))
+    }
     buffers.release(pieces)
+    done()
   }
   const sink = new Writable({
     highWaterMark: HIGH_WATER,
-    write: (piece: Uint8Array, _, done) => void take([piece]).then(() => done(), done),
-    writev: (chunks, done) => void take(chunks.map(({ chunk }) => chunk)).then(() => done(), done),
+    write: (piece: Uint8Array, _, done) => void take([piece], done),
+    writev: (chunks, done) =>
+      void take(
+        chunks.map(({ chunk }) => chunk),
+        done,
+      ),
   })
   const all = { pieces: 0, bytes: 0 }
   body.on('data', (piece: Uint8Array) => {
@@ -172,7 +183,9 @@ async function drain(
   // Not `pipeline()`, which drops what waits in the sink when the body fails.
   body.once('close', () => sink.end())
   if (body.closed) sink.end()
-  await finished(sink)
+  await finished(sink).catch((error) => {
+    throw thrown ? thrown.error : error
+  })
   if (!body.readableEnded) throw new BodyFailure('the body ends early', { cause: body.errored })
 }
 
