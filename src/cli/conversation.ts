@@ -25,7 +25,7 @@ const MULTI_LINE =
   'A line that ends in \\ continues on the next line. """ begins and ends a message of several lines. Ctrl-C stops an answer.'
 
 /** A chat whose model may be exchanged, and its commands. */
-export class TalkSession {
+export class ChatConversation {
   #model: GPT4All
   readonly #open: (name: string) => Promise<GPT4All>
   readonly #options: GenerateOptions

@@ -213,19 +213,24 @@ function folder(name: string, given: unknown): string | undefined {
   return path
 }
 
+function object(name: string, given: unknown): object {
+  if (typeof given === 'object' && given !== null && !Array.isArray(given)) return given
+  throw optionError(name, 'an object', given)
+}
+
 function optionsOfModels(name: string, given: unknown = {}): ModelOptions {
-  if (typeof given !== 'object' || given === null) throw optionError(name, 'an object', given)
-  checkModelOptions(given)
-  return given
+  const options: ModelOptions = object(name, given)
+  checkModelOptions(options)
+  return options
 }
 
 function sampling(name: string, given: unknown = {}): SamplingDefaults {
-  if (typeof given !== 'object' || given === null) throw optionError(name, 'an object', given)
-  checkGenerateOptions(given)
-  for (const option of Object.keys(given))
+  const options: SamplingDefaults = object(name, given)
+  checkGenerateOptions(options)
+  for (const option of Object.keys(options))
     if (!isSampling(option))
       throw optionError(name, `an object with ${Object.keys(SAMPLING).join(', ')}`, option)
-  return given
+  return options
 }
 
 function sink(_: string, given: unknown): Logger | undefined {

@@ -30,7 +30,7 @@ export type ListenOptions = {
 
 type Env = { Bindings: { readonly exchange: Exchange } }
 
-/** Routes, and the method that each of them accepts. */
+/** Routes, and the method that each of them accepts; `HEAD` goes with `GET`. Only these are counted and get 405. */
 const METHODS: Readonly<Record<string, string>> = {
   '/': 'GET',
   '/health': 'GET',
@@ -187,7 +187,7 @@ export class ModelServer {
       if (method)
         throw new ApiError(405, `${route} does not support ${req.method}. Use ${method}.`, {
           code: 'method_not_supported',
-          headers: { allow: method },
+          headers: { allow: method === 'GET' ? 'GET, HEAD' : method },
         })
       throw new ApiError(404, `The URL ${req.path.slice(0, 200)} does not exist.`, { code: 'unknown_url' })
     })

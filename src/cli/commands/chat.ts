@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { GPT4All } from '../../index.ts'
 import { choose } from '../choose.ts'
-import { TalkSession } from '../conversation.ts'
+import { ChatConversation } from '../conversation.ts'
 import { describeFailure, refuseWords } from '../failure.ts'
 import { GENERATE_FLAGS, generateOptions, MODEL_FLAGS, modelOptions, withFlags } from '../flags.ts'
 import { Input } from '../input.ts'
@@ -42,7 +42,7 @@ export function addChat(program: Command, { terminal }: Context): void {
     }
     const { inputs = [] } = await remembered()
     const model = await open(values.model === undefined ? await choose(opened.modelPath, note) : values.model)
-    const conversation = new TalkSession(model, open, generateOptions(values), values.system)
+    const conversation = new ChatConversation(model, open, generateOptions(values), values.system)
     const input = new Input(inputs)
     try {
       if (values.load) note(await conversation.load(values.load))
@@ -58,7 +58,7 @@ export function addChat(program: Command, { terminal }: Context): void {
 
 type Output = Pick<Terminal, 'note' | 'write'>
 
-async function talk(conversation: TalkSession, input: Input, { note, write }: Output): Promise<void> {
+async function talk(conversation: ChatConversation, input: Input, { note, write }: Output): Promise<void> {
   for (let said = await input.next(); said !== undefined; said = await input.next()) {
     if (said.trim() === '') continue
     try {
@@ -73,7 +73,7 @@ async function talk(conversation: TalkSession, input: Input, { note, write }: Ou
 }
 
 async function answer(
-  conversation: TalkSession,
+  conversation: ChatConversation,
   message: string,
   input: Input,
   write: Output['write'],

@@ -41,13 +41,16 @@ function counted(parameters: number): string {
   return parameters >= 1e6 ? `${Math.round(parameters / 1e6)}M` : String(parameters)
 }
 
-export function addModels(program: Command, { terminal }: Context): void {
+export function addModels(program: Command, context: Context): void {
   const models = program
     .command('models')
     .summary('list, download, verify and remove models')
     .description('Manages the models on the disk, and downloads those that GPT4All publishes.')
     .addHelpText('after', EXAMPLES)
+  for (const add of [addList, addDownload, addVerify, addInfo, addConvert, addRemove]) add(models, context)
+}
 
+function addList(models: Command, { terminal }: Context): void {
   models
     .command('list', { isDefault: true })
     .description(
@@ -98,7 +101,9 @@ export function addModels(program: Command, { terminal }: Context): void {
         ),
       )
     })
+}
 
+function addDownload(models: Command, { terminal }: Context): void {
   models
     .command('download <name>')
     .description("Downloads a model from GPT4All's list or from a URL; an interrupted download resumes.")
@@ -116,7 +121,9 @@ export function addModels(program: Command, { terminal }: Context): void {
       const { path } = await GPT4All.retrieveModel(name, { modelPath, allowDownload: false, ...progress })
       data(path)
     })
+}
 
+function addVerify(models: Command, { terminal }: Context): void {
   models
     .command('verify <name>')
     .description('Compares the checksum of the file with the given one, or with the published one.')
@@ -131,7 +138,9 @@ export function addModels(program: Command, { terminal }: Context): void {
       const { path, algorithm, digest } = await GPT4All.verifyModel(place.name, options)
       result(`${path}: the checksum matches (${algorithm} ${digest})`)
     })
+}
 
+function addInfo(models: Command, { terminal }: Context): void {
   models
     .command('info <name>')
     .description('Describes a model on the disk, and the memory that it needs.')
@@ -162,7 +171,9 @@ export function addModels(program: Command, { terminal }: Context): void {
         ]),
       )
     })
+}
 
+function addConvert(models: Command, { terminal }: Context): void {
   models
     .command('convert <name>')
     .description('Converts a pre-GGUF .bin file, and prints the path of the result.')
@@ -181,7 +192,9 @@ export function addModels(program: Command, { terminal }: Context): void {
         note('This is already a GGUF file; there is nothing to convert.')
       data(path)
     })
+}
 
+function addRemove(models: Command, { terminal }: Context): void {
   models
     .command('remove <name>')
     .description(
