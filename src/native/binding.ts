@@ -61,6 +61,7 @@ function candidates(): BindingSource[] {
   if (build && existsSync(join(home, 'CMakeLists.txt'))) {
     found.push({ what: build, load: () => loadFile(build) })
   }
+  // A checkout that runs from src/ has no `require`, and its own build is what it is to use.
   if (build && typeof require === 'undefined') return found
   const platform = `${process.platform}-${process.arch}`
   found.push({
@@ -108,7 +109,7 @@ const MEMBERS: Readonly<Record<keyof NativeBinding, true>> = {
 }
 
 function checkBinding(binding: unknown): NativeBinding {
-  const missing = Object.keys(MEMBERS).find((name) => !Object.hasOwn(binding as object, name))
+  const missing = Object.keys(MEMBERS).find((name) => !Object.hasOwn(Object(binding), name))
   if (missing !== undefined)
     throw new Error(`it was built for another version of gpt4all-ts: it has no "${missing}"`)
   return binding as NativeBinding

@@ -137,7 +137,7 @@ export type NativeContextParams = {
   readonly valueType: KvType
   /** How much of each of the model's adapters is added to its weights; 0 = none (llama_set_adapters_lora). */
   readonly adapterScales: readonly number[]
-  /** Bytes of all its buffers, which V8 counts until it is closed (napi_adjust_external_memory); left out = 0 */
+  /** Bytes of all its buffers, about, which V8 counts until it is closed (napi_adjust_external_memory); left out = 0 */
   readonly memoryBytes?: number
 }
 

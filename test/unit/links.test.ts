@@ -32,9 +32,7 @@ function placesIn(page: string): Set<string> {
 
 /** Paths of this repository that a page names as code: `src/a.ts`, `native/b.{h,cc}`, `test/c/`. */
 function pathsIn(page: string): string[] {
-  const named = textOf(page).matchAll(
-    /`((?:src|native|test|scripts|docs)\/[\w./{},-]*)`/g,
-  )
+  const named = textOf(page).matchAll(/`((?:src|native|test|scripts|docs)\/[\w./{},-]*)`/g)
   return Array.from(named, ([, path]) => path!).flatMap((path) => {
     const [, before, choices, after] = /^(.*)\{(.+)\}(.*)$/.exec(path) ?? []
     return choices === undefined ? [path] : choices.split(',').map((choice) => `${before}${choice}${after}`)

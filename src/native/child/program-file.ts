@@ -19,13 +19,13 @@ export type ProgramName = keyof typeof PROGRAMS
  */
 export function programFile(name: ProgramName): string {
   const path = join('dist', `${name}.cjs`)
-  const tried: string[] = []
+  const tried = new Set<string>()
   for (const folder of packageFolders(name)) {
     const file = outsideArchive(join(folder, path))
     if (existsSync(file)) return file
-    tried.push(file)
+    tried.add(file)
   }
-  const places = tried.length > 0 ? ` It is not at ${tried.join(', nor at ')}.` : ''
+  const places = tried.size > 0 ? ` It is not at ${[...tried].join(', nor at ')}.` : ''
   const message = `The program of ${PROGRAMS[name]} (gpt4all-ts/${path}) was not found.${places} Keep the package gpt4all-ts installed beside a bundle, or mark it as external; in a checkout, run \`npm run setup\`.`
   throw new GPT4AllError('ERR_BINDING', message)
 }

@@ -4,7 +4,7 @@ import type { EventStream } from '../../generation/events.ts'
 import type { Demand } from '../../scheduler/request.ts'
 import { GENERATION } from './crash.ts'
 import { eventsOf, type WireEvents } from './event-batch.ts'
-import { BATCHES_A_GRANT, type GenerationUpdate } from './wire.ts'
+import { BATCHES_PER_GRANT, type GenerationUpdate } from './wire.ts'
 import { errorFromWire } from './wire-errors.ts'
 
 /** Grants the engine's process as many more batches as have been read. */
@@ -89,7 +89,7 @@ export class IsolatedGeneration {
   #askForMore(): void {
     const { interval } = this.#demand
     const isNew = interval !== this.#interval
-    if (++this.#read < BATCHES_A_GRANT && !isNew) return
+    if (++this.#read < BATCHES_PER_GRANT && !isNew) return
     this.#grant(this.#read, isNew ? interval : undefined)
     this.#read = 0
     this.#interval = interval

@@ -133,7 +133,7 @@ export class EngineProcess {
     return this.#models.size
   }
 
-  /** From now on `overflow` is asked for the messages of a turn that does not fit; call the result at its end. */
+  /** From now on `overflow` is asked for the messages of a turn that does not fit; call the returned function when the turn ends. */
   answerOverflow(conversation: number, overflow: Overflow): () => void {
     this.#overflows.set(conversation, overflow)
     return () => {

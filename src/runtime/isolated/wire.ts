@@ -119,11 +119,11 @@ export type ProgramFunctions = {
 }
 
 /**
- * Batches of a generation that the engine may compute ahead of what has been read; reading is reported every few of
- * them.
+ * Batches of a generation that the engine may compute ahead of what has been read; reading is reported every
+ * few of them.
  */
 export const BATCHES_AHEAD = 8
-export const BATCHES_A_GRANT = 4
+export const BATCHES_PER_GRANT = 4
 
 /**
  * Messages without anything else that a program may have put into them, which might not cross. The engine's
