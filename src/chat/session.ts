@@ -14,7 +14,6 @@ import {
   resolveGenerateOptions,
 } from '../options/generate.ts'
 import type { Demand } from '../scheduler/request.ts'
-import type { AnswerPrefix } from './answer-prefix.ts'
 import { markCallback, refuseInCallback } from './callbacks.ts'
 import type { Conversation, ConversationModel } from './conversation.ts'
 import {
@@ -28,43 +27,13 @@ import {
 import { readSaved, type SavedFile } from './saved/file.ts'
 import { resolveSaveOptions, type SavedSession, type SaveOptions } from './saved/session.ts'
 import { withSystem } from './template/template.ts'
+import { endOf, type LastAnswer, type TurnEnd, type TurnPrompt } from './turn.ts'
 
 /** @internal What a session needs of its model. */
 type SessionModel = {
   readonly name: string
   open(): Promise<ConversationModel>
   start(source: EventSource, options: ResolvedGenerateOptions, closing: AbortSignal): Generation
-}
-
-/** What a turn is to answer: the messages, and how the answer begins. */
-type TurnPrompt = { readonly messages: readonly ChatMessage[]; readonly begun: AnswerPrefix }
-
-/** How a turn ends. */
-type TurnEnd = {
-  /** Adds the answer to the conversation; absent until the prompt is made. */
-  commit: ((made: PartialResult) => Promise<void>) | undefined
-  /** Lets the next turn begin; absent until this one has begun. */
-  leave: (() => void) | undefined
-}
-
-// Outside the class: a function made beside `start` would hold the options of the generation, and with them a
-// callback that may hold the generation itself, which then would never be collected.
-function endOf(run: TurnEnd): NonNullable<EventSource['end']> {
-  return (made) => {
-    const { commit, leave } = run
-    if (made && commit) commit(made).then(leave, leave)
-    else leave?.()
-  }
-}
-
-/**
- * The last answer as the model wrote it; valid while the session's messages are `messages`, which end with
- * it.
- */
-type LastAnswer = {
-  readonly messages: readonly ChatMessage[]
-  readonly raw: string
-  readonly enableThinking: boolean
 }
 
 /**

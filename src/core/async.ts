@@ -17,6 +17,20 @@ export function deferred<T = void>(): Deferred<T> {
   return { promise, resolve, reject }
 }
 
+/** Wakes the code that waits for it. A ring that nothing waits for is lost: look first, then wait. */
+export class Bell {
+  #wake = () => {}
+
+  readonly ring = (): void => this.#wake()
+
+  /** Resolves at the next ring. */
+  next(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve
+    })
+  }
+}
+
 /** Lets one caller at a time through, in order of arrival. */
 export class Queue {
   #last: Promise<void> = Promise.resolve()

@@ -5,19 +5,12 @@ import { abortOf } from '../core/async.ts'
 import { DEFAULTS } from '../options/defaults.ts'
 import type { ResolvedGenerateOptions } from '../options/generate.ts'
 import { UNREAD_MS } from '../scheduler/runs.ts'
-import type {
-  DeltaEvent,
-  EndEvent,
-  EventStream,
-  FinishReason,
-  GenerationEvent,
-  PromptEvent,
-  UsageEvent,
-} from './events.ts'
+import type { DeltaEvent, EndEvent, EventStream, GenerationEvent, PromptEvent, UsageEvent } from './events.ts'
 import type { TokenLogprob } from './logprobs.ts'
 import type { Channel } from './reply.ts'
-import type { GenerationResult, Part, PartialResult, Timings } from './result.ts'
+import type { GenerationResult, Part, PartialResult } from './result.ts'
 import type { EventSource } from './source.ts'
+import { Stopwatch } from './stopwatch.ts'
 
 // Outside the class, as a function made inside would keep the generation alive as long as the function
 // itself. Nothing frees the slot here: the scheduler takes it from a request that does not ask.
@@ -72,10 +65,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   #result: Promise<GenerationResult> | undefined
   #unlisten = () => {}
   #isStopped = false
-  /** 0 until it starts. */
-  #startedAt = 0
-  #firstAt = 0
-  #lastAt = 0
+  readonly #stopwatch = new Stopwatch()
 
   /** @internal Made by `model.generate()`; each of `closing` ends it as the user's own signal does. */
   constructor(source: EventSource, options: ResolvedGenerateOptions, closing: readonly AbortSignal[]) {
@@ -221,7 +211,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
 
   #next(): Promise<IteratorResult<GenerationEvent, void>> {
     if (!this.#events) {
-      this.#startedAt = performance.now()
+      this.#stopwatch.start()
       for (const signal of this.#signals) signal.throwIfAborted()
       this.#listen()
       this.#events = this.#inContext(() => this.#source.start(this.#demand, this.#stop.signal))
@@ -258,8 +248,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
 
   /** Adds a delta; false when the callback wants no more. */
   async #take({ token, text, reasoning, logprob, at }: DeltaEvent): Promise<boolean> {
-    this.#lastAt = at
-    if (this.#tokens.length === 0) this.#firstAt = at
+    this.#stopwatch.note(at, this.#tokens.length === 0)
     if (logprob) this.#logprobs.push(logprob)
     if (reasoning) this.#add('reasoning', reasoning)
     if (text) this.#add('answer', text)
@@ -299,31 +288,16 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
         stopSequence,
         logprobs: this.#wantsLogprobs ? [...this.#logprobs] : undefined,
         seed: this.#options.sampling.seed,
-        timings: this.#timings(finishReason),
+        timings: this.#stopwatch.timings({
+          tokens: this.#tokens.length,
+          promptTokens: this.#prompt.promptTokens,
+          usage: this.#usage,
+          finishReason,
+        }),
         dropped: this.#prompt.dropped,
       },
     }
     abandoned.unregister(this)
     this.#source.end?.(made)
-  }
-
-  #timings(finishReason: FinishReason): Timings {
-    const firstAt = this.#tokens.length > 0 ? this.#firstAt : performance.now()
-    const promptMs = this.#startedAt === 0 ? 0 : firstAt - this.#startedAt
-    const { cachedTokens, queueMs, proposedTokens, acceptedTokens } = this.#usage
-    const evaluated = this.#prompt.promptTokens - cachedTokens
-    // A model may end its answer before the first token.
-    const wasEvaluated = this.#tokens.length > 0 || finishReason === 'stop'
-    const completionMs = this.#lastAt - this.#firstAt
-    const perSecond = (count: number, ms: number) => (count > 0 && ms > 0 ? (count / ms) * 1000 : 0)
-    return {
-      queueMs,
-      promptMs,
-      completionMs,
-      promptTokensPerSecond: wasEvaluated ? perSecond(evaluated, promptMs - queueMs) : 0,
-      tokensPerSecond: perSecond(this.#tokens.length - 1, completionMs),
-      proposedTokens,
-      acceptedTokens,
-    }
   }
 }

@@ -1,3 +1,4 @@
+import { Bell } from '../../core/async.ts'
 import type { ChatMessage } from '../../core/messages.ts'
 import type { EventSource } from '../../generation/source.ts'
 import { EventBatch } from './event-batch.ts'
@@ -16,7 +17,7 @@ export class HostGeneration {
   readonly #schedule: () => void
   #credit = BATCHES_AHEAD
   #error: WireError | undefined
-  #wake = () => {}
+  readonly #change = new Bell()
 
   /** `messages` are those of the turn; `schedule` is called when there is something to `take()`. */
   constructor(id: number, interval: number, messages: readonly ChatMessage[], schedule: () => void) {
@@ -33,7 +34,7 @@ export class HostGeneration {
       const events = source.start(this.#demand, signal)
       try {
         for (;;) {
-          while (this.#credit <= 0 && !signal.aborted) await this.#granted()
+          while (this.#credit <= 0 && !signal.aborted) await this.#change.next()
           signal.throwIfAborted()
           const { done, value } = await events.next()
           if (done) break
@@ -52,12 +53,12 @@ export class HostGeneration {
   grant(batches: number, interval: number | undefined): void {
     this.#credit += batches
     if (interval !== undefined) this.#demand.interval = interval
-    this.#wake()
+    this.#change.ring()
   }
 
   leave(): void {
     this.#leaving.abort(new Error('left'))
-    this.#wake()
+    this.#change.ring()
   }
 
   /** What is new since the last call; `undefined` where nothing is. */
@@ -67,11 +68,5 @@ export class HostGeneration {
     if (!events && !error) return undefined
     if (events && events.deltas.length > 0) this.#credit--
     return { generation: this.#id, ...(events && { events }), ...(error && { error }) }
-  }
-
-  #granted(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve
-    })
   }
 }

@@ -1,4 +1,5 @@
 import type { Turn } from '../../chat/conversation.ts'
+import { Bell } from '../../core/async.ts'
 import type { ChatMessage } from '../../core/messages.ts'
 import type { EventStream } from '../../generation/events.ts'
 import type { Demand } from '../../scheduler/request.ts'
@@ -24,7 +25,7 @@ export class IsolatedGeneration {
   /** Batches that were read since the last grant. */
   #read = 0
   #end: { readonly error: unknown } | 'done' | undefined
-  #wake = () => {}
+  readonly #change = new Bell()
 
   /** `messages` are those of the turn. */
   constructor(demand: Demand, messages: readonly ChatMessage[], grant: Grant) {
@@ -48,19 +49,18 @@ export class IsolatedGeneration {
     if (events?.prompt) this.#promptTokens = events.prompt.promptTokens
     if (events?.end) this.#end = 'done'
     else if (error) this.#end = { error: errorFromWire(error) }
-    this.#wake()
+    this.#change.ring()
   }
 
   fail(error: unknown): void {
     this.#batches.length = 0
     this.#end = { error }
-    this.#wake()
+    this.#change.ring()
   }
 
   /** Rejects with the signal's reason as soon as it aborts. `hold` keeps the program alive while it waits. */
   async *read(signal: AbortSignal, hold: <T>(waiting: Promise<T>) => Promise<T>): EventStream {
-    const onAbort = () => this.#wake()
-    signal.addEventListener('abort', onAbort, { once: true })
+    signal.addEventListener('abort', this.#change.ring, { once: true })
     try {
       for (;;) {
         signal.throwIfAborted()
@@ -73,16 +73,10 @@ export class IsolatedGeneration {
           if (!this.#end && batch.deltas.length > 0) this.#askForMore()
         } else if (this.#end === 'done') return
         else if (this.#end) throw this.#end.error
-        else {
-          await hold(
-            new Promise<void>((resolve) => {
-              this.#wake = resolve
-            }),
-          )
-        }
+        else await hold(this.#change.next())
       }
     } finally {
-      signal.removeEventListener('abort', onAbort)
+      signal.removeEventListener('abort', this.#change.ring)
     }
   }
 

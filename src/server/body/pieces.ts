@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { types } from 'node:util'
+import { Bell } from '../../core/async.ts'
 import { ApiError } from '../errors.ts'
 
 /** The bytes of a body as they arrive, no faster than they are taken; throws on an early end or abort. */
@@ -35,11 +36,10 @@ export function piecesOfRequest(request: Request): Pieces {
  */
 export function piecesOfIncoming(incoming: IncomingMessage): Pieces {
   return async function* (signal) {
-    let wake = () => {}
-    const onChange = () => wake()
+    const change = new Bell()
     const events = ['readable', 'end', 'error', 'close'] as const
-    for (const event of events) incoming.on(event, onChange)
-    signal.addEventListener('abort', onChange, { once: true })
+    for (const event of events) incoming.on(event, change.ring)
+    signal.addEventListener('abort', change.ring, { once: true })
     try {
       for (;;) {
         signal.throwIfAborted()
@@ -47,14 +47,11 @@ export function piecesOfIncoming(incoming: IncomingMessage): Pieces {
         if (piece !== null) yield piece
         else if (incoming.readableEnded) return
         else if (incoming.destroyed) throw incoming.errored ?? new Error('the connection was closed')
-        else
-          await new Promise<void>((resolve) => {
-            wake = resolve
-          })
+        else await change.next()
       }
     } finally {
-      for (const event of events) incoming.off(event, onChange)
-      signal.removeEventListener('abort', onChange)
+      for (const event of events) incoming.off(event, change.ring)
+      signal.removeEventListener('abort', change.ring)
     }
   }
 }
