@@ -79,16 +79,16 @@ export class GPT4All {
   }
 
   /**
-   * Lists the models in a folder (`~/.cache/gpt4all`) by file name, without its subfolders: `.gguf` files, those of a
-   * split model as one, and `.bin` files from before GGUF. Reads their headers: each model has a `description`, or a
-   * `problem` that says why it cannot be used. Empty if there is no such folder. Never uses the network.
+   * Lists the models in a folder (`~/.cache/gpt4all`) by file name, without its subfolders: `.gguf` files,
+   * those of a split model as one, and `.bin` files from before GGUF. Reads their headers: each model has a
+   * `description`, or a `problem` that says why it cannot be used. Empty if there is no such folder. Never
+   * uses the network.
    *
    * @example
    * ```ts
-   * const models = await GPT4All.localModels('models')
-   * const usable = models.filter(({ problem }) => !problem)
-   * for (const { filename, filesize, description } of usable) console.log(filename, filesize, description?.quantization)
-   * ```
+   * const models = await GPT4All.localModels('models') const usable = models.filter(({ problem }) =>
+   * !problem) for (const { filename, filesize, description } of usable) console.log(filename, filesize,
+   * description?.quantization) ```
    *
    * @throws {TypeError} `ERR_OPTION` for a bad folder or option
    * @throws {@link ModelError} `ERR_MODEL_UNREADABLE` when the folder cannot be read, and `signal.reason` when aborted

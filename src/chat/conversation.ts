@@ -52,8 +52,8 @@ export interface Conversation {
 /** @internal A model that conversations can be held with. */
 export type ConversationModel = {
   /**
-   * Reads the model's template, and the saved file. Meanwhile the generation whose signal is `awaitedBy` has a
-   * place in line; without that signal no generation waits.
+   * Reads the model's template, and the saved file. Meanwhile the generation whose signal is `awaitedBy`
+   * has a place in line; without that signal no generation waits.
    * @throws {TemplateError} `ERR_TEMPLATE` when the model's template cannot be used
    */
   conversation(options: ConversationOptions, awaitedBy: AbortSignal | undefined): Promise<Conversation>

@@ -98,7 +98,10 @@ export type ResolvedChatOptions = {
   readonly restore: string | undefined
 }
 
-/** What ends an answer in the formats that models without a template were trained on. Source: GPT4All's backend. */
+/**
+ * What ends an answer in the formats that models without a template were trained on. Source: GPT4All's
+ * backend.
+ */
 export const DEFAULT_STOPS: readonly string[] = [
   '### System',
   '### Instruction',

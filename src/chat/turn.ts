@@ -14,8 +14,8 @@ export type TurnEnd = {
   leave: (() => void) | undefined
 }
 
-// Not in `ChatSession`: a function made beside `start` would hold the options of the generation, and with them a
-// callback that may hold the generation itself, which then would never be collected.
+// Not in `ChatSession`: a function made beside `start` would hold the options of the generation, and with
+// them a callback that may hold the generation itself, which then would never be collected.
 export function endOf(turn: TurnEnd): NonNullable<EventSource['end']> {
   return (made) => {
     const { commit, leave } = turn

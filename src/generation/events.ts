@@ -34,8 +34,8 @@ export type DeltaEvent = {
   /** Present where log probabilities were asked for. */
   readonly logprob: TokenLogprob | undefined
   /**
-   * When the pipe yielded it, as `performance.now()` gives it. From an isolated engine the first of a batch has its own
-   * time, and the others that of the last.
+   * When the pipe yielded it, as `performance.now()` gives it. From an isolated engine the first of a batch
+   * has its own time, and the others that of the last.
    */
   readonly at: number
 }
@@ -62,8 +62,8 @@ export type EndEvent = {
 
 /**
  * @internal What a generation is made of, in order: one `prompt`, then `delta`s with `usage` before, between
- * or after them, and one `end`. One that fails ends with `usage`, also where its prompt could not be made. Plain data,
- * the same from this process and from an isolated engine.
+ * or after them, and one `end`. One that fails ends with `usage`, also where its prompt could not be made.
+ * Plain data, the same from this process and from an isolated engine.
  */
 export type GenerationEvent = PromptEvent | DeltaEvent | UsageEvent | EndEvent
 

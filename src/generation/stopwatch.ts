@@ -9,7 +9,9 @@ type Made = {
   readonly finishReason: FinishReason
 }
 
-/** Notes when a generation starts, and when its first and last pieces come, as `performance.now()` gives it. */
+/**
+ * Notes when a generation starts, and when its first and last pieces come, as `performance.now()` gives it.
+ */
 export class Stopwatch {
   /** 0 until it starts. */
   #startedAt = 0

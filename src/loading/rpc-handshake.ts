@@ -4,8 +4,9 @@ import { Queue } from '../core/async.ts'
 import { codeOf, DeviceError, type DeviceFallback, messageOf } from '../core/errors.ts'
 import type { Device } from './devices.ts'
 
-// What ggml's client asks first, asked here before it does: where it does not like the answer it ends the process, and
-// where there is none it waits for ever. Source: ggml/src/ggml-rpc/ggml-rpc.cpp of llama.cpp v0.5.0.
+// What ggml's client asks first, asked here before it does: where it does not like the answer it ends the
+// process, and where there is none it waits for ever. Source: ggml/src/ggml-rpc/ggml-rpc.cpp of llama.cpp
+// v0.5.0.
 const HELLO = 14
 const DEVICE_COUNT = 15
 const GET_DEVICE_MEMORY = 11
@@ -18,7 +19,10 @@ const LIMIT_MS = 10_000
 /** Source: llama_max_devices() of llama.cpp v0.5.0. */
 const MOST_DEVICES = 16
 
-/** The devices of ggml-rpc-servers, in this order. @throws {DeviceError} `ERR_DEVICE` where one cannot be used */
+/**
+ * The devices of ggml-rpc-servers, in this order. @throws {DeviceError} `ERR_DEVICE` where one cannot be
+ * used
+ */
 export async function askRpcServers(servers: readonly string[], signal: AbortSignal): Promise<Device[]> {
   // Loaded on demand: few programs compute on other machines.
   const net = await import('node:net')
@@ -33,7 +37,10 @@ export async function askRpcServers(servers: readonly string[], signal: AbortSig
 
 export type RpcServersInUse = { release(): void }
 
-/** Of servers that models of this process use, how many: they answer nobody else, and all of these share one connection. */
+/**
+ * Of servers that models of this process use, how many: they answer nobody else, and all of these share one
+ * connection.
+ */
 const used = new Map<string, number>()
 /** One model at a time looks whether they answer, until it counts itself. */
 const line = new Queue()
@@ -116,7 +123,9 @@ async function devicesOf(server: string, asking: DeviceQuestion): Promise<Device
 class ServerTimeout extends Error {}
 class ProtocolMismatch extends Error {}
 
-/** One question after another: a command, the length of what follows, that; the answer's length, the answer. */
+/**
+ * One question after another: a command, the length of what follows, that; the answer's length, the answer.
+ */
 class DeviceQuestion {
   readonly #socket: Socket
   readonly #chunks: AsyncIterator<Buffer>

@@ -142,8 +142,8 @@ export type DescribeModelOptions = Pick<DownloadModelOptions, 'modelPath' | 'sig
  */
 export type LocalModelsOptions = Pick<ListModelsOptions, 'signal'> & {
   /**
-   * Whether the files' headers are read. If not, models have no `description`, and a `problem` only if the first part
-   * of a split model is missing.
+   * Whether the files' headers are read. If not, models have no `description`, and a `problem` only if the
+   * first part of a split model is missing.
    * @default true
    */
   readonly describe?: boolean | undefined

@@ -1,8 +1,8 @@
 /**
  * The contract of the addon: what `native/*.cc` exports, one entry per verb, with the llama.cpp function it
- * wraps named above it. The addon has no defaults and no policy: every value arrives resolved. It checks types
- * and bounds again, never trusts a handle, and throws errors that carry a `code`. `test/unit/contract.test.ts`
- * compares this page with the C++ sources.
+ * wraps named above it. The addon has no policy, and no defaults of the user's options. It checks
+ * types and bounds again, never trusts a handle, and throws errors that carry a `code`.
+ * `test/unit/contract.test.ts` compares this page with the C++ sources.
  */
 
 /** The type of the numbers in a KV cache, by ggml's names. */
@@ -12,21 +12,33 @@ export type KvType = 'f16' | 'bf16' | 'f32' | 'q8_0' | 'q5_1' | 'q5_0' | 'q4_1' 
 export type NativeLog = (level: 'debug' | 'info' | 'warn' | 'error', line: string) => void
 
 export type NativeModelParams = {
-  /** Load the vocabulary only: `tokenize` works, contexts cannot be made. For tests with vocabularies that have no weights. */
+  /**
+   * Load the vocabulary only: `tokenize` works, contexts cannot be made. For tests with vocabularies that
+   * have no weights.
+   */
   readonly vocabOnly: boolean
   /** Layers to put on GPUs, from the last; 0 = none. */
   readonly gpuLayers: number
   /** Names of devices (see `devices()`) to use; empty = none but the CPU. */
   readonly devices: readonly string[]
-  /** Files of LoRA adapters for this model (llama_adapter_lora_init), checked: damaged ones may abort the process. */
+  /**
+   * Files of LoRA adapters for this model (llama_adapter_lora_init), checked: damaged ones may abort the
+   * process.
+   */
   readonly adapters: readonly string[]
   /** Proportions of the layers, one a device (llama_model_params.tensor_split); empty = by free memory. */
   readonly tensorSplit: readonly number[]
-  /** False: all weights stay mapped as they are in the file: slower, but they take no memory of their own (use_extra_bufts). */
+  /**
+   * False: all weights stay mapped as they are in the file: slower, but they take no memory of their own
+   * (use_extra_bufts).
+   */
   readonly repack?: boolean
   /** Begin a stage only once another load of the same files has finished it, which `allow()` reports. */
   readonly follows?: boolean
-  /** Called with the number of stages that are over, of three: header, tokens, vocabulary. The weights come after them. */
+  /**
+   * Called with the number of stages that are over, of three: header, tokens, vocabulary. The weights come
+   * after them.
+   */
   readonly onStage?: (stages: number) => void
   readonly log?: NativeLog
 }
@@ -60,13 +72,19 @@ export type NativeModelInfo = {
   readonly controlTexts: readonly string[]
   /** Texts that `tokenize` always reads as one token (user-defined tokens) */
   readonly definedTexts: readonly string[]
-  /** The GGUF's scalar metadata as text, the first 4,096 (llama_model_meta_key_by_index, llama_model_meta_val_str_by_index) */
+  /**
+   * The GGUF's scalar metadata as text, the first 4,096 (llama_model_meta_key_by_index,
+   * llama_model_meta_val_str_by_index)
+   */
   readonly metadata: Readonly<Record<string, string>>
 }
 
 export type NativeModelLoad = {
   readonly promise: Promise<NativeModel>
-  /** The load stops at its next progress step, or at once while it waits for another load, and rejects with `ERR_ABORTED`. */
+  /**
+   * The load stops at its next progress step, or at once while it waits for another load, and rejects with
+   * `ERR_ABORTED`.
+   */
   cancel(): void
   /** For a load that follows another one: that one has finished this many stages; 4 = it is done. */
   allow(stages: number): void
@@ -124,7 +142,10 @@ export type NativeContextParams = {
   readonly batchSize: number
   /** Tokens computed at once inside it (n_ubatch). */
   readonly microBatchSize: number
-  /** The most outputs of one micro-batch (n_outputs_max): bounds the logits buffer, outputs x vocabulary x 4 bytes. */
+  /**
+   * The most outputs of one micro-batch (n_outputs_max): bounds the logits buffer, outputs x vocabulary x 4
+   * bytes.
+   */
   readonly maxOutputs: number
   readonly threads: number
   /** Threads for steps of more than one token, of one sequence or of several. */
@@ -137,7 +158,10 @@ export type NativeContextParams = {
   readonly valueType: KvType
   /** How much of each of the model's adapters is added to its weights; 0 = none (llama_set_adapters_lora). */
   readonly adapterScales: readonly number[]
-  /** Bytes of all its buffers, about, which V8 counts until it is closed (napi_adjust_external_memory); left out = 0 */
+  /**
+   * Bytes of all its buffers, about, which V8 counts until it is closed (napi_adjust_external_memory); left
+   * out = 0
+   */
   readonly memoryBytes?: number
 }
 
@@ -158,9 +182,9 @@ export type NativeEvalEntry = {
   /** Draws one token per output; left out = outputs are only evaluated. */
   readonly sampler?: NativeSampler | undefined
   /**
-   * Indices into `tokens`, ascending, whose logits are wanted; left out = none. With a sampler, drawing goes on only
-   * while the drawn token equals the entry's next token: the outputs after the first difference were computed for a
-   * text that the sampler did not choose.
+   * Indices into `tokens`, ascending, whose logits are wanted; left out = none. With a sampler, drawing
+   * goes on only while the drawn token equals the entry's next token: the outputs after the first
+   * difference were computed for a text that the sampler did not choose.
    */
   readonly outputs?: readonly number[] | undefined
   /** Return the logits of each output as well. For tests, which compare steps bit for bit. */
@@ -171,7 +195,10 @@ export type NativeEvalEntry = {
 
 /** How far a step continues without JavaScript. Each entry must draw one token, from its last. */
 export type NativeRun = {
-  /** Steps, at most; the results hold as many tokens per entry. It ends early where an entry draws an end token. */
+  /**
+   * Steps, at most; the results hold as many tokens per entry. It ends early where an entry draws an end
+   * token.
+   */
   readonly steps: number
   /** No further step begins that would end later, as long as the one before it took. */
   readonly milliseconds: number
@@ -185,8 +212,8 @@ export type NativeEvalResult = {
   /** Per drawn output, when asked for: natural logarithms under the raw distribution, most likely first. */
   readonly logprobs?: readonly NativeLogprobs[]
   /**
-   * Why no more was drawn than `tokens`. `ERR_LOGITS`: the logits were not numbers, and nothing is left of the sequence in the
-   * cache. `ERR_DECODE`: the sampler's bias leaves no token.
+   * Why no more was drawn than `tokens`. `ERR_LOGITS`: the logits were not numbers, and nothing is left of
+   * the sequence in the cache. `ERR_DECODE`: the sampler's bias leaves no token.
    */
   readonly error?: Error
 }
@@ -204,11 +231,11 @@ export type NativePositions = { readonly min: number; readonly max: number }
 export interface NativeContext {
   readonly info: NativeContextInfo
   /**
-   * One step for all active sequences: drop, llama_decode, sample. Rejects with `ERR_ABORTED`, `ERR_CROWDED`, `ERR_CONTEXT_FULL`
-   * (no cells left), `ERR_CANNOT_ROLL_BACK` (this memory cannot drop a part of a sequence; nothing was
-   * evaluated) or `ERR_DECODE`. After a rejection ask `positions()` for what the cache holds, and after an `error` in a result
-   * for what it holds of all sequences. With `run` it goes on, each entry with the token that it drew; what fails then only ends
-   * the run.
+   * One step for all active sequences: drop, llama_decode, sample. Rejects with `ERR_ABORTED`,
+   * `ERR_CROWDED`, `ERR_CONTEXT_FULL` (no cells left), `ERR_CANNOT_ROLL_BACK` (this memory cannot drop a
+   * part of a sequence; nothing was evaluated) or `ERR_DECODE`. After a rejection ask `positions()` for
+   * what the cache holds, and after an `error` in a result for what it holds of all sequences. With `run`
+   * it goes on, each entry with the token that it drew; what fails then only ends the run.
    */
   eval(entries: readonly NativeEvalEntry[], run?: NativeRun): Promise<NativeEvalResult[]>
   /** Each run asked for so far ends with its current step; single steps are not affected. */
@@ -226,11 +253,14 @@ export interface NativeContext {
   // llama_state_seq_set_data; ERR_STATE when the bytes do not fit this context
   restore(sequence: number, state: Uint8Array): Promise<void>
   /**
-   * llama_set_n_threads; takes effect with the next step. With `watch`, steps reject with `ERR_CROWDED` when their
-   * threads keep losing the cores to other programs: then fewer threads are faster.
+   * llama_set_n_threads; takes effect with the next step. With `watch`, steps reject with `ERR_CROWDED`
+   * when their threads keep losing the cores to other programs: then fewer threads are faster.
    */
   setThreads(threads: number, batchThreads: number, watch: boolean): void
-  /** Every step asked for so far rejects with `ERR_ABORTED`, unless it is finished (llama_set_abort_callback). */
+  /**
+   * Every step asked for so far rejects with `ERR_ABORTED`, unless it is finished
+   * (llama_set_abort_callback).
+   */
   abort(): void
   /** Aborts what runs, frees the llama_context on its thread, joins it. Idempotent. */
   close(): Promise<void>
@@ -282,7 +312,10 @@ export type NativeDevice = {
 }
 
 export type NativeBinding = {
-  /** The addon's own file, as a `file:` URL; empty where Node does not know it (node_api_get_module_file_name) */
+  /**
+   * The addon's own file, as a `file:` URL; empty where Node does not know it
+   * (node_api_get_module_file_name)
+   */
   readonly file: string
   /** llama.cpp's version (llama_version) */
   readonly llamaVersion: string
@@ -290,27 +323,30 @@ export type NativeBinding = {
   readonly systemInfo: string
   // ggml_backend_reg_get: the backends of this build, whether or not the machine has such a device
   backends(): string[]
-  // ggml_backend_rpc_add_server: makes the devices of a ggml-rpc-server known, and returns their names. Blocks, and ends the
-  // process where nothing answers: see `IsolatedEngine`
+  // ggml_backend_rpc_add_server: makes the devices of a ggml-rpc-server known, and returns their names.
+  // Blocks, and ends the process where nothing answers: see `IsolatedEngine`
   addRpcServer(endpoint: string): string[]
   // native/parent-process.cc: the system ends this process with the thread that started it
   endWithParent(): void
-  // native/child-process.cc: the child that `start` starts ends with this thread, until it is dropped because it has ended. Where the
-  // system does not list children (Linux does), the child must be held as well
+  // native/child-process.cc: the child that `start` starts ends with this thread, until it is dropped
+  // because it has ended. Where the system does not list children (Linux does), the child must be held as
+  // well
   startChild<T>(start: () => T): T
   holdChild(pid: number): void
   dropChild(pid: number): void
   /** This build has the kernels and the memory of native/tuning. For tests. */
   readonly hasTuning: boolean
-  // native/tuning/matmul.cc: the kernels that can multiply matrices on this CPU, the fastest last: `ggml`, `avx2`, `vnni`
+  // native/tuning/matmul.cc: the kernels that can multiply matrices on this CPU, the fastest last: `ggml`,
+  // `avx2`, `vnni`
   kernels(): string[]
-  // Chooses one of them, `false` for another name; the last is chosen at first. For tests and benchmarks, not while contexts compute
+  // Chooses one of them, `false` for another name; the last is chosen at first. For tests and benchmarks,
+  // not while contexts compute
   useKernels(name: string): boolean
   // ggml_backend_dev_get
   devices(): NativeDevice[]
   readonly Model: {
-    // llama_model_load_from_file on a thread of its own; `onProgress` gets 0 to 1. Weights that a model of this process
-    // holds, or is loading, are shared: same files, unchanged, and same params but for `log`
+    // llama_model_load_from_file on a thread of its own; `onProgress` gets 0 to 1. Weights that a model of
+    // this process holds, or is loading, are shared: same files, unchanged, and same params but for `log`
     load(path: string, params: NativeModelParams, onProgress?: (fraction: number) => void): NativeModelLoad
     /** Whether a `load()` would share weights that are loaded or being loaded now. */
     isLoaded(path: string, params: NativeModelParams): boolean
@@ -320,13 +356,17 @@ export type NativeBinding = {
     create(model: NativeModel, params: NativeContextParams): Promise<NativeContext>
   }
   readonly Sampler: new (vocabSize: number, params: NativeSamplerParams) => NativeSampler
-  // common_chat_templates_init; no source = the model's own, no model = start and end tokens are `<s>` and `</s>`
+  // common_chat_templates_init; no source = the model's own, no model = start and end tokens are `<s>` and
+  // `</s>`
   readonly ChatTemplate: new (
     model: NativeModel | undefined,
     source: string | undefined,
   ) => NativeChatTemplate
   readonly TextFinder: new (texts: readonly string[], spelling: NativeSpelling) => NativeTextFinder
-  /** `distinct`: no two strings are equal up to their first zero byte, empty ones aside; `pairs`: a space after the first byte. */
+  /**
+   * `distinct`: no two strings are equal up to their first zero byte, empty ones aside; `pairs`: a space
+   * after the first byte.
+   */
   readonly StringScan: new (
     rule: 'distinct' | 'pairs',
     count: number,
@@ -334,24 +374,30 @@ export type NativeBinding = {
   ) => NativeStringScan
 }
 
-/** Marks that cut a text into pieces, which are tokenized apart; a character between `open` and `close` is not a control token. */
+/**
+ * Marks that cut a text into pieces, which are tokenized apart; a character between `open` and `close` is
+ * not a control token.
+ */
 export type NativeMarks = { readonly cut: string; readonly open: string; readonly close: string }
 
-/** How a vocabulary writes the bytes of its tokens: as they are, by GPT-2's characters, or escaped as RWKV does. */
+/**
+ * How a vocabulary writes the bytes of its tokens: as they are, by GPT-2's characters, or escaped as RWKV
+ * does.
+ */
 export type NativeSpelling = 'plain' | 'characters' | 'escapes'
 
 /**
- * Looks for a set of texts in another text, in one pass: of long ones for the first 32 UTF-16 units, or fewer where they are very
- * many. U+2581 is a space.
+ * Looks for a set of texts in another text, in one pass: of long ones for the first 32 UTF-16 units, or
+ * fewer where they are very many. U+2581 is a space.
  */
 export interface NativeTextFinder {
   /** Marks that occur neither in the texts nor in `text`. */
   unusedMarks(text: string): NativeMarks
   /**
-   * `text` with a mark in each of the texts that users wrote a part of: `cut` after its first character where users wrote that,
-   * and else before the first character that they wrote; `open` and `close` around a text of a single character. `users` are pairs
-   * of places, in UTF-16 units, where a user's part begins and ends, ascending; left out = users wrote all of it. Two equal places
-   * break the texts that span them.
+   * `text` with a mark in each of the texts that users wrote a part of: `cut` after its first character
+   * where users wrote that, and else before the first character that they wrote; `open` and `close` around
+   * a text of a single character. `users` are pairs of places, in UTF-16 units, where a user's part begins
+   * and ends, ascending; left out = users wrote all of it. Two equal places break the texts that span them.
    */
   marked(text: string, marks: NativeMarks, users?: Uint32Array): string
   /** The same on a thread of its own. */
@@ -360,11 +406,14 @@ export interface NativeTextFinder {
   occurring(text: string): Uint32Array
 }
 
-/** Checks the strings of one GGUF array (length in 64 bits, then bytes), window by window, on the calling thread. */
+/**
+ * Checks the strings of one GGUF array (length in 64 bits, then bytes), window by window, on the calling
+ * thread.
+ */
 export interface NativeStringScan {
   /**
-   * Takes strings from the start of `window`, up to the last one that lies wholly in it or to one that breaks a
-   * rule, which is not taken.
+   * Takes strings from the start of `window`, up to the last one that lies wholly in it or to one that
+   * breaks a rule, which is not taken.
    */
   scan(window: Uint8Array): NativeScanResult
 }
@@ -389,9 +438,14 @@ export type NativeRenderParams = {
   readonly addGenerationPrompt: boolean
   /** Lets the model think where the template has a switch for it. */
   readonly enableThinking: boolean
-  /** Whether past reasoning is shown, where the template has a switch for it; undefined = the template decides. */
+  /**
+   * Whether past reasoning is shown, where the template has a switch for it; undefined = the template
+   * decides.
+   */
   readonly preserveReasoning?: boolean | undefined
-  /** Texts that marks keep the messages from forging, in the prompt and for the template; undefined = none. */
+  /**
+   * Texts that marks keep the messages from forging, in the prompt and for the template; undefined = none.
+   */
   readonly control?: NativeTextFinder | undefined
   /** A text in which the marks must not occur. */
   readonly avoided?: string | undefined
@@ -420,7 +474,10 @@ export type NativeRenderedChat = {
   parseReply(output: string, partial: boolean): NativeReply
 }
 
-/** Work that is not quick fails with `ERR_EFFORT`, and is to be done by the `Later` methods, on a thread of the template's own. */
+/**
+ * Work that is not quick fails with `ERR_EFFORT`, and is to be done by the `Later` methods, on a thread of
+ * the template's own.
+ */
 export interface NativeChatTemplate {
   // common_chat_templates_init
   open(): void

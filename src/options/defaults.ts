@@ -1,6 +1,6 @@
 /**
- * Defaults of options, except `false` of switches and those that depend on the machine, the model or another option.
- * Source: the GPT4All Python package 2.8.2, for the options it has; its `nBatch` is 8.
+ * Defaults of options, except `false` of switches and those that depend on the machine, the model or
+ * another option. Source: the GPT4All Python package 2.8.2, for the options it has; its `nBatch` is 8.
  */
 export const DEFAULTS = {
   nCtx: 2048,

@@ -30,7 +30,10 @@ export type ListenOptions = {
 
 type Env = { Bindings: { readonly exchange: Exchange } }
 
-/** Routes, and the method that each of them accepts; `HEAD` goes with `GET`. Only these are counted and get 405. */
+/**
+ * Routes, and the method that each of them accepts; `HEAD` goes with `GET`. Only these are counted and get
+ * 405.
+ */
 const METHODS: Readonly<Record<string, string>> = {
   '/': 'GET',
   '/health': 'GET',

@@ -1,7 +1,8 @@
 /**
- * The program of the child process that tries a model file: see `tryOpening()`, which starts it. llama.cpp may
- * answer what header checks do not find with `abort()`, a crash or a loop that never ends, in the process that
- * loads the file. So a file that is not known is opened here first, with everything that reads its contents.
+ * The program of the child process that tries a model file: see `tryOpening()`, which starts it. llama.cpp
+ * may answer what header checks do not find with `abort()`, a crash or a loop that never ends, in the
+ * process that loads the file. So a file that is not known is opened here first, with everything that reads
+ * its contents.
  */
 import { type BigIntStats, constants, existsSync, fstatSync, openSync, statSync, symlinkSync } from 'node:fs'
 import { AT_ONCE, identityIn } from '../../core/regular-file.ts'
@@ -119,8 +120,9 @@ runTrial<OpeningInput>(async ({ Model, Context, Sampler }, input, watch, step) =
 })
 
 /**
- * Opens the files and keeps them open, as `HeldFiles` does, so that nothing is learnt of a file and remembered
- * of another. Returns names that lead to them; `undefined` if one is not the file that was checked.
+ * Opens the files and keeps them open, as `HeldFiles` does, so that nothing is learnt of a file and
+ * remembered of another. Returns names that lead to them; `undefined` if one is not the file that was
+ * checked.
  */
 function hold(files: readonly ModelFile[]): string[] | undefined {
   const names: string[] = []
@@ -146,7 +148,9 @@ function isSame({ identity }: ModelFile, find: () => BigIntStats): boolean {
   }
 }
 
-/** An error with a code is an answer of the addon, which the program gets too. Any other is a fault of ours. */
+/**
+ * An error with a code is an answer of the addon, which the program gets too. Any other is a fault of ours.
+ */
 function refusal(error: unknown): undefined {
   if ((error as { code?: unknown }).code === undefined) throw error
 }

@@ -63,7 +63,9 @@ export type Recollection = {
   readonly child?: TrialChild
 }
 
-/** Looks whether the file has been opened before; starts the child if it has not, while its header is read. */
+/**
+ * Looks whether the file has been opened before; starts the child if it has not, while its header is read.
+ */
 export async function recall(binding: NativeBinding, path: string): Promise<Recollection> {
   try {
     const { bytes, identity } = await lookAt(path, (why) => new Error(why))

@@ -41,7 +41,9 @@ type ReadGgufOptions = {
   readonly signal?: AbortSignal | undefined
   /** Only the vocabulary is needed: then a file without tensors is whole too. */
   readonly vocabOnly?: boolean | undefined
-  /** The identity of a file that this version of the library has checked and opened before: it is only read. */
+  /**
+   * The identity of a file that this version of the library has checked and opened before: it is only read.
+   */
   readonly passed?: Promise<string | undefined> | undefined
 }
 

@@ -12,7 +12,10 @@ export class NoVerdict extends Error {}
 /** Resolves with whether the trial passed, false if that is unknown; rejects with what is wrong. */
 type Try = (signal: AbortSignal) => Promise<boolean>
 
-/** `refused`: the child cannot use it either, without any harm. `untried`: there is no verdict, which is logged. */
+/**
+ * `refused`: the child cannot use it either, without any harm. `untried`: there is no verdict, which is
+ * logged.
+ */
 export type Verdict = 'passed' | 'refused' | 'untried'
 
 /** The trial of one key, and how many callers wait for it. */

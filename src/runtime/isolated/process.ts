@@ -92,7 +92,10 @@ export class EngineProcess {
     return exitCode === null && signalCode === null ? pid : undefined
   }
 
-  /** True until the end of the process is noticed, or asked for: calls made before that reject with the others. */
+  /**
+   * True until the end of the process is noticed, or asked for: calls made before that reject with the
+   * others.
+   */
   get isAlive(): boolean {
     return this.#failure === undefined && this.#endedBecause === undefined
   }
@@ -133,7 +136,10 @@ export class EngineProcess {
     return this.#models.size
   }
 
-  /** From now on `overflow` is asked for the messages of a turn that does not fit; call the returned function when the turn ends. */
+  /**
+   * From now on `overflow` is asked for the messages of a turn that does not fit; call the returned
+   * function when the turn ends.
+   */
   answerOverflow(conversation: number, overflow: Overflow): () => void {
     this.#overflows.set(conversation, overflow)
     return () => {
