@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "args.h"
 #include "chat-template.h"
 #include "chat.h"
 #include "child-process.h"
@@ -73,7 +74,7 @@ Napi::Value KernelNames(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value UseKernelsOf(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), UseKernels(info[0].ToString()));
+  return Napi::Boolean::New(info.Env(), UseKernels(Text(info[0], "name")));
 }
 
 #ifdef GPT4ALL_TUNING

@@ -160,6 +160,11 @@ describe('a wrong argument throws ERR_ARGUMENT, and the object still works:', ()
     )
   })
 
+  test.each([1, null, undefined, {}, Symbol('ggml')])('useKernels(): the name %s', (name) => {
+    expect(() => binding.useKernels(name as never)).toThrow(argumentError)
+    expect(binding.useKernels('no such kernel')).toBe(false)
+  })
+
   test('Model.load(): parameters', () => {
     const load = binding.Model.load as (...values: unknown[]) => unknown
     for (const path of [undefined, null, 3, {}, `${EMBEDDED}\0x`]) expectRefused(() => load(path, LOAD))
