@@ -108,6 +108,8 @@ export class ClosedError extends GPT4AllError {
 export class QueueFullError extends GPT4AllError {
   /** How many generations may wait. */
   readonly maxQueue: number
+  /** The HTTP status for a program that serves others: Express and Fastify take it from the error. */
+  readonly statusCode = 503
 
   constructor(maxQueue: number) {
     super(
@@ -163,6 +165,8 @@ export class EngineCrashedError extends GPT4AllError {
   readonly isDown: boolean
   /** When the last crash was noticed. */
   readonly time: Date
+  /** The HTTP status for a program that serves others: Express and Fastify take it from the error. */
+  readonly statusCode = 503
 
   constructor(
     message: string,

@@ -112,6 +112,12 @@ describe('a download', () => {
     expect(told.at(-1)).toMatchObject({ phase: 'download', bytes: LENGTH, total: LENGTH })
   })
 
+  test('names the library and its version to the server', async () => {
+    const { run } = prepare([])
+    await run()
+    expect(server.requests.at(-1)?.userAgent).toMatch(/^gpt4all-ts\/\d+\.\d+\.\d+/)
+  })
+
   test.each([null, undefined, 'a text', new Error('an error')])(
     'rejects with %s if that is what its callback throws',
     async (thrown) => {

@@ -115,3 +115,17 @@ test('a long text that is being tokenized counts for maxQueue too', async () => 
   await told
   expect(await outcome(model.generate('Hi', BRIEF))).toBe('done')
 })
+
+test.each([false, true])(
+  'the error of a full queue has the HTTP status 503 (isolated: %s)',
+  async (isolated) => {
+    const model = await open({ isolated, parallel: 1, maxQueue: 0 })
+    const first = model.generate('a fish and a dog', { ...GREEDY, maxTokens: 50 })
+    const told = outcome(first)
+    await expect(model.generate('Hi', BRIEF)).rejects.toMatchObject({
+      code: 'ERR_QUEUE_FULL',
+      statusCode: 503,
+    })
+    await told
+  },
+)

@@ -100,6 +100,7 @@ export class HostileServer {
     readonly path: string
     readonly range: string | undefined
     readonly authorization: string | undefined
+    readonly userAgent: string | undefined
     /** What was done to it; `undefined` = nothing. */
     readonly fault: Fault | undefined
     readonly status: () => number
@@ -138,8 +139,9 @@ export class HostileServer {
       query === 'loop'
         ? '302 loop'
         : hosted.faults[this.requests.filter((earlier) => earlier.path === path).length]
-    const { authorization } = request.headers
-    this.requests.push({ path, range, authorization, fault, status: () => response.statusCode })
+    const { authorization, 'user-agent': userAgent } = request.headers
+    const status = () => response.statusCode
+    this.requests.push({ path, range, authorization, userAgent, fault, status })
     const { bytes, location, credentials } = hosted
     if (credentials && authorization !== `Basic ${Buffer.from(credentials).toString('base64')}`)
       return void response.writeHead(401).end()

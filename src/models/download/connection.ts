@@ -1,9 +1,13 @@
 import type { LookupFunction, Socket } from 'node:net'
 import type { buildConnector, Client } from 'undici'
 import { DownloadError } from '../../core/errors.ts'
+import { VERSION } from '../../native/package.ts'
 import { basicAuth, checkUrl, shown } from './address.ts'
 import type { AddressGuard } from './address-guard.ts'
 import { ReadBuffers } from './read-buffers.ts'
+
+/** Some servers refuse a program that does not name itself. */
+export const USER_AGENT = `gpt4all-ts/${VERSION}`
 
 type Undici = Pick<typeof import('undici'), 'Client' | 'buildConnector'>
 type Proxies = Pick<typeof import('proxy-from-env'), 'getProxyForUrl'>
@@ -127,7 +131,11 @@ async function tunnel(
   signal: AbortSignal,
 ): Promise<Socket> {
   const path = `${hostname}:${port || 443}`
-  const { statusCode, socket } = await client.connect({ path, headers: { ...headers, host }, signal })
+  const { statusCode, socket } = await client.connect({
+    path,
+    headers: { 'user-agent': USER_AGENT, ...headers, host },
+    signal,
+  })
   if (statusCode === 200) return socket as Socket
   socket.on('error', () => {}).destroy()
   throw proxyRefusal(proxy, statusCode, shown(href))

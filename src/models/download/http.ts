@@ -3,7 +3,7 @@ import { finished } from 'node:stream/promises'
 import { DownloadError } from '../../core/errors.ts'
 import { basicAuth, checkUrl, shown } from './address.ts'
 import type { AddressGuard } from './address-guard.ts'
-import { type Connection, connect, proxyRefusal } from './connection.ts'
+import { type Connection, connect, proxyRefusal, USER_AGENT } from './connection.ts'
 import type { ReadBuffers } from './read-buffers.ts'
 
 /** How patient the client is; tests are less so. */
@@ -107,7 +107,12 @@ async function ask(
   signal: AbortSignal,
 ): Promise<Answer> {
   const authorization = basicAuth(at)
-  const headers = { ...asked, ...forProxy, ...(authorization !== undefined && { authorization }) }
+  const headers = {
+    'user-agent': USER_AGENT,
+    ...asked,
+    ...forProxy,
+    ...(authorization !== undefined && { authorization }),
+  }
   const url = shown(at)
   const disconnect = () => {
     client.destroy().catch(() => {})

@@ -21,7 +21,7 @@ export type WireError = {
   readonly message: string
   readonly stack: string | undefined
   /** Its own enumerable properties, as far as they are data. */
-  readonly told: Readonly<Record<string, unknown>>
+  readonly data: Readonly<Record<string, unknown>>
   readonly cause: WireError | undefined
 }
 
@@ -53,7 +53,7 @@ export function errorToWire(error: unknown, causes = MOST_CAUSES): WireError {
       isOurs: false,
       message: String(error),
       stack: undefined,
-      told: {},
+      data: {},
       cause: undefined,
     }
   }
@@ -63,18 +63,18 @@ export function errorToWire(error: unknown, causes = MOST_CAUSES): WireError {
     isOurs: isGPT4AllError(error),
     message: String(message),
     stack,
-    told: Object.fromEntries(Object.entries(error).filter(([, value]) => isData(value, MOST_LEVELS))),
+    data: Object.fromEntries(Object.entries(error).filter(([, value]) => isData(value, MOST_LEVELS))),
     cause: cause === undefined || causes === 0 ? undefined : errorToWire(cause, causes - 1),
   }
 }
 
-export function errorFromWire({ className, isOurs, message, stack, told, cause }: WireError): Error {
+export function errorFromWire({ className, isOurs, message, stack, data, cause }: WireError): Error {
   const options = cause ? { cause: errorFromWire(cause) } : {}
   const error = new Error(message, options)
   if (stack !== undefined) Object.defineProperty(error, 'stack', { value: stack, writable: true })
   const known = Object.hasOwn(CLASSES, className) ? CLASSES[className] : undefined
   if (known) Object.setPrototypeOf(error, known.prototype)
-  Object.assign(error, told)
+  Object.assign(error, data)
   return isOurs ? markError(error) : error
 }
 
