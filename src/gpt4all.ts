@@ -86,9 +86,10 @@ export class GPT4All {
    *
    * @example
    * ```ts
-   * const models = await GPT4All.localModels('models') const usable = models.filter(({ problem }) =>
-   * !problem) for (const { filename, filesize, description } of usable) console.log(filename, filesize,
-   * description?.quantization) ```
+   * const models = await GPT4All.localModels('models')
+   * const usable = models.filter(({ problem }) => !problem)
+   * for (const { filename, description } of usable) console.log(filename, description?.quantization)
+   * ```
    *
    * @throws {TypeError} `ERR_OPTION` for a bad folder or option
    * @throws {@link ModelError} `ERR_MODEL_UNREADABLE` when the folder cannot be read, and `signal.reason` when aborted
