@@ -20,8 +20,8 @@ const LIMIT_MS = 10_000
 const MOST_DEVICES = 16
 
 /**
- * The devices of ggml-rpc-servers, in this order. @throws {DeviceError} `ERR_DEVICE` where one cannot be
- * used
+ * The devices of ggml-rpc-servers, in this order.
+ * @throws {DeviceError} `ERR_DEVICE` where one cannot be used
  */
 export async function askRpcServers(servers: readonly string[], signal: AbortSignal): Promise<Device[]> {
   // Loaded on demand: few programs compute on other machines.
@@ -38,8 +38,8 @@ export async function askRpcServers(servers: readonly string[], signal: AbortSig
 export type RpcServersInUse = { release(): void }
 
 /**
- * Of servers that models of this process use, how many: they answer nobody else, and all of these share one
- * connection.
+ * Of servers that models of this process use, how many: each answers one client only, so all models share
+ * one connection.
  */
 const used = new Map<string, number>()
 /** One model at a time looks whether they answer, until it counts itself. */
