@@ -31,7 +31,7 @@ describe('rpcServers', () => {
     [
       'a web server',
       () => listen((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')),
-      /no ggml-rpc-server/,
+      /not a ggml-rpc-server/,
     ],
     [
       'an older version',

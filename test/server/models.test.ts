@@ -84,7 +84,7 @@ test('crashes while a model is opened count too, and it is tried again after eng
       const made = children().filter((one) => !before.has(one) && !pids.includes(one))
       expect(made).toHaveLength(1)
       return made
-    }, 60_000)
+    })
     pids.push(pid!)
     process.kill(pid!, 'SIGKILL')
     return json(answered)
