@@ -4,8 +4,8 @@ import { Queue } from '../core/async.ts'
 import { codeOf, DeviceError, type DeviceFallback, messageOf } from '../core/errors.ts'
 import type { Device } from './devices.ts'
 
-// What ggml's client asks first, asked here before it does: where it does not like the answer it ends the
-// process, and where there is none it waits for ever. Source: ggml/src/ggml-rpc/ggml-rpc.cpp of llama.cpp
+// These are the questions with which ggml's client begins. We ask them first: ggml ends the process if it does
+// not like an answer, and waits forever if none comes. Source: ggml/src/ggml-rpc/ggml-rpc.cpp of llama.cpp
 // v0.5.0.
 const HELLO = 14
 const DEVICE_COUNT = 15
@@ -38,8 +38,8 @@ export async function askRpcServers(servers: readonly string[], signal: AbortSig
 export type RpcServersInUse = { release(): void }
 
 /**
- * Of servers that models of this process use, how many: each answers one client only, so all models share
- * one connection.
+ * How many models of this process use each server. A server answers one client at a time, and all models
+ * share one connection to it: once it is in use, it cannot be asked again.
  */
 const used = new Map<string, number>()
 /** One model at a time looks whether they answer, until it counts itself. */
