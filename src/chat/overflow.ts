@@ -7,11 +7,11 @@ import { type ChatMessage, checkMessages } from '../core/messages.ts'
  */
 export function checkKept(kept: unknown): readonly ChatMessage[] {
   const messages = kept as readonly ChatMessage[]
-  if (Array.isArray(kept) && messages.at(-1)?.role === 'user') {
-    checkMessages(messages, 1)
-    return messages
-  }
-  throw optionError('overflow', 'a function that returns messages, the last one from the user', kept)
+  const last = Array.isArray(kept) ? messages.at(-1)?.role : undefined
+  if (last === undefined || last === 'assistant')
+    throw optionError('overflow', 'a function that returns messages, the last one not an answer', kept)
+  checkMessages(messages, 1)
+  return messages
 }
 
 /** The `messages` that are not among `kept`; of equal ones, the last count as kept. */

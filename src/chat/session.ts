@@ -99,14 +99,14 @@ export class ChatSession {
   }
 
   /**
-   * Answers the last message of the user again, and replaces its answer if there is one. Rejects with
-   * `ERR_OPTION` if the conversation has no message of the user.
+   * Answers the last message that is not an answer, of the user or the system, and replaces its answer if
+   * there is one. Rejects with `ERR_OPTION` if the conversation has no such message.
    */
   regenerate(options?: ChatGenerateOptions): Generation {
     const turn = splitChatOptions(options)
     return this.#turn(turn, (messages) => {
-      const last = messages.findLastIndex(({ role }) => role === 'user')
-      if (last < 0) throw optionError('messages', 'a conversation with a user message', messages)
+      const last = messages.findLastIndex(({ role }) => role !== 'assistant')
+      if (last < 0) throw optionError('messages', 'a conversation with a message to answer', messages)
       return { messages: messages.slice(0, last + 1), begun: { content: turn.prefill, reasoning: '' } }
     })
   }
@@ -119,7 +119,7 @@ export class ChatSession {
     const turn = { prefill: '', enableThinking: undefined, options: options ?? {} }
     return this.#turn(turn, (messages) => {
       const last = messages.at(-1)
-      if (last?.role !== 'assistant' || !messages.some(({ role }) => role === 'user'))
+      if (last?.role !== 'assistant')
         throw optionError('messages', 'a conversation that ends with an answer', messages)
       const { content, reasoning = '' } = last
       const raw = this.#lastAnswer?.messages === this.#messages ? this.#lastAnswer.raw : undefined

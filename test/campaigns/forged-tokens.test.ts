@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import { jinjaFormat } from '../../src/chat/template/template.ts'
 import { TemplateError } from '../../src/core/errors.ts'
 import type { ChatMessage } from '../../src/core/messages.ts'
 import { binding, openModel } from '../support/native-models.ts'
@@ -38,7 +39,7 @@ test("no template makes a control token from a user's text", async () => {
     )
     try {
       const template = new binding.ChatTemplate(model, source)
-      const { tokens, text } = await promptOf(model, { kind: 'jinja', source, template }, messages)
+      const { tokens, text } = await promptOf(model, jinjaFormat(template, source), messages)
       texts++
       if (vocabulary.texts.some((one) => text.includes(one))) made++
       const found = tokens.flatMap((token) => control.get(token) ?? [])

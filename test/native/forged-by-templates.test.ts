@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type PromptFormat, parsePattern } from '../../src/chat/template/template.ts'
+import { jinjaFormat, type PromptFormat, parsePattern } from '../../src/chat/template/template.ts'
 import type { ChatMessage } from '../../src/core/messages.ts'
 import type { NativeModel } from '../../src/native/contract.ts'
 import { GgufWriter } from '../support/gguf-writer.ts'
@@ -44,11 +44,7 @@ async function prompt(format: PromptFormat, messages: readonly ChatMessage[], co
   return { text, control: tokens.flatMap((token) => ids.get(token) ?? []) }
 }
 
-const jinja = (source: string): PromptFormat => ({
-  kind: 'jinja',
-  source,
-  template: new binding.ChatTemplate(model, source),
-})
+const jinja = (source: string, of = model) => jinjaFormat(new binding.ChatTemplate(of, source), source)
 
 const user = (content: string): ChatMessage => ({ role: 'user', content })
 
@@ -238,7 +234,7 @@ describe('parts of characters that are control tokens', () => {
   ])('stay parts: %s in %s of %j', async (token, template, written) => {
     const vocabulary = await bytesWith(token)
     const source = `{% set c = messages[0].content %}${template}`
-    const format = { kind: 'jinja', source, template: new binding.ChatTemplate(vocabulary, source) } as const
+    const format = jinja(source, vocabulary)
     const { tokens, text } = await promptOf(vocabulary, format, [user(written)])
     expect(tokens).not.toContain(257)
     // Nor is a byte lost.

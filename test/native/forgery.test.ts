@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { PromptBuilder } from '../../src/chat/prompt.ts'
+import { jinjaFormat } from '../../src/chat/template/template.ts'
 import type { ChatMessage } from '../../src/core/messages.ts'
 import { VENDOR_MODELS } from '../support/models.ts'
 import { binding, openModel } from '../support/native-models.ts'
@@ -68,7 +69,7 @@ describe('control tokens written by a user', () => {
       reasoning: 'keep',
       deterministic: false,
     } as const
-    const format = { kind: 'jinja', source, template: new binding.ChatTemplate(model, source) } as const
+    const format = jinjaFormat(new binding.ChatTemplate(model, source), source)
     const count = async (content: string) => {
       const history = new PromptBuilder(model, format, shape)
       const messages: ChatMessage[] = [

@@ -6,8 +6,10 @@ import type { TemplateEntry } from '../../models/catalog/entry.ts'
 import type { NativeBinding, NativeChatTemplate, NativeModel } from '../../native/contract.ts'
 import { translateFailure } from '../../native/failures.ts'
 import {
+  AS_IT_IS,
   checkTemplateLength,
   DEFAULT_PROMPT_TEMPLATE,
+  jinjaFormat,
   openTemplate,
   type PromptFormat,
   parsePattern,
@@ -83,12 +85,6 @@ const SAMPLE: readonly ChatMessage[] = [
   { role: 'user', content: 'Bye' },
 ]
 
-const AS_IT_IS = {
-  guarded: undefined,
-  enableThinking: true,
-  reasoning: undefined,
-} as const
-
 function pattern(template: string): PromptFormat {
   checkTemplateLength(template)
   return { kind: 'pattern', source: template, ...parsePattern(template) }
@@ -103,7 +99,7 @@ async function jinja(source: string, { binding, model }: FormatSources): Promise
     throw translateFailure(error, 'The model')
   }
   await openTemplate(template, source)
-  return { kind: 'jinja', source, template }
+  return jinjaFormat(template, source)
 }
 
 /** The most formats that are kept; a program uses one or two. */

@@ -4,10 +4,11 @@ import type { NativeChatTemplate, NativeJob, NativeMarks, NativeRenderedChat } f
 import { nativeCode, translateFailure } from '../../native/failures.ts'
 import { settled } from '../../native/job.ts'
 import { NO_MARKS, type ProtectedPiece, Protection, textOf, type UserTexts } from '../protect.ts'
+import { inTemplateOrder, type Oddity, TemplateProbes } from './order.ts'
 
 /** How messages become a prompt. */
 export type PromptFormat = (
-  | { readonly kind: 'jinja'; readonly template: NativeChatTemplate }
+  | { readonly kind: 'jinja'; readonly template: NativeChatTemplate; readonly probes: TemplateProbes }
   | ({ readonly kind: 'pattern' } & Pattern)
 ) & {
   /** The template as it was written. */
@@ -48,6 +49,9 @@ type RenderOptions = {
    */
   readonly guarded: UserTexts | undefined
 }
+
+/** Renders messages as they are. */
+export const AS_IT_IS: RenderOptions = { guarded: undefined, enableThinking: true, reasoning: undefined }
 
 /** A prompt as text. `reply` splits an answer to it into its parts; absent where it has none. */
 export type TemplateResult = {
@@ -119,23 +123,45 @@ export function openTemplate(template: NativeChatTemplate, source: string): Prom
 }
 
 /**
- * The prompt that asks the model for its next message. The raw system text of the `{0}` and `%1` forms is not
- * protected. `signal` aborts a slow rendering, which does not block the event loop.
+ * The prompt that asks the model for its next message, which comes after `messages` in the order that the
+ * template takes. The raw system text of the `{0}` and `%1` forms is not protected. `signal` aborts a slow
+ * rendering, which does not block the event loop.
  * @throws {TemplateError} `ERR_TEMPLATE` when a Jinja template fails on these messages, or costs too much
  */
 export async function render(
   format: PromptFormat,
   messages: readonly ChatMessage[],
+  options: RenderOptions,
+  signal?: AbortSignal,
+): Promise<TemplateResult> {
+  if (format.kind === 'jinja') {
+    const ordered = await inTemplateOrder(messages, (oddity) => format.probes.takes(oddity))
+    return renderJinja(format, ordered, options, signal)
+  }
+  const { guarded } = options
+  const pieces = patternPieces(format, await inTemplateOrder(messages, patternTakes))
+  const plain = textOf(pieces)
+  const marks = guarded?.control?.unusedMarks(plain + guarded.behind) ?? NO_MARKS
+  const text = await new Protection(guarded?.control, marks).join(pieces, signal)
+  return { text, plain, marks, generationPrompt: '', reply: undefined, stops: [] }
+}
+
+/** Only the text of a user makes room for an answer, and what precedes all turns is one text. */
+const patternTakes = async (oddity: Oddity) => oddity === 'answerFirst' || oddity === 'sameRoleTwice'
+
+/** The format of a template that has been opened. */
+export function jinjaFormat(template: NativeChatTemplate, source: string): PromptFormat {
+  const probes = new TemplateProbes((messages) => renderJinja({ template, source }, messages, AS_IT_IS))
+  return { kind: 'jinja', source, template, probes }
+}
+
+/** The prompt that a Jinja template makes of these very messages. */
+async function renderJinja(
+  { template, source }: { readonly template: NativeChatTemplate; readonly source: string },
+  messages: readonly ChatMessage[],
   { guarded, enableThinking, reasoning }: RenderOptions,
   signal?: AbortSignal,
 ): Promise<TemplateResult> {
-  if (format.kind === 'pattern') {
-    const pieces = patternPieces(format, messages)
-    const plain = textOf(pieces)
-    const marks = guarded?.control?.unusedMarks(plain + guarded.behind) ?? NO_MARKS
-    const text = await new Protection(guarded?.control, marks).join(pieces, signal)
-    return { text, plain, marks, generationPrompt: '', reply: undefined, stops: [] }
-  }
   const strips = reasoning === 'strip'
   const params = {
     messages: messages.map((message) => ({
@@ -148,7 +174,6 @@ export async function render(
     ...(reasoning && { preserveReasoning: reasoning === 'keep' }),
     ...(guarded && { control: guarded.control, avoided: guarded.behind }),
   }
-  const { template, source } = format
   const size = params.messages.reduce((sum, { content }) => sum + content.length, sizeOf(source))
   const rendered = await quickly(
     size,
