@@ -96,16 +96,34 @@ export async function buildLlamaTools(room, report = () => {}) {
 async function compile(room, log, report) {
   const generator = process.platform === 'win32' || !hasNinja() ? [] : ['-G', 'Ninja']
   report('configuring')
-  await cmake(
-    room,
-    ['-S', inRoot('vendor', 'llama.cpp'), '-B', room.build, ...generator, ...room.options],
-    log,
-  )
+  const options = [...room.options, ...(await withoutBrokenTiles())]
+  await cmake(room, ['-S', inRoot('vendor', 'llama.cpp'), '-B', room.build, ...generator, ...options], log)
   const build = ['--build', room.build, '--config', 'Release', '--parallel', jobs, '--target']
   await cmake(room, [...build, ...room.targets], log, (line) => {
     const progress = parseProgress(line)
     if (progress !== undefined) report(`compiling ${progress.text}`, progress.fraction)
   })
+}
+
+/** The first versions of GCC whose `_tile_loadconfig()` reads all of its operand, by major version (bug 114098). */
+const SOUND_TILES = { 11: 5, 12: 4, 13: 3 }
+const NO_AMX = '-mno-amx-tile -mno-amx-int8 -mno-amx-bf16'
+
+/** Older ones make illegal instructions of ggml's AMX code: without it the programs are slower, but run. */
+async function withoutBrokenTiles() {
+  const compiler = compilers()
+    .map((name) => which(name))
+    .find(Boolean)
+  if (process.arch !== 'x64' || process.platform !== 'linux' || compiler === undefined) return []
+  const lines = []
+  const onLine = (line) => lines.push(line)
+  await run(compiler, ['-march=native', '-dM', '-E', '-x', 'c', '/dev/null'], { onLine })
+  const macros = lines.join('\n')
+  if (!macros.includes('__AMX_TILE__') || macros.includes('__clang__')) return []
+  const [, major, minor] = /__VERSION__ "(\d+)\.(\d+)/.exec(macros) ?? []
+  if (Number(minor) >= (SOUND_TILES[major] ?? (Number(major) > 13 ? 0 : Number.POSITIVE_INFINITY))) return []
+  const flags = (name) => `${process.env[name] ?? ''} ${NO_AMX}`.trim()
+  return [`-DCMAKE_C_FLAGS=${flags('CFLAGS')}`, `-DCMAKE_CXX_FLAGS=${flags('CXXFLAGS')}`]
 }
 
 const hasNinja = () => which('ninja') !== undefined || which('ninja-build') !== undefined

@@ -35,6 +35,11 @@ type Case = [string, () => string, Partial<{ threads: number; counts: number[] }
 
 const REALS: Case[] = hasReal ? [['Q4_1, a whole model', () => REAL, { counts: [13] }]] : []
 
+test('ggml computes without AMX, whose buffers would take the place of these kernels', () => {
+  expect(binding.systemInfo).toMatch(/AVX2 = 1|NEON = 1|SSE3 = 1/)
+  expect(binding.systemInfo).not.toContain('AMX')
+})
+
 test('only kernels that the processor has can be chosen', () => {
   expect(GGML).toBe('ggml')
   for (const name of binding.kernels()) expect(binding.useKernels(name)).toBe(true)
