@@ -9,6 +9,7 @@ export async function* untilStop(
   events: AsyncIterable<TextEvent | EndEvent>,
   stops: readonly string[],
 ): AsyncGenerator<TextEvent | EndEvent, void, void> {
+  const strings = new StopStrings(stops)
   let held = ''
   for await (const event of events) {
     if (event.type === 'end') {
@@ -17,38 +18,61 @@ export async function* untilStop(
       return
     }
     held += event.text
-    const found = firstStop(held, stops)
+    const found = strings.firstIn(held)
     if (found) {
       yield { ...event, text: held.slice(0, found.index) }
       yield { type: 'end', finishReason: 'stop', stopSequence: found.stop }
       return
     }
-    const free = held.length - possibleStart(held, stops)
+    const free = held.length - strings.possibleStart(held)
     yield { ...event, text: held.slice(0, free) }
     held = held.slice(free)
   }
 }
 
-/** The stop string that begins first; of several that begin there, the longest. */
-function firstStop(text: string, stops: readonly string[]): { stop: string; index: number } | undefined {
-  let found: { stop: string; index: number } | undefined
-  for (const stop of stops) {
-    const index = text.indexOf(stop)
-    if (index < 0) continue
-    const earlier =
-      !found || index < found.index || (index === found.index && stop.length > found.stop.length)
-    if (earlier) found = { stop, index }
-  }
-  return found
-}
+/**
+ * Stop strings, however many: what a piece of text costs grows with its own length, and hardly with their
+ * number.
+ */
+class StopStrings {
+  readonly #all: ReadonlySet<string>
+  readonly #sorted: readonly string[]
+  /** Each once, the longest first. */
+  readonly #lengths: readonly number[]
 
-/** Length of the longest end of `text` that is the beginning of a stop string. */
-function possibleStart(text: string, stops: readonly string[]): number {
-  let longest = 0
-  for (const stop of stops) {
-    for (let length = Math.min(stop.length - 1, text.length); length > longest; length--) {
-      if (text.endsWith(stop.slice(0, length))) longest = length
-    }
+  constructor(stops: readonly string[]) {
+    this.#all = new Set(stops)
+    this.#sorted = [...this.#all].sort((a, b) => (a < b ? -1 : 1))
+    this.#lengths = [...new Set(this.#sorted.map(({ length }) => length))].sort((a, b) => b - a)
   }
-  return longest
+
+  /** The one that begins first; of several that begin there, the longest. */
+  firstIn(text: string): { readonly stop: string; readonly index: number } | undefined {
+    for (let index = 0; index < text.length; index++) {
+      for (const length of this.#lengths) {
+        if (length > text.length - index) continue
+        const stop = text.slice(index, index + length)
+        if (this.#all.has(stop)) return { stop, index }
+      }
+    }
+    return undefined
+  }
+
+  /** Length of the longest end of `text` that is the beginning of a stop string. */
+  possibleStart(text: string): number {
+    const most = Math.min(text.length, (this.#lengths[0] ?? 1) - 1)
+    for (let length = most; length > 0; length--) if (this.#begins(text.slice(-length))) return length
+    return 0
+  }
+
+  /** Whether a stop string begins with `text`: one that does is the first that does not sort before it. */
+  #begins(text: string): boolean {
+    let low = 0
+    for (let high = this.#sorted.length; low < high; ) {
+      const middle = (low + high) >> 1
+      if (this.#sorted[middle]! < text) low = middle + 1
+      else high = middle
+    }
+    return this.#sorted[low]?.startsWith(text) ?? false
+  }
 }

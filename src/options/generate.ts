@@ -118,7 +118,7 @@ export type GenerateOptions = {
    */
   readonly streamInterval?: number | undefined
   /**
-   * One string or up to 1000 that end the generation. The string itself is not part of the text.
+   * One string or any number of them that end the generation. The string itself is not part of the text.
    * @default undefined
    */
   readonly stop?: string | readonly string[] | undefined
@@ -234,15 +234,11 @@ function logitBias(name: string, value: unknown = {}): Pick<NativeSamplerParams,
   }
 }
 
-/** The text is searched for each stop string, piece by piece. */
-const MOST_STOPS = 1000
-
 function stopStrings(name: string, value: unknown): readonly string[] {
   if (value === undefined) return []
   const list: unknown[] = Array.isArray(value) ? [...value] : [value] // the caller may change the array later
   const valid = list.every((stop) => typeof stop === 'string' && stop !== '' && isWellFormed(stop))
   if (!valid) throw optionError(name, 'a non-empty, well-formed string or an array of them', value)
-  if (list.length > MOST_STOPS) throw optionError(name, `at most ${MOST_STOPS} strings`, value)
   return list as string[]
 }
 

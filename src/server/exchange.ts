@@ -84,6 +84,16 @@ export class Exchange {
     else this.#atEnd.push(act)
   }
 
+  /** Writes a line about fields of the request that have no effect. */
+  noteWithoutEffect(fields: readonly string[]): void {
+    const { logger, logPrompts } = this.#sinks
+    if (fields.length === 0 || !logger) return
+    // A name may be any text of the client's.
+    const named = fields.filter((field) => logPrompts || /^[\w.[\]-]{1,64}$/.test(field))
+    const line = { time: new Date().toISOString(), id: this.id, path: this.#path, withoutEffect: named }
+    logger.debug(JSON.stringify(line))
+  }
+
   notePrompt(prompt: unknown): void {
     if (this.#sinks.logPrompts) this.#notes.prompt = prompt
   }

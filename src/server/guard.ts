@@ -1,28 +1,30 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { isIP } from 'node:net'
+import { hostname } from 'node:os'
 import { ApiError } from './errors.ts'
+import { hostName, type Patterns } from './patterns.ts'
 
 /** Which clients may use the server. */
 type GuardOptions = {
   readonly apiKeys: readonly string[]
-  readonly allowedHosts: readonly string[] | '*'
-  readonly corsOrigins: readonly string[] | '*'
+  readonly allowedHosts: Patterns
+  readonly corsOrigins: Patterns
 }
 
 /**
  * Refuses a request that a foreign page has caused. A page may make its own name resolve to this machine, so
- * `Host` must be a name of ours, or an address, which cannot be redirected. Or it may simply send a request,
- * so `Origin` must be ours too.
+ * `Host` must be a name of ours, or an address, which cannot be redirected; a server with keys needs no such
+ * check, as the page has none. Or it may simply send a request, so `Origin` must be ours too.
  */
 export function checkSource(request: Request, options: GuardOptions): void {
   const host = request.headers.get('host') ?? new URL(request.url).host
-  if (!isOurHost(host, options.allowedHosts))
+  if (options.apiKeys.length === 0 && !isOurHost(host, options.allowedHosts))
     throw new ApiError(403, `The host name "${host}" is not allowed.`, {
       code: 'host_not_allowed',
       advice: 'add the name to the option allowedHosts',
     })
   const origin = request.headers.get('origin')
-  if (origin !== null && !isOurOrigin(origin, host) && !isNamed(origin, options.corsOrigins))
+  if (origin !== null && !isOurOrigin(origin, host) && !options.corsOrigins.include(origin))
     throw new ApiError(403, `Pages from "${origin}" are not allowed to use this server.`, {
       code: 'origin_not_allowed',
       advice: 'add the origin to the option corsOrigins',
@@ -44,7 +46,7 @@ export function checkKey(request: Request, { apiKeys }: GuardOptions): void {
 /** Headers that let pages of the listed origins read the answer; empty for all others. */
 export function corsHeaders(request: Request, { corsOrigins }: GuardOptions): Record<string, string> {
   const origin = request.headers.get('origin')
-  if (origin === null || !isNamed(origin, corsOrigins)) return {}
+  if (origin === null || !corsOrigins.include(origin)) return {}
   return {
     'access-control-allow-origin': origin,
     'access-control-expose-headers': 'x-request-id, retry-after',
@@ -72,21 +74,19 @@ export function isLoopback(host: string): boolean {
   return name === 'localhost' || name === '::1' || (isIP(name) === 4 && name.startsWith('127.'))
 }
 
-function isOurHost(host: string, allowed: readonly string[] | '*'): boolean {
-  const name = withoutPort(host.toLowerCase())
-  const isLocal = name === 'localhost' || name.endsWith('.localhost') || isIP(bare(name)) > 0
-  return isLocal || isNamed(name, allowed)
+/** Names that no public server can have: DNS does not know them, or only this network does. */
+const PRIVATE_NAME = /(^|\.)(localhost|localdomain|local|internal|lan|home\.arpa)$/
+
+function isOurHost(host: string, allowed: Patterns): boolean {
+  const name = hostName(host)
+  const isOurs = isIP(bare(name)) > 0 || PRIVATE_NAME.test(name) || name === hostName(hostname())
+  return isOurs || allowed.include(name)
 }
 
 function isOurOrigin(origin: string, host: string): boolean {
   return origin.toLowerCase().replace(/^https?:\/\//, '') === host.toLowerCase()
 }
 
-function isNamed(name: string, list: readonly string[] | '*'): boolean {
-  return list === '*' || list.includes(name.toLowerCase())
-}
-
-const withoutPort = (host: string) => host.replace(/:\d*$/, '')
 const bare = (host: string) => host.replace(/^\[(.*)\]$/, '$1')
 
 // Hashes have equal lengths, so the comparison takes equally long whatever was sent.

@@ -9,6 +9,7 @@ import {
 } from '../index.ts'
 import { boolean, define, integer, limit, number, Option, type Resolved, string } from '../options/define.ts'
 import { MEMORY_PER_BODY, MEMORY_PER_BYTE } from './body/room.ts'
+import { hostPattern, originPattern, Patterns } from './patterns.ts'
 import { isSampling, SAMPLING, type SamplingDefaults } from './sampling.ts'
 
 /** Options of `createServer(models, options)`. */
@@ -55,13 +56,16 @@ export type ServerOptions = {
    */
   readonly allowAnyone?: boolean | undefined
   /**
-   * Host names under which clients may address this server, besides `localhost` and IP addresses; `'*'`
-   * allows any. Requests with another `Host` header are refused, which protects against DNS rebinding.
+   * Host names under which clients may address this server, besides IP addresses, this machine's own name and
+   * names that cannot be public (`localhost`, `*.local`, `*.internal` ...). `*.example` allows all names
+   * below one, `'*'` any. Requests with another `Host` header are refused, which protects against DNS
+   * rebinding; with an `apiKey` none is refused.
    * @default []
    */
   readonly allowedHosts?: readonly string[] | '*' | undefined
   /**
-   * Origins whose pages may use this server from a browser, such as `https://app.example`; `'*'` allows any.
+   * Origins whose pages may use this server from a browser, such as `https://app.example`,
+   * `https://*.app.example`, `http://localhost:*` or `app://*`; `'*'` allows any.
    * @default []
    */
   readonly corsOrigins?: readonly string[] | '*' | undefined
@@ -132,6 +136,18 @@ export type ServerOptions = {
    */
   readonly chatTemplate?: string | undefined
   /**
+   * Whether a parameter that this server does not know is an error (400), at any level of a request. Without
+   * it such a parameter has no effect, apart from a line at level `debug`.
+   * @default false
+   */
+  readonly strict?: boolean | undefined
+  /**
+   * Milliseconds after which a stream that has nothing to send yet sends a comment, again and again, so that
+   * nobody takes it for dead: a positive integer, or `Infinity` for clients that cannot read comments.
+   * @default 15000
+   */
+  readonly pingInterval?: number | undefined
+  /**
    * Whether to serve the chat page at `/`.
    * @default true
    */
@@ -162,8 +178,8 @@ const SERVER = define<ServerOptions>()({
   engineRetry: limit(),
   apiKey: new Option(keys),
   allowAnyone: boolean().default(false),
-  allowedHosts: new Option(names),
-  corsOrigins: new Option(origins),
+  allowedHosts: patterns('host names such as models.example or *.example', hostPattern),
+  corsOrigins: patterns('origins such as https://app.example, http://localhost:* or app://*', originPattern),
   maxBodyBytes: integer(1).default(4 * 2 ** 20),
   // Its least value depends on `maxBodyBytes`.
   bodyMemory: new Option((_, given) => given),
@@ -177,6 +193,8 @@ const SERVER = define<ServerOptions>()({
   defaults: new Option(sampling),
   systemPrompt: string(),
   chatTemplate: string(),
+  strict: boolean().default(false),
+  pingInterval: limit(1).default(15_000),
   page: boolean().default(true),
   logger: new Option(sink),
   logPrompts: boolean().default(false),
@@ -246,20 +264,18 @@ function keys(name: string, given: unknown): readonly string[] {
   return keys
 }
 
-function names(name: string, given: unknown = []): readonly string[] | '*' {
-  const names = given === '*' ? [given] : texts(name, given).map((text) => text.toLowerCase())
-  return names.includes('*') ? '*' : names
-}
-
-/** Also matches extensions and desktop programs: `chrome-extension://...`, `tauri://localhost`. */
-const ORIGIN = /^[a-z][a-z\d+.-]*:\/\/[^/]+$/
-
-function origins(name: string, given: unknown): readonly string[] | '*' {
-  const all = names(name, given)
-  for (const origin of all === '*' ? [] : all)
-    if (origin !== 'null' && !ORIGIN.test(origin))
-      throw optionError(name, 'origins such as https://app.example', origin)
-  return all
+/** Patterns that can match something, as `read` normalises them. */
+function patterns(expected: string, read: (given: string) => string | undefined): Option<Patterns> {
+  return new Option((name, given = []) => {
+    const all = given === '*' ? [given] : texts(name, given)
+    return new Patterns(
+      all.map((text) => {
+        const pattern = read(text)
+        if (pattern === undefined) throw optionError(name, expected, text)
+        return pattern
+      }),
+    )
+  })
 }
 
 function texts(name: string, value: unknown): readonly string[] {

@@ -57,7 +57,7 @@ export class ModelServer {
   readonly #pool: ModelPool
   readonly #metrics: Metrics
   readonly #bodies: Bodies
-  readonly #app = new Hono<Env>()
+  readonly #app = new Hono<Env>({ getPath: (request) => apiPath(pathOf(request)) })
   readonly #exchanges = new Set<Exchange>()
   #listener: Listener | undefined
   #closed: Promise<void> | undefined
@@ -78,7 +78,7 @@ export class ModelServer {
 
   async #exchange(request: Request, pieces: Pieces): Promise<Response> {
     if (!isRequest(request)) throw optionError('request', 'a Request', request)
-    const pathname = pathOf(request)
+    const pathname = apiPath(pathOf(request))
     const { logger, logPrompts } = this.#options
     const exchange = new Exchange(request, pieces, routeOf(pathname) ?? 'other', {
       logger,
@@ -259,6 +259,18 @@ function checkObject(options: unknown): void {
 function isRequest(request: unknown): request is Request {
   const { url, method, headers } = (request ?? {}) as Partial<Request>
   return typeof url === 'string' && typeof method === 'string' && typeof headers?.get === 'function'
+}
+
+/**
+ * The path as it is listed here: clients leave out `/v1` or say it twice, and double or append slashes.
+ * Unchanged where that makes no path of this server.
+ */
+function apiPath(pathname: string): string {
+  if (pathname === '') return ''
+  const names = pathname.split('/').filter((name) => name !== '')
+  while (names[0] === 'v1') names.shift()
+  const bare = `/${names.join('/')}`
+  return [`/v1${bare}`, bare].find((path) => routeOf(path) !== undefined) ?? pathname
 }
 
 /** The route of a path, if there is one. */

@@ -190,22 +190,19 @@ describe('POST /v1/chat/completions', () => {
     ['messages', { messages: undefined }],
     ['messages[0].role', { messages: [{ role: 'boss', content: 'x' }] }],
     ['messages[0].content', { messages: [{ role: 'user', content: 7 }] }],
-    ['messages', { messages: [{ role: 'system', content: 'x' }] }],
-    ['messages[1].role', { messages: [...messages, { role: 'system', content: 'x' }, ...messages] }],
     ['temperature', { temperature: -1 }],
     ['temperature', { temperature: 'hot' }],
     ['top_p', { top_p: 1.5 }],
     ['n', { n: 0 }],
     ['n', { n: 1000 }],
-    ['stop', { stop: '' }],
+    ['stop', { stop: 7 }],
+    ['stop', { stop: ['x'.repeat(5000)] }],
     ['stream', { stream: 'yes' }],
     ['max_tokens', { max_tokens: 1.5 }],
     ['logit_bias', { logit_bias: { 7: 1e9 } }],
     ['logit_bias', { logit_bias: { 99999999: 1 } }],
     ['top_logprobs', { top_logprobs: 2 }],
     ['top_logprobs', { logprobs: true, top_logprobs: 21 }],
-    ['stream_options.usage', { stream_options: { usage: true } }],
-    ['temprature', { temprature: 1 }],
   ])('refuses a bad "%s" by name: %o', async (param, body) => {
     const response = await chat(body)
     expect(response.status).toBe(400)
@@ -295,7 +292,6 @@ describe('POST /v1/completions', () => {
     ['suffix', { suffix: 'x' }],
     ['best_of', { best_of: 3 }],
     ['echo', { echo: true, logprobs: 1 }],
-    ['messages', { messages }],
   ])('refuses a bad "%s" by name: %o', async (param, body) => {
     const response = await complete(body)
     expect(response.status).toBe(400)

@@ -266,7 +266,7 @@ describe('the limit on parts of JSON', () => {
   })
 
   test('does not prevent the error that names the first wrong part just within it', async () => {
-    const { post } = shared
+    const { post } = await open({ strict: true })
     const names = `{${chat},${list(15_000, (i) => `"k${i}":0`)}}`
     expect((await json(post('/v1/chat/completions', names))).error.param).toBe('k0')
     const messages = `{"messages":[${list(1001, () => '{"role":"user","content":""}')}]}`

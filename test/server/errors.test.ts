@@ -21,7 +21,6 @@ describe('the code of an error', () => {
     ['invalid_value', { messages: [user], logit_bias: { 99999999: 1 } }],
     ['integer_above_max_value', { messages: [user], n: 5 }],
     ['array_above_max_length', { messages: [user, user, user, user] }],
-    ['unknown_parameter', { messages: [user], temprature: 1 }],
     ['unsupported_parameter', { messages: [user], tools: [{}] }],
     ['invalid_json', '{'],
     ['invalid_json', ''],

@@ -167,7 +167,6 @@ describe('the log of the server', () => {
       'swordfish',
       { prompt: 'x', stop: 'swordfish\ud800' },
       { messages: 'swordfish' },
-      { prompt: 'x', 'a swordfish': 1 },
       { prompt: 'x', logit_bias: { swordfish: 1 } },
     ]
     for (const body of bodies) expect((await post('/v1/completions', body)).status).toBe(400)

@@ -27,6 +27,7 @@ type AnswerOptions = {
   /** Choices are ordered by prompt; each prompt counts once. */
   readonly choicesPerPrompt: number
   readonly stallTimeout: number
+  readonly pingInterval: number
 }
 
 /** Answers with one choice for each of `generations`, whole or streamed. */
@@ -36,7 +37,7 @@ export async function answer(
   exchange: Exchange,
   options: AnswerOptions,
 ): Promise<Response> {
-  const { model, streams, includesUsage, choicesPerPrompt, stallTimeout } = options
+  const { model, streams, includesUsage, choicesPerPrompt } = options
   exchange.generates(generations, choicesPerPrompt)
   const id = `${format.prefix}-${randomUUID().replaceAll('-', '')}`
   const head = { id, object: format.whole, created: Math.floor(Date.now() / 1000), model }
@@ -44,7 +45,7 @@ export async function answer(
     const chunkHead = { ...head, object: format.chunk, ...(includesUsage && { usage: null }) }
     const events = eventsOf(generations, format, exchange, chunkHead, options)
     exchange.streams()
-    return streamed(events, stallTimeout, (reason) => exchange.leave(reason))
+    return streamed(events, options, (reason) => exchange.leave(reason))
   }
   const results = await Promise.all(generations.map(({ result }) => result)).catch((error) => {
     exchange.abort(error) // the others are no longer needed

@@ -13,8 +13,11 @@ import type { ModelPool } from '../models/pool.ts'
 import type { ResolvedServerOptions } from '../options.ts'
 import { type AnswerFormat, answer, finishReasonOf } from './answer.ts'
 import { choicesOf } from './choices.ts'
+import { UnknownFields } from './fields.ts'
 import { samplingOf } from './sampling.ts'
 import { type ChatRequest, readChatRequest } from './schema.ts'
+
+const MOST_LOGPROBS = 20
 
 /** `POST /v1/chat/completions` */
 export async function chatCompletions(
@@ -25,9 +28,13 @@ export async function chatCompletions(
   options: ResolvedServerOptions,
 ): Promise<Response> {
   pool.refuseAny()
-  const chat = await bodies.read(request, exchange, (body) => readChatRequest(body, options.maxMessages))
+  const unknown = new UnknownFields(options.strict)
+  const chat = await bodies.read(request, exchange, (body) =>
+    readChatRequest(body, options.maxMessages, unknown),
+  )
+  exchange.noteWithoutEffect(unknown.paths)
   const { systemPrompt, chatTemplate } = options
-  const messages = withSystem(messagesOf(chat), systemPrompt)
+  const messages = withSystem(chat.messages, systemPrompt)
   const count = choicesOf(chat.n, 1, options.maxChoices)
   const logprobs = logprobsOf(chat)
   const { id, model, release } = await pool.use(chat.model ?? undefined, count, exchange.signal)
@@ -44,6 +51,7 @@ export async function chatCompletions(
     includesUsage: chat.stream_options?.include_usage ?? false,
     choicesPerPrompt: count,
     stallTimeout: options.stallTimeout,
+    pingInterval: options.pingInterval,
   })
 }
 
@@ -51,55 +59,46 @@ export async function chatCompletions(
 function speak(
   model: GPT4All,
   messages: readonly ChatMessage[],
-  { chat_template_kwargs: kwargs, reasoning_effort: effort }: ChatRequest,
+  chat: ChatRequest,
   chatTemplate: string | undefined,
   sampling: Parameters<ChatSession['regenerate']>[0],
 ): Generation {
-  const enableThinking = kwargs?.enable_thinking ?? effort !== 'none'
   const session = model.chatSession({
     messages,
-    enableThinking,
+    enableThinking: mayThink(chat),
     overflow: 'error',
     ...(chatTemplate !== undefined && { chatTemplate }),
   })
-  return messages.at(-1)?.role === 'user' ? session.regenerate(sampling) : session.continue(sampling)
+  const isBegun = messages.at(-1)?.role === 'assistant'
+  return isBegun ? session.continue(sampling) : session.regenerate(sampling)
+}
+
+/** Each server and each model family has its own switch; thinking is off if any is. */
+function mayThink(chat: ChatRequest): boolean {
+  const { chat_template_kwargs: kwargs, reasoning, thinking, think } = chat
+  const switches = [
+    kwargs?.enable_thinking,
+    kwargs?.thinking,
+    chat.enable_thinking,
+    reasoning?.enabled,
+    think,
+  ]
+  const isOff = switches.includes(false) || thinking?.type === 'disabled'
+  return !isOff && ![chat.reasoning_effort, reasoning?.effort].includes('none')
 }
 
 function withSystem(
   messages: readonly ChatMessage[],
   systemPrompt: string | undefined,
 ): readonly ChatMessage[] {
-  if (systemPrompt === undefined || messages[0]?.role === 'system') return messages
+  if (systemPrompt === undefined || messages.some(({ role }) => role === 'system')) return messages
   return [{ role: 'system', content: systemPrompt }, ...messages]
 }
 
-function messagesOf({ messages }: ChatRequest): readonly ChatMessage[] {
-  const last = messages.at(-1)!.role
-  if (last !== 'user' && last !== 'assistant')
-    throw badParameter(
-      'messages',
-      'The last of "messages" must come from the user, or be the beginning of the assistant\'s answer.',
-    )
-  if (!messages.some(({ role }) => role === 'user'))
-    throw badParameter('messages', '"messages" must contain a message from the user.')
-  return messages.map(({ role, content, reasoning_content: reasoning }, i) => {
-    if ((role === 'system' || role === 'developer') && i > 0)
-      throw badParameter(
-        `messages[${i}].role`,
-        'Only the first of "messages" may have the role "system" or "developer".',
-      )
-    const text = typeof content === 'string' ? content : content.map((part) => part.text).join('\n')
-    return {
-      role: role === 'developer' ? 'system' : role,
-      content: text,
-      ...(role === 'assistant' && reasoning && { reasoning }),
-    }
-  })
-}
-
 function logprobsOf({ logprobs, top_logprobs: top }: ChatRequest): number | undefined {
-  if (typeof top === 'number' && !logprobs)
-    throw badParameter('top_logprobs', '"top_logprobs" needs "logprobs": true.')
+  // The older endpoint's form.
+  if (typeof logprobs === 'number') return logprobs > 0 ? Math.min(logprobs, MOST_LOGPROBS) : undefined
+  if (top && !logprobs) throw badParameter('top_logprobs', '"top_logprobs" needs "logprobs": true.')
   return logprobs ? (top ?? 0) : undefined
 }
 

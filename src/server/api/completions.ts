@@ -6,6 +6,7 @@ import type { ModelPool } from '../models/pool.ts'
 import type { ResolvedServerOptions } from '../options.ts'
 import { type AnswerFormat, answer, finishReasonOf } from './answer.ts'
 import { choicesOf } from './choices.ts'
+import { UnknownFields } from './fields.ts'
 import { samplingOf } from './sampling.ts'
 import { type CompletionRequest, readCompletionRequest } from './schema.ts'
 
@@ -21,9 +22,11 @@ export async function completions(
   options: ResolvedServerOptions,
 ): Promise<Response> {
   pool.refuseAny()
+  const unknown = new UnknownFields(options.strict)
   const asked = await bodies.read(request, exchange, (body) =>
-    readCompletionRequest(body, options.maxChoices),
+    readCompletionRequest(body, options.maxChoices, unknown),
   )
+  exchange.noteWithoutEffect(unknown.paths)
   if (asked.echo && typeof asked.logprobs === 'number')
     throw badParameter(
       'echo',
@@ -53,6 +56,7 @@ export async function completions(
     includesUsage: asked.stream_options?.include_usage ?? false,
     choicesPerPrompt: each,
     stallTimeout: options.stallTimeout,
+    pingInterval: options.pingInterval,
   })
 }
 

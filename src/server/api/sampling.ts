@@ -22,7 +22,7 @@ export function samplingOf(
   })
 }
 
-/** Clients may send any integer; a generation takes 32 bits. Choices of one request differ. */
+/** Clients may send any integer, a generation takes 32 bits. Choices of one request differ. */
 function seedOf(seed: number, choice: number): number {
   return Number(BigInt.asUintN(32, BigInt(seed) + BigInt(choice)))
 }

@@ -1,5 +1,8 @@
 import * as v from 'valibot'
-import { type ApiError, badParameter } from '../errors.ts'
+import type { ChatMessage } from '../../index.ts'
+import { badParameter } from '../errors.ts'
+import { isNamedHere, MOST_QUOTED, ownFields, type Sent, type UnknownFields } from './fields.ts'
+import { checkCount, readMessages } from './messages.ts'
 
 const number = (min: number, max: number) =>
   v.nullish(
@@ -22,21 +25,52 @@ const integer = (min: number, max = Number.MAX_SAFE_INTEGER) =>
 const flag = v.nullish(v.boolean('must be true or false'))
 const text = v.string('must be a string')
 
-const MOST_STOPS = 16
-const STOPS = `must be a non-empty string, or up to ${MOST_STOPS} of them`
+/** Comparing text with a stop string takes time that grows with the square of its length, at worst. */
+const MOST_STOP_LENGTH = 4096
+const STOPS = 'must be a string, or an array of strings'
+const stopString = v.pipe(
+  text,
+  v.maxLength(MOST_STOP_LENGTH, `must have strings of at most ${MOST_STOP_LENGTH} characters`),
+)
 const stop = v.nullish(
-  v.union(
-    [
-      v.pipe(text, v.nonEmpty(STOPS)),
-      v.pipe(v.array(v.pipe(text, v.nonEmpty(STOPS))), v.maxLength(MOST_STOPS, STOPS)),
-    ],
-    STOPS,
+  v.pipe(
+    v.union([stopString, v.array(v.nullable(stopString))], STOPS),
+    v.transform((stops) => [stops].flat().filter((one): one is string => one !== null && one !== '')),
   ),
 )
+/** A number of tokens; a negative one stands for no limit. */
+const mostTokens = v.nullish(
+  v.pipe(
+    v.number('must be an integer'),
+    v.check((value) => Number.isInteger(value), 'must be an integer'),
+    v.transform((value) => (value < 0 ? Number.POSITIVE_INFINITY : Math.min(value, Number.MAX_SAFE_INTEGER))),
+  ),
+)
+/** An integer of at least 0; -1 stands for another. */
+const orMinusOne = (meaning: number) =>
+  v.nullish(
+    v.pipe(
+      v.number('must be an integer'),
+      v.safeInteger('must be an integer'),
+      v.minValue(-1, 'must be at least -1'),
+      v.transform((value) => (value === -1 ? meaning : value)),
+    ),
+  )
+/** Any integer; -1 stands for none. */
+const seed = v.nullish(
+  v.pipe(
+    v.number('must be an integer'),
+    v.check((value) => Number.isInteger(value), 'must be an integer'),
+    v.transform((value) => (value === -1 ? undefined : value)),
+  ),
+)
+
 const MOST_BIASES = 1024
 const BIAS = 'must be an object of token ids and numbers from -100 to 100'
 const logitBias = v.nullish(
   v.pipe(
+    v.unknown(),
+    v.transform(biasesByToken),
     v.custom<object>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), BIAS),
     v.check(
       (bias) => Object.keys(bias).length <= MOST_BIASES,
@@ -50,64 +84,52 @@ const logitBias = v.nullish(
   ),
 )
 
-/** Parameters that have no effect here and do no harm: accepted because clients send them unasked. */
-const WITHOUT_EFFECT = {
-  user: v.optional(v.unknown()),
-  metadata: v.optional(v.unknown()),
-  store: v.optional(v.unknown()),
-  service_tier: v.optional(v.unknown()),
-  parallel_tool_calls: v.optional(v.unknown()),
-  prompt_cache_key: v.optional(v.unknown()),
-  prompt_cache_retention: v.optional(v.unknown()),
-  safety_identifier: v.optional(v.unknown()),
+/** Languages without objects of their own send an empty one as `[]`, and llama.cpp's clients pairs. */
+function biasesByToken(sent: unknown): unknown {
+  if (!Array.isArray(sent)) return sent
+  const arePairs = sent.every((pair) => Array.isArray(pair) && pair.length === 2 && Number.isInteger(pair[0]))
+  return arePairs
+    ? Object.fromEntries(sent.map(([token, bias]) => [token, bias === false ? -100 : bias]))
+    : sent
 }
+
+const STREAM_OPTIONS = { include_usage: flag, include_obfuscation: flag }
 
 const SAMPLING = {
   model: v.nullish(text),
-  max_tokens: integer(0),
+  max_tokens: mostTokens,
   temperature: number(0, 100),
   top_p: number(0, 1),
-  top_k: integer(0),
+  top_k: orMinusOne(0),
   min_p: number(0, 1),
   repeat_penalty: number(1e-6, 100),
-  repeat_last_n: integer(0),
+  repeat_last_n: orMinusOne(Number.MAX_SAFE_INTEGER),
   presence_penalty: number(-2, 2),
   frequency_penalty: number(-2, 2),
   logit_bias: logitBias,
-  seed: integer(Number.MIN_SAFE_INTEGER),
+  seed,
   stop,
   n: integer(1),
   stream: flag,
-  stream_options: v.nullish(
-    v.strictObject({ include_usage: flag, include_obfuscation: flag }, 'must be { include_usage: boolean }'),
-  ),
+  stream_options: v.nullish(v.object(STREAM_OPTIONS, 'must be { include_usage: boolean }')),
 }
 
-const textPart = v.strictObject({ type: v.literal('text'), text })
-const message = v.strictObject(
-  {
-    role: v.picklist(
-      ['system', 'developer', 'user', 'assistant'],
-      'must be system, developer, user or assistant',
-    ),
-    content: v.union([text, v.array(textPart)], 'must be a string, or an array of text parts'),
-    reasoning_content: v.nullish(text),
-    name: v.nullish(text),
-    refusal: v.nullish(text),
-    tool_calls: v.nullish(v.array(v.unknown())),
-  },
-  'must be an object with role and content',
-)
+/** Both switch off the thinking of models that can do without. */
+const TEMPLATE_OPTIONS = { enable_thinking: flag, thinking: flag }
 
-const chatSchema = v.strictObject({
+const chatSchema = v.object({
   ...SAMPLING,
-  ...WITHOUT_EFFECT,
-  messages: v.pipe(v.array(message, 'must be an array of messages'), v.minLength(1, 'must not be empty')),
-  max_completion_tokens: integer(0),
-  logprobs: flag,
+  max_completion_tokens: mostTokens,
+  logprobs: v.nullish(v.union([v.boolean(), v.pipe(v.number(), v.safeInteger())], 'must be true or false')),
   top_logprobs: integer(0, 20),
-  reasoning_effort: v.nullish(v.picklist(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'])),
-  chat_template_kwargs: v.nullish(v.strictObject({ enable_thinking: flag }, 'may only have enable_thinking')),
+  reasoning_effort: v.nullish(text),
+  chat_template_kwargs: v.nullish(v.object(TEMPLATE_OPTIONS, 'must be an object')),
+  enable_thinking: flag,
+  think: v.nullish(v.union([v.boolean(), text], 'must be true or false')),
+  thinking: v.nullish(v.object({ type: v.nullish(text) }, 'must be an object with type')),
+  reasoning: v.nullish(
+    v.object({ effort: v.nullish(text), enabled: flag }, 'must be an object with effort or enabled'),
+  ),
 })
 
 // Checked by hand: there may be two hundred thousand of them.
@@ -115,109 +137,64 @@ const tokenIds = v.custom<readonly number[]>(
   (value) =>
     Array.isArray(value) && value.length > 0 && value.every((id) => Number.isSafeInteger(id) && id >= 0),
 )
-const completionSchema = v.strictObject({
+const completionSchema = v.object({
   ...SAMPLING,
-  ...WITHOUT_EFFECT,
-  prompt: v.union(
-    [text, tokenIds, v.pipe(v.array(v.union([text, tokenIds])), v.minLength(1))],
-    'must be a string, an array of token ids, or an array of these',
+  prompt: v.pipe(
+    v.nullable(
+      v.union(
+        [text, tokenIds, v.pipe(v.array(v.union([text, tokenIds])), v.minLength(1))],
+        'must be a string, an array of token ids, or an array of these',
+      ),
+    ),
+    v.transform((prompt) => prompt ?? ''),
   ),
   echo: flag,
-  logprobs: integer(0, 5),
+  logprobs: v.nullish(
+    v.pipe(
+      v.union(
+        [v.boolean(), v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(5))],
+        'must be an integer from 0 to 5',
+      ),
+      v.transform((count) => (typeof count === 'number' ? count : count ? 1 : undefined)),
+    ),
+  ),
 })
 
 /** Whether requests may have this field: any other name is the client's own text. */
 export function isParameter(name: string): boolean {
-  return [chatSchema.entries, completionSchema.entries, MISSING].some((known) => Object.hasOwn(known, name))
+  const isOurs = [chatSchema.entries, completionSchema.entries, { messages: true }].some((known) =>
+    Object.hasOwn(known, name),
+  )
+  return isOurs || isNamedHere(name)
 }
 
-export type ChatRequest = v.InferOutput<typeof chatSchema>
+export type ChatRequest = v.InferOutput<typeof chatSchema> & { readonly messages: readonly ChatMessage[] }
 export type CompletionRequest = v.InferOutput<typeof completionSchema>
 export type SamplingRequest = Pick<ChatRequest, keyof typeof SAMPLING>
 
-/** Parameters that this server does not support yet, and whether a value asks for nothing. */
-const MISSING: Readonly<Record<string, (value: unknown) => boolean>> = {
-  tools: (value) => Array.isArray(value) && value.length === 0,
-  tool_choice: (value) => value === 'none' || value === 'auto',
-  functions: (value) => Array.isArray(value) && value.length === 0,
-  function_call: (value) => value === 'none' || value === 'auto',
-  response_format: (value) => (value as { type?: unknown }).type === 'text',
-  modalities: (value) => Array.isArray(value) && value.every((one) => one === 'text'),
-  audio: () => false,
-  prediction: () => false,
-  web_search_options: () => false,
-  grammar: () => false,
-  json_schema: () => false,
-  suffix: (value) => value === '',
-  best_of: (value) => value === 1,
-}
-
 /** @throws {ApiError} 400 for an invalid request, or more than `maxMessages` */
-export function readChatRequest(body: Readonly<Record<string, unknown>>, maxMessages: number): ChatRequest {
-  const known = knownOf(chatSchema.entries, body)
-  const { messages } = known
-  if (Array.isArray(messages)) {
-    checkCount('messages', messages, maxMessages)
-    messages.forEach(checkSupported)
-  }
-  return parse(chatSchema, known)
+export function readChatRequest(body: Sent, maxMessages: number, unknown: UnknownFields): ChatRequest {
+  const { messages, ...fields } = ownFields(body, { ...chatSchema.entries, messages: true }, unknown)
+  noteNested(fields, unknown)
+  unknown.noteOthers(fields.chat_template_kwargs, TEMPLATE_OPTIONS, 'chat_template_kwargs')
+  return { messages: readMessages(messages, maxMessages, unknown), ...parse(chatSchema, fields) }
 }
 
 /** @throws {ApiError} 400 for an invalid request, or more than `maxPrompts` */
 export function readCompletionRequest(
-  body: Readonly<Record<string, unknown>>,
+  body: Sent,
   maxPrompts: number,
+  unknown: UnknownFields,
 ): CompletionRequest {
-  const known = knownOf(completionSchema.entries, body)
-  const { prompt } = known
+  const fields = ownFields(body, completionSchema.entries, unknown)
+  const { prompt } = fields
   if (Array.isArray(prompt) && typeof prompt[0] !== 'number') checkCount('prompt', prompt, maxPrompts)
-  return parse(completionSchema, known)
+  noteNested(fields, unknown)
+  return parse(completionSchema, fields)
 }
 
-/** Runs before the entries are looked at: there may be too many to check in passing. */
-function checkCount(param: string, { length }: readonly unknown[], most: number): void {
-  if (length > most)
-    throw badParameter(
-      param,
-      `"${param}" has ${length} entries; at most ${most} are accepted.`,
-      'array_above_max_length',
-    )
-}
-
-/** The fields listed in `entries`, without those of `MISSING`. */
-function knownOf(entries: object, body: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const known: Record<string, unknown> = {}
-  for (const name of Object.keys(body)) {
-    const value = body[name]
-    const asksForNothing = Object.hasOwn(MISSING, name) ? MISSING[name] : undefined
-    if (asksForNothing) {
-      if (value === null || asksForNothing(value)) continue
-      throw badParameter(name, `"${name}" is not supported by this server yet.`, 'unsupported_parameter')
-    }
-    if (!Object.hasOwn(entries, name)) throw unknownParameter(name.slice(0, MOST_QUOTED))
-    known[name] = value
-  }
-  return known
-}
-
-function unknownParameter(param: string): ApiError {
-  return badParameter(param, `Unknown parameter: "${param}".`, 'unknown_parameter')
-}
-
-/** Names what is not supported yet in a message, before the schema calls it unknown. */
-function checkSupported(message: unknown, i: number): void {
-  const { role, content, tool_calls: calls } = Object(message)
-  const refuse = (what: string, where: string) => {
-    throw badParameter(where, `${what} are not supported by this server yet.`, 'unsupported_parameter')
-  }
-  if (role === 'tool' || role === 'function') refuse(`Messages of the role "${role}"`, `messages[${i}].role`)
-  if (Array.isArray(calls) && calls.length > 0) refuse('Tool calls', `messages[${i}].tool_calls`)
-  if (!Array.isArray(content)) return
-  content.forEach((part, j) => {
-    const { type } = Object(part)
-    if (typeof type === 'string' && type !== 'text')
-      refuse(`Parts of the type "${type}"`, `messages[${i}].content[${j}].type`)
-  })
+function noteNested({ stream_options: options }: Sent, unknown: UnknownFields): void {
+  unknown.noteOthers(options, STREAM_OPTIONS, 'stream_options')
 }
 
 function parse<const S extends v.GenericSchema>(schema: S, value: unknown): v.InferOutput<S> {
@@ -225,7 +202,6 @@ function parse<const S extends v.GenericSchema>(schema: S, value: unknown): v.In
   if (result.success) return result.output
   const [issue] = result.issues
   const param = pathOf(issue) || 'body'
-  if (issue.expected === 'never') throw unknownParameter(param)
   const isMissing = issue.received === 'undefined'
   const problem = isMissing ? 'is required' : isOurs(issue.message) ? issue.message : 'is not valid'
   throw badParameter(param, `"${param}" ${problem}.`, codeOf(issue))
@@ -235,9 +211,6 @@ function codeOf({ kind, type, received }: v.BaseIssue<unknown>): string {
   if (received === 'undefined') return 'missing_required_parameter'
   return kind === 'schema' && !['picklist', 'literal'].includes(type) ? 'invalid_type' : 'invalid_value'
 }
-
-/** Most characters quoted of a name that the client chose. */
-const MOST_QUOTED = 200
 
 const isOurs = (message: string) => /^(must|may) /.test(message)
 

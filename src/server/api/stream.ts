@@ -3,9 +3,10 @@ import { ApiError, toApiError } from '../errors.ts'
 
 /** How many pieces may wait for a client that reads slowly; then nothing more is generated. */
 const MOST_WAITING = 32
-/** A client or a proxy may take silence for the end, so this is sent while a long prompt is evaluated. */
-const PING_MS = 15_000
+/** The longest delay of a timer. */
+const MOST_MS = 2 ** 31 - 1
 const PING = Symbol('ping')
+/** A client or a proxy may take silence for the end. */
 const STILL_THERE = ': still working\n\n'
 /** How long the status waits for the first piece, which may be an error. */
 const FIRST_MS = 5_000
@@ -20,18 +21,18 @@ export function event(data: object | string): string {
 /**
  * A response that streams `events`, pulled as the client reads, a few ahead. A failure within `FIRST_MS`,
  * before the first one, rejects here; `cancel` is called when the client goes away or reads nothing for
- * `stallTimeout` ms.
+ * `stallTimeout` ms. After `pingInterval` ms without an event it sends a comment.
  */
 export async function streamed(
   events: AsyncGenerator<string, void, void>,
-  stallTimeout: number,
+  times: StreamTimes,
   cancel: (reason: unknown) => void,
 ): Promise<Response> {
   const waiting: PendingEvent = { next: events.next() }
   const timer = new AbortController()
   const late = sleep(FIRST_MS, undefined, { signal: timer.signal }).catch(() => {})
   await Promise.race([waiting.next, late]).finally(() => timer.abort())
-  return new Response(toBody(events, waiting, stallTimeout, cancel), {
+  return new Response(toBody(events, waiting, times, cancel), {
     headers: {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-cache',
@@ -40,16 +41,19 @@ export async function streamed(
   })
 }
 
+/** ms, or `Infinity` */
+type StreamTimes = { readonly stallTimeout: number; readonly pingInterval: number }
+
 type PendingEvent = { next: Promise<IteratorResult<string, void>> | undefined }
 
 function toBody(
   events: AsyncGenerator<string, void, void>,
   waiting: PendingEvent,
-  stallTimeout: number,
+  { stallTimeout, pingInterval }: StreamTimes,
   cancel: (reason: unknown) => void,
 ): ReadableStream<Uint8Array> {
   let stalled: NodeJS.Timeout | undefined
-  const pinger = new Pinger()
+  const pinger = new Pinger(pingInterval)
   const leave = (reason: unknown) => {
     clearTimeout(stalled)
     pinger.end()
@@ -87,13 +91,18 @@ function toBody(
 /** `wait()` resolves with `PING` if what it waits for takes long; one timer serves a whole stream. */
 class Pinger {
   #ping = () => {}
-  readonly #timer = setTimeout(() => this.#ping(), PING_MS).unref()
+  readonly #timer: NodeJS.Timeout | undefined
+
+  constructor(interval: number) {
+    if (interval === Number.POSITIVE_INFINITY) return
+    this.#timer = setTimeout(() => this.#ping(), Math.min(interval, MOST_MS)).unref()
+  }
 
   wait<T>(next: Promise<T>): Promise<T | typeof PING> {
     const ping = new Promise<typeof PING>((resolve) => {
       this.#ping = () => resolve(PING)
     })
-    this.#timer.refresh()
+    this.#timer?.refresh()
     return Promise.race([next, ping])
   }
 
