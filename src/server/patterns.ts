@@ -43,6 +43,7 @@ export function hostPattern(given: string): string | undefined {
     .replace(/^https?:\/\//, '')
     .replace(/\/.*$/, '')
   if (host === '*') return host
+  if (given.includes('://') && !/^\s*https?:/i.test(given)) return undefined
   const address = /^[\da-f]*:[\da-f:.]+$/.test(host) ? `[${host}]` : host
   const [wildcard, rest] = /^(\*?\.)(.*)$/.exec(hostName(address))?.slice(1) ?? ['', hostName(address)]
   const name = rest!.startsWith('[') ? rest! : domainToASCII(rest!)
@@ -51,7 +52,7 @@ export function hostPattern(given: string): string | undefined {
 }
 
 /** Also extensions and desktop programs: `chrome-extension://...`, `tauri://localhost`, `app://*`. */
-const ORIGIN = /^([a-z][a-z\d+.-]*):\/\/([^/]*)$/
+const ORIGIN = /^([a-z][a-z\d+.-]*):\/\/([^/\s]*)$/
 /** Of the web, a `*` is a whole name in front, or the port: `https://app.example*` would let strangers in. */
 const WEB_HOST = /^(\*\.)?[^*:]+(:(\d+|\*))?$/
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { http: ':80', https: ':443' }

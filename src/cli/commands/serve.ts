@@ -64,6 +64,12 @@ export function addServe(program: Command, { terminal }: Context): void {
     .option('--max-models <count>', 'models loaded at the same time (default: 2)', number)
     .option('--idle-timeout <seconds>', 'time after which an unused model is unloaded (default: 300)', number)
     .option('--stream-interval <ms>', 'how long pieces of a stream may be held back (default: 32)', number)
+    .option(
+      '--ping-interval <seconds>',
+      'how often a stream that waits sends a comment (default: 15; Infinity: never)',
+      number,
+    )
+    .option('--strict', 'refuse requests with parameters that the server does not know')
     .option('-s, --system <text>', 'system prompt for chats that have none')
     .option('--chat-template <file>', "Jinja template that replaces the models' own")
     .option(
@@ -90,11 +96,30 @@ export function addServe(program: Command, { terminal }: Context): void {
     // Lines of JSON, without a prefix.
     const requests: Logger = { ...warnings, info: note, error: toStderr }
     const scaled = (value: number | undefined, unit: number) => value && Math.round(value * unit)
-    const { maxQueue, maxModels, streamInterval, allowedHosts, corsOrigins, allowAnyone, logPrompts, page } =
-      values
+    const {
+      maxQueue,
+      maxModels,
+      streamInterval,
+      allowedHosts,
+      corsOrigins,
+      allowAnyone,
+      logPrompts,
+      page,
+      strict,
+    } = values
     const server = createServer(model, {
       ...(!model && { modelPath, modelOptions: { ...others, logger: warnings } }),
-      ...{ maxQueue, maxModels, streamInterval, allowedHosts, corsOrigins, allowAnyone, logPrompts, page },
+      ...{
+        maxQueue,
+        maxModels,
+        streamInterval,
+        allowedHosts,
+        corsOrigins,
+        allowAnyone,
+        logPrompts,
+        page,
+        strict,
+      },
       apiKey: values.apiKey ?? (process.env.GPT4ALL_API_KEY || undefined),
       systemPrompt: values.system,
       chatTemplate: values.chatTemplate && (await templateIn(values.chatTemplate)),
@@ -103,6 +128,7 @@ export function addServe(program: Command, { terminal }: Context): void {
       idleTimeout: scaled(idleTimeout, 1000),
       bodyMemory: scaled(values.bodyMemory, 2 ** 20),
       bodyTimeout: scaled(values.bodyTimeout, 1000),
+      pingInterval: scaled(values.pingInterval, 1000),
       defaults: valuesOf(values, DEFAULT_FLAGS),
       logger: requests,
     })

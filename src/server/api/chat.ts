@@ -37,7 +37,7 @@ export async function chatCompletions(
   const messages = withSystem(chat.messages, systemPrompt)
   const count = choicesOf(chat.n, 1, options.maxChoices)
   const logprobs = logprobsOf(chat)
-  const { id, model, release } = await pool.use(chat.model ?? undefined, count, exchange.signal)
+  const { id, model, release } = await pool.use(chat.model || undefined, count, exchange.signal)
   exchange.uses(id, release)
   exchange.notePrompt(chat.messages)
   const asked = chat.max_completion_tokens ?? chat.max_tokens ?? options.defaults.maxTokens

@@ -33,12 +33,13 @@ export async function completions(
       '"echo" with "logprobs" is not supported by this server yet.',
       'unsupported_parameter',
     )
-  const given = promptsOf(asked.prompt)
+  const sent = promptsOf(asked.prompt)
   const each = asked.n ?? 1
-  const count = choicesOf(each, given.length, options.maxChoices)
-  const { id, model, release } = await pool.use(asked.model ?? undefined, count, exchange.signal)
+  const count = choicesOf(each, sent.length, options.maxChoices)
+  const { id, model, release } = await pool.use(asked.model || undefined, count, exchange.signal)
   exchange.uses(id, release)
   exchange.notePrompt(asked.prompt)
+  const given = await Promise.all(sent.map((prompt) => prompt ?? startOf(model)))
   for (const prompt of given) checkTokens(prompt, model)
   const prompts = given.flatMap((prompt) => Array.from({ length: each }, () => prompt))
   const echoed = asked.echo ? await Promise.all(prompts.map((prompt) => textOf(model, prompt))) : []
@@ -62,11 +63,17 @@ export async function completions(
 
 type Prompt = string | readonly number[]
 
-function promptsOf(prompt: CompletionRequest['prompt']): readonly Prompt[] {
-  if (typeof prompt === 'string') return [prompt]
+/** `null` stands for the beginning of a text. */
+function promptsOf(prompt: CompletionRequest['prompt']): readonly (Prompt | null)[] {
+  if (prompt === null || typeof prompt === 'string') return [prompt]
   return prompt.length > 0 && prompt.every((one) => typeof one === 'number')
     ? [prompt as number[]]
     : (prompt as (string | number[])[])
+}
+
+/** What comes before any text: a model that has no start token needs something else. */
+async function startOf(model: GPT4All): Promise<string> {
+  return (await model.tokenize('', { addSpecial: true })).length > 0 ? '' : '\n'
 }
 
 function checkTokens(prompt: Prompt, model: GPT4All): void {

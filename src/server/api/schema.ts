@@ -139,14 +139,11 @@ const tokenIds = v.custom<readonly number[]>(
 )
 const completionSchema = v.object({
   ...SAMPLING,
-  prompt: v.pipe(
-    v.nullable(
-      v.union(
-        [text, tokenIds, v.pipe(v.array(v.union([text, tokenIds])), v.minLength(1))],
-        'must be a string, an array of token ids, or an array of these',
-      ),
+  prompt: v.nullable(
+    v.union(
+      [text, tokenIds, v.pipe(v.array(v.union([text, tokenIds])), v.minLength(1))],
+      'must be a string, an array of token ids, or an array of these',
     ),
-    v.transform((prompt) => prompt ?? ''),
   ),
   echo: flag,
   logprobs: v.nullish(

@@ -17,18 +17,18 @@ const GGUF = /\.gguf$/
 /** The models directly in a folder, by name, without links that lead out of it. */
 export class ModelFolder {
   readonly #path: string | undefined
-  /** Whether each file is a model, judged by its header; valid until the file changes. */
-  readonly #looked = new Map<string, { readonly changed: number; readonly isModel: Promise<boolean> }>()
+  /** The files as they last were, and names of those that can be used. */
+  #looked: { readonly files: string; readonly usable: Promise<ReadonlySet<string>> } | undefined
 
   constructor(path: string | undefined) {
     this.#path = path
   }
 
-  /** Without damaged files and files that are not models. */
+  /** Those that `GPT4All.localModels()` finds no problem with. */
   async models(): Promise<readonly ModelFile[]> {
     const files = await this.#files()
-    const areModels = await Promise.all(files.map((file) => this.#isModel(file)))
-    return files.filter((_, i) => areModels[i])
+    const usable = await this.#usable(files)
+    return files.filter(({ path }) => usable.has(path))
   }
 
   /** Finds a file by name, with or without `.gguf`, whatever it is: opening it reports what is wrong. */
@@ -38,27 +38,29 @@ export class ModelFolder {
 
   /** The first model, or else the first file. */
   async first(): Promise<ModelFile | undefined> {
-    const files = await this.#files()
-    for (const file of files) if (await this.#isModel(file)) return file
-    return files[0]
+    return (await this.models())[0] ?? (await this.#files())[0]
   }
 
   /** Whether `error`, thrown on opening the model, says that its file has gone since it was found. */
   isGone(id: string, error: unknown): boolean {
     if (!isGPT4AllError(error) || error.code !== 'ERR_MODEL_NOT_FOUND') return false
-    return resolve((error as ModelError).path) === resolve(this.#path!, `${id}.gguf`)
+    return resolve((error as ModelError).path) === resolve(this.#path!, fileName(id))
   }
 
-  /** Cached: reading a header takes a while, and clients request the list again and again. */
-  #isModel({ id, path, changed }: ModelFile): Promise<boolean> {
-    const known = this.#looked.get(id)
-    if (known?.changed === changed) return known.isModel
-    const isModel = GPT4All.describeModel(path).then(
-      () => true,
-      () => false,
-    )
-    this.#looked.set(id, { changed, isModel })
-    return isModel
+  /** Remembered until a file changes: reading headers takes a while, and clients ask again and again. */
+  async #usable(files: readonly ModelFile[]): Promise<ReadonlySet<string>> {
+    if (files.length === 0) return new Set()
+    const now = JSON.stringify(files)
+    if (this.#looked?.files !== now) {
+      const usable = GPT4All.localModels(await realpath(this.#path!)).then(
+        (models) => new Set(models.filter(({ problem }) => !problem).map(({ path }) => path)),
+      )
+      this.#looked = { files: now, usable }
+      usable.catch(() => {
+        this.#looked = undefined // the reason may pass
+      })
+    }
+    return this.#looked.usable
   }
 
   async #files(): Promise<ModelFile[]> {
@@ -70,7 +72,7 @@ export class ModelFolder {
       models.map(async ({ path }) => (await realpath(path).catch(() => '')).startsWith(root + sep)),
     )
     return models
-      .filter(({ filename, problem }, i) => isInside[i] && GGUF.test(filename) && !problem)
+      .filter(({ problem }, i) => isInside[i] && !problem)
       .map(({ filename, path, modified }) => ({
         id: withoutExtension(filename),
         created: Math.floor(modified.getTime() / 1000),
@@ -80,4 +82,7 @@ export class ModelFolder {
   }
 }
 
+/** Old files are named with their `.bin`. */
 export const withoutExtension = (name: string): string => name.replace(GGUF, '')
+
+export const fileName = (id: string): string => (id.endsWith('.bin') ? id : `${id}.gguf`)

@@ -3,7 +3,7 @@ import { ApiError, engineDown, tooMany } from '../errors.ts'
 import type { ResolvedServerOptions } from '../options.ts'
 import { AdmissionQueue, type Place } from './admission-queue.ts'
 import { type Entry, engineOf, newEntry, ownEngine } from './entry.ts'
-import { ModelFolder, withoutExtension } from './folder.ts'
+import { fileName, ModelFolder, withoutExtension } from './folder.ts'
 
 /** A model that clients may name. */
 export type ServedModel = {
@@ -202,7 +202,7 @@ export class ModelPool {
     const { logger } = modelOptions
     entry.engine ??= ownEngine(modelOptions)
     try {
-      entry.model = await GPT4All.load(`${entry.id}.gguf`, {
+      entry.model = await GPT4All.load(fileName(entry.id), {
         ...modelOptions,
         ...(entry.engine && { isolated: entry.engine }),
         modelPath: modelPath!,
