@@ -13,8 +13,8 @@ const ENTRIES = [inRoot('src', 'index.ts'), inRoot('src', 'server', 'index.ts')]
 /** The sections of the page, and what each holds, in a reader's order. */
 const SECTIONS = {
   Models:
-    'GPT4All ModelOptions LoraAdapter KvType ModelConfig Activity TokenizeOptions checkModelOptions DEFAULTS VERSION',
-  Generations: `Generation GenerateOptions GenerationResult PartialResult FinishReason Usage Timings Part Channel
+    'GPT4All ModelOptions LoraAdapter KvType ModelConfig Activity TokenizeOptions FilePath checkModelOptions DEFAULTS VERSION',
+  Generations: `Generation TokenIds GenerateOptions GenerationResult PartialResult FinishReason Usage Timings Part Channel
     TokenLogprob TokenProbability checkGenerateOptions`,
   'Chat sessions': `ChatSession ChatSessionOptions ChatGenerateOptions ChatMessage OverflowPolicy ReasoningPolicy
     TemplateOptions DEFAULT_PROMPT_TEMPLATE SaveOptions SavedSession`,

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { type InspectOptions, inspect } from 'node:util'
+import { type InspectOptions, inspect, types } from 'node:util'
 import { type ChatGenerateOptions, type ChatSessionOptions, resolveRenderOptions } from './chat/options.ts'
 import { ChatSession } from './chat/session.ts'
 import type { TemplateOptions } from './chat/template/template.ts'
@@ -34,11 +34,27 @@ import {
   resolveTokenizeOptions,
   type TokenizeOptions,
 } from './options/model.ts'
+import { type FilePath, pathText } from './options/path-text.ts'
 import { ModelHandle } from './runtime/handle.ts'
 import type { IsolatedEngine } from './runtime/isolated/engine.ts'
 import type { ModelConfig } from './runtime/model.ts'
 import type { Demand } from './scheduler/request.ts'
 import type { Activity } from './scheduler/scheduler.ts'
+
+/** Ids of tokens, in an array or a typed array. */
+export type TokenIds = readonly number[] | Int32Array | Uint32Array | Uint16Array
+
+/** The ids in a prompt as they are now: the caller may change the array later. */
+function idsOf(prompt: unknown): number[] {
+  const isList = Array.isArray(prompt) || (types.isTypedArray(prompt) && !types.isUint8Array(prompt))
+  const ids: unknown[] = isList ? Array.from(prompt as ArrayLike<unknown>) : [undefined]
+  if (ids.every(Number.isInteger)) return ids as number[]
+  throw optionError(
+    'prompt',
+    'a string or an array of token ids (messages go to chatSession() or renderPrompt())',
+    prompt,
+  )
+}
 
 /**
  * A language model on this machine.
@@ -63,8 +79,8 @@ export class GPT4All {
    * @param options how to find, load and run the model
    * @throws `TypeError` or `RangeError` with `ERR_OPTION` for a bad name or option
    */
-  constructor(name: string, options?: ModelOptions) {
-    this.#handle = new ModelHandle(name, resolveModelOptions(options))
+  constructor(name: FilePath, options?: ModelOptions) {
+    this.#handle = new ModelHandle(pathText(name, 'name'), resolveModelOptions(options))
   }
 
   /**
@@ -94,8 +110,8 @@ export class GPT4All {
    * @throws {TypeError} `ERR_OPTION` for a bad folder or option
    * @throws {@link ModelError} `ERR_MODEL_UNREADABLE` when the folder cannot be read, and `signal.reason` when aborted
    */
-  static localModels(folder?: string, options?: LocalModelsOptions): Promise<LocalModelInfo[]> {
-    return localModels(folder, options)
+  static localModels(folder?: FilePath, options?: LocalModelsOptions): Promise<LocalModelInfo[]> {
+    return localModels(pathText(folder, 'folder'), options)
   }
 
   /**
@@ -106,8 +122,8 @@ export class GPT4All {
    * @throws {@link DownloadError} `ERR_DOWNLOAD`, `ERR_CHECKSUM` or `ERR_DISK_SPACE`
    * @throws {@link ModelError} `ERR_MODEL_NOT_FOUND` if the catalog does not list it
    */
-  static downloadModel(name: string, options?: DownloadModelOptions): Promise<string> {
-    return downloadModel(name, options)
+  static downloadModel(name: FilePath, options?: DownloadModelOptions): Promise<string> {
+    return downloadModel(pathText(name, 'name'), options)
   }
 
   /**
@@ -118,8 +134,8 @@ export class GPT4All {
    * @throws {@link ModelError} `ERR_MODEL_NOT_FOUND`, or what else `load()` rejects with for a file
    * @throws {@link DownloadError} `ERR_DOWNLOAD`, `ERR_CHECKSUM` or `ERR_DISK_SPACE`
    */
-  static retrieveModel(name: string, options?: RetrieveModelOptions): Promise<RetrievedModel> {
-    return retrieveModel(name, options)
+  static retrieveModel(name: FilePath, options?: RetrieveModelOptions): Promise<RetrievedModel> {
+    return retrieveModel(pathText(name, 'name'), options)
   }
 
   /**
@@ -129,8 +145,8 @@ export class GPT4All {
    * @throws {@link ModelError} `ERR_CHECKSUM` if it is a different file, `ERR_MODEL_CONFIG` if no checksum is
    * known, `ERR_MODEL_NOT_FOUND` if there is no such file
    */
-  static verifyModel(name: string, options?: VerifyModelOptions): Promise<VerifiedModel> {
-    return verifyModel(name, options)
+  static verifyModel(name: FilePath, options?: VerifyModelOptions): Promise<VerifiedModel> {
+    return verifyModel(pathText(name, 'name'), options)
   }
 
   /**
@@ -139,8 +155,8 @@ export class GPT4All {
    *
    * @throws {@link ModelError} `ERR_MODEL_NOT_FOUND`, or what else `load()` rejects with for such a file
    */
-  static estimateMemory(name: string, options?: EstimateMemoryOptions): Promise<MemoryPlan> {
-    return estimateMemory(name, options)
+  static estimateMemory(name: FilePath, options?: EstimateMemoryOptions): Promise<MemoryPlan> {
+    return estimateMemory(pathText(name, 'name'), options)
   }
 
   /**
@@ -148,8 +164,8 @@ export class GPT4All {
    *
    * @throws {@link ModelError} `ERR_MODEL_NOT_FOUND`, or what else `load()` rejects with for such a file
    */
-  static describeModel(name: string, options?: DescribeModelOptions): Promise<ModelDescription> {
-    return describeModel(name, options)
+  static describeModel(name: FilePath, options?: DescribeModelOptions): Promise<ModelDescription> {
+    return describeModel(pathText(name, 'name'), options)
   }
 
   /**
@@ -193,7 +209,7 @@ export class GPT4All {
    * @throws {@link OutOfMemoryError} `ERR_MEMORY` if weights and context do not fit into memory
    * @throws {@link DeviceError} `ERR_DEVICE` with `strictDevice`, if it loads on none of the devices
    */
-  static async load(name: string, options?: ModelOptions): Promise<GPT4All> {
+  static async load(name: FilePath, options?: ModelOptions): Promise<GPT4All> {
     const model = new this(name, options)
     await model.open()
     return model
@@ -221,17 +237,10 @@ export class GPT4All {
    *
    * @throws `TypeError` or `RangeError` with `ERR_OPTION`, immediately, for a bad prompt or option
    */
-  generate(prompt: string | readonly number[], options?: ChatGenerateOptions): Generation {
+  generate(prompt: string | TokenIds, options?: ChatGenerateOptions): Generation {
     const session = this.currentChatSession
     if (session) return session.generate(prompt as string, options) // which refuses token ids
-    const isText = typeof prompt === 'string'
-    if (!isText && !(Array.isArray(prompt) && prompt.every(Number.isInteger)))
-      throw optionError(
-        'prompt',
-        'a string or an array of token ids (messages go to chatSession() or renderPrompt())',
-        prompt,
-      )
-    const given = isText ? prompt : [...prompt] // as they are now
+    const given = typeof prompt === 'string' ? prompt : idsOf(prompt)
     const resolved = resolveGenerateOptions(options)
     const handle = this.#handle
     async function* start(demand: Demand, signal: AbortSignal) {

@@ -41,7 +41,7 @@ export type {
   Timings,
   Usage,
 } from './generation/result.ts'
-export { GPT4All } from './gpt4all.ts'
+export { GPT4All, type TokenIds } from './gpt4all.ts'
 export type { Device } from './loading/devices.ts'
 export type { MemoryPlan } from './loading/memory.ts'
 export type { CatalogEntry, StoredCatalogEntry } from './models/catalog/schema.ts'
@@ -68,6 +68,7 @@ export { DEFAULTS } from './options/defaults.ts'
 export type { GenerateOptions } from './options/generate.ts'
 export type { EngineHandle, IsolatedEngineOptions } from './options/isolation.ts'
 export type { ModelOptions, TokenizeOptions } from './options/model.ts'
+export type { FilePath } from './options/path-text.ts'
 export { checkGenerateOptions, checkModelOptions } from './runtime/check-options.ts'
 export { IsolatedEngine } from './runtime/isolated/engine.ts'
 export type { ModelConfig } from './runtime/model.ts'

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { isThenable } from '../core/async.ts'
 import { GPT4AllError } from '../core/errors.ts'
 import type { ResolvedGenerateOptions } from '../options/generate.ts'
 
@@ -16,7 +17,10 @@ export function markCallback(session: object, callback: Callback): Callback {
     }
     let answer: unknown
     try {
-      answer = inCallback.run(call, () => callback(tokenId, piece))
+      answer = inCallback.run(call, () => {
+        const returned = callback(tokenId, piece)
+        return isThenable(returned) ? Promise.resolve(returned) : returned // its then() is called in here, too
+      })
     } finally {
       if (!(answer instanceof Promise)) settle()
     }

@@ -2,8 +2,9 @@ import { optionError } from '../core/errors.ts'
 import { type ChatMessage, checkMessages } from '../core/messages.ts'
 import { checkObject } from '../options/checks.ts'
 import { DEFAULTS } from '../options/defaults.ts'
-import { boolean, define, Option, oneOf, string } from '../options/define.ts'
+import { boolean, define, Option, oneOf, path, string } from '../options/define.ts'
 import type { GenerateOptions } from '../options/generate.ts'
+import type { FilePath } from '../options/path-text.ts'
 import type { OverflowPolicy } from './prompt.ts'
 import { parsePattern, type ReasoningPolicy, type TemplateOptions } from './template/template.ts'
 
@@ -37,7 +38,7 @@ export type ChatSessionOptions = TemplateOptions & {
    * kind, throws `ERR_SESSION_FILE`.
    * @default undefined
    */
-  readonly restore?: string | undefined
+  readonly restore?: FilePath | undefined
   /**
    * What happens when the conversation outgrows `nCtx`; `messages` always keeps all of it. `'drop-oldest'`
    * applies when the prompt and room for the answer (`maxTokens`, at most a quarter of `nCtx`) no longer fit:
@@ -123,7 +124,7 @@ const CHAT = define<ChatSessionOptions>()({
   promptTemplate: string(),
   chatTemplate: string(),
   messages: new Option((_, given) => given as ChatSessionOptions['messages']), // see checkMessages()
-  restore: string(),
+  restore: path(),
   overflow: new Option(overflow).default(DEFAULTS.overflow),
   defaultStops: boolean(),
   reasoning: oneOf('keep', 'strip'),

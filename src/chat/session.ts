@@ -13,6 +13,7 @@ import {
   type ResolvedGenerateOptions,
   resolveGenerateOptions,
 } from '../options/generate.ts'
+import { type FilePath, pathText } from '../options/path-text.ts'
 import type { Demand } from '../scheduler/request.ts'
 import { markCallback, refuseInCallback } from './callbacks.ts'
 import type { Conversation, ConversationModel } from './conversation.ts'
@@ -149,9 +150,10 @@ export class ChatSession {
    * @throws {@link SessionFileError} `ERR_SESSION_FILE` if it cannot be written, or would exceed 16 MiB apart
    * from the state
    */
-  async save(file: string, options?: SaveOptions): Promise<SavedSession> {
-    if (typeof file !== 'string' || file === '') throw optionError('file', 'the path of a file', file)
-    return this.#save(resolve(file), options)
+  async save(file: FilePath, options?: SaveOptions): Promise<SavedSession> {
+    const path = pathText(file, 'file')
+    if (typeof path !== 'string' || path === '') throw optionError('file', 'the path of a file', file)
+    return this.#save(resolve(path), options)
   }
 
   /** What `save()` would write now. */

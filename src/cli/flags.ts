@@ -178,8 +178,9 @@ export function valuesOf(
 
 export const generateOptions = (values: Readonly<Record<string, unknown>>): GenerateOptions =>
   valuesOf(values, GENERATE_FLAGS)
-export const modelOptions = (values: Readonly<Record<string, unknown>>): ModelOptions =>
-  valuesOf(values, MODEL_FLAGS)
+export const modelOptions = (
+  values: Readonly<Record<string, unknown>>,
+): Omit<ModelOptions, 'modelPath'> & { readonly modelPath?: string } => valuesOf(values, MODEL_FLAGS)
 
 export function number(text: string): number {
   const value = Number(text)

@@ -45,6 +45,34 @@ export class Queue {
   }
 }
 
+/** Whether `value` can be awaited, whoever made it. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    (typeof value === 'object' || typeof value === 'function') && typeof Object(value).then === 'function'
+  )
+}
+
+/** What a signal must be able to do: those of polyfills, and of other realms, are not of Node's class. */
+export function isAbortSignal(value: unknown): value is AbortSignal {
+  const { aborted, addEventListener } = Object(value) as Partial<AbortSignal>
+  return typeof aborted === 'boolean' && typeof addEventListener === 'function'
+}
+
+const adopted = new WeakMap<AbortSignal, AbortSignal>()
+
+/** A signal of Node's own class that aborts with `signal`. */
+export function nodeSignal(signal: AbortSignal): AbortSignal {
+  if (signal instanceof AbortSignal) return signal
+  const known = adopted.get(signal)
+  if (known) return known
+  const controller = new AbortController()
+  const abort = () => controller.abort((signal as AbortSignal).reason)
+  if ((signal as AbortSignal).aborted) abort()
+  else (signal as AbortSignal).addEventListener('abort', abort, { once: true })
+  adopted.set(signal, controller.signal)
+  return controller.signal
+}
+
 /** Rejects with the signal's reason once it aborts: for waits that take no signal. */
 export function abortOf(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {

@@ -1,3 +1,5 @@
+import { isThenable } from './async.ts'
+
 /** Where log lines go: `console`, a pino or winston logger, or any object with these four methods. */
 export type Logger = {
   /** Details, including the lines of llama.cpp. */
@@ -38,7 +40,8 @@ export function loggerOf(
 export function harmless(logger: Logger): Logger {
   return loggerOf(LOG_LEVELS, (level, message) => {
     try {
-      logger[level](message)
+      const logged: unknown = logger[level](message)
+      if (isThenable(logged)) logged.then(undefined, () => {})
     } catch {
       // it cannot be reported
     }

@@ -1,3 +1,5 @@
+import { isThenable } from './async.ts'
+
 /** What `onProgress` receives. */
 export type Progress = {
   /**
@@ -40,8 +42,8 @@ export class Meter {
     const bytesPerSecond = seconds > 0 ? Math.max(0, bytes - first.bytes) / seconds : 0
     // An async function fails later than it is called: the next call throws its error.
     const returned: unknown = this.#report({ phase: this.#phase, bytes, total, bytesPerSecond })
-    if (returned instanceof Promise)
-      returned.catch((error: unknown) => {
+    if (isThenable(returned))
+      returned.then(undefined, (error: unknown) => {
         this.#failed = { error }
       })
   }

@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import { setMaxListeners } from 'node:events'
 import { type InspectOptions, inspect } from 'node:util'
-import { abortOf } from '../core/async.ts'
+import { abortOf, isThenable } from '../core/async.ts'
 import { DEFAULTS } from '../options/defaults.ts'
 import type { ResolvedGenerateOptions } from '../options/generate.ts'
 import { UNREAD_MS } from '../scheduler/runs.ts'
@@ -257,7 +257,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     const tokenId = token ?? this.#tokens.at(-1)
     if (!callback || tokenId === undefined) return true
     const answer = this.#inContext(() => callback(tokenId, text))
-    const wanted = answer instanceof Promise ? await Promise.race([answer, this.#aborted]) : answer
+    const wanted = isThenable(answer) ? await Promise.race([answer, this.#aborted]) : answer
     // Text that was held back arrives when the generation has already ended.
     return wanted !== false || token === undefined
   }

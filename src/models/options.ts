@@ -3,8 +3,9 @@ import type { Logger } from '../core/logger.ts'
 import type { Progress } from '../core/progress.ts'
 import { resolveLogger } from '../core/stderr-logger.ts'
 import { DEFAULTS } from '../options/defaults.ts'
-import { boolean, callable, define, Option, signal, string } from '../options/define.ts'
+import { boolean, callable, define, Option, path, signal, string } from '../options/define.ts'
 import { MODEL, type ModelOptions } from '../options/model.ts'
+import type { FilePath } from '../options/path-text.ts'
 import type { StoredCatalogEntry } from './catalog/schema.ts'
 import type { ModelDescription } from './describe.ts'
 
@@ -20,7 +21,7 @@ export type ListModelsOptions = {
    * Path of a catalog on the disk, to use instead; the network is not accessed.
    * @default undefined
    */
-  readonly file?: string | undefined
+  readonly file?: FilePath | undefined
   /**
    * Aborts the call, which then rejects with `signal.reason`.
    * @default undefined
@@ -43,7 +44,7 @@ export type DownloadModelOptions = Omit<ListModelsOptions, 'file' | 'url'> & {
    * Folder for the file, created if it does not exist.
    * @default '~/.cache/gpt4all'
    */
-  readonly modelPath?: string | undefined
+  readonly modelPath?: FilePath | undefined
   /**
    * URL of the model file itself; no catalog is consulted then. Without it, the URL comes from the catalog.
    * @default undefined
@@ -199,30 +200,30 @@ const WATCHED = {
 
 const SUMS = { md5sum: hexadecimal(32), sha256sum: hexadecimal(64) }
 
-export const LIST = define<ListModelsOptions>()({ ...COMMON, url: string(), file: string() })
+export const LIST = define<ListModelsOptions>()({ ...COMMON, url: string(), file: path() })
 
 export const DOWNLOAD = define<DownloadModelOptions>()({
   ...WATCHED,
   ...SUMS,
-  modelPath: string(),
+  modelPath: path(),
   url: string(),
   force: boolean().default(false),
 })
 
 export const RETRIEVE = define<RetrieveModelOptions>()({
   ...WATCHED,
-  modelPath: string(),
+  modelPath: path(),
   allowDownload: boolean().default(DEFAULTS.allowDownload),
 })
 
 export const VERIFY = define<VerifyModelOptions>()({
   ...WATCHED,
   ...SUMS,
-  modelPath: string(),
+  modelPath: path(),
   allowDownload: boolean().default(DEFAULTS.allowDownload),
 })
 
-export const DESCRIBE = define<DescribeModelOptions>()({ ...COMMON, modelPath: string() })
+export const DESCRIBE = define<DescribeModelOptions>()({ ...COMMON, modelPath: path() })
 
 export const LOCAL = define<LocalModelsOptions>()({
   signal: COMMON.signal,
@@ -231,7 +232,7 @@ export const LOCAL = define<LocalModelsOptions>()({
 
 export const ESTIMATE = define<EstimateMemoryOptions>()({
   signal: COMMON.signal,
-  modelPath: string(),
+  modelPath: path(),
   nCtx: MODEL.table.nCtx,
   parallel: MODEL.table.parallel,
   kvType: MODEL.table.kvType,

@@ -1,8 +1,10 @@
 /**
  * Checks of single options: each returns the value, or `undefined` if none was given, or throws `ERR_OPTION`.
  */
+import { isAbortSignal, nodeSignal } from '../core/async.ts'
 import { optionError } from '../core/errors.ts'
 import { nearest } from '../core/suggest.ts'
+import { pathText } from './path-text.ts'
 
 /** The largest number a 32-bit float holds: samplers compute with those. */
 export const MAX_FLOAT = 3.4e38
@@ -18,6 +20,11 @@ export function string(name: string, value: unknown): string | undefined {
   if (value === undefined) return undefined
   if (typeof value !== 'string' || value === '') throw optionError(name, 'a non-empty string', value)
   return value
+}
+
+/** A path as text; Node.js takes the same forms. */
+export function path(name: string, value: unknown): string | undefined {
+  return string(name, pathText(value, name))
 }
 
 export function boolean(name: string, value: unknown): boolean | undefined {
@@ -50,7 +57,8 @@ export function integer(
 }
 
 export function abortSignal(name: string, value: unknown): AbortSignal | undefined {
-  if (value === undefined || value instanceof AbortSignal) return value
+  if (value === undefined) return undefined
+  if (isAbortSignal(value)) return nodeSignal(value)
   throw optionError(name, 'an AbortSignal', value)
 }
 

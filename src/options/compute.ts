@@ -5,7 +5,8 @@ import type { Logger } from '../core/logger.ts'
 import type { KvType } from '../native/contract.ts'
 import { checkObject, MAX_FLOAT } from './checks.ts'
 import { DEFAULTS } from './defaults.ts'
-import { define, integer, number, Option, type Resolved, string } from './define.ts'
+import { define, integer, number, Option, path, type Resolved } from './define.ts'
+import type { FilePath } from './path-text.ts'
 
 /** A LoRA adapter: a GGUF file, and how strongly it is applied to the weights. */
 export type LoraAdapter = {
@@ -13,7 +14,7 @@ export type LoraAdapter = {
    * Where the file is. With a slash it is a path; without one, a file in the default folder. If `modelPath`
    * is given, the file must lie within it. `~/` and `file:` URLs work, and `.gguf` may be left out.
    */
-  readonly path: string
+  readonly path: FilePath
   /**
    * How strongly it is applied: 0 is not at all, 1 is as trained. Any finite number works, negative ones
    * included.
@@ -167,7 +168,7 @@ function readFlashAttention(name: string, value: unknown): 'auto' | 'on' | 'off'
 const LORA_ADAPTER = define<LoraAdapter>()({
   path: new Option((name, value) => {
     if (value === undefined) throw optionError(name, 'a non-empty string', value)
-    return string().read(name, value) as string
+    return path().read(name, value) as string
   }),
   scale: number(-MAX_FLOAT).default(1),
 })

@@ -19,6 +19,7 @@ export class Option<Value> {
 }
 
 export const string = () => new Option(check.string)
+export const path = () => new Option(check.path)
 export const boolean = () => new Option(check.boolean)
 export const signal = () => new Option(check.abortSignal)
 /** An integer of at least `min`, or `Infinity`. */

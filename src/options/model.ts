@@ -10,13 +10,25 @@ import {
   resolveComputeOptions,
 } from './compute.ts'
 import { DEFAULTS } from './defaults.ts'
-import { boolean, callable, define, integer, limit, Option, type Resolved, signal, string } from './define.ts'
+import {
+  boolean,
+  callable,
+  define,
+  integer,
+  limit,
+  Option,
+  path,
+  type Resolved,
+  signal,
+  string,
+} from './define.ts'
 import {
   DISTRIBUTION,
   type DistributionOptions,
   type ResolvedDistributionOptions,
   resolveDistributionOptions,
 } from './isolation.ts'
+import type { FilePath } from './path-text.ts'
 
 /**
  * Options of `new GPT4All(name, options)` and `GPT4All.load(name, options)`.
@@ -29,7 +41,7 @@ export type ModelOptions = ComputeOptions &
      * `model_path` in Python.
      * @default '~/.cache/gpt4all'
      */
-    readonly modelPath?: string | undefined
+    readonly modelPath?: FilePath | undefined
     /**
      * Has no effect. Accepted for code ported from Python, where it is unused too. Source: `model_type` in
      * Python.
@@ -91,7 +103,7 @@ export type ModelOptions = ComputeOptions &
      * off and while several generations run. With `deterministic` the draft model is not opened.
      * @default undefined
      */
-    readonly draftModel?: string | undefined
+    readonly draftModel?: FilePath | undefined
     /**
      * How many layers to put on the GPU, counted from the last: an integer of 0 or more. The CPU computes the
      * rest. With 0 the GPU only helps with prompts. No effect on the CPU. Source: `ngl` in Python.
@@ -122,7 +134,7 @@ export type ModelOptions = ComputeOptions &
      * gpt4all package for Node.js.
      * @default undefined
      */
-    readonly modelConfigFile?: string | undefined
+    readonly modelConfigFile?: FilePath | undefined
     /**
      * Log to stderr at level `info` unless a `logger` is given (`GPT4ALL_LOG=debug` logs more), and show
      * progress bars there if stderr is a terminal and no `onProgress` is given. Source: `verbose` in Python.
@@ -175,7 +187,7 @@ export const MODEL = define<ModelOptions>()(
   {
     ...COMPUTE.table,
     ...DISTRIBUTION.table,
-    modelPath: string(),
+    modelPath: path(),
     modelType: string(),
     allowDownload: boolean().default(DEFAULTS.allowDownload),
     device: new Option(devices),
@@ -185,10 +197,10 @@ export const MODEL = define<ModelOptions>()(
     parallel: integer(1, MAX_PARALLEL),
     maxQueue: limit().default(DEFAULTS.maxQueue),
     cacheMemory: limit().default(DEFAULTS.cacheMemory),
-    draftModel: string(),
+    draftModel: path(),
     deterministic: boolean().default(false),
     tryFirst: boolean().default(DEFAULTS.tryFirst),
-    modelConfigFile: string(),
+    modelConfigFile: path(),
     verbose: boolean().default(false),
     logger: new Option((_, given) => given as Logger | undefined), // its default depends on `verbose`
     onProgress: callable<(progress: Progress) => void>(),

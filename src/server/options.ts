@@ -3,11 +3,22 @@ import { harmless } from '../core/logger.ts'
 import {
   checkGenerateOptions,
   checkModelOptions,
+  type FilePath,
   type Logger,
   type ModelOptions,
   optionError,
 } from '../index.ts'
-import { boolean, define, integer, limit, number, Option, type Resolved, string } from '../options/define.ts'
+import {
+  boolean,
+  define,
+  integer,
+  limit,
+  number,
+  Option,
+  path as pathOption,
+  type Resolved,
+  string,
+} from '../options/define.ts'
 import { MEMORY_PER_BODY, MEMORY_PER_BYTE } from './body/room.ts'
 import { hostPattern, originPattern, Patterns } from './patterns.ts'
 import { isSampling, SAMPLING, type SamplingDefaults } from './sampling.ts'
@@ -19,7 +30,7 @@ export type ServerOptions = {
    * models passed to `createServer()` are served.
    * @default undefined
    */
-  readonly modelPath?: string | undefined
+  readonly modelPath?: FilePath | undefined
   /**
    * Options with which models from `modelPath` are opened.
    * @default {}
@@ -225,7 +236,7 @@ export function resolveServerOptions(options?: ServerOptions): ResolvedServerOpt
 
 /** A path that may be missing, but is not a file. */
 function folder(name: string, given: unknown): string | undefined {
-  const path = string().read(name, given)
+  const path = pathOption().read(name, given)
   if (path !== undefined && statSync(path, { throwIfNoEntry: false })?.isDirectory() === false)
     throw optionError(name, 'a folder', path)
   return path

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Hono } from 'hono'
-import { ClosedError, GPT4All, GPT4AllError, optionError } from '../index.ts'
+import { ClosedError, type GPT4All, GPT4AllError, optionError } from '../index.ts'
 import { chatCompletions } from './api/chat.ts'
 import { completions } from './api/completions.ts'
 import { Bodies } from './body/body.ts'
@@ -244,11 +244,18 @@ export function createServer(
 }
 
 function byName(models: GPT4All | Readonly<Record<string, GPT4All>> = {}): ReadonlyMap<string, GPT4All> {
-  if (models instanceof GPT4All) return new Map([[models.name, models]])
+  if (isModel(models)) return new Map([[models.name, models]])
   const entries = Object.entries(Object(models) as Record<string, unknown>)
-  if (typeof models !== 'object' || !entries.every(([, model]) => model instanceof GPT4All))
+  if (typeof models !== 'object' || !entries.every(([, model]) => isModel(model)))
     throw optionError('models', 'a GPT4All, or an object of them by name', models)
   return new Map(entries as [string, GPT4All][])
+}
+
+/** A program may hold two copies of the library, each with a class of its own. */
+function isModel(value: unknown): value is GPT4All {
+  const { open, generate, chatSession, name } = Object(value) as Partial<GPT4All>
+  const functions: readonly unknown[] = [open, generate, chatSession]
+  return typeof name === 'string' && functions.every((one) => typeof one === 'function')
 }
 
 function checkObject(options: unknown): void {
