@@ -73,6 +73,11 @@ export function nodeSignal(signal: AbortSignal): AbortSignal {
   return controller.signal
 }
 
+/** A signal that aborts with the first of `signals`; frameworks have classes of their own, or none at all. */
+export function anySignal(...signals: readonly (AbortSignal | undefined)[]): AbortSignal {
+  return AbortSignal.any(signals.filter((signal) => signal !== undefined).map(nodeSignal))
+}
+
 /** Rejects with the signal's reason once it aborts: for waits that take no signal. */
 export function abortOf(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {

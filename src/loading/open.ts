@@ -1,3 +1,4 @@
+import { anySignal } from '../core/async.ts'
 import {
   DeviceError,
   type DeviceFallback,
@@ -137,7 +138,7 @@ export async function loadWeights(
     sequences,
   })
   const givingUp = new AbortController()
-  const either = AbortSignal.any([signal, givingUp.signal])
+  const either = anySignal(signal, givingUp.signal)
   const trial = options.tryFirst
     ? tryOpening(binding, header, adapters, { ...options, known }, either)
     : undefined

@@ -1,4 +1,5 @@
 import { basename } from 'node:path'
+import { anySignal } from '../core/async.ts'
 import { ClosedError, optionError } from '../core/errors.ts'
 import { Generation } from '../generation/generation.ts'
 import type { EventSource } from '../generation/source.ts'
@@ -82,7 +83,7 @@ export class ModelHandle {
     if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason)
     if (this.#opening) return this.#opening
     const { signal = this.#closing.signal } = this.options
-    const either = AbortSignal.any([this.#closing.signal, signal])
+    const either = anySignal(this.#closing.signal, signal)
     const options = { ...this.options, ...this.#threads }
     const load = this.engine
       ? openIsolated(this.engine, this.#location, this.#draft, options, either)

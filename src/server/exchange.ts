@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
-import { deferred } from '../core/async.ts'
+import { anySignal, deferred } from '../core/async.ts'
 import type { Generation, GenerationResult, Logger, Usage } from '../index.ts'
 import { isParameter } from './api/schema.ts'
 import type { Pieces } from './body/pieces.ts'
@@ -52,7 +52,7 @@ export class Exchange {
     this.#request = request
     this.#path = path
     this.#sinks = sinks
-    this.signal = AbortSignal.any([request.signal, this.#giveUp.signal])
+    this.signal = anySignal(request.signal, this.#giveUp.signal)
     setMaxListeners(0, this.signal)
   }
 

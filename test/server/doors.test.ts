@@ -99,6 +99,7 @@ describe('fields that the server does not know', () => {
   })
 
   test.each([
+    ['logit_bias', { logit_bias: { 99999999: 1 } }],
     ['top_a', strange['the body']],
     ['messages[0].id', strange['a message']],
     ['messages[0].content[0].cache_control', strange['a part of a message']],
@@ -107,7 +108,9 @@ describe('fields that the server does not know', () => {
   ])('are refused with the option strict: %s', async (param, body) => {
     const response = await chat(body, await open({ strict: true }))
     expect(response.status).toBe(400)
-    expect((await json(response)).error).toMatchObject({ param, code: 'unknown_parameter' })
+    const { error } = await json(response)
+    expect(error).toMatchObject({ param })
+    expect(error.code).toMatch(/unknown_parameter|invalid_value/)
   })
 
   test('are not refused by a strict server where they are known names without effect', async () => {
@@ -162,6 +165,9 @@ describe('values that ask for nothing', () => {
     [{ stop: ['', null] }],
     [{ stop: Array.from({ length: 5000 }, (_, i) => `stop ${i}`) }],
     [{ logit_bias: [] }],
+    [{ logit_bias: { 50256: -100, 12: '0' } }],
+    [{ logit_bias: [[12, 0]] }],
+    [{ top_p: -1, min_p: -1 }],
     [{ logit_bias: {} }],
     [{ seed: -1 }],
     [{ seed: 2 ** 63 }],
@@ -200,13 +206,13 @@ describe('values that ask for nothing', () => {
   })
 
   test('let equal requests have different seeds: -1 means a random one', async () => {
-    const hot = { temperature: 2, top_k: 0, top_p: 1, max_tokens: 12 }
+    const hot = { temperature: 50, top_k: 0, top_p: 1, max_tokens: 12 }
     const texts = await Promise.all(Array.from({ length: 6 }, () => answer({ ...hot, seed: -1 })))
     expect(new Set(texts).size).toBeGreaterThan(1)
   })
 
   test('large seeds are seeds', async () => {
-    const hot = { temperature: 2, top_k: 0, top_p: 1, max_tokens: 12 }
+    const hot = { temperature: 50, top_k: 0, top_p: 1, max_tokens: 12 }
     const texts = await Promise.all([2 ** 60, 2 ** 60].map((seed) => answer({ ...hot, seed })))
     expect(texts[0]).toBe(texts[1])
   })

@@ -18,7 +18,7 @@ describe('the code of an error', () => {
     ['invalid_value', { messages: [user], temperature: -1 }],
     ['invalid_value', { messages: [{ ...user, role: 'owner' }] }],
     ['invalid_value', { messages: [user], top_logprobs: 2 }],
-    ['invalid_value', { messages: [user], logit_bias: { 99999999: 1 } }],
+    ['invalid_value', { messages: [user], logit_bias: { 7: 101 } }],
     ['integer_above_max_value', { messages: [user], n: 5 }],
     ['array_above_max_length', { messages: [user, user, user, user] }],
     ['unsupported_parameter', { messages: [user], tools: [{}] }],
@@ -76,7 +76,7 @@ describe('the message of an error', () => {
   })
 
   test('names the parameters of the request, not the options of the library', async () => {
-    const body = { messages: [user], logit_bias: { 99999999: 1 } }
+    const body = { messages: [user], logit_bias: { '0012': 1 } }
     const { error } = await json(running.post('/v1/chat/completions', body))
     expect(error.message).toContain('logit_bias')
     expect(error.message).not.toContain('logitBias')

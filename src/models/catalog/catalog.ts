@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { setImmediate as nextTurnOfLoop, setTimeout as sleep } from 'node:timers/promises'
+import { anySignal } from '../../core/async.ts'
 import { cacheFolder, makeCacheFolder } from '../../core/cache-folder.ts'
 import { DownloadError, GPT4AllError, ModelError, messageOf } from '../../core/errors.ts'
 import { type JsonLimits, parseWithin } from '../../core/json-shape.ts'
@@ -165,7 +166,7 @@ const MOST_ATTEMPTS = 3
 async function askAgain(request: CatalogRequest, kept: CatalogCopy | undefined): Promise<CatalogCopy> {
   const { url, logger, patience = PATIENCE, limitMs } = request
   const limit = limitMs === undefined ? undefined : AbortSignal.timeout(limitMs)
-  const signal = limit ? AbortSignal.any([request.signal, limit]) : request.signal
+  const signal = limit ? anySignal(request.signal, limit) : request.signal
   const attempts = kept ? 1 : Math.min(MOST_ATTEMPTS, patience.attempts)
   // Loaded on demand: a model on the disk needs no network.
   const { AddressGuard } = await import('../download/address-guard.ts')

@@ -1,5 +1,5 @@
 import { lstat, rmdir } from 'node:fs/promises'
-import { pause } from '../../core/async.ts'
+import { anySignal, pause } from '../../core/async.ts'
 import { codeOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 
@@ -23,7 +23,7 @@ export async function withFileLock<T>(
   const lost = new AbortController()
   const release = await take(path, { signal, staleMs, logger, onCompromised: (error) => lost.abort(error) })
   try {
-    return await work(AbortSignal.any([signal, lost.signal]))
+    return await work(anySignal(signal, lost.signal))
   } finally {
     await release().catch(() => {}) // the lock was lost
   }

@@ -1,7 +1,7 @@
 import { basename, resolve } from 'node:path'
 import type { ConversationOptions } from '../../chat/conversation.ts'
 import type { TemplateOptions } from '../../chat/template/template.ts'
-import { abortOf } from '../../core/async.ts'
+import { abortOf, anySignal } from '../../core/async.ts'
 import { ClosedError } from '../../core/errors.ts'
 import { isSilent, LOG_LEVELS } from '../../core/logger.ts'
 import type { ChatMessage } from '../../core/messages.ts'
@@ -199,7 +199,7 @@ export class IsolatedModel implements OpenModel {
     const name = basename(this.#location.withExtension)
     return withProgressBar(name, this.#options, async (onProgress) => {
       const failing = new AbortController()
-      const either = AbortSignal.any([signal, failing.signal])
+      const either = anySignal(signal, failing.signal)
       const report = (progress: Progress) => {
         try {
           if (!either.aborted) onProgress?.(progress)

@@ -41,8 +41,9 @@ export async function chatCompletions(
   exchange.uses(id, release)
   exchange.notePrompt(chat.messages)
   const asked = chat.max_completion_tokens ?? chat.max_tokens ?? options.defaults.maxTokens
+  const vocabularySize = model.config?.vocabularySize
   const generations = Array.from({ length: count }, (_, choice) => {
-    const sampling = samplingOf(chat, choice, asked ?? Number.POSITIVE_INFINITY, options)
+    const sampling = samplingOf(chat, choice, asked ?? Number.POSITIVE_INFINITY, options, vocabularySize)
     return speak(model, messages, chat, chatTemplate, { ...sampling, logprobs, signal: exchange.signal })
   })
   return answer(generations, FORMAT, exchange, {

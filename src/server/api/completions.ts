@@ -46,7 +46,7 @@ export async function completions(
   const maxTokens = asked.max_tokens ?? options.defaults.maxTokens ?? DEFAULT_MAX_TOKENS
   const generations = prompts.map((prompt, choice) =>
     model.generate(prompt, {
-      ...samplingOf(asked, choice, maxTokens, options),
+      ...samplingOf(asked, choice, maxTokens, options, model.config?.vocabularySize),
       ...(typeof asked.logprobs === 'number' && { logprobs: asked.logprobs }),
       signal: exchange.signal,
     }),

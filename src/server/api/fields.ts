@@ -67,6 +67,7 @@ const MISSING: Readonly<Record<string, (value: unknown, body: Sent) => boolean>>
   guided_choice: isEmpty,
   guided_grammar: isEmpty,
   structured_outputs: isEmpty,
+  prompt_logprobs: isEmpty,
   images: isEmpty,
   documents: isEmpty,
 }

@@ -8,7 +8,8 @@ export function samplingOf(
   request: SamplingRequest,
   choice: number,
   maxTokens: number,
-  { defaults, maxTokens: most, streamInterval }: ResolvedServerOptions,
+  { defaults, maxTokens: most, streamInterval, strict }: ResolvedServerOptions,
+  vocabularySize = Number.POSITIVE_INFINITY,
 ): GenerateOptions {
   const { seed, stop, logit_bias: logitBias } = request
   const asked = (option: SamplingOption) => [option, request[SAMPLING[option]] ?? defaults[option]] as const
@@ -16,10 +17,15 @@ export function samplingOf(
     ...Object.fromEntries(Object.keys(SAMPLING).filter(isSampling).map(asked)),
     maxTokens: Math.min(maxTokens, most),
     streamInterval,
-    logitBias: logitBias ?? undefined,
+    logitBias: logitBias && !strict ? knownTokens(logitBias, vocabularySize) : (logitBias ?? undefined),
     seed: typeof seed === 'number' ? seedOf(seed, choice) : undefined,
     stop: stop ?? undefined,
   })
+}
+
+/** Clients have lists of tokens that were made for other models. */
+function knownTokens(biases: Readonly<Record<string, number>>, size: number): Record<string, number> {
+  return Object.fromEntries(Object.entries(biases).filter(([token]) => Number(token) < size))
 }
 
 /** Clients may send any integer, a generation takes 32 bits. Choices of one request differ. */

@@ -3,95 +3,7 @@ import type { ChatMessage } from '../../index.ts'
 import { badParameter } from '../errors.ts'
 import { isNamedHere, MOST_QUOTED, ownFields, type Sent, type UnknownFields } from './fields.ts'
 import { checkCount, readMessages } from './messages.ts'
-
-const number = (min: number, max: number) =>
-  v.nullish(
-    v.pipe(
-      v.number(`must be a number from ${min} to ${max}`),
-      v.finite(`must be a number from ${min} to ${max}`),
-      v.minValue(min, `must be at least ${min}`),
-      v.maxValue(max, `must be at most ${max}`),
-    ),
-  )
-const integer = (min: number, max = Number.MAX_SAFE_INTEGER) =>
-  v.nullish(
-    v.pipe(
-      v.number('must be an integer'),
-      v.safeInteger('must be an integer'),
-      v.minValue(min, `must be at least ${min}`),
-      v.maxValue(max, `must be at most ${max}`),
-    ),
-  )
-const flag = v.nullish(v.boolean('must be true or false'))
-const text = v.string('must be a string')
-
-/** Comparing text with a stop string takes time that grows with the square of its length, at worst. */
-const MOST_STOP_LENGTH = 4096
-const STOPS = 'must be a string, or an array of strings'
-const stopString = v.pipe(
-  text,
-  v.maxLength(MOST_STOP_LENGTH, `must have strings of at most ${MOST_STOP_LENGTH} characters`),
-)
-const stop = v.nullish(
-  v.pipe(
-    v.union([stopString, v.array(v.nullable(stopString))], STOPS),
-    v.transform((stops) => [stops].flat().filter((one): one is string => one !== null && one !== '')),
-  ),
-)
-/** A number of tokens; a negative one stands for no limit. */
-const mostTokens = v.nullish(
-  v.pipe(
-    v.number('must be an integer'),
-    v.check((value) => Number.isInteger(value), 'must be an integer'),
-    v.transform((value) => (value < 0 ? Number.POSITIVE_INFINITY : Math.min(value, Number.MAX_SAFE_INTEGER))),
-  ),
-)
-/** An integer of at least 0; -1 stands for another. */
-const orMinusOne = (meaning: number) =>
-  v.nullish(
-    v.pipe(
-      v.number('must be an integer'),
-      v.safeInteger('must be an integer'),
-      v.minValue(-1, 'must be at least -1'),
-      v.transform((value) => (value === -1 ? meaning : value)),
-    ),
-  )
-/** Any integer; -1 stands for none. */
-const seed = v.nullish(
-  v.pipe(
-    v.number('must be an integer'),
-    v.check((value) => Number.isInteger(value), 'must be an integer'),
-    v.transform((value) => (value === -1 ? undefined : value)),
-  ),
-)
-
-const MOST_BIASES = 1024
-const BIAS = 'must be an object of token ids and numbers from -100 to 100'
-const logitBias = v.nullish(
-  v.pipe(
-    v.unknown(),
-    v.transform(biasesByToken),
-    v.custom<object>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), BIAS),
-    v.check(
-      (bias) => Object.keys(bias).length <= MOST_BIASES,
-      `must have no more than ${MOST_BIASES} tokens`,
-    ),
-    v.record(
-      v.pipe(v.string(), v.regex(/^\d{1,10}$/, 'must have token ids as keys')),
-      v.pipe(v.number('must have numbers from -100 to 100'), v.minValue(-100), v.maxValue(100)),
-      BIAS,
-    ),
-  ),
-)
-
-/** Languages without objects of their own send an empty one as `[]`, and llama.cpp's clients pairs. */
-function biasesByToken(sent: unknown): unknown {
-  if (!Array.isArray(sent)) return sent
-  const arePairs = sent.every((pair) => Array.isArray(pair) && pair.length === 2 && Number.isInteger(pair[0]))
-  return arePairs
-    ? Object.fromEntries(sent.map(([token, bias]) => [token, bias === false ? -100 : bias]))
-    : sent
-}
+import { flag, integer, logitBias, mostTokens, number, orMinusOne, seed, stop, text } from './values.ts'
 
 const STREAM_OPTIONS = { include_usage: flag, include_obfuscation: flag }
 
@@ -99,11 +11,11 @@ const SAMPLING = {
   model: v.nullish(text),
   max_tokens: mostTokens,
   temperature: number(0, 100),
-  top_p: number(0, 1),
-  top_k: orMinusOne(0),
-  min_p: number(0, 1),
+  top_p: orMinusOne(number(0, 1), 1),
+  top_k: orMinusOne(integer(0), 0),
+  min_p: orMinusOne(number(0, 1), 0),
   repeat_penalty: number(1e-6, 100),
-  repeat_last_n: orMinusOne(Number.MAX_SAFE_INTEGER),
+  repeat_last_n: orMinusOne(integer(0), Number.MAX_SAFE_INTEGER),
   presence_penalty: number(-2, 2),
   frequency_penalty: number(-2, 2),
   logit_bias: logitBias,

@@ -1,3 +1,4 @@
+import { anySignal } from '../../core/async.ts'
 import type { JsonShape } from '../../core/json-shape.ts'
 import { ApiError } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
@@ -54,7 +55,7 @@ export class Bodies {
     const shape = bodyShape(this.#options.maxMessages)
     const announced = Number(request.headers.get('content-length'))
     const blocks = new Blocks(hold, announced, this.#options.maxBodyBytes)
-    const signal = AbortSignal.any([exchange.signal, late.signal])
+    const signal = anySignal(exchange.signal, late.signal)
     try {
       await this.#readInto(blocks, shape, exchange.pieces(signal))
     } catch (error) {

@@ -1,0 +1,104 @@
+import * as v from 'valibot'
+
+/** In a request, `null` is as good as nothing. */
+export const number = (min: number, max: number) =>
+  v.nullish(
+    v.pipe(
+      v.number(`must be a number from ${min} to ${max}`),
+      v.finite(`must be a number from ${min} to ${max}`),
+      v.minValue(min, `must be at least ${min}`),
+      v.maxValue(max, `must be at most ${max}`),
+    ),
+  )
+export const integer = (min: number, max = Number.MAX_SAFE_INTEGER) =>
+  v.nullish(
+    v.pipe(
+      v.number('must be an integer'),
+      v.safeInteger('must be an integer'),
+      v.minValue(min, `must be at least ${min}`),
+      v.maxValue(max, `must be at most ${max}`),
+    ),
+  )
+export const flag = v.nullish(v.boolean('must be true or false'))
+export const text = v.string('must be a string')
+
+/** Comparing text with a stop string takes time that grows with the square of its length, at worst. */
+const MOST_STOP_LENGTH = 4096
+const STOPS = 'must be a string, or an array of strings'
+const stopString = v.pipe(
+  text,
+  v.maxLength(MOST_STOP_LENGTH, `must have strings of at most ${MOST_STOP_LENGTH} characters`),
+)
+export const stop = v.nullish(
+  v.pipe(
+    v.union([stopString, v.array(v.nullable(stopString))], STOPS),
+    v.transform((stops) => [stops].flat().filter((one): one is string => one !== null && one !== '')),
+  ),
+)
+/** A number of tokens; a negative one stands for no limit. */
+export const mostTokens = v.nullish(
+  v.pipe(
+    v.number('must be an integer'),
+    v.check((value) => Number.isInteger(value), 'must be an integer'),
+    v.transform((value) => (value < 0 ? Number.POSITIVE_INFINITY : Math.min(value, Number.MAX_SAFE_INTEGER))),
+  ),
+)
+/** `meaning` is what -1 stands for, beside the values that `schema` takes. */
+export const orMinusOne = <S extends ReturnType<typeof number> | ReturnType<typeof integer>>(
+  schema: S,
+  meaning: number,
+) =>
+  v.nullish(
+    v.pipe(
+      v.unknown(),
+      v.transform((value) => (value === -1 ? meaning : value)),
+      schema,
+    ),
+  )
+
+/** Any integer; -1 stands for none. */
+export const seed = v.nullish(
+  v.pipe(
+    v.number('must be an integer'),
+    v.check((value) => Number.isInteger(value), 'must be an integer'),
+    v.transform((value) => (value === -1 ? undefined : value)),
+  ),
+)
+
+const MOST_BIASES = 1024
+const BAN = -100
+const BIAS = 'must be an object of token ids and numbers from -100 to 100'
+export const logitBias = v.nullish(
+  v.pipe(
+    v.unknown(),
+    v.transform(biasesByToken),
+    v.custom<object>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), BIAS),
+    v.check(
+      (bias) => Object.keys(bias).length <= MOST_BIASES,
+      `must have no more than ${MOST_BIASES} tokens`,
+    ),
+    v.record(
+      v.pipe(v.string(), v.regex(/^\d{1,10}$/, 'must have token ids as keys')),
+      v.pipe(v.number('must have numbers from -100 to 100'), v.minValue(-100), v.maxValue(100)),
+      BIAS,
+    ),
+  ),
+)
+
+/**
+ * Languages without objects of their own send an empty one as `[]`, clients of llama.cpp pairs, in which `false`
+ * bans a token, and some clients numbers as texts.
+ */
+function biasesByToken(sent: unknown): unknown {
+  if (typeof sent !== 'object' || sent === null) return sent
+  const arePairs = (list: unknown[]) =>
+    list.every((pair) => Array.isArray(pair) && pair.length === 2 && Number.isInteger(pair[0]))
+  if (Array.isArray(sent) && !arePairs(sent)) return sent
+  const entries = Array.isArray(sent) ? (sent as [number, unknown][]) : Object.entries(sent)
+  return Object.fromEntries(entries.map(([token, bias]) => [token, numberOf(bias)]))
+}
+
+function numberOf(bias: unknown): unknown {
+  if (bias === false) return BAN
+  return typeof bias === 'string' && bias.trim() !== '' ? Number(bias) : bias
+}
