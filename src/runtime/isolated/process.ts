@@ -293,8 +293,7 @@ export class EngineProcess {
 /** @throws {GPT4AllError} `ERR_BINDING` if there is no program, or no Node.js to run it */
 function start(cwd: string, env: Readonly<Record<string, string>>): ChildProcess {
   if (!canStart('engine')) {
-    const message =
-      'An isolated engine cannot be started: this program is its own Node.js (a single executable). Open models without `isolated`.'
+    const message = `An isolated engine cannot be started: ${process.execPath} is not sure to be a Node.js that runs a file of ours (it may be a program with one inside). Open models without \`isolated\`.`
     throw new GPT4AllError('ERR_BINDING', message)
   }
   const file = programFile('engine-host')
