@@ -41,12 +41,36 @@ const PARTS = [
     home: 'https://github.com/ka-weihe/fastest-levenshtein',
     licence: 'node_modules/fastest-levenshtein/LICENSE.md',
   },
-  { name: '@clack/prompts (in dist/)', home: 'https://github.com/bombshell-dev/clack', licence: 'node_modules/@clack/prompts/LICENSE' },
-  { name: '@clack/core (in dist/)', home: 'https://github.com/bombshell-dev/clack', licence: 'node_modules/@clack/core/LICENSE' },
-  { name: 'sisteransi (in dist/)', home: 'https://github.com/terkelg/sisteransi', licence: 'node_modules/sisteransi/license' },
-  { name: 'fast-string-width (in dist/)', home: 'https://github.com/fabiospampinato/fast-string-width', licence: 'node_modules/fast-string-width/license' },
-  { name: 'fast-wrap-ansi (in dist/)', home: 'https://github.com/43081j/fast-wrap-ansi', licence: 'node_modules/fast-wrap-ansi/LICENSE' },
-  { name: 'fast-string-truncated-width (in dist/)', home: 'https://github.com/fabiospampinato/fast-string-truncated-width', licence: 'node_modules/fast-string-truncated-width/license' },
+  {
+    name: '@clack/prompts (in dist/)',
+    home: 'https://github.com/bombshell-dev/clack',
+    licence: 'node_modules/@clack/prompts/LICENSE',
+  },
+  {
+    name: '@clack/core (in dist/)',
+    home: 'https://github.com/bombshell-dev/clack',
+    licence: 'node_modules/@clack/core/LICENSE',
+  },
+  {
+    name: 'sisteransi (in dist/)',
+    home: 'https://github.com/terkelg/sisteransi',
+    licence: 'node_modules/sisteransi/license',
+  },
+  {
+    name: 'fast-string-width (in dist/)',
+    home: 'https://github.com/fabiospampinato/fast-string-width',
+    licence: 'node_modules/fast-string-width/license',
+  },
+  {
+    name: 'fast-wrap-ansi (in dist/)',
+    home: 'https://github.com/43081j/fast-wrap-ansi',
+    licence: 'node_modules/fast-wrap-ansi/LICENSE',
+  },
+  {
+    name: 'fast-string-truncated-width (in dist/)',
+    home: 'https://github.com/fabiospampinato/fast-string-truncated-width',
+    licence: 'node_modules/fast-string-truncated-width/license',
+  },
 ]
 
 export function notices() {

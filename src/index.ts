@@ -41,6 +41,7 @@ export type {
   Timings,
   Usage,
 } from './generation/result.ts'
+export type { GenerationStream } from './generation/stream.ts'
 export { GPT4All, type TokenIds } from './gpt4all.ts'
 export type { Device } from './loading/devices.ts'
 export type { MemoryPlan } from './loading/memory.ts'

@@ -15,7 +15,6 @@ import {
 } from '../options/generate.ts'
 import { type FilePath, pathText } from '../options/path-text.ts'
 import type { Demand } from '../scheduler/request.ts'
-import { markCallback, refuseInCallback } from './callbacks.ts'
 import type { Conversation, ConversationModel } from './conversation.ts'
 import {
   type ChatGenerateOptions,
@@ -29,6 +28,7 @@ import { readSaved, type SavedFile } from './saved/file.ts'
 import { resolveSaveOptions, type SavedSession, type SaveOptions } from './saved/session.ts'
 import { withSystem } from './template/template.ts'
 import { endOf, type LastAnswer, type TurnEnd, type TurnPrompt } from './turn.ts'
+import { markCallback, refuseIfWaitedFor, watchLoop } from './waiting.ts'
 
 /** @internal What a session needs of its model. */
 type SessionModel = {
@@ -40,8 +40,8 @@ type SessionModel = {
 /**
  * A conversation with a model. Each `generate()` is one turn: message and answer join `messages` when the
  * answer ends, also by `break`, `callback`, `stop()` or `maxTokens`. After an error or an abort everything is
- * as before. Turns run one after the other in the order in which they start, so a turn that is awaited inside
- * the loop over another never starts. Only new text is evaluated, as long as `cacheMemory` has room for what
+ * as before. Turns run one after the other in the order in which they start; one that is awaited inside the
+ * loop over another rejects with `ERR_BUSY`, as neither could end. Only new text is evaluated, as long as `cacheMemory` has room for what
  * other conversations displace.
  */
 export class ChatSession {
@@ -183,9 +183,11 @@ export class ChatSession {
     const callback = resolved.callback && markCallback(this, resolved.callback)
     const options = { ...resolved, callback }
     const run: TurnEnd = { commit: undefined, leave: undefined }
+    const reader = watchLoop(this)
     const source: EventSource = {
       start: (demand, signal) => this.#events(turn, ask, options, run, demand, signal),
-      end: endOf(run),
+      end: endOf(run, reader),
+      reader,
     }
     return this.#model.start(source, options, this.#closing.signal)
   }
@@ -200,7 +202,7 @@ export class ChatSession {
   ): EventStream {
     await this.#model.open()
     signal.throwIfAborted()
-    refuseInCallback(this) // by now a callback that began this turn without waiting for it has returned
+    refuseIfWaitedFor(this) // by now code that began this turn without waiting for it has gone on
     run.leave = await this.#turns.enter()
     if (signal.aborted) {
       run.leave()
@@ -253,7 +255,7 @@ export class ChatSession {
   // Waits for the turns that began before.
   async #save(file: string | undefined, options: SaveOptions | undefined): Promise<SavedSession> {
     const checked = resolveSaveOptions(options)
-    refuseInCallback(this)
+    refuseIfWaitedFor(this)
     const leave = await this.#turns.enter()
     try {
       this.#closing.signal.throwIfAborted()

@@ -1,6 +1,6 @@
 import type { ChatMessage } from '../core/messages.ts'
 import type { PartialResult } from '../generation/result.ts'
-import type { EventSource } from '../generation/source.ts'
+import type { EventSource, ReaderWatch } from '../generation/source.ts'
 import type { AnswerPrefix } from './answer-prefix.ts'
 
 /** What a turn is to answer: the messages, and how the answer begins. */
@@ -16,8 +16,9 @@ export type TurnEnd = {
 
 // Not in `ChatSession`: a function made beside `start` would hold the options of the generation, and with
 // them a callback that may hold the generation itself, which then would never be collected.
-export function endOf(turn: TurnEnd): NonNullable<EventSource['end']> {
+export function endOf(turn: TurnEnd, reader: ReaderWatch): NonNullable<EventSource['end']> {
   return (made) => {
+    reader.ends()
     const { commit, leave } = turn
     if (made && commit) commit(made).then(leave, leave)
     else leave?.()
