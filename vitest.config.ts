@@ -27,7 +27,7 @@ export default defineConfig({
           ...shared,
           name: 'main',
           include: ['test/**/*.test.{ts,mjs}'],
-          exclude: ['test/browser/**', 'test/campaigns/**', 'test/package/**'],
+          exclude: ['test/browser/**', 'test/campaigns/**', 'test/clients/**', 'test/package/**'],
         },
       },
       // Long runs with many cases: `npm run campaign:<name>`, in short form in .ci/run.
@@ -47,6 +47,15 @@ export default defineConfig({
           ...shared,
           name: 'browser',
           include: ['test/browser/**/*.test.ts'],
+        },
+      },
+      // Needs programs of others: `npm run test:clients`.
+      {
+        plugins: [htmlAsText],
+        test: {
+          ...shared,
+          name: 'clients',
+          include: ['test/clients/**/*.test.ts'],
         },
       },
       // Needs the tarballs of `npm run pack:all`.

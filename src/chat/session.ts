@@ -28,7 +28,7 @@ import { readSaved, type SavedFile } from './saved/file.ts'
 import { resolveSaveOptions, type SavedSession, type SaveOptions } from './saved/session.ts'
 import { withSystem } from './template/template.ts'
 import { endOf, type LastAnswer, type TurnEnd, type TurnPrompt } from './turn.ts'
-import { markCallback, refuseIfWaitedFor, watchLoop } from './waiting.ts'
+import { enterTurn, markCallback, watchLoop } from './waiting.ts'
 
 /** @internal What a session needs of its model. */
 type SessionModel = {
@@ -202,8 +202,8 @@ export class ChatSession {
   ): EventStream {
     await this.#model.open()
     signal.throwIfAborted()
-    refuseIfWaitedFor(this) // by now code that began this turn without waiting for it has gone on
-    run.leave = await this.#turns.enter()
+    // By now a callback that began this turn without waiting for it has returned.
+    run.leave = await enterTurn(this, () => this.#turns.enter())
     if (signal.aborted) {
       run.leave()
       throw signal.reason
@@ -255,8 +255,7 @@ export class ChatSession {
   // Waits for the turns that began before.
   async #save(file: string | undefined, options: SaveOptions | undefined): Promise<SavedSession> {
     const checked = resolveSaveOptions(options)
-    refuseIfWaitedFor(this)
-    const leave = await this.#turns.enter()
+    const leave = await enterTurn(this, () => this.#turns.enter())
     try {
       this.#closing.signal.throwIfAborted()
       const conversation = await this.#use()

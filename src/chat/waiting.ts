@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { isThenable } from '../core/async.ts'
 import { GPT4AllError } from '../core/errors.ts'
 import type { ReaderWatch } from '../generation/source.ts'
@@ -7,7 +8,19 @@ import type { ResolvedGenerateOptions } from '../options/generate.ts'
 type Callback = NonNullable<ResolvedGenerateOptions['callback']>
 
 /** Code that a turn of `session` waits for, while it is `pending`. */
-type WaitedFor = { readonly session: object; readonly what: 'callback' | 'loop'; pending: boolean }
+type WaitedFor = {
+  readonly session: object
+  readonly what: 'callback' | 'loop'
+  pending: boolean
+  /** How many pieces a loop has asked for. */
+  asked: number
+}
+
+/**
+ * How long a loop may leave its next piece while another turn waits: it may be busy with something else, and the code
+ * that waits may be other code, begun where the loop was.
+ */
+const LOOP_MS = 2000
 
 /** Set while such code runs, in everything that it calls and awaits. */
 const waitedFor = new AsyncLocalStorage<WaitedFor>()
@@ -15,7 +28,7 @@ const waitedFor = new AsyncLocalStorage<WaitedFor>()
 /** `callback`, marked as belonging to a turn of `session`. */
 export function markCallback(session: object, callback: Callback): Callback {
   return (tokenId, piece) => {
-    const call: WaitedFor = { session, what: 'callback', pending: true }
+    const call: WaitedFor = { session, what: 'callback', pending: true, asked: 0 }
     const settle = () => {
       call.pending = false
     }
@@ -37,11 +50,12 @@ export function markCallback(session: object, callback: Callback): Callback {
  * asks for a piece in its own async context, which is how its body is found.
  */
 export function watchLoop(session: object): ReaderWatch {
-  const loop: WaitedFor = { session, what: 'loop', pending: false }
+  const loop: WaitedFor = { session, what: 'loop', pending: false, asked: 0 }
   let isOver = false
   return {
     asks() {
       loop.pending = false
+      loop.asked++
       if (waitedFor.getStore() !== loop) waitedFor.enterWith(loop)
     },
     has() {
@@ -57,14 +71,26 @@ export function watchLoop(session: object): ReaderWatch {
   }
 }
 
-/** @throws {GPT4AllError} `ERR_BUSY` where code that a turn of `session` waits for would wait for another one */
-export function refuseIfWaitedFor(session: object): void {
+/**
+ * Waits for `turn`, which lets a turn of `session` begin.
+ * @throws {GPT4AllError} `ERR_BUSY`, once that is clear, where the caller is code that an earlier turn waits for
+ */
+export async function enterTurn(session: object, turn: () => Promise<() => void>): Promise<() => void> {
   const around = waitedFor.getStore()
-  if (around?.session !== session || !around.pending) return
-  throw new GPT4AllError(
-    'ERR_BUSY',
-    around.what === 'callback'
-      ? 'A callback cannot wait for another turn of its session: the turn waits for the callback.'
-      : 'The loop over a turn cannot wait for another turn of its session: the turn ends after the loop. Start the other one behind the loop, or in another session.',
-  )
+  if (around?.session !== session || !around.pending) return turn()
+  if (around.what === 'callback') throw new GPT4AllError('ERR_BUSY', IN_CALLBACK)
+  const { asked } = around
+  const entered = turn()
+  const timer = new AbortController()
+  const late = sleep(LOOP_MS, true, { signal: timer.signal }).catch(() => false)
+  const isLate = await Promise.race([entered.then(() => false), late])
+  timer.abort()
+  // A loop that has asked for its next piece did not wait for this turn.
+  if (!isLate || !around.pending || around.asked !== asked) return entered
+  void entered.then((leave) => leave())
+  throw new GPT4AllError('ERR_BUSY', IN_LOOP)
 }
+
+const IN_CALLBACK = 'A callback cannot wait for another turn of its session: the turn waits for the callback.'
+const IN_LOOP =
+  'The loop over a turn cannot wait for another turn of its session: the turn ends after the loop. Start the other one behind the loop, or in another session.'

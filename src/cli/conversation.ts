@@ -1,13 +1,14 @@
 import { type JsonLimits, parseWithin } from '../core/json-shape.ts'
 import { RegularFile } from '../core/regular-file.ts'
 import { writeWhole } from '../core/whole-file.ts'
-import type {
-  ChatMessage,
-  ChatSession,
-  GenerateOptions,
-  Generation,
-  GenerationResult,
-  GPT4All,
+import {
+  type ChatMessage,
+  type ChatSession,
+  checkGenerateOptions,
+  type GenerateOptions,
+  type Generation,
+  type GenerationResult,
+  type GPT4All,
 } from '../index.ts'
 import { table } from './terminal.ts'
 
@@ -15,11 +16,14 @@ const HELP: readonly (readonly [string, string])[] = [
   ['/help', 'show this list'],
   ['/system [text]', 'show the system prompt, or set it and start again'],
   ['/model [name]', 'show the model, or continue with another'],
+  ['/continue', 'go on with the last answer'],
+  ['/regenerate', 'answer again'],
+  ['/set [option value]', 'show the options of answers, or set one: /set temp 0.2'],
   ['/reset', 'forget the conversation'],
   ['/save <file>', 'write the conversation as JSON'],
   ['/load <file>', 'continue a saved conversation'],
   ['/stats', 'show the speed of the last answer, and how full the context is'],
-  ['/exit', 'leave; Ctrl-D and Ctrl-C twice do the same'],
+  ['/exit', 'leave; /bye, Ctrl-D and Ctrl-C twice do the same'],
 ]
 const MULTI_LINE =
   'A line that ends in \\ continues on the next line. """ begins and ends a message of several lines. Ctrl-C stops an answer.'
@@ -28,7 +32,7 @@ const MULTI_LINE =
 export class ChatConversation {
   #model: GPT4All
   readonly #open: (name: string) => Promise<GPT4All>
-  readonly #options: GenerateOptions
+  #options: GenerateOptions
   #session: ChatSession
   #system: string | undefined
   #last: GenerationResult | undefined
@@ -46,16 +50,30 @@ export class ChatConversation {
     this.#session = this.#begin([])
   }
 
+  /** Without a limit of the user's, an answer goes on until the context is full. */
+  get #asked(): GenerateOptions {
+    return { maxTokens: Number.POSITIVE_INFINITY, ...this.#options }
+  }
+
   get name(): string {
     return this.#model.name
   }
 
   say(message: string): Generation {
-    return this.#session.generate(message, this.#options)
+    return this.#session.generate(message, this.#asked)
   }
 
-  noteResult(result: GenerationResult): void {
+  /** The generation that a command asks for; `undefined` for any other command. */
+  answerTo(command: string): Generation | undefined {
+    if (command === 'continue') return this.#session.continue(this.#asked)
+    return command === 'regenerate' ? this.#session.regenerate(this.#asked) : undefined
+  }
+
+  /** Returns what there is to say about the answer. */
+  noteResult(result: GenerationResult): string | undefined {
     this.#last = result
+    const cut = cutBy(result, this.#model.contextSize)
+    return cut && `${cut} /continue goes on.`
   }
 
   /** Runs the command `/name rest`; resolves with the text to show. */
@@ -67,6 +85,8 @@ export class ChatConversation {
         return this.#setSystem(rest)
       case 'model':
         return rest === '' ? `${this.name}, ${this.#model.config?.description}` : this.#exchange(rest)
+      case 'set':
+        return this.#set(rest)
       case 'reset':
         await this.#beginAnew()
         return 'The conversation is forgotten.'
@@ -113,6 +133,19 @@ export class ChatConversation {
     return 'The system prompt is set. The conversation starts again.'
   }
 
+  #set(text: string): string {
+    const [given = '', ...words] = text.split(/\s+/)
+    const options = Object.entries(this.#options).map(([name, value]) => `${name} ${value}`)
+    if (given === '') return options.length > 0 ? options.join('\n') : 'All options have their defaults.'
+    const name = given.replace(/^-+/, '').replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
+    const value = words.join(' ')
+    const { [name as keyof GenerateOptions]: _, ...others } = this.#options
+    const next = value === '' ? others : { ...others, [name]: parsed(value) }
+    checkGenerateOptions({ ...next, ...(value === '' && { [name]: undefined }) })
+    this.#options = next
+    return value === '' ? `${name} has its default again.` : `${name} is ${value}.`
+  }
+
   async #exchange(name: string): Promise<string> {
     const next = await this.#open(name)
     const past = { model: this.#model, session: this.#session }
@@ -141,12 +174,30 @@ export class ChatConversation {
     const context = `context  ${used} of ${size} tokens (${Math.round((100 * used) / size)} %)`
     if (!this.#last) return context
     const { usage, timings } = this.#last
+    const cut = cutBy(this.#last, size)
     return [
       `answer   ${usage.completionTokens} tokens, ${timings.tokensPerSecond.toFixed(1)} tokens/s`,
+      ...(cut ? [`         ${cut}`] : []),
       `prompt   ${usage.promptTokens} tokens, ${usage.cachedTokens} of them cached; first token after ${(timings.promptMs / 1000).toFixed(2)} s`,
       context,
     ].join('\n')
   }
+}
+
+/** Why an answer is not complete; `undefined` where it is. */
+export function cutBy({ finishReason, usage }: GenerationResult, contextSize: number): string | undefined {
+  if (finishReason !== 'length') return undefined
+  const isFull = usage.promptTokens + usage.completionTokens >= contextSize
+  return isFull
+    ? `It ends because the context of ${contextSize} tokens is full (--n-ctx).`
+    : `It ends after ${usage.completionTokens} tokens, the most that it may have (--max-tokens).`
+}
+
+/** A number, true, false, a text, or none. */
+function parsed(text: string): unknown {
+  if (text === '') return undefined
+  if (text === 'true' || text === 'false') return text === 'true'
+  return Number.isNaN(Number(text)) ? text : Number(text)
 }
 
 const counted = ({ length }: readonly ChatMessage[]) => `${length} ${length === 1 ? 'message' : 'messages'}`

@@ -20,9 +20,22 @@ export class UsageError extends Error {}
 /** The user has interrupted the command. */
 export class Interruption extends Error {}
 
+/** What Ollama's users type, and what does it here. */
+const OLLAMA: Readonly<Record<string, string>> = {
+  run: 'gpt4all-ts chat -m <name>',
+  pull: 'gpt4all-ts models download <name>',
+  list: 'gpt4all-ts models list',
+  ls: 'gpt4all-ts models list',
+  rm: 'gpt4all-ts models remove <name>',
+  show: 'gpt4all-ts models info <name>',
+  ps: 'gpt4all-ts serve, whose /health lists the models that are loaded',
+}
+
 /** For default commands, which receive any word that is not a command. */
 export function refuseWords([word]: readonly string[], { commands }: Command): void {
   if (word === undefined) return
+  const here = Object.hasOwn(OLLAMA, word) ? OLLAMA[word] : undefined
+  if (here) throw new UsageError(`there is no command '${word}'. What it does elsewhere is here: ${here}`)
   const near = nearest(
     word,
     commands.map((one) => one.name()),

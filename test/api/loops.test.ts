@@ -14,13 +14,6 @@ const options = { temp: 0, maxTokens: 30 }
 describe('a turn that is awaited inside the loop over another of its session', () => {
   test.each<[string, (chat: ChatSession) => Promise<unknown>]>([
     ['generate()', async (chat) => chat.generate('again', options)],
-    ['regenerate()', async (chat) => chat.regenerate(options)],
-    [
-      'a loop',
-      async (chat) => {
-        for await (const _ of chat.generate('again', options));
-      },
-    ],
     ['result', (chat) => chat.generate('again', options).result],
     ['save()', (chat) => chat.save('never-written.json')],
     [

@@ -77,7 +77,10 @@ describe('gpt4all-ts models', () => {
     expect(stdout).toMatch(/^ {2}a\.gguf .*cannot be used/m)
     expect(stdout).toMatch(/^ {2}b\.gguf +[\d.]+ MB$/m)
     const answered = await run(['generate', '--model-path', mixed, '-n', '2', 'Hello'])
-    expect({ code: answered.code, stderr: answered.stderr }).toEqual({ code: 0, stderr: '' })
+    expect([answered.code, answered.stderr]).toEqual([
+      0,
+      expect.stringMatching(/^It ends after 2 tokens, .*\n$/),
+    ])
     const nowhere = await run(['models', 'list', '--local', '--model-path', join(home, 'nowhere')])
     expect([nowhere.code, nowhere.stderr]).toEqual([2, expect.stringContaining('nowhere')])
   })
@@ -286,6 +289,27 @@ describe('gpt4all-ts chat', () => {
     expect(stderr).toContain('is not a saved conversation: it has more than')
   })
 
+  test('says that an answer is cut off, goes on with it, and changes its options', async () => {
+    const count = 'Count from 1 to 5.'
+    const said = ['/set max-tokens 3', count, '/stats', '/continue', '/set', '/set max-tokens', '/continue']
+    const { stdout, stderr } = await chat([
+      ...said,
+      '/regenerate',
+      '/set temprature 1',
+      '/bye',
+      'never asked',
+    ])
+    expect(stdout).toBe('1, \n2, \n3, 4, 5.\n1, 2, 3, 4, 5.\n')
+    expect(stderr.match(/It ends after 3 tokens, .* \/continue goes on\./g)).toHaveLength(2)
+    for (const words of [
+      'maxTokens is 3.',
+      'maxTokens has its default again.',
+      'Did you mean',
+      'It ends after',
+    ])
+      expect(stderr).toContain(words)
+  })
+
   test('runs its slash commands, and answers them on stderr', async () => {
     const { stdout, stderr } = await chat([
       '/help',
@@ -327,4 +351,17 @@ describe('gpt4all-ts chat', () => {
     expect(code).toBe(3)
     expect(stderr).toContain('models list')
   })
+})
+
+test.each([
+  ['run', 'chat -m'],
+  ['pull', 'models download'],
+  ['list', 'models list'],
+  ['rm', 'models remove'],
+  ['show', 'models info'],
+  ['ps', '/health'],
+])("Ollama's %s is not here, and a line says what does it", async (word, here) => {
+  const { code, stderr } = await run([word, 'some-model'])
+  expect(code).toBe(2)
+  expect(stderr).toContain(here)
 })

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { GPT4All } from '../../index.ts'
+import { type Generation, GPT4All } from '../../index.ts'
 import { choose } from '../choose.ts'
 import { ChatConversation } from '../conversation.ts'
 import { describeFailure, refuseWords } from '../failure.ts'
@@ -18,6 +18,8 @@ Examples:
   gpt4all-ts chat -m Llama-3.2-1B-Instruct-Q4_0 -s "Answer in one sentence."
   gpt4all-ts chat --load talk.json`
 
+const ANSWER_FLAG = { ...GENERATE_FLAGS.maxTokens!, byDefault: 'until the context is full' }
+
 export function addChat(program: Command, { terminal }: Context): void {
   const command = program
     .command('chat', { isDefault: true })
@@ -29,7 +31,7 @@ export function addChat(program: Command, { terminal }: Context): void {
     .option('-s, --system <text>', 'system prompt')
     .option('--load <file>', 'continue a conversation saved by /save')
     .addHelpText('after', EXAMPLES)
-  withFlags(withFlags(command, GENERATE_FLAGS), MODEL_FLAGS)
+  withFlags(withFlags(command, { ...GENERATE_FLAGS, maxTokens: ANSWER_FLAG }), MODEL_FLAGS)
   command.action(async (words: string[], values) => {
     refuseWords(words, program)
     const { note, progress, write } = terminal()
@@ -56,6 +58,8 @@ export function addChat(program: Command, { terminal }: Context): void {
   })
 }
 
+const LEAVING = ['exit', 'quit', 'bye']
+
 type Output = Pick<Terminal, 'note' | 'write'>
 
 async function talk(conversation: ChatConversation, input: Input, { note, write }: Output): Promise<void> {
@@ -63,22 +67,27 @@ async function talk(conversation: ChatConversation, input: Input, { note, write 
     if (said.trim() === '') continue
     try {
       const [, command, rest = ''] = /^\/(\w+)(?:\s+([\s\S]*))?$/.exec(said) ?? []
-      if (command === undefined) await answer(conversation, said, input, write)
-      else if (command === 'exit' || command === 'quit') return
-      else note(await conversation.command(command, rest.trim()))
+      if (command !== undefined && LEAVING.includes(command)) return
+      const generation =
+        command === undefined ? conversation.say(said) : rest === '' && conversation.answerTo(command)
+      if (!generation) note(await conversation.command(command!, rest.trim()))
+      else {
+        const more = await answer(conversation, generation, input, write)
+        if (more) note(paint('dim', more))
+      }
     } catch (error) {
       note(paint('red', 'error:'), ` ${describeFailure(error).message}`)
     }
   }
 }
 
+/** Writes the answer, and returns what there is to say about it. */
 async function answer(
   conversation: ChatConversation,
-  message: string,
+  generation: Generation,
   input: Input,
   write: Output['write'],
-): Promise<void> {
-  const generation = conversation.say(message)
+): Promise<string | undefined> {
   const release = input.onInterrupt(() => void generation.stop())
   const highlighter = new Highlighter()
   let isThinking = false
@@ -93,5 +102,5 @@ async function answer(
     release()
     await write(...highlighter.end(), '\n')
   }
-  conversation.noteResult(await generation.result)
+  return conversation.noteResult(await generation.result)
 }

@@ -1,6 +1,7 @@
 import { fstatSync } from 'node:fs'
 import type { Command } from 'commander'
 import { GPT4All } from '../../index.ts'
+import { cutBy } from '../conversation.ts'
 import { UsageError } from '../failure.ts'
 import { GENERATE_FLAGS, generateOptions, MODEL_FLAGS, modelOptions, withFlags } from '../flags.ts'
 import { signalOf } from '../interrupt.ts'
@@ -37,7 +38,7 @@ export function addGenerate(program: Command, { terminal }: Context): void {
     .addHelpText('after', EXAMPLES)
   withFlags(withFlags(command, GENERATE_FLAGS), MODEL_FLAGS)
   command.action(async (words: string[], values) => {
-    const { write, result, data, progress } = terminal()
+    const { note, write, result, data, progress } = terminal()
     const signal = signalOf()
     if (values.raw && values.system !== undefined)
       throw new UsageError('--system cannot be combined with --raw, which uses no chat template.')
@@ -54,6 +55,8 @@ export function addGenerate(program: Command, { terminal }: Context): void {
     const made = await generation.result
     if (values.json) result(JSON.stringify({ model: model.name, ...made }, undefined, 2))
     else data(streams ? '' : made.text)
+    const cut = cutBy(made, model.contextSize)
+    if (cut) note(cut)
     await model.close()
   })
 }
