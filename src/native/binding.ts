@@ -1,14 +1,16 @@
 import { existsSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
-import { codeOf, GPT4AllError, messageOf } from '../core/errors.ts'
+import { GPT4AllError, messageOf } from '../core/errors.ts'
 import type { NativeBinding } from './contract.ts'
+import { hintsFor, type LoadFailure } from './load-hints.ts'
 import { outsideArchive, ownFolder } from './package.ts'
 
 type BindingSource = {
   /** What was tried, for the error's list. */
   readonly what: string
   readonly load: () => unknown
+  readonly file?: string
 }
 
 /**
@@ -40,12 +42,12 @@ export function loadBinding(): NativeBinding {
 }
 
 function findBinding(): NativeBinding {
-  const failures: { what: string; error: unknown }[] = []
-  for (const { what, load } of candidates()) {
+  const failures: LoadFailure[] = []
+  for (const { what, file, load } of candidates()) {
     try {
       return checkBinding(load())
     } catch (error) {
-      failures.push({ what, error })
+      failures.push({ what, error, file })
     }
   }
   throw bindingError(failures)
@@ -54,12 +56,15 @@ function findBinding(): NativeBinding {
 function candidates(): BindingSource[] {
   const chosen = process.env.GPT4ALL_BINDING
   // An explicitly named file is the only candidate: falling back would hide that it does not load.
-  if (chosen) return [{ what: `GPT4ALL_BINDING=${chosen}`, load: () => loadFile(resolve(chosen)) }]
+  if (chosen)
+    return [
+      { what: `GPT4ALL_BINDING=${chosen}`, file: resolve(chosen), load: () => loadFile(resolve(chosen)) },
+    ]
   const found: BindingSource[] = []
   const home = ownFolder(import.meta.dirname)
   const build = home && join(home, 'build', 'Release', 'gpt4all.node')
   if (build && existsSync(join(home, 'CMakeLists.txt'))) {
-    found.push({ what: build, load: () => loadFile(build) })
+    found.push({ what: build, file: build, load: () => loadFile(build) })
   }
   // A checkout that runs from src/ has no `require`, and its own build is what it is to use.
   if (build && typeof require === 'undefined') return found
@@ -73,7 +78,9 @@ function candidates(): BindingSource[] {
 
 function noPackage(platform: string) {
   return () => {
-    throw new Error(`there is no prebuilt package for ${platform}`)
+    throw new Error(
+      `there is no prebuilt package for ${platform}, only for ${Object.keys(PLATFORM_PACKAGES).join(', ')}`,
+    )
   }
 }
 
@@ -115,33 +122,15 @@ function checkBinding(binding: unknown): NativeBinding {
   return binding as NativeBinding
 }
 
-function bindingError(failures: readonly { what: string; error: unknown }[]): GPT4AllError {
+function bindingError(failures: readonly LoadFailure[]): GPT4AllError {
   const tried = failures.map(({ what, error }) => `  - ${what}: ${firstLine(error)}`)
   const message = [
     `The native addon of gpt4all-ts could not be loaded on ${process.platform}-${process.arch} (Node.js ${process.version}). Tried:`,
     ...tried,
     'Possible solutions:',
-    ...[...hints(failures), ...solutions()].map((line) => `  - ${line}`),
+    ...[...hintsFor(failures), ...solutions()].map((line) => `  - ${line}`),
   ].join('\n')
   return new GPT4AllError('ERR_BINDING', message, { cause: failures.at(-1)?.error })
-}
-
-/** What the system's loader says when a binary does not fit, and what to do about it. */
-const HINTS: readonly (readonly [reason: RegExp, hint: string])[] = [
-  [
-    /ld-musl|GLIBC_|GLIBCXX_|fcntl64: symbol not found/,
-    'The addon was built for a newer or another C library than this system has (glibc, or musl on Alpine): build it on this system.',
-  ],
-  [/ERR_DLOPEN_DISABLED|no-addons/, 'Run Node.js without --no-addons.'],
-  [
-    /did not self-register|wrong ELF class|invalid ELF header|incompatible architecture|not a valid Win32/,
-    'The file is damaged, or was built for another processor: install or build it again on this machine.',
-  ],
-]
-
-function hints(failures: readonly { error: unknown }[]): string[] {
-  const reasons = failures.map(({ error }) => `${codeOf(error) ?? ''} ${messageOf(error)}`).join('\n')
-  return HINTS.filter(([reason]) => reason.test(reasons)).map(([, hint]) => hint)
 }
 
 function solutions(): string[] {

@@ -86,6 +86,25 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   history: 'messages',
 }
 
+const NO_GPU = 'which device computes is the option "device" of a model, such as device: "gpu"'
+const NO_SCHEMA = 'answers cannot be bound to a grammar or a schema yet'
+const NO_TOOLS = 'models cannot call tools yet'
+const NO_IMAGES = 'models read text only'
+
+/** What other libraries have and this one has not, or otherwise: lower case, without underscores. */
+const NOT_HERE: Readonly<Record<string, string>> = {
+  ...{ gpu: NO_GPU, usegpu: NO_GPU, cuda: NO_GPU, metal: NO_GPU, vulkan: NO_GPU },
+  ...{
+    grammar: NO_SCHEMA,
+    jsonschema: NO_SCHEMA,
+    schema: NO_SCHEMA,
+    format: NO_SCHEMA,
+    responseformat: NO_SCHEMA,
+  },
+  ...{ tools: NO_TOOLS, functions: NO_TOOLS, toolchoice: NO_TOOLS },
+  ...{ images: NO_IMAGES, image: NO_IMAGES, audio: NO_IMAGES },
+}
+
 /**
  * Throws for unknown options, because a misspelt one would silently keep its default. `elsewhere` has options
  * of another call, with a sentence on where they belong.
@@ -97,10 +116,12 @@ export function checkKnown(
 ): void {
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue
-    const other = OTHER_NAMES[name.toLowerCase().replaceAll('_', '')] ?? ''
+    const plain = name.toLowerCase().replaceAll('_', '')
+    const other = OTHER_NAMES[plain] ?? ''
+    const notHere = Object.hasOwn(NOT_HERE, plain) ? ` Not here: ${NOT_HERE[plain]}.` : undefined
     const meant = known.includes(other) ? other : nearest(name, known)
     const list = meant ? ` Did you mean "${meant}"?` : ` Known options: ${known.join(', ')}.`
-    const hint = Object.hasOwn(elsewhere, name) ? ` ${elsewhere[name]}` : list
+    const hint = Object.hasOwn(elsewhere, name) ? ` ${elsewhere[name]}` : (notHere ?? list)
     const error = optionError(name, 'no such option', (options as Record<string, unknown>)[name])
     error.message = `Unknown option "${name}".${hint}`
     throw error

@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import { anySignal } from '../core/async.ts'
 import { ClosedError, optionError } from '../core/errors.ts'
+import { isSilent } from '../core/logger.ts'
 import { Generation } from '../generation/generation.ts'
 import type { EventSource } from '../generation/source.ts'
 import { locateModel, type ModelLocation } from '../models/locate.ts'
@@ -92,6 +93,7 @@ export class ModelHandle {
       if (signal.aborted) await opened.close() // the abort came too late to stop it
       signal.throwIfAborted()
       opened.setThreads(this.#threads) // they may have changed meanwhile
+      warnOfCpu(opened, this.options)
       this.#opened = opened
       return opened
     })
@@ -124,4 +126,16 @@ export class ModelHandle {
     this.#opened = undefined
     this.#opening = undefined
   }
+}
+
+/** A GPU that is not used makes a model many times slower; a logger has been told. Node.js shows it on stderr. */
+function warnOfCpu({ facts }: OpenModel, { device, logger }: ResolvedModelOptions): void {
+  const { backend, fallbacks } = facts
+  if (backend !== 'cpu' || fallbacks.length === 0 || device.includes('cpu') || !isSilent(logger, 'warn'))
+    return
+  const reasons = fallbacks.map((one) => `"${one.device}" is not used: ${one.reason}`).join('; ')
+  process.emitWarning(`The model computes on the CPU, as ${reasons}.`, {
+    code: 'GPT4ALL_CPU',
+    detail: 'Add "cpu" to the option "device" if that is fine, or set "strictDevice" to get an error.',
+  })
 }

@@ -100,6 +100,24 @@ describe.skipIf(gpus.length > 0)('without a GPU', () => {
     expect(model.fallbacks).toEqual([])
   })
 
+  test.each([
+    [{ device: 'cuda:0' }, true],
+    [{ device: ['cuda:0', 'vulkan:0'], isolated: true }, true],
+    [{ device: ['cuda:0', 'cpu'] }, false],
+    [{ device: 'cpu' }, false],
+    [{ device: 'cuda:0', logger: { debug() {}, info() {}, warn() {}, error() {} } }, false],
+  ])('opening with %o on a machine without a GPU warns on stderr: %j', async (options, warns) => {
+    const warnings: Error[] = []
+    const note = (warning: Error) => void warnings.push(warning)
+    process.on('warning', note)
+    const opened = await GPT4All.load(EMBEDDED, { nThreads: 1, ...options })
+    await opened.close()
+    await new Promise(setImmediate)
+    process.off('warning', note)
+    const expected = { code: 'GPT4ALL_CPU', message: expect.stringContaining('"cuda:0" is not used: ') }
+    expect(warnings).toEqual(warns ? [expect.objectContaining(expected)] : [])
+  })
+
   test('the reason for a device of a missing backend names that backend', async () => {
     const { model } = await answer({ device: 'cuda:0' })
     expect(model.fallbacks).toEqual([{ device: 'cuda:0', reason: expect.stringMatching(/cuda/i) }])

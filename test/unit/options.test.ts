@@ -274,3 +274,14 @@ describe('the defaults of options', () => {
     expect(threads({ nThreads: 1, nThreadsBatch: cores })).toMatchObject({ nThreadsBatch: cores })
   })
 })
+
+test.each([
+  ['grammar', /Not here: .*grammar or a schema/],
+  ['jsonSchema', /Not here: .*grammar or a schema/],
+  ['response_format', /Not here: .*grammar or a schema/],
+  ['tools', /Not here: .*tools/],
+  ['gpu', /Not here: .*"device"/],
+])('the option %s of other libraries gets a sentence, not a list', (name, sentence) => {
+  for (const resolve of [resolveGenerateOptions, resolveModelOptions])
+    expect(() => resolve({ [name]: true } as never)).toThrow(sentence)
+})

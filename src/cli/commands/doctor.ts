@@ -6,7 +6,7 @@ import { defaultModelPath, GPT4All } from '../../index.ts'
 import { risksOf } from '../file-risks.ts'
 import { filesOf, placeOf } from '../local-models.ts'
 import type { Context } from '../terminal.ts'
-import { paint, size, table } from '../terminal.ts'
+import { paint, size } from '../terminal.ts'
 
 /** The result of one check. */
 type Finding = { readonly what: string; readonly found: string; readonly isFine: boolean }
@@ -26,21 +26,23 @@ export function addDoctor(program: Command, { terminal }: Context): void {
     .option('--json', 'as JSON')
     .action(async (values) => {
       const { result } = terminal()
-      const findings = [
-        ...machine(),
-        ...addon(),
-        ...(await folder(values.modelPath)),
-        ...(await aboutModel(values)),
-      ]
+      const findings: Finding[] = []
+      // One after the other, since an addon that does not fit may end this program.
+      for (const look of [machine, addon, () => folder(values.modelPath), () => aboutModel(values)])
+        for (const finding of await look()) {
+          findings.push(finding)
+          if (!values.json)
+            result(finding.isFine ? paint('green', 'ok') : paint('red', 'no'), lineOf(finding))
+        }
       if (values.json) result(JSON.stringify(findings, undefined, 2))
-      else {
-        const lines = table(findings.map(({ what, found }) => [what, found])).split('\n')
-        for (const [i, { isFine }] of findings.entries())
-          result(isFine ? paint('green', 'ok') : paint('red', 'no'), `  ${lines[i]}`)
-      }
       if (findings.some(({ isFine }) => !isFine)) process.exitCode = 1
     })
 }
+
+/** Wide enough for all that is looked at. */
+const WIDTH = 13
+
+const lineOf = ({ what, found }: Finding) => `  ${what.padEnd(WIDTH)}  ${found}`
 
 const fine = (what: string, found: string): Finding => ({ what, found, isFine: true })
 const wrong = (what: string, found: string): Finding => ({ what, found, isFine: false })
@@ -48,9 +50,12 @@ const wrong = (what: string, found: string): Finding => ({ what, found, isFine: 
 function machine(): Finding[] {
   const { platform, arch, version } = process
   const cpu = cpus()[0]?.model.trim() ?? 'unknown'
-  const major = Number(/^v(\d+)/.exec(version)?.[1])
+  const [major = 0, minor = 0] = version.slice(1).split('.').map(Number)
   return [
-    (major >= 20 ? fine : wrong)('Node.js', `${version}, ${platform} ${arch}`),
+    (major > 20 || (major === 20 && minor >= 12) ? fine : wrong)(
+      'Node.js',
+      `${version}, ${platform} ${arch}`,
+    ),
     fine('processor', `${cpu}, ${availableParallelism()} usable cores`),
     fine('memory', `${size(totalmem())}, ${size(freemem())} free`),
   ]
