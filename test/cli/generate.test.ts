@@ -144,4 +144,11 @@ describe('a failure of gpt4all-ts', () => {
     expect(stderr).toBe('')
     expect(status).toBe(0)
   })
+  test.skipIf(process.platform !== 'linux')('is reported if the disk of the output is full', async () => {
+    const { spawnSync } = await import('node:child_process')
+    const command = `"${process.execPath}" dist/cli.cjs generate -m "${EMBEDDED}" --n-threads 1 'Hello' > /dev/full`
+    const { status, stderr } = spawnSync('bash', ['-c', command], { encoding: 'utf8' })
+    expect(stderr).toMatch(/^error: The output cannot be written: .*no space left on device/)
+    expect(status).toBe(5)
+  })
 })

@@ -25,15 +25,14 @@ export function addChat(program: Command, { terminal }: Context): void {
     .command('chat', { isDefault: true })
     .summary('chat with a model (the default command)')
     .description('Starts a conversation with a model. In it, /help lists the commands.')
-    .argument('[word...]')
-    .usage('[options]')
+    .allowExcessArguments() // a word that is not a command comes here
     .option('-m, --model <name>', 'name or path of the model (default: the last one used, or a choice)')
     .option('-s, --system <text>', 'system prompt')
     .option('--load <file>', 'continue a conversation saved by /save')
     .addHelpText('after', EXAMPLES)
   withFlags(withFlags(command, { ...GENERATE_FLAGS, maxTokens: ANSWER_FLAG }), MODEL_FLAGS)
-  command.action(async (words: string[], values) => {
-    refuseWords(words, program)
+  command.action(async (values) => {
+    refuseWords(command.args, program)
     const { note, progress, write } = terminal()
     const opened = modelOptions(values)
     const open = async (asked: string) => {

@@ -56,13 +56,12 @@ function addList(models: Command, { terminal }: Context): void {
     .description(
       'Lists the models on the disk, and those that can be downloaded. Exits with 4 if the latter are not known.',
     )
-    .argument('[word...]')
-    .usage('[options]')
+    .allowExcessArguments() // a word that is not a command comes here
     .addOption(modelPath())
     .option('--local', 'only models on the disk, without using the network')
     .option('--json', 'as JSON')
-    .action(async (words: string[], values) => {
-      refuseWords(words, models)
+    .action(async (values, { args }: Command) => {
+      refuseWords(args, models)
       const { result, note } = terminal()
       if (values.modelPath !== undefined && !existsSync(values.modelPath))
         throw new UsageError(`The folder ${values.modelPath} does not exist.`)
