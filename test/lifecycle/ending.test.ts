@@ -69,9 +69,12 @@ describe('the process', () => {
 })
 
 describe('stdout', () => {
-  test('stays empty whatever happens, and so does stderr without GPT4ALL_LOG', async () => {
+  test('stays empty whatever happens, and so does stderr without GPT4ALL_LOG, but for Node.js warning of a GPU not used', async () => {
     const ended = await runChild('quiet.mjs', [], { env: { GPT4ALL_LOG: '' } })
-    expect(ended).toMatchObject({ code: 0, stdout: '', stderr: '', messages: [6] })
+    expect(ended).toMatchObject({ code: 0, stdout: '', messages: [6] })
+    const warning = /^\(node:\d+\) \[GPT4ALL_CPU\] Warning: .*\n.*\n(\(Use .*\)\n)?/gm
+    expect(ended.stderr.replace(warning, '')).toBe('')
+    expect((await runChild('quiet.mjs', [], { execArgv: ['--no-warnings'] })).stderr).toBe('')
   })
 
   test('stays empty with GPT4ALL_LOG=debug; the log goes to stderr', async () => {
