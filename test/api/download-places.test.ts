@@ -20,6 +20,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { GPT4All } from '../../src/index.ts'
 import { type DownloadRequest, download } from '../../src/models/download/download.ts'
+import { PartFile } from '../../src/models/download/part-file.ts'
 import { fileBytes, HostileServer, md5 } from '../support/hostile-server.ts'
 import { until } from '../support/until.ts'
 
@@ -106,6 +107,19 @@ describe('the lock of a download', () => {
       expect(readdirSync(folder)).toEqual(['model.gguf'])
     },
   )
+
+  test('of a process that was stopped within a write is taken over, and the write repeats what is there', async () => {
+    const target = join(folder, 'model.gguf')
+    const [first, second] = [Buffer.from('first, '), Buffer.from('second')]
+    const stopped = await PartFile.open(target, undefined)
+    await stopped.append([first])
+    const other = await PartFile.open(target, undefined)
+    await other.resume({ signal: new AbortController().signal, onProgress: undefined })
+    await other.append([second])
+    await other.rename(target)
+    await stopped.append([second]) // begun before, and so without another look at the file
+    expect(readFileSync(target, 'utf8')).toBe('first, second')
+  })
 
   test('that is dated in the future is taken over once it has not been renewed for the time limit', async () => {
     const lock = join(folder, 'model.gguf.lock')

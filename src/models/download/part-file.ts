@@ -24,7 +24,7 @@ type PartNote = {
 const SYNC_EVERY = 64 * 2 ** 20
 
 /** Following a link would write to another file; Windows does not have this flag. */
-const FLAGS = constants.O_RDWR | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0) | AT_ONCE
+const FLAGS = constants.O_RDWR | (constants.O_NOFOLLOW ?? 0) | AT_ONCE
 const NEW = FLAGS | constants.O_CREAT | constants.O_EXCL
 
 /** A note has an address, an ETag, a size and a checksum. */
@@ -112,7 +112,7 @@ export class PartFile {
     if (Date.now() - this.#writtenAt > STOOD_STILL_MS) await this.#assertOurs()
     this.#writtenAt = Date.now()
     const length = lengthOf(pieces)
-    const writing = writeAll(this.#file, pieces, length)
+    const writing = writeAll(this.#file, pieces, length, this.#length)
     for (const piece of pieces) this.#hash?.update(piece)
     await writing
     this.#length += length
@@ -215,9 +215,21 @@ export function lengthOf(pieces: readonly Uint8Array[]): number {
   return pieces.reduce((sum, { length }) => sum + length, 0)
 }
 
-async function writeAll(file: FileHandle, pieces: readonly Uint8Array[], length: number): Promise<void> {
-  let { bytesWritten } = await file.writev(pieces)
+/**
+ * Writes at `position`, not at the end: a write that a process had begun when it was stopped may come when another
+ * process has finished the file, and then repeats what is there.
+ */
+async function writeAll(
+  file: FileHandle,
+  pieces: readonly Uint8Array[],
+  length: number,
+  position: number,
+): Promise<void> {
+  let { bytesWritten } = await file.writev(pieces, position)
   if (bytesWritten === length) return
   const whole = Buffer.concat(pieces)
-  while (bytesWritten < length) bytesWritten += (await file.write(whole, bytesWritten)).bytesWritten
+  while (bytesWritten < length) {
+    const written = await file.write(whole, bytesWritten, length - bytesWritten, position + bytesWritten)
+    bytesWritten += written.bytesWritten
+  }
 }
