@@ -167,4 +167,12 @@ function checkBias({ info }: NativeModel, { sampling }: ResolvedGenerateOptions)
   const unknown = sampling.biasedTokens.find((token) => token >= info.vocabSize)
   if (unknown !== undefined)
     throw optionError('logitBias', `token ids of this model, 0 to ${info.vocabSize - 1}`, unknown)
+  const banned = sampling.biases.filter((bias) => bias === Number.NEGATIVE_INFINITY).length
+  if (banned >= info.vocabSize)
+    throw optionError(
+      'logitBias',
+      'at least one token that may be drawn',
+      Number.NEGATIVE_INFINITY,
+      `for all ${banned} tokens`,
+    )
 }

@@ -361,3 +361,16 @@ describe('the context', () => {
     await small.close()
   })
 })
+
+test('a logitBias that bans every token is ERR_OPTION, before anything is evaluated; one token less is not', async () => {
+  await model.open()
+  const size = model.config!.vocabularySize
+  const ban = (from: number) =>
+    Object.fromEntries(Array.from({ length: size - from }, (_, i) => [from + i, Number.NEGATIVE_INFINITY]))
+  for (const temp of [0, 0.7]) {
+    const refused = expect(model.generate('Hello', { temp, logitBias: ban(0) })).rejects
+    await refused.toMatchObject({ code: 'ERR_OPTION', option: 'logitBias' })
+    const { tokens } = await model.generate('Hello', { temp, logitBias: ban(1), maxTokens: 2 }).result
+    expect(tokens.every((token) => token === 0)).toBe(true)
+  }
+})
