@@ -102,7 +102,8 @@ export class LocalGenerations {
       endTokens: this.#endTokens,
     }
     const drawn = generateTokens(request, tokens, step, limits, logprobReader(this.#native))
-    return splitReply(untilStop(toText(drawn, this.#reader(reply)), stop), reply)
+    const text = toText(drawn, this.#reader(reply))
+    return splitReply(stop.length > 0 ? untilStop(text, stop) : text, reply)
   }
 
   /**
