@@ -40,16 +40,15 @@ const STRUCTURES: Readonly<Record<string, readonly string[]>> = {
     '[{"role":"user"}]',
     '[{"role":7,"content":"x"}]',
   ],
-  stop: ['7', '{}', '[7]', '""', '[""]', `[${'"x",'.repeat(50)}"x"]`],
+  stop: ['7', '{}', '[7]', '[["x"]]', `"${'x'.repeat(5000)}"`],
   stream: ['"true"', '1', '{}'],
-  stream_options: ['7', '{"include_usage":"yes"}', '{"other":1}'],
-  logit_bias: ['7', '[]', '{"x":1}', '{"1":"2"}', '{"1":1e9}', '{"99999999999":1}'],
+  stream_options: ['7', '{"include_usage":"yes"}', '"x"'],
+  logit_bias: ['7', '[1]', '{"x":1}', '{"1":"x"}', '{"1":1e9}', '{"99999999999":1}'],
   logprobs: ['"x"', '7', '{}'],
   model: ['7', '[]', '{}', '"../../etc/passwd"', '"\\u0000"', `"${'m'.repeat(100_000)}"`],
   tools: ['[{}]', '{}', '7'],
   response_format: ['{"type":"json_schema"}', '7', '"json"'],
-  chat_template_kwargs: ['{"x":1}', '7'],
-  unknown_parameter: ['null', '1', '{}'],
+  chat_template_kwargs: ['{"enable_thinking":"no"}', '7'],
 }
 
 /** `count` of them, all different in kind or detail. */
@@ -77,7 +76,7 @@ export function malformed(count: number, random: () => number, maxBodyBytes: num
     'a prompt that is none': () => ({
       path: TEXT,
       headers: json,
-      body: `{"prompt":${pick(['null', '7', '{}', '[]', '[{}]', '[1.5]', '[-1]', '[["x"]]', '[1e99]'])}}`,
+      body: `{"prompt":${pick(['7', '{}', '[]', '[{}]', '[1.5]', '[-1]', '[["x"]]', '[1e99]'])}}`,
     }),
     'JSON that is cut off': () => ({
       path: CHAT,

@@ -17,8 +17,6 @@ import { UnknownFields } from './fields.ts'
 import { samplingOf } from './sampling.ts'
 import { type ChatRequest, readChatRequest } from './schema.ts'
 
-const MOST_LOGPROBS = 20
-
 /** `POST /v1/chat/completions` */
 export async function chatCompletions(
   request: Request,
@@ -97,8 +95,6 @@ function withSystem(
 }
 
 function logprobsOf({ logprobs, top_logprobs: top }: ChatRequest): number | undefined {
-  // The older endpoint's form.
-  if (typeof logprobs === 'number') return logprobs > 0 ? Math.min(logprobs, MOST_LOGPROBS) : undefined
   if (top && !logprobs) throw badParameter('top_logprobs', '"top_logprobs" needs "logprobs": true.')
   return logprobs ? (top ?? 0) : undefined
 }

@@ -42,13 +42,15 @@ const isEmpty = (value: unknown) =>
   value === '' ||
   (typeof value === 'object' && Object.keys(value).length === 0)
 
+const isNone = (value: unknown) => value === null || (Array.isArray(value) && value.length === 0)
+
 const callsNothing = (value: unknown) => value === 'none' || value === 'auto' || isEmpty(value)
 
 /** What this server does not support yet, and whether a value asks for none of it. */
 const MISSING: Readonly<Record<string, (value: unknown, body: Sent) => boolean>> = {
-  tools: (value, { tool_choice: choice }) => choice === 'none' || isEmpty(value),
+  tools: (value, { tool_choice: choice }) => choice === 'none' || isNone(value),
   tool_choice: callsNothing,
-  functions: (value, { function_call: call }) => call === 'none' || isEmpty(value),
+  functions: (value, { function_call: call }) => call === 'none' || isNone(value),
   function_call: callsNothing,
   response_format: (value) => isEmpty(value) || Object(value).type === 'text',
   modalities: (value) => isEmpty(value) || (Array.isArray(value) && value.every((one) => one === 'text')),

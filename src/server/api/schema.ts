@@ -32,7 +32,7 @@ const TEMPLATE_OPTIONS = { enable_thinking: flag, thinking: flag }
 const chatSchema = v.object({
   ...SAMPLING,
   max_completion_tokens: mostTokens,
-  logprobs: v.nullish(v.union([v.boolean(), v.pipe(v.number(), v.safeInteger())], 'must be true or false')),
+  logprobs: v.nullish(v.union([v.boolean(), v.literal(0)], 'must be true or false')),
   top_logprobs: integer(0, 20),
   reasoning_effort: v.nullish(text),
   chat_template_kwargs: v.nullish(v.object(TEMPLATE_OPTIONS, 'must be an object')),

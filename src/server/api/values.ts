@@ -39,8 +39,8 @@ export const stop = v.nullish(
 export const mostTokens = v.nullish(
   v.pipe(
     v.number('must be an integer'),
-    v.check((value) => Number.isInteger(value), 'must be an integer'),
-    v.transform((value) => (value < 0 ? Number.POSITIVE_INFINITY : Math.min(value, Number.MAX_SAFE_INTEGER))),
+    v.safeInteger('must be an integer'),
+    v.transform((value) => (value < 0 ? Number.POSITIVE_INFINITY : value)),
   ),
 )
 /** `meaning` is what -1 stands for, beside the values that `schema` takes. */
@@ -56,11 +56,13 @@ export const orMinusOne = <S extends ReturnType<typeof number> | ReturnType<type
     ),
   )
 
-/** Any integer; -1 stands for none. */
+/** Far more than the 64 bits of other servers, and fewer than a number that is no seed has. */
+const MOST_SEED = 2 ** 96
+/** An integer; -1 stands for none. */
 export const seed = v.nullish(
   v.pipe(
     v.number('must be an integer'),
-    v.check((value) => Number.isInteger(value), 'must be an integer'),
+    v.check((value) => Number.isInteger(value) && Math.abs(value) <= MOST_SEED, 'must be an integer'),
     v.transform((value) => (value === -1 ? undefined : value)),
   ),
 )
