@@ -74,7 +74,9 @@ describe('stdout', () => {
     expect(ended).toMatchObject({ code: 0, stdout: '', messages: [6] })
     const warning = /^\(node:\d+\) \[GPT4ALL_CPU\] Warning: .*\n.*\n(\(Use .*\)\n)?/gm
     expect(ended.stderr.replace(warning, '')).toBe('')
-    expect((await runChild('quiet.mjs', [], { execArgv: ['--no-warnings'] })).stderr).toBe('')
+    expect(
+      (await runChild('quiet.mjs', [], { execArgv: ['--no-warnings'], env: { GPT4ALL_LOG: '' } })).stderr,
+    ).toBe('')
   })
 
   test('stays empty with GPT4ALL_LOG=debug; the log goes to stderr', async () => {
