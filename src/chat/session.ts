@@ -41,8 +41,8 @@ type SessionModel = {
  * A conversation with a model. Each `generate()` is one turn: message and answer join `messages` when the
  * answer ends, also by `break`, `callback`, `stop()` or `maxTokens`. After an error or an abort everything is
  * as before. Turns run one after the other in the order in which they start; one that is awaited inside the
- * loop over another rejects with `ERR_BUSY`, as neither could end. Only new text is evaluated, as long as `cacheMemory` has room for what
- * other conversations displace.
+ * loop over another rejects with `ERR_BUSY`, as neither could end. Only new text is evaluated, as long as
+ * `cacheMemory` has room for what other conversations displace.
  */
 export class ChatSession {
   readonly #model: SessionModel

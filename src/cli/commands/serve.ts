@@ -23,6 +23,12 @@ const ANSWER_FLAG = {
   byDefault: 'for a chat until its context is full, for a completion 16',
 }
 
+/** The flags that are options of the server under the same names and in the same units. */
+const AS_GIVEN = [
+  ...(['maxQueue', 'maxModels', 'streamInterval', 'allowedHosts', 'corsOrigins'] as const),
+  ...(['allowAnyone', 'logPrompts', 'page', 'strict'] as const),
+]
+
 /** Also for a model given with `--model`, which the server owns as well. */
 const ENGINE_RETRY_MS = 60_000
 
@@ -96,30 +102,9 @@ export function addServe(program: Command, { terminal }: Context): void {
     // Lines of JSON, without a prefix.
     const requests: Logger = { ...warnings, info: note, error: toStderr }
     const scaled = (value: number | undefined, unit: number) => value && Math.round(value * unit)
-    const {
-      maxQueue,
-      maxModels,
-      streamInterval,
-      allowedHosts,
-      corsOrigins,
-      allowAnyone,
-      logPrompts,
-      page,
-      strict,
-    } = values
     const server = createServer(model, {
       ...(!model && { modelPath, modelOptions: { ...others, logger: warnings } }),
-      ...{
-        maxQueue,
-        maxModels,
-        streamInterval,
-        allowedHosts,
-        corsOrigins,
-        allowAnyone,
-        logPrompts,
-        page,
-        strict,
-      },
+      ...Object.fromEntries(AS_GIVEN.map((name) => [name, values[name]])),
       apiKey: values.apiKey ?? (process.env.GPT4ALL_API_KEY || undefined),
       systemPrompt: values.system,
       chatTemplate: values.chatTemplate && (await templateIn(values.chatTemplate)),
