@@ -57,7 +57,7 @@ export function hintsFor(failures: readonly LoadFailure[]): string[] {
 
 function foreignBinary(file: string): string[] {
   const made = platformOf(file)
-  if (made === undefined || made === HERE || made === process.platform) return []
+  if (made === undefined || made === HERE) return []
   return [`The file was built for ${made}, and this is ${HERE}: install or build it again on this machine.`]
 }
 
