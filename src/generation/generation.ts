@@ -115,12 +115,16 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   }
 
   /** Pieces of the answer as they come, none of them empty. A later iteration gets the same pieces again. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<string, void, void> {
-    for await (const { channel, text } of this.parts()) if (channel === 'answer') yield text
+  [Symbol.asyncIterator](): AsyncGenerator<string, void, void> {
+    return this.#read(({ channel, text }) => (channel === 'answer' ? text : undefined))
   }
 
   /** Pieces of the reasoning and the answer; the `channel` of each is `reasoning` or `answer`. */
-  async *parts(): AsyncGenerator<Part, void, void> {
+  parts(): AsyncGenerator<Part, void, void> {
+    return this.#read((part) => ({ ...part }))
+  }
+
+  async *#read<T>(pick: (part: Part) => T | undefined): AsyncGenerator<T, void, void> {
     let read = 0
     const { reader } = this.#source
     this.#demand.interval = this.#readInterval
@@ -130,8 +134,10 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
         const part = this.#parts[read]
         if (part === undefined) continue // a token without text of its own
         read++
+        const picked = pick(part)
+        if (picked === undefined) continue
         reader?.has()
-        yield { ...part }
+        yield picked
         reader?.asks()
       }
     } finally {
@@ -179,17 +185,12 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
 
   /** One more token; false at the end. Readers that ask at the same time share the step. */
   #advance(): Promise<boolean> {
-    this.#advancing ??= this.#pull().finally(() => {
-      this.#advancing = undefined
-    })
+    if (this.#ended) return 'error' in this.#ended ? Promise.reject(this.#ended.error) : Promise.resolve(false)
+    this.#advancing ??= this.#pull()
     return this.#advancing
   }
 
   async #pull(): Promise<boolean> {
-    if (this.#ended) {
-      if ('error' in this.#ended) throw this.#ended.error
-      return false
-    }
     try {
       const delta = await this.#nextDelta()
       if (!delta || this.#ended) return false // the reader may have left meanwhile
@@ -207,6 +208,8 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
       this.#events?.return().catch(() => {})
       if ('result' in this.#ended) return false
       throw error
+    } finally {
+      this.#advancing = undefined
     }
   }
 

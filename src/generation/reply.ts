@@ -1,5 +1,6 @@
 import type { NativeReply } from '../native/contract.ts'
 import type { DeltaEvent, EndEvent } from './events.ts'
+import type { Stage } from './stage.ts'
 import type { TextEvent } from './text.ts'
 
 /** What a model writes: its answer, or the reasoning before it. */
@@ -21,28 +22,23 @@ const NOTHING: NativeReply = { reasoning: '', content: '' }
  * without a format all of it is the answer. The parser reads the whole text each time: about 20 microseconds
  * per 1,000 characters.
  */
-export async function* splitReply(
-  events: AsyncIterable<TextEvent | EndEvent>,
-  format: ReplyFormat | undefined,
-): AsyncGenerator<DeltaEvent | EndEvent, void, void> {
+export function splitReply(format: ReplyFormat | undefined): Stage<TextEvent, DeltaEvent> {
   let raw = ''
   const read = (partial: boolean) => format && tryParse(format, format.begun + raw, partial)
   let sent = (format?.begun ? read(true) : undefined) ?? NOTHING
-  for await (const event of events) {
+  const added = ({ text }: TextEvent): NativeReply => {
+    if (!format) return { reasoning: '', content: text }
+    return text === '' ? NOTHING : difference(sent, read(true))
+  }
+  return (event) => {
     if (event.type === 'end') {
       const rest = format && raw !== '' ? difference(sent, whole(format, raw, event, read)) : NOTHING
-      if (rest !== NOTHING) yield delta(HELD_BACK, '', rest)
-      yield event
-      continue
+      return rest === NOTHING ? [event] : [delta(HELD_BACK, '', rest), event]
     }
-    raw += event.text
-    const added = !format
-      ? { reasoning: '', content: event.text }
-      : event.text === ''
-        ? NOTHING
-        : difference(sent, read(true))
-    sent = format ? add(sent, added) : sent
-    yield delta(event, event.text, added)
+    if (format) raw += event.text
+    const more = added(event)
+    if (format) sent = add(sent, more)
+    return [delta(event, event.text, more)]
   }
 }
 

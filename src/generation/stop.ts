@@ -1,32 +1,25 @@
-import type { EndEvent } from './events.ts'
+import type { Stage } from './stage.ts'
 import type { TextEvent } from './text.ts'
 
 /**
  * The third stage: ends the text before the first stop string. Text that may be the beginning of one is held
  * back until that is clear, so nothing is ever streamed that the final text does not have.
  */
-export async function* untilStop(
-  events: AsyncIterable<TextEvent | EndEvent>,
-  stops: readonly string[],
-): AsyncGenerator<TextEvent | EndEvent, void, void> {
+export function untilStop(stops: readonly string[]): Stage<TextEvent, TextEvent> {
   const strings = new StopStrings(stops)
   let held = ''
-  for await (const event of events) {
-    if (event.type === 'end') {
-      if (held) yield { type: 'text', token: undefined, text: held, bytes: 0, logprob: undefined }
-      yield event
-      return
-    }
+  return (event) => {
+    if (event.type === 'end')
+      return held ? [{ type: 'text', token: undefined, text: held, bytes: 0, logprob: undefined }, event] : [event]
     held += event.text
     const found = strings.firstIn(held)
     if (found) {
-      yield { ...event, text: held.slice(0, found.index) }
-      yield { type: 'end', finishReason: 'stop', stopSequence: found.stop }
-      return
+      const text = held.slice(0, found.index)
+      return [{ ...event, text }, { type: 'end', finishReason: 'stop', stopSequence: found.stop }]
     }
-    const free = held.length - strings.possibleStart(held)
-    yield { ...event, text: held.slice(0, free) }
-    held = held.slice(free)
+    const text = held.slice(0, held.length - strings.possibleStart(held))
+    held = held.slice(text.length)
+    return [{ ...event, text }]
   }
 }
 

@@ -1,5 +1,5 @@
-import type { EndEvent } from './events.ts'
 import type { TokenLogprob } from './logprobs.ts'
+import type { Stage } from './stage.ts'
 import type { TokenEvent } from './tokens.ts'
 
 /** Text on its way to the reader: what one token completed, `''` while a character is incomplete. */
@@ -17,19 +17,14 @@ export type TextEvent = {
  * The second stage: tokens to text. A token may end in the middle of a UTF-8 character, so its bytes wait for
  * the rest; what is still incomplete at the end is dropped.
  */
-export async function* toText(
-  tokens: AsyncIterable<TokenEvent | EndEvent>,
-  bytesOf: (token: number) => Uint8Array,
-): AsyncGenerator<TextEvent | EndEvent, void, void> {
+export function toText(bytesOf: (token: number) => Uint8Array): Stage<TokenEvent, TextEvent> {
   // In the middle of an answer a byte order mark is ordinary text.
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
-  for await (const event of tokens) {
-    if (event.type === 'end') yield event
-    else {
-      const { token, logprob } = event
-      const bytes = bytesOf(token)
-      const text = decoder.decode(bytes, { stream: true })
-      yield { type: 'text', token, text, bytes: bytes.length, logprob }
-    }
+  return (event) => {
+    if (event.type === 'end') return [event]
+    const { token, logprob } = event
+    const bytes = bytesOf(token)
+    const text = decoder.decode(bytes, { stream: true })
+    return [{ type: 'text', token, text, bytes: bytes.length, logprob }]
   }
 }

@@ -4,9 +4,10 @@ import type { DeltaEvent, EndEvent, EventStream, UsageEvent } from '../generatio
 import { logprobReader } from '../generation/logprobs.ts'
 import type { MakePrompt, TokenPrompt } from '../generation/prompt.ts'
 import { type ReplyFormat, splitReply } from '../generation/reply.ts'
+import type { Stage } from '../generation/stage.ts'
 import { untilStop } from '../generation/stop.ts'
-import { toText } from '../generation/text.ts'
-import { generateTokens } from '../generation/tokens.ts'
+import { type TextEvent, toText } from '../generation/text.ts'
+import { generateTokens, type TokenEvent } from '../generation/tokens.ts'
 import type { NativeBinding, NativeModel } from '../native/contract.ts'
 import { pieceReader } from '../native/tokenizer.ts'
 import type { ResolvedGenerateOptions } from '../options/generate.ts'
@@ -66,11 +67,15 @@ export class LocalGenerations {
         logPrompt(this.#options.logger, { prompt: prompt.text, promptTokens, cachedTokens })
         log = () => {}
       }
-      for await (const event of this.#answer(request, prompt, options, demand, signal)) {
+      const spell = this.#stages(prompt)
+      for await (const drawn of this.#tokens(request, prompt, options, demand, signal)) {
         log()
         const changed = usage.changed()
         if (changed) yield changed
-        yield event
+        for (const event of spell(drawn)) {
+          yield event
+          if (event.type === 'end') return
+        }
       }
     } catch (error) {
       const changed = usage.changed()
@@ -82,13 +87,13 @@ export class LocalGenerations {
     }
   }
 
-  #answer(
+  #tokens(
     request: Request,
-    { tokens, reply, stop }: TokenPrompt,
+    { tokens }: TokenPrompt,
     options: ResolvedGenerateOptions,
     demand: Demand,
     signal: AbortSignal,
-  ): AsyncIterable<DeltaEvent | EndEvent> {
+  ): AsyncIterable<TokenEvent | EndEvent> {
     const step = {
       sampler: new this.#binding.Sampler(this.#native.info.vocabSize, options.sampling),
       batchSize: options.nBatch,
@@ -101,9 +106,15 @@ export class LocalGenerations {
       contextSize: this.#options.nCtx,
       endTokens: this.#endTokens,
     }
-    const drawn = generateTokens(request, tokens, step, limits, logprobReader(this.#native))
-    const text = toText(drawn, this.#reader(reply))
-    return splitReply(stop.length > 0 ? untilStop(text, stop) : text, reply)
+    return generateTokens(request, tokens, step, limits, logprobReader(this.#native))
+  }
+
+  /** What each token adds to the answer. */
+  #stages({ reply, stop }: TokenPrompt): Stage<TokenEvent, DeltaEvent> {
+    const text = toText(this.#reader(reply))
+    const cut: Stage<TextEvent, TextEvent> = stop.length > 0 ? untilStop(stop) : (event) => [event]
+    const split = splitReply(reply)
+    return (event) => text(event).flatMap(cut).flatMap(split)
   }
 
   /**

@@ -20,14 +20,14 @@ async function spoken(
   how: ReplyFormat | undefined = format,
   finishReason: 'stop' | 'length' = 'stop',
 ) {
-  async function* events() {
+  function* events() {
     for (const [token, text] of pieces.entries())
       yield { type: 'text', token, text, bytes: Buffer.byteLength(text), logprob: undefined } as const
     yield { type: 'end', finishReason, stopSequence: undefined } as const
   }
   const all: DeltaEvent[] = []
   let ended = 0
-  for await (const event of splitReply(events(), how))
+  for (const event of [...events()].flatMap(splitReply(how)))
     if (event.type === 'delta') all.push(event)
     else ended++
   expect(ended).toBe(1)

@@ -12,7 +12,7 @@ const textEvent = (token: number, text: string): TextEvent => ({
   logprob: undefined,
 })
 
-async function* eventsOf(texts: readonly string[]) {
+function* eventsOf(texts: readonly string[]) {
   for (const [token, text] of texts.entries()) yield textEvent(token, text)
   yield { type: 'end', finishReason: 'length', stopSequence: undefined } as const
 }
@@ -20,9 +20,13 @@ async function* eventsOf(texts: readonly string[]) {
 async function run(texts: readonly string[], stops: readonly string[]) {
   const released: TextEvent[] = []
   const ends: EndEvent[] = []
-  for await (const event of untilStop(eventsOf(texts), stops))
-    if (event.type === 'end') ends.push(event)
-    else released.push(event)
+  const take = untilStop(stops)
+  for (const event of eventsOf(texts)) {
+    for (const made of take(event))
+      if (made.type === 'end') ends.push(made)
+      else released.push(made)
+    if (ends.length > 0) break // whoever takes an end asks for no more
+  }
   expect(ends).toHaveLength(1)
   return { released, text: released.map((one) => one.text).join(''), ...ends[0]! }
 }
@@ -92,18 +96,13 @@ describe('untilStop()', () => {
     expect(released.map((one) => one.token)).toEqual([0, 1, 2, 3, 4])
   })
 
-  test('stops pulling once it has stopped, and closes its source', async () => {
-    let pulled = 0
-    let closed = false
-    async function* source() {
-      try {
-        for (;;) yield textEvent(pulled++, 'ab')
-      } finally {
-        closed = true
-      }
-    }
-    for await (const _ of untilStop(source(), ['ba']));
-    expect({ pulled, closed }).toEqual({ pulled: 2, closed: true })
+  test('ends at the stop string: the text before it, then the end, and nothing after that', () => {
+    const take = untilStop(['ba'])
+    expect(take(textEvent(0, 'ab'))).toMatchObject([{ type: 'text', token: 0, text: 'a' }])
+    expect(take(textEvent(1, 'ab'))).toMatchObject([
+      { type: 'text', token: 1, text: '' },
+      { type: 'end', finishReason: 'stop', stopSequence: 'ba' },
+    ])
   })
 
   test('streams exactly the text before the first stop string, however it is cut into tokens', async () => {

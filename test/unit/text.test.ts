@@ -4,12 +4,12 @@ import { seeded } from '../support/gguf-writer.ts'
 
 /** `tokens` are the pieces of `bytes`. */
 async function run(tokens: readonly Uint8Array[]): Promise<string[]> {
-  async function* events() {
+  function* events() {
     for (const token of tokens.keys()) yield { type: 'token', token, logprob: undefined } as const
     yield { type: 'end', finishReason: 'stop', stopSequence: undefined } as const
   }
   const texts: string[] = []
-  for await (const event of toText(events(), (id) => tokens[id]!)) {
+  for (const event of [...events()].flatMap(toText((id) => tokens[id]!))) {
     if (event.type === 'end') continue
     expect(event).toMatchObject({ token: texts.length, bytes: tokens[texts.length]!.length })
     texts.push(event.text)
