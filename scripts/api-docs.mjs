@@ -14,7 +14,7 @@ const ENTRIES = [inRoot('src', 'index.ts'), inRoot('src', 'server', 'index.ts')]
 const SECTIONS = {
   Models:
     'GPT4All ModelOptions LoraAdapter KvType ModelConfig Activity TokenizeOptions FilePath checkModelOptions DEFAULTS VERSION',
-  Generations: `Generation GenerationStream TokenIds GenerateOptions GenerationResult PartialResult FinishReason Usage Timings Part Channel
+  Generations: `Generation GenerationStream TokenIds GenerateOptions PromptProgress GenerationResult PartialResult FinishReason Usage Timings Part Channel
     TokenLogprob TokenProbability checkGenerateOptions`,
   'Chat sessions': `ChatSession ChatSessionOptions ChatGenerateOptions ChatMessage OverflowPolicy ReasoningPolicy
     TemplateOptions DEFAULT_PROMPT_TEMPLATE SaveOptions SavedSession`,

@@ -180,8 +180,11 @@ export class ChatSession {
 
   #turn(turn: TurnOptions, ask: (messages: readonly ChatMessage[]) => TurnPrompt): Generation {
     const resolved = resolveGenerateOptions(turn.options)
-    const callback = resolved.callback && markCallback(this, resolved.callback)
-    const options = { ...resolved, callback }
+    const options = {
+      ...resolved,
+      callback: markCallback(this, resolved.callback),
+      onPromptProgress: markCallback(this, resolved.onPromptProgress),
+    }
     const run: TurnEnd = { commit: undefined, leave: undefined }
     const reader = watchLoop(this)
     const source: EventSource = {

@@ -3,9 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isThenable } from '../core/async.ts'
 import { GPT4AllError } from '../core/errors.ts'
 import type { ReaderWatch } from '../generation/source.ts'
-import type { ResolvedGenerateOptions } from '../options/generate.ts'
-
-type Callback = NonNullable<ResolvedGenerateOptions['callback']>
 
 /** Code that a turn of `session` waits for, while it is `pending`. */
 type WaitedFor = {
@@ -26,8 +23,12 @@ const LOOP_MS = 2000
 const waitedFor = new AsyncLocalStorage<WaitedFor>()
 
 /** `callback`, marked as belonging to a turn of `session`. */
-export function markCallback(session: object, callback: Callback): Callback {
-  return (tokenId, piece) => {
+export function markCallback<Given extends unknown[]>(
+  session: object,
+  callback: ((...given: Given) => unknown) | undefined,
+): ((...given: Given) => unknown) | undefined {
+  if (!callback) return undefined
+  return (...given) => {
     const call: WaitedFor = { session, what: 'callback', pending: true, asked: 0 }
     const settle = () => {
       call.pending = false
@@ -35,7 +36,7 @@ export function markCallback(session: object, callback: Callback): Callback {
     let answer: unknown
     try {
       answer = waitedFor.run(call, () => {
-        const returned = callback(tokenId, piece)
+        const returned = callback(...given)
         return isThenable(returned) ? Promise.resolve(returned) : returned // its then() is called in here, too
       })
     } finally {

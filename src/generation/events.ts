@@ -1,4 +1,5 @@
 import type { ChatMessage } from '../core/messages.ts'
+import type { PromptProgress } from '../options/generate.ts'
 import type { TokenLogprob } from './logprobs.ts'
 
 /** Why a generation ended. */
@@ -15,6 +16,9 @@ export type PromptEvent = {
    */
   readonly fits: boolean
 }
+
+/** @internal More of the prompt has been evaluated. Only where it was asked for; of several, the last one counts. */
+export type ProgressEvent = { readonly type: 'progress' } & PromptProgress
 
 /**
  * @internal What one token added; `text` and `reasoning` are `''` while a tag or a character is incomplete.
@@ -61,11 +65,11 @@ export type EndEvent = {
 }
 
 /**
- * @internal What a generation is made of, in order: one `prompt`, then `delta`s with `usage` before, between
- * or after them, and one `end`. One that fails ends with `usage`, also where its prompt could not be made.
+ * @internal What a generation is made of, in order: one `prompt`, `progress` while it is evaluated, then
+ * `delta`s with `usage` before, between or after them, and one `end`. One that fails ends with `usage`, also where its prompt could not be made.
  * Plain data, the same from this process and from an isolated engine.
  */
-export type GenerationEvent = PromptEvent | DeltaEvent | UsageEvent | EndEvent
+export type GenerationEvent = PromptEvent | ProgressEvent | DeltaEvent | UsageEvent | EndEvent
 
 /** @internal */
 export type EventStream = AsyncGenerator<GenerationEvent, void, void>

@@ -5,7 +5,15 @@ import { abortOf, isThenable } from '../core/async.ts'
 import { DEFAULTS } from '../options/defaults.ts'
 import type { ResolvedGenerateOptions } from '../options/generate.ts'
 import { UNREAD_MS } from '../scheduler/runs.ts'
-import type { DeltaEvent, EndEvent, EventStream, GenerationEvent, PromptEvent, UsageEvent } from './events.ts'
+import type {
+  DeltaEvent,
+  EndEvent,
+  EventStream,
+  GenerationEvent,
+  ProgressEvent,
+  PromptEvent,
+  UsageEvent,
+} from './events.ts'
 import type { TokenLogprob } from './logprobs.ts'
 import type { Channel } from './reply.ts'
 import type { GenerationResult, Part, PartialResult } from './result.ts'
@@ -185,7 +193,8 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
 
   /** One more token; false at the end. Readers that ask at the same time share the step. */
   #advance(): Promise<boolean> {
-    if (this.#ended) return 'error' in this.#ended ? Promise.reject(this.#ended.error) : Promise.resolve(false)
+    if (this.#ended)
+      return 'error' in this.#ended ? Promise.reject(this.#ended.error) : Promise.resolve(false)
     this.#advancing ??= this.#pull()
     return this.#advancing
   }
@@ -223,6 +232,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
       if (event.type === 'delta') return event
       if (event.type === 'prompt') this.#prompt = event
       else if (event.type === 'usage') this.#usage = event
+      else if (event.type === 'progress') await this.#report(event)
       else end = event // reported once the source is through, and its slot free
     }
   }
@@ -278,6 +288,12 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     const wanted = isThenable(answer) ? await Promise.race([answer, this.#aborted]) : answer
     // Text that was held back arrives when the generation has already ended.
     return wanted !== false || token === undefined
+  }
+
+  async #report({ type: _, ...progress }: ProgressEvent): Promise<void> {
+    const { onPromptProgress } = this.#options
+    const answer = this.#inContext(() => onPromptProgress?.(progress))
+    if (isThenable(answer)) await Promise.race([answer, this.#aborted])
   }
 
   #add(channel: Channel, text: string): void {

@@ -10,12 +10,17 @@ export function untilStop(stops: readonly string[]): Stage<TextEvent, TextEvent>
   let held = ''
   return (event) => {
     if (event.type === 'end')
-      return held ? [{ type: 'text', token: undefined, text: held, bytes: 0, logprob: undefined }, event] : [event]
+      return held
+        ? [{ type: 'text', token: undefined, text: held, bytes: 0, logprob: undefined }, event]
+        : [event]
     held += event.text
     const found = strings.firstIn(held)
     if (found) {
       const text = held.slice(0, found.index)
-      return [{ ...event, text }, { type: 'end', finishReason: 'stop', stopSequence: found.stop }]
+      return [
+        { ...event, text },
+        { type: 'end', finishReason: 'stop', stopSequence: found.stop },
+      ]
     }
     const text = held.slice(0, held.length - strings.possibleStart(held))
     held = held.slice(text.length)

@@ -1,6 +1,7 @@
+import { Bell } from '../core/async.ts'
 import type { NativeLogprobs } from '../native/contract.ts'
-import type { Request, StepOptions } from '../scheduler/request.ts'
-import type { EndEvent } from './events.ts'
+import type { Request, SampledTokens, StepOptions } from '../scheduler/request.ts'
+import type { EndEvent, ProgressEvent } from './events.ts'
 import type { TokenLogprob } from './logprobs.ts'
 
 /** A token that the model wrote. */
@@ -15,6 +16,8 @@ type TokenLimits = {
   /** Tokens the context holds, prompt and answer together. */
   readonly contextSize: number
   readonly endTokens: ReadonlySet<number>
+  /** Whether to report how far the prompt has been evaluated. */
+  readonly reportsProgress: boolean
 }
 
 /**
@@ -27,10 +30,15 @@ export async function* generateTokens(
   step: StepOptions,
   limits: TokenLimits,
   describe: (token: number, logprobs: NativeLogprobs) => TokenLogprob,
-): AsyncGenerator<TokenEvent | EndEvent, void, void> {
+): AsyncGenerator<TokenEvent | ProgressEvent | EndEvent, void, void> {
   let next = prompt
   for (let count = 0; count < limits.maxTokens; ) {
-    const drawn = await request.next(next, { ...step, most: limits.maxTokens - count })
+    const asked = { ...step, most: limits.maxTokens - count }
+    const isPrompt = next === prompt
+    const drawn =
+      isPrompt && limits.reportsProgress
+        ? yield* withProgress(request, next, asked)
+        : await request.next(next, asked)
     for (const [i, token] of drawn.tokens.entries()) {
       step.signal?.throwIfAborted() // several came at once, and the reader may want no more
       if (limits.endTokens.has(token)) return yield end('stop')
@@ -43,6 +51,36 @@ export async function* generateTokens(
     if (request.tokens.length + drawn.tokens.length - 1 >= limits.contextSize) break
   }
   yield end('length')
+}
+
+/** The first step of a request, whose prompt may take many steps of the scheduler. */
+async function* withProgress(
+  request: Request,
+  prompt: Iterable<number>,
+  step: StepOptions,
+): AsyncGenerator<ProgressEvent, SampledTokens, void> {
+  const steps = new Bell()
+  let cachedTokens: number | undefined
+  let processedTokens = 0
+  const onStep = (cached: number) => {
+    cachedTokens ??= cached
+    processedTokens = cached
+    steps.ring()
+  }
+  const drawn = request.next(prompt, { ...step, onStep })
+  const isDrawn = drawn.then(
+    () => true,
+    () => true, // reported below
+  )
+  const progress = (): ProgressEvent => {
+    const { promptLength: promptTokens } = request
+    return { type: 'progress', promptTokens, cachedTokens: cachedTokens ?? 0, processedTokens }
+  }
+  while (!(await Promise.race([isDrawn, steps.next().then(() => false)]))) yield progress()
+  const made = await drawn
+  processedTokens = request.promptLength
+  yield progress()
+  return made
 }
 
 const end = (finishReason: 'stop' | 'length'): EndEvent => ({

@@ -5,6 +5,16 @@ import { checkObject, INT32_MAX, MAX_FLOAT } from './checks.ts'
 import { DEFAULTS } from './defaults.ts'
 import { boolean, callable, define, integer, limit, number, Option, type Resolved, signal } from './define.ts'
 
+/** How much of a prompt has been evaluated. */
+export type PromptProgress = {
+  /** Tokens of the prompt, including those of the template and the model's start token. */
+  readonly promptTokens: number
+  /** How many of them were in the cache and did not have to be evaluated. */
+  readonly cachedTokens: number
+  /** How many of them are done, evaluated now or cached: from `cachedTokens` to `promptTokens`. */
+  readonly processedTokens: number
+}
+
 /**
  * Options of `model.generate(prompt, options)`. Names and defaults are those of the Python package, in
  * camelCase.
@@ -131,6 +141,12 @@ export type GenerateOptions = {
    */
   readonly callback?: ((tokenId: number, piece: string) => unknown) | undefined
   /**
+   * Called while the prompt is evaluated: before each step of `nBatch` tokens, and when all of it is done. A long prompt
+   * can take minutes before the first token. A returned promise is awaited. An exception rejects the generation.
+   * @default undefined
+   */
+  readonly onPromptProgress?: ((progress: PromptProgress) => unknown) | undefined
+  /**
    * Aborts the generation, which then rejects with `signal.reason`.
    * @default undefined
    */
@@ -170,6 +186,7 @@ const GENERATE = define<GenerateOptions>()(
     streamInterval: number(0, MAX_STREAM_INTERVAL),
     stop: new Option(stopStrings),
     callback: callable<(tokenId: number, piece: string) => unknown>(),
+    onPromptProgress: callable<(progress: PromptProgress) => unknown>(),
     signal: signal(),
     streaming: boolean(),
   },
@@ -191,7 +208,15 @@ const GENERATE = define<GenerateOptions>()(
 /** Without `streamInterval` the model decides, depending on where its engine runs. */
 export type ResolvedGenerateOptions = Pick<
   Resolved<typeof GENERATE>,
-  'logprobs' | 'nBatch' | 'promptLookup' | 'draft' | 'streamInterval' | 'stop' | 'callback' | 'signal'
+  | 'logprobs'
+  | 'nBatch'
+  | 'promptLookup'
+  | 'draft'
+  | 'streamInterval'
+  | 'stop'
+  | 'callback'
+  | 'onPromptProgress'
+  | 'signal'
 > & { readonly maxTokens: number; readonly sampling: NativeSamplerParams }
 
 export function resolveGenerateOptions(options?: GenerateOptions): ResolvedGenerateOptions {

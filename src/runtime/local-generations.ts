@@ -1,6 +1,6 @@
 import { optionError } from '../core/errors.ts'
 import { logPrompt } from '../core/prompt-channel.ts'
-import type { DeltaEvent, EndEvent, EventStream, UsageEvent } from '../generation/events.ts'
+import type { DeltaEvent, EndEvent, EventStream, ProgressEvent, UsageEvent } from '../generation/events.ts'
 import { logprobReader } from '../generation/logprobs.ts'
 import type { MakePrompt, TokenPrompt } from '../generation/prompt.ts'
 import { type ReplyFormat, splitReply } from '../generation/reply.ts'
@@ -72,6 +72,10 @@ export class LocalGenerations {
         log()
         const changed = usage.changed()
         if (changed) yield changed
+        if (drawn.type === 'progress') {
+          yield drawn
+          continue
+        }
         for (const event of spell(drawn)) {
           yield event
           if (event.type === 'end') return
@@ -93,7 +97,7 @@ export class LocalGenerations {
     options: ResolvedGenerateOptions,
     demand: Demand,
     signal: AbortSignal,
-  ): AsyncIterable<TokenEvent | EndEvent> {
+  ): AsyncIterable<TokenEvent | ProgressEvent | EndEvent> {
     const step = {
       sampler: new this.#binding.Sampler(this.#native.info.vocabSize, options.sampling),
       batchSize: options.nBatch,
@@ -105,6 +109,7 @@ export class LocalGenerations {
       maxTokens: options.maxTokens,
       contextSize: this.#options.nCtx,
       endTokens: this.#endTokens,
+      reportsProgress: options.onPromptProgress !== undefined,
     }
     return generateTokens(request, tokens, step, limits, logprobReader(this.#native))
   }

@@ -305,6 +305,7 @@ export class Scheduler {
       const failed = fills.isEmpty ? [] : await fills.failed()
       if (failed.length > 0) return await this.#placement.forget(failed)
       if (!work.some(({ ask }) => this.#queue.has(ask))) return // all of them have left meanwhile
+      for (const { ask, slot } of work) ask.onStep?.(slot.tokens.length)
       const waiting = withoutSlot(this.#slots, this.#queue.asks).length
       const run =
         this.#canGuess && !guess ? runOf(work, this.#queue.asks, waiting, this.#shape.contextSize) : undefined

@@ -3,6 +3,7 @@ import type {
   DeltaEvent,
   EndEvent,
   GenerationEvent,
+  ProgressEvent,
   PromptEvent,
   UsageEvent,
 } from '../../generation/events.ts'
@@ -27,6 +28,8 @@ export type WireEvents = {
   readonly prompt?: Omit<PromptEvent, 'type' | 'dropped'> & { readonly dropped: readonly number[] }
   /** The latest usage event. */
   readonly usage?: UsageEvent
+  /** The latest progress event. */
+  readonly progress?: ProgressEvent
   readonly deltas: readonly WireDelta[]
   /** When the first and the last of the deltas were made, milliseconds since 1970. */
   readonly made?: readonly [first: number, last: number]
@@ -38,6 +41,7 @@ export class EventBatch {
   readonly #messages: readonly ChatMessage[]
   #prompt: WireEvents['prompt']
   #usage: UsageEvent | undefined
+  #progress: ProgressEvent | undefined
   #deltas: WireDelta[] = []
   #made: [first: number, last: number] | undefined
   #end: EndEvent | undefined
@@ -50,6 +54,7 @@ export class EventBatch {
   add(event: GenerationEvent): void {
     if (event.type === 'delta') this.#addDelta(event)
     else if (event.type === 'usage') this.#usage = event
+    else if (event.type === 'progress') this.#progress = event
     else if (event.type === 'end') this.#end = event
     else {
       const left = new Set(event.dropped)
@@ -60,20 +65,22 @@ export class EventBatch {
 
   /** The events that came since the last call; `undefined` where none did. */
   take(): WireEvents | undefined {
-    const [prompt, usage, deltas, made, end] = [
+    const [prompt, usage, progress, deltas, made, end] = [
       this.#prompt,
       this.#usage,
+      this.#progress,
       this.#deltas,
       this.#made,
       this.#end,
     ]
-    if (!prompt && !usage && !end && deltas.length === 0) return undefined
-    this.#prompt = this.#usage = this.#made = this.#end = undefined
+    if (!prompt && !usage && !progress && !end && deltas.length === 0) return undefined
+    this.#prompt = this.#usage = this.#progress = this.#made = this.#end = undefined
     this.#deltas = []
     return {
       deltas,
       ...(prompt && { prompt }),
       ...(usage && { usage }),
+      ...(progress && { progress }),
       ...(made && { made }),
       ...(end && { end }),
     }
@@ -89,7 +96,7 @@ export class EventBatch {
 
 /** The events of a batch. `messages` are those of the turn. */
 export function* eventsOf(
-  { prompt, usage, deltas, made, end }: WireEvents,
+  { prompt, usage, progress, deltas, made, end }: WireEvents,
   messages: readonly ChatMessage[],
 ): Generator<GenerationEvent, void, void> {
   if (prompt) {
@@ -97,6 +104,7 @@ export function* eventsOf(
     yield { ...prompt, type: 'prompt', dropped }
   }
   if (usage) yield usage
+  if (progress) yield progress
   for (const [i, [token, text, reasoning, raw = text, bytes, logprob]] of deltas.entries()) {
     const at = (made?.[i === 0 ? 0 : 1] ?? 0) - performance.timeOrigin
     yield { type: 'delta', token, text, reasoning, raw, bytes, logprob, at }

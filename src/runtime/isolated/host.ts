@@ -166,7 +166,8 @@ export class Host {
   }
 
   #start(request: GenerationRequest, demand: Demand, signal: AbortSignal) {
-    const options = { ...request.options, callback: undefined, signal: undefined }
+    const onPromptProgress = request.reportsProgress ? () => {} : undefined // what counts is that there is one
+    const options = { ...request.options, callback: undefined, onPromptProgress, signal: undefined }
     return 'turn' in request
       ? this.#conversation(request.conversation).turn(request.turn, options, demand, signal)
       : this.#model(request.model).generate(request.prompt, options, demand, signal)

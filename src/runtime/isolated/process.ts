@@ -168,7 +168,7 @@ export class EngineProcess {
   /** Generates in the process. */
   async *generate(
     target: GenerationTarget,
-    { callback: _, signal: __, ...options }: ResolvedGenerateOptions,
+    { callback: _, signal: __, onPromptProgress, ...options }: ResolvedGenerateOptions,
     demand: Demand,
     signal: AbortSignal,
   ): EventStream {
@@ -184,7 +184,8 @@ export class EngineProcess {
     const { interval } = demand
     const wire =
       'turn' in target ? { ...target, turn: { ...target.turn, messages: messagesToWire(messages) } } : target
-    const request = { ...wire, options, interval, reportsPrompt: arePromptsWanted() }
+    const reports = { reportsPrompt: arePromptsWanted(), reportsProgress: onPromptProgress !== undefined }
+    const request = { ...wire, ...reports, options, interval }
     this.say((host) => host.startGeneration.asEvent(id, request))
     try {
       yield* generation.read(signal, (waiting) => this.hold(waiting))

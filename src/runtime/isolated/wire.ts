@@ -25,7 +25,7 @@ export type OpenRequest = {
   readonly reportsProgress: boolean
 }
 
-type WireGenerateOptions = Omit<ResolvedGenerateOptions, 'callback' | 'signal'>
+type WireGenerateOptions = Omit<ResolvedGenerateOptions, 'callback' | 'onPromptProgress' | 'signal'>
 
 /** A generation: from a prompt, or as a turn of a conversation. */
 export type GenerationRequest = {
@@ -34,6 +34,8 @@ export type GenerationRequest = {
   readonly interval: number
   /** The program listens to `gpt4all-ts:prompt`. */
   readonly reportsPrompt: boolean
+  /** The program has given `onPromptProgress`. */
+  readonly reportsProgress: boolean
 } & (
   | { readonly model: number; readonly prompt: string | readonly number[] }
   | { readonly conversation: number; readonly turn: Turn }
