@@ -9,6 +9,7 @@ import {
   type Generation,
   type GenerationResult,
   type GPT4All,
+  type PromptProgress,
 } from '../index.ts'
 import { table } from './terminal.ts'
 
@@ -27,6 +28,8 @@ const HELP: readonly (readonly [string, string])[] = [
 ]
 const MULTI_LINE =
   'A line that ends in \\ continues on the next line. """ begins and ends a message of several lines. Ctrl-C stops an answer.'
+
+type OnPromptProgress = (progress: PromptProgress) => void
 
 /** A chat whose model may be exchanged, and its commands. */
 export class ChatConversation {
@@ -51,22 +54,22 @@ export class ChatConversation {
   }
 
   /** Without a limit of the user's, an answer goes on until the context is full. */
-  get #asked(): GenerateOptions {
-    return { maxTokens: Number.POSITIVE_INFINITY, ...this.#options }
+  #asked(onPromptProgress: OnPromptProgress): GenerateOptions {
+    return { maxTokens: Number.POSITIVE_INFINITY, ...this.#options, onPromptProgress }
   }
 
   get name(): string {
     return this.#model.name
   }
 
-  say(message: string): Generation {
-    return this.#session.generate(message, this.#asked)
+  say(message: string, onPromptProgress: OnPromptProgress): Generation {
+    return this.#session.generate(message, this.#asked(onPromptProgress))
   }
 
   /** The generation that a command asks for; `undefined` for any other command. */
-  answerTo(command: string): Generation | undefined {
-    if (command === 'continue') return this.#session.continue(this.#asked)
-    return command === 'regenerate' ? this.#session.regenerate(this.#asked) : undefined
+  answerTo(command: string, onPromptProgress: OnPromptProgress): Generation | undefined {
+    if (command === 'continue') return this.#session.continue(this.#asked(onPromptProgress))
+    return command === 'regenerate' ? this.#session.regenerate(this.#asked(onPromptProgress)) : undefined
   }
 
   /** Returns what there is to say about the answer. */

@@ -2,7 +2,8 @@
 import { inspect } from 'node:util'
 import { makeCommandLine } from './command-line.ts'
 import { describeFailure, EXIT, Interruption } from './failure.ts'
-import { paint, toStderr } from './terminal.ts'
+import { paint } from './styled.ts'
+import { toStderr } from './terminal.ts'
 
 async function main(): Promise<void> {
   const program = makeCommandLine()

@@ -1,7 +1,7 @@
 import { createInterface, type Interface } from 'node:readline'
 import { deferred } from '../core/async.ts'
 import { EXIT } from './failure.ts'
-import { paint, shown } from './terminal.ts'
+import { paint, shown } from './styled.ts'
 
 const PROMPT = '> '
 const MORE = '. '

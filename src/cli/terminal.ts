@@ -1,10 +1,6 @@
-import { styleText } from 'node:util'
-import { type Logger, type Progress, printable, printableLine } from '../index.ts'
-
-/** Text in a colour or another style. */
-type StyledSpan = { readonly style: Parameters<typeof styleText>[0]; readonly text: string }
-/** Text from any source: escape sequences in it are made harmless when it is written. */
-export type StyledText = string | StyledSpan
+import { type Logger, type Progress, printableLine } from '../index.ts'
+import { WordWrap } from './answer/wrap.ts'
+import { type StyledText, shown } from './styled.ts'
 
 /** Where a command writes: results to stdout, all else to stderr. */
 export type Terminal = {
@@ -13,7 +9,7 @@ export type Terminal = {
   result(...pieces: readonly StyledText[]): void
   /** A result for programs, unchanged unless stdout is a terminal, followed by a line feed. */
   data(text: string): void
-  /** Writes such a result piece by piece. */
+  /** Writes such a result piece by piece; on a terminal its lines are broken at words. */
   write(...pieces: readonly StyledText[]): Promise<void>
   /** A message about progress; not with `--quiet`. */
   note(...pieces: readonly StyledText[]): void
@@ -38,6 +34,10 @@ export function openTerminal({
     if (!quiet) toStderr(...pieces)
   }
   const nothing = () => {}
+  const wrap = new WordWrap((piece) => shown([piece], stdout))
+  const wraps = () => stdout.isTTY === true && stdout.columns > 0
+  const wrapped = (pieces: readonly StyledText[]) =>
+    pieces.map((piece) => wrap.push(piece, stdout.columns)).join('')
   const logger: Logger = {
     debug: nothing,
     info: verbose ? note : nothing,
@@ -51,7 +51,7 @@ export function openTerminal({
     data: (text) => void stdout.write(`${exact([text])}\n`),
     write: (...pieces) =>
       new Promise((resolve) => {
-        if (stdout.write(exact(pieces))) resolve()
+        if (stdout.write(wraps() ? wrapped(pieces) : exact(pieces))) resolve()
         else stdout.once('drain', resolve)
       }),
     note,
@@ -79,20 +79,6 @@ export function size(bytes: number): string {
 /** Writes a line to stderr, even with `--quiet`. */
 export function toStderr(...pieces: readonly StyledText[]): void {
   process.stderr.write(`${shown(pieces, process.stderr)}\n`)
-}
-
-export const paint = (style: StyledSpan['style'], text: string): StyledSpan => ({ style, text })
-
-/** The text to write to `stream`, in colour if that is a terminal and `NO_COLOR` is not set. */
-export function shown(pieces: readonly StyledText[], stream: NodeJS.WriteStream, clean = printable): string {
-  const coloured = stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb'
-  return pieces
-    .map((piece) => {
-      if (typeof piece === 'string') return clean(piece)
-      const text = clean(piece.text)
-      return coloured ? styleText(piece.style, text, { validateStream: false }) : text
-    })
-    .join('')
 }
 
 /** The text to write to stdout: programs get every byte. */

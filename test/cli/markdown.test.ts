@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { Highlighter } from '../../src/cli/markdown.ts'
-import { shown } from '../../src/cli/terminal.ts'
+import { Highlighter } from '../../src/cli/answer/markdown.ts'
+import { shown } from '../../src/cli/styled.ts'
 
 const TEXT = `# A heading
 Text with \`code\`, **bold**, 2 * 3 * 4, \`a ** b\` and a \`lonely mark.

@@ -28,7 +28,7 @@ afterEach(() => {
 })
 
 /** A terminal in which `gpt4all-ts` runs; `status()` is what the shell says when it is over. */
-function terminal(args: readonly string[], env: Record<string, string> = {}) {
+function terminal(args: readonly string[], env: Record<string, string> = {}, columns = 100) {
   const socket = `gpt4all-${randomUUID()}`
   sockets.push(socket)
   const tmux = tmuxAt(socket)
@@ -41,7 +41,7 @@ function terminal(args: readonly string[], env: Record<string, string> = {}) {
     ...args,
   ]
   const command = `${words.map(quote).join(' ')}; echo "ended with $?"; cat`
-  tmux('-f', '/dev/null', 'new-session', '-d', '-x', '100', '-y', '40', command)
+  tmux('-f', '/dev/null', 'new-session', '-d', '-x', String(columns), '-y', '40', command)
   const screen = (...how: string[]) => tmux('capture-pane', '-p', ...how)
   return {
     screen,
@@ -75,6 +75,17 @@ describe.skipIf(!hasTmux)('a chat in a terminal', () => {
     expect(screen).toContain('> Count from 1 to 5.')
     keys('C-d')
     await shows(/ended with 0/)
+  })
+
+  test('breaks the lines of an answer between words', async () => {
+    const { type, keys, shows } = terminal(CHAT, {}, 30)
+    await shows(/> *$/m)
+    type('Count from 1 to 20.')
+    keys('Enter')
+    const screen = await shows(/ 20\.\n> *$/m)
+    const answer = screen.slice(screen.indexOf('\n1, 2') + 1, screen.lastIndexOf('\n>')).split('\n')
+    expect(answer.length).toBeGreaterThan(2)
+    for (const line of answer) expect(line).toMatch(/^\d+, .*[,.]$/)
   })
 
   test('stops an answer at Ctrl-C, and ends at two of them at the prompt', async () => {

@@ -1,4 +1,4 @@
-import { paint, type StyledText } from './terminal.ts'
+import type { StyledText } from '../styled.ts'
 
 type Style = 'cyan' | 'bold' | undefined
 
@@ -68,7 +68,7 @@ export class Highlighter {
     const mark = this.#markOf(token, next)
     const style = this.#ofLine ?? mark ?? this.#ofPart
     if (mark) this.#ofPart = this.#ofPart === mark ? undefined : mark
-    return style ? paint(style, token) : token
+    return style ? { style, text: token, ...(style === 'cyan' && { isCode: true }) } : token
   }
 
   /** The style that begins or ends with `token`; two stars before a space begin none. */

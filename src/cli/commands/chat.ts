@@ -1,5 +1,7 @@
 import type { Command } from 'commander'
 import { type Generation, GPT4All } from '../../index.ts'
+import { Highlighter } from '../answer/markdown.ts'
+import { PromptStatus } from '../answer/prompt-status.ts'
 import { choose } from '../choose.ts'
 import { ChatConversation } from '../conversation.ts'
 import { describeFailure, refuseWords } from '../failure.ts'
@@ -7,10 +9,9 @@ import { GENERATE_FLAGS, generateOptions, MODEL_FLAGS, modelOptions, withFlags }
 import { Input } from '../input.ts'
 import { interruptible } from '../interrupt.ts'
 import { named } from '../local-models.ts'
-import { Highlighter } from '../markdown.ts'
 import { remember, remembered, rememberModel } from '../remembered.ts'
-import type { Context } from '../terminal.ts'
-import { paint, type Terminal } from '../terminal.ts'
+import { paint } from '../styled.ts'
+import type { Context, Terminal } from '../terminal.ts'
 
 const EXAMPLES = `
 Examples:
@@ -33,7 +34,7 @@ export function addChat(program: Command, { terminal }: Context): void {
   withFlags(withFlags(command, { ...GENERATE_FLAGS, maxTokens: ANSWER_FLAG }), MODEL_FLAGS)
   command.action(async (values) => {
     refuseWords(command.args, program)
-    const { note, progress, write } = terminal()
+    const { note, progress, quiet, write } = terminal()
     const opened = modelOptions(values)
     const open = async (asked: string) => {
       const name = named(asked, opened.modelPath)
@@ -48,7 +49,7 @@ export function addChat(program: Command, { terminal }: Context): void {
     try {
       if (values.load) note(await conversation.load(values.load))
       note(paint('dim', `${conversation.name}. /help lists the commands; Ctrl-D leaves.`))
-      await talk(conversation, input, { note, write })
+      await talk(conversation, input, { note, write, quiet })
     } finally {
       input.close()
       await remember({ inputs: input.history })
@@ -59,19 +60,26 @@ export function addChat(program: Command, { terminal }: Context): void {
 
 const LEAVING = ['exit', 'quit', 'bye']
 
-type Output = Pick<Terminal, 'note' | 'write'>
+type Output = Pick<Terminal, 'note' | 'write' | 'quiet'>
 
-async function talk(conversation: ChatConversation, input: Input, { note, write }: Output): Promise<void> {
+async function talk(
+  conversation: ChatConversation,
+  input: Input,
+  { note, write, quiet }: Output,
+): Promise<void> {
   for (let said = await input.next(); said !== undefined; said = await input.next()) {
     if (said.trim() === '') continue
     try {
       const [, command, rest = ''] = /^\/(\w+)(?:\s+([\s\S]*))?$/.exec(said) ?? []
       if (command !== undefined && LEAVING.includes(command)) return
+      const status = new PromptStatus(quiet ? undefined : process.stderr)
       const generation =
-        command === undefined ? conversation.say(said) : rest === '' && conversation.answerTo(command)
+        command === undefined
+          ? conversation.say(said, status.report)
+          : rest === '' && conversation.answerTo(command, status.report)
       if (!generation) note(await conversation.command(command!, rest.trim()))
       else {
-        const more = await answer(conversation, generation, input, write)
+        const more = await answer(conversation, generation, status, input, write)
         if (more) note(paint('dim', more))
       }
     } catch (error) {
@@ -84,6 +92,7 @@ async function talk(conversation: ChatConversation, input: Input, { note, write 
 async function answer(
   conversation: ChatConversation,
   generation: Generation,
+  status: PromptStatus,
   input: Input,
   write: Output['write'],
 ): Promise<string | undefined> {
@@ -98,6 +107,7 @@ async function answer(
       await write(...(thinks ? [paint('dim', text)] : highlighter.push(text)))
     }
   } finally {
+    status.end()
     release()
     await write(...highlighter.end(), '\n')
   }

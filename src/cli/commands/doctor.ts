@@ -5,8 +5,9 @@ import type { Command } from 'commander'
 import { defaultModelPath, GPT4All } from '../../index.ts'
 import { risksOf } from '../file-risks.ts'
 import { filesOf, placeOf } from '../local-models.ts'
+import { paint } from '../styled.ts'
 import type { Context } from '../terminal.ts'
-import { paint, size } from '../terminal.ts'
+import { size } from '../terminal.ts'
 
 /** The result of one check. */
 type Finding = { readonly what: string; readonly found: string; readonly isFine: boolean }

@@ -1,13 +1,14 @@
 import { fstatSync } from 'node:fs'
 import type { Command } from 'commander'
-import { GPT4All } from '../../index.ts'
+import { type Generation, type GenerationResult, GPT4All } from '../../index.ts'
+import { PromptStatus } from '../answer/prompt-status.ts'
 import { cutBy } from '../conversation.ts'
 import { UsageError } from '../failure.ts'
 import { GENERATE_FLAGS, generateOptions, MODEL_FLAGS, modelOptions, withFlags } from '../flags.ts'
 import { signalOf } from '../interrupt.ts'
 import { named } from '../local-models.ts'
 import { rememberModel, usualModel } from '../remembered.ts'
-import type { Context } from '../terminal.ts'
+import type { Context, Terminal } from '../terminal.ts'
 
 /** As the last word: the rest of the prompt comes from stdin, even if that is not a pipe or a file. */
 const STDIN = '-'
@@ -38,7 +39,7 @@ export function addGenerate(program: Command, { terminal }: Context): void {
     .addHelpText('after', EXAMPLES)
   withFlags(withFlags(command, GENERATE_FLAGS), MODEL_FLAGS)
   command.action(async (words: string[], values) => {
-    const { note, write, result, data, progress } = terminal()
+    const { note, write, result, data, progress, quiet } = terminal()
     const signal = signalOf()
     if (values.raw && values.system !== undefined)
       throw new UsageError('--system cannot be combined with --raw, which uses no chat template.')
@@ -47,18 +48,32 @@ export function addGenerate(program: Command, { terminal }: Context): void {
     const name = given === undefined ? await usualModel(modelPath) : named(given, modelPath)
     const model = await GPT4All.load(name, { ...modelOptions(values), ...progress, signal })
     await rememberModel(name)
-    const options = { ...generateOptions(values), signal }
+    const status = new PromptStatus(quiet ? undefined : process.stderr)
+    const options = { ...generateOptions(values), signal, onPromptProgress: status.report }
     const chat = model.chatSession(values.system === undefined ? {} : { systemPrompt: values.system })
     const generation = values.raw ? model.generate(prompt, options) : chat.generate(prompt, options)
     const streams = values.stream !== false && !values.json
-    if (streams) for await (const piece of generation) await write(piece)
-    const made = await generation.result
+    const made = await written(generation, streams ? write : undefined, status)
     if (values.json) result(JSON.stringify({ model: model.name, ...made }, undefined, 2))
     else data(streams ? '' : made.text)
     const cut = cutBy(made, model.contextSize)
     if (cut) note(cut)
     await model.close()
   })
+}
+
+/** The result of a generation, whose pieces are written as they come. */
+async function written(
+  generation: Generation,
+  write: Terminal['write'] | undefined,
+  status: PromptStatus,
+): Promise<GenerationResult> {
+  try {
+    if (write) for await (const piece of generation) await write(piece)
+    return await generation.result
+  } finally {
+    status.end()
+  }
 }
 
 async function promptOf(words: readonly string[]): Promise<string> {

@@ -15,8 +15,9 @@ import { EXIT, Interruption, refuseWords, UsageError } from '../failure.ts'
 import { number } from '../flags.ts'
 import { signalOf } from '../interrupt.ts'
 import { filesOf, placeOf } from '../local-models.ts'
+import { paint } from '../styled.ts'
 import type { Context } from '../terminal.ts'
-import { paint, size, table } from '../terminal.ts'
+import { size, table } from '../terminal.ts'
 
 const EXAMPLES = `
 Examples:
