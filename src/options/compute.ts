@@ -42,7 +42,7 @@ export type ComputeOptions = {
    * Number format of the keys and values in the cache: one for both, or `{ k, v }`. `'q8_0'` takes about half
    * the memory of `'f16'` and `'q4_0'` about a quarter, at the price of slightly different texts. Quantized
    * formats hold blocks of 32 numbers, which the model's attention heads must be a multiple of; quantized
-   * values need flash attention.
+   * values need flash attention. With flash attention `'f32'` gives what `'f16'` gives, as llama.cpp rounds it.
    * @default 'f16'
    */
   readonly kvType?: KvType | { readonly k?: KvType | undefined; readonly v?: KvType | undefined } | undefined

@@ -32,6 +32,7 @@ for (const file of [
   'docs/isolation.md',
   'docs/many-conversations.md',
   'docs/models.md',
+  'docs/recipes.md',
   'docs/sampling.md',
   'docs/server.md',
   'src/gpt4all.ts',
