@@ -118,6 +118,7 @@ describe('the lock of a download', () => {
     await other.append([second])
     await other.rename(target)
     await stopped.append([second]) // begun before, and so without another look at the file
+    await stopped.close()
     expect(readFileSync(target, 'utf8')).toBe('first, second')
   })
 

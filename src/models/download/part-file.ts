@@ -189,9 +189,15 @@ async function openOwn(path: string): Promise<FileHandle | undefined> {
   if (found.isFile() || found.isDirectory()) {
     const file = await open(path, FLAGS).catch((error: unknown) => {
       if (codeOf(error) !== 'EACCES') throw error // for example, it is a folder
+      return undefined
     })
-    if (file && (await isOwn(await file.stat(), path))) return file
-    await file?.close()
+    let isOurs = false
+    try {
+      isOurs = file !== undefined && (await isOwn(await file.stat(), path))
+      if (isOurs) return file
+    } finally {
+      if (!isOurs) await file?.close()
+    }
   }
   await rm(path)
   return undefined
