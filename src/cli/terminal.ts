@@ -35,9 +35,6 @@ export function openTerminal({
   }
   const nothing = () => {}
   const wrap = new WordWrap((piece) => shown([piece], stdout))
-  const wraps = () => stdout.isTTY === true && stdout.columns > 0
-  const wrapped = (pieces: readonly StyledText[]) =>
-    pieces.map((piece) => wrap.push(piece, stdout.columns)).join('')
   const logger: Logger = {
     debug: nothing,
     info: verbose ? note : nothing,
@@ -51,7 +48,7 @@ export function openTerminal({
     data: (text) => void stdout.write(`${exact([text])}\n`),
     write: (...pieces) =>
       new Promise((resolve) => {
-        if (stdout.write(wraps() ? wrapped(pieces) : exact(pieces))) resolve()
+        if (stdout.write(exact(pieces, wrap))) resolve()
         else stdout.once('drain', resolve)
       }),
     note,
@@ -81,9 +78,11 @@ export function toStderr(...pieces: readonly StyledText[]): void {
   process.stderr.write(`${shown(pieces, process.stderr)}\n`)
 }
 
-/** The text to write to stdout: programs get every byte. */
-function exact(pieces: readonly StyledText[]): string {
+/** The text to write to stdout: programs get every byte, and a terminal whole words where there is a `wrap`. */
+function exact(pieces: readonly StyledText[], wrap?: WordWrap): string {
   const { stdout } = process
+  if (wrap && stdout.isTTY === true && stdout.columns > 0)
+    return pieces.map((piece) => wrap.push(piece, stdout.columns)).join('')
   return stdout.isTTY === true ? shown(pieces, stdout) : shown(pieces, stdout, (text) => text)
 }
 

@@ -5,20 +5,10 @@ import { abortOf, isThenable } from '../core/async.ts'
 import { DEFAULTS } from '../options/defaults.ts'
 import type { ResolvedGenerateOptions } from '../options/generate.ts'
 import { UNREAD_MS } from '../scheduler/runs.ts'
-import type {
-  DeltaEvent,
-  EndEvent,
-  EventStream,
-  GenerationEvent,
-  ProgressEvent,
-  PromptEvent,
-  UsageEvent,
-} from './events.ts'
-import type { TokenLogprob } from './logprobs.ts'
-import type { Channel } from './reply.ts'
+import type { DeltaEvent, EndEvent, EventStream, GenerationEvent, ProgressEvent } from './events.ts'
+import { Output } from './output.ts'
 import type { GenerationResult, Part, PartialResult } from './result.ts'
 import type { EventSource } from './source.ts'
-import { Stopwatch } from './stopwatch.ts'
 import { GenerationStream } from './stream.ts'
 
 // Outside the class, as a function made inside would keep the generation alive as long as the function
@@ -30,8 +20,6 @@ function endOf(unlisten: () => void, end: EventSource['end']): () => void {
   }
 }
 
-const NO_PROMPT = { promptTokens: 0, dropped: [] }
-const NO_USAGE = { cachedTokens: 0, queueMs: 0, proposedTokens: 0, acceptedTokens: 0 }
 type End = Omit<EndEvent, 'type'>
 
 const BREAK: End = { finishReason: 'break', stopSequence: undefined }
@@ -60,13 +48,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   /** Rejects when the generation is aborted, for waits that take no signal. */
   readonly #aborted = abortOf(this.#stop.signal)
   readonly #demand = { interval: UNREAD_MS }
-  readonly #parts: Part[] = []
-  readonly #tokens: number[] = []
-  readonly #logprobs: TokenLogprob[] = []
-  /** How many log probabilities went out with the parts. */
-  #sentLogprobs = 0
-  #prompt: Pick<PromptEvent, 'promptTokens' | 'dropped'> = NO_PROMPT
-  #usage: Omit<UsageEvent, 'type'> = NO_USAGE
+  readonly #output: Output
   // Everything runs in the async context in which generate() was called, no matter which reader pulls.
   readonly #inContext = AsyncResource.bind(<T>(run: () => T): T => run())
   #events: EventStream | undefined
@@ -75,11 +57,11 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   #result: Promise<GenerationResult> | undefined
   #unlisten = () => {}
   #isStopped = false
-  readonly #stopwatch = new Stopwatch()
 
   /** @internal Made by `model.generate()`; each of `closing` ends it as the user's own signal does. */
   constructor(source: EventSource, options: ResolvedGenerateOptions, closing: readonly AbortSignal[]) {
     this.#source = source
+    this.#output = new Output(options.logprobs !== undefined)
     this.#options = options
     if (options.callback) this.#demand.interval = this.#readInterval
     this.#signals = options.signal ? [options.signal, ...closing] : closing
@@ -98,12 +80,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
 
   /** What was made so far; of interest after a failure or an abort. */
   get partial(): PartialResult {
-    const of = (channel: Channel) =>
-      this.#parts.map((part) => (part.channel === channel ? part.text : '')).join('')
-    const { promptTokens } = this.#prompt
-    const { cachedTokens } = this.#usage
-    const usage = { promptTokens, cachedTokens, completionTokens: this.#tokens.length }
-    return { text: of('answer'), reasoning: of('reasoning'), tokens: [...this.#tokens], usage }
+    return this.#output.partial
   }
 
   // biome-ignore lint/suspicious/noThenProperty: a generation is meant to be awaited
@@ -134,12 +111,13 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
 
   async *#read<T>(pick: (part: Part) => T | undefined): AsyncGenerator<T, void, void> {
     let read = 0
+    const { parts } = this.#output
     const { reader } = this.#source
     this.#demand.interval = this.#readInterval
     reader?.asks()
     try {
-      while (read < this.#parts.length || (await this.#advance())) {
-        const part = this.#parts[read]
+      while (read < parts.length || (await this.#advance())) {
+        const part = parts[read]
         if (part === undefined) continue // a token without text of its own
         read++
         const picked = pick(part)
@@ -230,8 +208,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
       if (this.#ended) return undefined
       if (done) return void this.#finish(end)
       if (event.type === 'delta') return event
-      if (event.type === 'prompt') this.#prompt = event
-      else if (event.type === 'usage') this.#usage = event
+      if (event.type === 'prompt' || event.type === 'usage') this.#output.add(event)
       else if (event.type === 'progress') await this.#report(event)
       else end = event // reported once the source is through, and its slot free
     }
@@ -239,7 +216,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
 
   #next(): Promise<IteratorResult<GenerationEvent, void>> {
     if (!this.#events) {
-      this.#stopwatch.start()
+      this.#output.start()
       for (const signal of this.#signals) signal.throwIfAborted()
       this.#listen()
       this.#events = this.#inContext(() => this.#source.start(this.#demand, this.#stop.signal))
@@ -249,7 +226,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     const next = this.#inContext(() => events.next())
     // Until the prompt is made, the source may wait for work that takes no signal: opening, a function of the
     // program.
-    return this.#prompt === NO_PROMPT ? Promise.race([next, this.#aborted]) : next
+    return this.#output.hasPrompt ? next : Promise.race([next, this.#aborted])
   }
 
   #listen(): void {
@@ -275,14 +252,11 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
   }
 
   /** Adds a delta; false when the callback wants no more. */
-  async #take({ token, text, reasoning, logprob, at }: DeltaEvent): Promise<boolean> {
-    this.#stopwatch.note(at, this.#tokens.length === 0)
-    if (logprob) this.#logprobs.push(logprob)
-    if (reasoning) this.#add('reasoning', reasoning)
-    if (text) this.#add('answer', text)
-    if (token !== undefined) this.#tokens.push(token)
+  async #take(delta: DeltaEvent): Promise<boolean> {
+    this.#output.add(delta)
+    const { token, text } = delta
     const { callback } = this.#options
-    const tokenId = token ?? this.#tokens.at(-1)
+    const tokenId = token ?? this.#output.lastToken
     if (!callback || tokenId === undefined) return true
     const answer = this.#inContext(() => callback(tokenId, text))
     const wanted = isThenable(answer) ? await Promise.race([answer, this.#aborted]) : answer
@@ -296,42 +270,17 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     if (isThenable(answer)) await Promise.race([answer, this.#aborted])
   }
 
-  #add(channel: Channel, text: string): void {
-    const logprobs = this.#wantsLogprobs ? this.#logprobs.slice(this.#sentLogprobs) : undefined
-    this.#parts.push({ channel, text, ...(logprobs && { logprobs }) })
-    this.#sentLogprobs += logprobs?.length ?? 0
-  }
-
-  get #wantsLogprobs(): boolean {
-    return this.#options.logprobs !== undefined
-  }
-
   async #end(end: End): Promise<void> {
     if (this.#ended) return
     this.#finish(end)
     await this.#events?.return().catch(() => {})
   }
 
-  #finish({ finishReason, stopSequence }: End): void {
+  #finish(end: End): void {
     this.#unlisten()
-    const made = this.partial
-    this.#ended = {
-      result: {
-        ...made,
-        finishReason,
-        stopSequence,
-        logprobs: this.#wantsLogprobs ? [...this.#logprobs] : undefined,
-        seed: this.#options.sampling.seed,
-        timings: this.#stopwatch.timings({
-          tokens: this.#tokens.length,
-          promptTokens: this.#prompt.promptTokens,
-          usage: this.#usage,
-          finishReason,
-        }),
-        dropped: this.#prompt.dropped,
-      },
-    }
+    const result = this.#output.result(end, this.#options.sampling.seed)
+    this.#ended = { result }
     abandoned.unregister(this)
-    this.#source.end?.(made)
+    this.#source.end?.(result)
   }
 }

@@ -1,4 +1,4 @@
-import type { Stage } from './stage.ts'
+import type { Stage } from './events.ts'
 import type { TextEvent } from './text.ts'
 
 /**

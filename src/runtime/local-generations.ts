@@ -1,10 +1,16 @@
 import { optionError } from '../core/errors.ts'
 import { logPrompt } from '../core/prompt-channel.ts'
-import type { DeltaEvent, EndEvent, EventStream, ProgressEvent, UsageEvent } from '../generation/events.ts'
+import type {
+  DeltaEvent,
+  EndEvent,
+  EventStream,
+  ProgressEvent,
+  Stage,
+  UsageEvent,
+} from '../generation/events.ts'
 import { logprobReader } from '../generation/logprobs.ts'
 import type { MakePrompt, TokenPrompt } from '../generation/prompt.ts'
 import { type ReplyFormat, splitReply } from '../generation/reply.ts'
-import type { Stage } from '../generation/stage.ts'
 import { untilStop } from '../generation/stop.ts'
 import { type TextEvent, toText } from '../generation/text.ts'
 import { generateTokens, type TokenEvent } from '../generation/tokens.ts'
