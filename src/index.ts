@@ -33,7 +33,6 @@ export type { PromptMessage } from './core/prompt-channel.ts'
 export type { FinishReason } from './generation/events.ts'
 export { Generation } from './generation/generation.ts'
 export type { TokenLogprob, TokenProbability } from './generation/logprobs.ts'
-export type { Channel } from './generation/reply.ts'
 export type {
   GenerationResult,
   Part,
@@ -41,6 +40,7 @@ export type {
   Timings,
   Usage,
 } from './generation/result.ts'
+export type { Channel } from './generation/stages/reply.ts'
 export type { GenerationStream } from './generation/stream.ts'
 export { GPT4All, type TokenIds } from './gpt4all.ts'
 export type { Device } from './loading/devices.ts'

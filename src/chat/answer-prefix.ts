@@ -1,4 +1,4 @@
-import type { ReplyFormat } from '../generation/reply.ts'
+import type { ReplyFormat } from '../generation/stages/reply.ts'
 import { type ProtectedPiece, type Protection, textOf } from './protect.ts'
 import type { TemplateResult } from './template/template.ts'
 

@@ -1,6 +1,6 @@
 import { ContextOverflowError } from '../core/errors.ts'
 import type { ChatMessage } from '../core/messages.ts'
-import type { ReplyFormat } from '../generation/reply.ts'
+import type { ReplyFormat } from '../generation/stages/reply.ts'
 import type { NativeModel, NativeTextFinder } from '../native/contract.ts'
 import { encodePrompt, leastTokens } from '../native/tokenizer.ts'
 import type { Aside } from '../scheduler/request-queue.ts'

@@ -109,7 +109,18 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
     return this.#read((part) => ({ ...part }))
   }
 
-  async *#read<T>(pick: (part: Part) => T | undefined): AsyncGenerator<T, void, void> {
+  #read<T>(pick: (part: Part) => T | undefined): AsyncGenerator<T, void, void> {
+    const pieces = this.#pieces(pick)
+    const leave = pieces.return.bind(pieces)
+    // A generator would first wait for the piece that was asked for, which may come after a long prompt.
+    pieces.return = (value) => {
+      if (this.#advancing) void this.stop()
+      return leave(value)
+    }
+    return pieces
+  }
+
+  async *#pieces<T>(pick: (part: Part) => T | undefined): AsyncGenerator<T, void, void> {
     let read = 0
     const { parts } = this.#output
     const { reader } = this.#source
@@ -128,7 +139,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
       }
     } finally {
       reader?.leaves()
-      await this.#end(BREAK)
+      await this.stop()
     }
   }
 

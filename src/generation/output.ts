@@ -1,7 +1,7 @@
 import type { DeltaEvent, EndEvent, PromptEvent, UsageEvent } from './events.ts'
 import type { TokenLogprob } from './logprobs.ts'
-import type { Channel } from './reply.ts'
 import type { GenerationResult, Part, PartialResult } from './result.ts'
+import type { Channel } from './stages/reply.ts'
 import { Stopwatch } from './stopwatch.ts'
 
 const NO_PROMPT = { promptTokens: 0, dropped: [] }

@@ -1,6 +1,6 @@
 import type { ChatMessage } from '../core/messages.ts'
 import type { Aside } from '../scheduler/request-queue.ts'
-import type { ReplyFormat } from './reply.ts'
+import type { ReplyFormat } from './stages/reply.ts'
 
 /** @internal What a generation evaluates, and what ends it. */
 export type TokenPrompt = {

@@ -1,7 +1,7 @@
 import type { ChatMessage } from '../core/messages.ts'
 import type { FinishReason } from './events.ts'
 import type { TokenLogprob } from './logprobs.ts'
-import type { Channel } from './reply.ts'
+import type { Channel } from './stages/reply.ts'
 
 /** Token counts of a generation. */
 export type Usage = {

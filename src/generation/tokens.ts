@@ -21,7 +21,7 @@ type TokenLimits = {
 }
 
 /**
- * The first stage: evaluates the prompt and yields tokens until the model ends its answer (`stop`; the end
+ * The source of the stages: evaluates the prompt and yields tokens until the model ends its answer (`stop`; the end
  * token is not yielded) or a limit is reached (`length`).
  */
 export async function* generateTokens(
@@ -60,11 +60,13 @@ async function* withProgress(
   step: StepOptions,
 ): AsyncGenerator<ProgressEvent, SampledTokens, void> {
   const steps = new Bell()
-  let cachedTokens: number | undefined
-  let processedTokens = 0
+  let cachedTokens = 0
+  /** How many tokens are done, and how many were when that was last reported; -1 before the first step. */
+  let processedTokens = -1
+  let reported = -1
   const onStep = (cached: number) => {
-    cachedTokens ??= cached
-    processedTokens = cached
+    if (processedTokens < 0) cachedTokens = cached
+    processedTokens = Math.max(processedTokens, cached) // a step that was given up is done again
     steps.ring()
   }
   const drawn = request.next(prompt, { ...step, onStep })
@@ -73,10 +75,13 @@ async function* withProgress(
     () => true, // reported below
   )
   const progress = (): ProgressEvent => {
-    const { promptLength: promptTokens } = request
-    return { type: 'progress', promptTokens, cachedTokens: cachedTokens ?? 0, processedTokens }
+    reported = processedTokens
+    return { type: 'progress', promptTokens: request.promptLength, cachedTokens, processedTokens }
   }
-  while (!(await Promise.race([isDrawn, steps.next().then(() => false)]))) yield progress()
+  for (;;) {
+    if (processedTokens > reported) yield progress()
+    else if (await Promise.race([isDrawn, steps.next().then(() => false)])) break
+  }
   const made = await drawn
   processedTokens = request.promptLength
   yield progress()

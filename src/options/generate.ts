@@ -141,8 +141,9 @@ export type GenerateOptions = {
    */
   readonly callback?: ((tokenId: number, piece: string) => unknown) | undefined
   /**
-   * Called while the prompt is evaluated: before each step of `nBatch` tokens, and when all of it is done. A long prompt
-   * can take minutes before the first token. A returned promise is awaited. An exception rejects the generation.
+   * Called while the prompt is evaluated: before each step, which evaluates at most `nBatch` tokens, and when all of it
+   * is done. A long prompt can take minutes before the first token. A returned promise is awaited. An exception
+   * rejects the generation.
    * @default undefined
    */
   readonly onPromptProgress?: ((progress: PromptProgress) => unknown) | undefined

@@ -24,7 +24,7 @@ export type StepOptions = {
   readonly logprobs?: number | undefined
   /** Without one, tokens wait for the reader as briefly as they do while others wait for a slot. */
   readonly demand?: Demand | undefined
-  /** Called before each step that evaluates some of it, with how many of its tokens are in the cache. */
+  /** Called before each step that the request takes part in, with how many of its tokens are in the cache by then. */
   readonly onStep?: ((cached: number) => void) | undefined
   readonly signal: AbortSignal | undefined
 }

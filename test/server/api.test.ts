@@ -197,6 +197,7 @@ describe('POST /v1/chat/completions', () => {
     ['n', { n: 1000 }],
     ['stop', { stop: 7 }],
     ['stop', { stop: ['x'.repeat(5000)] }],
+    ['stop', { stop: Array.from({ length: 20 }, (_, i) => `${i}`.padEnd(4000)) }],
     ['stream', { stream: 'yes' }],
     ['max_tokens', { max_tokens: 1.5 }],
     ['logit_bias', { logit_bias: { 7: 1e9 } }],

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { DeltaEvent } from '../../src/generation/events.ts'
-import { type ReplyFormat, splitReply } from '../../src/generation/reply.ts'
+import { type ReplyFormat, splitReply } from '../../src/generation/stages/reply.ts'
 
 /** `<think>` ... `</think>`, then the answer: what may begin a tag is held back while more is to come. */
 const parse: ReplyFormat['parseReply'] = (output, partial) => {
@@ -70,6 +70,27 @@ describe('splitReply()', () => {
 
   test('returns the whole text as the answer if it does not follow the format', async () => {
     expect(await spoken(['!', ' so what'])).toMatchObject({ answer: '! so what', reasoning: '' })
+  })
+
+  test('takes what the parser makes of the text, even where it does not begin with a tag', async () => {
+    const shouted: ReplyFormat = {
+      parseReply: (output) => {
+        const [reasoning = '', content = ''] = output.split('|')
+        return { reasoning, content }
+      },
+      preservedTexts: ['<think>'],
+      begun: '',
+    }
+    expect(await spoken(['a', '|', 'b'], shouted)).toMatchObject({ reasoning: 'a', answer: 'b', raw: 'a|b' })
+    expect(await spoken(['|b'], shouted)).toMatchObject({ reasoning: '', answer: 'b' })
+    expect(await spoken(['a|'], shouted)).toMatchObject({ reasoning: 'a', answer: '' })
+  })
+
+  test('parses nothing where nothing was written', async () => {
+    let parsed = 0
+    const counting = { ...format, parseReply: () => ({ reasoning: '', content: `${++parsed}` }) }
+    expect((await spoken(['', ''], counting)).all.map(({ text }) => text)).toEqual(['', ''])
+    expect(parsed).toBe(0)
   })
 
   test('never takes back a released text', async () => {

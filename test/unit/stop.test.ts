@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { EndEvent } from '../../src/generation/events.ts'
-import { untilStop } from '../../src/generation/stop.ts'
-import type { TextEvent } from '../../src/generation/text.ts'
+import { untilStop } from '../../src/generation/stages/stop.ts'
+import type { TextEvent } from '../../src/generation/stages/text.ts'
 import { seeded } from '../support/gguf-writer.ts'
 
 const textEvent = (token: number, text: string): TextEvent => ({

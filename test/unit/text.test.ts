@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { toText } from '../../src/generation/text.ts'
+import { toText } from '../../src/generation/stages/text.ts'
 import { seeded } from '../support/gguf-writer.ts'
 
 /** `tokens` are the pieces of `bytes`. */

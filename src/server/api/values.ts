@@ -10,20 +10,23 @@ export const number = (min: number, max: number) =>
       v.maxValue(max, `must be at most ${max}`),
     ),
   )
-export const integer = (min: number, max = Number.MAX_SAFE_INTEGER) =>
+/** Without a `max` a number that is too large to be exact stands for the largest that is. */
+export const integer = (min: number, max = Number.POSITIVE_INFINITY) =>
   v.nullish(
     v.pipe(
       v.number('must be an integer'),
-      v.safeInteger('must be an integer'),
+      v.integer('must be an integer'),
       v.minValue(min, `must be at least ${min}`),
       v.maxValue(max, `must be at most ${max}`),
+      v.transform((value) => Math.min(value, Number.MAX_SAFE_INTEGER)),
     ),
   )
 export const flag = v.nullish(v.boolean('must be true or false'))
 export const text = v.string('must be a string')
 
-/** Comparing text with a stop string takes time that grows with the square of its length, at worst. */
+/** Reading a text costs the same with any stop strings, but each of their characters takes memory, and time once. */
 const MOST_STOP_LENGTH = 4096
+const MOST_STOPPING = 65_536
 const STOPS = 'must be a string, or an array of strings'
 const stopString = v.pipe(
   text,
@@ -33,14 +36,18 @@ export const stop = v.nullish(
   v.pipe(
     v.union([stopString, v.array(v.nullable(stopString))], STOPS),
     v.transform((stops) => [stops].flat().filter((one): one is string => one !== null && one !== '')),
+    v.check(
+      (stops) => stops.reduce((sum, { length }) => sum + length, 0) <= MOST_STOPPING,
+      `must have strings of at most ${MOST_STOPPING} characters together`,
+    ),
   ),
 )
-/** A number of tokens; a negative one stands for no limit. */
+/** A number of tokens; a negative one stands for no limit, as do more than any context has. */
 export const mostTokens = v.nullish(
   v.pipe(
     v.number('must be an integer'),
-    v.safeInteger('must be an integer'),
-    v.transform((value) => (value < 0 ? Number.POSITIVE_INFINITY : value)),
+    v.integer('must be an integer'),
+    v.transform((value) => (value < 0 || !Number.isSafeInteger(value) ? Number.POSITIVE_INFINITY : value)),
   ),
 )
 /** `meaning` is what -1 stands for, beside the values that `schema` takes. */
@@ -57,12 +64,13 @@ export const orMinusOne = <S extends ReturnType<typeof number> | ReturnType<type
   )
 
 /** Far more than the 64 bits of other servers, and fewer than a number that is no seed has. */
-const MOST_SEED = 2 ** 96
+const SEEDS = 2 ** 96
 /** An integer; -1 stands for none. */
 export const seed = v.nullish(
   v.pipe(
     v.number('must be an integer'),
-    v.check((value) => Number.isInteger(value) && Math.abs(value) <= MOST_SEED, 'must be an integer'),
+    v.integer('must be an integer'),
+    v.check((value) => Math.abs(value) < SEEDS, 'must be an integer of at most 96 bits'),
     v.transform((value) => (value === -1 ? undefined : value)),
   ),
 )

@@ -1,6 +1,6 @@
-import type { Stage } from './events.ts'
-import type { TokenLogprob } from './logprobs.ts'
-import type { TokenEvent } from './tokens.ts'
+import type { Stage } from '../events.ts'
+import type { TokenLogprob } from '../logprobs.ts'
+import type { TokenEvent } from '../tokens.ts'
 
 /** Text on its way to the reader: what one token completed, `''` while a character is incomplete. */
 export type TextEvent = {

@@ -1,5 +1,5 @@
-import type { NativeReply } from '../native/contract.ts'
-import type { DeltaEvent, EndEvent, Stage } from './events.ts'
+import type { NativeReply } from '../../native/contract.ts'
+import type { DeltaEvent, EndEvent, Stage } from '../events.ts'
 import type { TextEvent } from './text.ts'
 
 /** What a model writes: its answer, or the reasoning before it. */
