@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type ChatSession, GPT4All } from '../../src/index.ts'
+import { collectUntil } from '../support/garbage.ts'
 import { EMBEDDED } from '../support/models.ts'
 
 let model: GPT4All
@@ -11,7 +12,7 @@ afterAll(() => model.close())
 const COUNT = 'Count from 1 to 10.'
 const options = { temp: 0, maxTokens: 30 }
 
-describe('a turn that is awaited inside the loop over another of its session', () => {
+describe.concurrent('a turn that is awaited inside the loop over another of its session', () => {
   test.each<[string, (chat: ChatSession) => Promise<unknown>]>([
     ['generate()', async (chat) => chat.generate('again', options)],
     ['result', (chat) => chat.generate('again', options).result],
@@ -46,6 +47,57 @@ describe('a turn that is awaited inside the loop over another of its session', (
       }
       expect(await chat.generate('hello', options)).not.toBe('')
     }
+  })
+
+  test.each<[string, (one: ChatSession, other: ChatSession, busy: () => Promise<void>) => Promise<void>]>([
+    [
+      'after an inner loop over another session',
+      async (one, other, busy) => {
+        for await (const _ of one.generate(COUNT, options)) {
+          for await (const _ of other.generate(COUNT, options));
+          await busy()
+          break
+        }
+      },
+    ],
+    [
+      'in an inner loop over another session',
+      async (one, other, busy) => {
+        for await (const _ of one.generate(COUNT, options)) {
+          for await (const _ of other.generate(COUNT, options)) {
+            await busy()
+            break
+          }
+          break
+        }
+      },
+    ],
+    [
+      'in a callback of another session',
+      async (one, other, busy) => {
+        for await (const _ of one.generate(COUNT, options)) {
+          await other.generate(COUNT, { ...options, maxTokens: 1, callback: busy })
+          break
+        }
+      },
+    ],
+    [
+      'in a callback of another session, in a callback',
+      async (one, other, busy) => {
+        const callback = async () =>
+          void (await other.generate(COUNT, { ...options, maxTokens: 1, callback: busy }))
+        await one.generate(COUNT, { ...options, maxTokens: 1, callback })
+      },
+    ],
+  ])('is ERR_BUSY %s', async (_, nested) => {
+    const one = model.chatSession()
+    let refused = 0
+    await nested(one, model.chatSession(), async () => {
+      await expect(one.generate('again', options)).rejects.toMatchObject({ code: 'ERR_BUSY' })
+      refused++
+    })
+    expect(refused).toBe(1)
+    expect(await one.generate('hello', options)).not.toBe('')
   })
 
   test('is ERR_BUSY inside withChatSession()', async () => {
@@ -95,6 +147,52 @@ describe('inside the loop over a turn', () => {
       if (count++ === 0) expect(await chat.generate('hello', options)).not.toBe('')
     expect(count).toBeGreaterThan(1)
   })
+})
+
+test('sessions that were read in loops are garbage collected', async () => {
+  const MOST = 20
+  let collected = 0
+  const registry = new FinalizationRegistry(() => {
+    collected++
+  })
+  for (let i = 0; i < MOST; i++) {
+    const chat = model.chatSession()
+    registry.register(chat, undefined)
+    for await (const _ of chat.generate('hello', { ...options, maxTokens: 2 }));
+    await chat.close()
+  }
+  await collectUntil(() => collected >= MOST - 2)
+})
+
+test('a loop that is left while its next piece is computed ends the turn at once', async () => {
+  const chat = model.chatSession()
+  const long = 'one two three four five six seven eight nine ten '.repeat(40)
+  let isPrompt = false
+  const generation = chat.generate(long, {
+    ...options,
+    nBatch: 1,
+    onPromptProgress: () => {
+      isPrompt = true
+    },
+  })
+  const pieces = generation[Symbol.asyncIterator]()
+  const next = pieces.next()
+  await expect.poll(() => isPrompt).toBe(true)
+  await pieces.return?.()
+  expect(await next).toEqual({ done: true, value: undefined })
+  expect(await generation.result).toMatchObject({ finishReason: 'break', tokens: [] })
+})
+
+test('a reader that leaves ends the generation for another one, whose callback never returns', async () => {
+  const generation = model.generate('hello', { ...options, callback: () => new Promise(() => {}) })
+  const [one, other] = [generation.parts(), generation.parts()]
+  const [first, second] = [one.next(), other.next()]
+  await new Promise(setImmediate)
+  await one.return()
+  expect((await first).done).toBe(true)
+  await second
+  expect((await other.next()).done).toBe(true)
+  expect((await generation.result).finishReason).toBe('break')
 })
 
 test('after a loop, and after a break, the next turn runs in the same function', async () => {
