@@ -54,8 +54,8 @@ export function hostPattern(given: string): string | undefined {
 /** Also extensions and desktop programs: `chrome-extension://...`, `tauri://localhost`, `app://*`. */
 const ORIGIN = /^([a-z][a-z\d+.-]*):\/\/([^/\s]*)$/
 /** Of the web, a `*` is a whole name in front, or the port: `https://app.example*` would let strangers in. */
-const WEB_HOST = /^(\*\.)?[^*:]+(:(\d+|\*))?$/
-const DEFAULT_PORTS: Readonly<Record<string, string>> = { http: ':80', https: ':443' }
+const WEB_HOST = /^(\*\.)?([^*]+?)(:\*)?$/
+const WEB = ['http', 'https']
 
 /** An origin as `Origin` headers name it. `undefined` for what no header can match. */
 export function originPattern(given: string): string | undefined {
@@ -66,8 +66,13 @@ export function originPattern(given: string): string | undefined {
   if (origin === '*' || origin === 'null') return origin
   const [, protocol = '', host = ''] = ORIGIN.exec(origin) ?? []
   if (protocol === '') return undefined
-  const port = DEFAULT_PORTS[protocol]
-  if (port === undefined) return origin
-  if (!WEB_HOST.test(host.replace(/^\[.*\]/, 'address'))) return undefined
-  return host.endsWith(port) ? origin.slice(0, -port.length) : origin
+  return WEB.includes(protocol) ? webOrigin(protocol, host) : origin
+}
+
+function webOrigin(protocol: string, host: string): string | undefined {
+  const [, wildcard = '', name = '', anyPort = ''] = WEB_HOST.exec(host) ?? []
+  const url = URL.canParse(`${protocol}://${name}`) ? new URL(`${protocol}://${name}`) : undefined
+  // Whatever the address has beside a host and a port is in no header.
+  if (url?.href !== `${protocol}://${url?.host}/` || (anyPort !== '' && /:\d*$/.test(name))) return undefined
+  return `${protocol}://${wildcard}${url.host}${anyPort}`
 }

@@ -105,6 +105,8 @@ describe('fields that the server does not know', () => {
     ['messages[0].content[0].cache_control', strange['a part of a message']],
     ['stream_options.chunked', strange.stream_options],
     ['chat_template_kwargs.add_vision_id', strange.chat_template_kwargs],
+    ['thinking.budget_tokens', { thinking: { type: 'disabled', budget_tokens: 100 } }],
+    ['reasoning.summary', { reasoning: { effort: 'none', summary: 'auto' } }],
   ])('are refused with the option strict: %s', async (param, body) => {
     const response = await chat(body, await open({ strict: true }))
     expect(response.status).toBe(400)
@@ -146,6 +148,18 @@ describe('names of other servers', () => {
     expect(await answer({ [name]: ['3'] })).toBe('1, 2, ')
   })
 
+  test.each([
+    ['repetition_penalty', 'x'],
+    ['rep_pen', 'x'],
+    ['stopping_strings', 5],
+    ['random_seed', 1e30],
+  ])('are the names in what is said of a bad %s', async (name, value) => {
+    const response = await chat({ [name]: value })
+    const { error } = await json(response)
+    expect([response.status, error.param]).toEqual([400, name])
+    expect(error.message).toContain(`"${name}" must be`)
+  })
+
   test('repetition_penalty changes the text as repeat_penalty does', async () => {
     const repeated = await answer({ repeat_penalty: 50, max_tokens: 10 })
     expect(await answer({ repetition_penalty: 50, max_tokens: 10 })).toBe(repeated)
@@ -158,6 +172,9 @@ describe('values that ask for nothing', () => {
     [{ max_tokens: -1 }],
     [{ max_tokens: null, max_completion_tokens: -1 }],
     [{ max_tokens: -2 }],
+    [{ max_tokens: 2 ** 63 }],
+    [{ max_completion_tokens: 1e20 }],
+    [{ top_k: 1e30 }],
     [{ top_k: -1 }],
     [{ repeat_last_n: -1 }],
     [{ stop: '' }],

@@ -119,13 +119,16 @@ function unknownParameter(param: string): ApiError {
   return badParameter(param, `Unknown parameter: "${param}".`, 'unknown_parameter')
 }
 
+/** Fields under the names that they have here, and the names under which the client sent those that have others. */
+type OwnFields = { readonly own: Record<string, unknown>; readonly sentAs: ReadonlyMap<string, string> }
+
 /**
- * The fields of a request that `entries` lists, under the names that they have here.
+ * The fields of a request that `entries` lists.
  * @throws {ApiError} 400 for one that asks for what is not supported yet
  */
-export function ownFields(body: Sent, entries: object, unknown: UnknownFields): Record<string, unknown> {
+export function ownFields(body: Sent, entries: object, unknown: UnknownFields): OwnFields {
   const own: Record<string, unknown> = {}
-  const aliased: Record<string, unknown> = {}
+  const sentAs = new Map<string, string>()
   for (const name of Object.keys(body)) {
     const value = body[name]
     const asksForNothing = Object.hasOwn(MISSING, name) ? MISSING[name] : undefined
@@ -133,11 +136,15 @@ export function ownFields(body: Sent, entries: object, unknown: UnknownFields): 
     if (Object.hasOwn(entries, name)) own[name] = value
     else if (asksForNothing) {
       if (!asksForNothing(value, body)) throw unsupported(`"${name}" is`, name)
-    } else if (alias !== undefined) aliased[alias] ??= value
-    else if (!WITHOUT_EFFECT.includes(name)) unknown.note(name)
+    } else if (alias !== undefined) {
+      if (value !== null && !sentAs.has(alias)) sentAs.set(alias, name)
+    } else if (!WITHOUT_EFFECT.includes(name)) unknown.note(name)
   }
-  for (const [name, value] of Object.entries(aliased)) own[name] ??= value
-  return own
+  for (const [name, alias] of sentAs) {
+    if ((own[name] ?? null) === null) own[name] = body[alias]
+    else sentAs.delete(name)
+  }
+  return { own, sentAs }
 }
 
 /** @throws {ApiError} 400 where a message asks for what is not supported yet */

@@ -53,7 +53,7 @@ function readMessage(message: unknown, i: number, unknown: UnknownFields): ChatM
     throw wrong(path, 'must be an object with role and content', 'invalid_type')
   checkMessage(message, i)
   unknown.noteOthers(message, KNOWN, path)
-  const { role: sentRole, content, reasoning_content, reasoning = reasoning_content } = message as Sent
+  const { role: sentRole, content, reasoning_content, reasoning } = message as Sent
   if (sentRole === undefined) throw wrong(`${path}.role`, 'is required', 'missing_required_parameter')
   const role = typeof sentRole === 'string' && Object.hasOwn(ROLES, sentRole) ? ROLES[sentRole] : undefined
   if (role === undefined)
@@ -61,8 +61,14 @@ function readMessage(message: unknown, i: number, unknown: UnknownFields): ChatM
   if (content === undefined && role !== 'assistant')
     throw wrong(`${path}.content`, 'is required', 'missing_required_parameter')
   const text = readContent(content, role, `${path}.content`, unknown)
-  const thoughts = typeof reasoning === 'string' ? reasoning : text.reasoning
-  return { role, content: text.content, ...(role === 'assistant' && thoughts && { reasoning: thoughts }) }
+  const thoughts = [reasoning, reasoning_content, text.reasoning].find(
+    (one) => typeof one === 'string' && one !== '',
+  )
+  return {
+    role,
+    content: text.content,
+    ...(role === 'assistant' && typeof thoughts === 'string' && { reasoning: thoughts }),
+  }
 }
 
 function readContent(content: unknown, role: string, path: string, unknown: UnknownFields): Text {

@@ -28,6 +28,15 @@ const SAMPLING = {
 
 /** Both switch off the thinking of models that can do without. */
 const TEMPLATE_OPTIONS = { enable_thinking: flag, thinking: flag }
+const THINKING = { type: v.nullish(text) }
+const REASONING = { effort: v.nullish(text), enabled: flag }
+/** Objects in requests, and what has an effect in them. */
+const NESTED: Readonly<Record<string, object>> = {
+  stream_options: STREAM_OPTIONS,
+  chat_template_kwargs: TEMPLATE_OPTIONS,
+  thinking: THINKING,
+  reasoning: REASONING,
+}
 
 const chatSchema = v.object({
   ...SAMPLING,
@@ -38,10 +47,8 @@ const chatSchema = v.object({
   chat_template_kwargs: v.nullish(v.object(TEMPLATE_OPTIONS, 'must be an object')),
   enable_thinking: flag,
   think: v.nullish(v.union([v.boolean(), text], 'must be true or false')),
-  thinking: v.nullish(v.object({ type: v.nullish(text) }, 'must be an object with type')),
-  reasoning: v.nullish(
-    v.object({ effort: v.nullish(text), enabled: flag }, 'must be an object with effort or enabled'),
-  ),
+  thinking: v.nullish(v.object(THINKING, 'must be an object with type')),
+  reasoning: v.nullish(v.object(REASONING, 'must be an object with effort or enabled')),
 })
 
 // Checked by hand: there may be two hundred thousand of them.
@@ -83,10 +90,10 @@ export type SamplingRequest = Pick<ChatRequest, keyof typeof SAMPLING>
 
 /** @throws {ApiError} 400 for an invalid request, or more than `maxMessages` */
 export function readChatRequest(body: Sent, maxMessages: number, unknown: UnknownFields): ChatRequest {
-  const { messages, ...fields } = ownFields(body, { ...chatSchema.entries, messages: true }, unknown)
+  const { own, sentAs } = ownFields(body, { ...chatSchema.entries, messages: true }, unknown)
+  const { messages, ...fields } = own
   noteNested(fields, unknown)
-  unknown.noteOthers(fields.chat_template_kwargs, TEMPLATE_OPTIONS, 'chat_template_kwargs')
-  return { messages: readMessages(messages, maxMessages, unknown), ...parse(chatSchema, fields) }
+  return { messages: readMessages(messages, maxMessages, unknown), ...parse(chatSchema, fields, sentAs) }
 }
 
 /** @throws {ApiError} 400 for an invalid request, or more than `maxPrompts` */
@@ -95,22 +102,27 @@ export function readCompletionRequest(
   maxPrompts: number,
   unknown: UnknownFields,
 ): CompletionRequest {
-  const fields = ownFields(body, completionSchema.entries, unknown)
-  const { prompt } = fields
+  const { own, sentAs } = ownFields(body, completionSchema.entries, unknown)
+  const { prompt } = own
   if (Array.isArray(prompt) && typeof prompt[0] !== 'number') checkCount('prompt', prompt, maxPrompts)
-  noteNested(fields, unknown)
-  return parse(completionSchema, fields)
+  noteNested(own, unknown)
+  return parse(completionSchema, own, sentAs)
 }
 
-function noteNested({ stream_options: options }: Sent, unknown: UnknownFields): void {
-  unknown.noteOthers(options, STREAM_OPTIONS, 'stream_options')
+function noteNested(fields: Sent, unknown: UnknownFields): void {
+  for (const [name, known] of Object.entries(NESTED)) unknown.noteOthers(fields[name], known, name)
 }
 
-function parse<const S extends v.GenericSchema>(schema: S, value: unknown): v.InferOutput<S> {
+/** `sentAs` has the client's names of fields that have others here. */
+function parse<const S extends v.GenericSchema>(
+  schema: S,
+  value: unknown,
+  sentAs: ReadonlyMap<string, string>,
+): v.InferOutput<S> {
   const result = v.safeParse(schema, value, { abortEarly: true })
   if (result.success) return result.output
   const [issue] = result.issues
-  const param = pathOf(issue) || 'body'
+  const param = pathOf(issue).replace(/^\w+/, (name) => sentAs.get(name) ?? name) || 'body'
   const isMissing = issue.received === 'undefined'
   const problem = isMissing ? 'is required' : isOurs(issue.message) ? issue.message : 'is not valid'
   throw badParameter(param, `"${param}" ${problem}.`, codeOf(issue))
