@@ -9,7 +9,6 @@ import {
   type Generation,
   type GenerationResult,
   type GPT4All,
-  type PromptProgress,
 } from '../index.ts'
 import { table } from './terminal.ts'
 
@@ -19,7 +18,7 @@ const HELP: readonly (readonly [string, string])[] = [
   ['/model [name]', 'show the model, or continue with another'],
   ['/continue', 'go on with the last answer'],
   ['/regenerate', 'answer again'],
-  ['/set [option value]', 'show the options of answers, or set one: /set temp 0.2'],
+  ['/set [option value]', 'show the options of answers, or set one: /set temp 0.2, /set temp default'],
   ['/reset', 'forget the conversation'],
   ['/save <file>', 'write the conversation as JSON'],
   ['/load <file>', 'continue a saved conversation'],
@@ -29,7 +28,8 @@ const HELP: readonly (readonly [string, string])[] = [
 const MULTI_LINE =
   'A line that ends in \\ continues on the next line. """ begins and ends a message of several lines. Ctrl-C stops an answer.'
 
-type OnPromptProgress = (progress: PromptProgress) => void
+/** What a command line needs of each answer. */
+type Watch = Required<Pick<GenerateOptions, 'onPromptProgress' | 'signal'>>
 
 /** A chat whose model may be exchanged, and its commands. */
 export class ChatConversation {
@@ -54,35 +54,39 @@ export class ChatConversation {
   }
 
   /** Without a limit of the user's, an answer goes on until the context is full. */
-  #asked(onPromptProgress: OnPromptProgress): GenerateOptions {
-    return { maxTokens: Number.POSITIVE_INFINITY, ...this.#options, onPromptProgress }
+  #asked(watch: Watch): GenerateOptions {
+    return { maxTokens: Number.POSITIVE_INFINITY, ...this.#options, ...watch }
   }
 
   get name(): string {
     return this.#model.name
   }
 
-  say(message: string, onPromptProgress: OnPromptProgress): Generation {
-    return this.#session.generate(message, this.#asked(onPromptProgress))
+  say(message: string, watch: Watch): Generation {
+    return this.#session.generate(message, this.#asked(watch))
   }
 
   /** The generation that a command asks for; `undefined` for any other command. */
-  answerTo(command: string, onPromptProgress: OnPromptProgress): Generation | undefined {
-    if (command === 'continue') return this.#session.continue(this.#asked(onPromptProgress))
-    return command === 'regenerate' ? this.#session.regenerate(this.#asked(onPromptProgress)) : undefined
+  answerTo(command: string, watch: Watch): Generation | undefined {
+    if (command === 'continue' && this.#session.messages.at(-1)?.role !== 'assistant')
+      throw new Error('There is no answer to go on with.')
+    if (command === 'continue') return this.#session.continue(this.#asked(watch))
+    return command === 'regenerate' ? this.#session.regenerate(this.#asked(watch)) : undefined
   }
 
   /** Returns what there is to say about the answer. */
   noteResult(result: GenerationResult): string | undefined {
     this.#last = result
-    const cut = cutBy(result, this.#model.contextSize)
-    return cut && `${cut} /continue goes on.`
+    const { contextSize } = this.#model
+    const cut = cutBy(result, contextSize)
+    return cut && `${cut} ${isFull(result, contextSize) ? '/reset begins anew.' : '/continue goes on.'}`
   }
 
   /** Runs the command `/name rest`; resolves with the text to show. */
   async command(name: string, rest: string): Promise<string> {
     switch (name) {
       case 'help':
+      case '?':
         return `${table(HELP)}\n${MULTI_LINE}`
       case 'system':
         return this.#setSystem(rest)
@@ -91,6 +95,7 @@ export class ChatConversation {
       case 'set':
         return this.#set(rest)
       case 'reset':
+      case 'clear':
         await this.#beginAnew()
         return 'The conversation is forgotten.'
       case 'save':
@@ -142,11 +147,12 @@ export class ChatConversation {
     if (given === '') return options.length > 0 ? options.join('\n') : 'All options have their defaults.'
     const name = given.replace(/^-+/, '').replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
     const value = words.join(' ')
-    const { [name as keyof GenerateOptions]: _, ...others } = this.#options
-    const next = value === '' ? others : { ...others, [name]: parsed(value) }
-    checkGenerateOptions({ ...next, ...(value === '' && { [name]: undefined }) })
-    this.#options = next
-    return value === '' ? `${name} has its default again.` : `${name} is ${value}.`
+    if (name in ELSEWHERE) return `${name} cannot be set here: ${ELSEWHERE[name]}`
+    const { [name as keyof GenerateOptions]: before, ...others } = this.#options
+    checkGenerateOptions({ ...others, [name]: parsed(value) })
+    if (value === '') return before === undefined ? `${name} has its default.` : `${name} is ${before}.`
+    this.#options = value === DEFAULT ? others : { ...others, [name]: parsed(value) }
+    return value === DEFAULT ? `${name} has its default again.` : `${name} is ${value}.`
   }
 
   async #exchange(name: string): Promise<string> {
@@ -188,17 +194,32 @@ export class ChatConversation {
 }
 
 /** Why an answer is not complete; `undefined` where it is. */
-export function cutBy({ finishReason, usage }: GenerationResult, contextSize: number): string | undefined {
-  if (finishReason !== 'length') return undefined
-  const isFull = usage.promptTokens + usage.completionTokens >= contextSize
-  return isFull
+export function cutBy(result: GenerationResult, contextSize: number): string | undefined {
+  if (result.finishReason !== 'length') return undefined
+  return isFull(result, contextSize)
     ? `It ends because the context of ${contextSize} tokens is full (--n-ctx).`
-    : `It ends after ${usage.completionTokens} tokens, the most that it may have (--max-tokens).`
+    : `It ends after ${result.usage.completionTokens} tokens, the most that it may have (--max-tokens).`
+}
+
+function isFull({ usage }: GenerationResult, contextSize: number): boolean {
+  return usage.promptTokens + usage.completionTokens >= contextSize
+}
+
+/** What `/set` takes for "as if it had never been set". */
+const DEFAULT = 'default'
+const OF_PROGRAMS = 'it is for programs.'
+const OF_THE_MODEL = 'it is set when the program starts; see --help.'
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(
+    ['callback', 'onPromptProgress', 'signal', 'streaming'].map((name) => [name, OF_PROGRAMS]),
+  ),
+  ...Object.fromEntries(['nCtx', 'nThreads', 'device', 'ngl', 'kvType'].map((name) => [name, OF_THE_MODEL])),
 }
 
 /** A number, true, false, a text, or none. */
 function parsed(text: string): unknown {
-  if (text === '') return undefined
+  if (text === '' || text === DEFAULT) return undefined
+  if (/^infinity$/i.test(text)) return Number.POSITIVE_INFINITY
   if (text === 'true' || text === 'false') return text === 'true'
   return Number.isNaN(Number(text)) ? text : Number(text)
 }

@@ -13,6 +13,8 @@ const [MARK_PASTES, LEAVE_PASTES] = ['\u001b[?2004h', '\u001b[?2004l']
 const PASTE_MS = 15
 
 type Paste = { readonly over: Promise<void>; readonly end: () => void }
+/** A line that has not been asked for yet, when it came, and the paste that it belongs to. */
+type EarlyLine = { readonly line: string; readonly at: number; readonly paste: Paste | undefined }
 
 /** What the user types, message by message. */
 export class Input {
@@ -20,13 +22,14 @@ export class Input {
   readonly #isTerminal = process.stdin.isTTY === true
   #history: string[]
   #waiting: ((line: string | undefined) => void) | undefined
-  #read: string[] = []
+  readonly #early: EarlyLine[] = []
   #isOver = false
   #onInterrupt: (() => void) | undefined
   #isLeaving = false
-  /** The paste in progress now, and the one in progress when the latest line came. */
+  /** The paste in progress now. */
   #pasting: Paste | undefined
-  #pasted: Paste | undefined
+  /** When the line that was taken last came, and the paste that it belongs to. */
+  #last: Omit<EarlyLine, 'line'> = { at: 0, paste: undefined }
 
   constructor(history: readonly string[]) {
     this.#history = [...history]
@@ -110,25 +113,35 @@ export class Input {
 
   async #withPasted(first: string): Promise<string> {
     const lines = [first]
-    const paste = this.#pasted
+    const { paste } = this.#last
     if (paste) await paste.over
     for (;;) {
       if (!paste) await new Promise((resolve) => setTimeout(resolve, PASTE_MS))
-      if (this.#read.length > 0) lines.push(...this.#read.splice(0))
-      else if (this.#lines.line === '' || (lines.length === 1 && !paste)) return lines.join('\n')
+      if (this.#early.length > 0) {
+        // What was typed while an answer came are messages of their own.
+        while (this.#isPastedNext(paste)) lines.push((await this.#line()) ?? '')
+        if (this.#early.length > 0) return lines.join('\n')
+      } else if (this.#lines.line === '' || (lines.length === 1 && !paste)) return lines.join('\n')
       else return [...lines, (await this.#line()) ?? ''].join('\n') // the last line waits for Enter
     }
   }
 
+  #isPastedNext(paste: Paste | undefined): boolean {
+    const next = this.#early[0]
+    if (!next || next.paste !== paste) return false
+    return paste !== undefined || next.at - this.#last.at <= PASTE_MS
+  }
+
   #prompt(text: string): void {
-    if (!this.#isTerminal || this.#read.length > 0) return
+    if (!this.#isTerminal || this.#early.length > 0) return
     this.#lines.setPrompt(shown([paint('cyan', text)], process.stdout))
     this.#lines.prompt()
   }
 
   #line(): Promise<string | undefined> {
-    const line = this.#read.shift()
-    if (line !== undefined || this.#isOver) return Promise.resolve(line)
+    const early = this.#early.shift()
+    if (early) this.#last = early
+    if (early || this.#isOver) return Promise.resolve(early?.line)
     return new Promise((resolve) => {
       this.#waiting = (line) => {
         this.#waiting = undefined
@@ -139,9 +152,11 @@ export class Input {
 
   #take(line: string): void {
     this.#isLeaving = false
-    this.#pasted = this.#pasting
-    if (this.#waiting) this.#waiting(line)
-    else this.#read.push(line)
+    const came = { at: performance.now(), paste: this.#pasting }
+    if (this.#waiting) {
+      this.#last = came
+      this.#waiting(line)
+    } else this.#early.push({ line, ...came })
   }
 
   // Ctrl-C stops an answer; at the prompt it clears the line, and a second one in a row leaves.

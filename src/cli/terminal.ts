@@ -9,7 +9,7 @@ export type Terminal = {
   result(...pieces: readonly StyledText[]): void
   /** A result for programs, unchanged unless stdout is a terminal, followed by a line feed. */
   data(text: string): void
-  /** Writes such a result piece by piece; on a terminal its lines are broken at words. */
+  /** Writes a part of a result for programs; a terminal gets lines that are broken at words. */
   write(...pieces: readonly StyledText[]): Promise<void>
   /** A message about progress; not with `--quiet`. */
   note(...pieces: readonly StyledText[]): void
@@ -81,7 +81,7 @@ export function toStderr(...pieces: readonly StyledText[]): void {
 /** The text to write to stdout: programs get every byte, and a terminal whole words where there is a `wrap`. */
 function exact(pieces: readonly StyledText[], wrap?: WordWrap): string {
   const { stdout } = process
-  if (wrap && stdout.isTTY === true && stdout.columns > 0)
+  if (wrap && stdout.isTTY === true && stdout.columns > 0 && process.env.TERM !== 'dumb')
     return pieces.map((piece) => wrap.push(piece, stdout.columns)).join('')
   return stdout.isTTY === true ? shown(pieces, stdout) : shown(pieces, stdout, (text) => text)
 }

@@ -291,11 +291,26 @@ describe('gpt4all-ts chat', () => {
 
   test('says that an answer is cut off, goes on with it, and changes its options', async () => {
     const count = 'Count from 1 to 5.'
-    const said = ['/set max-tokens 3', count, '/stats', '/continue', '/set', '/set max-tokens', '/continue']
+    const said = [
+      '/set max-tokens 3',
+      count,
+      '/stats',
+      '/continue',
+      '/set',
+      '/set max-tokens default',
+      '/continue',
+    ]
     const { stdout, stderr } = await chat([
       ...said,
       '/regenerate',
       '/set temprature 1',
+      '/set top-k',
+      '/set nCtx 4096',
+      '/set callback x',
+      '/set max-tokens infinity',
+      '/clear',
+      '/continue',
+      '/?',
       '/bye',
       'never asked',
     ])
@@ -304,6 +319,12 @@ describe('gpt4all-ts chat', () => {
     for (const words of [
       'maxTokens is 3.',
       'maxTokens has its default again.',
+      'maxTokens is 3.',
+      'topK has its default.',
+      'nCtx cannot be set here: it is set when the program starts',
+      'callback cannot be set here',
+      'maxTokens is infinity.',
+      'There is no answer to go on with.',
       'Did you mean',
       'It ends after',
     ])

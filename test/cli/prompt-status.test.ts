@@ -31,22 +31,33 @@ test('a prompt that takes long is reported on a line that goes again when it is 
   ])
 })
 
-test('a prompt that fails, or is read at once, leaves nothing', () => {
+test('a prompt that fails, or is read at once, leaves nothing', async () => {
   const { stream, written } = terminal()
+  const later = terminal()
   const failed = new PromptStatus(stream)
   failed.report(at(0))
   failed.end()
   const quick = new PromptStatus(stream)
   quick.report(at(0))
   quick.report(at(4000))
+  new PromptStatus(later.stream).report(at(0))
+  await expect.poll(later.written).not.toBe('') // by now the others would have spoken
   expect(written()).toBe('')
 })
 
-test('nothing is written to a stream that is not a terminal', async () => {
-  const { stream, written } = terminal(false)
-  const seen = terminal()
+test('on a narrow terminal the report keeps to one row', async () => {
+  const { stream, written } = terminal()
+  stream.columns = 24
   new PromptStatus(stream).report(at(512))
-  new PromptStatus(seen.stream).report(at(512))
-  await expect.poll(seen.written).not.toBe('')
-  expect(written()).toBe('')
+  await expect.poll(written).toBe('\r\x1b[Kreading the prompt: 12 ')
+})
+
+test('where there is no terminal each tenth of a long prompt is a line', async () => {
+  const { stream, written } = terminal(false)
+  const status = new PromptStatus(stream)
+  status.report(at(512))
+  await expect.poll(written).toBe('prompt: 10 % of 4000 tokens\n')
+  for (const tokens of [600, 1300, 1500, 4000]) status.report(at(tokens))
+  status.end()
+  expect(written()).toBe('prompt: 10 % of 4000 tokens\nprompt: 30 % of 4000 tokens\n')
 })

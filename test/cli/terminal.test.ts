@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
 import { ENV, home, program } from '../support/cli.ts'
-import { EMBEDDED } from '../support/models.ts'
+import { EMBEDDED, hasReal, REAL } from '../support/models.ts'
 
 // A real terminal, driven by keys. Where there is no tmux (Windows, bare containers) nothing of it can be tried.
 const hasTmux = (() => {
@@ -65,6 +65,20 @@ function terminal(args: readonly string[], env: Record<string, string> = {}, col
 
 const CHAT = ['chat', '-m', EMBEDDED, '--n-threads', '1', '--temp', '0', '--repeat-penalty', '1']
 
+/** The model's answer goes on until the context is full. */
+const ENDLESS = [
+  '--max-tokens',
+  'infinity',
+  '--stop',
+  'there is no such text',
+  '--repeat-penalty',
+  '1.5',
+  '--temp',
+  '2',
+  '--top-p',
+  '1',
+]
+
 describe.skipIf(!hasTmux)('a chat in a terminal', () => {
   test('shows a prompt, streams the answer, and asks again', async () => {
     const { type, keys, shows } = terminal(CHAT)
@@ -89,19 +103,7 @@ describe.skipIf(!hasTmux)('a chat in a terminal', () => {
   })
 
   test('stops an answer at Ctrl-C, and ends at two of them at the prompt', async () => {
-    const ends = [
-      '--max-tokens',
-      'infinity',
-      '--stop',
-      'there is no such text',
-      '--repeat-penalty',
-      '1.5',
-      '--temp',
-      '2',
-      '--top-p',
-      '1',
-    ]
-    const { type, keys, shows } = terminal([...CHAT.slice(0, 5), ...ends])
+    const { type, keys, shows } = terminal([...CHAT.slice(0, 5), ...ENDLESS])
     await shows(/^> *$/m)
     type('Tell me a very long story.')
     keys('Enter')
@@ -161,6 +163,38 @@ describe.skipIf(!hasTmux)('a chat in a terminal', () => {
     type(' my name?')
     keys('Enter')
     await shows(/^What is my name\?\n.+\n> *$/m)
+    keys('C-d')
+    await shows(/ended with 0/)
+  })
+
+  test('takes lines that were typed during an answer one by one, after it', async () => {
+    const { type, keys, shows } = terminal([...CHAT.slice(0, 5), ...ENDLESS])
+    await shows(/^> *$/m)
+    type('Tell me a very long story.')
+    keys('Enter')
+    await shows(/story\.\n.+/)
+    for (const line of ['/set top-p', '/system']) {
+      type(line)
+      keys('Enter')
+      await sleep(200) // lines that come faster were pasted
+    }
+    keys('C-c')
+    await shows(/topP is 1\.\n[\s\S]*There is no system prompt\.\n> *$/m)
+    keys('C-d')
+    await shows(/ended with 0/)
+  })
+
+  test.skipIf(!hasReal)('takes a message back whose prompt is still being read', async () => {
+    const model = ['chat', '-m', REAL, '--n-ctx', '8192', '--n-batch', '16']
+    const { paste, keys, type, shows } = terminal(model)
+    await shows(/^> *$/m)
+    paste(`${'It was a dark and stormy night, and the rain fell in torrents. '.repeat(180)}\n`)
+    await shows(/reading the prompt: \d+ % of \d+ tokens/)
+    keys('C-c')
+    await shows(/Stopped before the answer began: the message is not kept\.\n> *$/m)
+    type('/stats')
+    keys('Enter')
+    await shows(/context +\d\d? of 8192 tokens \(0 %\)/)
     keys('C-d')
     await shows(/ended with 0/)
   })

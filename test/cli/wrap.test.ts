@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest'
+import { Highlighter } from '../../src/cli/answer/markdown.ts'
 import { WordWrap } from '../../src/cli/answer/wrap.ts'
 import type { StyledText } from '../../src/cli/styled.ts'
 import { seeded } from '../support/gguf-writer.ts'
 
-const BACK = new RegExp('^\\u001b\\[(\\d+)D\\u001b\\[K')
+// biome-ignore lint/suspicious/noControlCharactersInRegex: what moves the cursor
+const BACK = /^\x1b\[(\d+)D\x1b\[K/
 
 /** What stands on a terminal of `columns` after `output`, which may move the cursor back and erase. */
 function screen(output: string, columns: number): string[] {
@@ -63,6 +65,49 @@ describe('lines on a terminal', () => {
     const code = { style: 'cyan', text: 'const one = two + three', isCode: true } as const
     const wrap = new WordWrap((piece) => (typeof piece === 'string' ? piece : piece.text))
     expect(wrap.push(code, 10)).toBe(code.text)
+  })
+
+  test('stay whole where code comes in pieces, as an answer does', () => {
+    const lines = [
+      'def one(two):',
+      '    return two  # as it was given, and no other',
+      '    "two  spaces,    four"',
+      'end',
+    ]
+    const answer = ['Here:', '```python', ...lines, '```', 'That is all that there is to say.'].join('\n')
+    for (const size of [1, 3, 8]) {
+      const highlighter = new Highlighter()
+      const wrap = new WordWrap((piece) => (typeof piece === 'string' ? piece : piece.text))
+      const pieces = answer
+        .match(new RegExp(`[^]{1,${size}}`, 'g'))!
+        .flatMap((piece) => highlighter.push(piece))
+      const written = [...pieces, ...highlighter.end()].map((piece) => wrap.push(piece, 20)).join('')
+      for (const line of lines) expect(written).toContain(`\n${line}\n`)
+      expect(screen(written.slice(written.lastIndexOf('```')), 20).slice(1)).toEqual([
+        'That is all that ',
+        'there is to say.',
+      ])
+    }
+  })
+
+  test('measure an emoji that comes in pieces as a whole', () => {
+    const wrap = new WordWrap(String)
+    expect(['nice and ok ', '👍', '🏽', '👍', '🏽'].map((piece) => wrap.push(piece, 20)).join('')).toBe(
+      'nice and ok 👍🏽👍🏽',
+    )
+    expect(wrap.push('wonder', 20)).toBe('\x1b[4D\x1b[K\n👍🏽👍🏽wonder')
+  })
+
+  test('begin anew before a word that is longer than a line', () => {
+    expect(wrapped(['a'.repeat(19), ' ', 'https://example.com/a/b/c/d'], 20)).toEqual([
+      'a'.repeat(19),
+      'https://example.com/',
+      'a/b/c/d',
+    ])
+  })
+
+  test('are left to a terminal that is too narrow for words', () => {
+    expect(new WordWrap(String).push('hello world', 1)).toBe('hello world')
   })
 
   test('count the columns of wide characters, and are broken between those of scripts without spaces', () => {

@@ -68,7 +68,7 @@ export class Highlighter {
     const mark = this.#markOf(token, next)
     const style = this.#ofLine ?? mark ?? this.#ofPart
     if (mark) this.#ofPart = this.#ofPart === mark ? undefined : mark
-    return style ? { style, text: token, ...(style === 'cyan' && { isCode: true }) } : token
+    return style ? { style, text: token, ...(this.#ofLine === 'cyan' && { isCode: true }) } : token
   }
 
   /** The style that begins or ends with `token`; two stars before a space begin none. */

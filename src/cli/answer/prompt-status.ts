@@ -3,17 +3,23 @@ import type { PromptProgress } from '../../index.ts'
 /** A prompt that takes less time needs no word. */
 const QUIET_MS = 1000
 
-/** Says on a terminal, in a line of its own that goes again, how far a long prompt has been read. */
+/**
+ * Says how far a long prompt has been read: on a terminal in a line of its own that goes again, elsewhere in one line for
+ * each tenth.
+ */
 export class PromptStatus {
   readonly #stream: NodeJS.WriteStream | undefined
+  readonly #isTerminal: boolean
   readonly #since = performance.now()
   #latest: PromptProgress | undefined
   #isShown = false
+  #lastTenth = 0
   #timer: NodeJS.Timeout | undefined
 
-  /** Nothing is said without a stream that is a terminal. */
+  /** Nothing is said without a stream. */
   constructor(stream: NodeJS.WriteStream | undefined) {
-    this.#stream = stream?.isTTY === true ? stream : undefined
+    this.#stream = stream
+    this.#isTerminal = stream?.isTTY === true && process.env.TERM !== 'dumb'
   }
 
   /** For the option `onPromptProgress`. */
@@ -37,7 +43,15 @@ export class PromptStatus {
     if (!this.#stream || !this.#latest) return
     const { processedTokens, promptTokens } = this.#latest
     const percent = Math.floor((100 * processedTokens) / promptTokens)
-    this.#stream.write(`\r\x1b[Kreading the prompt: ${percent} % of ${promptTokens} tokens`)
+    const tenth = Math.floor(percent / 10)
+    if (!this.#isTerminal) {
+      if (tenth > this.#lastTenth) this.#stream.write(`prompt: ${10 * tenth} % of ${promptTokens} tokens\n`)
+      this.#lastTenth = tenth
+      return
+    }
+    const said = `reading the prompt: ${percent} % of ${promptTokens} tokens`
+    // One row: only that goes again. The last column stays free.
+    this.#stream.write(`\r\x1b[K${said.slice(0, (this.#stream.columns || said.length + 1) - 1)}`)
     this.#isShown = true
   }
 }

@@ -70,16 +70,18 @@ async function talk(
   for (let said = await input.next(); said !== undefined; said = await input.next()) {
     if (said.trim() === '') continue
     try {
-      const [, command, rest = ''] = /^\/(\w+)(?:\s+([\s\S]*))?$/.exec(said) ?? []
+      const [, command, rest = ''] = /^\/(\w+|\?)(?:\s+([\s\S]*))?$/.exec(said) ?? []
       if (command !== undefined && LEAVING.includes(command)) return
       const status = new PromptStatus(quiet ? undefined : process.stderr)
+      const stop = new AbortController()
+      const watch = { onPromptProgress: status.report, signal: stop.signal }
       const generation =
         command === undefined
-          ? conversation.say(said, status.report)
-          : rest === '' && conversation.answerTo(command, status.report)
+          ? conversation.say(said, watch)
+          : rest === '' && conversation.answerTo(command, watch)
       if (!generation) note(await conversation.command(command!, rest.trim()))
       else {
-        const more = await answer(conversation, generation, status, input, write)
+        const more = await answer(conversation, { generation, status, stop }, input, write)
         if (more) note(paint('dim', more))
       }
     } catch (error) {
@@ -88,24 +90,31 @@ async function talk(
   }
 }
 
+type Turn = { readonly generation: Generation; readonly status: PromptStatus; readonly stop: AbortController }
+
 /** Writes the answer, and returns what there is to say about it. */
 async function answer(
   conversation: ChatConversation,
-  generation: Generation,
-  status: PromptStatus,
+  { generation, status, stop }: Turn,
   input: Input,
   write: Output['write'],
 ): Promise<string | undefined> {
-  const release = input.onInterrupt(() => void generation.stop())
-  const highlighter = new Highlighter()
   let isThinking = false
+  let hasBegun = false
+  // A message that was not even read to its end is taken back; what there is of an answer is kept.
+  const release = input.onInterrupt(() => (hasBegun ? void generation.stop() : stop.abort()))
+  const highlighter = new Highlighter()
   try {
     for await (const { channel, text } of generation.parts()) {
+      hasBegun = true
       const thinks = channel === 'reasoning'
       if (isThinking && !thinks) await write('\n\n')
       isThinking = thinks
       await write(...(thinks ? [paint('dim', text)] : highlighter.push(text)))
     }
+  } catch (error) {
+    if (!stop.signal.aborted) throw error
+    return 'Stopped before the answer began: the message is not kept.'
   } finally {
     status.end()
     release()

@@ -1,6 +1,7 @@
 import { fstatSync } from 'node:fs'
 import type { Command } from 'commander'
 import { type Generation, type GenerationResult, GPT4All } from '../../index.ts'
+import { Highlighter } from '../answer/markdown.ts'
 import { PromptStatus } from '../answer/prompt-status.ts'
 import { cutBy } from '../conversation.ts'
 import { UsageError } from '../failure.ts'
@@ -69,7 +70,9 @@ async function written(
   status: PromptStatus,
 ): Promise<GenerationResult> {
   try {
-    if (write) for await (const piece of generation) await write(piece)
+    const highlighter = new Highlighter()
+    if (write) for await (const piece of generation) await write(...highlighter.push(piece))
+    await write?.(...highlighter.end())
     return await generation.result
   } finally {
     status.end()
