@@ -83,6 +83,8 @@ export class ContextOverflowError extends GPT4AllError {
   readonly maxPromptTokens: number
   /** Whether the prompt was not tokenized, because its length alone shows that it cannot fit. */
   readonly isEstimated: boolean
+  /** The HTTP status for a program that serves others: Express and Fastify take it from the error. */
+  readonly statusCode = 413
 
   constructor(promptTokens: number, contextSize: number, maxPromptTokens: number, isEstimated = false) {
     super(

@@ -3,6 +3,7 @@ import { getEventListeners } from 'node:events'
 import { copyFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import { afterAll, describe, expect, test } from 'vitest'
 import { ContextOverflowError, GPT4All } from '../../src/index.ts'
 import { collectUntil } from '../support/garbage.ts'
@@ -373,4 +374,20 @@ test('a logitBias that bans every token is ERR_OPTION, before anything is evalua
     const { tokens } = await model.generate('Hello', { temp, logitBias: ban(1), maxTokens: 2 }).result
     expect(tokens.every((token) => token === 0)).toBe(true)
   }
+})
+
+describe('what console.log() shows of a generation', () => {
+  test('is its state, and the text so far', async () => {
+    const generation = model.generate('The capital of France is', { temp: 0, maxTokens: 3 })
+    expect(inspect(generation)).toMatch(/^Generation \{ state: 'not started', text: '' \}$/)
+    for await (const piece of generation) {
+      expect(inspect(generation)).toBe(`Generation ${inspect({ state: 'running', text: piece })}`)
+      break
+    }
+    expect(inspect(generation)).toContain("state: 'done'")
+    const failed = model.generate('Hello', { signal: AbortSignal.abort(new Error('never')) })
+    await expect(failed).rejects.toThrow('never')
+    expect(inspect(failed)).toContain("state: 'failed'")
+    expect(String(failed)).toBe('[object Generation]')
+  })
 })
