@@ -6,8 +6,8 @@ export const ROOMS = {
   generation: {
     mutate: ['src/generation/**/*.ts'],
     tests: [
-      'test/unit/{reply,stop,stream-interval,text}.test.ts',
-      'test/api/{chat,generate,logprobs,loops,parallel,reasoning,runs}.test.ts',
+      'test/unit/{reply,stop,stopwatch,stream-interval,text,transcript}.test.ts',
+      'test/api/{chat,generate,logprobs,parallel,prompt-progress,reasoning,runs}.test.ts',
     ],
   },
   chat: {
@@ -34,7 +34,7 @@ export const ROOMS = {
   },
   server: {
     mutate: ['src/server/{guard,patterns}.ts', 'src/server/api/**/*.ts'],
-    tests: ['test/unit/{address,patterns}.test.ts', 'test/server/*.test.ts'],
+    tests: ['test/unit/{address,patterns,request-messages}.test.ts', 'test/server/*.test.ts'],
   },
   options: {
     mutate: ['src/options/**/*.ts'],
