@@ -13,7 +13,7 @@ import { GenerationStream } from './stream.ts'
 
 // Outside the class, as a function made inside would keep the generation alive as long as the function
 // itself. Nothing frees the slot here: the scheduler takes it from a request that does not ask.
-function endOf(unlisten: () => void, end: EventSource['end']): () => void {
+function endAbandoned(unlisten: () => void, end: EventSource['end']): () => void {
   return () => {
     unlisten()
     end?.(undefined)
@@ -231,7 +231,7 @@ export class Generation implements Promise<string>, AsyncIterable<string> {
       for (const signal of this.#signals) signal.throwIfAborted()
       this.#listen()
       this.#events = this.#inContext(() => this.#source.start(this.#demand, this.#stop.signal))
-      abandoned.register(this, endOf(this.#unlisten, this.#source.end), this)
+      abandoned.register(this, endAbandoned(this.#unlisten, this.#source.end), this)
     }
     const events = this.#events
     const next = this.#inContext(() => events.next())

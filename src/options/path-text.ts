@@ -17,6 +17,6 @@ export function pathText<T>(path: T, option: string): Exclude<T, URL | Uint8Arra
   try {
     return fileURLToPath(href)
   } catch {
-    throw optionError(option, 'a file: URL', href)
+    throw optionError(option, 'a file: URL of a path on this machine, without encoded slashes', href)
   }
 }

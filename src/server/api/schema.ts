@@ -7,7 +7,7 @@ import { flag, integer, logitBias, mostTokens, number, orMinusOne, seed, stop, t
 
 const STREAM_OPTIONS = { include_usage: flag, include_obfuscation: flag }
 
-const SAMPLING = {
+const SAMPLING_FIELDS = {
   model: v.nullish(text),
   max_tokens: mostTokens,
   temperature: number(0, 100),
@@ -39,7 +39,7 @@ const NESTED: Readonly<Record<string, object>> = {
 }
 
 const chatSchema = v.object({
-  ...SAMPLING,
+  ...SAMPLING_FIELDS,
   max_completion_tokens: mostTokens,
   logprobs: v.nullish(v.union([v.boolean(), v.literal(0)], 'must be true or false')),
   top_logprobs: integer(0, 20),
@@ -57,10 +57,10 @@ const tokenIds = v.custom<readonly number[]>(
     Array.isArray(value) && value.length > 0 && value.every((id) => Number.isSafeInteger(id) && id >= 0),
 )
 const completionSchema = v.object({
-  ...SAMPLING,
+  ...SAMPLING_FIELDS,
   prompt: v.nullable(
     v.union(
-      [text, tokenIds, v.pipe(v.array(v.union([text, tokenIds])), v.minLength(1))],
+      [text, tokenIds, v.pipe(v.array(v.union([text, tokenIds])), v.minLength(1, 'must not be empty'))],
       'must be a string, an array of token ids, or an array of these',
     ),
   ),
@@ -68,7 +68,10 @@ const completionSchema = v.object({
   logprobs: v.nullish(
     v.pipe(
       v.union(
-        [v.boolean(), v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(5))],
+        [
+          v.boolean(),
+          v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(5, 'must be an integer from 0 to 5')),
+        ],
         'must be an integer from 0 to 5',
       ),
       v.transform((count) => (typeof count === 'number' ? count : count ? 1 : undefined)),
@@ -86,7 +89,7 @@ export function isParameter(name: string): boolean {
 
 export type ChatRequest = v.InferOutput<typeof chatSchema> & { readonly messages: readonly ChatMessage[] }
 export type CompletionRequest = v.InferOutput<typeof completionSchema>
-export type SamplingRequest = Pick<ChatRequest, keyof typeof SAMPLING>
+export type SamplingRequest = Pick<ChatRequest, keyof typeof SAMPLING_FIELDS>
 
 /** @throws {ApiError} 400 for an invalid request, or more than `maxMessages` */
 export function readChatRequest(body: Sent, maxMessages: number, unknown: UnknownFields): ChatRequest {

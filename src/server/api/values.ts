@@ -77,6 +77,7 @@ export const seed = v.nullish(
 
 const MOST_BIASES = 1024
 const BAN = -100
+const BIASES = 'must have numbers from -100 to 100'
 const BIAS = 'must be an object of token ids and numbers from -100 to 100'
 export const logitBias = v.nullish(
   v.pipe(
@@ -89,7 +90,7 @@ export const logitBias = v.nullish(
     ),
     v.record(
       v.pipe(v.string(), v.regex(/^\d{1,10}$/, 'must have token ids as keys')),
-      v.pipe(v.number('must have numbers from -100 to 100'), v.minValue(-100), v.maxValue(100)),
+      v.pipe(v.number(BIASES), v.minValue(-100, BIASES), v.maxValue(100, BIASES)),
       BIAS,
     ),
   ),
