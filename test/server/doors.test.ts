@@ -398,15 +398,13 @@ test('origins may be given with a *', async () => {
 
 describe('comments of a stream that has nothing to send yet', () => {
   const first = async (one: Running) => {
-    // The only place is taken, so this one waits.
-    const endless = await chat(
-      { stream: true, max_tokens: 2000, logit_bias: { 2: -100 }, temperature: 1.5 },
-      one,
-    )
+    // The only place is taken, and others stand in line, so this one waits.
+    const long = { stream: true, max_tokens: 2000, logit_bias: { 2: -100 }, temperature: 1.5 }
+    const before = Array.from({ length: 30 }, () => chat(long, one))
     const waiting = await chat({ stream: true, max_tokens: 1 }, one)
     const reader = waiting.body!.getReader()
     const { value } = await reader.read()
-    await endless.body!.cancel()
+    for (const response of await Promise.all(before)) await response.body!.cancel()
     await reader.cancel()
     return new TextDecoder().decode(value)
   }
