@@ -50,9 +50,10 @@ const program = (name) => (process.platform === 'win32' ? `${name}.exe` : name)
 
 /** Where a set for this vendor tree, compiler and CPU lies, built or not; undefined without a whole vendor tree. */
 export async function llamaToolsRoom(set = 'bench') {
-  const { targets, options } = SETS[set]
+  const { targets, options: own } = SETS[set]
   const vendor = await vendorId()
   if (vendor === undefined) return undefined
+  const options = [...own, ...(await flagOptions(set))]
   // The addon's own sources and packages are no part of these.
   const { sources, packages, ...parts } = await keyParts({ options, vendor, config: 'Release' })
   const folder = join(cacheDir, 'llama-tools', keyOf({ ...parts, targets: targets.join(' ') }))
@@ -96,8 +97,11 @@ export async function buildLlamaTools(room, report = () => {}) {
 async function compile(room, log, report) {
   const generator = process.platform === 'win32' || !hasNinja() ? [] : ['-G', 'Ninja']
   report('configuring')
-  const options = [...room.options, ...(await withoutBrokenTiles())]
-  await cmake(room, ['-S', inRoot('vendor', 'llama.cpp'), '-B', room.build, ...generator, ...options], log)
+  await cmake(
+    room,
+    ['-S', inRoot('vendor', 'llama.cpp'), '-B', room.build, ...generator, ...room.options],
+    log,
+  )
   const build = ['--build', room.build, '--config', 'Release', '--parallel', jobs, '--target']
   await cmake(room, [...build, ...room.targets], log, (line) => {
     const progress = parseProgress(line)
@@ -108,9 +112,13 @@ async function compile(room, log, report) {
 /** The first versions of GCC whose `_tile_loadconfig()` reads all of its operand, by major version (bug 114098). */
 const SOUND_TILES = { 11: 5, 12: 4, 13: 3 }
 const NO_AMX = '-mno-amx-tile -mno-amx-int8 -mno-amx-bf16'
+const NO_FP16 = '-mno-avx512fp16'
 
-/** Older ones make illegal instructions of ggml's AMX code: without it the programs are slower, but run. */
-async function withoutBrokenTiles() {
+/**
+ * Older ones make illegal instructions of ggml's AMX code: without it the programs are slower, but run. The server that
+ * takes a part of a model is built as the addon is, so that the same numbers come of it.
+ */
+async function flagOptions(set) {
   const compiler = compilers()
     .map((name) => which(name))
     .find(Boolean)
@@ -119,11 +127,19 @@ async function withoutBrokenTiles() {
   const onLine = (line) => lines.push(line)
   await run(compiler, ['-march=native', '-dM', '-E', '-x', 'c', '/dev/null'], { onLine })
   const macros = lines.join('\n')
-  if (!macros.includes('__AMX_TILE__') || macros.includes('__clang__')) return []
-  const [, major, minor] = /__VERSION__ "(\d+)\.(\d+)/.exec(macros) ?? []
-  if (Number(minor) >= (SOUND_TILES[major] ?? (Number(major) > 13 ? 0 : Number.POSITIVE_INFINITY))) return []
-  const flags = (name) => `${process.env[name] ?? ''} ${NO_AMX}`.trim()
+  const isBroken = !macros.includes('__clang__') && !hasSoundTiles(macros)
+  const added = [
+    ...(macros.includes('__AMX_TILE__') && (isBroken || set === 'rpc') ? [NO_AMX] : []),
+    ...(macros.includes('__AVX512FP16__') && set === 'rpc' ? [NO_FP16] : []),
+  ]
+  if (added.length === 0) return []
+  const flags = (name) => [process.env[name] ?? '', ...added].join(' ').trim()
   return [`-DCMAKE_C_FLAGS=${flags('CFLAGS')}`, `-DCMAKE_CXX_FLAGS=${flags('CXXFLAGS')}`]
+}
+
+function hasSoundTiles(macros) {
+  const [, major, minor] = /__VERSION__ "(\d+)\.(\d+)/.exec(macros) ?? []
+  return Number(minor) >= (SOUND_TILES[major] ?? (Number(major) > 13 ? 0 : Number.POSITIVE_INFINITY))
 }
 
 const hasNinja = () => which('ninja') !== undefined || which('ninja-build') !== undefined
