@@ -147,7 +147,7 @@ export class ChatConversation {
     if (given === '') return options.length > 0 ? options.join('\n') : 'All options have their defaults.'
     const name = given.replace(/^-+/, '').replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
     const value = words.join(' ')
-    if (name in ELSEWHERE) return `${name} cannot be set here: ${ELSEWHERE[name]}`
+    if (Object.hasOwn(ELSEWHERE, name)) return `${name} cannot be set here: ${ELSEWHERE[name]}`
     const { [name as keyof GenerateOptions]: before, ...others } = this.#options
     checkGenerateOptions({ ...others, [name]: parsed(value) })
     if (value === '') return before === undefined ? `${name} has its default.` : `${name} is ${before}.`

@@ -13,9 +13,14 @@ export type StyledText = string | StyledSpan
 
 export const paint = (style: StyledSpan['style'], text: string): StyledSpan => ({ style, text })
 
+/** Whether `stream` is a terminal that knows escape sequences. */
+export function obeysEscapes(stream: NodeJS.WriteStream): boolean {
+  return stream.isTTY === true && process.env.TERM !== 'dumb'
+}
+
 /** The text to write to `stream`, in colour if that is a terminal and `NO_COLOR` is not set. */
 export function shown(pieces: readonly StyledText[], stream: NodeJS.WriteStream, clean = printable): string {
-  const coloured = stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb'
+  const coloured = obeysEscapes(stream) && !process.env.NO_COLOR
   return pieces
     .map((piece) => {
       if (typeof piece === 'string') return clean(piece)

@@ -1,6 +1,6 @@
 import { type Logger, type Progress, printableLine } from '../index.ts'
 import { WordWrap } from './answer/wrap.ts'
-import { type StyledText, shown } from './styled.ts'
+import { obeysEscapes, type StyledText, shown } from './styled.ts'
 
 /** Where a command writes: results to stdout, all else to stderr. */
 export type Terminal = {
@@ -81,7 +81,7 @@ export function toStderr(...pieces: readonly StyledText[]): void {
 /** The text to write to stdout: programs get every byte, and a terminal whole words where there is a `wrap`. */
 function exact(pieces: readonly StyledText[], wrap?: WordWrap): string {
   const { stdout } = process
-  if (wrap && stdout.isTTY === true && stdout.columns > 0 && process.env.TERM !== 'dumb')
+  if (wrap && obeysEscapes(stdout) && stdout.columns > 0)
     return pieces.map((piece) => wrap.push(piece, stdout.columns)).join('')
   return stdout.isTTY === true ? shown(pieces, stdout) : shown(pieces, stdout, (text) => text)
 }

@@ -66,8 +66,8 @@ export type EndEvent = {
 
 /**
  * @internal What a generation is made of, in order: one `prompt`, `progress` while it is evaluated, then
- * `delta`s with `usage` before, between or after them, and one `end`. One that fails ends with `usage`, also where its prompt could not be made.
- * Plain data, the same from this process and from an isolated engine.
+ * `delta`s with `usage` before, between or after them, and one `end`. One that fails ends with `usage`, also
+ * where its prompt could not be made. Plain data, the same from this process and from an isolated engine.
  */
 export type GenerationEvent = PromptEvent | ProgressEvent | DeltaEvent | UsageEvent | EndEvent
 

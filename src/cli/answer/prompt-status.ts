@@ -1,4 +1,5 @@
 import type { PromptProgress } from '../../index.ts'
+import { obeysEscapes } from '../styled.ts'
 
 /** A prompt that takes less time needs no word. */
 const QUIET_MS = 1000
@@ -19,7 +20,7 @@ export class PromptStatus {
   /** Nothing is said without a stream. */
   constructor(stream: NodeJS.WriteStream | undefined) {
     this.#stream = stream
-    this.#isTerminal = stream?.isTTY === true && process.env.TERM !== 'dumb'
+    this.#isTerminal = stream !== undefined && obeysEscapes(stream)
   }
 
   /** For the option `onPromptProgress`. */

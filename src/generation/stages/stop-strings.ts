@@ -12,7 +12,7 @@ export class StopStrings {
   readonly #shorter: number[] = [0]
   /** By state: its length. */
   readonly #lengths: number[] = [0]
-  /** By state: the length of the longest string that it ends with; 0 if there is none. */
+  /** By state: the length of the longest string at its end; 0 where no string ends. */
   readonly #found: number[] = [0]
   #state = 0
 
