@@ -116,13 +116,12 @@ describe('models of a folder', () => {
     const gone = join(folder, 'models', 'gone.gguf')
     await copyFile(EMBEDDED, gone)
     try {
-      const busy = ask('a', 'Once upon a time', { max_tokens: 200 })
-      while ((await json(get('/health'))).loaded[0] !== 'a') await new Promise(setImmediate)
+      const unread = await ask('a', 'Once upon a time', { max_tokens: 200, stream: true }) // keeps its model busy
       const waiting = ask('gone')
       await get('/v1/models') // the other request has found its file by now
       await rm(gone)
+      expect(await unread.text()).toMatch(/\[DONE\]\s*$/)
       const response = await waiting
-      expect((await busy).status).toBe(200)
       expect(response.status).toBe(404)
       const { error } = await json(response)
       expect(error).toMatchObject({ code: 'model_not_found', param: 'model' })
