@@ -7,6 +7,7 @@
 #include "chat.h"
 #include "child-process.h"
 #include "context.h"
+#include "embedder.h"
 #include "environment.h"
 #include "llama.h"
 #include "log.h"
@@ -119,6 +120,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("useKernels", Napi::Function::New<UseKernelsOf>(env, "useKernels"));
   exports.Set("Model", Model::Init(env));
   exports.Set("Context", Context::Init(env));
+  exports.Set("Embedder", Embedder::Init(env));
   exports.Set("Sampler", Sampler::Init(env));
   exports.Set("ChatTemplate", ChatTemplate::Init(env));
   exports.Set("StringScan", StringScan::Init(env));

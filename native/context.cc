@@ -1,12 +1,11 @@
 #include "context.h"
 
+#include <memory>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "args.h"
 #include "entries.h"
-#include "hand-over.h"
 #include "shape.h"
 #include "state.h"
 #include "vocabulary.h"
@@ -32,15 +31,6 @@ bool CanShift(llama_context* context, ggml_type key_type) {
          llama_model_n_swa(llama_get_model(context)) == 0 && key_type != GGML_TYPE_BF16;
 }
 
-std::shared_ptr<ContextThread> StartThread(Napi::Env env, const std::shared_ptr<Weights>& weights,
-                                           const ContextShape& shape) {
-  try {
-    return std::make_shared<ContextThread>(Environment::Of(env), weights, shape);
-  } catch (const std::system_error& error) {
-    throw MakeError(env, "ERR_MEMORY", std::string("no thread for a context: ") + error.what());
-  }
-}
-
 Napi::Value Create(const Napi::CallbackInfo& info,
                    const std::shared_ptr<Napi::FunctionReference>& constructor) {
   const Napi::Env env = info.Env();
@@ -49,30 +39,14 @@ Napi::Value Create(const Napi::CallbackInfo& info,
     throw BadArgument(env, "model", "a decoder with its weights loaded");
   }
   const ContextShape shape = ReadShape(info[1], weights->adapters.size());
-  const auto deferred = Napi::Promise::Deferred::New(env);
-  // The context's thread destroys the commands below, and may not destroy itself: so they own it through a
-  // cell that is empty by then. Its answer owns it instead, whether or not it ran.
-  const auto cell = std::make_shared<std::shared_ptr<NewContext>>(
-      new NewContext{StartThread(env, weights, shape), weights->vocab_size(), 0, false});
-  const std::shared_ptr<ContextThread> thread = (*cell)->thread;
-  thread->Submit(
-      ContextThread::Kind::kUpkeep,
-      [cell, deferred, constructor](LlamaContext& llama) -> Environment::Task {
-        NewContext* fresh = cell->get();
-        llama_memory_t memory = llama_get_memory(llama.context);
-        if (memory == nullptr)
+  return Constructed<NewContext>(
+      env, constructor, {StartThread(env, weights, shape), weights->vocab_size(), 0, false},
+      [key_type = shape.key_type](const LlamaContext& llama, NewContext& fresh) {
+        if (llama_get_memory(llama.context) == nullptr)
           throw Failure("ERR_LOAD", "this model keeps no state between tokens: it cannot generate");
-        fresh->cells = llama_n_ctx_seq(llama.context);
-        fresh->can_shift = CanShift(llama.context, fresh->thread->shape.key_type);
-        return [fresh = std::move(*cell), deferred, constructor](Napi::Env env) {
-          Fulfil(env, deferred, [&] { return HandOver<NewContext>::Construct(*constructor, *fresh); });
-        };
-      },
-      [cell, deferred](Napi::Env env, const Failure& failure) {
-        cell->reset();
-        deferred.Reject(ToJs(env, failure).Value());
+        fresh.cells = llama_n_ctx_seq(llama.context);
+        fresh.can_shift = CanShift(llama.context, key_type);
       });
-  return deferred.Promise();
 }
 
 }  // namespace
@@ -88,9 +62,9 @@ Napi::Object Context::Init(Napi::Env env) {
                                                      InstanceMethod<&Context::Positions>("positions"),
                                                      InstanceMethod<&Context::Save>("save"),
                                                      InstanceMethod<&Context::Restore>("restore"),
-                                                     InstanceMethod<&Context::SetThreads>("setThreads"),
-                                                     InstanceMethod<&Context::Abort>("abort"),
-                                                     InstanceMethod<&Context::Close>("close"),
+                                                     InstanceMethod("setThreads", &Context::SetThreads),
+                                                     InstanceMethod("abort", &Context::Abort),
+                                                     InstanceMethod("close", &Context::Close),
                                                  });
   const auto reference = std::make_shared<Napi::FunctionReference>(Napi::Persistent(constructor));
   reference->SuppressDestruct();
@@ -101,17 +75,15 @@ Napi::Object Context::Init(Napi::Env env) {
   return exported;
 }
 
-Context::Context(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Context>(info) {
+Context::Context(const Napi::CallbackInfo& info) : ContextHandle<Context>(info) {
   const Napi::Env env = info.Env();
   const NewContext* fresh = HandOver<NewContext>::Take();
   if (fresh == nullptr) throw BadArgument(env, "Context", "made by Context.create()");
   info.This().As<Napi::Object>().TypeTag(&kTag);
-  thread_ = fresh->thread;
+  Adopt(env, fresh->thread);
   shape_ = fresh->thread->shape;
   shape_.context_size = fresh->cells;
   vocab_size_ = fresh->vocab_size;
-  // A forgotten context weighs little in JavaScript: V8 collects it in time only if it knows of the rest.
-  Napi::MemoryManagement::AdjustExternalMemory(env, shape_.memory_bytes);
 
   Napi::Object description = Napi::Object::New(env);
   description.Set("cells", fresh->cells);
@@ -121,16 +93,6 @@ Context::Context(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Context>(inf
   // A property of its own, not an accessor: Node does not check what an accessor is called on.
   info.This().As<Napi::Object>().DefineProperty(
       Napi::PropertyDescriptor::Value("info", description, napi_enumerable));
-}
-
-// Safety net for a context that was never closed: joins its thread, which ends at the next node of a graph.
-Context::~Context() {
-  if (thread_) Napi::MemoryManagement::AdjustExternalMemory(Env(), -shape_.memory_bytes);
-}
-
-ContextThread& Context::Open(Napi::Env env) const {
-  if (closed_) throw MakeError(env, "ERR_CLOSED", "The context is closed.");
-  return *thread_;
 }
 
 llama_seq_id Context::Sequence(const Napi::Value& value) const {
@@ -143,39 +105,17 @@ Napi::Value Context::Eval(const Napi::CallbackInfo& info) {
   const auto entries = std::make_shared<std::vector<StepEntry>>(ReadEntries(info[0], shape_, vocab_size_));
   const Run run = ReadRun(info[1], *entries, shape_);
   return Promised(env, ContextThread::Kind::kStep, [this, entries, run](LlamaContext& llama) {
-    thread_->ReportCrowdedRun();
-    auto results = std::make_shared<std::vector<StepResult>>(RunSteps(llama.context, *llama.state_layout,
-                                                                      *llama.batch, *entries, run,
-                                                                      [this] { return thread_->MayGoOn(); }));
+    thread()->ReportCrowdedRun();
+    auto results = std::make_shared<std::vector<StepResult>>(
+        RunSteps(llama.context, *llama.state_layout, *llama.batch, *entries, run,
+                 [this] { return thread()->MayGoOn(); }));
     return [entries, results](Napi::Env env) { return ToArray(env, *results, *entries); };
   });
 }
 
 Napi::Value Context::EndRun(const Napi::CallbackInfo& info) {
-  if (!closed_) thread_->EndRun();
+  if (!is_closed()) thread()->EndRun();
   return info.Env().Undefined();
-}
-
-// Work on the context's thread that ends in a promise: it returns a function that makes the value. The
-// context is kept from the garbage collector meanwhile, which would abort the step.
-Napi::Value Context::Promised(Napi::Env env, ContextThread::Kind kind,
-                              std::function<std::function<Napi::Value(Napi::Env)>(LlamaContext&)> work) {
-  const auto deferred = Napi::Promise::Deferred::New(env);
-  ContextThread& thread = Open(env);
-  Ref();
-  thread.Submit(
-      kind,
-      [this, deferred, work = std::move(work)](LlamaContext& llama) -> Environment::Task {
-        return [this, deferred, value = work(llama)](Napi::Env env) {
-          Unref();
-          Fulfil(env, deferred, [&] { return value(env); });
-        };
-      },
-      [this, deferred](Napi::Env env, const Failure& failure) {
-        Unref();
-        deferred.Reject(ToJs(env, failure).Value());
-      });
-  return deferred.Promise();
 }
 
 Napi::Value Context::Remove(const Napi::CallbackInfo& info) {
@@ -242,42 +182,6 @@ Napi::Value Context::Restore(const Napi::CallbackInfo& info) {
                     RestoreState(llama.context, sequence, state, *llama.state_layout);
                     return [](Napi::Env env) { return env.Undefined(); };
                   });
-}
-
-Napi::Value Context::SetThreads(const Napi::CallbackInfo& info) {
-  const int32_t threads = Integer(info[0], "threads", 1, GGML_MAX_N_THREADS);
-  const int32_t batch_threads = Integer(info[1], "batchThreads", 1, GGML_MAX_N_THREADS);
-  const bool watch = Boolean(info[2], "watch");
-  Open(info.Env())
-      .SetThreads({static_cast<int16_t>(threads), static_cast<int16_t>(batch_threads), watch ? 1 : 0});
-  return info.Env().Undefined();
-}
-
-Napi::Value Context::Abort(const Napi::CallbackInfo& info) {
-  if (!closed_) thread_->Abort();
-  return info.Env().Undefined();
-}
-
-Napi::Value Context::Close(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const auto deferred = Napi::Promise::Deferred::New(env);
-  if (!thread_) {
-    deferred.Resolve(env.Undefined());
-    return deferred.Promise();
-  }
-  closing_.push_back(deferred);
-  if (!closed_) {
-    closed_ = true;
-    Ref();  // not collected while its thread ends
-    thread_->Close([this](Napi::Env env) {
-      Napi::MemoryManagement::AdjustExternalMemory(env, -shape_.memory_bytes);
-      thread_.reset();
-      for (const auto& waiting : closing_) waiting.Resolve(env.Undefined());
-      closing_.clear();
-      Unref();
-    });
-  }
-  return deferred.Promise();
 }
 
 }  // namespace gpt4all

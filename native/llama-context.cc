@@ -1,11 +1,13 @@
 #include "llama-context.h"
 
+#include "tuning/wide-products.h"
+
 namespace gpt4all {
 
 LlamaContext::LlamaContext(const Weights& weights, const ContextShape& shape, ggml_abort_callback abort,
                            void* abort_data) {
   llama_context_params params = llama_context_default_params();
-  params.n_ctx = shape.context_size * shape.sequences;
+  params.n_ctx = shape.embeds ? shape.context_size : shape.context_size * shape.sequences;
   params.n_batch = shape.batch_size;
   params.n_ubatch = shape.micro_batch_size;
   params.n_seq_max = shape.sequences;
@@ -18,8 +20,11 @@ LlamaContext::LlamaContext(const Weights& weights, const ContextShape& shape, gg
   params.type_v = shape.value_type;
   params.abort_callback = abort;
   params.abort_callback_data = abort_data;
-  params.kv_unified = false;  // a conversation's attention walks its own cells only
-  params.swa_full = true;     // so that sliding-window models can roll back as well
+  // A conversation's attention walks its own cells only. Texts that are embedded share the cells of a batch.
+  params.kv_unified = shape.embeds;
+  params.embeddings = shape.embeds;
+  params.pooling_type = shape.pooling;
+  params.swa_full = true;  // so that sliding-window models can roll back as well
   params.no_perf = true;
   context = llama_init_from_model(weights.model, params);
   if (context == nullptr) return;
@@ -28,12 +33,16 @@ LlamaContext::LlamaContext(const Weights& weights, const ContextShape& shape, gg
   if (!adapters.empty()) llama_set_adapters_lora(context, adapters.data(), adapters.size(), scales.data());
   batch = std::make_unique<Batch>(static_cast<int32_t>(shape.batch_size));
   poll_ = shape.poll;
-  state_layout = std::make_unique<StateLayout>(context);
+  embeds_ = shape.embeds;
+  if (!shape.embeds) state_layout = std::make_unique<StateLayout>(context);
 }
 
 LlamaContext::~LlamaContext() {
   if (context != nullptr) llama_free(context);
-  for (const auto& [size, pool] : pools_) ggml_threadpool_free(pool);
+  for (const auto& [size, pool] : pools_) {
+    ForgetWideProducts(pool);
+    ggml_threadpool_free(pool);
+  }
 }
 
 // A pool for each count: it has no more threads than a step uses, as threads without work spin too. A pool
@@ -44,6 +53,7 @@ ggml_threadpool* LlamaContext::Pool(int32_t size) {
     ggml_threadpool_params params = ggml_threadpool_params_default(size);
     params.poll = poll_;
     pool = ggml_threadpool_new(&params);
+    if (embeds_) UseWideProducts(pool);
   }
   return pool;
 }

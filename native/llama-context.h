@@ -26,7 +26,9 @@ struct ContextShape {
   llama_flash_attn_type flash_attention;
   ggml_type key_type, value_type;     // of the KV cache
   std::vector<float> adapter_scales;  // one for each adapter of the model
-  int64_t memory_bytes = 0;           // of all its buffers, for V8
+  bool embeds = false;                // vectors of whole sequences, which share `context_size` cells
+  enum llama_pooling_type pooling = LLAMA_POOLING_TYPE_UNSPECIFIED;  // of what embeds; as the file says
+  int64_t memory_bytes = 0;                                          // of all its buffers, for V8
 };
 
 // How many threads compute the next steps. With `watch`, a step whose threads keep losing their cores to
@@ -49,7 +51,7 @@ class LlamaContext {
   void SetThreads(const ThreadPlan& plan);
 
   llama_context* context = nullptr;
-  std::unique_ptr<StateLayout> state_layout;
+  std::unique_ptr<StateLayout> state_layout;  // null in a context that embeds
   std::unique_ptr<Batch> batch;
 
  private:
@@ -58,6 +60,7 @@ class LlamaContext {
   std::map<int32_t, ggml_threadpool*> pools_;  // by size
   int32_t threads_ = 0, batch_threads_ = 0;    // as llama.cpp has them
   uint32_t poll_ = 0;
+  bool embeds_ = false;
 };
 
 }  // namespace gpt4all

@@ -22,16 +22,6 @@ int32_t Batch::Add(llama_token token, llama_pos position, llama_seq_id sequence,
   return i;
 }
 
-namespace {
-
-void DropFrom(llama_context* context, const StepEntry& entry) {
-  llama_memory_t memory = llama_get_memory(context);
-  if (llama_memory_seq_pos_max(memory, entry.sequence) < entry.position) return;
-  if (!llama_memory_seq_rm(memory, entry.sequence, entry.position, -1)) {
-    throw Failure("ERR_CANNOT_ROLL_BACK", "this model's memory cannot drop a part of a sequence");
-  }
-}
-
 void Decode(llama_context* context, const Batch& batch) {
   const int32_t status = [&] {
     const std::unique_lock<std::mutex> turn = RpcTurn();
@@ -46,6 +36,16 @@ void Decode(llama_context* context, const Batch& batch) {
       throw Failure("ERR_ABORTED", "the step was aborted");
     default:
       throw Failure("ERR_DECODE", "llama_decode failed with " + std::to_string(status));
+  }
+}
+
+namespace {
+
+void DropFrom(llama_context* context, const StepEntry& entry) {
+  llama_memory_t memory = llama_get_memory(context);
+  if (llama_memory_seq_pos_max(memory, entry.sequence) < entry.position) return;
+  if (!llama_memory_seq_rm(memory, entry.sequence, entry.position, -1)) {
+    throw Failure("ERR_CANNOT_ROLL_BACK", "this model's memory cannot drop a part of a sequence");
   }
 }
 

@@ -65,6 +65,9 @@ class Batch {
   llama_batch batch_;
 };
 
+// llama_decode(), which encodes where the model has no memory. Throws Failure.
+void Decode(llama_context* context, const Batch& batch);
+
 // Drops, decodes, samples (NativeContext.eval of src/native/contract.ts). Throws Failure; what fails after
 // the first step only ends the run. `go_on` is asked before each further step.
 std::vector<StepResult> RunSteps(llama_context* context, const StateLayout& layout, Batch& batch,

@@ -8,6 +8,7 @@ export {
   type TemplateOptions,
 } from './chat/template/template.ts'
 export {
+  CancellationError,
   ClosedError,
   ContextOverflowError,
   DeviceError,
@@ -30,6 +31,7 @@ export type { ChatMessage } from './core/messages.ts'
 export { printable, printableLine } from './core/printable.ts'
 export type { Progress } from './core/progress.ts'
 export type { PromptMessage } from './core/prompt-channel.ts'
+export { Embed4All, type EmbeddedText, type Embedding, type Embeddings } from './embed4all.ts'
 export type { FinishReason } from './generation/events.ts'
 export { Generation } from './generation/generation.ts'
 export type { TokenLogprob, TokenProbability } from './generation/logprobs.ts'
@@ -66,6 +68,7 @@ export { VERSION } from './native/package.ts'
 export type { SystemInfo } from './native/system-info.ts'
 export type { LoraAdapter } from './options/compute.ts'
 export { DEFAULTS } from './options/defaults.ts'
+export type { EmbedderOptions, EmbedOptions, EmbedProgress } from './options/embed.ts'
 export type { GenerateOptions, PromptProgress } from './options/generate.ts'
 export type { EngineHandle, IsolatedEngineOptions } from './options/isolation.ts'
 export type { ModelOptions, TokenizeOptions } from './options/model.ts'

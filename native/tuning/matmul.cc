@@ -24,6 +24,7 @@
 #include "ggml-cpu/repack.h"
 #include "ggml-cpu/traits.h"
 #include "matmul-kernels.h"
+#include "wide-products.h"
 
 namespace gpt4all {
 
@@ -138,7 +139,8 @@ class Dispatcher final : public ggml::cpu::extra_buffer_type {
   bool supports_op(ggml_backend_dev_t, const ggml_tensor*) override { return false; }
 
   ggml::cpu::tensor_traits* get_tensor_traits(const ggml_tensor* operation) override {
-    return KernelFor(*operation) != nullptr ? &matmul_ : nullptr;
+    if (used == kGgml) return nullptr;
+    return KernelFor(*operation) != nullptr ? &matmul_ : WideTraits(*operation);
   }
 
  private:

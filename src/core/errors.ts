@@ -22,6 +22,7 @@ export type ErrorCode =
   | 'ERR_BUSY'
   | 'ERR_QUEUE_FULL'
   | 'ERR_ABORTED'
+  | 'ERR_CANCELLED'
   | 'ERR_TEMPLATE'
   | 'ERR_DECODE'
   | 'ERR_SESSION_FILE'
@@ -103,6 +104,13 @@ export class ContextOverflowError extends GPT4AllError {
 export class ClosedError extends GPT4AllError {
   constructor(what: string, options?: ErrorOptions) {
     super('ERR_CLOSED', `${what} is closed.`, options)
+  }
+}
+
+/** `ERR_CANCELLED`: a `cancelCallback` returned `true`. */
+export class CancellationError extends GPT4AllError {
+  constructor() {
+    super('ERR_CANCELLED', 'operation was canceled')
   }
 }
 
@@ -291,6 +299,12 @@ export function optionError(option: string, expected: string, received: unknown,
   const outOfRange = typeof received === 'number' && /number|integer/.test(expected)
   const error = outOfRange ? new RangeError(message) : new TypeError(message)
   return Object.assign(markError(error), { code: 'ERR_OPTION', option } as const)
+}
+
+/** The same error in other words: where those of Python are known to programs. */
+export function worded<E extends Error>(error: E, message: string): E {
+  error.message = message
+  return error
 }
 
 function describe(value: unknown): string {

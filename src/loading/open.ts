@@ -11,7 +11,13 @@ import type { Logger } from '../core/logger.ts'
 import { gibibytes } from '../core/sizes.ts'
 import { type TemplateEntry, templatesBeside } from '../models/catalog/entry.ts'
 import { originalFile } from '../models/ggml/metadata.ts'
-import { assertGeneratesText, type GgufHeader, type ModelFile, readGguf } from '../models/gguf/header.ts'
+import {
+  assertEmbeds,
+  assertGeneratesText,
+  type GgufHeader,
+  type ModelFile,
+  readGguf,
+} from '../models/gguf/header.ts'
 import { metaNumber } from '../models/gguf/model.ts'
 import type { NativeBinding, NativeModel } from '../native/contract.ts'
 import type { ResolvedModelOptions } from '../options/model.ts'
@@ -29,8 +35,14 @@ import { checkMemory, planMemory } from './memory.ts'
 import { type Recollection, recall, tryOpening } from './trial/trial.ts'
 import { isLoaded, load } from './weights.ts'
 
+/** What a model is opened for: to generate text, or to embed it, with another pooling than the file's. */
+export type Purpose =
+  | { readonly embeds: false }
+  | { readonly embeds: true; readonly pooling: 'mean' | 'cls' | 'last' | undefined }
+
 /** A model's file, with its header read and checked, and what belongs to it. */
 export type CheckedFile = {
+  readonly purpose: Purpose
   readonly header: GgufHeader
   /** The file that catalogs know: the old-format one, where the GGUF file was converted from it. */
   readonly original: string
@@ -81,6 +93,7 @@ export function candidates(
 export async function checkModelFile(
   binding: NativeBinding,
   path: string,
+  purpose: Purpose,
   options: ResolvedModelOptions,
   signal: AbortSignal,
 ): Promise<CheckedFile> {
@@ -88,17 +101,27 @@ export async function checkModelFile(
   try {
     const header = await readGguf(path, { signal, passed: recalling.then(({ passed }) => passed) })
     const known = await recalling
-    assertGeneratesText(header)
+    if (purpose.embeds) assertEmbeds(header, purpose.pooling)
+    else assertGeneratesText(header)
     checkCache(header, options)
-    checkPositions(header, options.nCtx)
+    checkPositions(header, contextSizeFor(purpose, header, options))
     const adapters = await findAdapters(options, header, signal)
     const original = originalFile(header.path, header.metadata)
     const entry = await templatesBeside(original, options.modelConfigFile, options.logger)
-    return { header, original, entry, adapters, known }
+    return { purpose, header, original, entry, adapters, known }
   } catch (error) {
     await recalling.then(({ child }) => child?.dismiss())
     throw error
   }
+}
+
+/** Tokens of the context: texts that are embedded are cut to what the model was trained with. */
+export function contextSizeFor(
+  { embeds }: Purpose,
+  header: GgufHeader,
+  { nCtx }: Pick<ResolvedModelOptions, 'nCtx'>,
+): number {
+  return embeds ? Math.min(nCtx, metaNumber(header, 'context_length') ?? nCtx) : nCtx
 }
 
 /**
@@ -107,9 +130,10 @@ export async function checkModelFile(
  */
 export function gpusFor(
   { gpus: offered }: DeviceCandidate,
-  header: GgufHeader,
-  options: ResolvedModelOptions,
+  { header, purpose }: Pick<CheckedFile, 'header' | 'purpose'>,
+  given: ResolvedModelOptions,
 ): readonly Device[] {
+  const options = { ...given, nCtx: contextSizeFor(purpose, header, given) }
   const { rpcServers, tensorSplit, logger } = options
   const gpus = rpcServers.length > 0 ? offered : choose(offered, bytesOn(offered, header, options))
   if (gpus.length === 0 && tensorSplit.length > 0) logger.warn('tensorSplit has no effect on the CPU alone')
@@ -126,8 +150,9 @@ export async function loadWeights(
   options: ResolvedModelOptions,
   signal: AbortSignal,
 ): Promise<Weights> {
-  const { header, adapters } = file
-  const { nCtx, ngl, parallel: sequences = 1, logger } = options
+  const { header, adapters, purpose } = file
+  const { ngl, parallel: sequences = 1, logger } = options
+  const nCtx = contextSizeFor(purpose, header, options)
   const plan = planMemory(header, nCtx, {
     part: partOnHost(header, gpus, ngl),
     sequences,
@@ -139,8 +164,9 @@ export async function loadWeights(
   })
   const givingUp = new AbortController()
   const either = anySignal(signal, givingUp.signal)
+  const pooling = purpose.embeds ? (purpose.pooling ?? 'file') : undefined
   const trial = options.tryFirst
-    ? tryOpening(binding, header, adapters, { ...options, known }, either)
+    ? tryOpening(binding, header, adapters, { ...options, known, pooling }, either)
     : undefined
   let native: NativeModel | undefined
   const discard = (reason: unknown) => {
@@ -151,8 +177,9 @@ export async function loadWeights(
     native = await load(binding, header, options, gpus, adapters, signal, trial)
     await trial?.makesContexts
     const { hasEncoder, hasDecoder, isDiffusion } = native.info
-    if (hasEncoder || !hasDecoder || isDiffusion) {
-      const message = `${header.path} (${header.architecture}) is not a model that writes text token by token, so it cannot be used here.`
+    const isUsable = purpose.embeds ? !(hasEncoder && hasDecoder) : !hasEncoder && hasDecoder
+    if (!isUsable || isDiffusion) {
+      const message = `${header.path} (${header.architecture}) is not a model that ${purpose.embeds ? 'makes embeddings' : 'writes text token by token'}, so it cannot be used here.`
       throw new ModelError('ERR_MODEL_UNSUPPORTED', message, header.path)
     }
     return { ...file, native, gpus, opens: trial?.opens, discard }

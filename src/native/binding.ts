@@ -109,6 +109,7 @@ const MEMBERS: Readonly<Record<keyof NativeBinding, true>> = {
   devices: true,
   Model: true,
   Context: true,
+  Embedder: true,
   Sampler: true,
   ChatTemplate: true,
   TextFinder: true,

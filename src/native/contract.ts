@@ -266,6 +266,49 @@ export interface NativeContext {
   close(): Promise<void>
 }
 
+/** How the vectors of a text's tokens become one; `rank`: scores of a classifier; `none`: the last token's. */
+export type Pooling = 'none' | 'mean' | 'cls' | 'last' | 'rank'
+
+export type NativeEmbedderParams = Pick<
+  NativeContextParams,
+  | 'batchSize'
+  | 'sequences'
+  | 'threads'
+  | 'batchThreads'
+  | 'poll'
+  | 'flashAttention'
+  | 'keyType'
+  | 'valueType'
+  | 'adapterScales'
+  | 'memoryBytes'
+> & {
+  /** `file`: what the GGUF says, or `none` where it says nothing. */
+  readonly pooling: Pooling | 'file'
+}
+
+export type NativeEmbedderInfo = {
+  /** Numbers of a vector, or scores of a text (llama_model_n_embd_out, llama_model_n_cls_out) */
+  readonly vectorSize: number
+  readonly pooling: Pooling
+  /** The most tokens of a text. */
+  readonly longest: number
+}
+
+/** A context that makes vectors of texts. */
+export interface NativeEmbedder {
+  readonly info: NativeEmbedderInfo
+  /**
+   * Computes a batch of texts: `tokens` of all, `lengths` of each (llama_decode, llama_get_embeddings_seq).
+   * Resolves with their vectors, one after the other. Rejects with `ERR_ABORTED`, `ERR_LOGITS` (a vector is
+   * not numbers) or `ERR_DECODE`.
+   */
+  embed(tokens: Int32Array, lengths: Int32Array): Promise<Float32Array>
+  // as a NativeContext's; crowding is not watched for
+  setThreads(threads: number, batchThreads: number, watch: boolean): void
+  abort(): void
+  close(): Promise<void>
+}
+
 export type NativeSamplerParams = {
   /** 0 = greedy */
   readonly temperature: number
@@ -354,6 +397,10 @@ export type NativeBinding = {
   readonly Context: {
     // llama_init_from_model on the context's own thread
     create(model: NativeModel, params: NativeContextParams): Promise<NativeContext>
+  }
+  readonly Embedder: {
+    // llama_init_from_model with embeddings, on the context's own thread
+    create(model: NativeModel, params: NativeEmbedderParams): Promise<NativeEmbedder>
   }
   readonly Sampler: new (vocabSize: number, params: NativeSamplerParams) => NativeSampler
   // common_chat_templates_init; no source = the model's own, no model = start and end tokens are `<s>` and

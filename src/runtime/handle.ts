@@ -16,22 +16,33 @@ import { openIsolated } from './isolated/open.ts'
 import type { OpenModel } from './model.ts'
 import { openLocal } from './open-local.ts'
 
-/** @internal A model by name, opened when it is first needed, in this process or in an isolated engine. */
-export class ModelHandle {
-  readonly options: ResolvedModelOptions
+/** What can be opened in this process or in an isolated engine. */
+type Openable = Pick<OpenModel, 'facts' | 'setThreads' | 'close'>
+
+type OpenIn<Opened, Options> = (
+  engine: IsolatedEngine | undefined,
+  location: ModelLocation,
+  options: Options,
+  signal: AbortSignal,
+) => Promise<Opened>
+
+/** @internal A file by name, opened when it is first needed, in this process or in an isolated engine. */
+export class Handle<Opened extends Openable, Options extends ResolvedModelOptions = ResolvedModelOptions> {
+  readonly options: Options
   /** The isolated engine, where the model has one. */
   readonly engine: IsolatedEngine | undefined
   readonly #location: ModelLocation
-  readonly #draft: ModelLocation | undefined
+  readonly #openIn: OpenIn<Opened, Options>
   readonly #ownsEngine: boolean
   readonly #closing = new AbortController()
   #threads: ResolvedThreads
-  #opening: Promise<OpenModel> | undefined
-  #opened: OpenModel | undefined
+  #opening: Promise<Opened> | undefined
+  #opened: Opened | undefined
   #closed: Promise<void> | undefined
 
-  constructor(name: string, options: ResolvedModelOptions) {
+  constructor(name: string, options: Options, openIn: OpenIn<Opened, Options>) {
     this.options = options
+    this.#openIn = openIn
     this.#threads = options
     const { modelPath, isolated } = options
     this.#ownsEngine = !(isolated instanceof IsolatedEngine)
@@ -39,8 +50,6 @@ export class ModelHandle {
       isolated instanceof IsolatedEngine || !isolated
         ? isolated
         : new IsolatedEngine(isolated as IsolatedEngineOptions)
-    // A wrong name is reported at once.
-    this.#draft = locateBeside(options)
     this.#location = locateModel(name, modelPath)
   }
 
@@ -58,8 +67,13 @@ export class ModelHandle {
     return this.#opened ? 'open' : 'not open'
   }
 
-  get opened(): OpenModel | undefined {
+  get opened(): Opened | undefined {
     return this.#opened
+  }
+
+  /** Aborts when it is closed. */
+  get closing(): AbortSignal {
+    return this.#closing.signal
   }
 
   get threads(): ResolvedThreads {
@@ -80,16 +94,14 @@ export class ModelHandle {
    * The model, opened only once. A failed attempt is forgotten, so that the file can be repaired and opened
    * again.
    */
-  open(): Promise<OpenModel> {
+  open(): Promise<Opened> {
     if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason)
     if (this.#opening) return this.#opening
     const { signal = this.#closing.signal } = this.options
     const either = anySignal(this.#closing.signal, signal)
     const options = { ...this.options, ...this.#threads }
-    const load = this.engine
-      ? openIsolated(this.engine, this.#location, this.#draft, options, either)
-      : openLocal(this.#location, this.#draft, options, either)
-    this.#opening = load.then(async (opened: OpenModel) => {
+    const load = this.#openIn(this.engine, this.#location, options, either)
+    this.#opening = load.then(async (opened) => {
       if (signal.aborted) await opened.close() // the abort came too late to stop it
       signal.throwIfAborted()
       opened.setThreads(this.#threads) // they may have changed meanwhile
@@ -102,15 +114,6 @@ export class ModelHandle {
       if (this.#ownsEngine) this.engine?.rest() // it may never be closed
     })
     return this.#opening
-  }
-
-  /**
-   * A generation of what `source` yields; each of the signals `closing` ends it, as closing the model does.
-   */
-  start(source: EventSource, options: ResolvedGenerateOptions, ...closing: AbortSignal[]): Generation {
-    const byDefault = this.engine ? DEFAULTS.isolatedStreamInterval : DEFAULTS.streamInterval
-    const { streamInterval = byDefault } = options
-    return new Generation(source, { ...options, streamInterval }, [this.#closing.signal, ...closing])
   }
 
   close(): Promise<void> {
@@ -128,8 +131,29 @@ export class ModelHandle {
   }
 }
 
+/** @internal A model that generates text. */
+export class ModelHandle extends Handle<OpenModel> {
+  constructor(name: string, options: ResolvedModelOptions) {
+    const draft = locateBeside(options) // a wrong name is reported at once
+    super(name, options, (engine, location, resolved, signal) =>
+      engine
+        ? openIsolated(engine, location, draft, resolved, signal)
+        : openLocal(location, draft, resolved, signal),
+    )
+  }
+
+  /**
+   * A generation of what `source` yields; each of the signals `closing` ends it, as closing the model does.
+   */
+  start(source: EventSource, options: ResolvedGenerateOptions, ...closing: AbortSignal[]): Generation {
+    const byDefault = this.engine ? DEFAULTS.isolatedStreamInterval : DEFAULTS.streamInterval
+    const { streamInterval = byDefault } = options
+    return new Generation(source, { ...options, streamInterval }, [this.closing, ...closing])
+  }
+}
+
 /** A GPU that is not used makes a model many times slower; a logger has been told. Node.js shows it on stderr. */
-function warnOfCpu({ facts }: OpenModel, { device, logger }: ResolvedModelOptions): void {
+function warnOfCpu({ facts }: Openable, { device, logger }: ResolvedModelOptions): void {
   const { backend, fallbacks } = facts
   if (backend !== 'cpu' || fallbacks.length === 0 || device.includes('cpu') || !isSilent(logger, 'warn'))
     return

@@ -1,4 +1,3 @@
-import { basename } from 'node:path'
 import type { ConversationOptions } from '../chat/conversation.ts'
 import type { CacheStore } from '../chat/saved/session.ts'
 import type { PromptFormats } from '../chat/template/format.ts'
@@ -22,9 +21,10 @@ import {
 } from '../options/model.ts'
 import type { Demand } from '../scheduler/request.ts'
 import type { Activity, Scheduler } from '../scheduler/scheduler.ts'
+import { factsOf } from './facts.ts'
 import { LocalConversation } from './local-conversation.ts'
 import { LocalGenerations } from './local-generations.ts'
-import type { ModelConfig, ModelFacts, OpenModel } from './model.ts'
+import type { ModelFacts, OpenModel } from './model.ts'
 import { threadChoice } from './start-scheduler.ts'
 
 /** What a model in this process consists of. */
@@ -60,15 +60,7 @@ export class LocalModel implements OpenModel {
   }
 
   get facts(): ModelFacts {
-    const { fallbacks, weights } = this.#parts
-    const { native, gpus } = weights
-    return {
-      backend: gpus[0]?.backend ?? 'cpu',
-      device: gpus.length > 0 ? gpus.map(({ description }) => description).join(', ') : undefined,
-      sharesWeights: native.info.shared,
-      fallbacks,
-      config: this.#config,
-    }
+    return factsOf(this.#parts)
   }
 
   get parallel(): number {
@@ -77,24 +69,6 @@ export class LocalModel implements OpenModel {
 
   get activity(): Activity {
     return this.#parts.scheduler.activity
-  }
-
-  get #config(): ModelConfig {
-    const { native, header } = this.#parts.weights
-    const { info } = native
-    return {
-      filename: basename(header.path),
-      path: header.path,
-      filesize: header.fileBytes,
-      name: info.metadata['general.name'] ?? basename(header.path),
-      architecture: header.architecture,
-      description: info.description,
-      parameters: info.parameters,
-      trainedContextSize: info.trainedContextSize,
-      vocabularySize: info.vocabSize,
-      chatTemplate: info.metadata['tokenizer.chat_template'],
-      metadata: info.metadata,
-    }
   }
 
   // What is cached of the model's conversations, and what their files are bound to.

@@ -10,9 +10,10 @@ import {
   Fallbacks,
   gpusFor,
   loadWeights,
+  type Purpose,
   type Weights,
 } from '../loading/open.ts'
-import { useRpcServers } from '../loading/rpc-handshake.ts'
+import { type RpcServersInUse, useRpcServers } from '../loading/rpc-handshake.ts'
 import { templatesFromCatalog } from '../models/catalog/entry.ts'
 import { withProgressBar } from '../models/download/progress-bar.ts'
 import { asGguf } from '../models/ggml/convert.ts'
@@ -33,27 +34,54 @@ export async function openLocal(
   options: ResolvedModelOptions,
   signal: AbortSignal,
 ): Promise<LocalModel> {
-  signal.throwIfAborted()
   const binding = loadBinding()
+  const open = async (request: FileRequest, opening: Opening) => {
+    const draftPath =
+      draftLocation && !options.deterministic
+        ? await asGguf(await obtainModel(draftLocation, request), request)
+        : undefined
+    return opening({ embeds: false }, (weights) => startOn(binding, weights, draftPath, request, signal))
+  }
+  const { opened, servers } = await openFile(binding, location, options, signal, open)
+  return new LocalModel(binding, opened, options, servers)
+}
+
+type FileRequest = ResolvedModelOptions & { readonly signal: AbortSignal }
+
+/** Opens the model's file for a purpose, and starts what computes with its weights. */
+type Opening = <Started>(
+  purpose: Purpose,
+  start: (weights: Weights) => Promise<Started>,
+) => Promise<Opened<Started>>
+
+type Opened<Started> = Started & Pick<LocalModelParts, 'weights' | 'fallbacks'>
+
+/** Finds the file at `location` or downloads it; `open` then opens it, and what else is needed. */
+export async function openFile<Result>(
+  binding: NativeBinding,
+  location: ModelLocation,
+  options: ResolvedModelOptions,
+  signal: AbortSignal,
+  open: (request: FileRequest, opening: Opening) => Promise<Result>,
+): Promise<{ readonly opened: Result; readonly servers: RpcServersInUse }> {
+  signal.throwIfAborted()
   const servers = await useRpcServers(options.rpcServers, signal) // before anything is downloaded
   try {
     const devices = candidates(binding, options)
     const name = basename(location.withExtension)
-    const parts = await withProgressBar(name, options, async (onProgress) => {
+    const opened = await withProgressBar(name, options, async (onProgress) => {
       const request = { ...options, onProgress, signal }
       const path = await asGguf(await obtainModel(location, request), request)
-      const draftPath =
-        draftLocation && !options.deterministic
-          ? await asGguf(await obtainModel(draftLocation, request), request)
-          : undefined
-      const file = await checkModelFile(binding, path, request, signal)
-      try {
-        return await openOnFirstDevice(binding, file, draftPath, devices, request, signal)
-      } finally {
-        file.known.child?.dismiss()
-      }
+      return open(request, async (purpose, start) => {
+        const file = await checkModelFile(binding, path, purpose, request, signal)
+        try {
+          return await openOnFirstDevice(binding, file, devices, request, signal, start)
+        } finally {
+          file.known.child?.dismiss()
+        }
+      })
     })
-    return new LocalModel(binding, parts, options, servers)
+    return { opened, servers }
   } catch (error) {
     servers.release()
     throw error
@@ -61,30 +89,27 @@ export async function openLocal(
 }
 
 /**
- * Loads the weights and starts the scheduler on the first device on which both succeed. `start` is a
- * parameter for tests.
+ * Loads the weights, and starts what computes with them, on the first device on which both succeed.
  * @throws {DeviceError} `ERR_DEVICE` where there is no such device
  */
-export async function openOnFirstDevice(
+export async function openOnFirstDevice<Started>(
   binding: NativeBinding,
   file: CheckedFile,
-  draftPath: string | undefined,
   devices: readonly (DeviceCandidate | DeviceFallback)[],
   options: ResolvedModelOptions,
   signal: AbortSignal,
-  start = startScheduler,
-): Promise<LocalModelParts> {
+  start: (weights: Weights) => Promise<Started>,
+): Promise<Opened<Started>> {
   const fallbacks = new Fallbacks(options.logger)
   for (const candidate of devices) {
     if ('reason' in candidate) {
       fallbacks.add(candidate.device, candidate.reason)
       continue
     }
-    const gpus = gpusFor(candidate, file.header, options)
+    const gpus = gpusFor(candidate, file, options)
     try {
       const weights = await loadWeights(binding, file, gpus, options, signal)
-      const started = await startOn(binding, weights, draftPath, options, signal, start)
-      return { ...started, weights, fallbacks: fallbacks.list }
+      return { ...(await start(weights)), weights, fallbacks: fallbacks.list }
     } catch (error) {
       fallbacks.addFailed(candidate, gpus, file.header, options, error)
     }
@@ -92,13 +117,14 @@ export async function openOnFirstDevice(
   throw fallbacks.error(binding)
 }
 
-async function startOn(
+/** Starts the scheduler; `start` is a parameter for tests. */
+export async function startOn(
   binding: NativeBinding,
   weights: Weights,
   draftPath: string | undefined,
   options: ResolvedModelOptions,
   signal: AbortSignal,
-  start: typeof startScheduler,
+  start: typeof startScheduler = startScheduler,
 ): Promise<Pick<LocalModelParts, 'scheduler' | 'formats' | 'closing'>> {
   const { native, header, gpus, opens } = weights
   const closing = new AbortController()

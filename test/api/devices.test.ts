@@ -11,7 +11,7 @@ import type { Device } from '../../src/loading/devices.ts'
 import { checkModelFile } from '../../src/loading/open.ts'
 import { loadBinding } from '../../src/native/binding.ts'
 import { resolveModelOptions } from '../../src/options/model.ts'
-import { openOnFirstDevice } from '../../src/runtime/open-local.ts'
+import { openOnFirstDevice, startOn } from '../../src/runtime/open-local.ts'
 import { startScheduler } from '../../src/runtime/start-scheduler.ts'
 import { EMBEDDED } from '../support/models.ts'
 
@@ -184,8 +184,10 @@ describe('a device on which the model does not load', () => {
   const open = async (candidates: (typeof first | typeof cpu)[], start: typeof startScheduler) => {
     const options = resolveModelOptions({ nThreads: 1, logger: recorder().logger })
     const { signal } = new AbortController()
-    const file = await checkModelFile(binding, EMBEDDED, options, signal)
-    return openOnFirstDevice(binding, file, undefined, candidates, options, signal, start)
+    const file = await checkModelFile(binding, EMBEDDED, { embeds: false }, options, signal)
+    return openOnFirstDevice(binding, file, candidates, options, signal, (weights) =>
+      startOn(binding, weights, undefined, options, signal, start),
+    )
   }
   const noRoom = () => Promise.reject(new OutOfMemoryError('failed to allocate buffer for kv cache'))
   const failingAtFirst = (): typeof startScheduler => {

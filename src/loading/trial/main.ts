@@ -9,6 +9,7 @@ import { AT_ONCE, identityIn } from '../../core/regular-file.ts'
 import type { ModelFile } from '../../models/gguf/header.ts'
 import { runTrial } from '../../native/child/trial-runner.ts'
 import type {
+  NativeBinding,
   NativeContext,
   NativeContextParams,
   NativeEvalResult,
@@ -16,6 +17,7 @@ import type {
   NativeModelInfo,
   NativeSamplerParams,
 } from '../../native/contract.ts'
+import { nativeCode } from '../../native/failures.ts'
 import { CHANGED, LOADING, MAKING_CONTEXT, NO_NUMBERS, type OpeningInput, REFUSED } from './opening.ts'
 
 /** Of a prompt, about: small models get longer ones. */
@@ -40,7 +42,7 @@ const SAMPLING: NativeSamplerParams = {
   seed: 1,
 }
 
-runTrial<OpeningInput>(async ({ Model, Context, Sampler }, input, watch, step) => {
+runTrial<OpeningInput>(async ({ Model, Context, Embedder, Sampler }, input, watch, step) => {
   const { parts, adapters, links } = input
   const files = [...parts, ...adapters]
   const names = hold(files)
@@ -62,7 +64,9 @@ runTrial<OpeningInput>(async ({ Model, Context, Sampler }, input, watch, step) =
   if (!files.every(isUnchanged)) return CHANGED
   if (!model) return REFUSED
   const { hasEncoder, hasDecoder, isDiffusion, vocabSize } = model.info
-  if (hasEncoder || !hasDecoder || isDiffusion) return REFUSED
+  if (isDiffusion) return REFUSED
+  if (input.pooling) return hasEncoder && hasDecoder ? REFUSED : tryEmbedding(Embedder, model, input, step)
+  if (hasEncoder || !hasDecoder) return REFUSED
 
   step(MAKING_CONTEXT)
   const count = promptLength(model.info)
@@ -118,6 +122,44 @@ runTrial<OpeningInput>(async ({ Model, Context, Sampler }, input, watch, step) =
   model.close()
   return undefined
 })
+
+async function tryEmbedding(
+  Embedder: NativeBinding['Embedder'],
+  model: NativeModel,
+  { adapters, cache, pooling = 'file' }: OpeningInput,
+  step: (step: string) => void,
+): Promise<typeof REFUSED | typeof NO_NUMBERS | undefined> {
+  step(MAKING_CONTEXT)
+  const { trainedContextSize, vocabSize } = model.info
+  const batchSize = mostTokens(trainedContextSize)
+  const shape = { batchSize, sequences: 2, threads: 1, batchThreads: 1, poll: 0 }
+  const making = Embedder.create(model, {
+    ...shape,
+    ...cache,
+    adapterScales: adapters.map(() => 1),
+    pooling,
+  }).catch(refusal)
+  const texts = await Promise.all(tokenize(model))
+  await spellAll(model)
+  const embedder = await making
+  if (!embedder) return REFUSED
+
+  step('computing with it')
+  const ids = [0, vocabSize - 1, ...texts.flatMap((found) => Array.from(found?.subarray(0, 2) ?? []))]
+  const count = Math.min(promptLength(model.info), embedder.info.longest)
+  const tokens = Int32Array.from({ length: count }, (_, i) => ids[i % ids.length]!)
+  const embed = (ids: Int32Array) => embedder.embed(ids, Int32Array.of(ids.length)).catch((error) => error)
+  for (const one of [tokens, texts[0]?.subarray(0, count) ?? tokens]) {
+    const computed: unknown = one.length > 0 && (await embed(one))
+    if (nativeCode(computed) === 'ERR_LOGITS' && one !== tokens) return NO_NUMBERS
+    if (nativeCode(computed) !== undefined && nativeCode(computed) !== 'ERR_LOGITS') return REFUSED
+  }
+
+  step('closing it')
+  await embedder.close()
+  model.close()
+  return undefined
+}
 
 /**
  * Opens the files and keeps them open, as `HeldFiles` does, so that nothing is learnt of a file and

@@ -1,5 +1,6 @@
 /** What the program and the child process that tries a model file say to each other. */
 import type { ModelFile } from '../../models/gguf/header.ts'
+import type { Pooling } from '../../native/contract.ts'
 import type { CacheOptions } from '../../options/compute.ts'
 
 export type OpeningInput = {
@@ -9,6 +10,8 @@ export type OpeningInput = {
   /** Where the child puts links to the parts that it holds: see `withPartLinks()`. */
   readonly links: readonly string[]
   readonly cache: CacheOptions
+  /** The pooling, where the model is to make embeddings. */
+  readonly pooling?: Pooling | 'file'
 }
 
 /** The steps of loading, each begun where a stage of `NativeModelLoad` is over. */

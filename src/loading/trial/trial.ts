@@ -8,7 +8,7 @@ import type { GgufHeader, ModelFile } from '../../models/gguf/header.ts'
 import { canStart, isEngine } from '../../native/child/node.ts'
 import type { TrialChild, TrialEnd } from '../../native/child/trial-child.ts'
 import { PassedKeys, Trials } from '../../native/child/trials.ts'
-import type { NativeBinding } from '../../native/contract.ts'
+import type { NativeBinding, Pooling } from '../../native/contract.ts'
 import { HOW_TO_CHECK } from '../../native/failures.ts'
 import { VERSION } from '../../native/package.ts'
 import type { CacheOptions } from '../../options/compute.ts'
@@ -34,6 +34,8 @@ const openedFiles = new PassedKeys('opened-files')
 /** The options that matter to a trial: graphs and caches depend on them. */
 type TrialOptions = CacheOptions & {
   readonly logger: Logger
+  /** The pooling, where the model is to make embeddings. */
+  readonly pooling?: Pooling | 'file' | undefined
   /** What is known of the file already. */
   readonly known?: Recollection | undefined
 }
@@ -134,14 +136,14 @@ async function pass(
   binding: NativeBinding,
   { path, files, tensorBytes, tokenCount }: GgufHeader,
   adapters: readonly ModelFile[],
-  { keyType, valueType, flashAttention, logger, known }: TrialOptions,
+  { keyType, valueType, flashAttention, pooling, logger, known }: TrialOptions,
   signal: AbortSignal,
   onStep: (step: string) => void,
 ): Promise<void> {
   const all = [...files, ...adapters]
   const cache = { keyType, valueType, flashAttention }
   const { llamaVersion, systemInfo } = binding
-  const key = [VERSION, llamaVersion, systemInfo, cache, all.map(({ identity }) => identity)]
+  const key = [VERSION, llamaVersion, systemInfo, cache, all.map(({ identity }) => identity), pooling]
   const attempt = async (given: AbortSignal) => {
     if (adapters.length === 0 && (await isOwn(files[0]!))) return true
     logger.debug(`${path} is unknown: it is opened in a child process first`)
@@ -155,7 +157,7 @@ async function pass(
     } as const
     const child = known?.child?.isFree ? known.child : await startChild(binding)
     const end = await withPartLinks(files.length, (links) => {
-      const input: OpeningInput = { parts: files, adapters, links, cache }
+      const input: OpeningInput = { parts: files, adapters, links, cache, ...(pooling && { pooling }) }
       return child.try({ ...trial, input })
     })
     if (end.end !== 'well') throw failure(path, end, trial)

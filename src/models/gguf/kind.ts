@@ -81,3 +81,35 @@ export function assertGeneratesText(header: {
   const what = `holds a model of the architecture "${header.architecture}", ${kind === 'diffusion' ? 'a' : 'an'} ${kind} model, which cannot be used to generate text`
   throw unsupported(header.path, `${what}. ${behaviour.replace(/\.$/, '')}`)
 }
+
+/** How a file says that the vectors of its tokens become one. Source: enum llama_pooling_type. */
+const RANK = 4
+
+/**
+ * @throws {ModelError} `ERR_MODEL_UNSUPPORTED` for a model that makes no embeddings, or does not say how, where
+ * `pooling` is not given either
+ */
+export function assertEmbeds(
+  header: {
+    readonly path: string
+    readonly architecture: string
+    readonly metadata: Metadata
+  },
+  pooling: string | undefined,
+): void {
+  const { path, architecture, metadata } = header
+  const { kind } = describeKind(header)
+  const refuse = (why: string) => unsupported(path, `makes no embeddings: ${why}`)
+  if (kind === 'encoder-decoder' || kind === 'diffusion')
+    throw refuse(`it holds ${kind === 'diffusion' ? 'a' : 'an'} ${kind} model ("${architecture}")`)
+  if (pooling !== undefined) return
+  const entry = metadata.get(`${architecture}.pooling_type`)
+  const own = entry?.type === 'array' ? 0 : Number(entry?.value ?? 0)
+  if (own === RANK) throw refuse('it ranks documents, which Reranker does')
+  if (own > 0) return
+  throw refuse(
+    kind === 'encoder'
+      ? 'it does not say how the vectors of its tokens become one. Give the option "pooling"'
+      : 'it generates text. Its vectors are only of use with the option "pooling"',
+  )
+}

@@ -1,0 +1,42 @@
+#pragma once
+
+// Which products matmul-wide.h computes: those of many columns, in steps of the thread pools that are named
+// here. Elsewhere a result's bits may not depend on how many columns are computed with it.
+#include "matmul.h"
+
+struct ggml_tensor;
+struct ggml_threadpool;
+
+namespace ggml::cpu {
+class tensor_traits;
+}
+
+namespace gpt4all {
+
+#ifdef GPT4ALL_MATMUL
+
+// From now on, for a context whose weights live as long as the pool is not forgotten.
+void UseWideProducts(ggml_threadpool* pool);
+
+// No more; the pool computes nothing meanwhile. Nothing if it was not named.
+void ForgetWideProducts(const ggml_threadpool* pool);
+
+bool ComputesWide(const ggml_threadpool* pool);
+
+// What computes this operation in such a pool, and leaves it to ggml in others; null where it never does.
+ggml::cpu::tensor_traits* WideTraits(const ggml_tensor& operation);
+ggml::cpu::tensor_traits* WideGeluTraits(const ggml_tensor& operation);
+ggml::cpu::tensor_traits* WideAttentionTraits(const ggml_tensor& operation);
+ggml::cpu::tensor_traits* WideCastTraits(const ggml_tensor& operation);
+
+#else
+
+inline void UseWideProducts(ggml_threadpool*) {
+}
+
+inline void ForgetWideProducts(const ggml_threadpool*) {
+}
+
+#endif
+
+}  // namespace gpt4all

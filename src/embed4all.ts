@@ -1,0 +1,322 @@
+import { type InspectOptions, inspect } from 'node:util'
+import { anySignal, isThenable } from './core/async.ts'
+import { type DeviceFallback, optionError, worded } from './core/errors.ts'
+import {
+  type EmbedderOptions,
+  type EmbedOptions,
+  MIN_DIMENSIONALITY,
+  type ResolvedEmbedderOptions,
+  resolveEmbedderOptions,
+  resolveEmbedOptions,
+} from './options/embed.ts'
+import { type FilePath, pathText } from './options/path-text.ts'
+import type { OpenEmbedder } from './runtime/embedder.ts'
+import { Handle } from './runtime/handle.ts'
+import type { IsolatedEngine } from './runtime/isolated/engine.ts'
+import { openLocalEmbedder } from './runtime/local-embedder.ts'
+import type { ModelConfig } from './runtime/model.ts'
+
+/** What `embed()` resolves with. */
+export type Embeddings = {
+  /** A vector of length 1 for each text, in their order. */
+  readonly embeddings: Float32Array[]
+  readonly usage: {
+    /**
+     * Tokens of the texts, without those that the model puts around them and without prefixes. Where a long
+     * text is cut into pieces, tokens that two of them share count twice.
+     */
+    readonly promptTokens: number
+  }
+}
+
+/** What `embed()` resolves with for a single text. */
+export type Embedding = Embeddings & {
+  /** Its vector. */
+  readonly embedding: Float32Array
+}
+
+/** What `embedAll()` yields for each text. */
+export type EmbeddedText = {
+  /** How many texts came before it. */
+  readonly index: number
+  readonly text: string
+  readonly embedding: Float32Array
+  readonly promptTokens: number
+}
+
+/** The model that GPT4All uses by default. Source: Embed4All in Python. */
+const DEFAULT_NAME = 'all-MiniLM-L6-v2.gguf2.f16.gguf'
+
+/** Texts that `embedAll()` takes at once, of which it reads twice as many ahead. */
+const WINDOW = 128
+
+/** `onProgress` is called no more often, ms. */
+const PROGRESS_MS = 100
+
+/**
+ * A model that turns texts into vectors, which are near one another where the texts mean the same.
+ *
+ * @example
+ * ```ts
+ * const embedder = await Embed4All.load()
+ * const { embeddings } = await embedder.embed(['How are you?', 'What is the weather like?'])
+ * console.log(embeddings[0].length) // 384
+ * await embedder.close()
+ * ```
+ */
+export class Embed4All {
+  /** Fewer numbers than these carry too little. Source: Embed4All in Python. */
+  static readonly MIN_DIMENSIONALITY = MIN_DIMENSIONALITY
+
+  readonly #handle: Handle<OpenEmbedder, ResolvedEmbedderOptions>
+
+  /**
+   * Names a model without touching the disk. It is opened by `open()` or by the first call that needs it.
+   *
+   * @param name a name within `modelPath`, or a path; without one, `all-MiniLM-L6-v2.gguf2.f16.gguf`
+   * @param options how to find, load and run the model
+   * @throws `TypeError` or `RangeError` with `ERR_OPTION` for a bad name or option
+   */
+  constructor(name?: FilePath, options?: EmbedderOptions) {
+    this.#handle = new Handle(
+      pathText(name ?? DEFAULT_NAME, 'name'),
+      resolveEmbedderOptions(options),
+      (_engine, location, resolved, signal) => openLocalEmbedder(location, resolved, signal),
+    )
+  }
+
+  /**
+   * `new Embed4All(name, options)` followed by `open()`.
+   *
+   * @throws {@link ModelError} if the file is missing, unreadable, not a GGUF file, damaged, or of a kind that
+   * makes no embeddings
+   * @throws {@link DownloadError} `ERR_DOWNLOAD`, `ERR_CHECKSUM` or `ERR_DISK_SPACE` if it had to be downloaded
+   * @throws {@link OutOfMemoryError} `ERR_MEMORY` if it does not fit into memory
+   * @throws {@link DeviceError} `ERR_DEVICE` with `strictDevice`, if it loads on none of the devices
+   */
+  static async load(name?: FilePath, options?: EmbedderOptions): Promise<Embed4All> {
+    const embedder = new this(name, options)
+    await embedder.open()
+    return embedder
+  }
+
+  /** Loads the weights, once; later calls wait for the first. Rejects as `load()` does. */
+  async open(): Promise<this> {
+    await this.#handle.open()
+    return this
+  }
+
+  /**
+   * The vectors of one text or of several, which are computed in batches, with those of other calls under way.
+   * Equal texts are computed once.
+   *
+   * Rejects with `signal.reason` if it is aborted, with `ERR_CLOSED` if the model is closed, and with whatever
+   * `open()` rejects with.
+   *
+   * @throws `TypeError` or `RangeError` with `ERR_OPTION` for no text, and for a bad option
+   * @throws {@link CancellationError} `ERR_CANCELLED` if `cancelCallback` returned `true`
+   */
+  embed(text: string, options?: EmbedOptions): Promise<Embedding>
+  embed(texts: readonly string[], options?: EmbedOptions): Promise<Embeddings>
+  async embed(text: string | readonly string[], options?: EmbedOptions): Promise<Embedding | Embeddings> {
+    const texts = textsOf(text)
+    const { embeddings, tokens } = await this.#embed(texts, options, texts.length)
+    const usage = { promptTokens: tokens.reduce((sum, count) => sum + count, 0) }
+    return typeof text === 'string' ? { embedding: embeddings[0]!, embeddings, usage } : { embeddings, usage }
+  }
+
+  /**
+   * The vectors of any number of texts, which are read as they are needed: memory does not grow with them.
+   * Yields them in their order.
+   *
+   * @example
+   * ```ts
+   * for await (const { text, embedding } of embedder.embedAll(['one', 'two'])) console.log(text, embedding.length)
+   * ```
+   *
+   * @throws as `embed()` does
+   */
+  async *embedAll(
+    texts: Iterable<string> | AsyncIterable<string>,
+    options?: Omit<EmbedOptions, 'cancelCallback'>,
+  ): AsyncGenerator<EmbeddedText, void, undefined> {
+    const { onProgress, signal, ...others } = options ?? {}
+    resolveEmbedOptions({ onProgress, signal, ...others })
+    const leaving = new AbortController()
+    const given = { ...others, signal: anySignal(signal, leaving.signal) }
+    const windows = windowsOf(texts)
+    const ahead: Promise<EmbeddedText[]>[] = []
+    let isOver = false
+    let index = 0
+    const read = async () => {
+      const { done, value } = await windows.next()
+      if (done) {
+        isOver = true
+        return
+      }
+      const first = index
+      index += value.length
+      const embedding = this.#embed(value, given, undefined).then(({ embeddings, tokens }) =>
+        value.map((text, i) => ({
+          index: first + i,
+          text,
+          embedding: embeddings[i]!,
+          promptTokens: tokens[i]!,
+        })),
+      )
+      embedding.catch(() => {}) // whoever reads it is told
+      ahead.push(embedding)
+    }
+    try {
+      for (;;) {
+        while (!isOver && ahead.length < 2) await read()
+        const next = ahead.shift()
+        if (!next) return
+        for (const one of await next) {
+          yield one
+          onProgress?.({ texts: one.index + 1, total: undefined })
+        }
+      }
+    } finally {
+      leaving.abort(new Error('left'))
+      await windows.return(undefined)
+    }
+  }
+
+  /** Number of tokens of `text`, without those that the model puts around it. Rejects as `open()` does. */
+  async countTokens(text: string): Promise<number> {
+    if (typeof text !== 'string') throw optionError('text', 'a string', text)
+    return (await this.#handle.open()).countTokens(text)
+  }
+
+  async #embed(
+    texts: readonly string[],
+    options: EmbedOptions | undefined,
+    total: number | undefined,
+  ): Promise<{ embeddings: Float32Array[]; tokens: readonly number[] }> {
+    const resolved = resolveEmbedOptions(options)
+    const { dimensionality, cancelCallback, onProgress, signal } = resolved
+    if (dimensionality !== undefined && dimensionality < MIN_DIMENSIONALITY)
+      this.#handle.options.logger.warn(
+        `Dimensionality ${dimensionality} is less than the suggested minimum of ${MIN_DIMENSIONALITY}. Performance may be degraded.`,
+      )
+    const opened = await this.#handle.open()
+    const failing = new AbortController()
+    let done = 0
+    let reportedAt = Number.NEGATIVE_INFINITY
+    const onTexts = (count: number) => {
+      done += count
+      const now = performance.now()
+      if (!onProgress || (now - reportedAt < PROGRESS_MS && done !== total)) return
+      reportedAt = now
+      try {
+        const returned: unknown = onProgress({ texts: done, total })
+        if (isThenable(returned)) returned.then(undefined, (error: unknown) => failing.abort(error))
+      } catch (error) {
+        failing.abort(error)
+      }
+    }
+    const { vectors, tokens } = await opened.embed(texts, resolved, {
+      signal: anySignal(signal, this.#handle.closing, failing.signal),
+      onTexts,
+      isCancelled: cancelCallback && ((batches) => cancelCallback(batches, opened.facts.backend)),
+    })
+    failing.signal.throwIfAborted()
+    return { embeddings: [...vectors], tokens }
+  }
+
+  /** Name of the model's file, without folder and `.gguf`. */
+  get name(): string {
+    return this.#handle.name
+  }
+
+  /** Numbers of a vector; `undefined` until the model is open. */
+  get dimensionality(): number | undefined {
+    return this.#handle.opened?.size
+  }
+
+  /** What the model's file says about it; `undefined` until the model is open. */
+  get config(): ModelConfig | undefined {
+    return this.#handle.opened?.facts.config
+  }
+
+  /** The backend that computes: `cpu`, `cuda`, `metal`, `vulkan` ...; `undefined` until the model is open. */
+  get backend(): string | undefined {
+    return this.#handle.opened?.facts.backend
+  }
+
+  /** Name of the GPU that computes; `undefined` on the CPU, and until the model is open. */
+  get device(): string | undefined {
+    return this.#handle.opened?.facts.device
+  }
+
+  /** Devices that were asked for and are not used, with the reasons. */
+  get fallbacks(): readonly DeviceFallback[] {
+    return this.#handle.opened?.facts.fallbacks ?? []
+  }
+
+  /** The isolated engine in which the model computes; `undefined` where it computes in this process. */
+  get engine(): IsolatedEngine | undefined {
+    return this.#handle.engine
+  }
+
+  /** The largest number of threads that compute. */
+  get threadCount(): number {
+    return this.#handle.threads.nThreads
+  }
+
+  /**
+   * Sets how many threads compute from the next batch on.
+   *
+   * @throws `TypeError` or `RangeError` with `ERR_OPTION` for anything but a positive integer or `undefined`,
+   * which is all cores
+   */
+  setThreadCount(count: number | undefined): void {
+    this.#handle.setThreadCount(count)
+  }
+
+  /** Interrupts what is under way, which rejects with `ERR_CLOSED`, and frees everything. Idempotent. */
+  close(): Promise<void> {
+    return this.#handle.close()
+  }
+
+  /** Calls `close()`; makes `await using` work. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** What `console.log(embedder)` shows. */
+  [Symbol.for('nodejs.util.inspect.custom')](_depth: number, options: InspectOptions): string {
+    const { state } = this.#handle
+    const { name, dimensionality, backend } = this
+    return `Embed4All ${inspect({ name, state, dimensionality, backend }, options)}`
+  }
+}
+
+function textsOf(text: unknown): readonly string[] {
+  const isEmpty =
+    text === undefined || text === null || text === '' || (Array.isArray(text) && text.length === 0)
+  if (isEmpty) throw worded(optionError('text', 'a text', text), 'text must not be undefined or empty')
+  const texts: readonly unknown[] = Array.isArray(text) ? [...text] : [text]
+  const wrong = texts.find((one) => typeof one !== 'string')
+  if (wrong !== undefined || texts.includes(undefined))
+    throw optionError('text', 'a string or an array of strings', wrong)
+  return texts as readonly string[]
+}
+
+/** Texts by the window, the last of them shorter. */
+async function* windowsOf(texts: Iterable<string> | AsyncIterable<string>): AsyncGenerator<string[], void> {
+  if (
+    typeof texts === 'string' ||
+    !(Symbol.iterator in Object(texts) || Symbol.asyncIterator in Object(texts))
+  )
+    throw optionError('texts', 'an iterable of strings', texts)
+  let window: string[] = []
+  for await (const text of texts) {
+    window.push(...textsOf([text]))
+    if (window.length < WINDOW) continue
+    yield window
+    window = []
+  }
+  if (window.length > 0) yield window
+}

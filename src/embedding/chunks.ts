@@ -1,0 +1,113 @@
+import { optionError, worded } from '../core/errors.ts'
+import type { NativeModel } from '../native/contract.ts'
+import { encode } from '../native/tokenizer.ts'
+
+/** Tokens that a chunk repeats of the one before it. Source: GPT4All. */
+const OVERLAP = 8
+/** What is embedded in place of a text without tokens: "nomic empty", hashed. Source: GPT4All. */
+const EMPTY_PLACEHOLDER = '24df574ea1c998de59d5be15e769658e'
+/** The most tokens of a text that Nomic Atlas takes. */
+const ATLAS_TOKENS = 8192
+
+export type LongTextMode = 'mean' | 'truncate' | 'error'
+
+/** How texts are cut. */
+export type Cut = {
+  readonly prefix: string
+  readonly longTextMode: LongTextMode
+  readonly atlas: boolean
+}
+
+/** What comes before and after the tokens of every chunk. */
+type Frame = { readonly before: Int32Array; readonly after: Int32Array; readonly room: number }
+
+/** The chunks of a text, each framed and ready to be computed, and the tokens of the text in all of them. */
+export type TextChunks = { readonly chunks: readonly Int32Array[]; readonly tokens: number }
+
+/** Cuts texts into chunks that the model takes at once. */
+export class Chunker {
+  readonly #model: NativeModel
+  readonly #longest: number
+  readonly #warn: (line: string) => void
+  #specials: Promise<{ before: Int32Array; after: Int32Array }> | undefined
+
+  /** `longest` is the most tokens of a chunk. */
+  constructor(model: NativeModel, longest: number, warn: (line: string) => void) {
+    this.#model = model
+    this.#longest = longest
+    this.#warn = warn
+  }
+
+  /** @throws {RangeError} `ERR_OPTION` where the prefix leaves no room for a text */
+  async frame(prefix: string, signal: AbortSignal): Promise<Frame> {
+    this.#specials ??= this.#readSpecials()
+    const { before, after } = await this.#specials
+    const spelled =
+      prefix === '' ? new Int32Array() : await encode(this.#model, `${prefix}:`, false, false, signal)
+    const all = joined(before, spelled)
+    const room = this.#longest - all.length - after.length
+    if (room > OVERLAP) return { before: all, after, room }
+    throw worded(
+      optionError('prefix', 'a shorter text', prefix),
+      `max chunk length of ${room} is smaller than overlap of ${OVERLAP} tokens`,
+    )
+  }
+
+  /** @throws {RangeError} `ERR_OPTION` for a text that is too long, where that is not allowed */
+  async cut(text: string, index: number, frame: Frame, cut: Cut, signal: AbortSignal): Promise<TextChunks> {
+    let tokens = await this.#tokenize(text, cut.prefix !== '', signal)
+    if (cut.atlas && tokens.length > ATLAS_TOKENS) {
+      if (cut.longTextMode === 'mean') throw tooLong(index, tokens.length, ATLAS_TOKENS)
+      tokens = tokens.subarray(0, ATLAS_TOKENS)
+    }
+    if (tokens.length === 0) {
+      if (!cut.atlas || text !== '') this.#warn(`the text at index ${index} has no tokens`)
+      tokens = await this.#tokenize(EMPTY_PLACEHOLDER, cut.prefix !== '', signal)
+    }
+    const { before, after, room } = frame
+    if (cut.longTextMode === 'error' && tokens.length > room) throw tooLong(index, tokens.length, room)
+    const chunks: Int32Array[] = []
+    let count = 0
+    for (let from = 0; from < tokens.length; from += room) {
+      if (from > 0) from -= OVERLAP
+      const part = tokens.subarray(from, from + room)
+      chunks.push(joined(before, part, after))
+      count += part.length
+      if (cut.longTextMode === 'truncate') break
+    }
+    return { chunks, tokens: count }
+  }
+
+  // GPT4All puts a space before each text. WordPiece drops it; other vocabularies would read another word, so
+  // there only a text that follows a prefix gets one.
+  #tokenize(text: string, follows: boolean, signal: AbortSignal): Promise<Int32Array> {
+    const spaced = follows && text !== '' && !text.startsWith(' ') ? ` ${text}` : text
+    return encode(this.#model, spaced, false, false, signal)
+  }
+
+  // What the vocabulary puts around a text is seen from one.
+  async #readSpecials() {
+    const sample = 'a'
+    const bare = await encode(this.#model, sample, false, false)
+    const framed = await encode(this.#model, sample, true, false)
+    const at = framed.findIndex((_, i) => bare.every((token, j) => framed[i + j] === token))
+    return { before: framed.slice(0, at), after: framed.slice(at + bare.length) }
+  }
+}
+
+function tooLong(index: number, tokens: number, most: number): Error {
+  return worded(
+    optionError('text', 'a number of tokens within the limit', tokens),
+    `length of text at index ${index} is ${tokens} tokens which exceeds limit of ${most}`,
+  )
+}
+
+function joined(...parts: readonly Int32Array[]): Int32Array {
+  const all = new Int32Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const part of parts) {
+    all.set(part, at)
+    at += part.length
+  }
+  return all
+}

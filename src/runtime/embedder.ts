@@ -1,0 +1,19 @@
+import type { EmbedHooks, TextVectors } from '../embedding/embedding.ts'
+import type { ResolvedThreads } from '../options/compute.ts'
+import type { ResolvedEmbedOptions } from '../options/embed.ts'
+import type { ModelFacts } from './model.ts'
+
+/** @internal An open embedding model, which computes in this process or in an isolated engine. */
+export interface OpenEmbedder {
+  readonly facts: ModelFacts
+  /** Numbers of a vector. */
+  readonly size: number
+  /** The vectors of `texts`, in their order. */
+  embed(texts: readonly string[], options: ResolvedEmbedOptions, hooks: EmbedHooks): Promise<TextVectors>
+  /** Tokens of a text, without those that the model puts around it. */
+  countTokens(text: string): Promise<number>
+  /** Takes effect with the next batch. */
+  setThreads(threads: ResolvedThreads): void
+  /** Interrupts what is under way, waits for it, and frees everything. */
+  close(): Promise<void>
+}

@@ -1,0 +1,124 @@
+import type { DeviceFallback } from '../core/errors.ts'
+import { Batches, type BatchLimits } from '../embedding/batches.ts'
+import { Chunker } from '../embedding/chunks.ts'
+import { type EmbeddingParts, type EmbedHooks, embedTexts, type TextVectors } from '../embedding/embedding.ts'
+import { contextMemory } from '../loading/memory.ts'
+import { contextSizeFor, type Purpose, type Weights } from '../loading/open.ts'
+import type { RpcServersInUse } from '../loading/rpc-handshake.ts'
+import type { ModelLocation } from '../models/locate.ts'
+import { loadBinding } from '../native/binding.ts'
+import type { NativeBinding, NativeEmbedder } from '../native/contract.ts'
+import { translateFailure } from '../native/failures.ts'
+import { encode } from '../native/tokenizer.ts'
+import type { ResolvedThreads } from '../options/compute.ts'
+import type { ResolvedEmbedderOptions, ResolvedEmbedOptions } from '../options/embed.ts'
+import type { OpenEmbedder } from './embedder.ts'
+import { factsOf } from './facts.ts'
+import type { ModelFacts } from './model.ts'
+import { openFile } from './open-local.ts'
+
+/**
+ * Tokens of a batch. Attention compares each of them with all others, which larger batches pay for; smaller
+ * ones read the weights more often (docs/performance.md).
+ */
+const BATCH_TOKENS = 128
+/** llama.cpp's own limit (LLAMA_MAX_SEQ). */
+const MOST_TEXTS = 256
+
+type Started = { readonly embedders: readonly NativeEmbedder[]; readonly longest: number }
+
+type Parts = Started & { readonly weights: Weights; readonly fallbacks: readonly DeviceFallback[] }
+
+/** @internal Opens the embedding model at `location` in this process. */
+export async function openLocalEmbedder(
+  location: ModelLocation,
+  options: ResolvedEmbedderOptions,
+  signal: AbortSignal,
+): Promise<LocalEmbedder> {
+  const binding = loadBinding()
+  const { pooling } = options
+  const purpose: Purpose = { embeds: true, pooling }
+  const { opened, servers } = await openFile(binding, location, options, signal, (request, opening) =>
+    opening(purpose, (weights) => start(binding, weights, { ...request, pooling })),
+  )
+  return new LocalEmbedder(opened, options, servers)
+}
+
+async function start(
+  binding: NativeBinding,
+  { native, header, opens, purpose, discard }: Weights,
+  options: ResolvedEmbedderOptions,
+): Promise<Started> {
+  const { nThreads, flashAttention, keyType, valueType, lora, pooling = 'file' } = options
+  const batchSize = contextSizeFor(purpose, header, options)
+  try {
+    const [embedder] = await Promise.all([
+      binding.Embedder.create(native, {
+        batchSize,
+        sequences: Math.min(MOST_TEXTS, batchSize),
+        threads: nThreads,
+        batchThreads: nThreads,
+        poll: 50,
+        flashAttention,
+        keyType,
+        valueType,
+        adapterScales: lora.map(({ scale }) => scale),
+        memoryBytes: contextMemory(header, batchSize, options).memoryBytes(1),
+        pooling,
+      }),
+      opens,
+    ])
+    return { embedders: [embedder], longest: Math.min(batchSize, embedder.info.longest) }
+  } catch (error) {
+    discard(error)
+    throw translateFailure(error, 'A context for the model')
+  }
+}
+
+/** @internal An embedding model whose weights are loaded in this process. */
+export class LocalEmbedder implements OpenEmbedder {
+  readonly facts: ModelFacts
+  readonly size: number
+  readonly #weights: Weights
+  readonly #embedders: readonly NativeEmbedder[]
+  readonly #parts: EmbeddingParts
+  readonly #servers: RpcServersInUse
+
+  constructor(
+    { weights, fallbacks, embedders, longest }: Parts,
+    { logger }: ResolvedEmbedderOptions,
+    servers: RpcServersInUse,
+  ) {
+    this.facts = factsOf({ weights, fallbacks })
+    this.size = embedders[0]!.info.vectorSize
+    this.#weights = weights
+    this.#embedders = embedders
+    this.#servers = servers
+    const limits: BatchLimits = { tokens: Math.min(BATCH_TOKENS, longest), texts: MOST_TEXTS }
+    this.#parts = {
+      name: this.facts.config.name,
+      size: this.size,
+      chunker: new Chunker(weights.native, longest, (line) => logger.warn(line)),
+      batches: new Batches(embedders, limits),
+      limits,
+    }
+  }
+
+  embed(texts: readonly string[], options: ResolvedEmbedOptions, hooks: EmbedHooks): Promise<TextVectors> {
+    return embedTexts(this.#parts, texts, options, hooks)
+  }
+
+  async countTokens(text: string): Promise<number> {
+    return (await encode(this.#weights.native, text, false, false)).length
+  }
+
+  setThreads({ nThreads }: ResolvedThreads): void {
+    for (const embedder of this.#embedders) embedder.setThreads(nThreads, nThreads, false)
+  }
+
+  async close(): Promise<void> {
+    await this.#parts.batches.close()
+    this.#weights.native.close()
+    this.#servers.release()
+  }
+}
