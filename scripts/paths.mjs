@@ -15,4 +15,5 @@ export const pins = JSON.parse(readFileSync(inRoot('scripts', 'pins.json'), 'utf
 export const cacheDir = process.env.GPT4ALL_BUILD_CACHE || inRoot('.cache')
 
 export const realModel = inRoot('.models', pins['SmolLM2-135M-Instruct'].file)
+export const embeddingModel = inRoot('.models', pins['all-MiniLM-L6-v2'].file)
 export const embeddedModel = inRoot('models', 'gpt4all-ts-tiny-chat.Q8_0.gguf')

@@ -11,6 +11,11 @@ export const REAL = join(root, '.models', 'SmolLM2-135M-Instruct.Q4_1.gguf')
 
 export const hasReal = existsSync(REAL)
 
+/** The embedding model that it also brings: all-MiniLM-L6-v2, 46 MB. */
+export const EMBEDDER = join(root, '.models', 'all-MiniLM-L6-v2.gguf2.f16.gguf')
+
+export const hasEmbedder = existsSync(EMBEDDER)
+
 /** llama.cpp's own files: vocabularies with expected tokenizations, chat templates. */
 export const VENDOR_MODELS = join(root, 'vendor', 'llama.cpp', 'models')
 
