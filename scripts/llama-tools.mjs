@@ -2,11 +2,12 @@
 // `npm run bench` measures us against, and what test/golden/greedy-smollm2.json was recorded with; and
 // `llama-quantize`, which makes the files it measures with. Or `llama-server`, for bench/server-parity.mjs, or
 // `ggml-rpc-server`, which takes a part of a model (docs/isolation.md), or `llama-tokenize`, which test/golden/pretokenizers.json
-// was recorded with.
+// was recorded with, or `llama-embedding`, for test/golden/encoders.json.
 //
 //   npm run bench:tools
 //   npm run bench:tools -- server
 //   npm run bench:tools -- tokenize
+//   npm run bench:tools -- embedding
 //   npm run build:rpc-server
 //
 // They are built as upstream builds them (Release, OpenMP, this CPU's features), not as our addon is: a ratio to a
@@ -42,6 +43,7 @@ const SETS = {
   },
   server: { targets: ['llama-server'], options: [...OPTIONS, '-DLLAMA_BUILD_SERVER=ON'] }, // the last one counts
   tokenize: { targets: ['llama-tokenize'], options: OPTIONS },
+  embedding: { targets: ['llama-embedding'], options: [...OPTIONS, '-DLLAMA_BUILD_EXAMPLES=ON'] },
   rpc: { targets: ['ggml-rpc-server'], options: [...OPTIONS, '-DGGML_RPC=ON', '-DGGML_RPC_RDMA=OFF'] },
 }
 
@@ -72,6 +74,7 @@ export async function llamaToolsRoom(set = 'bench') {
     server: at('llama-server'),
     rpcServer: at('ggml-rpc-server'),
     tokenize: at('llama-tokenize'),
+    embedding: at('llama-embedding'),
   }
 }
 
