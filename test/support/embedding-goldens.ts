@@ -26,6 +26,27 @@ export type Gpt4allText = Embedded & {
   readonly truncated: Embedded
 }
 
+/**
+ * The texts that GPT4All 2.8.2 cuts into other tokens than the llama.cpp of this repository, by count or by vector: marks on
+ * letters written apart, and scripts that write vowels so. A text ends for it at a zero byte.
+ */
+export const OTHER_TOKENS: ReadonlySet<string> = new Set([
+  ...[
+    'Arabic 2',
+    'Hebrew 2',
+    'Hindi 1',
+    'Hindi 2',
+    'Bengali 1',
+    'Bengali 2',
+    'Tamil 1',
+    'Tamil 2',
+    'Tibetan',
+  ],
+  ...['decomposed', 'many marks', 'mark alone', 'flags and keycaps', 'null'],
+  ...['first sentences', 'second sentences', 'all sentences', 'all sentences backwards'],
+  ...['much Arabic', 'much Hindi'],
+])
+
 /** A call of Embed4All.embed() with Python's names of options. */
 export type Call = {
   readonly text: string | readonly string[] | null
