@@ -245,7 +245,7 @@ ggml::cpu::tensor_traits* WideAttentionTraits(const ggml_tensor& operation) {
       mask != nullptr && mask->type == GGML_TYPE_F16 && mask->ne[2] == 1 && mask->ne[3] == 1;
   const bool fits = q.type == GGML_TYPE_F32 && q.nb[0] == sizeof(float) && q.ne[3] == 1 && IsKept(k) &&
                     IsKept(v) && v.ne[0] % 16 == 0 && v.ne[0] <= kLongestHead && k.ne[0] <= kLongestHead;
-  return is_plain && has_mask && fits ? &traits : nullptr;
+  return is_plain && has_mask && fits && q.ne[1] >= kFewestTokens ? &traits : nullptr;
 }
 
 }  // namespace gpt4all

@@ -20,7 +20,6 @@ namespace gpt4all {
 
 namespace {
 
-constexpr int64_t kFewest = 24;  // columns, for which packing the weights pays
 constexpr int64_t kTileColumns = 6;
 constexpr int64_t kCachedBlocks = 4;
 constexpr size_t kMostPacked = 256 << 20;  // bytes of weights that stay packed
@@ -235,7 +234,7 @@ ggml::cpu::tensor_traits* WideProductTraits(const ggml_tensor& operation) {
                         operation.nb[1] % sizeof(float) == 0;
   const bool is_known =
       weights.type == GGML_TYPE_F32 || ggml_get_type_traits(weights.type)->to_float != nullptr;
-  return is_weight && is_plain && is_known && activations.ne[1] >= kFewest ? &traits : nullptr;
+  return is_weight && is_plain && is_known && activations.ne[1] >= kFewestTokens ? &traits : nullptr;
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 // Which products matmul-wide.h computes: those of many columns, in steps of the thread pools that are named
 // here. Elsewhere a result's bits may not depend on how many columns are computed with it.
+#include <cstdint>
+
 #include "matmul.h"
 
 struct ggml_tensor;
@@ -14,6 +16,9 @@ class tensor_traits;
 namespace gpt4all {
 
 #ifdef GPT4ALL_MATMUL
+
+// Fewer tokens than these are computed as ggml does, to the bit: packing weights would not pay.
+constexpr int64_t kFewestTokens = 24;
 
 // From now on, for a context whose weights live as long as the pool is not forgotten.
 void UseWideProducts(ggml_threadpool* pool);

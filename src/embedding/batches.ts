@@ -133,7 +133,7 @@ export class Batches {
         Int32Array.from(batch, (job) => job.tokens.length),
       )
       const size = vectors.length / batch.length
-      batch.forEach(({ resolve }, i) => resolve(vectors.subarray(i * size, (i + 1) * size)))
+      for (const [i, { resolve }] of batch.entries()) resolve(vectors.subarray(i * size, (i + 1) * size))
     } catch (error) {
       await this.#recover(embedder, batch, error)
     }

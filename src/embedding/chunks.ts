@@ -1,6 +1,7 @@
 import { optionError, worded } from '../core/errors.ts'
 import type { NativeModel } from '../native/contract.ts'
 import { encode } from '../native/tokenizer.ts'
+import { FAILED } from './known-models.ts'
 
 /** Tokens that a chunk repeats of the one before it. Source: GPT4All. */
 const OVERLAP = 8
@@ -49,7 +50,7 @@ export class Chunker {
     if (room > OVERLAP) return { before: all, after, room }
     throw worded(
       optionError('prefix', 'a shorter text', prefix),
-      `max chunk length of ${room} is smaller than overlap of ${OVERLAP} tokens`,
+      `${FAILED}: max chunk length of ${room} is smaller than overlap of ${OVERLAP} tokens`,
     )
   }
 
@@ -98,7 +99,7 @@ export class Chunker {
 function tooLong(index: number, tokens: number, most: number): Error {
   return worded(
     optionError('text', 'a number of tokens within the limit', tokens),
-    `length of text at index ${index} is ${tokens} tokens which exceeds limit of ${most}`,
+    `${FAILED}: length of text at index ${index} is ${tokens} tokens which exceeds limit of ${most}`,
   )
 }
 

@@ -54,6 +54,9 @@ const KNOWN: ReadonlyMap<string, KnownModel> = new Map<string, KnownModel>([
   ['multilingual-e5-large-instruct', E5_INSTRUCT],
 ])
 
+/** As Python's messages begin. */
+export const FAILED = 'Failed to generate embeddings'
+
 /** What is known of a model; files of today spell names apart: `Nomic Embed Text v1.5`. */
 export function knownModel(name: string): KnownModel | undefined {
   return KNOWN.get(name.toLowerCase().replaceAll(' ', '-'))
@@ -69,7 +72,7 @@ export function prefixFor(name: string, given: string | undefined): string {
     if (given !== undefined) return given
     throw worded(
       optionError('prefix', 'a string', given),
-      `unknown model ${name}, specify a prefix if applicable or an empty string`,
+      `${FAILED}: unknown model ${name}, specify a prefix if applicable or an empty string`,
     )
   }
   const { documentPrefix, queryPrefix, otherPrefixes = [] } = known
@@ -79,7 +82,7 @@ export function prefixFor(name: string, given: string | undefined): string {
   const list = [...new Set(valid)].map((prefix) => JSON.stringify(prefix)).join(', ')
   throw worded(
     optionError('prefix', `one of ${list}`, given),
-    `${JSON.stringify(given)} is not a valid task type for model ${name} (they are ${list})`,
+    `${FAILED}: ${JSON.stringify(given)} is not a valid task type for model ${name} (they are ${list})`,
   )
 }
 
@@ -97,6 +100,6 @@ export function dimensionalityFor(name: string, size: number, wanted: number | u
     : `supported: ${size}`
   throw worded(
     optionError('dimensionality', 'an integer', wanted),
-    `unsupported dimensionality ${wanted} for model ${name} (${advice})`,
+    `${FAILED}: unsupported dimensionality ${wanted} for model ${name} (${advice})`,
   )
 }

@@ -13,6 +13,7 @@ const FOLDERS = [
   'loading',
   'scheduler',
   'generation',
+  'embedding',
   'chat',
   'runtime',
 ]
