@@ -269,19 +269,20 @@ export interface NativeContext {
 /** How the vectors of a text's tokens become one; `rank`: scores of a classifier; `none`: the last token's. */
 export type Pooling = 'none' | 'mean' | 'cls' | 'last' | 'rank'
 
-export type NativeEmbedderParams = Pick<
-  NativeContextParams,
-  | 'batchSize'
-  | 'sequences'
-  | 'threads'
-  | 'batchThreads'
-  | 'poll'
-  | 'flashAttention'
-  | 'keyType'
-  | 'valueType'
-  | 'adapterScales'
-  | 'memoryBytes'
-> & {
+/** As those of a `NativeContextParams`, but for what is said here. */
+export type NativeEmbedderParams = {
+  /** The most tokens of one `embed`, and of a text: n_ctx, n_batch and n_ubatch. */
+  readonly batchSize: number
+  /** The most texts of one `embed`. */
+  readonly sequences: number
+  readonly threads: number
+  readonly batchThreads: number
+  readonly poll: number
+  readonly flashAttention: 'auto' | 'on' | 'off'
+  readonly keyType: KvType
+  readonly valueType: KvType
+  readonly adapterScales: readonly number[]
+  readonly memoryBytes?: number
   /** `file`: what the GGUF says, or `none` where it says nothing. */
   readonly pooling: Pooling | 'file'
 }

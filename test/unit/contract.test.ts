@@ -12,13 +12,14 @@ const READS: Record<string, string[]> = {
   'loader.cc': ['NativeModelParams'],
   'model.cc': ['NativeMarkedText'],
   'sampler.cc': ['NativeSamplerParams'],
-  'shape.cc': ['NativeContextParams'],
+  'shape.cc': ['NativeContextParams', 'NativeEmbedderParams'],
   'text-finder.cc': ['NativeMarks'],
 }
 const WRITES: Record<string, string[]> = {
   'addon.cc': ['NativeDevice'],
   'chat-template.cc': ['NativeRenderedChat', 'NativeReply'],
   'context.cc': ['NativeContextInfo', 'NativePositions'],
+  'embedder.cc': ['NativeEmbedderInfo'],
   'entries.cc': ['NativeEvalResult', 'NativeLogprobs'],
   'loader.cc': ['NativeModelLoad'],
   'string-scan.cc': ['NativeScanResult'],
