@@ -90,6 +90,15 @@ ModelDescription Describe(const llama_model* model) {
 
 namespace {
 
+// What stands between a question and the document that is ranked for it. Source: llama-embedding.
+std::vector<llama_token> PairSeparator(const llama_vocab* vocab) {
+  std::vector<llama_token> tokens;
+  if (llama_vocab_get_add_eos(vocab)) tokens.push_back(llama_vocab_eos(vocab));
+  if (llama_vocab_get_add_sep(vocab)) tokens.push_back(llama_vocab_sep(vocab));
+  tokens.erase(std::remove(tokens.begin(), tokens.end(), LLAMA_TOKEN_NULL), tokens.end());
+  return tokens;
+}
+
 Napi::Array ToArray(Napi::Env env, const std::vector<std::string>& texts) {
   Napi::Array array = Napi::Array::New(env, texts.size());
   for (uint32_t i = 0; i < texts.size(); i++) array.Set(i, texts[i]);
@@ -120,6 +129,7 @@ Napi::Object ToObject(Napi::Env env, const Weights& weights) {
   info.Set("isDiffusion", llama_model_is_diffusion(model));
   info.Set("slidingWindow", llama_model_n_swa(model));
   info.Set("endTokens", ToArray(env, described.end_tokens));
+  info.Set("pairSeparator", ToArray(env, PairSeparator(llama_model_get_vocab(model))));
   info.Set("controlTexts", ToArray(env, described.control_texts));
   info.Set("definedTexts", ToArray(env, described.defined_texts));
   info.Set("metadata", metadata);

@@ -1,5 +1,5 @@
 import { type InspectOptions, inspect } from 'node:util'
-import { anySignal, isThenable } from './core/async.ts'
+import { anySignal } from './core/async.ts'
 import { type DeviceFallback, optionError, worded } from './core/errors.ts'
 import {
   type EmbedderOptions,
@@ -15,6 +15,7 @@ import { Handle } from './runtime/handle.ts'
 import type { IsolatedEngine } from './runtime/isolated/engine.ts'
 import { openLocalEmbedder } from './runtime/local-embedder.ts'
 import type { ModelConfig } from './runtime/model.ts'
+import { textHooks } from './runtime/text-hooks.ts'
 
 /** What `embed()` resolves with. */
 export type Embeddings = {
@@ -49,9 +50,6 @@ const DEFAULT_NAME = 'all-MiniLM-L6-v2.gguf2.f16.gguf'
 
 /** Texts that `embedAll()` takes at once, of which it reads twice as many ahead. */
 const WINDOW = 128
-
-/** `onProgress` is called no more often, ms. */
-const PROGRESS_MS = 100
 
 /**
  * A model that turns texts into vectors, which are near one another where the texts mean the same.
@@ -201,27 +199,12 @@ export class Embed4All {
         `Dimensionality ${dimensionality} is less than the suggested minimum of ${MIN_DIMENSIONALITY}. Performance may be degraded.`,
       )
     const opened = await this.#handle.open()
-    const failing = new AbortController()
-    let done = 0
-    let reportedAt = Number.NEGATIVE_INFINITY
-    const onTexts = (count: number) => {
-      done += count
-      const now = performance.now()
-      if (!onProgress || (now - reportedAt < PROGRESS_MS && done !== total)) return
-      reportedAt = now
-      try {
-        const returned: unknown = onProgress({ texts: done, total })
-        if (isThenable(returned)) returned.then(undefined, (error: unknown) => failing.abort(error))
-      } catch (error) {
-        failing.abort(error)
-      }
-    }
-    const { vectors, tokens } = await opened.embed(texts, resolved, {
-      signal: anySignal(signal, this.#handle.closing, failing.signal),
-      onTexts,
-      isCancelled: cancelCallback && ((batches) => cancelCallback(batches, opened.facts.backend)),
-    })
-    failing.signal.throwIfAborted()
+    const isCancelled =
+      cancelCallback && ((batches: readonly number[]) => cancelCallback(batches, opened.facts.backend))
+    const { vectors, tokens } = await textHooks(
+      { onProgress, total, signals: [signal, this.#handle.closing] },
+      (hooks) => opened.embed(texts, resolved, { ...hooks, isCancelled }),
+    )
     return { embeddings: [...vectors], tokens }
   }
 

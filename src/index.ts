@@ -68,11 +68,18 @@ export { VERSION } from './native/package.ts'
 export type { SystemInfo } from './native/system-info.ts'
 export type { LoraAdapter } from './options/compute.ts'
 export { DEFAULTS } from './options/defaults.ts'
-export type { EmbedderOptions, EmbedOptions, EmbedProgress } from './options/embed.ts'
+export type {
+  EmbedderOptions,
+  EmbedOptions,
+  EmbedProgress,
+  RankOptions,
+  RerankerOptions,
+} from './options/embed.ts'
 export type { GenerateOptions, PromptProgress } from './options/generate.ts'
 export type { EngineHandle, IsolatedEngineOptions } from './options/isolation.ts'
 export type { ModelOptions, TokenizeOptions } from './options/model.ts'
 export type { FilePath } from './options/path-text.ts'
+export { type RankedDocument, Reranker } from './reranker.ts'
 export { checkGenerateOptions, checkModelOptions } from './runtime/check-options.ts'
 export { IsolatedEngine } from './runtime/isolated/engine.ts'
 export type { ModelConfig } from './runtime/model.ts'

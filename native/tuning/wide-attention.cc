@@ -19,6 +19,8 @@ namespace gpt4all {
 
 namespace {
 
+// Fewer are left to ggml, which sums them in halves: texts alone get the vectors that llama.cpp gives them.
+constexpr int64_t kFewestQueries = 64;
 constexpr int64_t kQueries = 4;  // that are computed at once
 constexpr int64_t kKeys = 16;    // in two registers
 constexpr int64_t kLongestHead = 256;
@@ -245,7 +247,7 @@ ggml::cpu::tensor_traits* WideAttentionTraits(const ggml_tensor& operation) {
       mask != nullptr && mask->type == GGML_TYPE_F16 && mask->ne[2] == 1 && mask->ne[3] == 1;
   const bool fits = q.type == GGML_TYPE_F32 && q.nb[0] == sizeof(float) && q.ne[3] == 1 && IsKept(k) &&
                     IsKept(v) && v.ne[0] % 16 == 0 && v.ne[0] <= kLongestHead && k.ne[0] <= kLongestHead;
-  return is_plain && has_mask && fits && q.ne[1] >= kFewestTokens ? &traits : nullptr;
+  return is_plain && has_mask && fits && q.ne[1] >= kFewestQueries ? &traits : nullptr;
 }
 
 }  // namespace gpt4all

@@ -1,5 +1,5 @@
 import type { ReplyFormat } from '../generation/stages/reply.ts'
-import { type ProtectedPiece, type Protection, textOf } from './protect.ts'
+import { type ProtectedPiece, type Protection, textOf } from '../native/protect.ts'
 import type { TemplateResult } from './template/template.ts'
 
 /** How an answer begins, before the model continues it. */

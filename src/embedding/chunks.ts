@@ -19,8 +19,10 @@ export type Cut = {
   readonly atlas: boolean
 }
 
-/** What comes before and after the tokens of every chunk. */
-type Frame = { readonly before: Int32Array; readonly after: Int32Array; readonly room: number }
+type Specials = { readonly before: Int32Array; readonly after: Int32Array }
+
+/** What comes before and after the tokens of every chunk, and how many of a text's tokens fit between. */
+type Frame = Specials & { readonly room: number }
 
 /** The chunks of a text, each framed and ready to be computed, and the tokens of the text in all of them. */
 export type TextChunks = { readonly chunks: readonly Int32Array[]; readonly tokens: number }
@@ -30,7 +32,7 @@ export class Chunker {
   readonly #model: NativeModel
   readonly #longest: number
   readonly #warn: (line: string) => void
-  #specials: Promise<{ before: Int32Array; after: Int32Array }> | undefined
+  #specials: Promise<Specials> | undefined
 
   /** `longest` is the most tokens of a chunk. */
   constructor(model: NativeModel, longest: number, warn: (line: string) => void) {
@@ -41,7 +43,7 @@ export class Chunker {
 
   /** @throws {RangeError} `ERR_OPTION` where the prefix leaves no room for a text */
   async frame(prefix: string, signal: AbortSignal): Promise<Frame> {
-    this.#specials ??= this.#readSpecials()
+    this.#specials ??= specialsOf(this.#model)
     const { before, after } = await this.#specials
     const spelled =
       prefix === '' ? new Int32Array() : await encode(this.#model, `${prefix}:`, false, false, signal)
@@ -85,15 +87,15 @@ export class Chunker {
     const spaced = follows && text !== '' && !text.startsWith(' ') ? ` ${text}` : text
     return encode(this.#model, spaced, false, false, signal)
   }
+}
 
-  // What the vocabulary puts around a text is seen from one.
-  async #readSpecials() {
-    const sample = 'a'
-    const bare = await encode(this.#model, sample, false, false)
-    const framed = await encode(this.#model, sample, true, false)
-    const at = framed.findIndex((_, i) => bare.every((token, j) => framed[i + j] === token))
-    return { before: framed.slice(0, at), after: framed.slice(at + bare.length) }
-  }
+/** The tokens that the vocabulary puts around a text: they are seen from one. */
+export async function specialsOf(model: NativeModel): Promise<Specials> {
+  const sample = 'a'
+  const bare = await encode(model, sample, false, false)
+  const framed = await encode(model, sample, true, false)
+  const at = framed.findIndex((_, i) => bare.every((token, j) => framed[i + j] === token))
+  return { before: framed.slice(0, at), after: framed.slice(at + bare.length) }
 }
 
 function tooLong(index: number, tokens: number, most: number): Error {
@@ -103,7 +105,7 @@ function tooLong(index: number, tokens: number, most: number): Error {
   )
 }
 
-function joined(...parts: readonly Int32Array[]): Int32Array {
+export function joined(...parts: readonly Int32Array[]): Int32Array {
   const all = new Int32Array(parts.reduce((sum, { length }) => sum + length, 0))
   let at = 0
   for (const part of parts) {

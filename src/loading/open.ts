@@ -14,12 +14,13 @@ import { originalFile } from '../models/ggml/metadata.ts'
 import {
   assertEmbeds,
   assertGeneratesText,
+  assertRanks,
   type GgufHeader,
   type ModelFile,
   readGguf,
 } from '../models/gguf/header.ts'
 import { metaNumber } from '../models/gguf/model.ts'
-import type { NativeBinding, NativeModel } from '../native/contract.ts'
+import type { NativeBinding, NativeModel, Pooling } from '../native/contract.ts'
 import type { ResolvedModelOptions } from '../options/model.ts'
 import {
   choose,
@@ -35,10 +36,10 @@ import { checkMemory, planMemory } from './memory.ts'
 import { type Recollection, recall, tryOpening } from './trial/trial.ts'
 import { isLoaded, load } from './weights.ts'
 
-/** What a model is opened for: to generate text, or to embed it, with another pooling than the file's. */
+/** What a model is opened for: to generate text, to embed it (with another pooling than the file's), to rank it. */
 export type Purpose =
   | { readonly embeds: false }
-  | { readonly embeds: true; readonly pooling: 'mean' | 'cls' | 'last' | undefined }
+  | { readonly embeds: true; readonly pooling: Exclude<Pooling, 'none'> | undefined }
 
 /** A model's file, with its header read and checked, and what belongs to it. */
 export type CheckedFile = {
@@ -101,8 +102,7 @@ export async function checkModelFile(
   try {
     const header = await readGguf(path, { signal, passed: recalling.then(({ passed }) => passed) })
     const known = await recalling
-    if (purpose.embeds) assertEmbeds(header, purpose.pooling)
-    else assertGeneratesText(header)
+    assertFits(purpose, header)
     checkCache(header, options)
     checkPositions(header, contextSizeFor(purpose, header, options))
     const adapters = await findAdapters(options, header, signal)
@@ -113,6 +113,12 @@ export async function checkModelFile(
     await recalling.then(({ child }) => child?.dismiss())
     throw error
   }
+}
+
+function assertFits(purpose: Purpose, header: GgufHeader): void {
+  if (!purpose.embeds) assertGeneratesText(header)
+  else if (purpose.pooling === 'rank') assertRanks(header)
+  else assertEmbeds(header, purpose.pooling)
 }
 
 /** Tokens of the context: texts that are embedded are cut to what the model was trained with. */

@@ -68,6 +68,8 @@ export type NativeModelInfo = {
   readonly slidingWindow: number
   /** Every token that ends a generation (llama_vocab_is_eog) */
   readonly endTokens: Int32Array
+  /** What the vocabulary puts between the two texts of a pair (llama_vocab_eos, llama_vocab_sep) */
+  readonly pairSeparator: Int32Array
   /** Texts that `tokenize` reads as control tokens with `parseSpecial` only (llama_vocab_get_attr) */
   readonly controlTexts: readonly string[]
   /** Texts that `tokenize` always reads as one token (user-defined tokens) */

@@ -1,7 +1,7 @@
 import { optionError, worded } from '../core/errors.ts'
 import type { Pooling } from '../native/contract.ts'
 import { INT32_MAX } from './checks.ts'
-import { boolean, callable, define, Option, oneOf, type Resolved, signal } from './define.ts'
+import { boolean, callable, define, integer, Option, oneOf, type Resolved, signal } from './define.ts'
 import { MODEL, type ModelOptions, type ResolvedModelOptions, resolveModelOptions } from './model.ts'
 
 /** Options of models that generate text, which embedding has no use for. */
@@ -46,7 +46,7 @@ const EMBEDDER = define<EmbedderOptions>()(
 
 /** @internal */
 export type ResolvedEmbedderOptions = ResolvedModelOptions & {
-  readonly pooling: EmbedderOptions['pooling']
+  readonly pooling: EmbedderOptions['pooling'] | 'rank'
 }
 
 export function resolveEmbedderOptions(options?: EmbedderOptions): ResolvedEmbedderOptions {
@@ -145,3 +145,55 @@ const EMBED = define<EmbedOptions>()({
 export type ResolvedEmbedOptions = Resolved<typeof EMBED>
 
 export const resolveEmbedOptions = (options?: EmbedOptions): ResolvedEmbedOptions => EMBED.resolve(options)
+
+/**
+ * Options of `new Reranker(name, options)` and `Reranker.load(name, options)`.
+ * @interface
+ */
+export type RerankerOptions = Omit<EmbedderOptions, 'pooling'>
+
+export function resolveRerankerOptions(options?: RerankerOptions): ResolvedEmbedderOptions {
+  if (options && Object.hasOwn(options, 'pooling'))
+    throw worded(
+      optionError('pooling', 'no such option', (options as EmbedderOptions).pooling),
+      'Unknown option "pooling". It is an option of Embed4All.',
+    )
+  return { ...resolveEmbedderOptions(options), pooling: 'rank' }
+}
+
+/** Options of `reranker.rank(query, documents, options)`. */
+export type RankOptions = {
+  /**
+   * Return only so many documents, those with the highest scores: an integer from 1.
+   * @default undefined
+   */
+  readonly topN?: number | undefined
+  /**
+   * What to do with a document that does not fit into the model beside the query: use its beginning
+   * (`'truncate'`) or reject with an `'error'`.
+   * @default 'truncate'
+   */
+  readonly longTextMode?: 'truncate' | 'error' | undefined
+  /**
+   * Called as documents are done, at most ten times a second.
+   * @default undefined
+   */
+  readonly onProgress?: ((progress: EmbedProgress) => void) | undefined
+  /**
+   * Aborts the call, which then rejects with `signal.reason`.
+   * @default undefined
+   */
+  readonly signal?: AbortSignal | undefined
+}
+
+const RANK = define<RankOptions>()({
+  topN: integer(1),
+  longTextMode: oneOf('truncate', 'error').default('truncate'),
+  onProgress: callable<NonNullable<RankOptions['onProgress']>>(),
+  signal: signal(),
+})
+
+/** @internal */
+export type ResolvedRankOptions = Resolved<typeof RANK>
+
+export const resolveRankOptions = (options?: RankOptions): ResolvedRankOptions => RANK.resolve(options)

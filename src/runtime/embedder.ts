@@ -1,6 +1,7 @@
 import type { EmbedHooks, TextVectors } from '../embedding/embedding.ts'
+import type { DocumentScores } from '../embedding/ranking.ts'
 import type { ResolvedThreads } from '../options/compute.ts'
-import type { ResolvedEmbedOptions } from '../options/embed.ts'
+import type { ResolvedEmbedOptions, ResolvedRankOptions } from '../options/embed.ts'
 import type { ModelFacts } from './model.ts'
 
 /** @internal An open embedding model, which computes in this process or in an isolated engine. */
@@ -10,6 +11,13 @@ export interface OpenEmbedder {
   readonly size: number
   /** The vectors of `texts`, in their order. */
   embed(texts: readonly string[], options: ResolvedEmbedOptions, hooks: EmbedHooks): Promise<TextVectors>
+  /** The scores of `documents`, in their order, of a model that was opened to rank. */
+  rank(
+    query: string,
+    documents: readonly string[],
+    options: ResolvedRankOptions,
+    hooks: Pick<EmbedHooks, 'signal' | 'onTexts'>,
+  ): Promise<DocumentScores>
   /** Tokens of a text, without those that the model puts around it. */
   countTokens(text: string): Promise<number>
   /** Takes effect with the next batch. */

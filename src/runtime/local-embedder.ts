@@ -2,6 +2,8 @@ import type { DeviceFallback } from '../core/errors.ts'
 import { Batches, type BatchLimits } from '../embedding/batches.ts'
 import { Chunker } from '../embedding/chunks.ts'
 import { type EmbeddingParts, type EmbedHooks, embedTexts, type TextVectors } from '../embedding/embedding.ts'
+import { PairPrompts } from '../embedding/pairs.ts'
+import { type DocumentScores, type RankingParts, scoreDocuments } from '../embedding/ranking.ts'
 import { contextMemory } from '../loading/memory.ts'
 import { contextSizeFor, type Purpose, type Weights } from '../loading/open.ts'
 import type { RpcServersInUse } from '../loading/rpc-handshake.ts'
@@ -11,7 +13,7 @@ import type { NativeBinding, NativeEmbedder } from '../native/contract.ts'
 import { translateFailure } from '../native/failures.ts'
 import { encode } from '../native/tokenizer.ts'
 import type { ResolvedThreads } from '../options/compute.ts'
-import type { ResolvedEmbedderOptions, ResolvedEmbedOptions } from '../options/embed.ts'
+import type { ResolvedEmbedderOptions, ResolvedEmbedOptions, ResolvedRankOptions } from '../options/embed.ts'
 import type { OpenEmbedder } from './embedder.ts'
 import { factsOf } from './facts.ts'
 import type { ModelFacts } from './model.ts'
@@ -82,6 +84,7 @@ export class LocalEmbedder implements OpenEmbedder {
   readonly #weights: Weights
   readonly #embedders: readonly NativeEmbedder[]
   readonly #parts: EmbeddingParts
+  readonly #ranking: RankingParts
   readonly #servers: RpcServersInUse
 
   constructor(
@@ -102,10 +105,23 @@ export class LocalEmbedder implements OpenEmbedder {
       batches: new Batches(embedders, limits),
       limits,
     }
+    this.#ranking = {
+      prompts: new PairPrompts(weights.native, longest),
+      batches: this.#parts.batches,
+    }
   }
 
   embed(texts: readonly string[], options: ResolvedEmbedOptions, hooks: EmbedHooks): Promise<TextVectors> {
     return embedTexts(this.#parts, texts, options, hooks)
+  }
+
+  rank(
+    query: string,
+    documents: readonly string[],
+    options: ResolvedRankOptions,
+    hooks: Pick<EmbedHooks, 'signal' | 'onTexts'>,
+  ): Promise<DocumentScores> {
+    return scoreDocuments(this.#ranking, query, documents, options, hooks)
   }
 
   async countTokens(text: string): Promise<number> {

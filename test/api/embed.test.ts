@@ -160,7 +160,9 @@ describe('embed()', () => {
     }
     for (const callback of [throws, () => Promise.reject(error)]) {
       await expect(embedder.embed(['cat', 'dog'], { onProgress: callback })).rejects.toBe(error)
-      await expect(embedder.embed('cat', { cancelCallback: callback as unknown as () => boolean })).rejects.toBe(error)
+      await expect(
+        embedder.embed('cat', { cancelCallback: callback as unknown as () => boolean }),
+      ).rejects.toBe(error)
     }
     expect((await embedder.embed('cat')).embedding).toHaveLength(32)
   })

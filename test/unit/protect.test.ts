@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { controlFinder, NO_MARKS, Protection, structuralTexts } from '../../src/chat/protect.ts'
 import type { NativeTextFinder } from '../../src/native/contract.ts'
+import { controlFinder, NO_MARKS, Protection, structuralTexts } from '../../src/native/protect.ts'
 
 const CONTROL = [
   '<|im_start|>',

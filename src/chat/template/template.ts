@@ -3,7 +3,7 @@ import type { ChatMessage } from '../../core/messages.ts'
 import type { NativeChatTemplate, NativeJob, NativeMarks, NativeRenderedChat } from '../../native/contract.ts'
 import { nativeCode, translateFailure } from '../../native/failures.ts'
 import { settled } from '../../native/job.ts'
-import { NO_MARKS, type ProtectedPiece, Protection, textOf, type UserTexts } from '../protect.ts'
+import { NO_MARKS, type ProtectedPiece, Protection, textOf, type UserTexts } from '../../native/protect.ts'
 import { inTemplateOrder, type Oddity, TemplateProbes } from './order.ts'
 
 /** How messages become a prompt. */

@@ -82,8 +82,24 @@ export function assertGeneratesText(header: {
   throw unsupported(header.path, `${what}. ${behaviour.replace(/\.$/, '')}`)
 }
 
-/** How a file says that the vectors of its tokens become one. Source: enum llama_pooling_type. */
+/** The pooling of files that rank. Source: enum llama_pooling_type. */
 const RANK = 4
+
+function poolingOf({ architecture, metadata }: { architecture: string; metadata: Metadata }): number {
+  const entry = metadata.get(`${architecture}.pooling_type`)
+  return entry?.type === 'array' ? 0 : Number(entry?.value ?? 0)
+}
+
+/** @throws {ModelError} `ERR_MODEL_UNSUPPORTED` for a model that has no scores for documents */
+export function assertRanks(header: {
+  readonly path: string
+  readonly architecture: string
+  readonly metadata: Metadata
+}): void {
+  if (poolingOf(header) === RANK) return
+  const why = 'its file has no classification head ("pooling_type" 4, as bge-reranker and jina-reranker have)'
+  throw unsupported(header.path, `cannot rank documents: ${why}`)
+}
 
 /**
  * @throws {ModelError} `ERR_MODEL_UNSUPPORTED` for a model that makes no embeddings, or does not say how, where
@@ -97,14 +113,13 @@ export function assertEmbeds(
   },
   pooling: string | undefined,
 ): void {
-  const { path, architecture, metadata } = header
+  const { path, architecture } = header
   const { kind } = describeKind(header)
   const refuse = (why: string) => unsupported(path, `makes no embeddings: ${why}`)
   if (kind === 'encoder-decoder' || kind === 'diffusion')
     throw refuse(`it holds ${kind === 'diffusion' ? 'a' : 'an'} ${kind} model ("${architecture}")`)
   if (pooling !== undefined) return
-  const entry = metadata.get(`${architecture}.pooling_type`)
-  const own = entry?.type === 'array' ? 0 : Number(entry?.value ?? 0)
+  const own = poolingOf(header)
   if (own === RANK) throw refuse('it ranks documents, which Reranker does')
   if (own > 0) return
   throw refuse(

@@ -1,13 +1,13 @@
-import { loadBinding } from '../native/binding.ts'
+import { loadBinding } from './binding.ts'
 import type {
   NativeMarks,
   NativeModel,
   NativeModelInfo,
   NativeSpelling,
   NativeTextFinder,
-} from '../native/contract.ts'
-import { translateFailure } from '../native/failures.ts'
-import { settled } from '../native/job.ts'
+} from './contract.ts'
+import { translateFailure } from './failures.ts'
+import { settled } from './job.ts'
 
 /** Text that the template wrote, or that users wrote; an empty one marks a place between two pieces. */
 export type ProtectedPiece = string | { readonly users: string }
