@@ -1,6 +1,7 @@
 import { type InspectOptions, inspect } from 'node:util'
 import { anySignal } from './core/async.ts'
 import { type DeviceFallback, optionError, worded } from './core/errors.ts'
+import { windowsOf } from './embedding/windows.ts'
 import {
   type EmbedderOptions,
   type EmbedOptions,
@@ -142,7 +143,7 @@ export class Embed4All {
     resolveEmbedOptions({ onProgress, signal, ...others })
     const leaving = new AbortController()
     const given = { ...others, signal: anySignal(signal, leaving.signal) }
-    const windows = windowsOf(texts)
+    const windows = windowsOf(texts, WINDOW, given.signal)
     const ahead: Promise<EmbeddedText[]>[] = []
     let isOver = false
     let index = 0
@@ -285,21 +286,4 @@ function textsOf(text: unknown): readonly string[] {
   if (wrong !== undefined || texts.includes(undefined))
     throw optionError('text', 'a string or an array of strings', wrong)
   return texts as readonly string[]
-}
-
-/** Texts by the window, the last of them shorter. */
-async function* windowsOf(texts: Iterable<string> | AsyncIterable<string>): AsyncGenerator<string[], void> {
-  if (
-    typeof texts === 'string' ||
-    !(Symbol.iterator in Object(texts) || Symbol.asyncIterator in Object(texts))
-  )
-    throw optionError('texts', 'an iterable of strings', texts)
-  let window: string[] = []
-  for await (const text of texts) {
-    window.push(...textsOf([text]))
-    if (window.length < WINDOW) continue
-    yield window
-    window = []
-  }
-  if (window.length > 0) yield window
 }

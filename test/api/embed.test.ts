@@ -269,6 +269,23 @@ describe('embedAll()', () => {
     expect((await embedder.embed('cat')).embedding).toHaveLength(32)
   })
 
+  test('embeds what has come where the next text is late, and can be aborted meanwhile', async () => {
+    const embedder = await open()
+    const leaving = new AbortController()
+    const reason = new Error('left')
+    async function* texts() {
+      yield 'cat'
+      yield 'dog'
+      await new Promise(() => {}) // never more
+    }
+    const all = embedder.embedAll(texts(), { signal: leaving.signal })
+    expect((await all.next()).value).toMatchObject({ index: 0, text: 'cat' })
+    expect((await all.next()).value).toMatchObject({ index: 1, text: 'dog' })
+    const next = all.next()
+    leaving.abort(reason)
+    await expect(next).rejects.toBe(reason)
+  })
+
   test.each([[undefined], ['cat'], [3], [{}], [[3]]])('refuses %o', async (texts) => {
     const all = (await open()).embedAll(texts as unknown as string[])
     await expect(all.next()).rejects.toMatchObject({ code: 'ERR_OPTION' })
