@@ -1,6 +1,8 @@
 import { type InspectOptions, inspect } from 'node:util'
 import { anySignal } from './core/async.ts'
 import { type DeviceFallback, optionError, worded } from './core/errors.ts'
+import type { Embeddable } from './embedding/chunks.ts'
+import { documentPrefix } from './embedding/known-models.ts'
 import { windowsOf } from './embedding/windows.ts'
 import {
   type EmbedderOptions,
@@ -119,9 +121,17 @@ export class Embed4All {
   embed(texts: readonly string[], options?: EmbedOptions): Promise<Embeddings>
   async embed(text: string | readonly string[], options?: EmbedOptions): Promise<Embedding | Embeddings> {
     const texts = textsOf(text)
-    const { embeddings, tokens } = await this.#embed(texts, options, texts.length)
-    const usage = { promptTokens: tokens.reduce((sum, count) => sum + count, 0) }
-    return typeof text === 'string' ? { embedding: embeddings[0]!, embeddings, usage } : { embeddings, usage }
+    const made = embeddingsOf(await this.#embed(texts, options, texts.length))
+    return typeof text === 'string' ? { embedding: made.embeddings[0]!, ...made } : made
+  }
+
+  /**
+   * @internal For hosts: takes token ids too, and models whose prefixes are not known get none unless one is given.
+   */
+  async embedInputs(inputs: readonly Embeddable[], options: EmbedOptions): Promise<Embeddings> {
+    const { facts } = await this.#handle.open()
+    const { prefix = documentPrefix(facts.config.name) } = options
+    return embeddingsOf(await this.#embed(inputs, { ...options, prefix }, inputs.length))
   }
 
   /**
@@ -189,10 +199,10 @@ export class Embed4All {
   }
 
   async #embed(
-    texts: readonly string[],
+    texts: readonly Embeddable[],
     options: EmbedOptions | undefined,
     total: number | undefined,
-  ): Promise<{ embeddings: Float32Array[]; tokens: readonly number[] }> {
+  ): Promise<Embedded> {
     const resolved = resolveEmbedOptions(options)
     const { dimensionality, cancelCallback, onProgress, signal } = resolved
     if (dimensionality !== undefined && dimensionality < MIN_DIMENSIONALITY)
@@ -275,6 +285,13 @@ export class Embed4All {
     const { name, dimensionality, backend } = this
     return `Embed4All ${inspect({ name, state, dimensionality, backend }, options)}`
   }
+}
+
+/** Vectors, and the tokens of each text. */
+type Embedded = { readonly embeddings: Float32Array[]; readonly tokens: readonly number[] }
+
+function embeddingsOf({ embeddings, tokens }: Embedded): Embeddings {
+  return { embeddings, usage: { promptTokens: tokens.reduce((sum, count) => sum + count, 0) } }
 }
 
 function textsOf(text: unknown): readonly string[] {

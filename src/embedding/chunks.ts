@@ -1,6 +1,6 @@
 import { optionError, worded } from '../core/errors.ts'
 import type { NativeModel } from '../native/contract.ts'
-import { encode } from '../native/tokenizer.ts'
+import { checkTokens, encode } from '../native/tokenizer.ts'
 import { FAILED } from './known-models.ts'
 
 /** Tokens that a chunk repeats of the one before it. Source: GPT4All. */
@@ -23,6 +23,9 @@ type Specials = { readonly before: Int32Array; readonly after: Int32Array }
 
 /** What comes before and after the tokens of every chunk, and how many of a text's tokens fit between. */
 type Frame = Specials & { readonly room: number }
+
+/** A text, or the ids of its tokens. */
+export type Embeddable = string | Int32Array
 
 /** The chunks of a text, each framed and ready to be computed, and the tokens of the text in all of them. */
 export type TextChunks = { readonly chunks: readonly Int32Array[]; readonly tokens: number }
@@ -56,9 +59,21 @@ export class Chunker {
     )
   }
 
-  /** @throws {RangeError} `ERR_OPTION` for a text that is too long, where that is not allowed */
-  async cut(text: string, index: number, frame: Frame, cut: Cut, signal: AbortSignal): Promise<TextChunks> {
-    let tokens = await this.#tokenize(text, cut.prefix !== '', signal)
+  /**
+   * @throws {RangeError} `ERR_OPTION` for a text that is too long, where that is not allowed, and for ids that are not in
+   * the vocabulary
+   */
+  async cut(
+    text: Embeddable,
+    index: number,
+    frame: Frame,
+    cut: Cut,
+    signal: AbortSignal,
+  ): Promise<TextChunks> {
+    let tokens =
+      typeof text === 'string'
+        ? await this.#tokenize(text, cut.prefix !== '', signal)
+        : await this.#bare(text)
     if (cut.atlas && tokens.length > ATLAS_TOKENS) {
       if (cut.longTextMode === 'mean') throw tooLong(index, tokens.length, ATLAS_TOKENS)
       tokens = tokens.subarray(0, ATLAS_TOKENS)
@@ -86,6 +101,18 @@ export class Chunker {
   #tokenize(text: string, follows: boolean, signal: AbortSignal): Promise<Int32Array> {
     const spaced = follows && text !== '' && !text.startsWith(' ') ? ` ${text}` : text
     return encode(this.#model, spaced, false, false, signal)
+  }
+
+  // Other tokenizers have put the tokens around it already, which come once.
+  async #bare(ids: Int32Array): Promise<Int32Array> {
+    checkTokens('text', ids, this.#model.info)
+    this.#specials ??= specialsOf(this.#model)
+    const { before, after } = await this.#specials
+    const begins = before.every((token, i) => ids[i] === token)
+    const from = begins ? before.length : 0
+    const rest = ids.length - from - after.length
+    const ends = rest >= 0 && after.every((token, i) => ids[from + rest + i] === token)
+    return ids.slice(from, ends ? from + rest : ids.length)
   }
 }
 

@@ -3,7 +3,7 @@ import { abortOf } from '../core/async.ts'
 import { CancellationError } from '../core/errors.ts'
 import type { ResolvedEmbedOptions } from '../options/embed.ts'
 import type { Batches, BatchLimits } from './batches.ts'
-import type { Chunker, TextChunks } from './chunks.ts'
+import type { Chunker, Embeddable, TextChunks } from './chunks.ts'
 import { dimensionalityFor, knownModel, prefixFor } from './known-models.ts'
 import { meanOf } from './vectors.ts'
 
@@ -36,7 +36,7 @@ export type EmbeddingParts = {
 /** The vectors of `texts`; equal texts are computed once. */
 export async function embedTexts(
   { name, size, chunker, batches, limits }: EmbeddingParts,
-  texts: readonly string[],
+  texts: readonly Embeddable[],
   { prefix: given, dimensionality: wanted, longTextMode, atlas }: ResolvedEmbedOptions,
   { signal, onTexts, isCancelled }: EmbedHooks,
 ): Promise<TextVectors> {
@@ -64,7 +64,7 @@ export async function embedTexts(
   }
   const work = async () => {
     const frame = await chunker.frame(prefix, either)
-    const prepare = ([text, at]: [string, number[]]) => chunker.cut(text, at[0]!, frame, cut, either)
+    const prepare = ([text, at]: [Embeddable, number[]]) => chunker.cut(text, at[0]!, frame, cut, either)
     const computing: Promise<void>[] = []
     const begin = (at: number[], chunks: TextChunks) => {
       const begun = compute(at, chunks)
@@ -114,8 +114,8 @@ export async function embedTexts(
 }
 
 /** Where each text stands. */
-function placesOf(texts: readonly string[]): Map<string, number[]> {
-  const places = new Map<string, number[]>()
+function placesOf(texts: readonly Embeddable[]): Map<Embeddable, number[]> {
+  const places = new Map<Embeddable, number[]>()
   texts.forEach((text, index) => {
     const known = places.get(text)
     if (known) known.push(index)

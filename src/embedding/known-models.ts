@@ -62,6 +62,11 @@ export function knownModel(name: string): KnownModel | undefined {
   return KNOWN.get(name.toLowerCase().replaceAll(' ', '-'))
 }
 
+/** The prefix of texts that are searched, where it is known; otherwise none. */
+export function documentPrefix(name: string): string {
+  return knownModel(name)?.documentPrefix ?? ''
+}
+
 /**
  * The prefix to use where `given` is what the caller gave.
  * @throws {TypeError} `ERR_OPTION` for one that the model does not know, and for none where that is not known

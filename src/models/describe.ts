@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import type { GgufHeader, GgufTensor } from './gguf/header.ts'
+import { type GgufHeader, type GgufTensor, purposeOf } from './gguf/header.ts'
 import { metaNumber } from './gguf/model.ts'
 
 /** What the header of a model file says about the model. */
@@ -14,6 +14,11 @@ export type ModelDescription = {
   readonly name: string
   /** Architecture, for example `llama`. */
   readonly architecture: string
+  /**
+   * What it is for: `GPT4All` opens models that write text, `Embed4All` those that make embeddings. `undefined` for
+   * models that do neither: they rank, translate whole texts, or do not say how they embed.
+   */
+  readonly purpose: 'text' | 'embeddings' | undefined
   /** Number format of most of the weights, for example `Q4_0`. */
   readonly quantization: string
   /** Number of weights. */
@@ -38,6 +43,7 @@ export function describe(header: GgufHeader): ModelDescription {
     filesize: fileBytes,
     name: text('general.name') ?? basename(path),
     architecture,
+    purpose: purposeOf(header),
     quantization: mostUsed(tensors),
     parameters: tensors.reduce(
       (sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1),

@@ -92,7 +92,11 @@ export async function decode(model: NativeModel, tokens: readonly number[]): Pro
 }
 
 /** @throws {TypeError | RangeError} `ERR_OPTION` for anything but ids of this model */
-export function checkTokens(name: string, tokens: readonly number[], { vocabSize }: NativeModelInfo): void {
+export function checkTokens(
+  name: string,
+  tokens: readonly number[] | Int32Array,
+  { vocabSize }: NativeModelInfo,
+): void {
   const last = vocabSize - 1
   const wrong = tokens.find((id) => !Number.isInteger(id) || id < 0 || id > last)
   if (wrong !== undefined) throw optionError(name, `integers from 0 to ${last}`, wrong)

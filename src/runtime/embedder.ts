@@ -1,3 +1,4 @@
+import type { Embeddable } from '../embedding/chunks.ts'
 import type { EmbedHooks, TextVectors } from '../embedding/embedding.ts'
 import type { DocumentScores } from '../embedding/ranking.ts'
 import type { ResolvedThreads } from '../options/compute.ts'
@@ -10,7 +11,7 @@ export interface OpenEmbedder {
   /** Numbers of a vector. */
   readonly size: number
   /** The vectors of `texts`, in their order. */
-  embed(texts: readonly string[], options: ResolvedEmbedOptions, hooks: EmbedHooks): Promise<TextVectors>
+  embed(texts: readonly Embeddable[], options: ResolvedEmbedOptions, hooks: EmbedHooks): Promise<TextVectors>
   /** The scores of `documents`, in their order, of a model that was opened to rank. */
   rank(
     query: string,

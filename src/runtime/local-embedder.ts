@@ -1,6 +1,6 @@
 import type { DeviceFallback } from '../core/errors.ts'
 import { Batches, type BatchLimits } from '../embedding/batches.ts'
-import { Chunker } from '../embedding/chunks.ts'
+import { Chunker, type Embeddable } from '../embedding/chunks.ts'
 import { type EmbeddingParts, type EmbedHooks, embedTexts, type TextVectors } from '../embedding/embedding.ts'
 import { PairPrompts } from '../embedding/pairs.ts'
 import { type DocumentScores, type RankingParts, scoreDocuments } from '../embedding/ranking.ts'
@@ -111,7 +111,11 @@ export class LocalEmbedder implements OpenEmbedder {
     }
   }
 
-  embed(texts: readonly string[], options: ResolvedEmbedOptions, hooks: EmbedHooks): Promise<TextVectors> {
+  embed(
+    texts: readonly Embeddable[],
+    options: ResolvedEmbedOptions,
+    hooks: EmbedHooks,
+  ): Promise<TextVectors> {
     return embedTexts(this.#parts, texts, options, hooks)
   }
 

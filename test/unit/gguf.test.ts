@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isGPT4AllError, type ModelError } from '../../src/core/errors.ts'
 import { lookAt } from '../../src/core/regular-file.ts'
-import { assertGeneratesText, readGguf } from '../../src/models/gguf/header.ts'
+import { assertGeneratesText, purposeOf, readGguf } from '../../src/models/gguf/header.ts'
 import { describeKind } from '../../src/models/gguf/kind.ts'
 import { GgufWriter } from '../support/gguf-writer.ts'
 import { TINY_MODELS, TINY_VOCABULARY, tinyModel } from '../support/tiny-models.ts'
@@ -619,5 +619,29 @@ describe('describeKind()', () => {
   test("uses the header's statement that it is not causal", async () => {
     const file = llama().set('llama.attention.causal', 'bool', false)
     expect(describeKind(await readGguf(save(file.bytes()))).kind).toBe('encoder')
+  })
+})
+
+describe('purposeOf()', () => {
+  const purpose = async (file: GgufWriter) => purposeOf(await readGguf(save(file.bytes())))
+
+  test.each([
+    ['llama', 'text'],
+    ['mamba', 'text'],
+    ['bert', 'embeddings'],
+    ['t5', undefined],
+    ['llada', undefined],
+  ] as const)('of %s is %s', async (name, expected) => {
+    expect(await purpose(TINY_MODELS[name]())).toBe(expected)
+  })
+
+  test.each([
+    ['llama', 3, 'embeddings'],
+    ['llama', 4, undefined],
+    ['llama', 0, 'text'],
+    ['bert', 0, undefined],
+    ['bert', 4, undefined],
+  ] as const)('of %s with pooling type %i is %s', async (name, type, expected) => {
+    expect(await purpose(TINY_MODELS[name]().set(`${name}.pooling_type`, 'u32', type))).toBe(expected)
   })
 })

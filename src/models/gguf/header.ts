@@ -8,7 +8,7 @@ import { checkTables } from './tables.ts'
 import { checkUnused, type GgufTensor } from './tensors.ts'
 import { checkVocabulary, tokenCountOf, vocabularyScan } from './vocabulary.ts'
 
-export { assertEmbeds, assertGeneratesText, assertRanks } from './kind.ts'
+export { assertEmbeds, assertGeneratesText, assertRanks, purposeOf } from './kind.ts'
 export type { GgufValue } from './reader.ts'
 export type { GgufTensor } from './tensors.ts'
 

@@ -46,11 +46,10 @@ const KIND_BY_ARCHITECTURE: ReadonlyMap<string, ModelKind['kind']> = new Map<str
   ['rnd1', 'diffusion'],
 ])
 
+type GgufFacts = { readonly architecture: string; readonly metadata: Metadata }
+
 /** The kind of model that a header announces. After loading, llama.cpp's own flags decide. */
-export function describeKind(header: {
-  readonly architecture: string
-  readonly metadata: Metadata
-}): ModelKind {
+export function describeKind(header: GgufFacts): ModelKind {
   const kind = kindOf(header.architecture, header.metadata)
   const generatesText = !['encoder', 'encoder-decoder', 'diffusion'].includes(kind)
   return { kind, generatesText, behaviour: BEHAVIOUR[kind] }
@@ -85,18 +84,9 @@ export function assertGeneratesText(header: {
 /** The pooling of files that rank. Source: enum llama_pooling_type. */
 const RANK = 4
 
-function poolingOf({ architecture, metadata }: { architecture: string; metadata: Metadata }): number {
-  const entry = metadata.get(`${architecture}.pooling_type`)
-  return entry?.type === 'array' ? 0 : Number(entry?.value ?? 0)
-}
-
 /** @throws {ModelError} `ERR_MODEL_UNSUPPORTED` for a model that has no scores for documents */
-export function assertRanks(header: {
-  readonly path: string
-  readonly architecture: string
-  readonly metadata: Metadata
-}): void {
-  if (poolingOf(header) === RANK) return
+export function assertRanks(header: GgufFacts & { readonly path: string }): void {
+  if (ownPooling(header) === RANK) return
   const why = 'its file has no classification head ("pooling_type" 4, as bge-reranker and jina-reranker have)'
   throw unsupported(header.path, `cannot rank documents: ${why}`)
 }
@@ -119,7 +109,7 @@ export function assertEmbeds(
   if (kind === 'encoder-decoder' || kind === 'diffusion')
     throw refuse(`it holds ${kind === 'diffusion' ? 'a' : 'an'} ${kind} model ("${architecture}")`)
   if (pooling !== undefined) return
-  const own = poolingOf(header)
+  const own = ownPooling(header)
   if (own === RANK) throw refuse('it ranks documents, which Reranker does')
   if (own > 0) return
   throw refuse(
@@ -127,4 +117,18 @@ export function assertEmbeds(
       ? 'it does not say how the vectors of its tokens become one. Give the option "pooling"'
       : 'it generates text. Its vectors are only of use with the option "pooling"',
   )
+}
+
+function ownPooling({ architecture, metadata }: GgufFacts): number {
+  const entry = metadata.get(`${architecture}.pooling_type`)
+  return entry?.type === 'array' ? 0 : Number(entry?.value ?? 0)
+}
+
+/** What a model is for. One that could do both, such as Qwen3-Embedding, says with its pooling what it was trained for. */
+export function purposeOf(header: GgufFacts): 'text' | 'embeddings' | undefined {
+  const { kind, generatesText } = describeKind(header)
+  const pooling = ownPooling(header)
+  const embeds = pooling > 0 && pooling !== RANK && (generatesText || kind === 'encoder')
+  if (embeds) return 'embeddings'
+  return generatesText && pooling !== RANK ? 'text' : undefined
 }
