@@ -87,7 +87,15 @@ export function engineDown(seconds: number, cause?: unknown): ApiError {
 }
 
 /** The library's options that go by another name in requests. */
-const PARAMETERS: Readonly<Record<string, string>> = { ...SAMPLING, logitBias: 'logit_bias' }
+const PARAMETERS: Readonly<Record<string, string>> = {
+  ...SAMPLING,
+  logitBias: 'logit_bias',
+  text: 'input',
+  dimensionality: 'dimensions',
+}
+
+/** The parameter of a request that brings what the model is to read. */
+export type PromptParameter = 'messages' | 'prompt' | 'input'
 
 /** For a client that has aborted its request: the code that sent it may still look at an answer. */
 export function clientLeft(cause: unknown): ApiError {
@@ -98,7 +106,7 @@ export function clientLeft(cause: unknown): ApiError {
  * The error as the client sees it, without internals of the server. `prompt` is the parameter that brought
  * the prompt.
  */
-export function toApiError(error: unknown, prompt: 'messages' | 'prompt' = 'messages'): ApiError {
+export function toApiError(error: unknown, prompt: PromptParameter = 'messages'): ApiError {
   if (error instanceof ApiError) return error
   if (!isGPT4AllError(error))
     return new ApiError(500, 'The server failed to answer this request. Its log has details.', {

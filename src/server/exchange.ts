@@ -4,7 +4,7 @@ import { anySignal, deferred } from '../core/async.ts'
 import type { Generation, GenerationResult, Logger, Usage } from '../index.ts'
 import { isParameter } from './api/schema.ts'
 import type { Pieces } from './body/pieces.ts'
-import type { ApiError } from './errors.ts'
+import type { ApiError, PromptParameter } from './errors.ts'
 import type { Metrics } from './metrics.ts'
 
 /** What the log says about a request besides the request itself. */
@@ -12,6 +12,8 @@ type Notes = {
   model?: string
   prompt?: unknown
   answers?: readonly string[]
+  /** Of texts that were embedded. */
+  promptTokens?: number
 }
 
 type Sinks = {
@@ -57,7 +59,8 @@ export class Exchange {
   }
 
   /** The parameter of the request that brings the prompt. */
-  get promptParameter(): 'messages' | 'prompt' {
+  get promptParameter(): PromptParameter {
+    if (this.#path === '/v1/embeddings') return 'input'
     return this.#path === '/v1/completions' ? 'prompt' : 'messages'
   }
 
@@ -103,6 +106,11 @@ export class Exchange {
     this.#prompts = results.filter((_, i) => i % this.#choicesPerPrompt === 0)
     if (this.#sinks.logPrompts) this.#notes.answers = results.map(({ text }) => text)
     this.#sinks.metrics.generated(this.#notes.model ?? '', results, this.#prompts)
+  }
+
+  noteEmbedded(promptTokens: number): void {
+    this.#notes.promptTokens = promptTokens
+    this.#sinks.metrics.embedded(this.#notes.model ?? '', promptTokens)
   }
 
   /** Notes what it generates: choices are ordered by prompt, and each prompt counts once. */

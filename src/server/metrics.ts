@@ -94,6 +94,10 @@ export class Metrics {
     for (const { completionTokens } of made) this.#tokens.completion.inc({ model }, completionTokens)
   }
 
+  embedded(model: string, promptTokens: number): void {
+    this.#tokens.prompt.inc({ model }, promptTokens)
+  }
+
   async toResponse(): Promise<Response> {
     const text = await this.#registry.metrics()
     return new Response(text, { headers: { 'content-type': this.#registry.contentType } })

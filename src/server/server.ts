@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Hono } from 'hono'
-import { ClosedError, type GPT4All, GPT4AllError, optionError } from '../index.ts'
+import { ClosedError, GPT4AllError, optionError } from '../index.ts'
 import { chatCompletions } from './api/chat.ts'
 import { completions } from './api/completions.ts'
+import { embeddings } from './api/embeddings.ts'
 import { Bodies } from './body/body.ts'
 import { type Pieces, piecesOfIncoming, piecesOfRequest } from './body/pieces.ts'
 import { type AnswerFunction, Listener } from './connections/listener.ts'
@@ -11,6 +12,7 @@ import { Exchange } from './exchange.ts'
 import { checkKey, checkSource, corsHeaders, isLoopback, preflight } from './guard.ts'
 import { Metrics } from './metrics.ts'
 import { ModelPool, type ServedModel } from './models/pool.ts'
+import { type AnyModel, isModel } from './models/purpose.ts'
 import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from './options.ts'
 import { pageResponse } from './page.ts'
 
@@ -42,6 +44,7 @@ const METHODS: Readonly<Record<string, string>> = {
   '/v1/models/{id}': 'GET',
   '/v1/completions': 'POST',
   '/v1/chat/completions': 'POST',
+  '/v1/embeddings': 'POST',
 }
 const OPEN_PATHS = ['/', '/health']
 const DEFAULT_PORT = 4891
@@ -63,7 +66,7 @@ export class ModelServer {
   #closed: Promise<void> | undefined
 
   /** @internal Made by `createServer()`. */
-  constructor(models: ReadonlyMap<string, GPT4All>, options: ServerOptions | undefined) {
+  constructor(models: ReadonlyMap<string, AnyModel>, options: ServerOptions | undefined) {
     this.#options = resolveServerOptions(options)
     if (models.size === 0 && this.#options.modelPath === undefined)
       throw optionError('models', 'a model, or a folder of models (option modelPath)', undefined)
@@ -221,6 +224,7 @@ export class ModelServer {
       chatCompletions(c.req.raw, c.env.exchange, pool, this.#bodies, options),
     )
     app.post('/v1/completions', (c) => completions(c.req.raw, c.env.exchange, pool, this.#bodies, options))
+    app.post('/v1/embeddings', (c) => embeddings(c.req.raw, c.env.exchange, pool, this.#bodies, options))
     if (options.page) app.get('/', () => pageResponse())
   }
 }
@@ -237,25 +241,18 @@ export class ModelServer {
  * ```
  */
 export function createServer(
-  models?: GPT4All | Readonly<Record<string, GPT4All>>,
+  models?: AnyModel | Readonly<Record<string, AnyModel>>,
   options?: ServerOptions,
 ): ModelServer {
   return new ModelServer(byName(models), options)
 }
 
-function byName(models: GPT4All | Readonly<Record<string, GPT4All>> = {}): ReadonlyMap<string, GPT4All> {
+function byName(models: AnyModel | Readonly<Record<string, AnyModel>> = {}): ReadonlyMap<string, AnyModel> {
   if (isModel(models)) return new Map([[models.name, models]])
   const entries = Object.entries(Object(models) as Record<string, unknown>)
   if (typeof models !== 'object' || !entries.every(([, model]) => isModel(model)))
-    throw optionError('models', 'a GPT4All, or an object of them by name', models)
-  return new Map(entries as [string, GPT4All][])
-}
-
-/** A program may hold two copies of the library, each with a class of its own. */
-function isModel(value: unknown): value is GPT4All {
-  const { open, generate, chatSession, name } = Object(value) as Partial<GPT4All>
-  const functions: readonly unknown[] = [open, generate, chatSession]
-  return typeof name === 'string' && functions.every((one) => typeof one === 'function')
+    throw optionError('models', 'a GPT4All or Embed4All, or an object of them by name', models)
+  return new Map(entries as [string, AnyModel][])
 }
 
 function checkObject(options: unknown): void {

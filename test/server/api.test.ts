@@ -359,6 +359,7 @@ describe('the routes of the server', () => {
     ['/v1/models/tiny', 'GET'],
     ['/v1/models/other', 'GET'],
     ['/v1/completions', 'POST'],
+    ['/v1/embeddings', 'POST'],
     ['/v1/chat/completions', 'POST'],
   ])('%s answers 405 with an Allow header to every method but %s', async (path, allowed) => {
     for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].filter((one) => one !== allowed)) {

@@ -79,16 +79,34 @@ const completionSchema = v.object({
   ),
 })
 
+/** As many as OpenAI's takes. */
+const MOST_INPUTS = 2048
+const INPUT = 'must be a string, an array of token ids, or an array of these'
+const embeddingSchema = v.object({
+  model: v.nullish(text),
+  input: v.union(
+    [
+      v.pipe(text, v.minLength(1, 'must not be empty')),
+      tokenIds,
+      v.pipe(v.array(v.union([text, tokenIds], INPUT)), v.minLength(1, 'must not be empty')),
+    ],
+    INPUT,
+  ),
+  encoding_format: v.nullish(v.picklist(['float', 'base64'], 'must be "float" or "base64"')),
+  dimensions: integer(1, 2 ** 31 - 1),
+  prefix: v.nullish(text),
+})
+
 /** Whether requests may have this field: any other name is the client's own text. */
 export function isParameter(name: string): boolean {
-  const isOurs = [chatSchema.entries, completionSchema.entries, { messages: true }].some((known) =>
-    Object.hasOwn(known, name),
-  )
+  const schemas = [chatSchema.entries, completionSchema.entries, embeddingSchema.entries]
+  const isOurs = [...schemas, { messages: true }].some((known) => Object.hasOwn(known, name))
   return isOurs || isNamedHere(name)
 }
 
 export type ChatRequest = v.InferOutput<typeof chatSchema> & { readonly messages: readonly ChatMessage[] }
 export type CompletionRequest = v.InferOutput<typeof completionSchema>
+export type EmbeddingRequest = v.InferOutput<typeof embeddingSchema>
 export type SamplingRequest = Pick<ChatRequest, keyof typeof SAMPLING_FIELDS>
 
 /** @throws {ApiError} 400 for an invalid request, or more than `maxMessages` */
@@ -110,6 +128,14 @@ export function readCompletionRequest(
   if (Array.isArray(prompt) && typeof prompt[0] !== 'number') checkCount('prompt', prompt, maxPrompts)
   noteNested(own, unknown)
   return parse(completionSchema, own, sentAs)
+}
+
+/** @throws {ApiError} 400 for an invalid request */
+export function readEmbeddingRequest(body: Sent, unknown: UnknownFields): EmbeddingRequest {
+  const { own, sentAs } = ownFields(body, embeddingSchema.entries, unknown)
+  const { input } = own
+  if (Array.isArray(input) && typeof input[0] !== 'number') checkCount('input', input, MOST_INPUTS)
+  return parse(embeddingSchema, own, sentAs)
 }
 
 function noteNested(fields: Sent, unknown: UnknownFields): void {

@@ -1,4 +1,5 @@
-import { type GPT4All, IsolatedEngine, type IsolatedEngineOptions, type ModelOptions } from '../../index.ts'
+import { IsolatedEngine, type IsolatedEngineOptions, type ModelOptions } from '../../index.ts'
+import type { AnyModel, Purpose } from './purpose.ts'
 
 /** A model of a pool, loaded or not. */
 export type Entry = {
@@ -6,10 +7,12 @@ export type Entry = {
   readonly created: number
   /** Passed by the caller, who closes it. */
   readonly isGiven: boolean
-  model: GPT4All | undefined
+  /** Of a model that was passed by the caller. */
+  purpose: Purpose | undefined
+  model: AnyModel | undefined
   /** The model's own engine, kept even if the model cannot be opened because it crashes. */
   engine: IsolatedEngine | undefined
-  opening: Promise<GPT4All> | undefined
+  opening: Promise<AnyModel> | undefined
   closing: Promise<void> | undefined
   /** Aborts loading. */
   giveUp: AbortController
@@ -26,6 +29,7 @@ export function newEntry(id: string, created: number): Entry {
     id,
     created,
     isGiven: false,
+    purpose: undefined,
     model: undefined,
     engine: undefined,
     opening: undefined,

@@ -1,6 +1,7 @@
 import { realpath } from 'node:fs/promises'
 import { resolve, sep } from 'node:path'
 import { GPT4All, isGPT4AllError, type ModelError } from '../../index.ts'
+import type { Purpose } from './purpose.ts'
 
 /** A file that clients may name. */
 type ModelFile = {
@@ -19,6 +20,8 @@ export class ModelFolder {
   readonly #path: string | undefined
   /** The files as they last were, and names of those that can be used. */
   #looked: { readonly files: string; readonly usable: Promise<ReadonlySet<string>> } | undefined
+  /** By path, what files are for, as long as they do not change. */
+  readonly #purposes = new Map<string, { changed: number; purpose: Promise<Purpose | undefined> }>()
 
   constructor(path: string | undefined) {
     this.#path = path
@@ -36,9 +39,27 @@ export class ModelFolder {
     return (await this.#files()).find(({ id }) => id === withoutExtension(name))
   }
 
-  /** The first model, or else the first file. */
-  async first(): Promise<ModelFile | undefined> {
-    return (await this.models())[0] ?? (await this.#files())[0]
+  /** The first model for this purpose, or else the first file that may be one. */
+  async first(wanted: Purpose): Promise<ModelFile | undefined> {
+    const among = async (files: readonly ModelFile[], isMeant: (purpose: Purpose | undefined) => boolean) => {
+      for (const file of files) if (isMeant(await this.purposeOf(file))) return file
+      return undefined
+    }
+    const [models, files] = [await this.models(), await this.#files()]
+    const isOpen = (purpose: Purpose | undefined) => purpose === undefined
+    return (await among(models, (purpose) => purpose === wanted)) ?? (await among(files, isOpen))
+  }
+
+  /** What a file says that it is for; `undefined` if it does not say, or cannot be read. */
+  purposeOf({ path, changed }: ModelFile): Promise<Purpose | undefined> {
+    const known = this.#purposes.get(path)
+    if (known?.changed === changed) return known.purpose
+    const purpose = GPT4All.describeModel(path).then(
+      (description) => description.purpose,
+      () => undefined,
+    )
+    this.#purposes.set(path, { changed, purpose })
+    return purpose
   }
 
   /** Whether `error`, thrown on opening the model, says that its file has gone since it was found. */

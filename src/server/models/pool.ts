@@ -1,9 +1,10 @@
-import { GPT4All, type Logger } from '../../index.ts'
+import type { Logger } from '../../index.ts'
 import { ApiError, engineDown, tooMany } from '../errors.ts'
 import type { ResolvedServerOptions } from '../options.ts'
 import { AdmissionQueue, type Place } from './admission-queue.ts'
 import { type Entry, engineOf, newEntry, ownEngine } from './entry.ts'
 import { fileName, ModelFolder, withoutExtension } from './folder.ts'
+import { type AnyModel, checkPurpose, load, type ModelFor, type Purpose, purposeOf } from './purpose.ts'
 
 /** A model that clients may name. */
 export type ServedModel = {
@@ -15,7 +16,11 @@ export type ServedModel = {
 }
 
 /** A model in use; `release()` once when its generations are over. */
-type Lease = { readonly id: string; readonly model: GPT4All; readonly release: () => void }
+type Lease<P extends Purpose> = {
+  readonly id: string
+  readonly model: ModelFor<P>
+  readonly release: () => void
+}
 
 type PoolOptions = Pick<
   ResolvedServerOptions,
@@ -33,12 +38,13 @@ export class ModelPool {
   readonly #queue: AdmissionQueue
   #isClosed = false
 
-  constructor(given: ReadonlyMap<string, GPT4All>, options: PoolOptions) {
+  constructor(given: ReadonlyMap<string, AnyModel>, options: PoolOptions) {
     this.#options = options
     this.#folder = new ModelFolder(options.modelPath)
     this.#queue = new AdmissionQueue(options.maxQueue)
     const created = Math.floor(Date.now() / 1000)
-    for (const [id, model] of given) this.#entries.set(id, { ...newEntry(id, created), isGiven: true, model })
+    for (const [id, model] of given)
+      this.#entries.set(id, { ...newEntry(id, created), isGiven: true, purpose: purposeOf(model), model })
   }
 
   /** The given models, then those of the folder by name, without files that are damaged or not models. */
@@ -47,7 +53,11 @@ export class ModelPool {
     const found = (await this.#folder.models()).filter(({ id }) => !given.some((entry) => entry.id === id))
     return [...given, ...found].map(({ id, created }) => {
       const model = this.#entries.get(id)?.model
-      return { id, created, contextSize: model?.config && model.contextSize }
+      return {
+        id,
+        created,
+        contextSize: model?.config && 'contextSize' in model ? model.contextSize : undefined,
+      }
     })
   }
 
@@ -72,15 +82,31 @@ export class ModelPool {
 
   /** What the loaded models are doing. */
   *activities(): Iterable<{ readonly id: string; readonly running: number; readonly queued: number }> {
-    for (const { id, model } of this.#entries.values()) if (model) yield { id, ...model.activity }
+    for (const { id, model } of this.#entries.values())
+      if (model && 'activity' in model) yield { id, ...model.activity }
   }
 
   /**
    * The requested model, opened for `count` generations; without an `id`, the first one. Waits for room if
-   * all loaded models are busy. Throws 404 for an unknown model, 429 if too many requests wait.
+   * all loaded models are busy. Throws 404 for an unknown model, 400 for one that makes embeddings, 429 if too
+   * many requests wait.
    */
-  async use(id: string | undefined, count: number, signal: AbortSignal): Promise<Lease> {
-    const entry = await this.#find(id)
+  use(id: string | undefined, count: number, signal: AbortSignal): Promise<Lease<'text'>> {
+    return this.#use('text', id, count, signal)
+  }
+
+  /** The same for a model that makes embeddings. */
+  useEmbedder(id: string | undefined, signal: AbortSignal): Promise<Lease<'embeddings'>> {
+    return this.#use('embeddings', id, 1, signal)
+  }
+
+  async #use<P extends Purpose>(
+    purpose: P,
+    id: string | undefined,
+    count: number,
+    signal: AbortSignal,
+  ): Promise<Lease<P>> {
+    const entry = await this.#find(id, purpose)
     const refusal = this.#refusal(entry, count)
     if (refusal) throw refusal
     const engine = engineOf(entry)
@@ -97,10 +123,11 @@ export class ModelPool {
       this.#rest(entry)
     }
     try {
-      await this.#admit(entry, count, signal)
+      await this.#admit(entry, purpose, count, signal)
       isAdmitted = true
       const model = await (entry.isGiven ? entry.model!.open() : entry.opening!)
-      return { id: entry.id, model, release }
+      checkPurpose(entry.id, purposeOf(model), purpose) // a file may not have said what it is
+      return { id: entry.id, model: model as ModelFor<P>, release }
     } catch (error) {
       release()
       throw error
@@ -116,7 +143,8 @@ export class ModelPool {
 
   /** An engine that has crashed too often gets another chance after `engineRetry`. */
   #refusal(entry: Entry, count: number): ApiError | undefined {
-    const places = (entry.model?.parallel ?? 1) + this.#options.maxQueue
+    const parallel = entry.model && 'parallel' in entry.model ? entry.model.parallel : undefined
+    const places = (parallel ?? 1) + this.#options.maxQueue
     if (entry.asked > 0 && entry.asked + count > places)
       return tooMany(`Too many requests are waiting for "${entry.id}". Try again later.`, 1)
     const engine = engineOf(entry)
@@ -135,23 +163,29 @@ export class ModelPool {
     await Promise.all(entries.map((entry) => this.#unload(entry)))
   }
 
-  async #find(id: string | undefined): Promise<Entry> {
-    const given = id === undefined ? [...this.#entries.values()].find(({ isGiven }) => isGiven) : undefined
+  async #find(id: string | undefined, wanted: Purpose): Promise<Entry> {
+    const isMeant = ({ isGiven, purpose }: Entry) => isGiven && purpose === wanted
+    const given = id === undefined ? [...this.#entries.values()].find(isMeant) : undefined
     const known = given ?? this.#entries.get(id ?? '') ?? this.#entries.get(withoutExtension(id ?? ''))
-    if (known?.isGiven) return known
-    const file = id === undefined ? await this.#folder.first() : await this.#folder.find(id)
-    if (!file) throw await this.#unknown(id)
+    if (known?.isGiven) {
+      checkPurpose(known.id, known.purpose, wanted)
+      return known
+    }
+    const file = id === undefined ? await this.#folder.first(wanted) : await this.#folder.find(id)
+    if (!file) throw await this.#unknown(id, wanted)
+    checkPurpose(file.id, await this.#folder.purposeOf(file), wanted)
     const entry = this.#entries.get(file.id) ?? newEntry(file.id, file.created)
     this.#entries.set(file.id, entry)
     return entry
   }
 
-  async #unknown(id: string | undefined): Promise<ApiError> {
+  async #unknown(id: string | undefined, wanted: Purpose): Promise<ApiError> {
     const listed = (await this.list()).filter((model) => model.id !== withoutExtension(id ?? '')) // it may come or go meanwhile
     const ids = listed.map((model) => `"${model.id}"`)
     const there =
       ids.length === 0 ? 'This server has no models.' : `Available models: ${ids.slice(0, 20).join(', ')}.`
-    const message = id === undefined ? there : `There is no model "${id.slice(0, 200)}". ${there}`
+    const none = wanted === 'embeddings' ? `No model here makes embeddings. ${there}` : there
+    const message = id === undefined ? none : `There is no model "${id.slice(0, 200)}". ${there}`
     return new ApiError(404, message, { code: 'model_not_found', param: 'model' })
   }
 
@@ -160,7 +194,7 @@ export class ModelPool {
    * room, and later requests wait behind it, whatever they want: otherwise a busy model would never become
    * idle.
    */
-  async #admit(entry: Entry, count: number, signal: AbortSignal): Promise<void> {
+  async #admit(entry: Entry, purpose: Purpose, count: number, signal: AbortSignal): Promise<void> {
     const take = () => {
       entry.active += count
       clearTimeout(entry.idleTimer)
@@ -173,7 +207,7 @@ export class ModelPool {
         signal.throwIfAborted()
         const room = this.#queue.isTurnOf(place) && this.#roomFor(entry)
         if (room === true) {
-          entry.opening ??= this.#load(entry)
+          entry.opening ??= this.#load(entry, purpose)
           return take() // at once, or it might be unloaded for another
         }
         await (room === false ? this.#queue.wait(place, signal) : room)
@@ -197,12 +231,12 @@ export class ModelPool {
     return idle ? this.#unload(idle) : false
   }
 
-  async #load(entry: Entry): Promise<GPT4All> {
+  async #load(entry: Entry, purpose: Purpose): Promise<AnyModel> {
     const { modelPath, modelOptions, logPrompts } = this.#options
     const { logger } = modelOptions
     entry.engine ??= ownEngine(modelOptions)
     try {
-      entry.model = await GPT4All.load(fileName(entry.id), {
+      entry.model = await load(fileName(entry.id), purpose, {
         ...modelOptions,
         ...(entry.engine && { isolated: entry.engine }),
         modelPath: modelPath!,
@@ -214,7 +248,7 @@ export class ModelPool {
     } catch (error) {
       entry.opening = undefined
       this.#queue.wake()
-      throw this.#folder.isGone(entry.id, error) ? await this.#unknown(entry.id) : error
+      throw this.#folder.isGone(entry.id, error) ? await this.#unknown(entry.id, purpose) : error
     }
   }
 
