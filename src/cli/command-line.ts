@@ -4,6 +4,7 @@ import { addBench } from './commands/bench.ts'
 import { addChat } from './commands/chat.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addDoctor } from './commands/doctor.ts'
+import { addEmbed } from './commands/embed.ts'
 import { addGenerate } from './commands/generate.ts'
 import { addModels } from './commands/models.ts'
 import { addServe } from './commands/serve.ts'
@@ -27,7 +28,7 @@ export function makeCommandLine(): Command {
     // Its messages may quote arguments.
     .configureOutput({ writeErr: (text) => void process.stderr.write(printable(text)) })
     .showHelpAfterError('`--help` lists the options.')
-  for (const add of [addChat, addGenerate, addModels, addServe, addBench, addDoctor, addCompletion])
-    add(program, context)
+  const commands = [addChat, addGenerate, addEmbed, addModels, addServe, addBench, addDoctor, addCompletion]
+  for (const add of commands) add(program, context)
   return program
 }

@@ -4,10 +4,14 @@ import { defaultModelPath, GPT4All, type LocalModelInfo, ModelError } from '../i
 
 const EMBEDDED = 'gpt4all-ts-tiny-chat.Q8_0.gguf'
 
-/** The usable models of the folder; if there are none, its first file: opening it reports what is wrong. */
+/**
+ * The models of the folder that write text; if there are none, its first file: opening it reports what is wrong.
+ */
 export async function usable(modelPath: string | undefined): Promise<readonly LocalModelInfo[]> {
   const models = await GPT4All.localModels(modelPath)
-  const fine = models.filter(({ problem }) => problem === undefined)
+  const fine = models.filter(
+    ({ problem, description }) => problem === undefined && description?.purpose !== 'embeddings',
+  )
   return fine.length > 0 ? fine : models.slice(0, 1)
 }
 

@@ -68,8 +68,9 @@ function addList(models: Command, { terminal }: Context): void {
         throw new UsageError(`The folder ${values.modelPath} does not exist.`)
       const signal = signalOf()
       const lying = await GPT4All.localModels(values.modelPath, { signal })
-      const local = lying.map(({ filename, path, filesize, modified, problem }) => ({
+      const local = lying.map(({ filename, path, filesize, modified, problem, description }) => ({
         ...{ name: filename, path, bytes: filesize, changed: modified },
+        ...(description?.purpose && { purpose: description.purpose }),
         ...(problem && { problem: problem.message }),
       }))
       const known: CatalogEntry[] = values.local
@@ -82,10 +83,14 @@ function addList(models: Command, { terminal }: Context): void {
       const remote = known.filter(({ filename }) => !local.some(({ name }) => name === filename))
       if (values.json) return result(JSON.stringify({ local, remote }, undefined, 2))
       result(paint('bold', `On the disk, in ${values.modelPath ?? defaultModelPath()}:`))
-      const rows = local.map(({ name, bytes, problem }) => [
+      const rows = local.map(({ name, bytes, problem, purpose }) => [
         `  ${name}`,
         size(bytes),
-        problem === undefined ? '' : 'cannot be used; `models info` shows why',
+        problem === undefined
+          ? purpose === 'embeddings'
+            ? 'makes embeddings'
+            : ''
+          : 'cannot be used; `models info` shows why',
       ])
       result(rows.length > 0 ? table(rows) : '  none')
       if (remote.length === 0) return
