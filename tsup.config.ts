@@ -8,7 +8,7 @@ export default defineConfig({
     index: 'src/index.ts',
     server: 'src/server/index.ts',
     cli: 'src/cli/index.ts',
-    'engine-host': 'src/runtime/isolated/main.ts',
+    'engine-host': 'src/runtime/isolated/host/main.ts',
     trial: 'src/loading/trial/main.ts',
   },
   format: ['cjs'],

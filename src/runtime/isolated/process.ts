@@ -1,22 +1,17 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { isMainThread } from 'node:worker_threads'
-import { type EngineCrashedError, GPT4AllError } from '../../core/errors.ts'
+import type { ChildProcess } from 'node:child_process'
+import type { EngineCrashedError } from '../../core/errors.ts'
 import type { Logger } from '../../core/logger.ts'
 import type { ChatMessage } from '../../core/messages.ts'
 import type { Progress } from '../../core/progress.ts'
 import { arePromptsWanted, publishPrompt } from '../../core/prompt-channel.ts'
 import type { EventStream } from '../../generation/events.ts'
-import { loadBinding } from '../../native/binding.ts'
-import { environmentOf } from '../../native/child/environment.ts'
-import { canStart, startWithThread } from '../../native/child/node.ts'
-import { programFile } from '../../native/child/program-file.ts'
-import type { NativeBinding } from '../../native/contract.ts'
 import type { ResolvedGenerateOptions } from '../../options/generate.ts'
 import type { Demand } from '../../scheduler/request.ts'
 import type { Activity } from '../../scheduler/scheduler.ts'
 import { crashOf, endOf, LastWords, type ProcessEnd } from './crash.ts'
 import { type GenerationTarget, IsolatedGeneration } from './isolated-generation.ts'
 import { connect, Outbox } from './link.ts'
+import { startProcess } from './start-process.ts'
 import {
   type HostCalls,
   type HostFunctions,
@@ -65,7 +60,7 @@ export class EngineProcess {
     env: Readonly<Record<string, string>>,
     onCrash: (crash: EngineCrashedError) => void,
   ) {
-    this.#child = start(cwd, env)
+    this.#child = startProcess(cwd, env)
     const outbox = new Outbox<unknown>((messages) => {
       this.#send(messages)
     })
@@ -289,33 +284,6 @@ export class EngineProcess {
       if (referenced) handle?.ref?.()
       else handle?.unref?.()
   }
-}
-
-/** @throws {GPT4AllError} `ERR_BINDING` if there is no program, or no Node.js to run it */
-function start(cwd: string, env: Readonly<Record<string, string>>): ChildProcess {
-  if (!canStart('engine')) {
-    const message = `An isolated engine cannot be started: ${process.execPath} is not sure to be a Node.js that runs a file of ours (it may be a program with one inside). Open models without \`isolated\`.`
-    throw new GPT4AllError('ERR_BINDING', message)
-  }
-  const file = programFile('engine-host')
-  const options = {
-    cwd,
-    env: environmentOf('engine', { GGML_NO_BACKTRACE: '1', ...env }),
-    execArgv: [],
-    serialization: 'advanced',
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    windowsHide: true,
-  } as Parameters<typeof fork>[2]
-  const begin = () => fork(file, [], options)
-  // When a worker thread is terminated, only native code is notified. The main thread ends with the process.
-  if (isMainThread) return begin()
-  let binding: NativeBinding
-  try {
-    binding = loadBinding()
-  } catch {
-    return begin() // opening a model reports that there is no addon
-  }
-  return startWithThread(binding, begin)
 }
 
 /**

@@ -1,9 +1,9 @@
 /** The program of an isolated engine's process: see `EngineProcess`, which starts it. */
 import type { BirpcReturn } from 'birpc'
-import { loadBinding } from '../../native/binding.ts'
+import { loadBinding } from '../../../native/binding.ts'
+import { connect, Outbox } from '../link.ts'
+import type { HostFunctions, ProgramFunctions } from '../wire.ts'
 import { Host } from './host.ts'
-import { connect, Outbox } from './link.ts'
-import type { HostFunctions, ProgramFunctions } from './wire.ts'
 
 // This process lives exactly as long as the program, however that ends. No signal from a terminal or a
 // service manager ends it earlier: the program may have something to finish.

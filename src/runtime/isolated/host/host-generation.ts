@@ -1,9 +1,9 @@
-import { Bell } from '../../core/async.ts'
-import type { ChatMessage } from '../../core/messages.ts'
-import type { EventSource } from '../../generation/source.ts'
-import { EventBatch } from './event-batch.ts'
-import { BATCHES_AHEAD, type GenerationUpdate } from './wire.ts'
-import { errorToWire, type WireError } from './wire-errors.ts'
+import { Bell } from '../../../core/async.ts'
+import type { ChatMessage } from '../../../core/messages.ts'
+import type { EventSource } from '../../../generation/source.ts'
+import { EventBatch } from '../event-batch.ts'
+import { BATCHES_AHEAD, type GenerationUpdate } from '../wire.ts'
+import { errorToWire, type WireError } from '../wire-errors.ts'
 
 /**
  * The engine's end of a generation: reads events ahead of the program, by a few batches at most. A batch is

@@ -1,11 +1,10 @@
 import type { BirpcReturn } from 'birpc'
-import { loggerOf } from '../../core/logger.ts'
-import { onPrompt } from '../../core/prompt-channel.ts'
-import type { Demand } from '../../scheduler/request.ts'
-import type { LocalConversation } from '../local-conversation.ts'
-import type { LocalModel } from '../local-model.ts'
-import { openLocal } from '../open-local.ts'
-import { HostGeneration } from './host-generation.ts'
+import { loggerOf } from '../../../core/logger.ts'
+import { onPrompt } from '../../../core/prompt-channel.ts'
+import type { Demand } from '../../../scheduler/request.ts'
+import type { LocalConversation } from '../../local-conversation.ts'
+import type { LocalModel } from '../../local-model.ts'
+import { openLocal } from '../../open-local.ts'
 import type {
   GenerationRequest,
   GenerationUpdate,
@@ -14,7 +13,8 @@ import type {
   News,
   OpenRequest,
   ProgramFunctions,
-} from './wire.ts'
+} from '../wire.ts'
+import { HostGeneration } from './host-generation.ts'
 
 type Program = BirpcReturn<ProgramFunctions, HostFunctions>
 
