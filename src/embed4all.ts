@@ -16,6 +16,7 @@ import { type FilePath, pathText } from './options/path-text.ts'
 import type { OpenEmbedder } from './runtime/embedder.ts'
 import { Handle } from './runtime/handle.ts'
 import type { IsolatedEngine } from './runtime/isolated/engine.ts'
+import { openIsolatedEmbedder } from './runtime/isolated/open.ts'
 import { openLocalEmbedder } from './runtime/local-embedder.ts'
 import type { ModelConfig } from './runtime/model.ts'
 import { textHooks } from './runtime/text-hooks.ts'
@@ -82,7 +83,10 @@ export class Embed4All {
     this.#handle = new Handle(
       pathText(name ?? DEFAULT_NAME, 'name'),
       resolveEmbedderOptions(options),
-      (_engine, location, resolved, signal) => openLocalEmbedder(location, resolved, signal),
+      (engine, location, resolved, signal) =>
+        engine
+          ? openIsolatedEmbedder(engine, location, resolved, signal)
+          : openLocalEmbedder(location, resolved, signal),
     )
   }
 

@@ -1,5 +1,7 @@
 import type { ModelLocation } from '../../models/locate.ts'
+import type { ResolvedEmbedderOptions } from '../../options/embed.ts'
 import type { ResolvedModelOptions } from '../../options/model.ts'
+import type { OpenEmbedder } from '../embedder.ts'
 import type { OpenModel } from '../model.ts'
 import type { IsolatedEngine } from './engine.ts'
 
@@ -16,4 +18,15 @@ export async function openIsolated(
 ): Promise<OpenModel> {
   const { IsolatedModel } = await import('./isolated-model.ts')
   return IsolatedModel.open(engine, location, draft, options, signal)
+}
+
+/** @internal The same for an embedding model. */
+export async function openIsolatedEmbedder(
+  engine: IsolatedEngine,
+  location: ModelLocation,
+  options: ResolvedEmbedderOptions,
+  signal: AbortSignal,
+): Promise<OpenEmbedder> {
+  const { IsolatedEmbedder } = await import('./isolated-embedder.ts')
+  return IsolatedEmbedder.open(engine, location, options, signal)
 }

@@ -18,6 +18,7 @@ import {
   messagesToWire,
   type News,
   type ProgramFunctions,
+  type WireVectors,
 } from './wire.ts'
 import { errorToWire } from './wire-errors.ts'
 
@@ -31,11 +32,19 @@ export type ModelWatch = {
 
 type Overflow = () => Promise<readonly ChatMessage[]>
 
+/** Whom the process tells about a call of `embed()`. */
+type EmbeddingWatch = {
+  readonly isCancelled: (batchTokens: readonly number[]) => Promise<boolean>
+  readonly onVectors: (vectors: WireVectors) => void
+  readonly onTexts: (texts: number) => void
+}
+
 /** A process in which models are opened and compute, for as long as it lives. */
 export class EngineProcess {
   readonly #host: HostCalls
   readonly #models = new Map<number, ModelWatch>()
   readonly #overflows = new Map<number, Overflow>()
+  readonly #embeddings = new Map<number, EmbeddingWatch>()
   /** Resolves once the process has ended. */
   readonly ended: Promise<void>
   readonly #child: ChildProcess
@@ -129,6 +138,12 @@ export class EngineProcess {
   /** How many models are watched. */
   get modelCount(): number {
     return this.#models.size
+  }
+
+  /** From now on `watch` is told of the call; call the returned function when it is over. */
+  watchEmbedding(embedding: number, watch: EmbeddingWatch): () => void {
+    this.#embeddings.set(embedding, watch)
+    return () => this.#embeddings.delete(embedding)
   }
 
   /**
@@ -245,13 +260,17 @@ export class EngineProcess {
         if (!ask) throw new Error('the turn is over')
         return ask()
       },
+      isCancelled: async (embedding, batchTokens) =>
+        this.#embeddings.get(embedding)?.isCancelled(batchTokens) ?? true,
+      vectors: (embedding, vectors) => this.#embeddings.get(embedding)?.onVectors(vectors),
     }
   }
 
-  #note({ generations, models = [] }: News): void {
+  #note({ generations = [], models = [], embeddings = [] }: News): void {
     for (const { model, parallel, activity } of models)
       Object.assign(this.#models.get(model) ?? {}, { parallel, activity })
     for (const update of generations) this.#generations.get(update.generation)?.deref()?.receive(update)
+    for (const { embedding, texts } of embeddings) this.#embeddings.get(embedding)?.onTexts(texts)
   }
 
   #crash(end: ProcessEnd, onCrash: (crash: EngineCrashedError) => void): EngineCrashedError {

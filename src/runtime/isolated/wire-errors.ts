@@ -1,4 +1,5 @@
 import {
+  CancellationError,
   ClosedError,
   ContextOverflowError,
   DeviceError,
@@ -26,6 +27,7 @@ export type WireError = {
 }
 
 const CLASSES: Readonly<Record<string, { readonly prototype: Error }>> = {
+  CancellationError,
   ClosedError,
   ContextOverflowError,
   DeviceError,

@@ -8,6 +8,7 @@ import type { Progress } from '../../core/progress.ts'
 import type { PromptMessage } from '../../core/prompt-channel.ts'
 import type { ModelLocation } from '../../models/locate.ts'
 import type { ResolvedThreads } from '../../options/compute.ts'
+import type { ResolvedEmbedderOptions, ResolvedEmbedOptions } from '../../options/embed.ts'
 import type { ResolvedGenerateOptions } from '../../options/generate.ts'
 import type { ResolvedModelOptions, ResolvedTokenizeOptions } from '../../options/model.ts'
 import type { Activity } from '../../scheduler/scheduler.ts'
@@ -16,14 +17,15 @@ import type { WireEvents } from './event-batch.ts'
 import type { WireError } from './wire-errors.ts'
 
 /** What to open, with the options that do not belong to the program's own process. */
-export type OpenRequest = {
+export type OpenRequest<Options extends ResolvedModelOptions = ResolvedModelOptions> = {
   readonly location: ModelLocation
-  readonly draft: ModelLocation | undefined
-  readonly options: Omit<ResolvedModelOptions, 'logger' | 'onProgress' | 'signal' | 'isolated'>
+  readonly options: Omit<Options, 'logger' | 'onProgress' | 'signal' | 'isolated'>
   /** Log levels that the program listens to. */
   readonly levels: readonly LogLevel[]
   readonly reportsProgress: boolean
 }
+
+type ModelRequest = OpenRequest & { readonly draft: ModelLocation | undefined }
 
 type WireGenerateOptions = Omit<ResolvedGenerateOptions, 'callback' | 'onPromptProgress' | 'signal'>
 
@@ -55,19 +57,41 @@ export type GenerationUpdate = {
 
 export type ModelUpdate = { readonly model: number; readonly parallel: number; readonly activity: Activity }
 
-/** What is new of generations and models: a message of its own kind, as one comes with every few tokens. */
+/** How many more texts of a call of `embed()` are done. */
+export type EmbeddingUpdate = { readonly embedding: number; readonly texts: number }
+
+/** What is new: a message of its own kind, as one comes with every few tokens. */
 export type News = {
-  readonly generations: readonly GenerationUpdate[]
+  readonly generations?: readonly GenerationUpdate[]
   readonly models?: readonly ModelUpdate[]
+  readonly embeddings?: readonly EmbeddingUpdate[]
 }
 
+/** A call of `embed()`; `cancelCallback` stays in the program, which is asked to call it. */
+export type EmbedRequest = {
+  readonly texts: readonly string[]
+  readonly options: Pick<ResolvedEmbedOptions, 'prefix' | 'dimensionality' | 'longTextMode' | 'atlas'>
+  /** The program has given `onProgress`. */
+  readonly reportsProgress: boolean
+  /** The program has given `cancelCallback`. */
+  readonly asksFirst: boolean
+}
+
+/** Vectors of texts that follow each other, in one array, and the tokens of each text. */
+export type WireVectors = { readonly numbers: Float32Array; readonly tokens: readonly number[] }
+
 /**
- * What the engine's process does for the program, which chooses the numbers of models, conversations and
- * generations.
+ * What the engine's process does for the program, which chooses the numbers of models, embedders,
+ * conversations, generations and calls of `embed()`. Where a function takes a `model`, that may be an
+ * embedder, unless only models can do it.
  */
 export type HostFunctions = {
-  open(model: number, request: OpenRequest): Promise<{ facts: ModelFacts; parallel: number }>
-  /** Makes `open()` reject. */
+  open(model: number, request: ModelRequest): Promise<{ facts: ModelFacts; parallel: number }>
+  openEmbedder(
+    embedder: number,
+    request: OpenRequest<ResolvedEmbedderOptions>,
+  ): Promise<{ facts: ModelFacts; size: number }>
+  /** Makes `open()` or `openEmbedder()` reject. */
   cancelOpen(model: number): void
   closeModel(model: number): Promise<void>
   setThreads(model: number, threads: ResolvedThreads): void
@@ -109,6 +133,10 @@ export type HostFunctions = {
   credit(generation: number, batches: number, interval: number | undefined): void
   /** The program wants no more of the generation. */
   leaveGeneration(generation: number): void
+  /** Resolves with the last vectors, after `vectors()` has been called with those before them. */
+  embed(embedder: number, embedding: number, request: EmbedRequest): Promise<WireVectors>
+  /** The program wants no more of the call. */
+  leaveEmbedding(embedding: number): void
 }
 
 /** What the program does for the engine's process. */
@@ -118,6 +146,9 @@ export type ProgramFunctions = {
   progress(model: number, progress: Progress): void
   /** The messages that the program's `overflow` function returns for the current turn, which does not fit. */
   overflow(conversation: number): Promise<readonly ChatMessage[]>
+  /** What the program's `cancelCallback` returns for the tokens of each batch to come. */
+  isCancelled(embedding: number, batchTokens: readonly number[]): Promise<boolean>
+  vectors(embedding: number, vectors: WireVectors): void
 }
 
 /**

@@ -1,11 +1,15 @@
 import type { BirpcReturn } from 'birpc'
 import { loggerOf } from '../../../core/logger.ts'
+import type { Progress } from '../../../core/progress.ts'
 import { onPrompt } from '../../../core/prompt-channel.ts'
+import type { ResolvedModelOptions } from '../../../options/model.ts'
 import type { Demand } from '../../../scheduler/request.ts'
 import type { LocalConversation } from '../../local-conversation.ts'
+import { type LocalEmbedder, openLocalEmbedder } from '../../local-embedder.ts'
 import type { LocalModel } from '../../local-model.ts'
 import { openLocal } from '../../open-local.ts'
 import type {
+  EmbeddingUpdate,
   GenerationRequest,
   GenerationUpdate,
   HostFunctions,
@@ -14,22 +18,25 @@ import type {
   OpenRequest,
   ProgramFunctions,
 } from '../wire.ts'
+import { HostEmbedding } from './host-embedding.ts'
 import { HostGeneration } from './host-generation.ts'
 
 type Program = BirpcReturn<ProgramFunctions, HostFunctions>
 
 /**
- * The engine's process: models, conversations and generations, by the numbers that the program has assigned.
+ * The engine's process: what is open and under way in it, by the numbers that the program has assigned.
  */
 export class Host {
   readonly #program: () => Program
   readonly #schedule: () => void
   readonly #opening = new Map<number, AbortController>()
   readonly #models = new Map<number, LocalModel>()
+  readonly #embedders = new Map<number, LocalEmbedder>()
   readonly #conversations = new Map<number, LocalConversation>()
   /** Generations that wait until their conversation is open. */
   readonly #inLine = new Map<number, AbortController>()
   readonly #generations = new Map<number, HostGeneration>()
+  readonly #embeddings = new Map<number, HostEmbedding>()
   /** What was last reported of each model. */
   readonly #reportedModels = new Map<number, string>()
   /** A generation has arrived, has its first token, or is over: how many run and wait may have changed. */
@@ -42,7 +49,7 @@ export class Host {
     this.#schedule = schedule
   }
 
-  /** What is new of the generations and models since the last call. */
+  /** What is new since the last call. */
   news(): News | undefined {
     const generations: GenerationUpdate[] = []
     for (const [id, generation] of this.#generations) {
@@ -55,8 +62,18 @@ export class Host {
     }
     const models = this.#areModelsOther ? this.#modelUpdates() : []
     this.#areModelsOther = false
-    if (generations.length === 0 && models.length === 0) return undefined
-    return models.length > 0 ? { generations, models } : { generations }
+    const embeddings = this.#embeddingUpdates()
+    if (generations.length + models.length + embeddings.length === 0) return undefined
+    return {
+      ...(generations.length > 0 && { generations }),
+      ...(models.length > 0 && { models }),
+      ...(embeddings.length > 0 && { embeddings }),
+    }
+  }
+
+  #embeddingUpdates(): EmbeddingUpdate[] {
+    const updates = Array.from(this.#embeddings, ([embedding, call]) => ({ embedding, texts: call.take() }))
+    return updates.filter(({ texts }) => texts > 0)
   }
 
   #modelUpdates(): ModelUpdate[] {
@@ -71,17 +88,31 @@ export class Host {
   }
 
   readonly functions: HostFunctions = {
-    open: (model, request) => this.#open(model, request),
+    open: async (model, { draft, ...request }) => {
+      const opened = await this.#open(model, request, (options, signal) =>
+        openLocal(request.location, draft, options, signal),
+      )
+      this.#models.set(model, opened)
+      return { facts: opened.facts, parallel: opened.parallel }
+    },
+    openEmbedder: async (embedder, request) => {
+      const opened = await this.#open(embedder, request, (options, signal) =>
+        openLocalEmbedder(request.location, options, signal),
+      )
+      this.#embedders.set(embedder, opened)
+      return { facts: opened.facts, size: opened.size }
+    },
     cancelOpen: (model) => this.#opening.get(model)?.abort(new Error('cancelled')),
     closeModel: async (model) => {
-      const open = this.#models.get(model)
+      const open = this.#opened(model)
       this.#models.delete(model)
+      this.#embedders.delete(model)
       await open?.close()
     },
-    setThreads: (model, threads) => this.#models.get(model)?.setThreads(threads),
+    setThreads: (model, threads) => this.#opened(model)?.setThreads(threads),
     tokenize: (model, text, options) => this.#model(model).tokenize(text, options),
     detokenize: (model, tokens) => this.#model(model).detokenize(tokens),
-    countTextTokens: (model, text) => this.#model(model).countTokens(text),
+    countTextTokens: (model, text) => (this.#embedders.get(model) ?? this.#model(model)).countTokens(text),
     renderPrompt: (model, messages, template, enableThinking) =>
       this.#model(model).renderPrompt(messages, template, enableThinking),
     openConversation: async (model, conversation, { overflow, ...options }, isAwaited) => {
@@ -126,6 +157,24 @@ export class Host {
       this.#generations.delete(id)
       this.#noteChange()
     },
+    embed: async (embedder, id, request) => {
+      const opened = this.#embedders.get(embedder)
+      if (!opened) throw new Error(`embedder ${embedder} is not open`)
+      const ask = (batchTokens: readonly number[]) => this.#program().isCancelled(id, batchTokens)
+      const embedding = new HostEmbedding(this.#schedule)
+      this.#embeddings.set(id, embedding)
+      try {
+        return await embedding.run(
+          opened,
+          request,
+          request.asksFirst ? ask : undefined,
+          (vectors) => void this.#program().vectors.asEvent(id, vectors),
+        )
+      } finally {
+        this.#embeddings.delete(id)
+      }
+    },
+    leaveEmbedding: (id) => this.#embeddings.get(id)?.leave(),
   }
 
   #noteChange(): void {
@@ -140,28 +189,25 @@ export class Host {
       : undefined
   }
 
-  async #open(model: number, { location, draft, options, levels, reportsProgress }: OpenRequest) {
+  async #open<Options extends ResolvedModelOptions, Opened>(
+    id: number,
+    { options, levels, reportsProgress }: OpenRequest<Options>,
+    open: (options: Options, signal: AbortSignal) => Promise<Opened>,
+  ): Promise<Opened> {
     const opening = new AbortController()
-    this.#opening.set(model, opening)
+    this.#opening.set(id, opening)
+    const own = {
+      logger: loggerOf(levels, (level, line) => void this.#program().log.asEvent(id, level, line)),
+      onProgress: reportsProgress
+        ? (progress: Progress) => void this.#program().progress.asEvent(id, progress)
+        : undefined,
+      isolated: undefined,
+      signal: undefined,
+    }
     try {
-      const opened = await openLocal(
-        location,
-        draft,
-        {
-          ...options,
-          logger: loggerOf(levels, (level, line) => void this.#program().log.asEvent(model, level, line)),
-          onProgress: reportsProgress
-            ? (progress) => void this.#program().progress.asEvent(model, progress)
-            : undefined,
-          isolated: undefined,
-          signal: undefined,
-        },
-        opening.signal,
-      )
-      this.#models.set(model, opened)
-      return { facts: opened.facts, parallel: opened.parallel }
+      return await open({ ...options, ...own } as unknown as Options, opening.signal)
     } finally {
-      this.#opening.delete(model)
+      this.#opening.delete(id)
     }
   }
 
@@ -171,6 +217,11 @@ export class Host {
     return 'turn' in request
       ? this.#conversation(request.conversation).turn(request.turn, options, demand, signal)
       : this.#model(request.model).generate(request.prompt, options, demand, signal)
+  }
+
+  /** A model, or an embedder. */
+  #opened(id: number): Pick<LocalModel, 'setThreads' | 'close'> | undefined {
+    return this.#models.get(id) ?? this.#embedders.get(id)
   }
 
   #model(id: number): LocalModel {
