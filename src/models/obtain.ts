@@ -23,6 +23,8 @@ export type ObtainRequest = {
   readonly patience?: Patience
   /** Download even if the file exists: it is replaced once the new one is whole. */
   readonly force?: boolean
+  /** What the model is for, so that one for something else is not downloaded; without it, any model is. */
+  readonly purpose?: 'text' | 'embeddings' | undefined
 }
 
 /**
@@ -36,11 +38,26 @@ export async function obtainModel(location: ModelLocation, request: ObtainReques
   if (!request.allowDownload)
     throw await missingModel(location, 'Put it there, or set allowDownload to true.')
   const entry = await catalogEntryOf(location, request)
-  if (entry.embeddingModel) {
-    const message = `${entry.filename} makes embeddings, not text: it is not downloaded.`
-    throw new ModelError('ERR_MODEL_UNSUPPORTED', message, location.withExtension)
-  }
+  assertServes(entry, request.purpose, location)
   return downloadEntry(entry, dirname(location.withExtension), undefined, request)
+}
+
+/**
+ * The list marks models that make embeddings; of others one is known to write text if it has a template.
+ * @throws {ModelError} `ERR_MODEL_UNSUPPORTED` for a model of the other class, before it is downloaded
+ */
+function assertServes(
+  { filename, embeddingModel, chatTemplate, promptTemplate }: CatalogEntry,
+  purpose: ObtainRequest['purpose'],
+  { withExtension }: ModelLocation,
+): void {
+  const refuse = (what: string, other: string) => {
+    const message = `${filename} ${what}: it is not downloaded. Use it with ${other}.`
+    throw new ModelError('ERR_MODEL_UNSUPPORTED', message, withExtension)
+  }
+  if (purpose === 'text' && embeddingModel) refuse('makes embeddings, not text', 'Embed4All')
+  const writesText = !embeddingModel && (chatTemplate || promptTemplate)
+  if (purpose === 'embeddings' && writesText) refuse('writes text and makes no embeddings', 'GPT4All')
 }
 
 /** The model on the disk; for one that GPT4All published before GGUF, also what it publishes in its place. */
@@ -54,9 +71,14 @@ export async function findModel(location: ModelLocation, logger: Logger): Promis
   return found
 }
 
-function logSuccessor(location: ModelLocation, { filename, isSame }: Successor, logger: Logger): void {
+function logSuccessor(
+  location: ModelLocation,
+  { filename, isSame, isOnly }: Successor,
+  logger: Logger,
+): void {
+  const why = isOnly ? 'can no longer be opened' : 'is older than GGUF'
   const what = isSame ? 'the same model as GGUF' : 'another model, published in its place'
-  logger.warn(`${basename(location.withExtension)} is older than GGUF: ${filename} is used, ${what}`)
+  logger.warn(`${basename(location.withExtension)} ${why}: ${filename} is used, ${what}`)
 }
 
 /** The catalog entry of a model. @throws {ModelError} `ERR_MODEL_NOT_FOUND` if there is none */
@@ -78,13 +100,14 @@ export async function catalogEntryOf(
   const called = (wanted: string) =>
     catalog.find(({ filename }) => filename.toLowerCase() === wanted.toLowerCase())
   const entry = called(name)
-  if (entry) return entry
   const successor = successorOf(name)
+  if (entry && !successor?.isOnly) return entry
   const instead = successor && called(successor.filename)
   if (instead) {
     logSuccessor(location, successor, logger)
     return instead
   }
+  if (entry) return entry
   const gone = /\.bin$/i.test(name) ? ' It no longer has pre-GGUF files (.bin).' : ''
   const advice = `${shown(url)} does not have it either; GPT4All.listModels() lists what it has.${gone}`
   throw await missingModel(location, advice, catalog)

@@ -40,8 +40,13 @@ export async function openLocalEmbedder(
   const binding = loadBinding()
   const { pooling } = options
   const purpose: Purpose = { embeds: true, pooling }
-  const { opened, servers } = await openFile(binding, location, options, signal, (request, opening) =>
-    opening(purpose, (weights) => start(binding, weights, { ...request, pooling })),
+  const { opened, servers } = await openFile(
+    binding,
+    purpose,
+    location,
+    options,
+    signal,
+    (request, opening) => opening((weights) => start(binding, weights, { ...request, pooling })),
   )
   return new LocalEmbedder(opened, options, servers)
 }

@@ -18,7 +18,7 @@ import { templatesFromCatalog } from '../models/catalog/entry.ts'
 import { withProgressBar } from '../models/download/progress-bar.ts'
 import { asGguf } from '../models/ggml/convert.ts'
 import type { ModelLocation } from '../models/locate.ts'
-import { obtainModel } from '../models/obtain.ts'
+import { type ObtainRequest, obtainModel } from '../models/obtain.ts'
 import { loadBinding } from '../native/binding.ts'
 import type { NativeBinding } from '../native/contract.ts'
 import type { ResolvedModelOptions } from '../options/model.ts'
@@ -40,25 +40,23 @@ export async function openLocal(
       draftLocation && !options.deterministic
         ? await asGguf(await obtainModel(draftLocation, request), request)
         : undefined
-    return opening({ embeds: false }, (weights) => startOn(binding, weights, draftPath, request, signal))
+    return opening((weights) => startOn(binding, weights, draftPath, request, signal))
   }
-  const { opened, servers } = await openFile(binding, location, options, signal, open)
+  const { opened, servers } = await openFile(binding, { embeds: false }, location, options, signal, open)
   return new LocalModel(binding, opened, options, servers)
 }
 
-type FileRequest = ResolvedModelOptions & { readonly signal: AbortSignal }
+type FileRequest = ResolvedModelOptions & Pick<ObtainRequest, 'purpose'> & { readonly signal: AbortSignal }
 
-/** Opens the model's file for a purpose, and starts what computes with its weights. */
-type Opening = <Started>(
-  purpose: Purpose,
-  start: (weights: Weights) => Promise<Started>,
-) => Promise<Opened<Started>>
+/** Opens the model's file, and starts what computes with its weights. */
+type Opening = <Started>(start: (weights: Weights) => Promise<Started>) => Promise<Opened<Started>>
 
 type Opened<Started> = Started & Pick<LocalModelParts, 'weights' | 'fallbacks'>
 
 /** Finds the file at `location` or downloads it; `open` then opens it, and what else is needed. */
 export async function openFile<Result>(
   binding: NativeBinding,
+  purpose: Purpose,
   location: ModelLocation,
   options: ResolvedModelOptions,
   signal: AbortSignal,
@@ -70,9 +68,9 @@ export async function openFile<Result>(
     const devices = candidates(binding, options)
     const name = basename(location.withExtension)
     const opened = await withProgressBar(name, options, async (onProgress) => {
-      const request = { ...options, onProgress, signal }
+      const request = { ...options, onProgress, signal, purpose: servedBy(purpose) }
       const path = await asGguf(await obtainModel(location, request), request)
-      return open(request, async (purpose, start) => {
+      return open(request, async (start) => {
         const file = await checkModelFile(binding, path, purpose, request, signal)
         try {
           return await openOnFirstDevice(binding, file, devices, request, signal, start)
@@ -86,6 +84,12 @@ export async function openFile<Result>(
     servers.release()
     throw error
   }
+}
+
+/** With a pooling of its own any model makes embeddings. */
+function servedBy(purpose: Purpose): ObtainRequest['purpose'] {
+  if (!purpose.embeds) return 'text'
+  return purpose.pooling === undefined ? 'embeddings' : undefined
 }
 
 /**

@@ -10,6 +10,11 @@ const SAME_MODEL: Readonly<Record<string, string>> = {
   'ggml-all-MiniLM-L6-v2-f16.bin': 'all-MiniLM-L6-v2.gguf2.f16.gguf',
 }
 
+/** GGUF files that no program opens any more, and the same models in today's list. */
+const SAME_MODEL_AGAIN: Readonly<Record<string, string>> = {
+  'all-MiniLM-L6-v2-f16.gguf': 'all-MiniLM-L6-v2.gguf2.f16.gguf',
+}
+
 /** Models that are not in today's list, and their successors there. */
 const NEXT_MODEL: Readonly<Record<string, string>> = {
   'orca-mini-7b.ggmlv3.q4_0.bin': 'orca-2-7b.Q4_0.gguf',
@@ -27,13 +32,19 @@ export type Successor = {
   readonly filename: string
   /** Whether it has the same weights, so that what is said of one is true of the other. */
   readonly isSame: boolean
+  /** Nothing opens the old file any more, so it is not downloaded from a list that still has it. */
+  readonly isOnly: boolean
 }
 
 const BY_NAME = new Map(
-  [SAME_MODEL, NEXT_MODEL].flatMap((names) =>
+  [SAME_MODEL, SAME_MODEL_AGAIN, NEXT_MODEL].flatMap((names) =>
     Object.entries(names).map(([old, filename]): [string, Successor] => [
       old.toLowerCase(),
-      { filename, isSame: names === SAME_MODEL },
+      {
+        filename,
+        isSame: names !== NEXT_MODEL,
+        isOnly: names === SAME_MODEL_AGAIN,
+      },
     ]),
   ),
 )

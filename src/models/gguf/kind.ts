@@ -78,7 +78,8 @@ export function assertGeneratesText(header: {
   const { kind, generatesText, behaviour } = describeKind(header)
   if (generatesText) return
   const what = `holds a model of the architecture "${header.architecture}", ${kind === 'diffusion' ? 'a' : 'an'} ${kind} model, which cannot be used to generate text`
-  throw unsupported(header.path, `${what}. ${behaviour.replace(/\.$/, '')}`)
+  const advice = kind === 'encoder' && ownPooling(header) !== RANK ? '. Open it with Embed4All' : ''
+  throw unsupported(header.path, `${what}. ${behaviour.replace(/\.$/, '')}${advice}`)
 }
 
 /** The pooling of files that rank. Source: enum llama_pooling_type. */
@@ -115,7 +116,7 @@ export function assertEmbeds(
   throw refuse(
     kind === 'encoder'
       ? 'it does not say how the vectors of its tokens become one. Give the option "pooling"'
-      : 'it generates text. Its vectors are only of use with the option "pooling"',
+      : 'it generates text, which GPT4All does. Its vectors are only of use with the option "pooling"',
   )
 }
 
