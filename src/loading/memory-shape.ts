@@ -1,10 +1,13 @@
 import type { GgufHeader } from '../models/gguf/header.ts'
+import { describeKind } from '../models/gguf/kind.ts'
 import { metaNumber } from '../models/gguf/model.ts'
 import type { KvType } from '../native/contract.ts'
 import { type CacheTypes, KV_TYPES } from '../options/compute.ts'
 
 /** What a model asks of memory beside its weights, read from its header. */
 type MemoryShape = {
+  /** An encoder keeps nothing from one batch to the next, and reads a text at once. */
+  readonly isEncoder: boolean
   /** Bytes of keys and values per token of context; 0 where no layer keeps any. */
   readonly bytesPerToken: number
   /** Bytes of the state of recurrent layers, which does not grow with the context. */
@@ -48,8 +51,10 @@ function readShape(header: GgufHeader, { keyType, valueType }: CacheTypes): Memo
     .reduce((sum, [keys, values]) => sum + bytesOf(keyType, keys) + bytesOf(valueType, values), 0)
   const recurrent = layers.filter(isRecurrent).length
   const slidingWindow = metaNumber(header, 'attention.sliding_window') ?? 0
+  const isEncoder = describeKind(header).kind === 'encoder'
   return {
-    bytesPerToken,
+    isEncoder,
+    bytesPerToken: isEncoder ? 0 : bytesPerToken,
     stateBytes: F32 * recurrent * stateFloats(header),
     floatsPerToken: floatsPerToken(header),
     masks: bytesPerToken === 0 ? 0 : slidingWindow > 0 ? 2 : 1,

@@ -12,7 +12,7 @@ import { memoryShape } from './memory-shape.ts'
 export type MemoryPlan = {
   /** The weights, which are mapped from the file. */
   readonly weights: number
-  /** Keys and values of `nCtx` tokens, and the state of recurrent layers. */
+  /** Keys and values of `nCtx` tokens, and the state of recurrent layers; 0 for encoders. */
   readonly kvCache: number
   /** Buffers of a step; an estimate. */
   readonly compute: number
@@ -49,7 +49,7 @@ export function machineMemory(): Memory {
  */
 export function planMemory(
   header: GgufHeader,
-  nCtx: number,
+  wantedNCtx: number,
   {
     memory = machineMemory(),
     part = 1,
@@ -58,15 +58,20 @@ export function planMemory(
   }: { memory?: Memory; part?: number; sequences?: number; cache?: CacheOptions } = {},
 ): MemoryPlan {
   const shape = memoryShape(header, cache)
-  const { floatsPerToken, masks, attentionHeads } = shape
+  const { isEncoder, floatsPerToken, masks, attentionHeads } = shape
+  const trainedContextSize = metaNumber(header, 'context_length')
+  // Longer texts are cut for an encoder, and each piece is computed at once.
+  const nCtx = isEncoder ? Math.min(wantedNCtx, trainedContextSize ?? wantedNCtx) : wantedNCtx
   const bytesPerToken = sequences * part * shape.bytesPerToken
   const stateBytes = sequences * part * shape.stateBytes
   const weights = part * header.tensorBytes
   const steady = (tokens: number) => 4 * (2 * header.tokenCount + floatsPerToken * tokens)
-  const perPair = cache?.flashAttention === 'off' ? 4 * (masks + attentionHeads) : 2 * masks
+  // Without a cache masks are made in f32, and flash attention takes a copy in f16.
+  const bytesOfMask = isEncoder ? 6 : 2
+  const perPair = cache?.flashAttention === 'off' ? 4 * (masks + attentionHeads) : bytesOfMask * masks
   const maskPerCell = (tokens: number) => perPair * tokens
 
-  const microBatch = Math.min(MICRO_BATCH, nCtx)
+  const microBatch = isEncoder ? nCtx : Math.min(MICRO_BATCH, nCtx)
   const cells = Math.ceil(nCtx / CELLS) * CELLS
   const kvCache = bytesPerToken * cells + stateBytes
   const compute = steady(microBatch) + maskPerCell(microBatch) * cells
@@ -83,7 +88,7 @@ export function planMemory(
     ...memory,
     fits: total <= memory.available,
     largestNCtx: room > 0 ? Math.min(MAX_CONTEXT, most) : 0,
-    trainedContextSize: metaNumber(header, 'context_length'),
+    trainedContextSize,
   }
 }
 

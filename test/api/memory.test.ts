@@ -2,9 +2,9 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { GPT4All, type Logger, type MemoryPlan, type ModelOptions } from '../../src/index.ts'
+import { Embed4All, GPT4All, type Logger, type MemoryPlan, type ModelOptions } from '../../src/index.ts'
 import { loadBinding } from '../../src/native/binding.ts'
-import { EMBEDDED, hasReal, REAL } from '../support/models.ts'
+import { EMBEDDED, EMBEDDER, hasEmbedder, hasReal, REAL } from '../support/models.ts'
 import { TINY_MODELS, type TinyModel, tinyModel } from '../support/tiny-models.ts'
 
 let folder: string
@@ -120,6 +120,40 @@ test('estimateMemory() counts every layer of a model for which llama.cpp shares 
   const { kvCache, trainedContextSize } = await GPT4All.estimateMemory(path)
   expect(kvCache).toBe((await GPT4All.estimateMemory(await tiny('llama'))).kvCache)
   expect(trainedContextSize).toBe(256)
+})
+
+describe('estimateMemory() of an encoder', () => {
+  const encoders: [string, () => Promise<string>][] = [
+    ['a tiny bert', () => tiny('bert')],
+    ...(hasEmbedder
+      ? ([['all-MiniLM-L6-v2', async () => EMBEDDER]] as [string, () => Promise<string>][])
+      : []),
+  ]
+  test.each(encoders)(
+    '%s: no keys and values, and no more context than it was trained with',
+    async (_, file) => {
+      const path = await file()
+      const lines: string[] = []
+      const add = (line: string) => void lines.push(line)
+      const logger: Logger = { debug: add, info: add, warn: add, error: add }
+      const making = vi.spyOn(loadBinding().Embedder, 'create')
+      const embedder = await Embed4All.load(path, { nThreads: 1, device: 'cpu', logger, pooling: 'mean' })
+      const counted = making.mock.calls[0]![1].memoryBytes
+      making.mockRestore()
+      await embedder.close()
+      const real = lines
+        .map((line) => Number(/compute buffer size = +([\d.]+) MiB/.exec(line)?.[1] ?? 0) * 2 ** 20)
+        .reduce((all, bytes) => all + bytes, 0)
+      expect(real).toBeGreaterThan(0)
+      const plan = await GPT4All.estimateMemory(path)
+      expect(plan.kvCache).toBe(0)
+      expect(counted).toBe(plan.compute)
+      expect(plan.compute).toBeGreaterThan(0.98 * real)
+      expect(plan.compute).toBeLessThan(4 * real)
+      expect(await GPT4All.estimateMemory(path, { nCtx: 100_000 })).toMatchObject({ total: plan.total })
+      expect((await GPT4All.estimateMemory(path, { nCtx: 64 })).total).toBeLessThan(plan.total)
+    },
+  )
 })
 
 test('estimateMemory() loads nothing', async () => {
