@@ -19,7 +19,7 @@ import type { IsolatedEngine } from './runtime/isolated/engine.ts'
 import { openIsolatedEmbedder } from './runtime/isolated/open.ts'
 import { openLocalEmbedder } from './runtime/local-embedder.ts'
 import type { ModelConfig } from './runtime/model.ts'
-import { textHooks } from './runtime/text-hooks.ts'
+import { PROGRESS_MS, textHooks } from './runtime/text-hooks.ts'
 
 /** What `embed()` resolves with. */
 export type Embeddings = {
@@ -160,40 +160,61 @@ export class Embed4All {
     const windows = windowsOf(texts, WINDOW, given.signal)
     const ahead: Promise<EmbeddedText[]>[] = []
     let isOver = false
+    let failed: { readonly error: unknown } | undefined
     let index = 0
     const read = async () => {
-      const { done, value } = await windows.next()
-      if (done) {
+      try {
+        const { done, value } = await windows.next()
+        if (done) isOver = true
+        else ahead.push(this.#embedWindow(index, value, given))
+        index += value?.length ?? 0
+      } catch (error) {
         isOver = true
-        return
+        failed = { error }
       }
-      const first = index
-      index += value.length
-      const embedding = this.#embed(value, given, undefined).then(({ embeddings, tokens }) =>
-        value.map((text, i) => ({
-          index: first + i,
-          text,
-          embedding: embeddings[i]!,
-          promptTokens: tokens[i]!,
-        })),
-      )
-      embedding.catch(() => {}) // whoever reads it is told
-      ahead.push(embedding)
+    }
+    let reading: Promise<void> | undefined
+    let reportedAt = Number.NEGATIVE_INFINITY
+    const report = (count: number, isLast: boolean) => {
+      const now = performance.now()
+      if (!isLast && now - reportedAt < PROGRESS_MS) return
+      reportedAt = now
+      onProgress?.({ texts: count, total: isLast ? count : undefined })
     }
     try {
       for (;;) {
-        while (!isOver && ahead.length < 2) await read()
+        // The next texts are read and computed while these are.
+        if (!isOver)
+          reading ??= read().finally(() => {
+            reading = undefined
+          })
         const next = ahead.shift()
-        if (!next) return
-        for (const one of await next) {
-          yield one
-          onProgress?.({ texts: one.index + 1, total: undefined })
-        }
+        if (next) {
+          for (const one of await next) {
+            yield one
+            report(one.index + 1, false)
+          }
+        } else if (reading) await reading
+        else if (failed) throw failed.error
+        else return report(index, true)
       }
     } finally {
       leaving.abort(new Error('left'))
       await windows.return(undefined)
     }
+  }
+
+  #embedWindow(first: number, texts: string[], options: EmbedOptions): Promise<EmbeddedText[]> {
+    const embedding = this.#embed(texts, options, undefined).then(({ embeddings, tokens }) =>
+      texts.map((text, i) => ({
+        index: first + i,
+        text,
+        embedding: embeddings[i]!,
+        promptTokens: tokens[i]!,
+      })),
+    )
+    embedding.catch(() => {}) // whoever reads it is told
+    return embedding
   }
 
   /** Number of tokens of `text`, without those that the model puts around it. Rejects as `open()` does. */

@@ -11,6 +11,8 @@ import {
 import { type FilePath, pathText } from './options/path-text.ts'
 import type { OpenEmbedder } from './runtime/embedder.ts'
 import { Handle } from './runtime/handle.ts'
+import type { IsolatedEngine } from './runtime/isolated/engine.ts'
+import { openIsolatedEmbedder } from './runtime/isolated/open.ts'
 import { openLocalEmbedder } from './runtime/local-embedder.ts'
 import type { ModelConfig } from './runtime/model.ts'
 import { textHooks } from './runtime/text-hooks.ts'
@@ -52,7 +54,10 @@ export class Reranker {
     this.#handle = new Handle(
       pathText(name, 'name'),
       resolveRerankerOptions(options),
-      (_engine, location, resolved, signal) => openLocalEmbedder(location, resolved, signal),
+      (engine, location, resolved, signal) =>
+        engine
+          ? openIsolatedEmbedder(engine, location, resolved, signal)
+          : openLocalEmbedder(location, resolved, signal),
     )
   }
 
@@ -120,6 +125,11 @@ export class Reranker {
   /** Devices that were asked for and are not used, with the reasons. */
   get fallbacks(): readonly DeviceFallback[] {
     return this.#handle.opened?.facts.fallbacks ?? []
+  }
+
+  /** The isolated engine in which the model computes; `undefined` where it computes in this process. */
+  get engine(): IsolatedEngine | undefined {
+    return this.#handle.engine
   }
 
   /** The largest number of threads that compute. */

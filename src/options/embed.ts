@@ -59,7 +59,7 @@ export function resolveEmbedderOptions(options?: EmbedderOptions): ResolvedEmbed
 export type EmbedProgress = {
   /** Texts that are done. */
   readonly texts: number
-  /** All texts; `undefined` where they come one by one. */
+  /** All texts; `undefined` while more may come. */
   readonly total: number | undefined
 }
 
@@ -188,7 +188,7 @@ export type RankOptions = {
 
 const RANK = define<RankOptions>()({
   topN: integer(1),
-  longTextMode: oneOf('truncate', 'error').default('truncate'),
+  longTextMode: oneOf('truncate', 'error').default('truncate' as const),
   onProgress: callable<NonNullable<RankOptions['onProgress']>>(),
   signal: signal(),
 })

@@ -3,7 +3,7 @@ import type { EmbedHooks } from '../embedding/embedding.ts'
 import type { EmbedProgress } from '../options/embed.ts'
 
 /** `onProgress` is called no more often, ms. */
-const PROGRESS_MS = 100
+export const PROGRESS_MS = 100
 
 /** What a call on several texts listens to, and whom it tells. */
 type Listeners = {

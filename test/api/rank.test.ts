@@ -125,6 +125,22 @@ describe('rank()', () => {
   })
 })
 
+test('ranks in an isolated engine as in this process', async () => {
+  const documents = ['the cat', 'a dog in the rain', 'trains']
+  const here = await (await open()).rank('cat', documents)
+  const isolated = await Reranker.load(fileOf('reranker-bert'), { nThreads: 1, isolated: true })
+  opened.push(isolated)
+  const seen: unknown[] = []
+  const there = await isolated.rank('cat', documents, { onProgress: (progress) => seen.push(progress) })
+  expect(there).toEqual(here)
+  expect(seen.at(-1)).toEqual({ texts: 3, total: 3 })
+  const reason = new Error('left')
+  const ranking = isolated.rank('cat', documents, { signal: AbortSignal.abort(reason) })
+  await expect(ranking).rejects.toBe(reason)
+  const long = isolated.rank('cat', ['the cat '.repeat(900)], { longTextMode: 'error' })
+  await expect(long).rejects.toMatchObject({ code: 'ERR_OPTION', option: 'documents' })
+})
+
 test.each([
   ['a model that generates text', () => EMBEDDED],
   ['an embedding model', () => fileOf('bert')],

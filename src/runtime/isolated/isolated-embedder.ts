@@ -1,14 +1,28 @@
 import { AsyncResource } from 'node:async_hooks'
 import { abortOf } from '../../core/async.ts'
+import type { Embeddable } from '../../embedding/chunks.ts'
 import type { EmbedHooks, TextVectors } from '../../embedding/embedding.ts'
+import type { DocumentScores } from '../../embedding/ranking.ts'
 import type { ModelLocation } from '../../models/locate.ts'
 import type { ResolvedThreads } from '../../options/compute.ts'
-import type { ResolvedEmbedderOptions, ResolvedEmbedOptions } from '../../options/embed.ts'
+import type {
+  ResolvedEmbedderOptions,
+  ResolvedEmbedOptions,
+  ResolvedRankOptions,
+} from '../../options/embed.ts'
 import type { OpenEmbedder } from '../embedder.ts'
 import type { ModelFacts } from '../model.ts'
 import type { IsolatedEngine } from './engine.ts'
+import type { EmbeddingWatch } from './process.ts'
 import { Resident } from './resident.ts'
-import type { WireVectors } from './wire.ts'
+import type { HostCalls, WireVectors } from './wire.ts'
+
+/** A call of `embed()` or `rank()`: whom to tell, and how many texts it has. */
+type EmbeddingCall = {
+  readonly watch: EmbeddingWatch
+  readonly texts: number
+  readonly signal: AbortSignal
+}
 
 /**
  * @internal An embedding model in the process of an isolated engine. After a crash the next call opens it
@@ -43,14 +57,11 @@ export class IsolatedEmbedder implements OpenEmbedder {
   }
 
   async embed(
-    texts: readonly string[],
+    texts: readonly Embeddable[],
     { prefix, dimensionality, longTextMode, atlas, onProgress }: ResolvedEmbedOptions,
     { signal, onTexts, isCancelled }: EmbedHooks,
   ): Promise<TextVectors> {
-    const { process, id } = await Promise.race([this.#resident.use(), abortOf(signal)])
-    const call = process.newId()
     const parts: WireVectors[] = []
-    let reported = 0
     let thrown: { readonly error: unknown } | undefined
     // Runs in the async context of the call.
     const ask = AsyncResource.bind(async (batchTokens: readonly number[]) => {
@@ -61,14 +72,6 @@ export class IsolatedEmbedder implements OpenEmbedder {
         throw new Error('the function has failed')
       }
     })
-    const forget = process.watchEmbedding(call, {
-      isCancelled: ask,
-      onVectors: (vectors) => parts.push(vectors),
-      onTexts: (count) => {
-        reported += count
-        onTexts(count)
-      },
-    })
     const request = {
       texts,
       options: { prefix, dimensionality, longTextMode, atlas },
@@ -76,13 +79,49 @@ export class IsolatedEmbedder implements OpenEmbedder {
       asksFirst: isCancelled !== undefined,
     }
     try {
-      const answer = process.ask('embedding', (host) => host.embed(id, call, request))
-      parts.push(await Promise.race([answer, abortOf(signal)]))
-      if (reported < texts.length) onTexts(texts.length - reported) // the answer overtakes the last report
+      const watch = { isCancelled: ask, onVectors: (vectors: WireVectors) => parts.push(vectors), onTexts }
+      const call = { watch, texts: texts.length, signal }
+      parts.push(await this.#ask('embedding', call, (host, id, one) => host.embed(id, one, request)))
       return joined(parts)
     } catch (error) {
-      if (signal.aborted) process.say((host) => host.leaveEmbedding.asEvent(call))
       throw thrown ? thrown.error : error
+    }
+  }
+
+  rank(
+    query: string,
+    documents: readonly string[],
+    { longTextMode, onProgress }: ResolvedRankOptions,
+    { signal, onTexts }: Pick<EmbedHooks, 'signal' | 'onTexts'>,
+  ): Promise<DocumentScores> {
+    const request = { query, documents, longTextMode, reportsProgress: onProgress !== undefined }
+    const watch = { isCancelled: async () => true, onVectors: () => {}, onTexts }
+    const call = { watch, texts: documents.length, signal }
+    return this.#ask('ranking', call, (host, id, one) => host.rank(id, one, request))
+  }
+
+  /** Asks the engine's process for what `ask` names, and reports the texts that are done meanwhile. */
+  async #ask<Answer>(
+    what: string,
+    { watch, texts, signal }: EmbeddingCall,
+    ask: (host: HostCalls, id: number, call: number) => Promise<Answer>,
+  ): Promise<Answer> {
+    const { process, id } = await Promise.race([this.#resident.use(), abortOf(signal)])
+    const call = process.newId()
+    let reported = 0
+    const onTexts = (count: number) => {
+      reported += count
+      watch.onTexts(count)
+    }
+    const forget = process.watchEmbedding(call, { ...watch, onTexts })
+    try {
+      const answer = process.ask(what, (host) => ask(host, id, call))
+      const given = await Promise.race([answer, abortOf(signal)])
+      if (reported < texts) onTexts(texts - reported) // the answer overtakes the last report
+      return given
+    } catch (error) {
+      if (signal.aborted) process.say((host) => host.leaveEmbedding.asEvent(call))
+      throw error
     } finally {
       forget()
     }

@@ -32,8 +32,8 @@ export type ModelWatch = {
 
 type Overflow = () => Promise<readonly ChatMessage[]>
 
-/** Whom the process tells about a call of `embed()`. */
-type EmbeddingWatch = {
+/** Whom the process tells about a call of `embed()` or `rank()`. */
+export type EmbeddingWatch = {
   readonly isCancelled: (batchTokens: readonly number[]) => Promise<boolean>
   readonly onVectors: (vectors: WireVectors) => void
   readonly onTexts: (texts: number) => void

@@ -6,6 +6,8 @@ import type { LogLevel } from '../../core/logger.ts'
 import type { ChatMessage } from '../../core/messages.ts'
 import type { Progress } from '../../core/progress.ts'
 import type { PromptMessage } from '../../core/prompt-channel.ts'
+import type { Embeddable } from '../../embedding/chunks.ts'
+import type { DocumentScores } from '../../embedding/ranking.ts'
 import type { ModelLocation } from '../../models/locate.ts'
 import type { ResolvedThreads } from '../../options/compute.ts'
 import type { ResolvedEmbedderOptions, ResolvedEmbedOptions } from '../../options/embed.ts'
@@ -57,7 +59,15 @@ export type GenerationUpdate = {
 
 export type ModelUpdate = { readonly model: number; readonly parallel: number; readonly activity: Activity }
 
-/** How many more texts of a call of `embed()` are done. */
+/** A call of `rank()`. */
+export type RankRequest = {
+  readonly query: string
+  readonly documents: readonly string[]
+  readonly longTextMode: 'truncate' | 'error'
+  readonly reportsProgress: boolean
+}
+
+/** How many more texts of a call of `embed()` or `rank()` are done. */
 export type EmbeddingUpdate = { readonly embedding: number; readonly texts: number }
 
 /** What is new: a message of its own kind, as one comes with every few tokens. */
@@ -69,7 +79,7 @@ export type News = {
 
 /** A call of `embed()`; `cancelCallback` stays in the program, which is asked to call it. */
 export type EmbedRequest = {
-  readonly texts: readonly string[]
+  readonly texts: readonly Embeddable[]
   readonly options: Pick<ResolvedEmbedOptions, 'prefix' | 'dimensionality' | 'longTextMode' | 'atlas'>
   /** The program has given `onProgress`. */
   readonly reportsProgress: boolean
@@ -135,6 +145,7 @@ export type HostFunctions = {
   leaveGeneration(generation: number): void
   /** Resolves with the last vectors, after `vectors()` has been called with those before them. */
   embed(embedder: number, embedding: number, request: EmbedRequest): Promise<WireVectors>
+  rank(embedder: number, embedding: number, request: RankRequest): Promise<DocumentScores>
   /** The program wants no more of the call. */
   leaveEmbedding(embedding: number): void
 }

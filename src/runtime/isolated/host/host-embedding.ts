@@ -1,12 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { EmbedHooks, TextVectors } from '../../../embedding/embedding.ts'
+import type { DocumentScores } from '../../../embedding/ranking.ts'
 import type { OpenEmbedder } from '../../embedder.ts'
-import type { EmbedRequest, WireVectors } from '../wire.ts'
+import type { EmbedRequest, RankRequest, WireVectors } from '../wire.ts'
 
 /** Numbers that cross in one message, 1 MiB: reading more at once would hold up the program's event loop. */
 const MESSAGE_NUMBERS = 2 ** 18
 
-/** The engine's end of a call of `embed()`. */
+/** The engine's end of a call of `embed()` or `rank()`. */
 export class HostEmbedding {
   readonly #leaving = new AbortController()
   readonly #schedule: () => void
@@ -26,11 +27,7 @@ export class HostEmbedding {
   ): Promise<WireVectors> {
     const { signal } = this.#leaving
     const resolved = { ...options, cancelCallback: undefined, onProgress: undefined, signal: undefined }
-    const onTexts = (count: number) => {
-      if (!reportsProgress) return
-      this.#texts += count
-      this.#schedule()
-    }
+    const onTexts = this.#onTexts(reportsProgress)
     const result = await embedder.embed(texts, resolved, { signal, onTexts, isCancelled })
     let [part, ...rest] = partsOf(result)
     for (const next of rest) {
@@ -42,8 +39,25 @@ export class HostEmbedding {
     return part!
   }
 
+  rank(
+    embedder: OpenEmbedder,
+    { query, documents, longTextMode, reportsProgress }: RankRequest,
+  ): Promise<DocumentScores> {
+    const options = { topN: undefined, longTextMode, onProgress: undefined, signal: undefined }
+    const hooks = { signal: this.#leaving.signal, onTexts: this.#onTexts(reportsProgress) }
+    return embedder.rank(query, documents, options, hooks)
+  }
+
   leave(): void {
     this.#leaving.abort(new Error('left'))
+  }
+
+  #onTexts(reportsProgress: boolean): (count: number) => void {
+    return (count) => {
+      if (!reportsProgress) return
+      this.#texts += count
+      this.#schedule()
+    }
   }
 
   /** How many texts were done since the last call. */

@@ -17,6 +17,7 @@ import type {
   News,
   OpenRequest,
   ProgramFunctions,
+  WireVectors,
 } from '../wire.ts'
 import { HostEmbedding } from './host-embedding.ts'
 import { HostGeneration } from './host-generation.ts'
@@ -157,24 +158,31 @@ export class Host {
       this.#generations.delete(id)
       this.#noteChange()
     },
-    embed: async (embedder, id, request) => {
-      const opened = this.#embedders.get(embedder)
-      if (!opened) throw new Error(`embedder ${embedder} is not open`)
+    embed: (embedder, id, request) => {
       const ask = (batchTokens: readonly number[]) => this.#program().isCancelled(id, batchTokens)
-      const embedding = new HostEmbedding(this.#schedule)
-      this.#embeddings.set(id, embedding)
-      try {
-        return await embedding.run(
-          opened,
-          request,
-          request.asksFirst ? ask : undefined,
-          (vectors) => void this.#program().vectors.asEvent(id, vectors),
-        )
-      } finally {
-        this.#embeddings.delete(id)
-      }
+      const send = (vectors: WireVectors) => void this.#program().vectors.asEvent(id, vectors)
+      return this.#embed(embedder, id, (opened, call) =>
+        call.run(opened, request, request.asksFirst ? ask : undefined, send),
+      )
     },
+    rank: (embedder, id, request) => this.#embed(embedder, id, (opened, call) => call.rank(opened, request)),
     leaveEmbedding: (id) => this.#embeddings.get(id)?.leave(),
+  }
+
+  async #embed<Answer>(
+    embedder: number,
+    id: number,
+    run: (opened: LocalEmbedder, call: HostEmbedding) => Promise<Answer>,
+  ): Promise<Answer> {
+    const opened = this.#embedders.get(embedder)
+    if (!opened) throw new Error(`embedder ${embedder} is not open`)
+    const call = new HostEmbedding(this.#schedule)
+    this.#embeddings.set(id, call)
+    try {
+      return await run(opened, call)
+    } finally {
+      this.#embeddings.delete(id)
+    }
   }
 
   #noteChange(): void {
