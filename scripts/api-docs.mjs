@@ -16,6 +16,7 @@ const SECTIONS = {
     'GPT4All ModelOptions LoraAdapter KvType ModelConfig Activity TokenizeOptions FilePath checkModelOptions DEFAULTS VERSION',
   Generations: `Generation GenerationStream TokenIds GenerateOptions PromptProgress GenerationResult PartialResult FinishReason Usage Timings Part Channel
     TokenLogprob TokenProbability checkGenerateOptions`,
+  Embeddings: 'Embed4All EmbedderOptions EmbedOptions Embedding Embeddings EmbeddedText EmbedProgress',
   'Chat sessions': `ChatSession ChatSessionOptions ChatGenerateOptions ChatMessage OverflowPolicy ReasoningPolicy
     TemplateOptions DEFAULT_PROMPT_TEMPLATE SaveOptions SavedSession`,
   'Model files': `ListModelsOptions CatalogEntry StoredCatalogEntry DownloadModelOptions Progress RetrieveModelOptions RetrievedModel
@@ -25,7 +26,7 @@ const SECTIONS = {
   'Isolated engines': 'IsolatedEngine IsolatedEngineOptions EngineHandle',
   Logging: 'Logger LogLevel PromptMessage printable printableLine',
   Errors: `ErrorCode isGPT4AllError GPT4AllError ModelError DownloadError OutOfMemoryError DeviceError
-    ContextOverflowError ClosedError QueueFullError TemplateError SessionFileError EngineCrashedError OptionError
+    ContextOverflowError CancellationError ClosedError QueueFullError TemplateError SessionFileError EngineCrashedError OptionError
     optionError`,
   'gpt4all-ts/server': 'createServer ModelServer ServerOptions SamplingDefaults ListenOptions',
 }

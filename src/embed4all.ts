@@ -34,7 +34,10 @@ export type Embeddings = {
   }
 }
 
-/** What `embed()` resolves with for a single text. */
+/**
+ * What `embed()` resolves with for a single text.
+ * @interface
+ */
 export type Embedding = Embeddings & {
   /** Its vector. */
   readonly embedding: Float32Array
