@@ -1,8 +1,10 @@
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { EMBEDDER, hasEmbedder } from '../support/models.ts'
+import { tinyEncoder } from '../support/tiny-encoders.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const EMBEDDED = 'models/gpt4all-ts-tiny-chat.Q8_0.gguf'
@@ -11,12 +13,23 @@ const EMBEDDED = 'models/gpt4all-ts-tiny-chat.Q8_0.gguf'
 async function codeBlocks(file: string): Promise<string[]> {
   const source = (await readFile(join(root, file), 'utf8')).replaceAll(/^ +\* ?/gm, '')
   const blocks = [...source.matchAll(/```ts\n(.*?)```/gs)].map((match) => match[1] ?? '')
-  // A name that stands beside a modelPath is one in that folder.
+  // A name that stands beside a modelPath is one in that folder; embedding models are in the home folder below.
   return blocks.map((block) =>
-    block.includes('modelPath')
-      ? block
+    block.includes('modelPath') || block.includes('Embed4All')
+      ? block.replace('dimensionality: 64', 'dimensionality: 16') // tiny models have 32 numbers
       : block.replaceAll(/(?<![\w./-])(?!gpt4all-ts\/)[\w./-]+\.gguf/g, EMBEDDED),
   )
+}
+
+/** Models as the examples name them, in the default folder: MiniLM where it is here, else a tiny model. */
+async function embeddingModels(home: string): Promise<void> {
+  const models = join(home, '.cache', 'gpt4all')
+  await mkdir(models, { recursive: true })
+  const miniLm = join(models, 'all-MiniLM-L6-v2.gguf2.f16.gguf')
+  if (hasEmbedder) await symlink(EMBEDDER, miniLm)
+  else await writeFile(miniLm, tinyEncoder('bert', 'all-MiniLM-L6-v2'))
+  for (const name of ['nomic-embed-text-v1', 'nomic-embed-text-v1.5'])
+    await writeFile(join(models, `${name}.f16.gguf`), tinyEncoder('nomic-bert', name))
 }
 
 const withImport = (block: string) =>
@@ -26,6 +39,7 @@ const examples: [string, string][] = []
 for (const file of [
   'README.md',
   'docs/devices.md',
+  'docs/embeddings.md',
   'docs/errors.md',
   'docs/generation.md',
   'docs/gui-parity.md',
@@ -50,13 +64,16 @@ describe('every example in the documents runs as printed', () => {
     // Below our package.json, so that 'gpt4all-ts' is this package, built.
     await mkdir(join(root, '.cache'), { recursive: true })
     folder = await mkdtemp(join(root, '.cache', 'examples-'))
+    await embeddingModels(folder)
   })
   afterAll(() => rm(folder, { recursive: true }))
 
   test.each(examples)('%s', async (name, code) => {
     const file = join(folder, `${name.replaceAll(/\W+/g, '-')}.mjs`)
     await writeFile(file, withImport(code))
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, [file], { cwd: root })
+    const env = { ...process.env, HOME: folder, USERPROFILE: folder }
+    const args = ['--disable-warning=GPT4ALL_CPU', file] // there may be no GPU to ask for
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { cwd: root, env })
     expect(stdout).not.toBe('')
     expect(stderr).toBe('')
   })
