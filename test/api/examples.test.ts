@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { EMBEDDER, hasEmbedder } from '../support/models.ts'
+import { EMBEDDER, hasEmbedder, hasReal, REAL } from '../support/models.ts'
 import { tinyEncoder } from '../support/tiny-encoders.ts'
 
 const root = join(import.meta.dirname, '..', '..')
@@ -54,7 +54,10 @@ for (const file of [
 ]) {
   for (const [i, code] of (await codeBlocks(file)).entries()) examples.push([`${file}, block ${i + 1}`, code])
 }
+/** Its answers mean something only with real models. */
+const ASKS = 'ask-documents.mjs'
 for (const file of await readdir(join(root, 'examples'))) {
+  if (file === ASKS) continue
   examples.push([`examples/${file}`, await readFile(join(root, 'examples', file), 'utf8')])
 }
 
@@ -76,5 +79,34 @@ describe('every example in the documents runs as printed', () => {
     const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { cwd: root, env })
     expect(stdout).not.toBe('')
     expect(stderr).toBe('')
+  })
+
+  if (!hasEmbedder || !hasReal) test.skip(`examples/${ASKS}: npm run models:fetch`, () => {})
+
+  test.runIf(hasEmbedder && hasReal)(`examples/${ASKS}`, async () => {
+    const documents = join(folder, 'documents')
+    await mkdir(documents)
+    await writeFile(
+      join(documents, 'shop.md'),
+      '# Hours\n\nThe shop opens at nine.\n\n# Returns\n\nSend it back within 30 days.\n',
+    )
+    await writeFile(join(documents, 'garden.md'), '# Roses\n\nWater the roses in the evening.\n')
+    const file = join(folder, ASKS)
+    await writeFile(file, await readFile(join(root, 'examples', ASKS), 'utf8'))
+    const env = { ...process.env, HOME: folder, USERPROFILE: folder }
+    const ask = async (question: string) => {
+      const args = [file, documents, question, '--chat', REAL, '--database', join(folder, 'documents.db')]
+      return (await promisify(execFile)(process.execPath, args, { cwd: root, env })).stdout
+    }
+
+    const first = await ask('When can I water my flowers?')
+    expect(first).toContain('3 new sections, 0 removed.')
+    expect(first).toMatch(/\S[\s\S]*Sources:\n- garden\.md, Roses \(cosine 0\.\d\d\)\n/)
+
+    await rm(join(documents, 'garden.md'))
+    const second = await ask('Can I give a pair of shoes back?')
+    expect(second).toContain('0 new sections, 1 removed.')
+    expect(second).toMatch(/Sources:\n- shop\.md, Returns/)
+    expect(second).not.toContain('garden.md')
   })
 })
