@@ -61,12 +61,12 @@ async function readFolder() {
   for (const section of await sectionsIn(folder)) if (!known.delete(section.hash)) fresh.push(section)
   const remove = database.prepare('DELETE FROM sections WHERE hash = ?')
   for (const hash of known) remove.run(hash)
+  console.log(`${fresh.length} new sections, ${known.size} removed.\n`)
   const insert = database.prepare('INSERT INTO sections (hash, embedding, source, text) VALUES (?, ?, ?, ?)')
   for await (const { index, embedding } of embedder.embedAll(fresh.map(({ text }) => text))) {
     const { hash, source, text } = fresh[index]
     insert.run(hash, blobOf(embedding), source, text)
   }
-  console.log(`${fresh.length} new sections, ${known.size} removed.\n`)
 }
 
 /** Each heading of a file begins a section; a long one is split between paragraphs. */
