@@ -12,8 +12,13 @@ const MAX_OUTPUT = 2 ** 26
 const BATCH = ['-b', '512', '-ub', '512']
 
 /** Runs one job of bench/ours-engine.mjs in a fresh process; resolves with what it answers. */
-export async function engine(job, options) {
-  const args = [inRoot('bench', 'ours-engine.mjs'), job, JSON.stringify(options)]
+export const engine = (job, options) => ownJob('ours-engine.mjs', job, options)
+
+/** The same of bench/ours-embed.mjs. */
+export const oursEmbedding = (job, options) => ownJob('ours-embed.mjs', job, options)
+
+async function ownJob(script, job, options) {
+  const args = [inRoot('bench', script), job, JSON.stringify(options)]
   const { stdout } = await execute(process.execPath, args, { cwd: inRoot(), maxBuffer: MAX_OUTPUT })
   return JSON.parse(stdout)
 }

@@ -1,4 +1,6 @@
 // The rows of the table, in its order.
+import { embedRows } from './rows/embed.mjs'
+import { embedServer } from './rows/embed-server.mjs'
 import { engineRows } from './rows/engine.mjs'
 import { isolatedRows } from './rows/isolated.mjs'
 import { kernels } from './rows/kernels.mjs'
@@ -17,4 +19,6 @@ export const rows = [
   ...terminalRows,
   ...isolatedRows,
   ...peers,
+  ...embedRows,
+  embedServer,
 ]
