@@ -1,5 +1,7 @@
 """sentence-transformers on PyTorch: see serve.py. It sorts texts by length itself."""
 
+import os
+
 import sentence_transformers
 import torch
 from chunks import LONGEST, OVERLAP, by_length, means
@@ -12,7 +14,9 @@ class Model:
     version = sentence_transformers.__version__
 
     def __init__(self, options):
-        torch.set_num_threads(options["threads"] // options["workers"])
+        threads = options["threads"] // options["workers"]
+        torch.set_num_threads(threads)
+        os.environ["OMP_NUM_THREADS"] = str(threads)  # for the processes of the pool
         torch.set_grad_enabled(False)
         self.model = SentenceTransformer(options["folder"], device="cpu", local_files_only=True)
         self.model.max_seq_length = LONGEST
