@@ -1,5 +1,5 @@
 import { type InspectOptions, inspect } from 'node:util'
-import { anySignal } from './core/async.ts'
+import { anySignal, isThenable } from './core/async.ts'
 import { type DeviceFallback, optionError, worded } from './core/errors.ts'
 import type { Embeddable } from './embedding/chunks.ts'
 import { documentPrefix } from './embedding/known-models.ts'
@@ -163,7 +163,8 @@ export class Embed4All {
     const windows = windowsOf(texts, WINDOW, given.signal)
     const ahead: Promise<EmbeddedText[]>[] = []
     let isOver = false
-    let failed: { readonly error: unknown } | undefined
+    let failed: { readonly error: unknown } | undefined // of the source
+    let thrown: { readonly error: unknown } | undefined // by onProgress
     let index = 0
     const read = async () => {
       try {
@@ -182,7 +183,11 @@ export class Embed4All {
       const now = performance.now()
       if (!isLast && now - reportedAt < PROGRESS_MS) return
       reportedAt = now
-      onProgress?.({ texts: count, total: isLast ? count : undefined })
+      const returned: unknown = onProgress?.({ texts: count, total: isLast ? count : undefined })
+      if (isThenable(returned))
+        returned.then(undefined, (error: unknown) => {
+          thrown ??= { error }
+        })
     }
     try {
       for (;;) {
@@ -198,8 +203,14 @@ export class Embed4All {
             report(one.index + 1, false)
           }
         } else if (reading) await reading
-        else if (failed) throw failed.error
-        else return report(index, true)
+        else {
+          if (failed) throw failed.error
+          report(index, true)
+          await null // for an async onProgress
+          if (thrown) throw thrown.error
+          return
+        }
+        if (thrown) throw thrown.error
       }
     } finally {
       leaving.abort(new Error('left'))
@@ -208,7 +219,7 @@ export class Embed4All {
   }
 
   #embedWindow(first: number, texts: string[], options: EmbedOptions): Promise<EmbeddedText[]> {
-    const embedding = this.#embed(texts, options, undefined).then(({ embeddings, tokens }) =>
+    const embedding = this.#embed(texts, options, undefined, first).then(({ embeddings, tokens }) =>
       texts.map((text, i) => ({
         index: first + i,
         text,
@@ -230,6 +241,7 @@ export class Embed4All {
     texts: readonly Embeddable[],
     options: EmbedOptions | undefined,
     total: number | undefined,
+    first = 0,
   ): Promise<Embedded> {
     const resolved = resolveEmbedOptions(options)
     const { dimensionality, cancelCallback, onProgress, signal } = resolved
@@ -242,7 +254,7 @@ export class Embed4All {
       cancelCallback && ((batches: readonly number[]) => cancelCallback(batches, opened.facts.backend))
     const { vectors, tokens } = await textHooks(
       { onProgress, total, signals: [signal, this.#handle.closing] },
-      (hooks) => opened.embed(texts, resolved, { ...hooks, isCancelled }),
+      (hooks) => opened.embed(texts, resolved, { ...hooks, isCancelled, first }),
     )
     return { embeddings: [...vectors], tokens }
   }

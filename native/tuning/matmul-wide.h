@@ -12,8 +12,7 @@ namespace gpt4all {
 constexpr int64_t kWideBlock = 128;  // numbers that share a scale
 constexpr int64_t kWideRows = 16;    // rows that are computed at once
 
-// Whole numbers reach from -kWideMost to kWideMost: a sum of kWideBlock products of two fits into 32 bits, in
-// two halves.
+// Whole numbers reach from -kWideMost to kWideMost: a sum of kWideBlock products of two fits into 32 bits.
 constexpr int kWideMost = 4095;
 
 // Turns the kWideBlock numbers at `from` into whole numbers, and returns what one of them stands for.

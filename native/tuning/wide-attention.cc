@@ -218,6 +218,8 @@ class WideAttention final : public ggml::cpu::tensor_traits {
     const Attention attention(*operation);
     const ggml_tensor& mask = *operation->src[3];
     if (!ReadMask(mask, attention.q.ne[1], attention.k.ne[1], scratch.runs, scratch.ranges)) return false;
+    // In a sliding window each query has a run of its own, whose keys would be turned into floats again.
+    if (2 * static_cast<int64_t>(scratch.runs.size()) > attention.q.ne[1]) return false;
     const auto heads = attention.q.ne[2];
     const auto all = static_cast<int64_t>(scratch.runs.size()) * heads;
     if (params->ith == 0) ggml_threadpool_chunk_set(params->threadpool, params->nth);

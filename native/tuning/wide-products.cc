@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <unordered_map>
 #include <vector>
@@ -39,21 +40,26 @@ struct PackedWeights {
   std::vector<uint8_t> is_packed;  // by kWideRows rows
 };
 
-// A pool whose products are computed here. Its context keeps the weights alive, so that their addresses name
-// them.
+// The weights that a pool has packed. Its context keeps the weights alive, so that their addresses name them.
 struct WidePool {
-  ggml_threadpool* pool;
   std::unordered_map<const void*, PackedWeights> packed;
   size_t bytes = 0;
 };
 
+// The threads of all pools look for theirs here, and read what lies beside it only where they find it: so
+// another pool can be forgotten meanwhile.
+struct NamedPool {
+  std::atomic<const ggml_threadpool*> pool{nullptr};
+  WidePool* wide = nullptr;
+};
+
 // Contexts that embed are few. More of them than this, and the later ones compute as ggml does.
-std::array<std::atomic<WidePool*>, 256> pools;
+std::array<NamedPool, 256> pools;
+std::mutex naming;
 
 WidePool* Find(const ggml_threadpool* pool) {
-  for (const auto& one : pools) {
-    WidePool* const found = one;
-    if (found != nullptr && found->pool == pool) return found;
+  for (const NamedPool& one : pools) {
+    if (one.pool.load(std::memory_order_acquire) == pool) return one.wide;
   }
   return nullptr;
 }
@@ -98,8 +104,13 @@ PackedWeights* Keep(WidePool& pool, const ggml_tensor& weights) {
   if (found != pool.packed.end()) return &found->second;
   const size_t bytes = static_cast<size_t>(ggml_nelements(&weights)) * sizeof(int16_t);
   if (pool.bytes + bytes > kMostPacked) return nullptr;
-  pool.bytes += bytes;
-  return &pool.packed.try_emplace(weights.data, weights.ne[1], weights.ne[0]).first->second;
+  try {
+    PackedWeights* const kept = &pool.packed.try_emplace(weights.data, weights.ne[1], weights.ne[0]).first->second;
+    pool.bytes += bytes;
+    return kept;
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
 }
 
 void PackRows(const WideProduct& product, int64_t first, int16_t* packed, float* scales) {
@@ -197,21 +208,22 @@ class WideMatmul final : public ggml::cpu::tensor_traits {
 }  // namespace
 
 void UseWideProducts(ggml_threadpool* pool) {
-  auto fresh = std::make_unique<WidePool>(WidePool{pool, {}, 0});
-  for (auto& one : pools) {
-    WidePool* expected = nullptr;
-    if (one.compare_exchange_strong(expected, fresh.get())) {
-      fresh.release();
-      return;
-    }
+  const std::lock_guard<std::mutex> lock(naming);
+  for (NamedPool& one : pools) {
+    if (one.pool != nullptr) continue;
+    one.wide = new WidePool;
+    one.pool.store(pool, std::memory_order_release);
+    return;
   }
 }
 
 void ForgetWideProducts(const ggml_threadpool* pool) {
-  for (auto& one : pools) {
-    WidePool* found = one;
-    if (found == nullptr || found->pool != pool || !one.compare_exchange_strong(found, nullptr)) continue;
-    delete found;
+  const std::lock_guard<std::mutex> lock(naming);
+  for (NamedPool& one : pools) {
+    if (one.pool != pool) continue;
+    one.pool = nullptr;
+    delete one.wide;
+    return;
   }
 }
 

@@ -86,6 +86,17 @@ export function abortOf(signal: AbortSignal): Promise<never> {
   })
 }
 
+/** What `promise` settles with, or the signal's reason if that aborts before. Leaves nothing on the signal. */
+export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  if (signal.aborted) return Promise.reject(signal.reason)
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason)
+    signal.addEventListener('abort', abort, { once: true })
+    const forget = () => signal.removeEventListener('abort', abort)
+    promise.then(resolve, reject).finally(forget)
+  })
+}
+
 /** Resolves after `ms`; rejects with the signal's own reason if it aborts. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted())

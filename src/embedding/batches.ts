@@ -42,6 +42,7 @@ export class Batches {
   compute(caller: Caller, tokens: Int32Array): Promise<Float32Array> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(new ClosedError('The model'))
+      if (this.#left.has(caller)) return reject(new Error('the caller has left')) // which it knows
       const jobs = this.#waiting.get(caller) ?? []
       this.#waiting.set(caller, jobs)
       jobs.push({ caller, tokens, resolve, reject })

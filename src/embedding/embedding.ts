@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { abortOf } from '../core/async.ts'
+import { unlessAborted } from '../core/async.ts'
 import { CancellationError } from '../core/errors.ts'
 import type { ResolvedEmbedOptions } from '../options/embed.ts'
 import type { Batches, BatchLimits } from './batches.ts'
@@ -13,6 +13,8 @@ export type TextVectors = { readonly vectors: readonly Float32Array[]; readonly 
 /** What a call is told while it runs. */
 export type EmbedHooks = {
   readonly signal: AbortSignal
+  /** How many texts came before these in one stream; left out = none. Messages count with them. */
+  readonly first?: number
   /** So many more texts are done. */
   readonly onTexts: (texts: number) => void
   /** Asked before anything is computed, with the tokens of each batch to come; `true` cancels the call. */
@@ -38,7 +40,7 @@ export async function embedTexts(
   { name, size, chunker, batches, limits }: EmbeddingParts,
   texts: readonly Embeddable[],
   { prefix: given, dimensionality: wanted, longTextMode, atlas }: ResolvedEmbedOptions,
-  { signal, onTexts, isCancelled }: EmbedHooks,
+  { signal, onTexts, isCancelled, first = 0 }: EmbedHooks,
 ): Promise<TextVectors> {
   signal.throwIfAborted()
   const finish = {
@@ -64,7 +66,8 @@ export async function embedTexts(
   }
   const work = async () => {
     const frame = await chunker.frame(prefix, either)
-    const prepare = ([text, at]: [Embeddable, number[]]) => chunker.cut(text, at[0]!, frame, cut, either)
+    const prepare = ([text, at]: [Embeddable, number[]]) =>
+      chunker.cut(text, first + at[0]!, frame, cut, either)
     const computing: Promise<void>[] = []
     const begin = (at: number[], chunks: TextChunks) => {
       const begun = compute(at, chunks)
@@ -104,7 +107,7 @@ export async function embedTexts(
   }
   const working = work()
   try {
-    await Promise.race([working, abortOf(either)])
+    await unlessAborted(working, either)
     return { vectors, tokens }
   } catch (error) {
     batches.leave(caller, error)

@@ -33,8 +33,8 @@ export class PairPrompts {
   ): Promise<Int32Array> {
     const whole = await this.#make(query, document, signal)
     if (whole.length <= this.#longest) return whole
-    const around = await this.#make(query, '', signal)
-    const room = this.#longest - around.length
+    const { before, behind } = await this.#around(query, signal)
+    const room = this.#longest - before.length - behind.length
     if (room <= 0)
       throw worded(
         optionError('query', 'a shorter text', query),
@@ -46,36 +46,32 @@ export class PairPrompts {
         optionError('documents', 'shorter texts', document),
         `The document at index ${index} has ${own.length} tokens, and ${room} fit beside the query.`,
       )
-    return this.#template === undefined
-      ? this.#framed(await encode(this.#model, query, false, false, signal), own.subarray(0, room))
-      : this.#rendered(query, own.subarray(0, room), signal)
+    return joined(before, own.subarray(0, room), behind)
   }
 
-  async #make(query: string, document: string, signal: AbortSignal): Promise<Int32Array> {
-    const { prompt, marks } = await this.#render(query, document)
-    if (prompt !== undefined) return encodePrompt(this.#model, prompt, marks, true, signal)
-    const [first, second] = await Promise.all(
-      [query, document].map((text) => encode(this.#model, text, false, false, signal)),
-    )
-    return this.#framed(first!, second!)
-  }
-
-  async #framed(query: Int32Array, document: Int32Array): Promise<Int32Array> {
-    const { before, after } = await specialsOf(this.#model)
-    return joined(before, query, this.#model.info.pairSeparator, document, after)
-  }
-
-  // The document's place is found by the tokens of what stands before and behind it.
-  async #rendered(query: string, document: Int32Array, signal: AbortSignal): Promise<Int32Array> {
-    const at = this.#template!.indexOf('{document}')
-    const parts = [this.#template!.slice(0, at), this.#template!.slice(at + '{document}'.length)]
+  /** The tokens in front of a document, and those behind it. */
+  async #around(query: string, signal: AbortSignal): Promise<{ before: Int32Array; behind: Int32Array }> {
+    if (this.#template === undefined) {
+      const { before, after } = await specialsOf(this.#model)
+      const asked = await encode(this.#model, query, false, false, signal)
+      return { before: joined(before, asked, this.#model.info.pairSeparator), behind: after }
+    }
+    const at = this.#template.indexOf('{document}')
+    const parts = [this.#template.slice(0, at), this.#template.slice(at + '{document}'.length)]
     const [before, behind] = await Promise.all(
       parts.map(async (part, i) => {
         const { prompt, marks } = await this.#protect(part, query, '')
         return encodePrompt(this.#model, prompt, marks, i === 0, signal)
       }),
     )
-    return joined(before!, document, behind!)
+    return { before: before!, behind: behind! }
+  }
+
+  async #make(query: string, document: string, signal: AbortSignal): Promise<Int32Array> {
+    const { prompt, marks } = await this.#render(query, document)
+    if (prompt !== undefined) return encodePrompt(this.#model, prompt, marks, true, signal)
+    const { before, behind } = await this.#around(query, signal)
+    return joined(before, await encode(this.#model, document, false, false, signal), behind)
   }
 
   async #render(query: string, document: string) {

@@ -1,4 +1,4 @@
-import { abortOf } from '../core/async.ts'
+import { unlessAborted } from '../core/async.ts'
 import type { ResolvedRankOptions } from '../options/embed.ts'
 import type { Batches } from './batches.ts'
 import type { EmbedHooks } from './embedding.ts'
@@ -49,7 +49,7 @@ export async function scoreDocuments(
   }
   const working = work()
   try {
-    await Promise.race([working, abortOf(either)])
+    await unlessAborted(working, either)
     return { scores, tokens }
   } catch (error) {
     batches.leave(caller, error)

@@ -1,3 +1,4 @@
+import { unlessAborted } from '../core/async.ts'
 import { optionError } from '../core/errors.ts'
 
 /**
@@ -21,7 +22,8 @@ export async function* windowsOf(
         yield window
         window = []
       }
-      const { done, value } = await unlessAborted(next, signal)
+      signal.throwIfAborted()
+      const { done, value } = next instanceof Promise ? await unlessAborted(next, signal) : next
       isWaiting = false
       if (done) break
       if (typeof value !== 'string') throw optionError('texts', 'an iterable of strings', value)
@@ -31,6 +33,9 @@ export async function* windowsOf(
       window = []
     }
     if (window.length > 0) yield window
+  } catch (error) {
+    if (window.length > 0 && !signal.aborted) yield window // came before it
+    throw error
   } finally {
     // A source that keeps its next text waiting keeps its end waiting too.
     const ended = Promise.resolve(iterator.return?.())
@@ -57,17 +62,5 @@ function isLate(promise: unknown): Promise<boolean> {
       resolve(false)
     }
     Promise.resolve(promise).then(arrived, arrived)
-  })
-}
-
-/** What the promise settles with, or the signal's reason if that aborts before. */
-function unlessAborted<T>(promise: T | Promise<T>, signal: AbortSignal): T | Promise<T> {
-  signal.throwIfAborted()
-  if (!(promise instanceof Promise)) return promise
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason)
-    signal.addEventListener('abort', abort, { once: true })
-    const forget = () => signal.removeEventListener('abort', abort)
-    promise.then(resolve, reject).finally(forget)
   })
 }

@@ -19,10 +19,7 @@ import { factsOf } from './facts.ts'
 import type { ModelFacts } from './model.ts'
 import { openFile } from './open-local.ts'
 
-/**
- * Tokens of a batch. Attention compares each of them with all others, which larger batches pay for; smaller
- * ones read the weights more often (docs/performance.md).
- */
+/** Tokens of a batch of short texts (docs/decisions.md). */
 const BATCH_TOKENS = 128
 /** llama.cpp's own limit (LLAMA_MAX_SEQ). */
 const MOST_TEXTS = 256

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -184,6 +185,36 @@ describe('embed()', () => {
     expect(batches.every((tokens) => tokens > 0 && tokens <= 256)).toBe(true)
   })
 
+  test('computes nothing after an abort while the cancel callback waits', async () => {
+    const embedder = await open()
+    const leaving = new AbortController()
+    const reason = new Error('left')
+    let answer = (_: boolean) => {}
+    const cancelCallback = () =>
+      new Promise<boolean>((resolve) => {
+        answer = resolve
+        leaving.abort(reason)
+      })
+    const texts = Array.from({ length: 300 }, (_, i) => words(30) + i)
+    const embedding = embedder.embed(texts, { cancelCallback, signal: leaving.signal })
+    await expect(embedding).rejects.toBe(reason)
+    answer(false)
+    await new Promise(setImmediate)
+    const before = process.cpuUsage()
+    await embedder.embed('cat') // behind all that is waiting
+    const { user } = process.cpuUsage(before)
+    const all = process.cpuUsage()
+    await embedder.embed(texts)
+    expect(user).toBeLessThan(process.cpuUsage(all).user / 2)
+  })
+
+  test('leaves no listeners on a signal that outlives its calls', async () => {
+    const embedder = await open()
+    const { signal } = new AbortController()
+    for (let i = 0; i < 20; i++) await embedder.embed(`cat ${i}`, { signal })
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0)
+  })
+
   test('rejects with the reason of its signal at once, and leaves the calls of others alone', async () => {
     const embedder = await open()
     const texts = Array.from({ length: 2000 }, (_, i) => words(30) + i)
@@ -284,6 +315,37 @@ describe('embedAll()', () => {
     const next = all.next()
     leaving.abort(reason)
     await expect(next).rejects.toBe(reason)
+  })
+
+  test('yields what came before an error of its source', async () => {
+    const embedder = await open()
+    const error = new Error('of the source')
+    async function* texts() {
+      yield 'cat'
+      yield 'dog'
+      throw error
+    }
+    const seen: string[] = []
+    const all = async () => {
+      for await (const { text } of embedder.embedAll(texts())) seen.push(text)
+    }
+    await expect(all()).rejects.toBe(error)
+    expect(seen).toEqual(['cat', 'dog'])
+  })
+
+  test('names texts by their place among all, and rejects with what an async onProgress rejects with', async () => {
+    const { logger, lines } = recorder()
+    const embedder = await open({ logger })
+    const texts = Array.from({ length: 300 }, (_, i) => (i === 150 ? ' ' : `cat ${i}`))
+    for await (const _ of embedder.embedAll(texts));
+    expect(lines.filter((line) => line.includes('no tokens'))).toEqual([
+      'the text at index 150 has no tokens',
+    ])
+    const error = new Error('of the program')
+    const all = async () => {
+      for await (const _ of embedder.embedAll(texts, { onProgress: () => Promise.reject(error) as never }));
+    }
+    await expect(all()).rejects.toBe(error)
   })
 
   test.each([[undefined], ['cat'], [3], [{}], [[3]]])('refuses %o', async (texts) => {

@@ -93,6 +93,17 @@ describe('rank()', () => {
     },
   )
 
+  test('cuts a document where tokens merge across its place in the template', async () => {
+    const { TINY_ENCODERS } = await import('../support/tiny-encoders.ts')
+    const file = join(folder, 'merging.gguf')
+    const template = 'query: {query} document: t{document}he'
+    const qwen = TINY_ENCODERS['reranker-qwen3']()
+    writeFileSync(file, qwen.set('tokenizer.chat_template.rerank', 'string', template).bytes())
+    const reranker = await Reranker.load(file, { nThreads: 1 })
+    opened.push(reranker)
+    expect(await reranker.rank('cat', ['the cat sat in the rain '.repeat(200)])).toHaveLength(1)
+  })
+
   test.each<[unknown, unknown, unknown, string]>([
     [undefined, ['a'], {}, 'query'],
     [['a'], ['a'], {}, 'query'],

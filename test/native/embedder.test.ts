@@ -202,4 +202,19 @@ describe.runIf(OWN.length > 0 && hasEmbedder)('kernels of our own for many colum
     expect(await one.embed(text, lengths)).toEqual(own) // with weights that are packed by now
     await one.close()
   })
+
+  test('go on while other embedders are opened and closed', async () => {
+    const model = await openModel(EMBEDDER)
+    const one = await create(model, { batchSize: 512 })
+    const batch = batchOf(60, 30)
+    const expected = await one.embed(...batch)
+    const busy = Array.from({ length: 12 }, () => one.embed(...batch))
+    for (let i = 0; i < 4; i++) {
+      const other = await create(model, { batchSize: 64 })
+      await other.embed(...batchOf(40))
+      await other.close()
+    }
+    for (const vectors of await Promise.all(busy)) expect(vectors).toEqual(expected)
+    await one.close()
+  })
 })

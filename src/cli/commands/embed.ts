@@ -18,8 +18,8 @@ Examples:
   gpt4all-ts embed --jsonl < texts.txt > vectors.jsonl
   gpt4all-ts embed -m nomic-embed-text-v1.5.f16 --prefix search_query --dimensions 256 "Who wrote Faust?"`
 
-/** Flags of models that write text; an isolated engine makes no embeddings yet. */
-const OF_TEXT = ['kvType', 'draftModel', 'isolated']
+/** Flags of models that write text. */
+const OF_TEXT = ['kvType', 'draftModel']
 const EMBED_FLAGS = Object.fromEntries(
   Object.entries(MODEL_FLAGS).filter(([name]) => !OF_TEXT.includes(name)),
 )

@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks'
-import { abortOf } from '../../core/async.ts'
+import { unlessAborted } from '../../core/async.ts'
 import type { Embeddable } from '../../embedding/chunks.ts'
 import type { EmbedHooks, TextVectors } from '../../embedding/embedding.ts'
 import type { DocumentScores } from '../../embedding/ranking.ts'
@@ -59,7 +59,7 @@ export class IsolatedEmbedder implements OpenEmbedder {
   async embed(
     texts: readonly Embeddable[],
     { prefix, dimensionality, longTextMode, atlas, onProgress }: ResolvedEmbedOptions,
-    { signal, onTexts, isCancelled }: EmbedHooks,
+    { signal, onTexts, isCancelled, first = 0 }: EmbedHooks,
   ): Promise<TextVectors> {
     const parts: WireVectors[] = []
     let thrown: { readonly error: unknown } | undefined
@@ -74,6 +74,7 @@ export class IsolatedEmbedder implements OpenEmbedder {
     })
     const request = {
       texts,
+      first,
       options: { prefix, dimensionality, longTextMode, atlas },
       reportsProgress: onProgress !== undefined,
       asksFirst: isCancelled !== undefined,
@@ -106,7 +107,7 @@ export class IsolatedEmbedder implements OpenEmbedder {
     { watch, texts, signal }: EmbeddingCall,
     ask: (host: HostCalls, id: number, call: number) => Promise<Answer>,
   ): Promise<Answer> {
-    const { process, id } = await Promise.race([this.#resident.use(), abortOf(signal)])
+    const { process, id } = await unlessAborted(this.#resident.use(), signal)
     const call = process.newId()
     let reported = 0
     const onTexts = (count: number) => {
@@ -116,7 +117,7 @@ export class IsolatedEmbedder implements OpenEmbedder {
     const forget = process.watchEmbedding(call, { ...watch, onTexts })
     try {
       const answer = process.ask(what, (host) => ask(host, id, call))
-      const given = await Promise.race([answer, abortOf(signal)])
+      const given = await unlessAborted(answer, signal)
       if (reported < texts) onTexts(texts - reported) // the answer overtakes the last report
       return given
     } catch (error) {

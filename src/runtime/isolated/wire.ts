@@ -80,6 +80,8 @@ export type News = {
 /** A call of `embed()`; `cancelCallback` stays in the program, which is asked to call it. */
 export type EmbedRequest = {
   readonly texts: readonly Embeddable[]
+  /** How many texts came before them. */
+  readonly first: number
   readonly options: Pick<ResolvedEmbedOptions, 'prefix' | 'dimensionality' | 'longTextMode' | 'atlas'>
   /** The program has given `onProgress`. */
   readonly reportsProgress: boolean

@@ -184,7 +184,8 @@ export class ModelPool {
     const ids = listed.map((model) => `"${model.id}"`)
     const there =
       ids.length === 0 ? 'This server has no models.' : `Available models: ${ids.slice(0, 20).join(', ')}.`
-    const none = wanted === 'embeddings' ? `No model here makes embeddings. ${there}` : there
+    const what = wanted === 'embeddings' ? 'makes embeddings' : 'writes text'
+    const none = ids.length === 0 ? there : `No model here ${what}. ${there}`
     const message = id === undefined ? none : `There is no model "${id.slice(0, 200)}". ${there}`
     return new ApiError(404, message, { code: 'model_not_found', param: 'model' })
   }

@@ -21,14 +21,14 @@ export class HostEmbedding {
   /** Resolves with the last of the vectors; `send` is given those before them. */
   async run(
     embedder: OpenEmbedder,
-    { texts, options, reportsProgress }: EmbedRequest,
+    { texts, first, options, reportsProgress }: EmbedRequest,
     isCancelled: EmbedHooks['isCancelled'],
     send: (vectors: WireVectors) => void,
   ): Promise<WireVectors> {
     const { signal } = this.#leaving
     const resolved = { ...options, cancelCallback: undefined, onProgress: undefined, signal: undefined }
     const onTexts = this.#onTexts(reportsProgress)
-    const result = await embedder.embed(texts, resolved, { signal, onTexts, isCancelled })
+    const result = await embedder.embed(texts, resolved, { signal, first, onTexts, isCancelled })
     let [part, ...rest] = partsOf(result)
     for (const next of rest) {
       send(part!)
