@@ -29,8 +29,8 @@ async function memory({ count, least, most, ...options }) {
   }
   const measured = []
   let done = 0
-  for await (const { vector } of embedder.embedAll(texts())) {
-    if (vector.length === 0) throw new Error('a vector is empty')
+  for await (const { embedding } of embedder.embedAll(texts())) {
+    if (embedding.length === 0) throw new Error('a vector is empty')
     if (++done % EVERY === 0) measured.push(process.memoryUsage.rss() / MIB)
   }
   await embedder.close()

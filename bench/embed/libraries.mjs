@@ -18,20 +18,20 @@ export const LIBRARIES = [
     name: 'onnxruntime (Python, as fastembed)',
     script: 'onnx_python.py',
     python: PYTHON,
-    settingsOf: (threads) => shared(threads, batches(1, 4, 8, 16)),
+    settingsOf: (threads) => shared(threads, batches(1, 4, 8)),
     tell: (threads, setting) => `${workersOf(threads, setting)}, batches of ${setting.batch}`,
   },
   {
     name: 'sentence-transformers',
     script: 'torch_python.py',
     python: PYTHON,
-    settingsOf: (threads) => shared(threads, batches(8, 16, 32)),
+    settingsOf: (threads) => shared(threads, batches(16, 32)),
     tell: (threads, setting) => `${workersOf(threads, setting)}, batches of ${setting.batch}`,
   },
   {
     name: 'transformers.js',
     script: 'transformers-js.mjs',
-    settingsOf: (threads) => shared(threads, batches(1, 4, 8, 16)),
+    settingsOf: (threads) => shared(threads, batches(1, 4, 8)),
     tell: (threads, setting) => `${workersOf(threads, setting)}, batches of ${setting.batch}`,
   },
   {
@@ -54,10 +54,10 @@ export const LIBRARIES = [
     name: 'llama-embedding',
     script: 'llama-embedding.mjs',
     cannot: ['long', 'one'],
-    settingsOf: () =>
-      [false, true].flatMap((flash) =>
-        batches(128, 256, 512, 2048).map((setting) => ({ ...setting, flash })),
-      ),
+    settingsOf: () => [
+      ...batches(128, 256, 512).map((setting) => ({ ...setting, flash: true })),
+      { batch: 128, flash: false },
+    ],
     prepare: async () => {
       const tools = await llamaToolsRoom('embedding')
       await withLock(() => buildLlamaTools(tools), tools.folder)

@@ -31,7 +31,10 @@ export async function startEmbedder({ script, python }, options) {
   const ask = async (job, asked) => {
     child.stdin.write(`${JSON.stringify({ job, ...asked })}\n`)
     const { value, done } = await lines.next()
-    if (done) throw new Error(`${script} ended: ${reasonIn(said)}`)
+    if (done) {
+      const [code, signal] = await ended
+      throw new Error(`${script} ended (${signal ?? `code ${code}`}): ${reasonIn(said)}`)
+    }
     return JSON.parse(value)
   }
   const { version } = await ask('open', options)

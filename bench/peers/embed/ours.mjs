@@ -4,6 +4,6 @@ import { serve } from './serve.mjs'
 
 await serve(async ({ gguf, threads }) => {
   const embedder = await Embed4All.load(gguf, { nThreads: threads, device: 'cpu' })
-  const embed = (texts) => embedder.embed(texts)
+  const embed = async (texts) => (await embedder.embed(texts)).embeddings
   return { version: 'ours', embed, embedLong: embed }
 })
