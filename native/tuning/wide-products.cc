@@ -105,7 +105,8 @@ PackedWeights* Keep(WidePool& pool, const ggml_tensor& weights) {
   const size_t bytes = static_cast<size_t>(ggml_nelements(&weights)) * sizeof(int16_t);
   if (pool.bytes + bytes > kMostPacked) return nullptr;
   try {
-    PackedWeights* const kept = &pool.packed.try_emplace(weights.data, weights.ne[1], weights.ne[0]).first->second;
+    PackedWeights* const kept =
+        &pool.packed.try_emplace(weights.data, weights.ne[1], weights.ne[0]).first->second;
     pool.bytes += bytes;
     return kept;
   } catch (const std::bad_alloc&) {
