@@ -2,6 +2,7 @@ import { deferred } from '../core/async.ts'
 import { ClosedError } from '../core/errors.ts'
 import type { NativeEmbedder } from '../native/contract.ts'
 import { nativeCode, translateFailure } from '../native/failures.ts'
+import type { ThreadSetter } from '../scheduler/threads.ts'
 
 /** Whose chunks are computed; only its identity counts. */
 export type Caller = object
@@ -22,19 +23,21 @@ export type BatchLimits = { readonly tokens: number; readonly texts: number }
  * another caller's thousands.
  */
 export class Batches {
-  readonly #embedders: readonly NativeEmbedder[]
+  readonly #embedder: NativeEmbedder
+  readonly #threads: ThreadSetter
   readonly #limits: BatchLimits
   readonly #waiting = new Map<Caller, Job[]>()
-  /** What each embedder computes. */
-  readonly #running = new Map<NativeEmbedder, readonly Job[]>()
+  /** What is being computed. */
+  #running: readonly Job[] | undefined
   readonly #left = new WeakSet<Caller>()
   /** Settled when chunks have been taken into a batch, or dropped. */
   #taken = deferred()
   #isScheduled = false
   #closed: Promise<void> | undefined
 
-  constructor(embedders: readonly NativeEmbedder[], limits: BatchLimits) {
-    this.#embedders = embedders
+  constructor(embedder: NativeEmbedder, threads: ThreadSetter, limits: BatchLimits) {
+    this.#embedder = embedder
+    this.#threads = threads
     this.#limits = limits
   }
 
@@ -58,7 +61,7 @@ export class Batches {
       const jobs = this.#waiting.get(caller) ?? []
       let tokens = 0
       for (const job of jobs) tokens += job.tokens.length
-      if (tokens < 4 * this.#limits.tokens * this.#embedders.length) return
+      if (tokens < 4 * this.#limits.tokens) return
       await this.#taken.promise
     }
   }
@@ -69,33 +72,32 @@ export class Batches {
     const jobs = this.#waiting.get(caller) ?? []
     this.#waiting.delete(caller)
     for (const { reject } of jobs) reject(reason)
-    for (const [embedder, running] of this.#running)
-      if (running.every((job) => this.#left.has(job.caller))) embedder.abort()
+    if (this.#running?.every((job) => this.#left.has(job.caller))) this.#embedder.abort()
     this.#tellTaken()
   }
 
-  /** Gives up what is being computed, and frees the embedders. */
+  /** Gives up what is being computed, and frees the embedder. */
   close(): Promise<void> {
     this.#closed ??= (async () => {
       const closed = new ClosedError('The model')
       for (const caller of [...this.#waiting.keys()]) this.leave(caller, closed)
-      await Promise.all(this.#embedders.map((embedder) => embedder.close()))
+      await this.#embedder.close()
     })()
     return this.#closed
   }
 
   #start(): void {
     this.#isScheduled = false
-    for (const embedder of this.#embedders) if (!this.#running.has(embedder)) void this.#run(embedder)
+    if (!this.#running) void this.#run()
   }
 
-  async #run(embedder: NativeEmbedder): Promise<void> {
+  async #run(): Promise<void> {
     for (let batch = this.#take(); batch.length > 0; batch = this.#take()) {
-      this.#running.set(embedder, batch)
+      this.#running = batch
       this.#tellTaken()
-      await this.#embed(embedder, batch)
+      await this.#embed(batch)
     }
-    this.#running.delete(embedder)
+    this.#running = undefined
   }
 
   #tellTaken(): void {
@@ -121,27 +123,28 @@ export class Batches {
     return batch
   }
 
-  async #embed(embedder: NativeEmbedder, batch: readonly Job[]): Promise<void> {
+  async #embed(batch: readonly Job[]): Promise<void> {
     const tokens = new Int32Array(batch.reduce((sum, job) => sum + job.tokens.length, 0))
     let at = 0
     for (const job of batch) {
       tokens.set(job.tokens, at)
       at += job.tokens.length
     }
+    const lengths = Int32Array.from(batch, (job) => job.tokens.length)
     try {
-      const vectors = await embedder.embed(
-        tokens,
-        Int32Array.from(batch, (job) => job.tokens.length),
-      )
+      this.#threads.apply(this.#embedder)
+      const vectors = await this.#embedder.embed(tokens, lengths)
       const size = vectors.length / batch.length
       for (const [i, { resolve }] of batch.entries()) resolve(vectors.subarray(i * size, (i + 1) * size))
     } catch (error) {
-      await this.#recover(embedder, batch, error)
+      if (nativeCode(error) !== 'ERR_CROWDED') return this.#recover(batch, error)
+      this.#threads.crowdedOut()
+      await this.#embed(batch) // with fewer threads
     }
   }
 
   /** Finds out whose chunk a batch failed for: the others must not suffer from it. */
-  async #recover(embedder: NativeEmbedder, batch: readonly Job[], error: unknown): Promise<void> {
+  async #recover(batch: readonly Job[], error: unknown): Promise<void> {
     const others = batch.filter((job) => !this.#left.has(job.caller))
     const isOwn = batch.length === 1 && nativeCode(error) !== 'ERR_ABORTED'
     if (this.#closed || isOwn) {
@@ -150,6 +153,6 @@ export class Batches {
       return
     }
     for (const job of batch) if (this.#left.has(job.caller)) job.reject(error)
-    for (const job of others) await this.#embed(embedder, [job])
+    for (const job of others) await this.#embed([job])
   }
 }

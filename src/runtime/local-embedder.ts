@@ -14,17 +14,19 @@ import { translateFailure } from '../native/failures.ts'
 import { encode } from '../native/tokenizer.ts'
 import type { ResolvedThreads } from '../options/compute.ts'
 import type { ResolvedEmbedderOptions, ResolvedEmbedOptions, ResolvedRankOptions } from '../options/embed.ts'
+import { ThreadSetter } from '../scheduler/threads.ts'
 import type { OpenEmbedder } from './embedder.ts'
 import { factsOf } from './facts.ts'
 import type { ModelFacts } from './model.ts'
 import { openFile } from './open-local.ts'
+import { threadChoice } from './start-scheduler.ts'
 
 /** Tokens of a batch of short texts (docs/decisions.md). */
 const BATCH_TOKENS = 128
 /** llama.cpp's own limit (LLAMA_MAX_SEQ). */
 const MOST_TEXTS = 256
 
-type Started = { readonly embedders: readonly NativeEmbedder[]; readonly longest: number }
+type Started = { readonly embedder: NativeEmbedder; readonly longest: number }
 
 type Parts = Started & { readonly weights: Weights; readonly fallbacks: readonly DeviceFallback[] }
 
@@ -72,7 +74,7 @@ async function start(
       }),
       opens,
     ])
-    return { embedders: [embedder], longest: Math.min(batchSize, embedder.info.longest) }
+    return { embedder, longest: Math.min(batchSize, embedder.info.longest) }
   } catch (error) {
     discard(error)
     throw translateFailure(error, 'A context for the model')
@@ -84,27 +86,28 @@ export class LocalEmbedder implements OpenEmbedder {
   readonly facts: ModelFacts
   readonly size: number
   readonly #weights: Weights
-  readonly #embedders: readonly NativeEmbedder[]
+  readonly #threads: ThreadSetter
   readonly #parts: EmbeddingParts
   readonly #ranking: RankingParts
   readonly #servers: RpcServersInUse
 
   constructor(
-    { weights, fallbacks, embedders, longest }: Parts,
-    { logger }: ResolvedEmbedderOptions,
+    { weights, fallbacks, embedder, longest }: Parts,
+    options: ResolvedEmbedderOptions,
     servers: RpcServersInUse,
   ) {
     this.facts = factsOf({ weights, fallbacks })
-    this.size = embedders[0]!.info.vectorSize
+    this.size = embedder.info.vectorSize
     this.#weights = weights
-    this.#embedders = embedders
+    const { logger } = options
+    this.#threads = new ThreadSetter(threadChoice(weights.native, options), logger)
     this.#servers = servers
     const limits: BatchLimits = { tokens: Math.min(BATCH_TOKENS, longest), texts: MOST_TEXTS }
     this.#parts = {
       name: this.facts.config.name,
       size: this.size,
       chunker: new Chunker(weights.native, longest, (line) => logger.warn(line)),
-      batches: new Batches(embedders, limits),
+      batches: new Batches(embedder, this.#threads, limits),
       limits,
     }
     this.#ranking = {
@@ -134,8 +137,8 @@ export class LocalEmbedder implements OpenEmbedder {
     return (await encode(this.#weights.native, text, false, false)).length
   }
 
-  setThreads({ nThreads }: ResolvedThreads): void {
-    for (const embedder of this.#embedders) embedder.setThreads(nThreads, nThreads, false)
+  setThreads(threads: ResolvedThreads): void {
+    this.#threads.choose(threadChoice(this.#weights.native, { ...threads, deterministic: false }))
   }
 
   async close(): Promise<void> {

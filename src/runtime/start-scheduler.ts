@@ -2,6 +2,7 @@ import type { LoadedDraft } from '../loading/draft.ts'
 import { contextMemory, sideBySide } from '../loading/memory.ts'
 import type { GgufHeader } from '../models/gguf/header.ts'
 import type { NativeBinding, NativeModel } from '../native/contract.ts'
+import type { ResolvedThreads } from '../options/compute.ts'
 import type { ResolvedModelOptions } from '../options/model.ts'
 import { Scheduler } from '../scheduler/scheduler.ts'
 import type { ThreadChoice } from '../scheduler/threads.ts'
@@ -43,7 +44,10 @@ export async function startScheduler(
   }
 }
 
-export function threadChoice({ info }: NativeModel, options: ResolvedModelOptions): ThreadChoice {
+export function threadChoice(
+  { info }: NativeModel,
+  options: ResolvedThreads & { readonly deterministic: boolean },
+): ThreadChoice {
   const { nThreads, nThreadsBatch, fixedThreads, deterministic } = options
   // A recurrent state cannot undo a step that was aborted.
   const yields = !fixedThreads && !deterministic && !info.isRecurrent && !info.isHybrid

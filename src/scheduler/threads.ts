@@ -96,7 +96,7 @@ export class ThreadSetter {
   }
 
   /** Sets the threads for the step that begins now. */
-  apply(context: NativeContext, drafter: Drafter | undefined): void {
+  apply(context: Pick<NativeContext, 'setThreads'>, drafter?: Drafter): void {
     const { threads, batchThreads, yields } = this.#choice
     const count = yields ? this.#backoff.forStep(performance.now()) : threads
     if (count !== this.#count) this.#logger.debug(`computing with ${count} of ${threads} threads`)
