@@ -1,4 +1,5 @@
 import type { DeviceFallback } from '../core/errors.ts'
+import { isSilent, LOG_LEVELS, type Logger, loggerOf } from '../core/logger.ts'
 import { Batches, type BatchLimits } from '../embedding/batches.ts'
 import { Chunker, type Embeddable } from '../embedding/chunks.ts'
 import { type EmbeddingParts, type EmbedHooks, embedTexts, type TextVectors } from '../embedding/embedding.ts'
@@ -26,6 +27,17 @@ const BATCH_TOKENS = 128
 /** llama.cpp's own limit (LLAMA_MAX_SEQ). */
 const MOST_TEXTS = 256
 
+/** What llama.cpp warns of in vocabularies without a token that ends a text: embedding needs none. */
+const NO_END_TOKEN = /special_eos_id is not in special_eog_ids|default special token .* out of vocab range/
+
+function withoutEndTokens(logger: Logger): Logger {
+  if (isSilent(logger, 'warn')) return logger
+  return loggerOf(
+    LOG_LEVELS.filter((level) => !isSilent(logger, level)),
+    (level, line) => logger[level === 'warn' && NO_END_TOKEN.test(line) ? 'debug' : level](line),
+  )
+}
+
 type Started = { readonly embedder: NativeEmbedder; readonly longest: number }
 
 type Parts = Started & { readonly weights: Weights; readonly fallbacks: readonly DeviceFallback[] }
@@ -33,9 +45,10 @@ type Parts = Started & { readonly weights: Weights; readonly fallbacks: readonly
 /** @internal Opens the embedding model at `location` in this process. */
 export async function openLocalEmbedder(
   location: ModelLocation,
-  options: ResolvedEmbedderOptions,
+  given: ResolvedEmbedderOptions,
   signal: AbortSignal,
 ): Promise<LocalEmbedder> {
+  const options = { ...given, logger: withoutEndTokens(given.logger) }
   const binding = loadBinding()
   const { pooling } = options
   const purpose: Purpose = { embeds: true, pooling }

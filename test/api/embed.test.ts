@@ -412,6 +412,14 @@ describe('a model that makes embeddings', () => {
     expect(lines.join('\n')).toMatch(/the text at index 0 has no tokens/)
   })
 
+  test('logs what llama.cpp warns of in vocabularies without an end token as a detail', async () => {
+    const { logger, lines } = recorder()
+    const warnings: string[] = []
+    await open({ logger: { ...logger, warn: (line) => void warnings.push(line) }, tryFirst: false })
+    expect(warnings).toEqual([])
+    expect(lines.length).toBeGreaterThan(0)
+  })
+
   test('takes another number of threads while it computes', async () => {
     const embedder = await open()
     const busy = embedder.embed(Array.from({ length: 200 }, (_, i) => words(20) + i))
