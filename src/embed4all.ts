@@ -1,9 +1,8 @@
 import { type InspectOptions, inspect } from 'node:util'
-import { anySignal, isThenable } from './core/async.ts'
 import { type DeviceFallback, optionError, worded } from './core/errors.ts'
 import type { Embeddable } from './embedding/chunks.ts'
 import { documentPrefix } from './embedding/known-models.ts'
-import { windowsOf } from './embedding/windows.ts'
+import { streamOf } from './embedding/stream.ts'
 import {
   type EmbedderOptions,
   type EmbedOptions,
@@ -19,7 +18,7 @@ import type { IsolatedEngine } from './runtime/isolated/engine.ts'
 import { openIsolatedEmbedder } from './runtime/isolated/open.ts'
 import { openLocalEmbedder } from './runtime/local-embedder.ts'
 import type { ModelConfig } from './runtime/model.ts'
-import { PROGRESS_MS, textHooks } from './runtime/text-hooks.ts'
+import { textHooks } from './runtime/text-hooks.ts'
 
 /** What `embed()` resolves with. */
 export type Embeddings = {
@@ -54,9 +53,6 @@ export type EmbeddedText = {
 
 /** The model that GPT4All uses by default. Source: Embed4All in Python. */
 const DEFAULT_NAME = 'all-MiniLM-L6-v2.gguf2.f16.gguf'
-
-/** Texts that `embedAll()` takes at once, of which it reads twice as many ahead. */
-const WINDOW = 128
 
 /**
  * A model that turns texts into vectors, which are near one another where the texts mean the same.
@@ -158,77 +154,15 @@ export class Embed4All {
   ): AsyncGenerator<EmbeddedText, void, undefined> {
     const { onProgress, signal, ...others } = options ?? {}
     resolveEmbedOptions({ onProgress, signal, ...others })
-    const leaving = new AbortController()
-    const given = { ...others, signal: anySignal(signal, leaving.signal) }
-    const windows = windowsOf(texts, WINDOW, given.signal)
-    const ahead: Promise<EmbeddedText[]>[] = []
-    let isOver = false
-    let failed: { readonly error: unknown } | undefined // of the source
-    let thrown: { readonly error: unknown } | undefined // by onProgress
-    let index = 0
-    const read = async () => {
-      try {
-        const { done, value } = await windows.next()
-        if (done) isOver = true
-        else ahead.push(this.#embedWindow(index, value, given))
-        index += value?.length ?? 0
-      } catch (error) {
-        isOver = true
-        failed = { error }
-      }
-    }
-    let reading: Promise<void> | undefined
-    let reportedAt = Number.NEGATIVE_INFINITY
-    const report = (count: number, isLast: boolean) => {
-      const now = performance.now()
-      if (!isLast && now - reportedAt < PROGRESS_MS) return
-      reportedAt = now
-      const returned: unknown = onProgress?.({ texts: count, total: isLast ? count : undefined })
-      if (isThenable(returned))
-        returned.then(undefined, (error: unknown) => {
-          thrown ??= { error }
-        })
-    }
-    try {
-      for (;;) {
-        // The next texts are read and computed while these are.
-        if (!isOver)
-          reading ??= read().finally(() => {
-            reading = undefined
-          })
-        const next = ahead.shift()
-        if (next) {
-          for (const one of await next) {
-            yield one
-            report(one.index + 1, false)
-          }
-        } else if (reading) await reading
-        else {
-          if (failed) throw failed.error
-          report(index, true)
-          await null // for an async onProgress
-          if (thrown) throw thrown.error
-          return
-        }
-        if (thrown) throw thrown.error
-      }
-    } finally {
-      leaving.abort(new Error('left'))
-      await windows.return(undefined)
-    }
-  }
-
-  #embedWindow(first: number, texts: string[], options: EmbedOptions): Promise<EmbeddedText[]> {
-    const embedding = this.#embed(texts, options, undefined, first).then(({ embeddings, tokens }) =>
-      texts.map((text, i) => ({
+    yield* streamOf(texts, { onProgress, signal }, async (window, first, signal) => {
+      const { embeddings, tokens } = await this.#embed(window, { ...others, signal }, undefined, first)
+      return window.map((text, i) => ({
         index: first + i,
         text,
         embedding: embeddings[i]!,
         promptTokens: tokens[i]!,
-      })),
-    )
-    embedding.catch(() => {}) // whoever reads it is told
-    return embedding
+      }))
+    })
   }
 
   /** Number of tokens of `text`, without those that the model puts around it. Rejects as `open()` does. */

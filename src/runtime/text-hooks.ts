@@ -1,9 +1,7 @@
 import { anySignal, isThenable } from '../core/async.ts'
 import type { EmbedHooks } from '../embedding/embedding.ts'
+import { PROGRESS_MS } from '../embedding/stream.ts'
 import type { EmbedProgress } from '../options/embed.ts'
-
-/** `onProgress` is called no more often, ms. */
-export const PROGRESS_MS = 100
 
 /** What a call on several texts listens to, and whom it tells. */
 type Listeners = {
