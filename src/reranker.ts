@@ -86,7 +86,7 @@ export class Reranker {
    * Rejects with `signal.reason` if it is aborted, with `ERR_CLOSED` if the model is closed, and with whatever
    * `open()` rejects with.
    *
-   * @throws `TypeError` or `RangeError` with `ERR_OPTION` for a query or documents that are none, or do not fit
+   * @throws `TypeError` or `RangeError` with `ERR_OPTION` for a query or documents that are not strings or do not fit
    */
   async rank(query: string, documents: readonly string[], options?: RankOptions): Promise<RankedDocument[]> {
     if (typeof query !== 'string') throw optionError('query', 'a string', query)

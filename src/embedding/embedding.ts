@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { unlessAborted } from '../core/async.ts'
 import { CancellationError } from '../core/errors.ts'
 import type { ResolvedEmbedOptions } from '../options/embed.ts'
 import type { Batches, BatchLimits } from './batches.ts'
+import { asCaller } from './caller.ts'
 import type { Chunker, Embeddable, TextChunks } from './chunks.ts'
 import { dimensionalityFor, knownModel, prefixFor } from './known-models.ts'
 import { meanOf } from './vectors.ts'
@@ -52,68 +52,62 @@ export async function embedTexts(
   const places = placesOf(texts)
   const vectors = new Array<Float32Array>(texts.length)
   const tokens = new Array<number>(texts.length)
-  const caller = {}
-  const failing = new AbortController()
-  const either = AbortSignal.any([signal, failing.signal])
-
-  const compute = async (at: readonly number[], { chunks, tokens: count }: TextChunks) => {
-    const vector = meanOf(await Promise.all(chunks.map((chunk) => batches.compute(caller, chunk))), finish)
-    at.forEach((index, i) => {
-      vectors[index] = i === 0 ? vector : vector.slice()
-      tokens[index] = count
-    })
-    onTexts(at.length)
-  }
-  const work = async () => {
-    const frame = await chunker.frame(prefix, either)
-    const prepare = ([text, at]: [Embeddable, number[]]) =>
-      chunker.cut(text, first + at[0]!, frame, cut, either)
+  await asCaller(batches, signal, async ({ caller, signal, failWith }) => {
+    const frame = await chunker.frame(prefix, signal)
+    const prepare = ([text, at]: Place) => chunker.cut(text, first + at[0]!, frame, cut, signal)
+    const compute = async ([, at]: Place, { chunks, tokens: count }: TextChunks) => {
+      const computed = await Promise.all(chunks.map((chunk) => batches.compute(caller, chunk)))
+      const vector = meanOf(computed, finish)
+      at.forEach((index, i) => {
+        vectors[index] = i === 0 ? vector : vector.slice()
+        tokens[index] = count
+      })
+      onTexts(at.length)
+    }
     const computing: Promise<void>[] = []
-    const begin = (at: number[], chunks: TextChunks) => {
-      const begun = compute(at, chunks)
-      begun.catch((error) => failing.abort(error))
+    const begin = (place: Place, chunks: TextChunks) => {
+      const begun = compute(place, chunks)
+      failWith(begun)
       computing.push(begun)
     }
     if (isCancelled) {
-      const prepared: [number[], TextChunks][] = []
-      let unyielded = 0
-      for (const place of places) {
-        const chunks = await prepare(place)
-        prepared.push([place[1], chunks])
-        unyielded += chunks.tokens
-        if (unyielded < TURN_TOKENS) continue
-        unyielded = 0
-        await nextTurn()
-        either.throwIfAborted()
-      }
-      if (
-        await isCancelled(
-          batchTokens(
-            prepared.flatMap(([, { chunks }]) => chunks),
-            limits,
-          ),
-        )
-      )
-        throw new CancellationError()
-      for (const [at, chunks] of prepared) begin(at, chunks)
+      const prepared = await prepareAll(places, prepare, signal)
+      const chunks = prepared.flatMap(([, { chunks }]) => chunks)
+      if (await isCancelled(batchTokens(chunks, limits))) throw new CancellationError()
+      for (const [place, chunks] of prepared) begin(place, chunks)
     } else {
       for (const place of places) {
-        either.throwIfAborted()
-        begin(place[1], await prepare(place))
+        signal.throwIfAborted()
+        begin(place, await prepare(place))
         await batches.room(caller)
       }
     }
     await Promise.all(computing)
+  })
+  return { vectors, tokens }
+}
+
+/** A text, and where it stands. */
+type Place = readonly [text: Embeddable, at: readonly number[]]
+
+/** The chunks of all texts, without holding the event loop up. */
+async function prepareAll(
+  places: Iterable<Place>,
+  prepare: (place: Place) => Promise<TextChunks>,
+  signal: AbortSignal,
+): Promise<[Place, TextChunks][]> {
+  const prepared: [Place, TextChunks][] = []
+  let inTurn = 0
+  for (const place of places) {
+    const chunks = await prepare(place)
+    prepared.push([place, chunks])
+    inTurn += chunks.tokens
+    if (inTurn < TURN_TOKENS) continue
+    inTurn = 0
+    await nextTurn()
+    signal.throwIfAborted()
   }
-  const working = work()
-  try {
-    await unlessAborted(working, either)
-    return { vectors, tokens }
-  } catch (error) {
-    batches.leave(caller, error)
-    working.catch(() => {})
-    throw error
-  }
+  return prepared
 }
 
 /** Where each text stands. */

@@ -1,6 +1,6 @@
-import { unlessAborted } from '../core/async.ts'
 import type { ResolvedRankOptions } from '../options/embed.ts'
 import type { Batches } from './batches.ts'
+import { asCaller } from './caller.ts'
 import type { EmbedHooks } from './embedding.ts'
 import type { PairPrompts } from './pairs.ts'
 
@@ -18,20 +18,16 @@ export async function scoreDocuments(
   { longTextMode }: Pick<ResolvedRankOptions, 'longTextMode'>,
   { signal, onTexts }: Pick<EmbedHooks, 'signal' | 'onTexts'>,
 ): Promise<DocumentScores> {
-  signal.throwIfAborted()
-  const caller = {}
-  const failing = new AbortController()
-  const either = AbortSignal.any([signal, failing.signal])
-  const scores = new Array<number>(documents.length)
-  let tokens = 0
-  const work = async () => {
+  return asCaller(batches, signal, async ({ caller, signal, failWith }) => {
+    const scores = new Array<number>(documents.length)
+    let tokens = 0
     const known = new Map<string, { readonly tokens: number; readonly score: Promise<number> }>()
     const computing: Promise<void>[] = []
     for (const [index, document] of documents.entries()) {
-      either.throwIfAborted()
+      signal.throwIfAborted()
       let one = known.get(document)
       if (!one) {
-        const prompt = await prompts.tokens(query, document, index, longTextMode === 'truncate', either)
+        const prompt = await prompts.tokens(query, document, index, longTextMode === 'truncate', signal)
         const score = batches.compute(caller, prompt).then((vector) => vector[0]!)
         one = { tokens: prompt.length, score }
         known.set(document, one)
@@ -41,19 +37,11 @@ export async function scoreDocuments(
         scores[index] = score
         onTexts(1)
       })
-      done.catch((error) => failing.abort(error))
+      failWith(done)
       computing.push(done)
       await batches.room(caller)
     }
     await Promise.all(computing)
-  }
-  const working = work()
-  try {
-    await unlessAborted(working, either)
     return { scores, tokens }
-  } catch (error) {
-    batches.leave(caller, error)
-    working.catch(() => {})
-    throw error
-  }
+  })
 }

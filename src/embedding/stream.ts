@@ -36,7 +36,7 @@ export async function* streamOf<Result>(
       isOver = done === true
       if (done) return
       const embedding = embed(value, count, either)
-      embedding.catch(() => {}) // whoever reads it is told
+      embedding.catch(() => {}) // the loop below gets the error
       ahead.push(embedding)
       count += value.length
     } catch (error) {
