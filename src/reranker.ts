@@ -89,6 +89,15 @@ export class Reranker {
    * @throws `TypeError` or `RangeError` with `ERR_OPTION` for a query or documents that are not strings or do not fit
    */
   async rank(query: string, documents: readonly string[], options?: RankOptions): Promise<RankedDocument[]> {
+    return (await this.rankCounted(query, documents, options)).ranked
+  }
+
+  /** @internal For hosts: counts the tokens too. */
+  async rankCounted(
+    query: string,
+    documents: readonly string[],
+    options?: RankOptions,
+  ): Promise<{ readonly ranked: RankedDocument[]; readonly promptTokens: number }> {
     if (typeof query !== 'string') throw optionError('query', 'a string', query)
     const isList = Array.isArray(documents)
     const given: readonly string[] = isList ? [...documents] : []
@@ -97,14 +106,15 @@ export class Reranker {
     const resolved = resolveRankOptions(options)
     const { topN = given.length, onProgress, signal } = resolved
     const opened = await this.#handle.open()
-    const { scores } = await textHooks(
+    const { scores, tokens } = await textHooks(
       { onProgress, total: given.length, signals: [signal, this.#handle.closing] },
       (hooks: Pick<EmbedHooks, 'signal' | 'onTexts'>) => opened.rank(query, given, resolved, hooks),
     )
-    return scores
+    const ranked = scores
       .map((score, index) => ({ index, score }))
       .sort((one, other) => other.score - one.score)
       .slice(0, topN)
+    return { ranked, promptTokens: tokens }
   }
 
   /** Name of the model's file, without folder and `.gguf`. */
@@ -120,6 +130,11 @@ export class Reranker {
   /** The backend that computes: `cpu`, `cuda`, `metal`, `vulkan` ...; `undefined` until the model is open. */
   get backend(): string | undefined {
     return this.#handle.opened?.facts.backend
+  }
+
+  /** Name of the GPU that computes; `undefined` on the CPU, and until the model is open. */
+  get device(): string | undefined {
+    return this.#handle.opened?.facts.device
   }
 
   /** Devices that were asked for and are not used, with the reasons. */

@@ -10,7 +10,7 @@ const EMBEDDED = 'gpt4all-ts-tiny-chat.Q8_0.gguf'
 export async function usable(modelPath: string | undefined): Promise<readonly LocalModelInfo[]> {
   const models = await GPT4All.localModels(modelPath)
   const fine = models.filter(
-    ({ problem, description }) => problem === undefined && description?.purpose !== 'embeddings',
+    ({ problem, description }) => problem === undefined && ['text', undefined].includes(description?.purpose),
   )
   return fine.length > 0 ? fine : models.slice(0, 1)
 }

@@ -15,10 +15,11 @@ export type ModelDescription = {
   /** Architecture, for example `llama`. */
   readonly architecture: string
   /**
-   * What it is for: `GPT4All` opens models that write text, `Embed4All` those that make embeddings. `undefined` for
-   * models that do neither: they rank, translate whole texts, or do not say how they embed.
+   * What it is for: `GPT4All` opens models that write text, `Embed4All` those that make embeddings, and `Reranker`
+   * those that rank documents. `undefined` for models that do none of these: they translate whole texts, or do not
+   * say how they embed.
    */
-  readonly purpose: 'text' | 'embeddings' | undefined
+  readonly purpose: 'text' | 'embeddings' | 'ranking' | undefined
   /** Number format of most of the weights, for example `Q4_0`. */
   readonly quantization: string
   /** Number of weights. */

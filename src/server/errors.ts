@@ -92,10 +92,11 @@ const PARAMETERS: Readonly<Record<string, string>> = {
   logitBias: 'logit_bias',
   text: 'input',
   dimensionality: 'dimensions',
+  topN: 'top_n',
 }
 
 /** The parameter of a request that brings what the model is to read. */
-export type PromptParameter = 'messages' | 'prompt' | 'input'
+export type PromptParameter = 'messages' | 'prompt' | 'input' | 'documents'
 
 /** For a client that has aborted its request: the code that sent it may still look at an answer. */
 export function clientLeft(cause: unknown): ApiError {

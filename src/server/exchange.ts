@@ -12,7 +12,7 @@ type Notes = {
   model?: string
   prompt?: unknown
   answers?: readonly string[]
-  /** Of texts that were embedded. */
+  /** Of texts that were embedded or ranked. */
   promptTokens?: number
 }
 
@@ -61,6 +61,7 @@ export class Exchange {
   /** The parameter of the request that brings the prompt. */
   get promptParameter(): PromptParameter {
     if (this.#path === '/v1/embeddings') return 'input'
+    if (this.#path === '/v1/rerank') return 'documents'
     return this.#path === '/v1/completions' ? 'prompt' : 'messages'
   }
 
@@ -108,9 +109,10 @@ export class Exchange {
     this.#sinks.metrics.generated(this.#notes.model ?? '', results, this.#prompts)
   }
 
-  noteEmbedded(promptTokens: number): void {
+  /** Notes the tokens of texts that were embedded or ranked. */
+  noteRead(promptTokens: number): void {
     this.#notes.promptTokens = promptTokens
-    this.#sinks.metrics.embedded(this.#notes.model ?? '', promptTokens)
+    this.#sinks.metrics.read(this.#notes.model ?? '', promptTokens)
   }
 
   /** Notes what it generates: choices are ordered by prompt, and each prompt counts once. */

@@ -94,7 +94,7 @@ export class Metrics {
     for (const { completionTokens } of made) this.#tokens.completion.inc({ model }, completionTokens)
   }
 
-  embedded(model: string, promptTokens: number): void {
+  read(model: string, promptTokens: number): void {
     this.#tokens.prompt.inc({ model }, promptTokens)
   }
 

@@ -4,6 +4,7 @@ import { ClosedError, GPT4AllError, optionError } from '../index.ts'
 import { chatCompletions } from './api/chat.ts'
 import { completions } from './api/completions.ts'
 import { embeddings } from './api/embeddings.ts'
+import { rerank } from './api/rerank.ts'
 import { Bodies } from './body/body.ts'
 import { type Pieces, piecesOfIncoming, piecesOfRequest } from './body/pieces.ts'
 import { type AnswerFunction, Listener } from './connections/listener.ts'
@@ -45,8 +46,11 @@ const METHODS: Readonly<Record<string, string>> = {
   '/v1/completions': 'POST',
   '/v1/chat/completions': 'POST',
   '/v1/embeddings': 'POST',
+  '/v1/rerank': 'POST',
 }
 const OPEN_PATHS = ['/', '/health']
+/** Other servers' names of `/v1/rerank`; `/v2` is Cohere's. */
+const RANKING = /^(\/v2)?\/rerank(ing)?$/
 const DEFAULT_PORT = 4891
 /** Time for a last message to clients whose requests are aborted, ms. */
 const GRACE_MS = 500
@@ -225,6 +229,7 @@ export class ModelServer {
     )
     app.post('/v1/completions', (c) => completions(c.req.raw, c.env.exchange, pool, this.#bodies, options))
     app.post('/v1/embeddings', (c) => embeddings(c.req.raw, c.env.exchange, pool, this.#bodies, options))
+    app.post('/v1/rerank', (c) => rerank(c.req.raw, c.env.exchange, pool, this.#bodies, options))
     if (options.page) app.get('/', () => pageResponse())
   }
 }
@@ -251,7 +256,7 @@ function byName(models: AnyModel | Readonly<Record<string, AnyModel>> = {}): Rea
   if (isModel(models)) return new Map([[models.name, models]])
   const entries = Object.entries(Object(models) as Record<string, unknown>)
   if (typeof models !== 'object' || !entries.every(([, model]) => isModel(model)))
-    throw optionError('models', 'a GPT4All or Embed4All, or an object of them by name', models)
+    throw optionError('models', 'a GPT4All, Embed4All or Reranker, or an object of them by name', models)
   return new Map(entries as [string, AnyModel][])
 }
 
@@ -266,14 +271,15 @@ function isRequest(request: unknown): request is Request {
 }
 
 /**
- * The path as it is listed here: clients leave out `/v1` or say it twice, and double or append slashes.
- * Unchanged where that makes no path of this server.
+ * The path as it is listed here: clients leave out `/v1` or say it twice, and double or append slashes; some
+ * know ranking by another name. Unchanged where that makes no path of this server.
  */
 function apiPath(pathname: string): string {
   if (pathname === '') return ''
   const names = pathname.split('/').filter((name) => name !== '')
   while (names[0] === 'v1') names.shift()
-  const bare = `/${names.join('/')}`
+  const joined = `/${names.join('/')}`
+  const bare = RANKING.test(joined) ? '/rerank' : joined
   return [`/v1${bare}`, bare].find((path) => routeOf(path) !== undefined) ?? pathname
 }
 

@@ -4,6 +4,8 @@ import { describe, expect, test } from 'vitest'
 import { Embed4All } from '../../src/index.ts'
 import { home, run, start } from '../support/cli.ts'
 import { EMBEDDED, EMBEDDER, hasEmbedder } from '../support/models.ts'
+import { json } from '../support/server.ts'
+import { tinyEncoder } from '../support/tiny-encoders.ts'
 import { tinyModel } from '../support/tiny-models.ts'
 
 if (!hasEmbedder)
@@ -113,6 +115,20 @@ describe('gpt4all-ts embed', () => {
     const { code, stdout } = await run(['embed', '--model-path', at, '--no-allow-download', 'a'])
     expect([code, parsed(stdout)[0].length]).toEqual([0, 384])
   })
+})
+
+test.each([
+  ['bert', '/v1/embeddings', { input: 'the cat' }],
+  ['reranker-bert', '/v1/rerank', { query: 'cat', documents: ['the cat'] }],
+] as const)('serve -m opens a model for what it is for: %s', async (name, path, body) => {
+  const at = join(home, `${name}.gguf`)
+  writeFileSync(at, tinyEncoder(name))
+  const { child, said, ended } = start(['serve', '-m', at, '--port', '0', '--n-threads', '1', '--temp', '0'])
+  const [url] = await said(/http:\/\/127\.0\.0\.1:\d+/)
+  const answer = await json(fetch(`${url}${path}`, { method: 'POST', body: JSON.stringify(body) }))
+  expect(answer).toMatchObject({ object: 'list', model: name })
+  child.kill('SIGTERM')
+  expect((await ended).code).toBe(0)
 })
 
 test('models list says which models make embeddings', async () => {

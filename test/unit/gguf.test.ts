@@ -637,10 +637,11 @@ describe('purposeOf()', () => {
 
   test.each([
     ['llama', 3, 'embeddings'],
-    ['llama', 4, undefined],
+    ['llama', 4, 'ranking'],
     ['llama', 0, 'text'],
     ['bert', 0, undefined],
-    ['bert', 4, undefined],
+    ['bert', 4, 'ranking'],
+    ['t5', 4, undefined],
   ] as const)('of %s with pooling type %i is %s', async (name, type, expected) => {
     expect(await purpose(TINY_MODELS[name]().set(`${name}.pooling_type`, 'u32', type))).toBe(expected)
   })

@@ -42,6 +42,9 @@ function counted(parameters: number): string {
   return parameters >= 1e6 ? `${Math.round(parameters / 1e6)}M` : String(parameters)
 }
 
+/** What models do that write no text. */
+const USES: Readonly<Record<string, string>> = { embeddings: 'makes embeddings', ranking: 'ranks documents' }
+
 export function addModels(program: Command, context: Context): void {
   const models = program
     .command('models')
@@ -86,11 +89,7 @@ function addList(models: Command, { terminal }: Context): void {
       const rows = local.map(({ name, bytes, problem, purpose }) => [
         `  ${name}`,
         size(bytes),
-        problem === undefined
-          ? purpose === 'embeddings'
-            ? 'makes embeddings'
-            : ''
-          : 'cannot be used; `models info` shows why',
+        problem === undefined ? (USES[purpose ?? 'text'] ?? '') : 'cannot be used; `models info` shows why',
       ])
       result(rows.length > 0 ? table(rows) : '  none')
       if (remote.length === 0) return

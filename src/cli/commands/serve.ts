@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import { readBytes } from '../../core/regular-file.ts'
-import { defaultModelPath, GPT4All, type Logger } from '../../index.ts'
+import { defaultModelPath, GPT4All, type Logger, type ModelOptions } from '../../index.ts'
 import { createServer } from '../../server/index.ts'
+import { load } from '../../server/models/purpose.ts'
 import { isSampling } from '../../server/sampling.ts'
 import { UsageError } from '../failure.ts'
 import { GENERATE_FLAGS, list, MODEL_FLAGS, modelOptions, number, valuesOf, withFlags } from '../flags.ts'
@@ -37,6 +38,14 @@ const MOST_TEMPLATE_BYTES = 2 ** 20
 async function templateIn(file: string): Promise<string> {
   const refuse = (why: string) => new UsageError(`${file} ${why}`)
   return (await readBytes(file, MOST_TEMPLATE_BYTES, refuse)).toString('utf8')
+}
+
+/** Opens a model for what its file says that it is for. */
+async function openForItsPurpose(name: string, options: ModelOptions) {
+  const { modelPath, allowDownload, onProgress, logger, signal } = options
+  const { path } = await GPT4All.retrieveModel(name, { modelPath, allowDownload, onProgress, logger, signal })
+  const { purpose = 'text' } = await GPT4All.describeModel(path, { signal })
+  return load(name, purpose, options)
 }
 
 export function addServe(program: Command, { terminal }: Context): void {
@@ -96,7 +105,7 @@ export function addServe(program: Command, { terminal }: Context): void {
     const { modelPath = defaultModelPath(), ...others } = opened
     const model =
       values.model &&
-      (await GPT4All.load(named(values.model, opened.modelPath), { ...opened, ...progress, signal }))
+      (await openForItsPurpose(named(values.model, opened.modelPath), { ...opened, ...progress, signal }))
     if (!model && (await GPT4All.localModels(modelPath)).length === 0)
       warnings.warn(`${modelPath} has no models yet. Download one with \`gpt4all-ts models download\`.`)
     // Lines of JSON, without a prefix.

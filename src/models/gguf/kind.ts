@@ -125,11 +125,11 @@ function ownPooling({ architecture, metadata }: GgufFacts): number {
   return entry?.type === 'array' ? 0 : Number(entry?.value ?? 0)
 }
 
-/** What a model is for. One that could do both, such as Qwen3-Embedding, says with its pooling what it was trained for. */
-export function purposeOf(header: GgufFacts): 'text' | 'embeddings' | undefined {
+/** What a model is for. One that could do more, such as Qwen3-Embedding, says with its pooling what it was trained for. */
+export function purposeOf(header: GgufFacts): 'text' | 'embeddings' | 'ranking' | undefined {
   const { kind, generatesText } = describeKind(header)
+  if (!generatesText && kind !== 'encoder') return undefined
   const pooling = ownPooling(header)
-  const embeds = pooling > 0 && pooling !== RANK && (generatesText || kind === 'encoder')
-  if (embeds) return 'embeddings'
-  return generatesText && pooling !== RANK ? 'text' : undefined
+  if (pooling > 0) return pooling === RANK ? 'ranking' : 'embeddings'
+  return generatesText ? 'text' : undefined
 }

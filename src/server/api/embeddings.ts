@@ -31,7 +31,7 @@ export async function embeddings(
     dimensionality: asked.dimensions ?? undefined,
     signal: exchange.signal,
   })
-  exchange.noteEmbedded(usage.promptTokens)
+  exchange.noteRead(usage.promptTokens)
   const write = asked.encoding_format === 'base64' ? base64 : numbers
   const counted = { prompt_tokens: usage.promptTokens, total_tokens: usage.promptTokens }
   const body = await bodyOf(embeddings, write, { model: id, usage: counted }, exchange.signal)

@@ -79,7 +79,7 @@ const completionSchema = v.object({
   ),
 })
 
-/** As many as OpenAI's takes. */
+/** As many as OpenAI's takes, and Jina's documents. */
 const MOST_INPUTS = 2048
 const INPUT = 'must be a string, an array of token ids, or an array of these'
 const embeddingSchema = v.object({
@@ -97,9 +97,23 @@ const embeddingSchema = v.object({
   prefix: v.nullish(text),
 })
 
+const DOCUMENT = 'must be a string, or an object with text'
+const documentsOf = <S extends v.GenericSchema>(document: S) =>
+  v.nullish(v.pipe(v.array(document, 'must be an array'), v.minLength(1, 'must not be empty')))
+const rankSchema = v.object({
+  model: v.nullish(text),
+  query: text,
+  documents: documentsOf(v.union([text, v.looseObject({ text })], DOCUMENT)),
+  texts: documentsOf(text),
+  top_n: integer(1),
+  return_documents: flag,
+  return_text: flag,
+  truncate: flag,
+})
+
 /** Whether requests may have this field: any other name is the client's own text. */
 export function isParameter(name: string): boolean {
-  const schemas = [chatSchema.entries, completionSchema.entries, embeddingSchema.entries]
+  const schemas = [chatSchema.entries, completionSchema.entries, embeddingSchema.entries, rankSchema.entries]
   const isOurs = [...schemas, { messages: true }].some((known) => Object.hasOwn(known, name))
   return isOurs || isNamedHere(name)
 }
@@ -107,6 +121,8 @@ export function isParameter(name: string): boolean {
 export type ChatRequest = v.InferOutput<typeof chatSchema> & { readonly messages: readonly ChatMessage[] }
 export type CompletionRequest = v.InferOutput<typeof completionSchema>
 export type EmbeddingRequest = v.InferOutput<typeof embeddingSchema>
+/** It has `documents`, or else `texts`. */
+export type RankRequest = v.InferOutput<typeof rankSchema>
 export type SamplingRequest = Pick<ChatRequest, keyof typeof SAMPLING_FIELDS>
 
 /** @throws {ApiError} 400 for an invalid request, or more than `maxMessages` */
@@ -136,6 +152,16 @@ export function readEmbeddingRequest(body: Sent, unknown: UnknownFields): Embedd
   const { input } = own
   if (Array.isArray(input) && typeof input[0] !== 'number') checkCount('input', input, MOST_INPUTS)
   return parse(embeddingSchema, own, sentAs)
+}
+
+/** @throws {ApiError} 400 for an invalid request */
+export function readRankRequest(body: Sent, unknown: UnknownFields): RankRequest {
+  const { own, sentAs } = ownFields(body, rankSchema.entries, unknown)
+  const [name = 'documents'] = ['documents', 'texts'].filter((one) => (own[one] ?? null) !== null)
+  const sent = own[name] ?? null
+  if (sent === null) throw badParameter(name, `"${name}" is required.`, 'missing_required_parameter')
+  if (Array.isArray(sent)) checkCount(name, sent, MOST_INPUTS)
+  return parse(rankSchema, own, sentAs)
 }
 
 function noteNested(fields: Sent, unknown: UnknownFields): void {

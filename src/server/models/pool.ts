@@ -4,7 +4,15 @@ import type { ResolvedServerOptions } from '../options.ts'
 import { AdmissionQueue, type Place } from './admission-queue.ts'
 import { type Entry, engineOf, newEntry, ownEngine } from './entry.ts'
 import { fileName, ModelFolder, withoutExtension } from './folder.ts'
-import { type AnyModel, checkPurpose, load, type ModelFor, type Purpose, purposeOf } from './purpose.ts'
+import {
+  type AnyModel,
+  checkPurpose,
+  doesWhat,
+  load,
+  type ModelFor,
+  type Purpose,
+  purposeOf,
+} from './purpose.ts'
 
 /** A model that clients may name. */
 export type ServedModel = {
@@ -88,8 +96,8 @@ export class ModelPool {
 
   /**
    * The requested model, opened for `count` generations; without an `id`, the first one. Waits for room if
-   * all loaded models are busy. Throws 404 for an unknown model, 400 for one that makes embeddings, 429 if too
-   * many requests wait.
+   * all loaded models are busy. Throws 404 for an unknown model, 400 for one of another purpose, 429 if too many
+   * requests wait.
    */
   use(id: string | undefined, count: number, signal: AbortSignal): Promise<Lease<'text'>> {
     return this.#use('text', id, count, signal)
@@ -98,6 +106,11 @@ export class ModelPool {
   /** The same for a model that makes embeddings. */
   useEmbedder(id: string | undefined, signal: AbortSignal): Promise<Lease<'embeddings'>> {
     return this.#use('embeddings', id, 1, signal)
+  }
+
+  /** The same for a model that ranks documents. */
+  useRanker(id: string | undefined, signal: AbortSignal): Promise<Lease<'ranking'>> {
+    return this.#use('ranking', id, 1, signal)
   }
 
   async #use<P extends Purpose>(
@@ -184,8 +197,7 @@ export class ModelPool {
     const ids = listed.map((model) => `"${model.id}"`)
     const there =
       ids.length === 0 ? 'This server has no models.' : `Available models: ${ids.slice(0, 20).join(', ')}.`
-    const what = wanted === 'embeddings' ? 'makes embeddings' : 'writes text'
-    const none = ids.length === 0 ? there : `No model here ${what}. ${there}`
+    const none = ids.length === 0 ? there : `No model here ${doesWhat(wanted)}. ${there}`
     const message = id === undefined ? none : `There is no model "${id.slice(0, 200)}". ${there}`
     return new ApiError(404, message, { code: 'model_not_found', param: 'model' })
   }
