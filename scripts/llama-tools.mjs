@@ -44,6 +44,14 @@ const SETS = {
   server: { targets: ['llama-server'], options: [...OPTIONS, '-DLLAMA_BUILD_SERVER=ON'] }, // the last one counts
   tokenize: { targets: ['llama-tokenize'], options: OPTIONS },
   embedding: { targets: ['llama-embedding'], options: [...OPTIONS, '-DLLAMA_BUILD_EXAMPLES=ON'] },
+  // For a CPU without AVX-512, which sums in another order.
+  'embedding-avx2': {
+    targets: ['llama-embedding'],
+    options: [
+      ...[...OPTIONS, '-DLLAMA_BUILD_EXAMPLES=ON', '-DGGML_NATIVE=OFF'],
+      ...['AVX', 'AVX2', 'FMA', 'F16C'].map((feature) => `-DGGML_${feature}=ON`),
+    ],
+  },
   rpc: { targets: ['ggml-rpc-server'], options: [...OPTIONS, '-DGGML_RPC=ON', '-DGGML_RPC_RDMA=OFF'] },
 }
 

@@ -136,8 +136,11 @@ export type LlamaEmbedding = {
   readonly model: TinyEncoder
   readonly pooling: 'mean' | 'cls' | 'last' | 'rank'
   readonly texts: readonly string[]
-  /** Of length 1, or a ranker's raw numbers, one for each label. */
-  readonly vectors: readonly Float32Array[]
+  /**
+   * Of each text, what it is on CPUs with AVX2 and on those with AVX-512. Of length 1, or a ranker's raw numbers, one for
+   * each label.
+   */
+  readonly vectors: readonly (readonly Float32Array[])[]
 }
 
 /** What stands between query and document in a ranker's texts. */
@@ -146,12 +149,19 @@ export const PAIR = '\t'
 /** llama.cpp's own llama-embedding with the tiny encoders. */
 export function llamaEmbeddings(): readonly LlamaEmbedding[] {
   const golden = plain('llama-embedding.json') as {
-    models: (Omit<LlamaEmbedding, 'vectors'> & { vectors: number[][] })[]
+    models: (Omit<LlamaEmbedding, 'vectors'> & { vectors: Record<'avx2' | 'avx512', number[][]> })[]
   }
-  return golden.models.map((model) => ({
+  return golden.models.map(({ vectors: { avx2, avx512 }, ...model }) => ({
     ...model,
-    vectors: model.vectors.map((vector) => Float32Array.from(vector)),
+    vectors: avx2.map((vector, i) => [Float32Array.from(vector), Float32Array.from(avx512[i]!)]),
   }))
+}
+
+/** The largest difference of numbers to the nearest of some vectors. */
+export function distance(from: ArrayLike<number>, vectors: readonly Float32Array[]): number {
+  const toOne = (vector: Float32Array) =>
+    Math.max(...Array.from(vector, (number, i) => Math.abs(number - from[i]!)))
+  return Math.min(...vectors.map(toOne))
 }
 
 /** Of two vectors of any length. */

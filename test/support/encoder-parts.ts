@@ -4,8 +4,8 @@ import { GgufWriter } from './gguf-writer.ts'
 
 export const POOLING = { mean: 1, cls: 2, last: 3, rank: 4 } as const
 export const WIDTH = 32
-export const HEADS = 4
-export const SHARED_HEADS = 2
+export const HEADS = 2
+export const SHARED_HEADS = 1
 export const HEAD = WIDTH / HEADS
 export const HIDDEN = 64
 const LAYERS = 3

@@ -24,13 +24,17 @@ const PAIRS = [
 /** llama-embedding ends without waiting for the thread that writes its answer, so that some of it may be missing. */
 const TRIES = 20
 
-export async function recordLlama(program, { folder, encoders, pair }, path) {
+/** `programs` are builds for kinds of CPUs, by name: they sum in other orders, and have other last bits. */
+export async function recordLlama(programs, { folder, encoders, pair }, path) {
   const models = []
   for (const { name, pooling } of encoders) {
     const texts = pooling === 'rank' ? PAIRS.map((two) => two.join(pair)) : TEXTS
     const file = join(folder, `${name}.gguf`)
-    const vectors = []
-    for (const text of texts) vectors.push(await embed(program, { file, pooling, text, pair }))
+    const vectors = {}
+    for (const [kind, program] of Object.entries(programs)) {
+      vectors[kind] = []
+      for (const text of texts) vectors[kind].push(await embed(program, { file, pooling, text, pair }))
+    }
     models.push({ model: name, pooling, texts, vectors })
   }
   const lines = models.map((model) => `  ${JSON.stringify(model)}`).join(',\n')

@@ -2,7 +2,7 @@
 //
 //   node test/golden/embeddings/record.mjs              all of it (needs Python; 10 minutes on 2 cores)
 //   node test/golden/embeddings/record.mjs tiny         GPT4All with tiny models alone
-//   node test/golden/embeddings/record.mjs llama        llama-embedding with tiny models alone
+//   node test/golden/embeddings/record.mjs llama        llama-embedding with tiny models alone, on a CPU with AVX-512
 //   node test/golden/embeddings/record.mjs minilm       GPT4All and sentence-transformers with all-MiniLM-L6-v2
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -29,9 +29,13 @@ main(import.meta.url, async () => {
   mkdirSync(ROOM, { recursive: true })
   const models = await tinyModels()
   if (isAsked('llama')) {
-    const tools = await llamaToolsRoom('embedding')
-    await step('llama tools', (report) => buildLlamaTools(tools, report))
-    await step('llama-embedding', () => recordLlama(tools.embedding, models, join(HERE, 'llama-embedding.json')))
+    const programs = {}
+    for (const [kind, set] of Object.entries({ avx2: 'embedding-avx2', avx512: 'embedding' })) {
+      const tools = await llamaToolsRoom(set)
+      await step(`llama tools, ${kind}`, (report) => buildLlamaTools(tools, report))
+      programs[kind] = tools.embedding
+    }
+    await step('llama-embedding', () => recordLlama(programs, models, join(HERE, 'llama-embedding.json')))
   }
   if (isAsked('tiny'))
     await python('gpt4all', 'gpt4all_tiny.py', models.folder, join(HERE, 'gpt4all-tiny.json'), ...models.names)
