@@ -14,7 +14,8 @@ namespace gpt4all {
 
 namespace {
 
-constexpr int64_t kHalf = kWideRows / 2;  // rows in a register
+constexpr int64_t kEight = 8;  // rows in a register
+constexpr int64_t kPass = 2 * kEight;
 constexpr int64_t kPairs = kWideBlock / 2;
 
 GPT4ALL_AVX2 inline float Most(__m256 values) {
@@ -81,9 +82,9 @@ GPT4ALL_AVX2 inline void Transpose(__m256i (&rows)[8]) {
                    "1:\n\t"                                                                            \
                    "vmovdqa (%[rows]), %%ymm12\n\t"                                                    \
                    "vmovdqa 32(%[rows]), %%ymm13\n\t" columns(TIMES_OF)                                \
-                   "vmovdqa 64(%[rows]), %%ymm12\n\t"                                                  \
-                   "vmovdqa 96(%[rows]), %%ymm13\n\t" columns(TIMES_OF_NEXT)                           \
-                   "add $128, %[rows]\n\t"                                                             \
+                   "vmovdqa 128(%[rows]), %%ymm12\n\t"                                                  \
+                   "vmovdqa 160(%[rows]), %%ymm13\n\t" columns(TIMES_OF_NEXT)                           \
+                   "add $256, %[rows]\n\t"                                                             \
                    "add $8, %[a]\n\t"                                                                  \
                    "add $8, %[d]\n\t"                                                                  \
                    "dec %[twice]\n\t"                                                                  \
@@ -119,7 +120,48 @@ GPT4ALL_AVX2 void WideSums(const int16_t* rows, const int16_t* a, size_t stride,
   }
 }
 
+// The first sixteen of kWideRows rows.
+GPT4ALL_AVX2 void MultiplyPass(const int16_t* rows, const float* row_scales, const WideTile& tile,
+                               int64_t count, int64_t blocks, bool sets) {
+  __m256 totals[12];
+  for (int64_t i = 0; i < 2 * count; i++) totals[i] = _mm256_setzero_ps();
+  for (int64_t block = 0; block < blocks; block++) {
+    __m256i sums[12];
+    WideSums(rows + block * kWideRows * kWideBlock, tile.columns + block * kWideBlock, tile.stride, count,
+             sums);
+    const __m256 low = _mm256_loadu_ps(row_scales + block * kWideRows);
+    const __m256 high = _mm256_loadu_ps(row_scales + block * kWideRows + kEight);
+    for (int64_t column = 0; column < count; column++) {
+      const float scale = tile.scales[column * static_cast<int64_t>(tile.scale_stride) + block];
+      const __m256 scales = _mm256_set1_ps(scale);
+      __m256 *const first = totals + 2 * column, *const second = first + 1;
+      *first = _mm256_fmadd_ps(_mm256_mul_ps(scales, low), _mm256_cvtepi32_ps(sums[2 * column]), *first);
+      *second =
+          _mm256_fmadd_ps(_mm256_mul_ps(scales, high), _mm256_cvtepi32_ps(sums[2 * column + 1]), *second);
+    }
+  }
+  for (int64_t column = 0; column < count; column++) {
+    float* const result = tile.result + column * static_cast<int64_t>(tile.result_stride);
+    for (int64_t half = 0; half < 2; half++) {
+      const __m256 total = totals[2 * column + half];
+      float* const to = result + half * kEight;
+      _mm256_storeu_ps(to, sets ? total : _mm256_add_ps(total, _mm256_loadu_ps(to)));
+    }
+  }
+}
+
+void Multiply(const int16_t* rows, const float* row_scales, const WideTile& tile, int64_t count,
+              int64_t blocks, bool sets) {
+  for (int64_t first = 0; first < kWideRows; first += kPass) {
+    WideTile of_pass = tile;
+    of_pass.result += first;
+    MultiplyPass(rows + 2 * first, row_scales + first, of_pass, count, blocks, sets);
+  }
+}
+
 }  // namespace
+
+const WideKernel kWideAvx2{6, Multiply};
 
 GPT4ALL_AVX2 float QuantizeWide(const float* from, int16_t* to) {
   const __m256 sign = _mm256_set1_ps(-0.0f);
@@ -144,47 +186,18 @@ GPT4ALL_AVX2 float QuantizeWide(const float* from, int16_t* to) {
 }
 
 GPT4ALL_AVX2 void PackWide(const int16_t* rows, int16_t* to) {
-  for (int64_t half = 0; half < kWideRows; half += kHalf) {
+  for (int64_t first = 0; first < kWideRows; first += kEight) {
     for (int64_t at = 0; at < kWideBlock; at += 16) {
       __m256i eight[8];
-      for (int64_t row = 0; row < kHalf; row++) {
+      for (int64_t row = 0; row < kEight; row++) {
         eight[row] =
-            _mm256_loadu_si256(reinterpret_cast<const __m256i*>(rows + (half + row) * kWideBlock + at));
+            _mm256_loadu_si256(reinterpret_cast<const __m256i*>(rows + (first + row) * kWideBlock + at));
       }
       Transpose(eight);
       for (int64_t pair = 0; pair < 8; pair++) {
-        int16_t* const target = to + (at / 2 + pair) * 2 * kWideRows + 2 * half;
+        int16_t* const target = to + (at / 2 + pair) * 2 * kWideRows + 2 * first;
         _mm256_store_si256(reinterpret_cast<__m256i*>(target), eight[pair]);
       }
-    }
-  }
-}
-
-GPT4ALL_AVX2 void MultiplyWide(const int16_t* rows, const float* row_scales, const WideTile& tile,
-                               int64_t count, int64_t blocks, bool sets) {
-  __m256 totals[12];
-  for (int64_t i = 0; i < 2 * count; i++) totals[i] = _mm256_setzero_ps();
-  for (int64_t block = 0; block < blocks; block++) {
-    __m256i sums[12];
-    WideSums(rows + block * kWideRows * kWideBlock, tile.columns + block * kWideBlock, tile.stride, count,
-             sums);
-    const __m256 low = _mm256_loadu_ps(row_scales + block * kWideRows);
-    const __m256 high = _mm256_loadu_ps(row_scales + block * kWideRows + kHalf);
-    for (int64_t column = 0; column < count; column++) {
-      const float scale = tile.scales[column * static_cast<int64_t>(tile.scale_stride) + block];
-      const __m256 scales = _mm256_set1_ps(scale);
-      __m256 *const first = totals + 2 * column, *const second = first + 1;
-      *first = _mm256_fmadd_ps(_mm256_mul_ps(scales, low), _mm256_cvtepi32_ps(sums[2 * column]), *first);
-      *second =
-          _mm256_fmadd_ps(_mm256_mul_ps(scales, high), _mm256_cvtepi32_ps(sums[2 * column + 1]), *second);
-    }
-  }
-  for (int64_t column = 0; column < count; column++) {
-    float* const result = tile.result + column * static_cast<int64_t>(tile.result_stride);
-    for (int64_t half = 0; half < 2; half++) {
-      const __m256 total = totals[2 * column + half];
-      float* const to = result + half * kHalf;
-      _mm256_storeu_ps(to, sets ? total : _mm256_add_ps(total, _mm256_loadu_ps(to)));
     }
   }
 }

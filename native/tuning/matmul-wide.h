@@ -10,7 +10,7 @@
 namespace gpt4all {
 
 constexpr int64_t kWideBlock = 128;  // numbers that share a scale
-constexpr int64_t kWideRows = 16;    // rows that are computed at once
+constexpr int64_t kWideRows = 32;    // rows that are computed at once
 
 // Whole numbers reach from -kWideMost to kWideMost: a sum of kWideBlock products of two fits into 32 bits.
 constexpr int kWideMost = 4095;
@@ -32,9 +32,15 @@ struct WideTile {
   size_t result_stride;
 };
 
-// Adds packed blocks of rows times as many of the tile's columns, 1 to 6, to the results, or sets them.
-void MultiplyWide(const int16_t* rows, const float* row_scales, const WideTile& tile, int64_t count,
-                  int64_t blocks, bool sets);
+struct WideKernel {
+  int64_t most_columns;
+  // Adds packed blocks of rows times as many of the tile's columns, 1 to `most_columns`, to the results, or
+  // sets them.
+  void (*multiply)(const int16_t* rows, const float* row_scales, const WideTile& tile, int64_t count,
+                   int64_t blocks, bool sets);
+};
+
+extern const WideKernel kWideAvx2, kWideVnni;
 
 }  // namespace gpt4all
 #endif

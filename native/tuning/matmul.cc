@@ -179,5 +179,9 @@ bool UseKernels(const std::string& name) {
   return true;
 }
 
+bool UsesVnni() {
+  return used == kVnni;
+}
+
 }  // namespace gpt4all
 #endif

@@ -23,6 +23,9 @@ std::vector<std::string> Kernels();
 // compute. Returns false for another name.
 bool UseKernels(const std::string& name);
 
+// Whether kernels with AVX-512 and its dot products are to compute.
+bool UsesVnni();
+
 #else
 
 inline void InstallMatmul() {

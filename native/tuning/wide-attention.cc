@@ -13,14 +13,15 @@
 #include "ggml-cpu.h"
 #include "ggml-cpu/ggml-cpu-impl.h"
 #include "ggml-cpu/traits.h"
+#include "ggml-cpu/vec.h"
 #include "wide-exp.h"
 
 namespace gpt4all {
 
 namespace {
 
-// Fewer are left to ggml, which sums them in halves: texts alone get the vectors that llama.cpp gives them.
-constexpr int64_t kFewestQueries = 64;
+// Fewer queries are summed in halves, as ggml does: texts alone get the vectors that llama.cpp gives them.
+constexpr int64_t kFewestInFloats = 64;
 constexpr int64_t kQueries = 4;  // that are computed at once
 constexpr int64_t kKeys = 16;    // in two registers
 constexpr int64_t kLongestHead = 256;
@@ -73,6 +74,12 @@ struct Attention {
   explicit Attention(const ggml_tensor& operation)
       : q(*operation.src[0]), k(*operation.src[1]), v(*operation.src[2]), result(operation) {
     std::memcpy(&scale, operation.op_params, sizeof scale);
+  }
+
+  float* ResultOf(int64_t query, int64_t head) const {
+    return reinterpret_cast<float*>(static_cast<char*>(result.data) +
+                                    head * static_cast<int64_t>(result.nb[1]) +
+                                    query * static_cast<int64_t>(result.nb[2]));
   }
 
   const ggml_tensor &q, &k, &v, &result;
@@ -165,6 +172,42 @@ GPT4ALL_AVX2 void Weigh(const float* scores, int64_t stride, const float* values
   }
 }
 
+GPT4ALL_AVX2 inline __m256 Halved(__m256 numbers) {
+  return _mm256_cvtph_ps(_mm256_cvtps_ph(numbers, _MM_FROUND_TO_NEAREST_INT));
+}
+
+// What has been summed for a query, as ggml does it: rounded to halves with each key, and scaled when a
+// larger score comes.
+class HalfSums {
+ public:
+  explicit HalfSums(int64_t length) : registers_(length / 8) { std::fill_n(sums_, length, 0.0f); }
+
+  GPT4ALL_AVX2 void Add(float score, const float* value) {
+    const bool is_most = score > most_;
+    const float shrinks = is_most ? std::exp(most_ - score) : 1,
+                share = is_most ? 1 : std::exp(score - most_);
+    if (is_most) most_ = score;
+    total_ = total_ * shrinks + share;
+    for (int64_t i = 0; i < registers_; i++) {
+      __m256 sum = _mm256_load_ps(sums_ + 8 * i);
+      if (is_most) sum = Halved(_mm256_mul_ps(sum, _mm256_set1_ps(shrinks)));
+      sum = Halved(_mm256_fmadd_ps(_mm256_loadu_ps(value + 8 * i), _mm256_set1_ps(share), sum));
+      _mm256_store_ps(sums_ + 8 * i, sum);
+    }
+  }
+
+  GPT4ALL_AVX2 void Store(float* result) const {
+    const __m256 inverse = _mm256_set1_ps(1 / total_);
+    for (int64_t i = 0; i < registers_; i++)
+      _mm256_storeu_ps(result + 8 * i, _mm256_mul_ps(inverse, _mm256_load_ps(sums_ + 8 * i)));
+  }
+
+ private:
+  alignas(32) float sums_[kLongestHead];
+  int64_t registers_;
+  float most_ = -INFINITY, total_ = 0;
+};
+
 // Rows of eight numbers become columns of the keys.
 void Transpose(const float* rows, int64_t count, int64_t length, float* to, int64_t stride) {
   for (int64_t i = 0; i < length; i++) {
@@ -194,10 +237,7 @@ void Attend(const Attention& attention, const Run& run, int64_t head, Scratch& s
     for (int64_t i = 0; i < kQueries; i++) {
       const int64_t query = std::min(first + i, run.last - 1);
       queries[i] = reinterpret_cast<const float*>(RowOf(q, query, head));
-      char* const result = static_cast<char*>(attention.result.data) +
-                           head * static_cast<int64_t>(attention.result.nb[1]) +
-                           query * static_cast<int64_t>(attention.result.nb[2]);
-      results[i] = first + i < run.last ? reinterpret_cast<float*>(result) : unused;
+      results[i] = first + i < run.last ? attention.ResultOf(query, head) : unused;
     }
     Score(queries, attention, scratch.keys.data(), stride, scratch.scores.data());
     for (int64_t i = 0; i < kQueries; i++) {
@@ -205,6 +245,30 @@ void Attend(const Attention& attention, const Run& run, int64_t head, Scratch& s
       Softmax(scratch.scores.data() + i * stride, range.to - range.from, stride);
     }
     Weigh(scratch.scores.data(), stride, scratch.values.data(), count, length, results);
+  }
+}
+
+// For few queries, with ggml's bits.
+void AttendInHalves(const Attention& attention, const Run& run, int64_t head, Scratch& scratch) {
+  const ggml_tensor &q = attention.q, &k = attention.k, &v = attention.v;
+  const int64_t length = v.ne[0];
+  const int64_t key_head = head / (q.ne[2] / k.ne[2]), value_head = head / (q.ne[2] / v.ne[2]);
+  scratch.values.resize(static_cast<size_t>((run.to - run.from) * length));
+  for (int64_t i = 0; i < run.to - run.from; i++)
+    ToFloats(v, run.from + i, value_head, scratch.values.data() + i * length);
+  for (int64_t query = run.first; query < run.last; query++) {
+    ggml_fp16_t halves[kLongestHead];
+    ggml_cpu_fp32_to_fp16(reinterpret_cast<const float*>(RowOf(q, query, head)), halves, q.ne[0]);
+    HalfSums sums(length);
+    const Range& range = scratch.ranges[static_cast<size_t>(query)];
+    for (int64_t key = range.from; key < range.to; key++) {
+      float score;
+      // ggml writes to none of its operands.
+      auto* const keys = reinterpret_cast<ggml_fp16_t*>(const_cast<char*>(RowOf(k, key, key_head)));
+      ggml_vec_dot_f16(static_cast<int>(q.ne[0]), &score, 0, keys, 0, halves, 0, 1);
+      sums.Add(score * attention.scale, scratch.values.data() + (key - run.from) * length);
+    }
+    sums.Store(attention.ResultOf(query, head));
   }
 }
 
@@ -224,8 +288,9 @@ class WideAttention final : public ggml::cpu::tensor_traits {
     const auto all = static_cast<int64_t>(scratch.runs.size()) * heads;
     if (params->ith == 0) ggml_threadpool_chunk_set(params->threadpool, params->nth);
     ggml_barrier(params->threadpool);
+    const auto attend = attention.q.ne[1] < kFewestInFloats ? AttendInHalves : Attend;
     for (int64_t one = params->ith; one < all; one = ggml_threadpool_chunk_add(params->threadpool, 1))
-      Attend(attention, scratch.runs[static_cast<size_t>(one / heads)], one % heads, scratch);
+      attend(attention, scratch.runs[static_cast<size_t>(one / heads)], one % heads, scratch);
     return true;
   }
 };
@@ -249,7 +314,9 @@ ggml::cpu::tensor_traits* WideAttentionTraits(const ggml_tensor& operation) {
       mask != nullptr && mask->type == GGML_TYPE_F16 && mask->ne[2] == 1 && mask->ne[3] == 1;
   const bool fits = q.type == GGML_TYPE_F32 && q.nb[0] == sizeof(float) && q.ne[3] == 1 && IsKept(k) &&
                     IsKept(v) && v.ne[0] % 16 == 0 && v.ne[0] <= kLongestHead && k.ne[0] <= kLongestHead;
-  return is_plain && has_mask && fits && q.ne[1] >= kFewestQueries ? &traits : nullptr;
+  const bool sums_halves = k.type == GGML_TYPE_F16 && v.type == GGML_TYPE_F16;
+  const bool is_ours = q.ne[1] >= kFewestInFloats || sums_halves;
+  return is_plain && has_mask && fits && is_ours ? &traits : nullptr;
 }
 
 }  // namespace gpt4all

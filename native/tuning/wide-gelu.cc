@@ -65,7 +65,6 @@ ggml::cpu::tensor_traits* WideGeluTraits(const ggml_tensor& operation) {
   static WideGelu traits;
   const bool is_gelu = operation.op == GGML_OP_UNARY && ggml_get_unary_op(&operation) == GGML_UNARY_OP_GELU;
   if (!is_gelu || operation.type != GGML_TYPE_F32 || operation.src[0]->type != GGML_TYPE_F32) return nullptr;
-  if (ggml_nrows(&operation) < kFewestTokens) return nullptr;
   return ggml_is_contiguous(&operation) && ggml_is_contiguous(operation.src[0]) ? &traits : nullptr;
 }
 

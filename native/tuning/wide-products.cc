@@ -21,9 +21,9 @@ namespace gpt4all {
 
 namespace {
 
-constexpr int64_t kTileColumns = 6;
-constexpr int64_t kCachedBlocks = 4;
+constexpr int64_t kCachedBlocks = 3;
 constexpr size_t kMostPacked = 256 << 20;  // bytes of weights that stay packed
+constexpr int64_t kFewestColumns = 24;     // for which others are packed each time
 
 // The weights of one matrix, packed by the threads that come to them first.
 struct PackedWeights {
@@ -126,10 +126,8 @@ void PackRows(const WideProduct& product, int64_t first, int16_t* packed, float*
       float values[kWideBlock];
       if (weights.type == GGML_TYPE_F16) {
         ggml_cpu_fp16_to_fp32(reinterpret_cast<const ggml_fp16_t*>(from), values, kWideBlock);
-      } else if (to_float != nullptr) {
-        to_float(from, values, kWideBlock);
       } else {
-        std::copy_n(reinterpret_cast<const float*>(from), kWideBlock, values);  // the type is f32
+        to_float(from, values, kWideBlock);
       }
       scales[block * kWideRows + row] = QuantizeWide(values, rows + row * kWideBlock);
     }
@@ -167,6 +165,7 @@ class WideMatmul final : public ggml::cpu::tensor_traits {
     ggml_barrier(params->threadpool);
     const auto kept = pool->packed.find(product.weights.data);
     PackedWeights* const all = kept == pool->packed.end() ? nullptr : &kept->second;
+    if (all == nullptr && product.count < kFewestColumns) return false;
     for (int64_t row = kWideRows * params->ith; row < product.weights.ne[1];
          row = kWideRows * ggml_threadpool_chunk_add(params->threadpool, 1)) {
       int16_t* const rows = all == nullptr ? own_rows : all->numbers.get() + row * product.length;
@@ -187,20 +186,21 @@ class WideMatmul final : public ggml::cpu::tensor_traits {
   static void MultiplyRows(const WideProduct& product, int64_t row, const int16_t* packed,
                            const float* row_scales, const int16_t* columns, const float* scales,
                            const ggml_tensor& operation) {
+    const WideKernel& kernel = UsesVnni() ? kWideVnni : kWideAvx2;
     const auto result_stride = static_cast<int64_t>(operation.nb[1] / sizeof(float));
     // So many blocks of the rows stay in the cache while all columns pass.
     for (int64_t first = 0; first < product.blocks; first += kCachedBlocks) {
       const int64_t end = std::min(product.blocks, first + kCachedBlocks);
-      for (int64_t column = 0; column < product.count; column += kTileColumns) {
-        const int64_t count = std::min(kTileColumns, product.count - column);
+      for (int64_t column = 0; column < product.count; column += kernel.most_columns) {
+        const int64_t count = std::min(kernel.most_columns, product.count - column);
         const WideTile tile{columns + column * product.length + first * kWideBlock,
                             static_cast<size_t>(product.length),
                             scales + column * product.blocks + first,
                             static_cast<size_t>(product.blocks),
                             static_cast<float*>(operation.data) + column * result_stride + row,
                             static_cast<size_t>(result_stride)};
-        MultiplyWide(packed + first * kWideRows * kWideBlock, row_scales + first * kWideRows, tile, count,
-                     end - first, first == 0);
+        kernel.multiply(packed + first * kWideRows * kWideBlock, row_scales + first * kWideRows, tile, count,
+                        end - first, first == 0);
       }
     }
   }
@@ -245,9 +245,10 @@ ggml::cpu::tensor_traits* WideProductTraits(const ggml_tensor& operation) {
                         weights.ne[1] % kWideRows == 0 && activations.type == GGML_TYPE_F32 &&
                         ggml_is_matrix(&activations) && activations.nb[0] == sizeof(float) &&
                         operation.nb[1] % sizeof(float) == 0;
-  const bool is_known =
-      weights.type == GGML_TYPE_F32 || ggml_get_type_traits(weights.type)->to_float != nullptr;
-  return is_weight && is_plain && is_known && activations.ne[1] >= kFewestTokens ? &traits : nullptr;
+  // Floats are more exact than whole numbers of 13 bits; those are left to ggml.
+  const bool is_less =
+      weights.type != GGML_TYPE_F32 && ggml_get_type_traits(weights.type)->to_float != nullptr;
+  return is_weight && is_plain && is_less ? &traits : nullptr;
 }
 
 }  // namespace

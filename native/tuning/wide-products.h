@@ -17,9 +17,6 @@ namespace gpt4all {
 
 #ifdef GPT4ALL_MATMUL
 
-// Fewer tokens than these are computed as ggml does, to the bit: packing weights would not pay.
-constexpr int64_t kFewestTokens = 24;
-
 // From now on, for a context whose weights live as long as the pool is not forgotten.
 void UseWideProducts(ggml_threadpool* pool);
 
