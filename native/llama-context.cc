@@ -53,7 +53,7 @@ ggml_threadpool* LlamaContext::Pool(int32_t size) {
     ggml_threadpool_params params = ggml_threadpool_params_default(size);
     params.poll = poll_;
     pool = ggml_threadpool_new(&params);
-    if (embeds_) UseWideProducts(pool);
+    if (embeds_) UseWideProducts(pool, llama_get_model(context));
   }
   return pool;
 }

@@ -286,11 +286,17 @@ class WideAttention final : public ggml::cpu::tensor_traits {
     if (2 * static_cast<int64_t>(scratch.runs.size()) > attention.q.ne[1]) return false;
     const auto heads = attention.q.ne[2];
     const auto all = static_cast<int64_t>(scratch.runs.size()) * heads;
+    const auto runs = [&](int64_t one) { return scratch.runs[static_cast<size_t>(one / heads)]; };
+    if (attention.q.ne[1] < kFewestInFloats) {
+      const int64_t end = all * (params->ith + 1) / params->nth;
+      for (int64_t one = all * params->ith / params->nth; one < end; one++)
+        AttendInHalves(attention, runs(one), one % heads, scratch);
+      return true;
+    }
     if (params->ith == 0) ggml_threadpool_chunk_set(params->threadpool, params->nth);
     ggml_barrier(params->threadpool);
-    const auto attend = attention.q.ne[1] < kFewestInFloats ? AttendInHalves : Attend;
     for (int64_t one = params->ith; one < all; one = ggml_threadpool_chunk_add(params->threadpool, 1))
-      attend(attention, scratch.runs[static_cast<size_t>(one / heads)], one % heads, scratch);
+      Attend(attention, runs(one), one % heads, scratch);
     return true;
   }
 };

@@ -24,42 +24,76 @@ namespace {
 constexpr int64_t kCachedBlocks = 3;
 constexpr size_t kMostPacked = 256 << 20;  // bytes of weights that stay packed
 constexpr int64_t kFewestColumns = 24;     // for which others are packed each time
+// So many numbers of the columns each thread turns into whole numbers for itself: waiting for another takes
+// longer.
+constexpr int64_t kMostAlone = 8192;
 
 // The weights of one matrix, packed by the threads that come to them first.
 struct PackedWeights {
   PackedWeights(int64_t rows, int64_t length)
       : numbers(new (std::align_val_t(64)) int16_t[static_cast<size_t>(rows * length)]),
         scales(static_cast<size_t>(rows * (length / kWideBlock))),
-        is_packed(static_cast<size_t>(rows / kWideRows)) {}
+        states(static_cast<size_t>(rows / kWideRows)) {}
+
+  // What of kWideRows rows has been done, so that no thread waits for another's.
+  enum State : uint8_t { kUntouched, kBeingPacked, kPacked };
 
   struct Free {
     void operator()(int16_t* numbers) const { ::operator delete[](numbers, std::align_val_t(64)); }
   };
   std::unique_ptr<int16_t[], Free> numbers;
   std::vector<float> scales;
-  std::vector<uint8_t> is_packed;  // by kWideRows rows
+  std::vector<std::atomic<uint8_t>> states;
 };
 
-// The weights that a pool has packed. Its context keeps the weights alive, so that their addresses name them.
-struct WidePool {
-  std::unordered_map<const void*, PackedWeights> packed;
-  size_t bytes = 0;
+// What has been packed of a model's weights. The pools' contexts keep them alive, so that their addresses
+// name them.
+class WideWeights {
+ public:
+  explicit WideWeights(const llama_model* of) : model(of) {}
+
+  // Null where there are too many to keep them: for all threads alike, and for ever.
+  PackedWeights* Keep(const ggml_tensor& weights) {
+    const std::lock_guard<std::mutex> lock(keeping_);
+    const auto found = packed_.find(weights.data);
+    if (found != packed_.end()) return found->second.get();
+    const size_t bytes = static_cast<size_t>(ggml_nelements(&weights)) * sizeof(int16_t);
+    if (is_full_ || bytes_ + bytes > kMostPacked) return nullptr;
+    try {
+      auto& kept = packed_[weights.data];
+      kept = std::make_unique<PackedWeights>(weights.ne[1], weights.ne[0]);
+      bytes_ += bytes;
+      return kept.get();
+    } catch (const std::bad_alloc&) {
+      is_full_ = true;
+      return nullptr;
+    }
+  }
+
+  const llama_model* const model;
+  int64_t pools = 0;  // that use it
+
+ private:
+  std::mutex keeping_;
+  std::unordered_map<const void*, std::unique_ptr<PackedWeights>> packed_;
+  size_t bytes_ = 0;
+  bool is_full_ = false;
 };
 
 // The threads of all pools look for theirs here, and read what lies beside it only where they find it: so
 // another pool can be forgotten meanwhile.
 struct NamedPool {
   std::atomic<const ggml_threadpool*> pool{nullptr};
-  WidePool* wide = nullptr;
+  WideWeights* weights = nullptr;
 };
 
 // Contexts that embed are few. More of them than this, and the later ones compute as ggml does.
 std::array<NamedPool, 256> pools;
 std::mutex naming;
 
-WidePool* Find(const ggml_threadpool* pool) {
+WideWeights* Find(const ggml_threadpool* pool) {
   for (const NamedPool& one : pools) {
-    if (one.pool.load(std::memory_order_acquire) == pool) return one.wide;
+    if (one.pool.load(std::memory_order_acquire) == pool) return one.weights;
   }
   return nullptr;
 }
@@ -98,22 +132,6 @@ void QuantizeColumns(const WideProduct& product, int16_t* columns, float* scales
   }
 }
 
-// The packed weights of the product; null where there are too many to keep them. One thread at a time.
-PackedWeights* Keep(WidePool& pool, const ggml_tensor& weights) {
-  const auto found = pool.packed.find(weights.data);
-  if (found != pool.packed.end()) return &found->second;
-  const size_t bytes = static_cast<size_t>(ggml_nelements(&weights)) * sizeof(int16_t);
-  if (pool.bytes + bytes > kMostPacked) return nullptr;
-  try {
-    PackedWeights* const kept =
-        &pool.packed.try_emplace(weights.data, weights.ne[1], weights.ne[0]).first->second;
-    pool.bytes += bytes;
-    return kept;
-  } catch (const std::bad_alloc&) {
-    return nullptr;
-  }
-}
-
 void PackRows(const WideProduct& product, int64_t first, int16_t* packed, float* scales) {
   const ggml_tensor& weights = product.weights;
   const ggml_to_float_t to_float = ggml_get_type_traits(weights.type)->to_float;
@@ -139,48 +157,74 @@ class WideMatmul final : public ggml::cpu::tensor_traits {
  public:
   bool work_size(int threads, const ggml_tensor* operation, size_t& size) override {
     const WideProduct product(*operation);
-    size = 64 + product.column_bytes() + product.scale_bytes() +
-           static_cast<size_t>(threads) * (product.row_bytes() + RowScaleBytes(product));
+    const auto count = static_cast<size_t>(threads);
+    const size_t columns = product.column_bytes() + product.scale_bytes();
+    size = 64 + (IsAlone(product) ? count : 1) * columns +
+           count * (product.row_bytes() + RowScaleBytes(product));
     return true;
   }
 
   bool compute_forward(ggml_compute_params* params, ggml_tensor* operation) override {
-    WidePool* const pool = params->use_ref ? nullptr : Find(params->threadpool);
-    if (pool == nullptr) return false;
+    WideWeights* const weights = params->use_ref ? nullptr : Find(params->threadpool);
+    if (weights == nullptr) return false;
     const WideProduct product(*operation);
+    PackedWeights* const kept = weights->Keep(product.weights);
+    if (kept == nullptr && product.count < kFewestColumns) return false;
+    const bool is_alone = IsAlone(product);
+    const int64_t thread = params->ith, threads = params->nth;
     char* at = static_cast<char*>(params->wdata);
     at += (64 - reinterpret_cast<uintptr_t>(at) % 64) % 64;
-    auto* const columns = reinterpret_cast<int16_t*>(at);
-    auto* const scales = reinterpret_cast<float*>(at + product.column_bytes());
-    at += product.column_bytes() + product.scale_bytes() +
-          static_cast<size_t>(params->ith) * (product.row_bytes() + RowScaleBytes(product));
+    const size_t of_columns = product.column_bytes() + product.scale_bytes();
+    char* const first = at + static_cast<size_t>(is_alone ? thread : 0) * of_columns;
+    auto* const columns = reinterpret_cast<int16_t*>(first);
+    auto* const scales = reinterpret_cast<float*>(first + product.column_bytes());
+    at += static_cast<size_t>(is_alone ? threads : 1) * of_columns +
+          static_cast<size_t>(thread) * (product.row_bytes() + RowScaleBytes(product));
     auto* const own_rows = reinterpret_cast<int16_t*>(at);
     auto* const own_scales = reinterpret_cast<float*>(at + product.row_bytes());
 
-    QuantizeColumns(product, columns, scales, params->ith, params->nth);
-    if (params->ith == 0) {
-      Keep(*pool, product.weights);
-      ggml_threadpool_chunk_set(params->threadpool, params->nth);
+    if (is_alone) {
+      QuantizeColumns(product, columns, scales, 0, 1);
+    } else {
+      QuantizeColumns(product, columns, scales, thread, threads);
+      if (thread == 0) ggml_threadpool_chunk_set(params->threadpool, params->nth);
+      ggml_barrier(params->threadpool);
     }
-    ggml_barrier(params->threadpool);
-    const auto kept = pool->packed.find(product.weights.data);
-    PackedWeights* const all = kept == pool->packed.end() ? nullptr : &kept->second;
-    if (all == nullptr && product.count < kFewestColumns) return false;
-    for (int64_t row = kWideRows * params->ith; row < product.weights.ne[1];
-         row = kWideRows * ggml_threadpool_chunk_add(params->threadpool, 1)) {
-      int16_t* const rows = all == nullptr ? own_rows : all->numbers.get() + row * product.length;
-      float* const row_scales = all == nullptr ? own_scales : all->scales.data() + row * product.blocks;
-      const auto tile = static_cast<size_t>(row / kWideRows);
-      if (all == nullptr || !all->is_packed[tile]) PackRows(product, row, rows, row_scales);
-      if (all != nullptr) all->is_packed[tile] = 1;
-      MultiplyRows(product, row, rows, row_scales, columns, scales, *operation);
+    const int64_t tiles = product.weights.ne[1] / kWideRows;
+    const int64_t end = is_alone ? tiles * (thread + 1) / threads : tiles;
+    int64_t tile = is_alone ? tiles * thread / threads : thread;
+    for (; tile < end; tile = is_alone ? tile + 1 : ggml_threadpool_chunk_add(params->threadpool, 1)) {
+      const int64_t row = kWideRows * tile;
+      if (kept != nullptr && IsPacked(product, row, *kept)) {
+        MultiplyRows(product, row, kept->numbers.get() + row * product.length,
+                     kept->scales.data() + row * product.blocks, columns, scales, *operation);
+      } else {
+        PackRows(product, row, own_rows, own_scales);
+        MultiplyRows(product, row, own_rows, own_scales, columns, scales, *operation);
+      }
     }
     return true;
   }
 
  private:
+  static bool IsAlone(const WideProduct& product) { return product.count * product.length <= kMostAlone; }
+
   static size_t RowScaleBytes(const WideProduct& product) {
     return static_cast<size_t>(product.blocks * kWideRows) * sizeof(float);
+  }
+
+  // Whether the rows from `row` on are packed. Packs them unless another thread is at it.
+  static bool IsPacked(const WideProduct& product, int64_t row, PackedWeights& kept) {
+    std::atomic<uint8_t>& state = kept.states[static_cast<size_t>(row / kWideRows)];
+    uint8_t seen = state.load(std::memory_order_acquire);
+    if (seen == PackedWeights::kUntouched &&
+        state.compare_exchange_strong(seen, PackedWeights::kBeingPacked)) {
+      PackRows(product, row, kept.numbers.get() + row * product.length,
+               kept.scales.data() + row * product.blocks);
+      state.store(PackedWeights::kPacked, std::memory_order_release);
+      return true;
+    }
+    return seen == PackedWeights::kPacked;
   }
 
   static void MultiplyRows(const WideProduct& product, int64_t row, const int16_t* packed,
@@ -208,24 +252,25 @@ class WideMatmul final : public ggml::cpu::tensor_traits {
 
 }  // namespace
 
-void UseWideProducts(ggml_threadpool* pool) {
+void UseWideProducts(ggml_threadpool* pool, const llama_model* model) {
   const std::lock_guard<std::mutex> lock(naming);
-  for (NamedPool& one : pools) {
-    if (one.pool != nullptr) continue;
-    one.wide = new WidePool;
-    one.pool.store(pool, std::memory_order_release);
-    return;
-  }
+  const auto is_free = [](const NamedPool& one) { return one.pool == nullptr; };
+  const auto is_ours = [&](const NamedPool& one) { return !is_free(one) && one.weights->model == model; };
+  const auto place = std::find_if(pools.begin(), pools.end(), is_free);
+  if (place == pools.end()) return;
+  const auto known = std::find_if(pools.begin(), pools.end(), is_ours);
+  place->weights = known == pools.end() ? new WideWeights(model) : known->weights;
+  place->weights->pools++;
+  place->pool.store(pool, std::memory_order_release);
 }
 
 void ForgetWideProducts(const ggml_threadpool* pool) {
   const std::lock_guard<std::mutex> lock(naming);
-  for (NamedPool& one : pools) {
-    if (one.pool != pool) continue;
-    one.pool = nullptr;
-    delete one.wide;
-    return;
-  }
+  const auto is_it = [&](const NamedPool& one) { return one.pool == pool; };
+  const auto place = std::find_if(pools.begin(), pools.end(), is_it);
+  if (place == pools.end()) return;
+  place->pool = nullptr;
+  if (--place->weights->pools == 0) delete place->weights;
 }
 
 bool ComputesWide(const ggml_threadpool* pool) {

@@ -8,6 +8,7 @@
 
 struct ggml_tensor;
 struct ggml_threadpool;
+struct llama_model;
 
 namespace ggml::cpu {
 class tensor_traits;
@@ -17,8 +18,9 @@ namespace gpt4all {
 
 #ifdef GPT4ALL_MATMUL
 
-// From now on, for a context whose weights live as long as the pool is not forgotten.
-void UseWideProducts(ggml_threadpool* pool);
+// From now on, for a context of this model, which lives as long as the pool is not forgotten. Contexts of one
+// model share what is packed.
+void UseWideProducts(ggml_threadpool* pool, const llama_model* model);
 
 // No more; the pool computes nothing meanwhile. Nothing if it was not named.
 void ForgetWideProducts(const ggml_threadpool* pool);
@@ -33,7 +35,7 @@ ggml::cpu::tensor_traits* WideCastTraits(const ggml_tensor& operation);
 
 #else
 
-inline void UseWideProducts(ggml_threadpool*) {
+inline void UseWideProducts(ggml_threadpool*, const llama_model*) {
 }
 
 inline void ForgetWideProducts(const ggml_threadpool*) {

@@ -18,27 +18,50 @@ type Job = {
 /** What a batch holds at most. A longer chunk is a batch by itself. */
 export type BatchLimits = { readonly tokens: number; readonly texts: number }
 
+/** How to open another context of the same weights, for chunks of at most so many tokens; `undefined` if it cannot be. */
+export type AnotherContext = {
+  readonly longest: number
+  readonly open: () => Promise<NativeEmbedder | undefined>
+}
+
+/** A context, and what it is computing. */
+type Lane = {
+  readonly embedder: NativeEmbedder
+  readonly longest: number
+  running: readonly Job[] | undefined
+}
+
 /**
- * Computes chunks of all callers in batches. Callers take turns, so that a short text need not wait for
- * another caller's thousands.
+ * Computes chunks of all callers in batches. Callers take turns, so that a short text need not wait for another
+ * caller's thousands. A few batches are computed one after the other, with all threads; many side by side, with one
+ * thread each, which need not wait for one another after each operation.
  */
 export class Batches {
-  readonly #embedder: NativeEmbedder
   readonly #threads: ThreadSetter
   readonly #limits: BatchLimits
+  readonly #another: AnotherContext | undefined
+  /** The first takes chunks of any length, and has all threads where it is alone. */
+  readonly #lanes: Lane[]
+  /** Settled when all that were asked for are open. */
+  #opening: Promise<unknown> | undefined
   readonly #waiting = new Map<Caller, Job[]>()
-  /** What is being computed. */
-  #running: readonly Job[] | undefined
+  #tokensWaiting = 0
   readonly #left = new WeakSet<Caller>()
   /** Settled when chunks have been taken into a batch, or dropped. */
   #taken = deferred()
   #isScheduled = false
   #closed: Promise<void> | undefined
 
-  constructor(embedder: NativeEmbedder, threads: ThreadSetter, limits: BatchLimits) {
-    this.#embedder = embedder
+  constructor(
+    embedder: NativeEmbedder,
+    threads: ThreadSetter,
+    limits: BatchLimits,
+    another?: AnotherContext | undefined,
+  ) {
+    this.#lanes = [{ embedder, longest: Number.POSITIVE_INFINITY, running: undefined }]
     this.#threads = threads
     this.#limits = limits
+    this.#another = another
   }
 
   /** The vector of a chunk. */
@@ -49,6 +72,7 @@ export class Batches {
       const jobs = this.#waiting.get(caller) ?? []
       this.#waiting.set(caller, jobs)
       jobs.push({ caller, tokens, resolve, reject })
+      this.#tokensWaiting += tokens.length
       if (this.#isScheduled) return
       this.#isScheduled = true
       setImmediate(() => this.#start()) // with all that arrives in this turn
@@ -61,7 +85,7 @@ export class Batches {
       const jobs = this.#waiting.get(caller) ?? []
       let tokens = 0
       for (const job of jobs) tokens += job.tokens.length
-      if (tokens < 4 * this.#limits.tokens) return
+      if (tokens < Math.max(4, 2 * this.#threads.most) * this.#limits.tokens) return
       await this.#taken.promise
     }
   }
@@ -71,33 +95,69 @@ export class Batches {
     this.#left.add(caller)
     const jobs = this.#waiting.get(caller) ?? []
     this.#waiting.delete(caller)
-    for (const { reject } of jobs) reject(reason)
-    if (this.#running?.every((job) => this.#left.has(job.caller))) this.#embedder.abort()
+    for (const { tokens, reject } of jobs) {
+      this.#tokensWaiting -= tokens.length
+      reject(reason)
+    }
+    for (const { running, embedder } of this.#lanes)
+      if (running?.every((job) => this.#left.has(job.caller))) embedder.abort()
     this.#tellTaken()
   }
 
-  /** Gives up what is being computed, and frees the embedder. */
+  /** Gives up what is being computed, and frees the contexts. */
   close(): Promise<void> {
     this.#closed ??= (async () => {
       const closed = new ClosedError('The model')
       for (const caller of [...this.#waiting.keys()]) this.leave(caller, closed)
-      await this.#embedder.close()
+      await this.#opening
+      await Promise.all(this.#lanes.map(({ embedder }) => embedder.close()))
     })()
     return this.#closed
   }
 
-  #start(): void {
-    this.#isScheduled = false
-    if (!this.#running) void this.#run()
+  /** Whether there is a batch for each thread, or other contexts than the first are at it already. */
+  get #isMany(): boolean {
+    const [, ...others] = this.#lanes
+    if (others.some(({ running }) => running)) return true
+    const next = this.#waiting.values().next().value?.[0]
+    const { most } = this.#threads
+    if (most === 1 || this.#tokensWaiting < most * this.#limits.tokens) return false
+    return next !== undefined && next.tokens.length <= (this.#another?.longest ?? 0)
   }
 
-  async #run(): Promise<void> {
-    for (let batch = this.#take(); batch.length > 0; batch = this.#take()) {
-      this.#running = batch
-      this.#tellTaken()
-      await this.#embed(batch)
+  /** Gives batches to contexts that rest. */
+  #start(): void {
+    this.#isScheduled = false
+    const isMany = this.#isMany
+    if (isMany) this.#opening ??= this.#openOthers()
+    for (const lane of isMany ? this.#lanes : this.#lanes.slice(0, 1)) if (!lane.running) void this.#run(lane)
+  }
+
+  async #openOthers(): Promise<void> {
+    const { longest, open } = this.#another!
+    while (!this.#closed && this.#lanes.length < this.#threads.most) {
+      const embedder = await open()
+      if (embedder === undefined) return // the others do
+      this.#lanes.push({ embedder, longest, running: undefined })
+      if (!this.#closed) this.#start()
     }
-    this.#running = undefined
+    this.#opening = undefined // there may be more threads one day
+  }
+
+  async #run(lane: Lane): Promise<void> {
+    while (this.#lanes.indexOf(lane) < this.#threads.most) {
+      const batch = this.#take(lane)
+      if (batch.length === 0) break
+      lane.running = batch
+      this.#tellTaken()
+      await this.#embed(lane, batch)
+    }
+    lane.running = undefined
+  }
+
+  #sharesThreads(lane: Lane): boolean {
+    const [first, ...others] = this.#lanes
+    return lane !== first || (others.length > 0 && this.#isMany)
   }
 
   #tellTaken(): void {
@@ -106,15 +166,17 @@ export class Batches {
   }
 
   // One chunk of each caller in turn, while they fit.
-  #take(): readonly Job[] {
+  #take({ longest }: Lane): readonly Job[] {
     const batch: Job[] = []
     let tokens = 0
     while (this.#waiting.size > 0) {
       const [caller, jobs] = this.#waiting.entries().next().value!
       const job = jobs[0]!
+      if (job.tokens.length > longest) break
       const fits = tokens + job.tokens.length <= this.#limits.tokens && batch.length < this.#limits.texts
       if (batch.length > 0 && !fits) break
       tokens += job.tokens.length
+      this.#tokensWaiting -= job.tokens.length
       batch.push(job)
       jobs.shift()
       this.#waiting.delete(caller)
@@ -123,7 +185,8 @@ export class Batches {
     return batch
   }
 
-  async #embed(batch: readonly Job[]): Promise<void> {
+  async #embed(lane: Lane, batch: readonly Job[]): Promise<void> {
+    const { embedder } = lane
     const tokens = new Int32Array(batch.reduce((sum, job) => sum + job.tokens.length, 0))
     let at = 0
     for (const job of batch) {
@@ -132,19 +195,20 @@ export class Batches {
     }
     const lengths = Int32Array.from(batch, (job) => job.tokens.length)
     try {
-      this.#threads.apply(this.#embedder)
-      const vectors = await this.#embedder.embed(tokens, lengths)
+      if (this.#sharesThreads(lane)) embedder.setThreads(1, 1, false)
+      else this.#threads.apply(embedder)
+      const vectors = await embedder.embed(tokens, lengths)
       const size = vectors.length / batch.length
       for (const [i, { resolve }] of batch.entries()) resolve(vectors.subarray(i * size, (i + 1) * size))
     } catch (error) {
-      if (nativeCode(error) !== 'ERR_CROWDED') return this.#recover(batch, error)
+      if (nativeCode(error) !== 'ERR_CROWDED') return this.#recover(lane, batch, error)
       this.#threads.crowdedOut()
-      await this.#embed(batch) // with fewer threads
+      await this.#embed(lane, batch) // with fewer threads
     }
   }
 
   /** Finds out whose chunk a batch failed for: the others must not suffer from it. */
-  async #recover(batch: readonly Job[], error: unknown): Promise<void> {
+  async #recover(lane: Lane, batch: readonly Job[], error: unknown): Promise<void> {
     const others = batch.filter((job) => !this.#left.has(job.caller))
     const isOwn = batch.length === 1 && nativeCode(error) !== 'ERR_ABORTED'
     if (this.#closed || isOwn) {
@@ -153,6 +217,6 @@ export class Batches {
       return
     }
     for (const job of batch) if (this.#left.has(job.caller)) job.reject(error)
-    for (const job of others) await this.#embed([job])
+    for (const job of others) await this.#embed(lane, [job])
   }
 }

@@ -1,6 +1,6 @@
-import type { DeviceFallback } from '../core/errors.ts'
+import { type DeviceFallback, messageOf } from '../core/errors.ts'
 import { isSilent, LOG_LEVELS, type Logger, loggerOf } from '../core/logger.ts'
-import { Batches, type BatchLimits } from '../embedding/batches.ts'
+import { type AnotherContext, Batches, type BatchLimits } from '../embedding/batches.ts'
 import { Chunker, type Embeddable } from '../embedding/chunks.ts'
 import { type EmbeddingParts, type EmbedHooks, embedTexts, type TextVectors } from '../embedding/embedding.ts'
 import { PairPrompts } from '../embedding/pairs.ts'
@@ -8,6 +8,7 @@ import { type DocumentScores, type RankingParts, scoreDocuments } from '../embed
 import { contextMemory } from '../loading/memory.ts'
 import { contextSizeFor, type Purpose, type Weights } from '../loading/open.ts'
 import type { RpcServersInUse } from '../loading/rpc-handshake.ts'
+import { describeKind } from '../models/gguf/kind.ts'
 import type { ModelLocation } from '../models/locate.ts'
 import { loadBinding } from '../native/binding.ts'
 import type { NativeBinding, NativeEmbedder } from '../native/contract.ts'
@@ -38,7 +39,14 @@ function withoutEndTokens(logger: Logger): Logger {
   )
 }
 
-type Started = { readonly embedder: NativeEmbedder; readonly longest: number }
+/** Chunks of more tokens are computed in the first context alone, so that the others take little memory. */
+const LANE_TOKENS = 512
+
+type Started = {
+  readonly embedder: NativeEmbedder
+  readonly longest: number
+  readonly another: AnotherContext | undefined
+}
 
 type Parts = Started & { readonly weights: Weights; readonly fallbacks: readonly DeviceFallback[] }
 
@@ -65,29 +73,41 @@ export async function openLocalEmbedder(
 
 async function start(
   binding: NativeBinding,
-  { native, header, opens, purpose, discard }: Weights,
+  { native, header, gpus, opens, purpose, discard }: Weights,
   options: ResolvedEmbedderOptions,
 ): Promise<Started> {
-  const { nThreads, flashAttention, keyType, valueType, lora, pooling = 'file' } = options
+  const { nThreads, flashAttention, keyType, valueType, lora, pooling = 'file', logger } = options
+  const create = (batchSize: number, threads: number) =>
+    binding.Embedder.create(native, {
+      batchSize,
+      sequences: Math.min(MOST_TEXTS, batchSize),
+      threads,
+      batchThreads: threads,
+      poll: 50,
+      flashAttention,
+      keyType,
+      valueType,
+      adapterScales: lora.map(({ scale }) => scale),
+      memoryBytes: contextMemory(header, batchSize, options).memoryBytes(1),
+      pooling,
+    })
   const batchSize = contextSizeFor(purpose, header, options)
+  const laneSize = Math.min(LANE_TOKENS, batchSize)
+  const open = () =>
+    create(laneSize, 1).catch((error) => {
+      logger.debug(`no further context for embeddings: ${messageOf(error)}`)
+      return undefined
+    })
   try {
-    const [embedder] = await Promise.all([
-      binding.Embedder.create(native, {
-        batchSize,
-        sequences: Math.min(MOST_TEXTS, batchSize),
-        threads: nThreads,
-        batchThreads: nThreads,
-        poll: 50,
-        flashAttention,
-        keyType,
-        valueType,
-        adapterScales: lora.map(({ scale }) => scale),
-        memoryBytes: contextMemory(header, batchSize, options).memoryBytes(1),
-        pooling,
-      }),
-      opens,
-    ])
-    return { embedder, longest: Math.min(batchSize, embedder.info.longest) }
+    const [embedder] = await Promise.all([create(batchSize, nThreads), opens])
+    const longest = Math.min(batchSize, embedder.info.longest)
+    // A decoder's contexts hold logits of all tokens; GPUs compute one batch at a time.
+    const isSmall = gpus.length === 0 && describeKind(header).kind === 'encoder'
+    return {
+      embedder,
+      longest,
+      another: isSmall ? { longest: Math.min(laneSize, longest), open } : undefined,
+    }
   } catch (error) {
     discard(error)
     throw translateFailure(error, 'A context for the model')
@@ -105,7 +125,7 @@ export class LocalEmbedder implements OpenEmbedder {
   readonly #servers: RpcServersInUse
 
   constructor(
-    { weights, fallbacks, embedder, longest }: Parts,
+    { weights, fallbacks, embedder, longest, another }: Parts,
     options: ResolvedEmbedderOptions,
     servers: RpcServersInUse,
   ) {
@@ -120,7 +140,7 @@ export class LocalEmbedder implements OpenEmbedder {
       name: this.facts.config.name,
       size: this.size,
       chunker: new Chunker(weights.native, longest, (line) => logger.warn(line)),
-      batches: new Batches(embedder, this.#threads, limits),
+      batches: new Batches(embedder, this.#threads, limits, another),
       limits,
     }
     this.#ranking = {

@@ -88,6 +88,11 @@ export class ThreadSetter {
     this.#count = choice.threads
   }
 
+  /** The most threads that compute. */
+  get most(): number {
+    return Math.max(this.#choice.threads, this.#choice.batchThreads)
+  }
+
   /** Changes the choice from the next step on. */
   choose(choice: ThreadChoice): void {
     this.#choice = choice

@@ -435,4 +435,16 @@ describe.runIf(hasEmbedder)("Python's own tests", () => {
     opened.push(embedder)
     await expect(embedder.embed('')).rejects.toThrow(TypeError)
   })
+
+  test('test_embed_timings: texts of 2^6 to 2^13 times two words', async () => {
+    const embedder = await Embed4All.load(EMBEDDER, { nThreads: 1 })
+    opened.push(embedder)
+    for (let power = 6; power <= 13; power++) {
+      const { embedding, usage } = await embedder.embed('foo bar '.repeat(2 ** power))
+      expect(embedding).toHaveLength(384)
+      // Windows of 510 tokens share 8 with the one before.
+      const words = 2 ** (power + 1)
+      expect(usage.promptTokens - words).toBe(8 * Math.floor(Math.max(0, words - 9) / 502))
+    }
+  })
 })

@@ -1,8 +1,8 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { Embed4All, GPT4All } from '../../src/index.ts'
+import { defaultModelPath, Embed4All, GPT4All } from '../../src/index.ts'
 import { HostileServer, md5 } from '../support/hostile-server.ts'
 import { EMBEDDED } from '../support/models.ts'
 import { tinyEncoder } from '../support/tiny-encoders.ts'
@@ -71,6 +71,19 @@ describe('Embed4All downloads', () => {
     await embedder.close()
     await (await Embed4All.load(name, { ...options(), allowDownload: false })).close()
     if (/v2-f16/.test(name)) expect(lines.join('\n')).toMatch(/is used, the same model/)
+  })
+
+  // Ported from gpt4all/tests/test_gpt4all.py; its name, which the list no longer has, leads to the successor.
+  test('test_download_model: a default folder gets a file of the size that the list says', async () => {
+    const home = join(folder, 'home')
+    mkdirSync(home)
+    vi.stubEnv('HOME', home)
+    vi.stubEnv('XDG_CACHE_HOME', join(home, '.cache'))
+    const embedder = await Embed4All.load('ggml-all-MiniLM-L6-v2-f16.bin', { nThreads: 1, logger })
+    expect(embedder.config?.path).toBe(join(defaultModelPath(), NAME))
+    expect(embedder.config?.path.startsWith(home)).toBe(true)
+    expect(statSync(embedder.config!.path).size).toBe(BERT.length)
+    await embedder.close()
   })
 
   test('in an isolated engine, with progress', async () => {
