@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstring>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -279,8 +280,20 @@ bool ComputesWide(const ggml_threadpool* pool) {
 
 namespace {
 
+// The logits of a decoder that embeds: nobody reads them (vendor/patches/0005).
+class UnreadLogits final : public ggml::cpu::tensor_traits {
+ public:
+  bool work_size(int, const ggml_tensor*, size_t&) override { return false; }
+
+  bool compute_forward(ggml_compute_params* params, ggml_tensor*) override {
+    return !params->use_ref && ComputesWide(params->threadpool);
+  }
+};
+
 ggml::cpu::tensor_traits* WideProductTraits(const ggml_tensor& operation) {
   static WideMatmul traits;
+  static UnreadLogits unread;
+  if (std::strcmp(operation.name, "result_output") == 0) return &unread;
   const ggml_tensor &weights = *operation.src[0], &activations = *operation.src[1];
   const bool is_weight = weights.buffer != nullptr && weights.op == GGML_OP_NONE &&
                          ggml_backend_buffer_get_usage(weights.buffer) == GGML_BACKEND_BUFFER_USAGE_WEIGHTS &&

@@ -1,4 +1,4 @@
-import { readGguf } from '../models/gguf/header.ts'
+import { purposeOf, readGguf } from '../models/gguf/header.ts'
 import { locateModel } from '../models/locate.ts'
 import { findModel, missingModel } from '../models/obtain.ts'
 import {
@@ -26,7 +26,8 @@ export async function estimateMemory(name: string, options?: EstimateMemoryOptio
     throw await missingModel(location, 'Memory can be estimated only for a model on the disk.')
   const header = await readGguf(path, { signal })
   checkCache(header, model)
-  return planMemory(header, model.nCtx, { sequences: model.parallel ?? 1, cache: model })
+  const embeds = ['embeddings', 'ranking'].includes(purposeOf(header) ?? 'text')
+  return planMemory(header, model.nCtx, { sequences: model.parallel ?? 1, cache: model, embeds })
 }
 
 /** See `GPT4All.listDevices()`. */

@@ -45,7 +45,8 @@ export function machineMemory(): Memory {
 
 /**
  * `part` is the share of the layers to plan for, 0 to 1, where a GPU has the others; `sequences` run side by
- * side, each of `nCtx` tokens; without `cache`, keys and values are f16, with flash attention.
+ * side, each of `nCtx` tokens; without `cache`, keys and values are f16, with flash attention. `embeds` is for models
+ * whose vectors are wanted, not their texts.
  */
 export function planMemory(
   header: GgufHeader,
@@ -55,31 +56,41 @@ export function planMemory(
     part = 1,
     sequences = 1,
     cache,
-  }: { memory?: Memory; part?: number; sequences?: number; cache?: CacheOptions } = {},
+    embeds = false,
+  }: {
+    memory?: Memory
+    part?: number
+    sequences?: number
+    cache?: CacheOptions | undefined
+    embeds?: boolean
+  } = {},
 ): MemoryPlan {
   const shape = memoryShape(header, cache)
   const { isEncoder, floatsPerToken, masks, attentionHeads } = shape
   const trainedContextSize = metaNumber(header, 'context_length')
-  // Longer texts are cut for an encoder, and each piece is computed at once.
-  const nCtx = isEncoder ? Math.min(wantedNCtx, trainedContextSize ?? wantedNCtx) : wantedNCtx
+  // Texts that are embedded are cut to what the model was trained with, and each piece is computed at once.
+  const isWhole = isEncoder || embeds
+  const longest = isWhole ? (trainedContextSize ?? MAX_CONTEXT) : MAX_CONTEXT
+  const nCtx = Math.min(wantedNCtx, longest)
   const bytesPerToken = sequences * part * shape.bytesPerToken
   const stateBytes = sequences * part * shape.stateBytes
   const weights = part * header.tensorBytes
-  const steady = (tokens: number) => 4 * (2 * header.tokenCount + floatsPerToken * tokens)
+  // A decoder makes logits of each token, even where nobody asks for them.
+  const perToken = 4 * (floatsPerToken + (isWhole && !isEncoder ? header.tokenCount : 0))
+  const steady = (tokens: number) => 8 * header.tokenCount + perToken * tokens
   // Without a cache masks are made in f32, and flash attention takes a copy in f16.
   const bytesOfMask = isEncoder ? 6 : 2
   const perPair = cache?.flashAttention === 'off' ? 4 * (masks + attentionHeads) : bytesOfMask * masks
-  const maskPerCell = (tokens: number) => perPair * tokens
 
-  const microBatch = isEncoder ? nCtx : Math.min(MICRO_BATCH, nCtx)
+  const microBatch = isWhole ? nCtx : Math.min(MICRO_BATCH, nCtx)
   const cells = Math.ceil(nCtx / CELLS) * CELLS
   const kvCache = bytesPerToken * cells + stateBytes
-  const compute = steady(microBatch) + maskPerCell(microBatch) * cells
+  const compute = steady(microBatch) + perPair * microBatch * cells
   const total = weights + kvCache + compute
 
-  const room = memory.available - weights - stateBytes - steady(MICRO_BATCH)
-  const perCell = bytesPerToken + maskPerCell(MICRO_BATCH)
-  const most = perCell > 0 ? Math.floor(room / perCell / CELLS) * CELLS : MAX_CONTEXT
+  const room = memory.available - weights - stateBytes - steady(isWhole ? 0 : MICRO_BATCH)
+  const perCell = bytesPerToken + (isWhole ? perToken : perPair * MICRO_BATCH)
+  const most = Math.floor(solved(isWhole ? perPair : 0, perCell, room) / CELLS) * CELLS
   return {
     weights,
     kvCache,
@@ -87,9 +98,15 @@ export function planMemory(
     total,
     ...memory,
     fits: total <= memory.available,
-    largestNCtx: room > 0 ? Math.min(MAX_CONTEXT, most) : 0,
+    largestNCtx: room > 0 ? Math.min(Math.ceil(longest / CELLS) * CELLS, most) : 0,
     trainedContextSize,
   }
+}
+
+/** The number that `square` times its square and `linear` times itself make `sum`; `Infinity` if none does. */
+function solved(square: number, linear: number, sum: number): number {
+  if (square === 0) return sum / linear
+  return (Math.sqrt(linear ** 2 + 4 * square * sum) - linear) / (2 * square)
 }
 
 /**
@@ -144,12 +161,17 @@ export type ContextMemory = {
   readonly stateBytes: (tokens: number) => number
 }
 
-/** Of contexts with `nCtx` tokens for each sequence. */
-export function contextMemory(header: GgufHeader, nCtx: number, cache: CacheOptions): ContextMemory {
+/** Of contexts with `nCtx` tokens for each sequence, which generate or else embed texts. */
+export function contextMemory(
+  header: GgufHeader,
+  nCtx: number,
+  cache: CacheOptions,
+  embeds = false,
+): ContextMemory {
   const { bytesPerToken, stateBytes } = memoryShape(header, cache)
   return {
     memoryBytes(sequences) {
-      const { kvCache, compute } = planMemory(header, nCtx, { sequences, cache })
+      const { kvCache, compute } = planMemory(header, nCtx, { sequences, cache, embeds })
       return kvCache + compute
     },
     stateBytes: (tokens) => bytesPerToken * tokens + stateBytes,

@@ -163,6 +163,7 @@ export async function loadWeights(
     part: partOnHost(header, gpus, ngl),
     sequences,
     cache: options,
+    embeds: purpose.embeds,
   })
   checkMemory(header.path, nCtx, plan, logger, {
     weightsLoaded: isLoaded(binding, header.path, options, gpus, adapters),

@@ -88,7 +88,7 @@ async function start(
       keyType,
       valueType,
       adapterScales: lora.map(({ scale }) => scale),
-      memoryBytes: contextMemory(header, batchSize, options).memoryBytes(1),
+      memoryBytes: contextMemory(header, batchSize, options, true).memoryBytes(1),
       pooling,
     })
   const batchSize = contextSizeFor(purpose, header, options)

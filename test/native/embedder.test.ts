@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { NativeEmbedder, NativeEmbedderParams, NativeModel } from '../../src/native/contract.ts'
 import { cosine } from '../support/embedding-goldens.ts'
-import { EMBEDDER, hasEmbedder } from '../support/models.ts'
+import { EMBEDDER, hasEmbedder, hasReal, REAL } from '../support/models.ts'
 import { binding, folder, openModel } from '../support/native-models.ts'
 import { TINY_ENCODERS, type TinyEncoder, tinyEncoder } from '../support/tiny-encoders.ts'
 
@@ -124,6 +124,16 @@ describe('an embedder', () => {
       await one.close()
     },
   )
+
+  test.skipIf(!hasReal)('takes no memory for logits, which nobody reads', async () => {
+    const one = await create(await openModel(REAL), { batchSize: 1024, pooling: 'last' })
+    await one.embed(...batchOf(8)) // touches the weights
+    const before = process.memoryUsage().rss
+    await one.embed(...batchOf(1024))
+    // 1,024 tokens times 49,152 floats are 192 MiB, which llama.cpp computes, and copies.
+    expect((process.memoryUsage().rss - before) / 2 ** 20).toBeLessThan(150)
+    await one.close()
+  })
 
   test('keeps nothing of earlier batches: a decoder whose texts share cells', async () => {
     const model = await openTiny('qwen3')

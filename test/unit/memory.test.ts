@@ -138,6 +138,30 @@ describe('planMemory()', () => {
     expect(planMemory(recurrent, 2048, { memory }).largestNCtx).toBe(2 ** 24)
   })
 
+  describe('of a model whose texts are embedded', () => {
+    const trained = header(layers(32, GROUPED), { context_length: 32_768 })
+    const embedding = (nCtx: number, gibibytes: number) =>
+      planMemory(trained, nCtx, { memory: { available: gibibytes * GIB, free: GIB }, embeds: true })
+
+    test('counts logits of all tokens, which are computed at once', () => {
+      const more = embedding(2048, 64).compute - planMemory(trained, 2048).compute
+      expect(more).toBeGreaterThan(4 * trained.tokenCount * 2048)
+      expect(embedding(4096, 64).compute).toBeGreaterThan(2 * embedding(2048, 64).compute)
+    })
+
+    test.each([6, 8, 12])('with %i GiB returns the last nCtx that fits as the largest', (gibibytes) => {
+      const { largestNCtx } = embedding(2048, gibibytes)
+      expect(largestNCtx % 256).toBe(0)
+      expect(embedding(largestNCtx, gibibytes).fits).toBe(true)
+      expect(embedding(largestNCtx + 256, gibibytes).fits).toBe(false)
+    })
+
+    test('needs no more than for the tokens that it was trained with', () => {
+      expect(embedding(2 ** 20, 64).total).toBe(embedding(32_768, 64).total)
+      expect(embedding(2048, 2 ** 20).largestNCtx).toBe(32_768)
+    })
+  })
+
   test('never returns a larger nCtx than is accepted', () => {
     expect(plan(2048, 2 ** 20).largestNCtx).toBe(2 ** 24)
   })
