@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { NativeEmbedder, NativeEmbedderParams, NativeModel } from '../../src/native/contract.ts'
 import { cosine } from '../support/embedding-goldens.ts'
 import { EMBEDDER, hasEmbedder, hasReal, REAL } from '../support/models.ts'
@@ -196,14 +196,17 @@ if (OWN.length === 0 || !hasEmbedder)
   test.skip('kernels for many columns are not tested: this build has none, or all-MiniLM-L6-v2 is not here', () => {})
 
 describe.runIf(OWN.length > 0 && hasEmbedder)('kernels of our own for many columns', () => {
-  test.each([1, 2])("are as exact as ggml's, with %i threads", async (threads) => {
+  const each = OWN.flatMap((kernels) => [1, 2].map((threads) => [kernels, threads] as const))
+  afterEach(() => void binding.useKernels(OWN.at(-1)!))
+
+  test.each(each)("%s are as exact as ggml's, with %i threads", async (kernels, threads) => {
     const model = await openModel(EMBEDDER)
     const one = await create(model, { batchSize: 512, threads, batchThreads: threads })
     const [tokens, lengths] = batchOf(200, 24, 1, 31, 64, 2, 190)
     const text = tokens.map((token, i) => 1000 + ((token * 997 + i * 7919) % 28_000))
     binding.useKernels(GGML!)
     const expected = await one.embed(text, lengths)
-    binding.useKernels(OWN.at(-1)!)
+    binding.useKernels(kernels)
     const own = await one.embed(text, lengths)
     for (let i = 0; i < lengths.length; i++) {
       const part = (all: Float32Array) => all.subarray(384 * i, 384 * (i + 1))
@@ -211,6 +214,19 @@ describe.runIf(OWN.length > 0 && hasEmbedder)('kernels of our own for many colum
     }
     expect(await one.embed(text, lengths)).toEqual(own) // with weights that are packed by now
     await one.close()
+  })
+
+  test('are shared by contexts of one model, which pack its weights together', async () => {
+    const model = await openModel(EMBEDDER)
+    const batch = batchOf(60, 30)
+    const [first, ...others] = await Promise.all(
+      [1, 1, 2, 1].map((threads) => create(model, { threads, batchThreads: threads })),
+    )
+    const all = await Promise.all([first!, ...others].map((one) => one.embed(...batch)))
+    for (const vectors of all) expect(vectors).toEqual(all[0])
+    await first!.close()
+    for (const one of others) expect(await one.embed(...batch)).toEqual(all[0])
+    await Promise.all(others.map((one) => one.close()))
   })
 
   test('go on while other embedders are opened and closed', async () => {
