@@ -22,7 +22,7 @@ import { textHooks } from './runtime/text-hooks.ts'
 
 /** What `embed()` resolves with. */
 export type Embeddings = {
-  /** A vector of length 1 for each text, in their order. */
+  /** A vector with the norm 1 for each text, in their order. */
   readonly embeddings: Float32Array[]
   readonly usage: {
     /**
@@ -48,6 +48,7 @@ export type EmbeddedText = {
   readonly index: number
   readonly text: string
   readonly embedding: Float32Array
+  /** Its tokens; see `Embeddings.usage`. */
   readonly promptTokens: number
 }
 
@@ -122,6 +123,7 @@ export class Embed4All {
    */
   embed(text: string, options?: EmbedOptions): Promise<Embedding>
   embed(texts: readonly string[], options?: EmbedOptions): Promise<Embeddings>
+  embed(texts: string | readonly string[], options?: EmbedOptions): Promise<Embeddings>
   async embed(text: string | readonly string[], options?: EmbedOptions): Promise<Embedding | Embeddings> {
     const texts = textsOf(text)
     const made = embeddingsOf(await this.#embed(texts, options, texts.length))
@@ -154,7 +156,8 @@ export class Embed4All {
   ): AsyncGenerator<EmbeddedText, void, undefined> {
     const { onProgress, signal, ...others } = options ?? {}
     resolveEmbedOptions({ onProgress, signal, ...others })
-    yield* streamOf(texts, { onProgress, signal }, async (window, first, signal) => {
+    const total = Array.isArray(texts) ? texts.length : undefined
+    yield* streamOf(texts, { onProgress, signal, total }, async (window, first, signal) => {
       const { embeddings, tokens } = await this.#embed(window, { ...others, signal }, undefined, first)
       return window.map((text, i) => ({
         index: first + i,

@@ -1,5 +1,5 @@
 import { type InspectOptions, inspect } from 'node:util'
-import { type DeviceFallback, optionError } from './core/errors.ts'
+import { type DeviceFallback, optionError, worded } from './core/errors.ts'
 import type { EmbedHooks } from './embedding/embedding.ts'
 import {
   type RankOptions,
@@ -101,8 +101,13 @@ export class Reranker {
     if (typeof query !== 'string') throw optionError('query', 'a string', query)
     const isList = Array.isArray(documents)
     const given: readonly string[] = isList ? [...documents] : []
-    if (!isList || given.some((one) => typeof one !== 'string'))
-      throw optionError('documents', 'an array of strings', documents)
+    const wrong = given.findIndex((one) => typeof one !== 'string')
+    if (!isList) throw optionError('documents', 'an array of strings', documents)
+    if (wrong >= 0)
+      throw worded(
+        optionError('documents', 'an array of strings', given[wrong]),
+        `Expected strings in "documents" but the one at index ${wrong} is of type ${typeof given[wrong]}.`,
+      )
     const resolved = resolveRankOptions(options)
     const { topN = given.length, onProgress, signal } = resolved
     const opened = await this.#handle.open()

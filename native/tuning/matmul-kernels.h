@@ -4,7 +4,6 @@
 #include "matmul.h"
 
 #ifdef GPT4ALL_MATMUL
-#define GPT4ALL_AVX2 __attribute__((target("avx2,fma,f16c")))
 #include <cstddef>
 #include <cstdint>
 

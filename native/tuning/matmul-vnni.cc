@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <cstring>
 
-#define GPT4ALL_VNNI __attribute__((target("avx512f,avx512bw,avx512vnni,f16c")))
 #define GPT4ALL_INLINE inline __attribute__((always_inline)) GPT4ALL_VNNI
 
 namespace gpt4all {

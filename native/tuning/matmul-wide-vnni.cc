@@ -13,7 +13,6 @@
 #include <cstring>
 #include <iterator>
 
-#define GPT4ALL_VNNI __attribute__((target("avx512f,avx512bw,avx512vnni")))
 #define GPT4ALL_INLINE inline __attribute__((always_inline)) GPT4ALL_VNNI
 
 namespace gpt4all {

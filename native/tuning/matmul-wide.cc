@@ -8,8 +8,6 @@
 
 #include <cmath>
 
-#define GPT4ALL_AVX2 __attribute__((target("avx2,fma,f16c")))
-
 namespace gpt4all {
 
 namespace {

@@ -3,7 +3,7 @@
 // Powers of two of eight numbers at once.
 #include <immintrin.h>
 
-#define GPT4ALL_AVX2 __attribute__((target("avx2,fma,f16c")))
+#include "matmul.h"
 
 namespace gpt4all {
 

@@ -11,6 +11,8 @@ export const PROGRESS_MS = 100
 type StreamOptions = {
   readonly onProgress: ((progress: EmbedProgress) => void) | undefined
   readonly signal: AbortSignal | undefined
+  /** How many texts there are, where that is known. */
+  readonly total: number | undefined
 }
 
 /**
@@ -19,13 +21,13 @@ type StreamOptions = {
  */
 export async function* streamOf<Result>(
   texts: Iterable<string> | AsyncIterable<string>,
-  { onProgress, signal }: StreamOptions,
+  { onProgress, signal, total }: StreamOptions,
   embed: (window: readonly string[], first: number, signal: AbortSignal) => Promise<readonly Result[]>,
 ): AsyncGenerator<Result, void, undefined> {
   const leaving = new AbortController()
   const either = anySignal(signal, leaving.signal)
   const windows = windowsOf(texts, WINDOW, either)
-  const progress = new StreamProgress(onProgress)
+  const progress = new StreamProgress(onProgress, total)
   const ahead: Promise<readonly Result[]>[] = []
   let isOver = false
   let failed: { readonly error: unknown } | undefined
@@ -74,17 +76,23 @@ export async function* streamOf<Result>(
 /** Tells how far a stream has come, and keeps the error of an `onProgress` that rejects. */
 class StreamProgress {
   readonly #onProgress: StreamOptions['onProgress']
+  readonly #total: number | undefined
   #reportedAt = Number.NEGATIVE_INFINITY
   #thrown: { readonly error: unknown } | undefined
 
-  constructor(onProgress: StreamOptions['onProgress']) {
+  constructor(onProgress: StreamOptions['onProgress'], total: number | undefined) {
     this.#onProgress = onProgress
+    this.#total = total
   }
 
-  report(texts: number, total?: number): void {
+  report(texts: number): void {
     const now = performance.now()
-    if (total === undefined && now - this.#reportedAt < PROGRESS_MS) return
+    if (now - this.#reportedAt < PROGRESS_MS) return
     this.#reportedAt = now
+    this.#tell(texts, this.#total)
+  }
+
+  #tell(texts: number, total: number | undefined): void {
     const returned: unknown = this.#onProgress?.({ texts, total })
     if (isThenable(returned))
       returned.then(undefined, (error: unknown) => {
@@ -93,7 +101,7 @@ class StreamProgress {
   }
 
   async end(texts: number): Promise<void> {
-    this.report(texts, texts)
+    this.#tell(texts, texts)
     await null // for an async onProgress
     this.rethrow()
   }

@@ -93,7 +93,7 @@ export async function catalogEntryOf(
   } catch (error) {
     signal.throwIfAborted()
     const why = messageOf(error).replace(/\.$/, '')
-    const message = `the catalog that may know ${location.withExtension} cannot be read: ${why}`
+    const message = `${location.withExtension} does not exist, and the catalog to download it from cannot be read: ${why}`
     throw new DownloadError(message, { url: shown(url), retry: false, cause: error })
   }
   const name = basename(location.withExtension)

@@ -55,9 +55,9 @@ export function resolveEmbedderOptions(options?: EmbedderOptions): ResolvedEmbed
   return { ...resolveModelOptions(model), pooling }
 }
 
-/** How far `embed()` has come. */
+/** How far `embed()`, `embedAll()` or `rank()` has come. */
 export type EmbedProgress = {
-  /** Texts that are done. */
+  /** Texts, or documents, that are done. */
   readonly texts: number
   /** All texts; `undefined` while more may come. */
   readonly total: number | undefined
@@ -113,33 +113,39 @@ export type EmbedOptions = {
 /** Fewer numbers than these carry too little. Source: Embed4All in Python. */
 export const MIN_DIMENSIONALITY = 64
 
-const EMBED = define<EmbedOptions>()({
-  prefix: new Option((name, value) => {
-    if (value === undefined || typeof value === 'string') return value
-    throw optionError(name, 'a string', value)
-  }),
-  dimensionality: new Option((name, value) => {
-    if (value === undefined) return undefined
-    if (Number.isInteger(value) && (value as number) > 0 && (value as number) <= INT32_MAX)
-      return value as number
-    throw worded(
-      optionError(name, 'a positive integer', value),
-      `Dimensionality must be undefined or a positive integer, got ${String(value)}`,
-    )
-  }),
-  longTextMode: new Option((name, value): 'mean' | 'truncate' | 'error' => {
-    if (value === undefined) return 'mean'
-    if (value === 'mean' || value === 'truncate' || value === 'error') return value
-    throw worded(
-      optionError(name, "'mean', 'truncate' or 'error'", value),
-      `Long text mode must be one of 'mean', 'truncate' or 'error', got '${String(value)}'`,
-    )
-  }),
-  atlas: boolean().default(false),
-  cancelCallback: callable<NonNullable<EmbedOptions['cancelCallback']>>(),
-  onProgress: callable<NonNullable<EmbedOptions['onProgress']>>(),
-  signal: signal(),
-})
+const EMBED = define<EmbedOptions>()(
+  {
+    prefix: new Option((name, value) => {
+      if (value === undefined || typeof value === 'string') return value
+      throw optionError(name, 'a string', value)
+    }),
+    dimensionality: new Option((name, value) => {
+      if (value === undefined) return undefined
+      if (Number.isInteger(value) && (value as number) > 0 && (value as number) <= INT32_MAX)
+        return value as number
+      throw worded(
+        optionError(name, 'a positive integer', value),
+        `Dimensionality must be undefined or a positive integer, got ${String(value)}`,
+      )
+    }),
+    longTextMode: new Option((name, value): 'mean' | 'truncate' | 'error' => {
+      if (value === undefined) return 'mean'
+      if (value === 'mean' || value === 'truncate' || value === 'error') return value
+      throw worded(
+        optionError(name, "'mean', 'truncate' or 'error'", value),
+        `Long text mode must be one of 'mean', 'truncate' or 'error', got '${String(value)}'`,
+      )
+    }),
+    atlas: boolean().default(false),
+    cancelCallback: callable<NonNullable<EmbedOptions['cancelCallback']>>(),
+    onProgress: callable<NonNullable<EmbedOptions['onProgress']>>(),
+    signal: signal(),
+  },
+  {
+    dimensions: 'It is called "dimensionality" here.',
+    longTexts: 'It is called "longTextMode" here.',
+  },
+)
 
 /** @internal */
 export type ResolvedEmbedOptions = Resolved<typeof EMBED>

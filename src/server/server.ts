@@ -306,6 +306,7 @@ async function before(promise: Promise<unknown>, ms: number): Promise<void> {
   timer.abort()
 }
 
-function modelObject({ id, created, contextSize }: ServedModel): object {
-  return { id, object: 'model', created, owned_by: 'gpt4all-ts', context_length: contextSize ?? null }
+function modelObject({ id, created, purpose, contextSize }: ServedModel): object {
+  const about = { purpose: purpose ?? null, context_length: contextSize ?? null }
+  return { id, object: 'model', created, owned_by: 'gpt4all-ts', ...about }
 }

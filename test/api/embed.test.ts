@@ -340,6 +340,17 @@ describe('embedAll()', () => {
     await expect(all()).rejects.toBe(error)
   })
 
+  test('knows how many texts there are where they are an array', async () => {
+    const embedder = await open()
+    const totals = new Set<number | undefined>()
+    const onProgress = ({ total }: { total: number | undefined }) => void totals.add(total)
+    for await (const _ of embedder.embedAll(['cat', 'dog', 'rain'], { onProgress }));
+    expect([...totals]).toEqual([3])
+    totals.clear()
+    for await (const _ of embedder.embedAll(new Set(['cat', 'dog', 'rain']), { onProgress }));
+    expect([...totals]).toEqual([undefined, 3])
+  })
+
   test.each([[undefined], ['cat'], [3], [{}], [[3]]])('refuses %o', async (texts) => {
     const all = (await open()).embedAll(texts as unknown as string[])
     await expect(all.next()).rejects.toMatchObject({ code: 'ERR_OPTION' })

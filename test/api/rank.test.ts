@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { PairPrompts } from '../../src/embedding/pairs.ts'
-import { type RankOptions, Reranker } from '../../src/index.ts'
+import { GPT4All, type RankOptions, Reranker } from '../../src/index.ts'
 import { distance, llamaEmbeddings, PAIR } from '../support/embedding-goldens.ts'
 import { EMBEDDED } from '../support/models.ts'
 import { openModel } from '../support/native-models.ts'
@@ -61,6 +61,14 @@ describe.each(heads.map((golden) => [golden.model, golden] as const))('%s', (mod
       expect(await count(`rain ${text}`, 'the cat'), text).toBe(clean)
       expect(await count('rain', `the ${text} cat`), text).toBe(clean)
     }
+  })
+})
+
+test('a reranker is no model that writes text: GPT4All names Reranker', async () => {
+  const opening = GPT4All.load(fileOf('reranker-bert'), { nThreads: 1 })
+  await expect(opening).rejects.toMatchObject({
+    code: 'ERR_MODEL_UNSUPPORTED',
+    message: expect.stringMatching(/Ranks documents\. Open it with Reranker/),
   })
 })
 

@@ -183,8 +183,10 @@ describe('the packed tarballs, installed into an empty folder', () => {
     expect(await node(app, 'import.cjs', source)).toEqual({ stdout: '0\n', stderr: '' })
   })
 
-  test('type-check for both kinds of importer, with libraries checked too', async () => {
-    const source = `import { GPT4All, type GPT4AllError } from 'gpt4all-ts'
+  test.each(['nodenext', 'node16'])(
+    'type-check for both kinds of importer in %s, with libraries checked too',
+    async (module) => {
+      const source = `import { GPT4All, type GPT4AllError } from 'gpt4all-ts'
       export async function ask(path: string): Promise<string> {
         const model = await GPT4All.load(path)
         return await model.generate('Hello', { maxTokens: 3 })
@@ -192,24 +194,16 @@ describe('the packed tarballs, installed into an empty folder', () => {
       import { createServer, type ServerOptions } from 'gpt4all-ts/server'
       export const serve = (model: GPT4All, options: ServerOptions) => createServer(model, options)
       export type Failure = GPT4AllError\n`
-    for (const file of ['ask.mts', 'ask.cts']) writeFileSync(join(app, file), source)
-    const types = join(root, 'node_modules', '@types')
-    const options = [
-      '--strict',
-      '--noEmit',
-      '--module',
-      'nodenext',
-      '--target',
-      'es2022',
-      '--typeRoots',
-      types,
-    ]
-    const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
-    const run = execute(process.execPath, [tsc, ...options, '--types', 'node', 'ask.mts', 'ask.cts'], {
-      cwd: app,
-    })
-    await expect(run).resolves.toMatchObject({ stdout: '' })
-  })
+      for (const file of ['ask.mts', 'ask.cts']) writeFileSync(join(app, file), source)
+      const types = join(root, 'node_modules', '@types')
+      const options = ['--strict', '--noEmit', '--module', module, '--target', 'es2022', '--typeRoots', types]
+      const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+      const run = execute(process.execPath, [tsc, ...options, '--types', 'node', 'ask.mts', 'ask.cts'], {
+        cwd: app,
+      })
+      await expect(run).resolves.toMatchObject({ stdout: '' })
+    },
+  )
 })
 
 describe('the main tarball without the platform package', () => {

@@ -310,6 +310,7 @@ describe('the routes of the server', () => {
         object: 'model',
         created: expect.any(Number),
         owned_by: 'gpt4all-ts',
+        purpose: 'text',
         context_length: 2048,
       },
     ])

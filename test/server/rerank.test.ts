@@ -163,6 +163,11 @@ test('a folder serves rerankers and embedding models side by side', async () => 
   expect(await json(ask(ASKED, '/v1/rerank', both))).toMatchObject({ model: 'ranker', results: results() })
   const { model, data } = await json(ask({ input: 'the cat' }, '/v1/embeddings', both))
   expect([model, data.length]).toEqual(['vectors', 1])
+  const { data: models } = await json(both.fetch(new Request('http://localhost/v1/models')))
+  expect(models.map(({ id, purpose }: Json) => [id, purpose])).toEqual([
+    ['ranker', 'ranking'],
+    ['vectors', 'embeddings'],
+  ])
 })
 
 test("Vercel's AI SDK ranks with its provider for Cohere", async () => {

@@ -1,6 +1,9 @@
 import { expectTypeOf, test } from 'vitest'
 import {
   type DeviceFallback,
+  Embed4All,
+  type Embedding,
+  type Embeddings,
   type FinishReason,
   type GenerateOptions,
   Generation,
@@ -22,6 +25,14 @@ test('a generation is both a promise of text and an iterable of text', () => {
   expectTypeOf<Generation['result']>().toEqualTypeOf<Promise<GenerationResult>>()
   expectTypeOf<GenerationResult['finishReason']>().toEqualTypeOf<FinishReason>()
   expectTypeOf<GenerationResult['stopSequence']>().toEqualTypeOf<string | undefined>()
+})
+
+test('embed() takes a text, texts, or what may be either', () => {
+  const { embed } = Embed4All.prototype
+  expectTypeOf(embed).toBeCallableWith('a text')
+  expectTypeOf((text: string) => embed(text)).returns.resolves.toEqualTypeOf<Embedding>()
+  expectTypeOf((texts: string[]) => embed(texts)).returns.resolves.toEqualTypeOf<Embeddings>()
+  expectTypeOf((either: string | string[]) => embed(either)).returns.resolves.toEqualTypeOf<Embeddings>()
 })
 
 test('loading returns the model, and values known only later may be undefined', () => {

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { readBytes } from '../../core/regular-file.ts'
 import { defaultModelPath, GPT4All, type Logger, type ModelOptions } from '../../index.ts'
 import { createServer } from '../../server/index.ts'
-import { load } from '../../server/models/purpose.ts'
+import { load, purposeOf } from '../../server/models/purpose.ts'
 import { isSampling } from '../../server/sampling.ts'
 import { UsageError } from '../failure.ts'
 import { GENERATE_FLAGS, list, MODEL_FLAGS, modelOptions, number, valuesOf, withFlags } from '../flags.ts'
@@ -128,7 +128,8 @@ export function addServe(program: Command, { terminal }: Context): void {
     })
     const { url } = await server.listen({ port: values.port, host: values.host })
     result(url)
-    note(`Chat page: ${url}   API: ${url}/v1   Press Ctrl-C to stop.`)
+    const page = !model || purposeOf(model) === 'text' ? `Chat page: ${url}   ` : ''
+    note(`${page}API: ${url}/v1   Press Ctrl-C to stop.`)
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve()
       signal.addEventListener('abort', () => resolve(), { once: true })

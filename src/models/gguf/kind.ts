@@ -78,8 +78,10 @@ export function assertGeneratesText(header: {
   const { kind, generatesText, behaviour } = describeKind(header)
   if (generatesText) return
   const what = `holds a model of the architecture "${header.architecture}", ${kind === 'diffusion' ? 'a' : 'an'} ${kind} model, which cannot be used to generate text`
-  const advice = kind === 'encoder' && ownPooling(header) !== RANK ? '. Open it with Embed4All' : ''
-  throw unsupported(header.path, `${what}. ${behaviour.replace(/\.$/, '')}${advice}`)
+  const ranks = kind === 'encoder' && ownPooling(header) === RANK
+  const advice = ranks ? 'Open it with Reranker' : kind === 'encoder' ? 'Open it with Embed4All' : ''
+  const does = ranks ? 'Ranks documents.' : behaviour
+  throw unsupported(header.path, `${what}. ${`${does} ${advice}`.trim().replace(/\.$/, '')}`)
 }
 
 /** The pooling of files that rank. Source: enum llama_pooling_type. */

@@ -1,4 +1,3 @@
-import type { BirpcReturn } from 'birpc'
 import type { ConversationOptions, Turn, TurnOutcome } from '../../chat/conversation.ts'
 import type { SavedSession, SaveOptions, SessionSnapshot } from '../../chat/saved/session.ts'
 import type { TemplateOptions } from '../../chat/template/template.ts'
@@ -183,5 +182,13 @@ export function messagesToWire(messages: readonly ChatMessage[]): ChatMessage[] 
   })
 }
 
-/** The engine's process, as the program calls it. */
-export type HostCalls = BirpcReturn<HostFunctions, ProgramFunctions>
+/** A function that is called in another process, or told something without waiting for an answer. */
+type Remote<F> = F extends (...args: infer Args) => infer Answer
+  ? ((...args: Args) => Promise<Awaited<Answer>>) & { readonly asEvent: (...args: Args) => Promise<void> }
+  : never
+
+/** The engine's process, as the program calls it. Part of our declarations, where birpc's own types need ESM. */
+export type HostCalls = { readonly [Name in keyof HostFunctions]: Remote<HostFunctions[Name]> } & {
+  readonly $close: () => void
+  readonly $rejectPendingCalls: () => void
+}

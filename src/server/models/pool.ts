@@ -19,6 +19,8 @@ export type ServedModel = {
   readonly id: string
   /** Seconds since 1970. */
   readonly created: number
+  /** What its file says that it is for. */
+  readonly purpose: Purpose | undefined
   /** Tokens of its context, once it is loaded. */
   readonly contextSize: number | undefined
 }
@@ -59,11 +61,14 @@ export class ModelPool {
   async list(): Promise<readonly ServedModel[]> {
     const given = [...this.#entries.values()].filter(({ isGiven }) => isGiven)
     const found = (await this.#folder.models()).filter(({ id }) => !given.some((entry) => entry.id === id))
-    return [...given, ...found].map(({ id, created }) => {
+    const purposes = await Promise.all(found.map((file) => this.#folder.purposeOf(file)))
+    const all = [...given, ...found.map((file, i) => ({ ...file, purpose: purposes[i] }))]
+    return all.map(({ id, created, purpose }) => {
       const model = this.#entries.get(id)?.model
       return {
         id,
         created,
+        purpose,
         contextSize: model?.config && 'contextSize' in model ? model.contextSize : undefined,
       }
     })
