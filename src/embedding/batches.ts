@@ -45,7 +45,8 @@ export class Batches {
   /** Settled when all that were asked for are open. */
   #opening: Promise<unknown> | undefined
   readonly #waiting = new Map<Caller, Job[]>()
-  #tokensWaiting = 0
+  /** Tokens of the waiting chunks that any context takes. */
+  #shortWaiting = 0
   readonly #left = new WeakSet<Caller>()
   /** Settled when chunks have been taken into a batch, or dropped. */
   #taken = deferred()
@@ -72,7 +73,7 @@ export class Batches {
       const jobs = this.#waiting.get(caller) ?? []
       this.#waiting.set(caller, jobs)
       jobs.push({ caller, tokens, resolve, reject })
-      this.#tokensWaiting += tokens.length
+      this.#shortWaiting += this.#shortOf(tokens)
       if (this.#isScheduled) return
       this.#isScheduled = true
       setImmediate(() => this.#start()) // with all that arrives in this turn
@@ -96,7 +97,7 @@ export class Batches {
     const jobs = this.#waiting.get(caller) ?? []
     this.#waiting.delete(caller)
     for (const { tokens, reject } of jobs) {
-      this.#tokensWaiting -= tokens.length
+      this.#shortWaiting -= this.#shortOf(tokens)
       reject(reason)
     }
     for (const { running, embedder } of this.#lanes)
@@ -115,14 +116,18 @@ export class Batches {
     return this.#closed
   }
 
+  #shortOf({ length }: Int32Array): number {
+    return length <= (this.#another?.longest ?? 0) ? length : 0
+  }
+
   /** Whether there is a batch for each thread, or other contexts than the first are at it already. */
   get #isMany(): boolean {
-    const [, ...others] = this.#lanes
+    const [first, ...others] = this.#lanes
     if (others.some(({ running }) => running)) return true
-    const next = this.#waiting.values().next().value?.[0]
     const { most } = this.#threads
-    if (most === 1 || this.#tokensWaiting < most * this.#limits.tokens) return false
-    return next !== undefined && next.tokens.length <= (this.#another?.longest ?? 0)
+    if (most === 1 || this.#shortWaiting === 0) return false
+    const isLong = first!.running?.some(({ tokens }) => this.#shortOf(tokens) === 0)
+    return isLong === true || this.#shortWaiting >= most * this.#limits.tokens
   }
 
   /** Gives batches to contexts that rest. */
@@ -150,6 +155,7 @@ export class Batches {
       if (batch.length === 0) break
       lane.running = batch
       this.#tellTaken()
+      this.#start() // another may rest because it could not take what this one has taken
       await this.#embed(lane, batch)
     }
     lane.running = undefined
@@ -165,18 +171,17 @@ export class Batches {
     this.#taken = deferred()
   }
 
-  // One chunk of each caller in turn, while they fit.
+  // One chunk of each caller in turn, while they fit; callers whose next one is too long for the context are left out.
   #take({ longest }: Lane): readonly Job[] {
     const batch: Job[] = []
     let tokens = 0
-    while (this.#waiting.size > 0) {
-      const [caller, jobs] = this.#waiting.entries().next().value!
+    for (const [caller, jobs] of this.#waiting) {
       const job = jobs[0]!
-      if (job.tokens.length > longest) break
+      if (job.tokens.length > longest) continue
       const fits = tokens + job.tokens.length <= this.#limits.tokens && batch.length < this.#limits.texts
       if (batch.length > 0 && !fits) break
       tokens += job.tokens.length
-      this.#tokensWaiting -= job.tokens.length
+      this.#shortWaiting -= this.#shortOf(job.tokens)
       batch.push(job)
       jobs.shift()
       this.#waiting.delete(caller)

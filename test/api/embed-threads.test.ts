@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { Embed4All, Reranker } from '../../src/index.ts'
 import { cosine } from '../support/embedding-goldens.ts'
-import { tinyEncoder } from '../support/tiny-encoders.ts'
+import { TINY_ENCODERS, tinyEncoder } from '../support/tiny-encoders.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'gpt4all-embed-threads-'))
 const file = join(folder, 'bert.gguf')
@@ -80,6 +80,22 @@ describe('with several threads', () => {
     await embedder.embed('first')
     await embedder.close()
     await Promise.all(calls)
+  })
+
+  test('long texts among short ones, of which only the first context takes any', async () => {
+    const long = join(folder, 'nomic.gguf')
+    const model = TINY_ENCODERS['nomic-bert']().set('nomic-bert.context_length', 'u32', 2048)
+    writeFileSync(long, model.bytes())
+    const embedder = await Embed4All.load(long, { nThreads: 3 })
+    opened.push(embedder)
+    const many = texts(300).map((text, i) => (i % 40 === 5 ? text.repeat(60) : text))
+    const sets = [many, texts(200), many.filter((text) => text.length > 2000)]
+    const together = await Promise.all(sets.map((set) => embedder.embed(set, { prefix: '' })))
+    for (const [i, { embeddings }] of together.entries())
+      for (const at of [0, 5, embeddings.length - 1]) {
+        const { embedding } = await embedder.embed(sets[i]![at]!, { prefix: '' })
+        expect(cosine(embeddings[at]!, embedding)).toBeGreaterThan(0.99999)
+      }
   })
 
   test('documents are ranked as with one thread', async () => {

@@ -117,6 +117,7 @@ describe('/v1/rerank', () => {
     ['an empty array', { query: 'a', documents: [] }, 'documents', 'invalid_value'],
     ['a single text', { query: 'a', documents: 'a' }, 'documents', 'invalid_type'],
     ['a document without a text', { query: 'a', documents: ['a', {}] }, 'documents[1]', 'invalid_type'],
+    ['texts beside documents', { query: 'a', documents: ['a'], texts: ['b'] }, 'texts', 'invalid_value'],
     ['texts that are none', { query: 'a', texts: [1] }, 'texts[0]', 'invalid_type'],
     [
       'too many documents',

@@ -159,6 +159,8 @@ export function readRankRequest(body: Sent, unknown: UnknownFields): RankRequest
   const { own, sentAs } = ownFields(body, rankSchema.entries, unknown)
   const [name = 'documents'] = ['documents', 'texts'].filter((one) => (own[one] ?? null) !== null)
   const sent = own[name] ?? null
+  if (name === 'documents' && (own.texts ?? null) !== null)
+    throw badParameter('texts', '"texts" cannot be combined with "documents".')
   if (sent === null) throw badParameter(name, `"${name}" is required.`, 'missing_required_parameter')
   if (Array.isArray(sent)) checkCount(name, sent, MOST_INPUTS)
   return parse(rankSchema, own, sentAs)
