@@ -1,17 +1,9 @@
+#include "avx512.h"
 #include "matmul-kernels.h"
 
 #ifdef GPT4ALL_MATMUL
-#ifndef __clang__
-// GCC 12 takes what its own header leaves undefined on purpose for a mistake (its bug 105593).
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#include <immintrin.h>
-
 #include <algorithm>
 #include <cstring>
-
-#define GPT4ALL_INLINE inline __attribute__((always_inline)) GPT4ALL_VNNI
 
 namespace gpt4all {
 

@@ -1,19 +1,11 @@
 // The arithmetic of matmul-wide.h on processors with AVX-512 and its dot products: `vpdpwssd` multiplies and
 // adds pairs of numbers of 16 bits of sixteen rows at once.
+#include "avx512.h"
 #include "matmul-wide.h"
 
 #ifdef GPT4ALL_MATMUL
-#ifndef __clang__
-// GCC 12 takes what its own header leaves undefined on purpose for a mistake (its bug 105593).
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#include <immintrin.h>
-
 #include <cstring>
 #include <iterator>
-
-#define GPT4ALL_INLINE inline __attribute__((always_inline)) GPT4ALL_VNNI
 
 namespace gpt4all {
 

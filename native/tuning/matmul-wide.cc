@@ -80,8 +80,8 @@ GPT4ALL_AVX2 inline void Transpose(__m256i (&rows)[8]) {
                    "1:\n\t"                                                                            \
                    "vmovdqa (%[rows]), %%ymm12\n\t"                                                    \
                    "vmovdqa 32(%[rows]), %%ymm13\n\t" columns(TIMES_OF)                                \
-                   "vmovdqa 128(%[rows]), %%ymm12\n\t"                                                  \
-                   "vmovdqa 160(%[rows]), %%ymm13\n\t" columns(TIMES_OF_NEXT)                           \
+                   "vmovdqa 128(%[rows]), %%ymm12\n\t"                                                 \
+                   "vmovdqa 160(%[rows]), %%ymm13\n\t" columns(TIMES_OF_NEXT)                          \
                    "add $256, %[rows]\n\t"                                                             \
                    "add $8, %[a]\n\t"                                                                  \
                    "add $8, %[d]\n\t"                                                                  \

@@ -7,9 +7,8 @@
 // ggml's code relies for the same bits. Microsoft's does not.
 #if defined(GPT4ALL_TUNING) && defined(__x86_64__) && defined(__GNUC__)
 #define GPT4ALL_MATMUL
-// What functions for these processors are compiled with.
+// What functions for processors with AVX2 are compiled with.
 #define GPT4ALL_AVX2 __attribute__((target("avx2,fma,f16c")))
-#define GPT4ALL_VNNI __attribute__((target("avx512f,avx512bw,avx512vnni,f16c")))
 #endif
 
 namespace gpt4all {

@@ -280,7 +280,7 @@ bool ComputesWide(const ggml_threadpool* pool) {
 
 namespace {
 
-// The logits of a decoder that embeds: nobody reads them (vendor/patches/0005).
+// Skips the logits of a decoder that embeds, which nobody reads (vendor/patches/0005).
 class UnreadLogits final : public ggml::cpu::tensor_traits {
  public:
   bool work_size(int, const ggml_tensor*, size_t&) override { return false; }

@@ -142,7 +142,7 @@ export class Batches {
     const { longest, open } = this.#another!
     while (!this.#closed && this.#lanes.length < this.#threads.most) {
       const embedder = await open()
-      if (embedder === undefined) return // the others do
+      if (embedder === undefined) return // those that are open suffice
       this.#lanes.push({ embedder, longest, running: undefined })
       if (!this.#closed) this.#start()
     }

@@ -75,7 +75,7 @@ export function planMemory(
   const bytesPerToken = sequences * part * shape.bytesPerToken
   const stateBytes = sequences * part * shape.stateBytes
   const weights = part * header.tensorBytes
-  // A decoder makes logits of each token, even where nobody asks for them.
+  // A decoder's buffers have room for the logits of each token, which nobody asks for.
   const perToken = 4 * (floatsPerToken + (isWhole && !isEncoder ? header.tokenCount : 0))
   const steady = (tokens: number) => 8 * header.tokenCount + perToken * tokens
   // Without a cache masks are made in f32, and flash attention takes a copy in f16.

@@ -224,12 +224,16 @@ export class ModelServer {
         })
       return c.json(modelObject(model))
     })
-    app.post('/v1/chat/completions', (c) =>
-      chatCompletions(c.req.raw, c.env.exchange, pool, this.#bodies, options),
-    )
-    app.post('/v1/completions', (c) => completions(c.req.raw, c.env.exchange, pool, this.#bodies, options))
-    app.post('/v1/embeddings', (c) => embeddings(c.req.raw, c.env.exchange, pool, this.#bodies, options))
-    app.post('/v1/rerank', (c) => rerank(c.req.raw, c.env.exchange, pool, this.#bodies, options))
+    const answers = {
+      '/v1/chat/completions': chatCompletions,
+      '/v1/completions': completions,
+      '/v1/embeddings': embeddings,
+      '/v1/rerank': rerank,
+    }
+    for (const [path, answer] of Object.entries(answers))
+      app.post(path, (c) =>
+        answer({ request: c.req.raw, exchange: c.env.exchange, pool, bodies: this.#bodies, options }),
+      )
     if (options.page) app.get('/', () => pageResponse())
   }
 }

@@ -78,10 +78,9 @@ export function assertGeneratesText(header: {
   const { kind, generatesText, behaviour } = describeKind(header)
   if (generatesText) return
   const what = `holds a model of the architecture "${header.architecture}", ${kind === 'diffusion' ? 'a' : 'an'} ${kind} model, which cannot be used to generate text`
-  const ranks = kind === 'encoder' && ownPooling(header) === RANK
-  const advice = ranks ? 'Open it with Reranker' : kind === 'encoder' ? 'Open it with Embed4All' : ''
-  const does = ranks ? 'Ranks documents.' : behaviour
-  throw unsupported(header.path, `${what}. ${`${does} ${advice}`.trim().replace(/\.$/, '')}`)
+  const ranks = ownPooling(header) === RANK
+  const does = ranks ? 'Ranks documents. Open it with Reranker.' : `${behaviour} Open it with Embed4All.`
+  throw unsupported(header.path, `${what}. ${(kind === 'encoder' ? does : behaviour).replace(/\.$/, '')}`)
 }
 
 /** The pooling of files that rank. Source: enum llama_pooling_type. */

@@ -6,31 +6,17 @@ import type {
   TokenLogprob,
   TokenProbability,
 } from '../../index.ts'
-import type { Bodies } from '../body/body.ts'
 import { badParameter } from '../errors.ts'
-import type { Exchange } from '../exchange.ts'
-import type { ModelPool } from '../models/pool.ts'
-import type { ResolvedServerOptions } from '../options.ts'
 import { type AnswerFormat, answer, finishReasonOf } from './answer.ts'
 import { choicesOf } from './choices.ts'
-import { UnknownFields } from './fields.ts'
+import { askedOf, type RouteCall } from './route.ts'
 import { samplingOf } from './sampling.ts'
 import { type ChatRequest, readChatRequest } from './schema.ts'
 
 /** `POST /v1/chat/completions` */
-export async function chatCompletions(
-  request: Request,
-  exchange: Exchange,
-  pool: ModelPool,
-  bodies: Bodies,
-  options: ResolvedServerOptions,
-): Promise<Response> {
-  pool.refuseAny()
-  const unknown = new UnknownFields(options.strict)
-  const chat = await bodies.read(request, exchange, (body) =>
-    readChatRequest(body, options.maxMessages, unknown),
-  )
-  exchange.noteWithoutEffect(unknown.paths)
+export async function chatCompletions(call: RouteCall): Promise<Response> {
+  const { exchange, pool, options } = call
+  const chat = await askedOf(call, (body, unknown) => readChatRequest(body, options.maxMessages, unknown))
   const { systemPrompt, chatTemplate } = options
   const messages = withSystem(chat.messages, systemPrompt)
   const count = choicesOf(chat.n, 1, options.maxChoices)

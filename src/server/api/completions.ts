@@ -1,12 +1,8 @@
 import type { GenerationResult, GPT4All, TokenLogprob, TokenProbability } from '../../index.ts'
-import type { Bodies } from '../body/body.ts'
 import { badParameter } from '../errors.ts'
-import type { Exchange } from '../exchange.ts'
-import type { ModelPool } from '../models/pool.ts'
-import type { ResolvedServerOptions } from '../options.ts'
 import { type AnswerFormat, answer, finishReasonOf } from './answer.ts'
 import { choicesOf } from './choices.ts'
-import { UnknownFields } from './fields.ts'
+import { askedOf, type RouteCall } from './route.ts'
 import { samplingOf } from './sampling.ts'
 import { type CompletionRequest, readCompletionRequest } from './schema.ts'
 
@@ -14,19 +10,11 @@ import { type CompletionRequest, readCompletionRequest } from './schema.ts'
 const DEFAULT_MAX_TOKENS = 16
 
 /** `POST /v1/completions` */
-export async function completions(
-  request: Request,
-  exchange: Exchange,
-  pool: ModelPool,
-  bodies: Bodies,
-  options: ResolvedServerOptions,
-): Promise<Response> {
-  pool.refuseAny()
-  const unknown = new UnknownFields(options.strict)
-  const asked = await bodies.read(request, exchange, (body) =>
+export async function completions(call: RouteCall): Promise<Response> {
+  const { exchange, pool, options } = call
+  const asked = await askedOf(call, (body, unknown) =>
     readCompletionRequest(body, options.maxChoices, unknown),
   )
-  exchange.noteWithoutEffect(unknown.paths)
   if (asked.echo && typeof asked.logprobs === 'number')
     throw badParameter(
       'echo',

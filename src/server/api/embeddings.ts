@@ -1,27 +1,15 @@
 import { endianness } from 'node:os'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Bodies } from '../body/body.ts'
-import type { Exchange } from '../exchange.ts'
-import type { ModelPool } from '../models/pool.ts'
-import type { ResolvedServerOptions } from '../options.ts'
-import { UnknownFields } from './fields.ts'
+import { askedOf, type RouteCall } from './route.ts'
 import { type EmbeddingRequest, readEmbeddingRequest } from './schema.ts'
 
 /** Numbers that are written in one turn of the event loop. */
 const TURN_NUMBERS = 16_384
 
 /** `POST /v1/embeddings` */
-export async function embeddings(
-  request: Request,
-  exchange: Exchange,
-  pool: ModelPool,
-  bodies: Bodies,
-  options: ResolvedServerOptions,
-): Promise<Response> {
-  pool.refuseAny()
-  const unknown = new UnknownFields(options.strict)
-  const asked = await bodies.read(request, exchange, (body) => readEmbeddingRequest(body, unknown))
-  exchange.noteWithoutEffect(unknown.paths)
+export async function embeddings(call: RouteCall): Promise<Response> {
+  const { exchange, pool } = call
+  const asked = await askedOf(call, readEmbeddingRequest)
   const inputs = inputsOf(asked.input)
   const { id, model, release } = await pool.useEmbedder(asked.model || undefined, exchange.signal)
   exchange.uses(id, release)

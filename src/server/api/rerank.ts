@@ -1,22 +1,10 @@
-import type { Bodies } from '../body/body.ts'
-import type { Exchange } from '../exchange.ts'
-import type { ModelPool } from '../models/pool.ts'
-import type { ResolvedServerOptions } from '../options.ts'
-import { UnknownFields } from './fields.ts'
+import { askedOf, type RouteCall } from './route.ts'
 import { type RankRequest, readRankRequest } from './schema.ts'
 
 /** `POST /v1/rerank`: Jina's form, which Cohere's clients read too, or that of Text Embeddings Inference. */
-export async function rerank(
-  request: Request,
-  exchange: Exchange,
-  pool: ModelPool,
-  bodies: Bodies,
-  options: ResolvedServerOptions,
-): Promise<Response> {
-  pool.refuseAny()
-  const unknown = new UnknownFields(options.strict)
-  const asked = await bodies.read(request, exchange, (body) => readRankRequest(body, unknown))
-  exchange.noteWithoutEffect(unknown.paths)
+export async function rerank(call: RouteCall): Promise<Response> {
+  const { exchange, pool } = call
+  const asked = await askedOf(call, readRankRequest)
   const { query, texts, top_n, truncate } = asked
   const documents = asked.documents ?? texts!
   const { id, model, release } = await pool.useRanker(asked.model || undefined, exchange.signal)

@@ -13,13 +13,19 @@ type ModelFile = {
   readonly changed: number
 }
 
+/** With what the file says that it is for. */
+type UsableFile = ModelFile & { readonly purpose: Purpose | undefined }
+
+/** What files that can be used are for, by path. */
+type Usable = ReadonlyMap<string, Purpose | undefined>
+
 const GGUF = /\.gguf$/
 
 /** The models directly in a folder, by name, without links that lead out of it. */
 export class ModelFolder {
   readonly #path: string | undefined
-  /** The files as they last were, and names of those that can be used. */
-  #looked: { readonly files: string; readonly usable: Promise<ReadonlySet<string>> } | undefined
+  /** The files as they last were, and those of them that can be used. */
+  #looked: { readonly files: string; readonly usable: Promise<Usable> } | undefined
   /** By path, what files are for, as long as they do not change. */
   readonly #purposes = new Map<string, { changed: number; purpose: Promise<Purpose | undefined> }>()
 
@@ -28,10 +34,12 @@ export class ModelFolder {
   }
 
   /** Those that `GPT4All.localModels()` finds no problem with. */
-  async models(): Promise<readonly ModelFile[]> {
+  async models(): Promise<readonly UsableFile[]> {
     const files = await this.#files()
     const usable = await this.#usable(files)
-    return files.filter(({ path }) => usable.has(path))
+    return files
+      .filter(({ path }) => usable.has(path))
+      .map((file) => ({ ...file, purpose: usable.get(file.path) }))
   }
 
   /** Finds a file by name, with or without `.gguf`, whatever it is: opening it reports what is wrong. */
@@ -41,13 +49,10 @@ export class ModelFolder {
 
   /** The first model for this purpose, or else the first file that may be one. */
   async first(wanted: Purpose): Promise<ModelFile | undefined> {
-    const among = async (files: readonly ModelFile[], isMeant: (purpose: Purpose | undefined) => boolean) => {
-      for (const file of files) if (isMeant(await this.purposeOf(file))) return file
-      return undefined
-    }
-    const [models, files] = [await this.models(), await this.#files()]
-    const isOpen = (purpose: Purpose | undefined) => purpose === undefined
-    return (await among(models, (purpose) => purpose === wanted)) ?? (await among(files, isOpen))
+    const meant = (await this.models()).find(({ purpose }) => purpose === wanted)
+    if (meant) return meant
+    for (const file of await this.#files()) if ((await this.purposeOf(file)) === undefined) return file
+    return undefined
   }
 
   /** What a file says that it is for; `undefined` if it does not say, or cannot be read. */
@@ -69,12 +74,17 @@ export class ModelFolder {
   }
 
   /** Remembered until a file changes: reading headers takes a while, and clients ask again and again. */
-  async #usable(files: readonly ModelFile[]): Promise<ReadonlySet<string>> {
-    if (files.length === 0) return new Set()
+  async #usable(files: readonly ModelFile[]): Promise<Usable> {
+    if (files.length === 0) return new Map()
     const now = JSON.stringify(files)
     if (this.#looked?.files !== now) {
       const usable = GPT4All.localModels(await realpath(this.#path!)).then(
-        (models) => new Set(models.filter(({ problem }) => !problem).map(({ path }) => path)),
+        (models) =>
+          new Map(
+            models
+              .filter(({ problem }) => !problem)
+              .map(({ path, description }) => [path, description?.purpose]),
+          ),
       )
       this.#looked = { files: now, usable }
       usable.catch(() => {

@@ -61,9 +61,7 @@ export class ModelPool {
   async list(): Promise<readonly ServedModel[]> {
     const given = [...this.#entries.values()].filter(({ isGiven }) => isGiven)
     const found = (await this.#folder.models()).filter(({ id }) => !given.some((entry) => entry.id === id))
-    const purposes = await Promise.all(found.map((file) => this.#folder.purposeOf(file)))
-    const all = [...given, ...found.map((file, i) => ({ ...file, purpose: purposes[i] }))]
-    return all.map(({ id, created, purpose }) => {
+    return [...given, ...found].map(({ id, created, purpose }) => {
       const model = this.#entries.get(id)?.model
       return {
         id,
