@@ -100,6 +100,19 @@ class ContextHandle : public Napi::ObjectWrap<T> {
     return deferred.Promise();
   }
 
+  // As Promised(), but the JavaScript thread waits for the value. Throws what the promise would reject with.
+  Napi::Value Awaited(Napi::Env env, ContextThread::Kind kind,
+                      std::function<std::function<Napi::Value(Napi::Env)>(LlamaContext&)> work) {
+    Napi::Value value;
+    Open(env).Run(
+        env, kind,
+        [&value, work = std::move(work)](LlamaContext& llama) -> Environment::Task {
+          return [&value, make = work(llama)](Napi::Env env) { value = make(env); };
+        },
+        [](Napi::Env env, const Failure& failure) { throw ToJs(env, failure); });
+    return value;
+  }
+
   Napi::Value SetThreads(const Napi::CallbackInfo& info) {
     const int32_t threads = Integer(info[0], "threads", 1, GGML_MAX_N_THREADS);
     const int32_t batch_threads = Integer(info[1], "batchThreads", 1, GGML_MAX_N_THREADS);

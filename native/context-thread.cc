@@ -23,17 +23,27 @@ ContextThread::~ContextThread() {
 
 void ContextThread::Submit(Kind kind, Work work, OnFailure on_failure) {
   environment_->Hold();
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (state_ == State::kServing) {
-      queue_.push_back({kind, ++last_serial_, std::move(work), std::move(on_failure)});
-      wake_.notify_one();
-      return;
-    }
-  }
+  if (Enqueue({kind, 0, std::move(work), on_failure, nullptr})) return;
   Answer([on_failure = std::move(on_failure)](Napi::Env env) {
     on_failure(env, Failure("ERR_CLOSED", "The context is closed."));
   });
+}
+
+void ContextThread::Run(Napi::Env env, Kind kind, Work work, OnFailure on_failure) {
+  // Shared: the thread may still be leaving set_value() when the answer has been taken.
+  const auto waiting = std::make_shared<std::promise<Environment::Task>>();
+  if (Enqueue({kind, 0, std::move(work), on_failure, waiting})) return waiting->get_future().get()(env);
+  on_failure(env, Failure("ERR_CLOSED", "The context is closed."));
+}
+
+// False where the thread takes no more commands.
+bool ContextThread::Enqueue(Command command) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (state_ != State::kServing) return false;
+  command.serial = ++last_serial_;
+  queue_.push_back(std::move(command));
+  wake_.notify_one();
+  return true;
 }
 
 // Releases what Submit() or Close() held.
@@ -163,7 +173,11 @@ void ContextThread::Execute(Command& command, std::unique_ptr<LlamaContext>& lla
     };
   }
   running_ = kNoStep;
-  Answer(std::move(deliver));
+  if (command.waiting) {
+    command.waiting->set_value(std::move(deliver));
+  } else {
+    Answer(std::move(deliver));
+  }
 }
 
 }  // namespace gpt4all

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -34,6 +35,9 @@ class ContextThread : public Stoppable {
 
   // JavaScript thread. The first command opens the llama_context.
   void Submit(Kind kind, Work work, OnFailure on_failure);
+  // The same, but the JavaScript thread waits, and runs what the work returned or `on_failure` before it goes
+  // on.
+  void Run(Napi::Env env, Kind kind, Work work, OnFailure on_failure);
   void SetThreads(ThreadPlan plan) { threads_ = plan; }
   // Gives up the steps that were asked for so far.
   void Abort();
@@ -56,11 +60,14 @@ class ContextThread : public Stoppable {
     uint64_t serial;
     Work work;
     OnFailure on_failure;
+    // Who waits for the answer; null: it is posted to the event loop.
+    std::shared_ptr<std::promise<Environment::Task>> waiting;
   };
 
   // The thread runs commands, runs no more of them, has freed its llama_context.
   enum class State { kServing, kEnding, kGone };
 
+  bool Enqueue(Command command);
   void Serve();
   void Answer(Environment::Task task);
   void Execute(Command& command, std::unique_ptr<LlamaContext>& llama, LogScope& log);

@@ -72,6 +72,7 @@ Napi::Object Embedder::Init(Napi::Env env) {
   const Napi::Function constructor = DefineClass(env, "Embedder",
                                                  {
                                                      InstanceMethod<&Embedder::Embed>("embed"),
+                                                     InstanceMethod<&Embedder::EmbedNow>("embedNow"),
                                                      InstanceMethod("setThreads", &Embedder::SetThreads),
                                                      InstanceMethod("abort", &Embedder::Abort),
                                                      InstanceMethod("close", &Embedder::Close),
@@ -103,20 +104,27 @@ Embedder::Embedder(const Napi::CallbackInfo& info) : ContextHandle<Embedder>(inf
 }
 
 Napi::Value Embedder::Embed(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const ContextShape& shape = Open(env).shape;
+  return Promised(info.Env(), ContextThread::Kind::kStep, Embedding(info));
+}
+
+Napi::Value Embedder::EmbedNow(const Napi::CallbackInfo& info) {
+  return Awaited(info.Env(), ContextThread::Kind::kStep, Embedding(info));
+}
+
+// The work that the arguments ask for.
+std::function<std::function<Napi::Value(Napi::Env)>(LlamaContext&)> Embedder::Embedding(
+    const Napi::CallbackInfo& info) const {
+  const ContextShape& shape = Open(info.Env()).shape;
   std::vector<int32_t> tokens = Tokens(info[0], "tokens", vocab_size_, shape.batch_size);
   std::vector<int32_t> lengths = ReadLengths(info[1], shape, longest_, tokens.size());
-  return Promised(env, ContextThread::Kind::kStep,
-                  [tokens = std::move(tokens), lengths = std::move(lengths)](LlamaContext& llama) {
-                    auto vectors =
-                        std::make_shared<std::vector<float>>(gpt4all::Embed(llama, tokens, lengths));
-                    return [vectors](Napi::Env env) {
-                      auto array = Napi::Float32Array::New(env, vectors->size());
-                      std::memcpy(array.Data(), vectors->data(), vectors->size() * sizeof(float));
-                      return array;
-                    };
-                  });
+  return [tokens = std::move(tokens), lengths = std::move(lengths)](LlamaContext& llama) {
+    auto vectors = std::make_shared<std::vector<float>>(gpt4all::Embed(llama, tokens, lengths));
+    return [vectors](Napi::Env env) {
+      auto array = Napi::Float32Array::New(env, vectors->size());
+      std::memcpy(array.Data(), vectors->data(), vectors->size() * sizeof(float));
+      return array;
+    };
+  };
 }
 
 }  // namespace gpt4all

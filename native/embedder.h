@@ -16,6 +16,10 @@ class Embedder : public ContextHandle<Embedder> {
 
  private:
   Napi::Value Embed(const Napi::CallbackInfo& info);
+  Napi::Value EmbedNow(const Napi::CallbackInfo& info);
+
+  std::function<std::function<Napi::Value(Napi::Env)>(LlamaContext&)> Embedding(
+      const Napi::CallbackInfo& info) const;
 
   int32_t longest_;  // tokens of a sequence
   int32_t vocab_size_;

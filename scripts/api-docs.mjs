@@ -16,7 +16,7 @@ const SECTIONS = {
     'GPT4All ModelOptions LoraAdapter KvType ModelConfig Activity TokenizeOptions FilePath checkModelOptions DEFAULTS VERSION',
   Generations: `Generation GenerationStream TokenIds GenerateOptions PromptProgress GenerationResult PartialResult FinishReason Usage Timings Part Channel
     TokenLogprob TokenProbability checkGenerateOptions`,
-  Embeddings: `Embed4All EmbedderOptions EmbedOptions Embedding Embeddings EmbeddedText EmbedProgress
+  Embeddings: `Embed4All EmbedderOptions EmbedOptions EmbedSyncOptions Embedding Embeddings EmbeddedText EmbedProgress
     Reranker RerankerOptions RankOptions RankedDocument`,
   'Chat sessions': `ChatSession ChatSessionOptions ChatGenerateOptions ChatMessage OverflowPolicy ReasoningPolicy
     TemplateOptions DEFAULT_PROMPT_TEMPLATE SaveOptions SavedSession`,

@@ -6,10 +6,12 @@ import { streamOf } from './embedding/stream.ts'
 import {
   type EmbedderOptions,
   type EmbedOptions,
+  type EmbedSyncOptions,
   MIN_DIMENSIONALITY,
   type ResolvedEmbedderOptions,
   resolveEmbedderOptions,
   resolveEmbedOptions,
+  resolveEmbedSyncOptions,
 } from './options/embed.ts'
 import { type FilePath, pathText } from './options/path-text.ts'
 import type { OpenEmbedder } from './runtime/embedder.ts'
@@ -131,6 +133,34 @@ export class Embed4All {
   }
 
   /**
+   * The same as `embed()`, while the calling thread waits: the event loop stands still meanwhile, so this is for
+   * programs that cannot wait for a promise. The model must be open, and compute in this process.
+   *
+   * @throws `TypeError` or `RangeError` with `ERR_OPTION` for no text, for a bad option, before the model is open, and
+   * with `isolated`
+   * @throws {@link ClosedError} `ERR_CLOSED` after `close()`
+   */
+  embedSync(text: string, options?: EmbedSyncOptions): Embedding
+  embedSync(texts: readonly string[], options?: EmbedSyncOptions): Embeddings
+  embedSync(texts: string | readonly string[], options?: EmbedSyncOptions): Embeddings
+  embedSync(text: string | readonly string[], options?: EmbedSyncOptions): Embedding | Embeddings {
+    const texts = textsOf(text)
+    const resolved = resolveEmbedSyncOptions(options)
+    this.#warnOfFew(resolved)
+    this.#handle.closing.throwIfAborted()
+    const { opened } = this.#handle
+    if (!opened?.embedNow) {
+      const why = this.engine
+        ? 'An isolated model computes in another process: use embed().'
+        : 'The model is not open yet: await open() or load() first.'
+      throw worded(optionError('model', 'an open model of this process', this.name), why)
+    }
+    const { vectors, tokens } = opened.embedNow(texts, resolved)
+    const made = embeddingsOf({ embeddings: [...vectors], tokens })
+    return typeof text === 'string' ? { embedding: made.embeddings[0]!, ...made } : made
+  }
+
+  /**
    * @internal For hosts: takes token ids too, and models whose prefixes are not known get none unless one is given.
    */
   async embedInputs(inputs: readonly Embeddable[], options: EmbedOptions): Promise<Embeddings> {
@@ -181,11 +211,8 @@ export class Embed4All {
     first = 0,
   ): Promise<Embedded> {
     const resolved = resolveEmbedOptions(options)
-    const { dimensionality, cancelCallback, onProgress, signal } = resolved
-    if (dimensionality !== undefined && dimensionality < MIN_DIMENSIONALITY)
-      this.#handle.options.logger.warn(
-        `Dimensionality ${dimensionality} is less than the suggested minimum of ${MIN_DIMENSIONALITY}. Performance may be degraded.`,
-      )
+    const { cancelCallback, onProgress, signal } = resolved
+    this.#warnOfFew(resolved)
     const opened = await this.#handle.open()
     const isCancelled =
       cancelCallback && ((batches: readonly number[]) => cancelCallback(batches, opened.facts.backend))
@@ -194,6 +221,13 @@ export class Embed4All {
       (hooks) => opened.embed(texts, resolved, { ...hooks, isCancelled, first }),
     )
     return { embeddings: [...vectors], tokens }
+  }
+
+  #warnOfFew({ dimensionality }: Pick<EmbedOptions, 'dimensionality'>): void {
+    if (dimensionality === undefined || dimensionality >= MIN_DIMENSIONALITY) return
+    this.#handle.options.logger.warn(
+      `Dimensionality ${dimensionality} is less than the suggested minimum of ${MIN_DIMENSIONALITY}. Performance may be degraded.`,
+    )
   }
 
   /** Name of the model's file, without folder and `.gguf`. */

@@ -72,6 +72,7 @@ export type {
   EmbedderOptions,
   EmbedOptions,
   EmbedProgress,
+  EmbedSyncOptions,
   RankOptions,
   RerankerOptions,
 } from './options/embed.ts'

@@ -3,6 +3,7 @@ import { ClosedError } from '../core/errors.ts'
 import type { NativeEmbedder } from '../native/contract.ts'
 import { nativeCode, translateFailure } from '../native/failures.ts'
 import type { ThreadSetter } from '../scheduler/threads.ts'
+import { joined } from './chunks.ts'
 
 /** Whose chunks are computed; only its identity counts. */
 export type Caller = object
@@ -78,6 +79,34 @@ export class Batches {
       this.#isScheduled = true
       setImmediate(() => this.#start()) // with all that arrives in this turn
     })
+  }
+
+  /**
+   * The vectors of chunks, in their order. The calling thread waits for them, and for the batch that the first context
+   * is at.
+   */
+  computeNow(chunks: readonly Int32Array[]): Float32Array[] {
+    if (this.#closed) throw new ClosedError('The model')
+    const { embedder } = this.#lanes[0]!
+    const vectors: Float32Array[] = []
+    while (vectors.length < chunks.length) {
+      const batch: Int32Array[] = []
+      for (let i = vectors.length; i < chunks.length && this.#fits(batch, chunks[i]!); i++)
+        batch.push(chunks[i]!)
+      embedder.setThreads(this.#threads.most, this.#threads.most, false)
+      try {
+        vectors.push(...split(embedder.embedNow(...flat(batch)), batch.length))
+      } catch (error) {
+        throw translateFailure(error, 'Embedding')
+      }
+    }
+    return vectors
+  }
+
+  #fits(batch: readonly Int32Array[], next: Int32Array): boolean {
+    if (batch.length === 0) return true
+    const tokens = batch.reduce((sum, { length }) => sum + length, next.length)
+    return tokens <= this.#limits.tokens && batch.length < this.#limits.texts
   }
 
   /** Resolves when few chunks of the caller wait: then it should bring more. */
@@ -192,19 +221,11 @@ export class Batches {
 
   async #embed(lane: Lane, batch: readonly Job[]): Promise<void> {
     const { embedder } = lane
-    const tokens = new Int32Array(batch.reduce((sum, job) => sum + job.tokens.length, 0))
-    let at = 0
-    for (const job of batch) {
-      tokens.set(job.tokens, at)
-      at += job.tokens.length
-    }
-    const lengths = Int32Array.from(batch, (job) => job.tokens.length)
     try {
       if (this.#sharesThreads(lane)) embedder.setThreads(1, 1, false)
       else this.#threads.apply(embedder)
-      const vectors = await embedder.embed(tokens, lengths)
-      const size = vectors.length / batch.length
-      for (const [i, { resolve }] of batch.entries()) resolve(vectors.subarray(i * size, (i + 1) * size))
+      const vectors = await embedder.embed(...flat(batch.map(({ tokens }) => tokens)))
+      for (const [i, vector] of split(vectors, batch.length).entries()) batch[i]!.resolve(vector)
     } catch (error) {
       if (nativeCode(error) !== 'ERR_CROWDED') return this.#recover(lane, batch, error)
       this.#threads.crowdedOut()
@@ -224,4 +245,14 @@ export class Batches {
     for (const job of batch) if (this.#left.has(job.caller)) job.reject(error)
     for (const job of others) await this.#embed(lane, [job])
   }
+}
+
+/** Chunks as the addon takes them: their tokens one after the other, and how many each has. */
+function flat(chunks: readonly Int32Array[]): [tokens: Int32Array, lengths: Int32Array] {
+  return [joined(...chunks), Int32Array.from(chunks, ({ length }) => length)]
+}
+
+function split(numbers: Float32Array, count: number): Float32Array[] {
+  const size = numbers.length / count
+  return Array.from({ length: count }, (_, i) => numbers.subarray(i * size, (i + 1) * size))
 }

@@ -1,7 +1,8 @@
 import { optionError, worded } from '../core/errors.ts'
 import type { NativeModel } from '../native/contract.ts'
-import { checkTokens, encode } from '../native/tokenizer.ts'
+import { checkTokens } from '../native/tokenizer.ts'
 import { FAILED } from './known-models.ts'
+import { type Spelled, tokensOf } from './spelling.ts'
 
 /** Tokens that a chunk repeats of the one before it. Source: GPT4All. */
 const OVERLAP = 8
@@ -35,7 +36,7 @@ export class Chunker {
   readonly #model: NativeModel
   readonly #longest: number
   readonly #warn: (line: string) => void
-  #specials: Promise<Specials> | undefined
+  #specials: Specials | undefined
 
   /** `longest` is the most tokens of a chunk. */
   constructor(model: NativeModel, longest: number, warn: (line: string) => void) {
@@ -45,11 +46,9 @@ export class Chunker {
   }
 
   /** @throws {RangeError} `ERR_OPTION` where the prefix leaves no room for a text */
-  async frame(prefix: string, signal: AbortSignal): Promise<Frame> {
-    this.#specials ??= specialsOf(this.#model)
-    const { before, after } = await this.#specials
-    const spelled =
-      prefix === '' ? new Int32Array() : await encode(this.#model, `${prefix}:`, false, false, signal)
+  *frame(prefix: string): Spelled<Frame> {
+    const { before, after } = yield* this.#specialsOnce()
+    const spelled = prefix === '' ? new Int32Array() : yield* tokensOf(`${prefix}:`)
     const all = joined(before, spelled)
     const room = this.#longest - all.length - after.length
     if (room > OVERLAP) return { before: all, after, room }
@@ -63,24 +62,16 @@ export class Chunker {
    * @throws {RangeError} `ERR_OPTION` for a text that is too long, where that is not allowed, and for ids that are not in
    * the vocabulary
    */
-  async cut(
-    text: Embeddable,
-    index: number,
-    frame: Frame,
-    cut: Cut,
-    signal: AbortSignal,
-  ): Promise<TextChunks> {
+  *cut(text: Embeddable, index: number, frame: Frame, cut: Cut): Spelled<TextChunks> {
     let tokens =
-      typeof text === 'string'
-        ? await this.#tokenize(text, cut.prefix !== '', signal)
-        : await this.#bare(text)
+      typeof text === 'string' ? yield* tokensOf(spaced(text, cut.prefix !== '')) : yield* this.#bare(text)
     if (cut.atlas && tokens.length > ATLAS_TOKENS) {
       if (cut.longTextMode === 'mean') throw tooLong(index, tokens.length, ATLAS_TOKENS)
       tokens = tokens.subarray(0, ATLAS_TOKENS)
     }
     if (tokens.length === 0) {
       if (!cut.atlas || text !== '') this.#warn(`the text at index ${index} has no tokens`)
-      tokens = await this.#tokenize(EMPTY_PLACEHOLDER, cut.prefix !== '', signal)
+      tokens = yield* tokensOf(spaced(EMPTY_PLACEHOLDER, cut.prefix !== ''))
     }
     const { before, after, room } = frame
     if (cut.longTextMode === 'error' && tokens.length > room) throw tooLong(index, tokens.length, room)
@@ -96,31 +87,34 @@ export class Chunker {
     return { chunks, tokens: count }
   }
 
-  // GPT4All puts a space before each text. WordPiece drops it; other vocabularies would read another word, so
-  // there only a text that follows a prefix gets one.
-  #tokenize(text: string, follows: boolean, signal: AbortSignal): Promise<Int32Array> {
-    const spaced = follows && text !== '' && !text.startsWith(' ') ? ` ${text}` : text
-    return encode(this.#model, spaced, false, false, signal)
-  }
-
   // Other tokenizers have put the tokens around it already, which come once.
-  async #bare(ids: Int32Array): Promise<Int32Array> {
+  *#bare(ids: Int32Array): Spelled<Int32Array> {
     checkTokens('text', ids, this.#model.info)
-    this.#specials ??= specialsOf(this.#model)
-    const { before, after } = await this.#specials
+    const { before, after } = yield* this.#specialsOnce()
     const begins = before.every((token, i) => ids[i] === token)
     const from = begins ? before.length : 0
     const rest = ids.length - from - after.length
     const ends = rest >= 0 && after.every((token, i) => ids[from + rest + i] === token)
     return ids.slice(from, ends ? from + rest : ids.length)
   }
+
+  *#specialsOnce(): Spelled<Specials> {
+    this.#specials ??= yield* specialsOf()
+    return this.#specials
+  }
+}
+
+// GPT4All puts a space before each text. WordPiece drops it; other vocabularies would read another word, so
+// there only a text that follows a prefix gets one.
+function spaced(text: string, follows: boolean): string {
+  return follows && text !== '' && !text.startsWith(' ') ? ` ${text}` : text
 }
 
 /** The tokens that the vocabulary puts around a text: they are seen from one. */
-export async function specialsOf(model: NativeModel): Promise<Specials> {
+export function* specialsOf(): Spelled<Specials> {
   const sample = 'a'
-  const bare = await encode(model, sample, false, false)
-  const framed = await encode(model, sample, true, false)
+  const bare = yield* tokensOf(sample)
+  const framed = yield* tokensOf(sample, true)
   const at = framed.findIndex((_, i) => bare.every((token, j) => framed[i + j] === token))
   return { before: framed.slice(0, at), after: framed.slice(at + bare.length) }
 }

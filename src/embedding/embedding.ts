@@ -1,11 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { CancellationError } from '../core/errors.ts'
+import type { NativeModel } from '../native/contract.ts'
 import type { ResolvedEmbedOptions } from '../options/embed.ts'
 import type { Batches, BatchLimits } from './batches.ts'
 import { asCaller } from './caller.ts'
-import type { Chunker, Embeddable, TextChunks } from './chunks.ts'
+import type { Chunker, Cut, Embeddable, TextChunks } from './chunks.ts'
 import { dimensionalityFor, knownModel, prefixFor } from './known-models.ts'
-import { meanOf } from './vectors.ts'
+import { spelled, spelledNow } from './spelling.ts'
+import { type Finish, meanOf } from './vectors.ts'
 
 /** What the texts of a call become, in their order. */
 export type TextVectors = { readonly vectors: readonly Float32Array[]; readonly tokens: readonly number[] }
@@ -21,11 +23,15 @@ export type EmbedHooks = {
   readonly isCancelled: ((batchTokens: readonly number[]) => boolean | Promise<boolean>) | undefined
 }
 
+/** How the texts of a call are embedded. */
+export type EmbedRequest = Pick<ResolvedEmbedOptions, 'prefix' | 'dimensionality' | 'longTextMode' | 'atlas'>
+
 /** Tokens that are prepared in one turn of the event loop. */
 const TURN_TOKENS = 2048
 
 /** What a loaded model makes embeddings with. */
 export type EmbeddingParts = {
+  readonly model: NativeModel
   /** `general.name` of the file. */
   readonly name: string
   /** Numbers of a vector. */
@@ -37,31 +43,23 @@ export type EmbeddingParts = {
 
 /** The vectors of `texts`; equal texts are computed once. */
 export async function embedTexts(
-  { name, size, chunker, batches, limits }: EmbeddingParts,
+  parts: EmbeddingParts,
   texts: readonly Embeddable[],
-  { prefix: given, dimensionality: wanted, longTextMode, atlas }: ResolvedEmbedOptions,
+  options: EmbedRequest,
   { signal, onTexts, isCancelled, first = 0 }: EmbedHooks,
 ): Promise<TextVectors> {
   signal.throwIfAborted()
-  const finish = {
-    dimensionality: dimensionalityFor(name, size, wanted),
-    normalizesLayer: knownModel(name)?.dimensionalities !== undefined,
-  }
-  const prefix = prefixFor(name, given)
-  const cut = { prefix, longTextMode, atlas }
+  const { model, chunker, batches, limits } = parts
+  const { finish, cut } = plan(parts, options)
   const places = placesOf(texts)
-  const vectors = new Array<Float32Array>(texts.length)
-  const tokens = new Array<number>(texts.length)
+  const made = room(texts)
   await asCaller(batches, signal, async ({ caller, signal, failWith }) => {
-    const frame = await chunker.frame(prefix, signal)
-    const prepare = ([text, at]: Place) => chunker.cut(text, first + at[0]!, frame, cut, signal)
+    const frame = await spelled(model, chunker.frame(cut.prefix), signal)
+    const prepare = ([text, at]: Place) =>
+      spelled(model, chunker.cut(text, first + at[0]!, frame, cut), signal)
     const compute = async ([, at]: Place, { chunks, tokens: count }: TextChunks) => {
       const computed = await Promise.all(chunks.map((chunk) => batches.compute(caller, chunk)))
-      const vector = meanOf(computed, finish)
-      at.forEach((index, i) => {
-        vectors[index] = i === 0 ? vector : vector.slice()
-        tokens[index] = count
-      })
+      put(made, at, meanOf(computed, finish), count)
       onTexts(at.length)
     }
     const computing: Promise<void>[] = []
@@ -84,7 +82,57 @@ export async function embedTexts(
     }
     await Promise.all(computing)
   })
-  return { vectors, tokens }
+  return made
+}
+
+/** The same, while the calling thread waits: nothing can be aborted or reported meanwhile. */
+export function embedTextsNow(
+  parts: EmbeddingParts,
+  texts: readonly string[],
+  options: EmbedRequest,
+): TextVectors {
+  const { model, chunker, batches } = parts
+  const { finish, cut } = plan(parts, options)
+  const frame = spelledNow(model, chunker.frame(cut.prefix))
+  const prepared = Array.from(placesOf(texts), ([text, at]) => ({
+    at,
+    ...spelledNow(model, chunker.cut(text, at[0]!, frame, cut)),
+  }))
+  const computed = batches.computeNow(prepared.flatMap(({ chunks }) => chunks))
+  const made = room(texts)
+  let from = 0
+  for (const { at, chunks, tokens } of prepared) {
+    put(made, at, meanOf(computed.slice(from, from + chunks.length), finish), tokens)
+    from += chunks.length
+  }
+  return made
+}
+
+/** What the options of a call mean for this model. */
+function plan(
+  { name, size }: EmbeddingParts,
+  { prefix, dimensionality, longTextMode, atlas }: EmbedRequest,
+): { readonly finish: Finish; readonly cut: Cut } {
+  const finish = {
+    dimensionality: dimensionalityFor(name, size, dimensionality),
+    normalizesLayer: knownModel(name)?.dimensionalities !== undefined,
+  }
+  return { finish, cut: { prefix: prefixFor(name, prefix), longTextMode, atlas } }
+}
+
+/** Vectors and token counts that are being put in their places. */
+type Filling = { readonly vectors: Float32Array[]; readonly tokens: number[] }
+
+function room({ length }: readonly Embeddable[]): Filling {
+  return { vectors: new Array(length), tokens: new Array(length) }
+}
+
+/** Puts a vector where its text stands, with memory of its own each time. */
+function put({ vectors, tokens }: Filling, at: readonly number[], vector: Float32Array, count: number): void {
+  at.forEach((index, i) => {
+    vectors[index] = i === 0 ? vector : vector.slice()
+    tokens[index] = count
+  })
 }
 
 /** A text, and where it stands. */

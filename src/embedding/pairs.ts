@@ -3,6 +3,7 @@ import type { NativeModel } from '../native/contract.ts'
 import { controlTextsOf, NO_MARKS, type ProtectedPiece, Protection, textOf } from '../native/protect.ts'
 import { encode, encodePrompt } from '../native/tokenizer.ts'
 import { joined, specialsOf } from './chunks.ts'
+import { spelled } from './spelling.ts'
 
 /** Where a template for ranking has the query and the document. Source: llama.cpp. */
 const PLACES = /(\{query\}|\{document\})/
@@ -52,7 +53,7 @@ export class PairPrompts {
   /** The tokens in front of a document, and those behind it. */
   async #around(query: string, signal: AbortSignal): Promise<{ before: Int32Array; behind: Int32Array }> {
     if (this.#template === undefined) {
-      const { before, after } = await specialsOf(this.#model)
+      const { before, after } = await spelled(this.#model, specialsOf())
       const asked = await encode(this.#model, query, false, false, signal)
       return { before: joined(before, asked, this.#model.info.pairSeparator), behind: after }
     }

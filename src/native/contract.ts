@@ -306,6 +306,8 @@ export interface NativeEmbedder {
    * not numbers) or `ERR_DECODE`.
    */
   embed(tokens: Int32Array, lengths: Int32Array): Promise<Float32Array>
+  /** The same, after what was asked for before it; the calling thread waits. Throws what `embed` rejects with. */
+  embedNow(tokens: Int32Array, lengths: Int32Array): Float32Array
   // as a NativeContext's; crowding is not watched for
   setThreads(threads: number, batchThreads: number, watch: boolean): void
   abort(): void

@@ -24,6 +24,34 @@ export async function encode(
   return tokenize(model, { text, ...NO_MARKS, begins: true, addSpecial, parseSpecial, anchor: '' }, signal)
 }
 
+/** The token ids of a text that follows another one. */
+export async function encodeNext(
+  model: NativeModel,
+  text: string,
+  parseSpecial: boolean,
+): Promise<Int32Array> {
+  const anchor = anchorOf(model)
+  return tokenize(
+    model,
+    { text, ...NO_MARKS, begins: false, addSpecial: false, parseSpecial, anchor },
+    undefined,
+  )
+}
+
+/** The same as `encode()`, at once: a long text holds the event loop up. */
+export function encodeNow(
+  model: NativeModel,
+  text: string,
+  addSpecial: boolean,
+  parseSpecial: boolean,
+): Int32Array {
+  try {
+    return model.tokenizeMarked({ text, ...NO_MARKS, begins: true, addSpecial, parseSpecial, anchor: '' })
+  } catch (error) {
+    throw translateFailure(error, 'Tokenizing')
+  }
+}
+
 /**
  * The token ids of a prompt, control tokens parsed; or, without `begins`, of text that follows one.
  * SentencePiece vocabularies put a space before any text: a line feed in front, which does not merge, gets it
@@ -36,7 +64,7 @@ export async function encodePrompt(
   begins: boolean,
   signal?: AbortSignal,
 ): Promise<Int32Array> {
-  const anchor = putsSpaces(model.info) ? ANCHOR : ''
+  const anchor = anchorOf(model)
   return tokenize(model, { text, ...marks, begins, addSpecial: true, parseSpecial: true, anchor }, signal)
 }
 
@@ -59,10 +87,10 @@ function mostAtOnce({ metadata, longestToken }: NativeModelInfo): number {
   return isUsual && longestToken <= LONG_TOKEN ? SHORT : SHORT_FOR_OTHERS
 }
 
-function putsSpaces({ metadata }: NativeModelInfo): boolean {
-  return (
+function anchorOf({ info: { metadata } }: NativeModel): string {
+  const putsSpaces =
     metadata['tokenizer.ggml.model'] === 'llama' && metadata['tokenizer.ggml.add_space_prefix'] !== 'false'
-  )
+  return putsSpaces ? ANCHOR : ''
 }
 
 /**

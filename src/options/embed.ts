@@ -153,6 +153,23 @@ export type ResolvedEmbedOptions = Resolved<typeof EMBED>
 export const resolveEmbedOptions = (options?: EmbedOptions): ResolvedEmbedOptions => EMBED.resolve(options)
 
 /**
+ * Options of `embedder.embedSync(text, options)`: those of `embed()` that need no event loop.
+ * @interface
+ */
+export type EmbedSyncOptions = Omit<EmbedOptions, 'cancelCallback' | 'onProgress' | 'signal'>
+
+const NEEDS_LOOP = 'The event loop stands still during embedSync(): it is an option of embed().'
+
+const { prefix, dimensionality, longTextMode, atlas } = EMBED.table
+const EMBED_SYNC = define<EmbedSyncOptions>()(
+  { prefix, dimensionality, longTextMode, atlas },
+  { cancelCallback: NEEDS_LOOP, onProgress: NEEDS_LOOP, signal: NEEDS_LOOP },
+)
+
+export const resolveEmbedSyncOptions = (options?: EmbedSyncOptions): Resolved<typeof EMBED_SYNC> =>
+  EMBED_SYNC.resolve(options)
+
+/**
  * Options of `new Reranker(name, options)` and `Reranker.load(name, options)`.
  * @interface
  */

@@ -1,5 +1,5 @@
 import type { Embeddable } from '../embedding/chunks.ts'
-import type { EmbedHooks, TextVectors } from '../embedding/embedding.ts'
+import type { EmbedHooks, EmbedRequest, TextVectors } from '../embedding/embedding.ts'
 import type { DocumentScores } from '../embedding/ranking.ts'
 import type { ResolvedThreads } from '../options/compute.ts'
 import type { ResolvedEmbedOptions, ResolvedRankOptions } from '../options/embed.ts'
@@ -12,6 +12,8 @@ export interface OpenEmbedder {
   readonly size: number
   /** The vectors of `texts`, in their order. */
   embed(texts: readonly Embeddable[], options: ResolvedEmbedOptions, hooks: EmbedHooks): Promise<TextVectors>
+  /** The same, while the calling thread waits; absent where another process computes. */
+  embedNow?(texts: readonly string[], options: EmbedRequest): TextVectors
   /** The scores of `documents`, in their order, of a model that was opened to rank. */
   rank(
     query: string,

@@ -2,7 +2,14 @@ import { type DeviceFallback, messageOf } from '../core/errors.ts'
 import { isSilent, LOG_LEVELS, type Logger, loggerOf } from '../core/logger.ts'
 import { type AnotherContext, Batches, type BatchLimits } from '../embedding/batches.ts'
 import { Chunker, type Embeddable } from '../embedding/chunks.ts'
-import { type EmbeddingParts, type EmbedHooks, embedTexts, type TextVectors } from '../embedding/embedding.ts'
+import {
+  type EmbeddingParts,
+  type EmbedHooks,
+  type EmbedRequest,
+  embedTexts,
+  embedTextsNow,
+  type TextVectors,
+} from '../embedding/embedding.ts'
 import { PairPrompts } from '../embedding/pairs.ts'
 import { type DocumentScores, type RankingParts, scoreDocuments } from '../embedding/ranking.ts'
 import { contextMemory } from '../loading/memory.ts'
@@ -137,6 +144,7 @@ export class LocalEmbedder implements OpenEmbedder {
     this.#servers = servers
     const limits: BatchLimits = { tokens: Math.min(BATCH_TOKENS, longest), texts: MOST_TEXTS }
     this.#parts = {
+      model: weights.native,
       name: this.facts.config.name,
       size: this.size,
       chunker: new Chunker(weights.native, longest, (line) => logger.warn(line)),
@@ -155,6 +163,10 @@ export class LocalEmbedder implements OpenEmbedder {
     hooks: EmbedHooks,
   ): Promise<TextVectors> {
     return embedTexts(this.#parts, texts, options, hooks)
+  }
+
+  embedNow(texts: readonly string[], options: EmbedRequest): TextVectors {
+    return embedTextsNow(this.#parts, texts, options)
   }
 
   rank(

@@ -65,6 +65,7 @@ describe('a wrong argument throws ERR_ARGUMENT, and the embedder still works:', 
     ['more texts than a batch has', ...batchOf(...new Array<number>(65).fill(1))],
   ])('%s', async (_, tokens, lengths) => {
     expect(() => (embedder as unknown as Loose).embed!(tokens, lengths)).toThrow(argumentError)
+    expect(() => (embedder as unknown as Loose).embedNow!(tokens, lengths)).toThrow(argumentError)
     expect(await embedder.embed(...batchOf(3))).toHaveLength(32)
   })
 
@@ -124,6 +125,25 @@ describe('an embedder', () => {
       await one.close()
     },
   )
+
+  test('gives the same vectors at once, behind the batches that were asked for before', async () => {
+    const one = await create(bert)
+    const [tokens, lengths] = batchOf(40, 3)
+    const before = one.embed(...batchOf(200))
+    expect(one.embedNow(tokens, lengths)).toEqual(await one.embed(tokens, lengths))
+    expect(await before).toHaveLength(one.info.vectorSize)
+    await one.close()
+    expect(() => one.embedNow(tokens, lengths)).toThrow(expect.objectContaining({ code: 'ERR_CLOSED' }))
+  })
+
+  test('gives up a batch at once that was asked for before, and not the one that the thread waits for', async () => {
+    const one = await create(bert)
+    const given = one.embed(...batchOf(250)).catch((error: { code: string }) => error.code)
+    one.abort()
+    expect(one.embedNow(...batchOf(5))).toHaveLength(one.info.vectorSize)
+    expect(['ERR_ABORTED', undefined]).toContain(await given)
+    await one.close()
+  })
 
   test.skipIf(!hasReal)('takes no memory for logits, which nobody reads', async () => {
     const one = await create(await openModel(REAL), { batchSize: 1024, pooling: 'last' })
