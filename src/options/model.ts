@@ -251,17 +251,28 @@ export type TokenizeOptions = {
    * @default false
    */
   readonly parseSpecial?: boolean | undefined
+  /**
+   * The text follows other text of a prompt: vocabularies that put a space before every text put none before this one.
+   * It has no start token, so not together with `addSpecial`.
+   * @default false
+   */
+  readonly isContinuation?: boolean | undefined
 }
 
 const TOKENIZE = define<TokenizeOptions>()({
   addSpecial: boolean().default(false),
   parseSpecial: boolean().default(false),
+  isContinuation: boolean().default(false),
 })
 
 export type ResolvedTokenizeOptions = Resolved<typeof TOKENIZE>
 
-export const resolveTokenizeOptions = (options?: TokenizeOptions): ResolvedTokenizeOptions =>
-  TOKENIZE.resolve(options)
+export function resolveTokenizeOptions(options?: TokenizeOptions): ResolvedTokenizeOptions {
+  const resolved = TOKENIZE.resolve(options)
+  if (resolved.addSpecial && resolved.isContinuation)
+    throw optionError('isContinuation', 'false together with "addSpecial"', true)
+  return resolved
+}
 
 function isAppleSilicon(): boolean {
   return process.platform === 'darwin' && process.arch === 'arm64'

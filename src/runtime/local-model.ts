@@ -11,7 +11,7 @@ import { mostStateBytes } from '../loading/memory.ts'
 import type { Weights } from '../loading/open.ts'
 import type { RpcServersInUse } from '../loading/rpc-handshake.ts'
 import type { NativeBinding, NativeModel } from '../native/contract.ts'
-import { checkTokens, decode, encode, leastTokens } from '../native/tokenizer.ts'
+import { checkTokens, decode, encode, encodeNext, leastTokens } from '../native/tokenizer.ts'
 import type { ResolvedThreads } from '../options/compute.ts'
 import type { ResolvedGenerateOptions } from '../options/generate.ts'
 import {
@@ -93,8 +93,13 @@ export class LocalModel implements OpenModel {
     this.#parts.scheduler.setThreads(threadChoice(this.#native, { ...this.#options, ...threads }))
   }
 
-  async tokenize(text: string, { addSpecial, parseSpecial }: ResolvedTokenizeOptions): Promise<number[]> {
-    const tokens = await encode(this.#native, text, addSpecial, parseSpecial)
+  async tokenize(
+    text: string,
+    { addSpecial, parseSpecial, isContinuation }: ResolvedTokenizeOptions,
+  ): Promise<number[]> {
+    const tokens = isContinuation
+      ? await encodeNext(this.#native, text, parseSpecial)
+      : await encode(this.#native, text, addSpecial, parseSpecial)
     const list = new Array<number>(tokens.length) // Array.from() takes three times as long
     for (let i = 0; i < tokens.length; i++) list[i] = tokens[i]!
     return list

@@ -124,6 +124,20 @@ describe('a model', () => {
     await model.close()
   })
 
+  test('text that continues a prompt has no space put before it, and no start token', async () => {
+    const file = await made('sentencepiece.gguf', tinyModel('llama'))
+    const model = await GPT4All.load(file, { nThreads: 1 })
+    expect(await model.tokenize('a')).toHaveLength(2)
+    for (const text of ['abc', ' abc', '\nabc']) {
+      const next = await model.tokenize(text, { isContinuation: true })
+      const whole = await model.tokenize(`x${text}`)
+      expect(next).toEqual(whole.slice(2)) // after the space and the x
+    }
+    const both = model.tokenize('a', { isContinuation: true, addSpecial: true })
+    expect((await failure(both)).code).toBe('ERR_OPTION')
+    await model.close()
+  })
+
   test("the logger gets llama.cpp's lines and the library's own", async () => {
     const { lines, logger } = recorder()
     const model = await GPT4All.load(EMBEDDED, { nThreads: 1, nCtx: 4096, logger })
