@@ -39,6 +39,7 @@ Napi::Function Sampler::Init(Napi::Env env) {
                      {
                          InstanceMethod<&Sampler::Sample>("sample"),
                          InstanceMethod<&Sampler::Accept>("accept"),
+                         InstanceMethod<&Sampler::LookBackOn>("lookBackOn"),
                      });
 }
 
@@ -78,6 +79,13 @@ Napi::Value Sampler::Sample(const Napi::CallbackInfo& info) {
 Napi::Value Sampler::Accept(const Napi::CallbackInfo& info) {
   const std::lock_guard<std::mutex> lock(shared_->mutex);
   shared_->draw.Accept(Integer(info[0], "token", 0, shared_->draw.vocab_size() - 1));
+  return info.Env().Undefined();
+}
+
+Napi::Value Sampler::LookBackOn(const Napi::CallbackInfo& info) {
+  const std::lock_guard<std::mutex> lock(shared_->mutex);
+  for (const int32_t token : Tokens(info[0], "tokens", shared_->draw.vocab_size()))
+    shared_->draw.LookBackOn(token);
   return info.Env().Undefined();
 }
 

@@ -21,6 +21,7 @@ class Sampler : public Napi::ObjectWrap<Sampler> {
  private:
   Napi::Value Sample(const Napi::CallbackInfo& info);
   Napi::Value Accept(const Napi::CallbackInfo& info);
+  Napi::Value LookBackOn(const Napi::CallbackInfo& info);
 
   std::shared_ptr<SharedDraw> shared_;
 };

@@ -24,6 +24,10 @@ TokenDraw::TokenDraw(int32_t vocab_size, const SamplingParams& params)
 
 void TokenDraw::Accept(int32_t token) {
   if (params_.presence_penalty != 0.0f || params_.frequency_penalty != 0.0f) counts_[token]++;
+  LookBackOn(token);
+}
+
+void TokenDraw::LookBackOn(int32_t token) {
   if (params_.repeat_penalty == 1.0f || params_.repeat_last_n == 0) return;
   if (history_.size() < params_.repeat_last_n) {
     history_.push_back(token);

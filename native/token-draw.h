@@ -23,7 +23,7 @@ struct SamplingParams {
   float top_p;              // 1 = off
   float min_p;              // 0 = off
   float repeat_penalty;     // 1 = off
-  uint32_t repeat_last_n;   // drawn tokens to look back on, 0 = off
+  uint32_t repeat_last_n;   // tokens to look back on, 0 = off
   float presence_penalty;   // taken off the logit of every token drawn so far, 0 = off
   float frequency_penalty;  // the same, once per time it was drawn, 0 = off
   uint32_t seed;
@@ -40,6 +40,9 @@ class TokenDraw {
 
   // Remembers `token` as drawn, for the penalties.
   void Accept(int32_t token);
+
+  // Remembers `token` for the repeat penalty alone: a token of the prompt.
+  void LookBackOn(int32_t token);
 
   int32_t vocab_size() const { return vocab_size_; }
 
@@ -63,7 +66,7 @@ class TokenDraw {
   const int32_t vocab_size_;
   const SamplingParams params_;
   std::mt19937 random_;  // its sequence is fixed by the C++ standard, so a seed repeats on every platform
-  std::vector<int32_t> history_;  // ring of the last repeat_last_n drawn tokens
+  std::vector<int32_t> history_;  // ring of the last repeat_last_n tokens
   size_t history_next_ = 0;
   std::unordered_map<int32_t, uint32_t> counts_;     // how often each token was drawn
   std::vector<std::pair<int32_t, float>> adjusted_;  // token, logit as it was; in the order of the changes

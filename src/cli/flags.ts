@@ -58,6 +58,10 @@ export const GENERATE_FLAGS: Readonly<Record<string, Flag>> = {
     read: number,
     byDefault: DEFAULTS.repeatLastN,
   },
+  penalizePrompt: {
+    flag: '--penalize-prompt',
+    about: 'apply --repeat-penalty to the tokens of the prompt too, as GPT4All 2.8.2 did',
+  },
   presencePenalty: {
     flag: '--presence-penalty <number>',
     about: 'subtracted from the logits of tokens generated so far',

@@ -325,7 +325,7 @@ export type NativeSamplerParams = {
   readonly minP: number
   /** 1 = off */
   readonly repeatPenalty: number
-  /** Drawn tokens the penalty looks back on; 0 = off */
+  /** Tokens the penalty looks back on: the drawn ones, and those given to `lookBackOn()`; 0 = off */
   readonly repeatLastN: number
   /** Taken off the logit of every token drawn so far; 0 = off */
   readonly presencePenalty: number
@@ -338,12 +338,14 @@ export type NativeSamplerParams = {
   readonly seed: number
 }
 
-/** `eval()` draws with it. Its methods are for tests, which draw from logits of their own. */
+/** `eval()` draws with it. `sample()` and `accept()` are for tests, which draw from logits of their own. */
 export interface NativeSampler {
   /** Draws from logits `[vocabulary]` and remembers the token. The array is not changed. */
   sample(logits: Float32Array): number
   /** Remembers a token as if it had been drawn. */
   accept(token: number): void
+  /** The repeat penalty looks back on these tokens of the prompt too; the other penalties do not. */
+  lookBackOn(tokens: Int32Array): void
 }
 
 export type NativeDevice = {

@@ -18,6 +18,7 @@ export const DEFAULTS = {
   minP: 0,
   repeatPenalty: 1.18,
   repeatLastN: 64,
+  penalizePrompt: false,
   presencePenalty: 0,
   frequencyPenalty: 0,
   nBatch: 512,

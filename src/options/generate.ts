@@ -64,10 +64,17 @@ export type GenerateOptions = {
   readonly repeatPenalty?: number | undefined
   /**
    * How many of the last generated tokens `repeatPenalty` applies to: an integer of 0 or more. 0 switches it
-   * off. The prompt does not count. Source: `repeat_last_n` in Python.
+   * off. The prompt does not count, unless `penalizePrompt` is set. Source: `repeat_last_n` in Python.
    * @default 64
    */
   readonly repeatLastN?: number | undefined
+  /**
+   * Whether `repeatPenalty` applies to the tokens of the prompt too: then the last `repeatLastN` tokens of
+   * prompt and answer together count; in a chat session all that the model reads is the prompt. GPT4All 2.8.2
+   * and the npm package always do this.
+   * @default false
+   */
+  readonly penalizePrompt?: boolean | undefined
   /**
    * Subtracted from the logit of every token generated so far in this answer, regardless of `repeatLastN`.
    * Any finite number: negative ones favour those tokens, 0 switches it off. Source: `presence_penalty` of
@@ -176,6 +183,7 @@ const GENERATE = define<GenerateOptions>()(
     minP: number(0, 1).default(DEFAULTS.minP),
     repeatPenalty: number(1e-6).default(DEFAULTS.repeatPenalty),
     repeatLastN: integer(0).default(DEFAULTS.repeatLastN),
+    penalizePrompt: boolean().default(DEFAULTS.penalizePrompt),
     presencePenalty: number(-MAX_FLOAT).default(DEFAULTS.presencePenalty),
     frequencyPenalty: number(-MAX_FLOAT).default(DEFAULTS.frequencyPenalty),
     logitBias: new Option(logitBias),
@@ -211,6 +219,7 @@ export type ResolvedGenerateOptions = Pick<
   Resolved<typeof GENERATE>,
   | 'logprobs'
   | 'nBatch'
+  | 'penalizePrompt'
   | 'promptLookup'
   | 'draft'
   | 'streamInterval'

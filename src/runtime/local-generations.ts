@@ -104,8 +104,11 @@ export class LocalGenerations {
     demand: Demand,
     signal: AbortSignal,
   ): AsyncIterable<TokenEvent | ProgressEvent | EndEvent> {
+    const sampler = new this.#binding.Sampler(this.#native.info.vocabSize, options.sampling)
+    if (options.penalizePrompt)
+      sampler.lookBackOn(Int32Array.from(tokens).subarray(-options.sampling.repeatLastN))
     const step = {
-      sampler: new this.#binding.Sampler(this.#native.info.vocabSize, options.sampling),
+      sampler,
       batchSize: options.nBatch,
       logprobs: options.logprobs,
       demand,

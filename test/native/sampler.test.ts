@@ -307,6 +307,28 @@ describe('the repeat penalty', () => {
     expect(penalising.sample(Float32Array.of(1, 0.9))).toBe(1)
   })
 
+  test('looks back on given tokens until drawn ones have taken their places', () => {
+    const penalising = new Sampler(4, { ...GREEDY, repeatPenalty: 1e6, repeatLastN: 2 })
+    penalising.lookBackOn(Int32Array.of(3, 0, 1))
+    const logits = Float32Array.from([4, 3, 2, 1])
+    // 0 and 1 are within the window at first, 1 and 2 then, 2 and 0, 0 and 1 ...
+    expect([1, 2, 3, 4].map(() => penalising.sample(logits))).toEqual([2, 0, 1, 2])
+    expect(() => penalising.lookBackOn(Int32Array.of())).not.toThrow()
+  })
+
+  test('draws with the tokens of a prompt in its window as the definition says', () => {
+    const prompt = [1, 5, 5, 9, 30]
+    const params = { repeatPenalty: 1.4, temperature: 0.8, topK: 30 }
+    const counts = new Array<number>(LOGITS.length).fill(0)
+    const drawing = sampler(LOGITS.length, { ...params, repeatLastN: prompt.length })
+    for (let i = 0; i < DRAWS; i++) {
+      drawing.lookBackOn(Int32Array.from(prompt))
+      const drawn = drawing.sample(LOGITS)
+      counts[drawn] = counts[drawn]! + 1
+    }
+    expect(chiSquareDeviation(counts, probabilities(LOGITS, params, prompt))).toBeLessThan(AGREES)
+  })
+
   test('makes a negative logit more negative, and leaves 0 alone', () => {
     const negative = new Sampler(2, { ...GREEDY, repeatPenalty: 2, repeatLastN: 4 })
     negative.accept(0)
@@ -409,6 +431,26 @@ describe('arguments of a sampler:', () => {
     drawing.accept(3)
   })
 
+  test('tokens outside the vocabulary cannot be looked back on, nor anything but an Int32Array', () => {
+    const drawing = sampler(4, { repeatPenalty: 2, repeatLastN: 4 }) as unknown as {
+      lookBackOn(tokens?: unknown): void
+    }
+    for (const bad of [
+      Int32Array.of(-1),
+      Int32Array.of(0, 4),
+      [1],
+      1,
+      '1',
+      null,
+      undefined,
+      {},
+      new Uint8Array(4),
+    ]) {
+      anyway(() => drawing.lookBackOn(bad))
+    }
+    drawing.lookBackOn(Int32Array.of(3))
+  })
+
   test.each<[keyof NativeSamplerParams, unknown[]]>([
     ['temperature', [-1, -0.001]],
     ['topK', [-1, 0.5, 2 ** 31]],
@@ -434,7 +476,7 @@ describe('arguments of a sampler:', () => {
   })
 
   test('methods throw on a foreign receiver', () => {
-    const { sample, accept } = Sampler.prototype as NativeSampler
+    const { sample, accept, lookBackOn } = Sampler.prototype as NativeSampler
     const real = sampler(4)
     for (const foreign of [
       {},
@@ -446,6 +488,7 @@ describe('arguments of a sampler:', () => {
     ]) {
       expect(() => sample.call(foreign as NativeSampler, LOGITS)).toThrow()
       expect(() => accept.call(foreign as NativeSampler, 1)).toThrow()
+      expect(() => lookBackOn.call(foreign as NativeSampler, Int32Array.of(1))).toThrow()
     }
     expect(() => (Sampler as unknown as (size: number, params: object) => void)(4, OFF)).toThrow()
   })
@@ -469,6 +512,12 @@ describe('the presence and the frequency penalty', () => {
     expect([1, 2, 3, 4].map(() => once.sample(logits))).toEqual([0, 1, 0, 0])
     const each = new Sampler(2, { ...GREEDY, frequencyPenalty: 0.4 })
     expect(Array.from({ length: 8 }, () => each.sample(logits))).toEqual([0, 0, 0, 1, 0, 1, 0, 1])
+  })
+
+  test('do not count the tokens of a prompt', () => {
+    const drawing = new Sampler(2, { ...GREEDY, presencePenalty: 5, frequencyPenalty: 5 })
+    drawing.lookBackOn(Int32Array.of(0, 0, 0))
+    expect(drawing.sample(Float32Array.of(4, 3))).toBe(0)
   })
 
   test('do not change the given logits', () => {
