@@ -7,12 +7,21 @@ export default defineConfig({
   entry: {
     index: 'src/index.ts',
     server: 'src/server/index.ts',
+    compat: 'src/compat/index.ts',
+    'compat-2023': 'src/compat/2023/index.ts',
     cli: 'src/cli/index.ts',
     'engine-host': 'src/runtime/isolated/host/main.ts',
     trial: 'src/loading/trial/main.ts',
   },
   format: ['cjs'],
-  dts: { entry: { index: 'src/index.ts', server: 'src/server/index.ts' } },
+  dts: {
+    entry: {
+      index: 'src/index.ts',
+      server: 'src/server/index.ts',
+      compat: 'src/compat/index.ts',
+      'compat-2023': 'src/compat/2023/index.ts',
+    },
+  },
   clean: true,
   platform: 'node',
   target: 'node20',

@@ -1,5 +1,14 @@
 // dist/, made by tsup; skipped while nothing that it is made of has changed.
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { inRoot } from './paths.mjs'
@@ -9,7 +18,9 @@ import { contentHash } from './tree.mjs'
 
 const SOURCES = ['src', 'package.json', 'package-lock.json', 'tsconfig.json', 'tsup.config.ts']
 /** What programs import; the command line and the programs of child processes are none of it. */
-const ENTRIES = ['index', 'server']
+const ENTRIES = ['index', 'server', 'compat', 'compat-2023']
+/** Those of a package whose users import it as a whole: `import gpt from 'gpt4all'`. */
+const WHOLE = ['compat']
 const OUTPUTS = [
   'dist/cli.cjs',
   'dist/engine-host.cjs',
@@ -32,6 +43,7 @@ export async function buildDist(report = () => {}) {
     throw new Stop(
       `${output.split('\n').slice(-40).join('\n')}\n\ndist/ could not be built: see the messages of tsup above.`,
     )
+  for (const entry of WHOLE) addDefault(entry)
   for (const entry of ENTRIES) writeEsmEntry(entry)
   replaceDist()
   mkdirSync(dirname(stamp), { recursive: true })
@@ -44,12 +56,23 @@ export async function buildDist(report = () => {}) {
  * AsyncLocalStorage, a second set of classes for `instanceof` and a second registry of loaded weights.
  */
 function writeEsmEntry(entry) {
+  const whole = WHOLE.includes(entry) ? `export { default } from './${entry}.cjs'\n` : ''
   const names = Object.keys(createRequire(import.meta.url)(join(making, `${entry}.cjs`))).sort()
   writeFileSync(
     join(making, `${entry}.js`),
-    `export {\n${names.map((name) => `  ${name},\n`).join('')}} from './${entry}.cjs'\n`,
+    `export {\n${names.map((name) => `  ${name},\n`).join('')}} from './${entry}.cjs'\n${whole}`,
   )
-  writeFileSync(join(making, `${entry}.d.ts`), `export * from './${entry}.cjs'\n`)
+  writeFileSync(join(making, `${entry}.d.ts`), `export * from './${entry}.cjs'\n${whole}`)
+}
+
+/** The module is its own default export too, out of sight of those who list its exports. */
+function addDefault(entry) {
+  appendFileSync(
+    join(making, `${entry}.cjs`),
+    "Object.defineProperty(module.exports, 'default', { value: module.exports })\n",
+  )
+  const types = join(making, `${entry}.d.cts`)
+  appendFileSync(types, `declare const whole: typeof import('./${entry}.cjs')\nexport default whole\n`)
 }
 
 /** File by file: a folder that is in use cannot be renamed everywhere. */

@@ -18,7 +18,7 @@ const FOLDERS = [
   'runtime',
 ]
 /** Programs on top of the library: they import its public index, and the command line starts the server. */
-const HOSTS = ['server', 'cli']
+const HOSTS = ['compat', 'server', 'cli']
 /** The files beside the folders may import from all folders but hosts. */
 const ROOT = '.'
 const ORDER = [...FOLDERS, ROOT, ...HOSTS]

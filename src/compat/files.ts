@@ -1,0 +1,142 @@
+import { existsSync, mkdirSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { STATUS_CODES } from 'node:http'
+import { extname, join } from 'node:path'
+import { DownloadError, GPT4All } from '../index.ts'
+import { DEFAULT_DIRECTORY, DEFAULT_MODEL_CONFIG, DEFAULT_MODEL_LIST_URL } from './common/constants.ts'
+import { given } from './common/options.ts'
+import type {
+  DownloadController,
+  DownloadModelOptions,
+  ListModelsOptions,
+  ModelConfig,
+  RetrieveModelOptions,
+} from './common/types.ts'
+import { warn } from './common/warn.ts'
+
+/** The name of a file: `.gguf` is appended unless it ends in that or `.bin`. */
+export function withExtension(name: string): string {
+  return ['.bin', '.gguf'].includes(extname(name)) ? name : `${name}.gguf`
+}
+
+/**
+ * The entries of a list of models as they are written there, from an address or a file.
+ *
+ * @throws {Error} if neither is given, or the list cannot be read
+ */
+export async function listModels(
+  options: ListModelsOptions = { url: DEFAULT_MODEL_LIST_URL },
+): Promise<ModelConfig[]> {
+  const { file, url } = given(options)
+  if (file) {
+    if (!existsSync(file)) throw new Error(`Model list file ${file} does not exist.`)
+    return JSON.parse(await readFile(file, 'utf8'))
+  }
+  if (!url) throw new Error('No model list source specified. Please specify either a url or a file.')
+  const response = await fetch(url)
+  if (!response.ok)
+    throw new Error(`Failed to retrieve model list from ${url} - ${response.status} ${response.statusText}`)
+  return (await response.json()) as ModelConfig[]
+}
+
+/**
+ * Begins to download a model: GPT4All's own by name, or the file at `options.url`. An interrupted download resumes where it
+ * stopped, and the file gets its name only once it is complete and verified.
+ *
+ * @throws {Error} at once if the file is already there
+ */
+export function downloadModel(modelName: string, options: DownloadModelOptions = {}): DownloadController {
+  const { modelPath = DEFAULT_DIRECTORY, verbose = false, url, md5sum } = given(options)
+  const file = join(modelPath, withExtension(modelName))
+  mkdirSync(modelPath, { recursive: true })
+  if (existsSync(file)) throw new Error(`Model already exists at ${file}`)
+  const controller = new AbortController()
+  const promise = GPT4All.downloadModel(withExtension(modelName), {
+    modelPath,
+    verbose,
+    signal: controller.signal,
+    ...(url && { url }),
+    ...(md5sum && { md5sum }),
+  }).catch((error: unknown) => {
+    throw worded(error, modelName, md5sum)
+  })
+  return { cancel: () => controller.abort(), promise: promise as DownloadController['promise'] }
+}
+
+/** A failed download in the package's words, with ours as the cause. */
+function worded(error: unknown, modelName: string, md5sum: string | undefined): unknown {
+  if (!(error instanceof DownloadError)) return error
+  if (error.code === 'ERR_CHECKSUM') {
+    const [, actual = 'another'] = /its md5 is ([\da-f]+)/.exec(error.message) ?? []
+    const message = `Model "${modelName}" failed verification: Hashes mismatch. Expected ${md5sum}, got ${actual}`
+    return new Error(message, { cause: error })
+  }
+  if (error.status === undefined) return error
+  const status = `${error.status} ${STATUS_CODES[error.status] ?? ''}`.trim()
+  return new Error(`Failed to download model from ${error.url} - ${status}`, { cause: error })
+}
+
+/** What the list says about the model, with defaults, and the path of its file, which is downloaded if it is not there. */
+export async function retrieveModel(
+  modelName: string,
+  options: RetrieveModelOptions = {},
+): Promise<ModelConfig> {
+  const { config, isKnown } = await findModel(modelName, options)
+  if (!isKnown) warn(`Failed to load model config for ${modelName}. Using defaults.`)
+  return config
+}
+
+/** A model's entry, its file, and whether a list has its template. */
+export type FoundConfig = {
+  readonly config: ModelConfig
+  readonly isKnown: boolean
+  readonly hasTemplate: boolean
+}
+
+export async function findModel(modelName: string, options: RetrieveModelOptions): Promise<FoundConfig> {
+  const {
+    modelPath = DEFAULT_DIRECTORY,
+    allowDownload = true,
+    verbose = false,
+    modelConfigFile,
+  } = given(options)
+  const filename = withExtension(modelName)
+  mkdirSync(modelPath, { recursive: true })
+  const listed = modelConfigFile
+    ? (await listModels({ file: modelConfigFile })).find((one) => fieldOf(one, 'filename') === filename)
+    : undefined
+  const path = join(modelPath, filename)
+  if (listed?.url && allowDownload && !existsSync(path)) {
+    const md5sum = fieldOf(listed, 'md5sum')
+    await downloadModel(modelName, { modelPath, verbose, url: listed.url, ...(md5sum && { md5sum }) }).promise
+  }
+  const isThere = existsSync(path)
+  if (!isThere && !allowDownload) throw new Error('Failed to retrieve model.')
+  const found = await GPT4All.retrieveModel(isThere ? path : modelName, {
+    ...(!isThere && { modelPath }),
+    allowDownload,
+    verbose,
+  })
+  const entry = listed ?? written(found)
+  const systemPrompt = entry.systemPrompt?.trim() ?? DEFAULT_MODEL_CONFIG.systemPrompt
+  const promptTemplate = entry.promptTemplate || DEFAULT_MODEL_CONFIG.promptTemplate
+  return {
+    config: { ...entry, systemPrompt, promptTemplate, path: found.path },
+    isKnown: listed !== undefined || fieldOf(entry, 'order') !== undefined || Boolean(entry.promptTemplate),
+    hasTemplate: Boolean(entry.promptTemplate),
+  }
+}
+
+/** Lists write numbers as text. */
+function written(entry: object): Partial<ModelConfig> {
+  const fields = Object.entries(entry).map(([name, value]) => [
+    name,
+    typeof value === 'number' ? String(value) : value,
+  ])
+  return Object.fromEntries(fields)
+}
+
+function fieldOf(entry: object, name: string): string | undefined {
+  const value: unknown = Reflect.get(entry, name)
+  return typeof value === 'string' ? value : undefined
+}

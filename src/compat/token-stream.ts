@@ -1,0 +1,66 @@
+import { Readable } from 'node:stream'
+
+/** Characters that may wait for the reader before the model does. */
+const HIGH_WATER = 64
+
+/** The text of a completion as it is generated: the model waits for a reader that is slow. */
+export class TokenStream extends Readable {
+  #isFull = false
+  #resume: ((goesOn: boolean) => void) | undefined
+  #failure: { readonly error: Error } | undefined
+  #isAsked = false
+
+  constructor() {
+    super({ encoding: 'utf8', highWaterMark: HIGH_WATER })
+  }
+
+  add(token: string): void {
+    if (token === '' || this.destroyed) return
+    this.#isAsked = false
+    this.#isFull = !this.push(token)
+  }
+
+  /** Waits until the reader wants more, if there is one; resolves with false if it has left. */
+  wanted(): Promise<boolean> | undefined {
+    if (this.destroyed) return Promise.resolve(false)
+    // Without a reader nothing would ever make room: programs may wait for the result alone.
+    const isRead = this.readableFlowing !== null || this.listenerCount('readable') > 0
+    if (!this.#isFull || !isRead) return undefined
+    return new Promise((resolve) => {
+      this.#resume = resolve
+    })
+  }
+
+  end(): void {
+    if (!this.destroyed) this.push(null)
+  }
+
+  /** Fails for whoever reads it, once the text before is read. True if somebody listens to that. */
+  fail(error: Error): boolean {
+    this.#failure = { error }
+    if (this.#isAsked) this.#break()
+    return this.listenerCount('error') > 0
+  }
+
+  override _read(): void {
+    this.#isAsked = true
+    this.#isFull = false
+    this.#goOn(true)
+    if (this.#failure) this.#break()
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#goOn(false)
+    done(error)
+  }
+
+  #goOn(wanted: boolean): void {
+    this.#resume?.(wanted)
+    this.#resume = undefined
+  }
+
+  // An error that nobody listens to would end the process, and the result tells it too.
+  #break(): void {
+    this.destroy(this.listenerCount('error') > 0 ? this.#failure?.error : undefined)
+  }
+}
