@@ -11,7 +11,7 @@ import type {
   LLModelPromptContext,
   ModelConfig,
 } from './common/types.ts'
-import { type InferenceOptions, TRANSCRIPT } from './inference/inference.ts'
+import { type InferenceOptions, START, TRANSCRIPT } from './inference/inference.ts'
 import { turnsOf } from './inference/messages.ts'
 import { bringsFormat, type OwnTemplate } from './inference/template.ts'
 import { Transcript } from './inference/transcript.ts'
@@ -58,7 +58,11 @@ export class InferenceModel implements CompletionProvider {
   ): Promise<InferenceResult> {
     const { verbose, promptHeader, promptFooter, systemPromptTemplate, ...others } = withTemp(options)
     const promptTemplate = (others.promptTemplate ?? this.config.promptTemplate) || '%1'
-    const request: InferenceOptions = { ...others, promptTemplate: withFooter(promptTemplate, promptFooter) }
+    const request: InferenceOptions = {
+      ...others,
+      promptTemplate: withFooter(promptTemplate, promptFooter),
+      [START]: this.#own?.start,
+    }
     if (request.nPast !== undefined && request.nPast < 0)
       throw new Error('nPast must be a non-negative integer.')
     if (verbose) tell('Generating completion', { input, promptContext: request })
@@ -76,15 +80,16 @@ export class InferenceModel implements CompletionProvider {
     const isOwn = own !== undefined && text === own.systemPrompt
     // A plain text is written as the model knows it, where that is known.
     const isPlain = own !== undefined && !isOwn && !bringsFormat(text)
-    const promptTemplate = isOwn ? BARE : '%1'
     const whole = isPlain ? own.systemTemplate.split('%1').join(text) : text
-    return this.llm.infer(whole, {
+    const request: InferenceOptions = {
       ...given(options),
-      promptTemplate: isPlain ? BARE : promptTemplate,
+      promptTemplate: isPlain || isOwn ? BARE : '%1',
       nPast: 0,
       nPredict: 0,
       special: true,
-    })
+      [START]: own?.start,
+    }
+    return this.llm.infer(whole, request)
   }
 
   async #complete(input: string, request: InferenceOptions, shape: Shape): Promise<InferenceResult> {

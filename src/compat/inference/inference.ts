@@ -11,12 +11,16 @@ export const WANTED: unique symbol = Symbol('wanted')
 /** Set by a chat session: its own transcript, so that calls of the model between its turns do it no harm. */
 export const TRANSCRIPT: unique symbol = Symbol('transcript')
 
+/** Set by a model whose own template is used: control tokens that come before everything. */
+export const START: unique symbol = Symbol('start')
+
 /** Options of the package that are not declared, and our own between its classes. */
 export type InferenceOptions = CompletionOptions & {
   /** The answer, which is read instead of generated. */
   readonly fakeReply?: string | undefined
   readonly [WANTED]?: () => Promise<boolean> | undefined
   readonly [TRANSCRIPT]?: Transcript
+  readonly [START]?: string | undefined
 }
 
 /** Cells that the engine wants left free behind a prompt. */
@@ -40,7 +44,10 @@ export async function inferOn(
   const isSystem = transcript.length === 0 && fakeReply === undefined && onlyReads
 
   const message: Piece[] = template.hasMessage ? [[prompt, special]] : []
-  const pieces: Piece[] = [[template.before, true], ...message, [template.between, true]]
+  const { [START]: start = '' } = options
+  const isStarted = transcript.length > 0 || (template.before + prompt).startsWith(start)
+  const before = isStarted ? template.before : start + template.before
+  const pieces: Piece[] = [[before, true], ...message, [template.between, true]]
   const asked = await promptTokens(model, pieces, transcript.length === 0)
   const reply = fakeReply === undefined ? [] : await continuation(model, fakeReply, false)
   const suffix = await continuation(model, template.after, true)

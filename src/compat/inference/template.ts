@@ -20,6 +20,9 @@ export function parseTemplate(template: string): TurnTemplate & { readonly hasMe
   }
 }
 
+/** What renders conversations. */
+type Renderer = Pick<GPT4All, 'renderPrompt'>
+
 /** What the model's own template writes, in the form of the package. */
 export type OwnTemplate = {
   readonly promptTemplate: string
@@ -27,7 +30,11 @@ export type OwnTemplate = {
   readonly systemPrompt: string
   /** How it writes a system message: `%1` is its text. */
   readonly systemTemplate: string
+  /** Control tokens that come before everything, with or without a system prompt. */
+  readonly start: string
 }
+
+const OPTIONS = { enableThinking: false }
 
 const FIRST = 'questionone'
 const ANSWER = 'answerone'
@@ -37,20 +44,31 @@ const SYSTEM = 'instructions'
 /** Where a turn may begin: at a control token such as `<|im_start|>`, `[INST]` or `###`, or at a word in capitals. */
 const TURN_BEGINS = /<[^<>\s]+>|\[\/?[A-Z_]+\]|###|\b[A-Z][A-Za-z]*:/g
 
+/** Nothing but control tokens. */
+const CONTROL = /^(?:<[^<>\s]+>|\[[^[\]\s]+\])*$/
+
 /**
  * The model's own template, which is Jinja for most, as `%1` and `%2`: seen from what it makes of a short conversation.
+ * Models that can do without reasoning answer without it, as programs for the package take all text for the answer.
  * `undefined` if it cannot be written so, as it makes something else of the whole than of the parts.
  */
-export async function ownTemplate(model: GPT4All): Promise<OwnTemplate | undefined> {
+export async function ownTemplate(model: Renderer): Promise<OwnTemplate | undefined> {
   const user = (content: string): ChatMessage => ({ role: 'user', content })
   const answer: ChatMessage = { role: 'assistant', content: ANSWER }
   try {
-    const one = await model.renderPrompt([user(FIRST)])
-    const two = await model.renderPrompt([user(FIRST), answer, user(SECOND)])
+    const one = await model.renderPrompt([user(FIRST)], OPTIONS)
+    const two = await model.renderPrompt([user(FIRST), answer, user(SECOND)], OPTIONS)
     const split = splitTurns(one, two)
     if (!split) return undefined
     const system = await systemTemplate(model, split.before)
-    return { ...split.own, systemTemplate: system ?? `%1${BLANK_LINE}` }
+    const { systemPrompt, promptTemplate } = split.own
+    const start = CONTROL.test(systemPrompt) ? systemPrompt : ''
+    return {
+      promptTemplate,
+      systemPrompt: start === '' ? systemPrompt : '',
+      systemTemplate: system ?? `%1${BLANK_LINE}`,
+      start,
+    }
   } catch {
     return undefined // it wants other messages
   }
@@ -81,12 +99,12 @@ function* beginnings(middle: string): Generator<string> {
   for (let place = 0; place <= middle.length; place++) yield middle.slice(place)
 }
 
-async function systemTemplate(model: GPT4All, before: string): Promise<string | undefined> {
+async function systemTemplate(model: Renderer, before: string): Promise<string | undefined> {
   const messages: ChatMessage[] = [
     { role: 'system', content: SYSTEM },
     { role: 'user', content: FIRST },
   ]
-  const rendered = await model.renderPrompt(messages).catch(() => '')
+  const rendered = await model.renderPrompt(messages, OPTIONS).catch(() => '')
   const [start, rest] = cut(rendered, SYSTEM)
   const [end] = rest === undefined ? [] : cut(rest, FIRST)
   if (start === undefined || !end?.endsWith(before)) return undefined
