@@ -38,7 +38,8 @@ export class TokenStream extends Readable {
   /** Fails for whoever reads it, once the text before is read. True if somebody listens to that. */
   fail(error: Error): boolean {
     this.#failure = { error }
-    if (this.#isAsked) this.#break()
+    if (this.#isAsked && this.readableLength === 0) this.#break()
+    else if (this.#isAsked) this.push('')
     return this.listenerCount('error') > 0
   }
 
@@ -46,7 +47,10 @@ export class TokenStream extends Readable {
     this.#isAsked = true
     this.#isFull = false
     this.#goOn(true)
-    if (this.#failure) this.#break()
+    if (!this.#failure) return
+    if (this.readableLength > 0)
+      this.push('') // asks again, once the text is read
+    else this.#break()
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
