@@ -265,9 +265,13 @@ export class Embed4All {
     return this.#handle.engine
   }
 
-  /** The largest number of threads that compute. */
+  /** The largest number of threads that compute. Setting it is `setThreadCount()`. */
   get threadCount(): number {
     return this.#handle.threads.nThreads
+  }
+
+  set threadCount(count: number | undefined) {
+    this.setThreadCount(count)
   }
 
   /**

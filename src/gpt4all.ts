@@ -340,6 +340,11 @@ export class GPT4All {
     return this.#handle.name
   }
 
+  /** The option `modelType`, as it was given. Source: `model.model_type` in Python. */
+  get modelType(): string | undefined {
+    return this.#handle.options.modelType
+  }
+
   /** Size of the context in tokens, prompt and answer together (`nCtx`). */
   get contextSize(): number {
     return this.#handle.options.nCtx
@@ -347,11 +352,15 @@ export class GPT4All {
 
   /**
    * The largest number of threads that compute. Unless you set a number, fewer do while other programs want
-   * the cores.
+   * the cores. Setting it is `setThreadCount()`. Source: `model.model.thread_count` in Python.
    */
   get threadCount(): number {
     const { nThreads, nThreadsBatch } = this.#handle.threads
     return Math.max(nThreads, nThreadsBatch)
+  }
+
+  set threadCount(count: number | undefined) {
+    this.setThreadCount(count)
   }
 
   /**

@@ -43,8 +43,8 @@ export type ModelOptions = ComputeOptions &
      */
     readonly modelPath?: FilePath | undefined
     /**
-     * Has no effect. Accepted for code ported from Python, where it is unused too. Source: `model_type` in
-     * Python.
+     * Has no effect but that `model.modelType` is this text: in Python it is unused too. Source:
+     * `model_type` in Python.
      * @default undefined
      */
     readonly modelType?: string | undefined
@@ -218,13 +218,13 @@ export const MODEL = define<ModelOptions>()(
 
 export type ResolvedModelOptions = Omit<
   Resolved<typeof MODEL>,
-  'modelType' | 'logger' | keyof ComputeOptions | keyof DistributionOptions
+  'logger' | keyof ComputeOptions | keyof DistributionOptions
 > &
   ResolvedComputeOptions &
   ResolvedDistributionOptions & { readonly logger: Logger }
 
 export function resolveModelOptions(options?: ModelOptions): ResolvedModelOptions {
-  const { modelType: _, logger: given, ...resolved } = MODEL.resolve(options)
+  const { logger: given, ...resolved } = MODEL.resolve(options)
   const { deterministic, parallel, verbose } = resolved
   const logger = resolveLogger(given, verbose)
   if (deterministic && parallel !== undefined && parallel > 1)

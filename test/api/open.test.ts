@@ -271,3 +271,8 @@ describe('options', () => {
     expect((await failure(GPT4All.load(path))).code).toBe('ERR_MODEL_UNREADABLE')
   })
 })
+
+test('modelType is what was given, as in Python', () => {
+  expect(new GPT4All('any', { modelType: 'llama' }).modelType).toBe('llama')
+  expect(new GPT4All('any').modelType).toBeUndefined()
+})

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { afterAll, describe, expect, test } from 'vitest'
-import { GPT4All, isGPT4AllError, type ModelOptions } from '../../src/index.ts'
+import { Embed4All, GPT4All, isGPT4AllError, type ModelOptions, Reranker } from '../../src/index.ts'
 import { EMBEDDED } from '../support/models.ts'
 
 const GREEDY = { temp: 0, repeatPenalty: 1, maxTokens: 24 }
@@ -48,6 +48,25 @@ describe('threadCount', () => {
     model.setThreadCount(1)
     model.setThreadCount()
     expect(model.threadCount).toBe(CORES)
+  })
+
+  test('can be set, as setThreadCount() does it', async () => {
+    const model = await load({ nThreads: CORES })
+    model.threadCount = 1
+    expect(model.threadCount).toBe(1)
+    model.threadCount = undefined
+    expect(model.threadCount).toBe(CORES)
+    expect(
+      errorOf(() => {
+        model.threadCount = 0
+      }),
+    ).toMatchObject({ code: 'ERR_OPTION' })
+    const embedder = new Embed4All('any', { nThreads: CORES })
+    const reranker = new Reranker('any', { nThreads: CORES })
+    for (const other of [embedder, reranker]) {
+      other.threadCount = 1
+      expect(other.threadCount).toBe(1)
+    }
   })
 })
 
