@@ -43,7 +43,7 @@ export async function listModels(options?: ListModelsOptions): Promise<CatalogEn
 /** See `GPT4All.downloadModel()`. */
 export async function downloadModel(name: string, options?: DownloadModelOptions): Promise<string> {
   const request = withLogger(DOWNLOAD.resolve(options))
-  const { modelPath, url, md5sum, sha256sum, force } = request
+  const { modelPath, url, md5sum, sha256sum, expectedSize, force } = request
   const location = locateModel(name, modelPath)
   if (!location.isName)
     throw optionError('name', 'the name of a model, without a folder (see modelPath)', name)
@@ -53,7 +53,8 @@ export async function downloadModel(name: string, options?: DownloadModelOptions
   if (there !== undefined) {
     await assertFile(there)
     if (!force) {
-      await (given ? verifyFile(there, given, request) : assertSize(there))
+      await assertSize(there, expectedSize ?? (given ? undefined : (await storedEntry(there))?.filesize))
+      if (given) await verifyFile(there, given, request)
       return there
     }
   }
@@ -61,8 +62,9 @@ export async function downloadModel(name: string, options?: DownloadModelOptions
     url === undefined
       ? { ...(await catalogEntryOf(location, request)), ...(given && sums) }
       : { filename: basename(location.withExtension), url: shown(url), ...sums }
+  const expected = expectedSize === undefined ? entry : { ...entry, filesize: expectedSize }
   return withProgressBar(entry.filename, request, (onProgress) =>
-    downloadEntry(entry, dirname(location.withExtension), url, { ...request, onProgress }),
+    downloadEntry(expected, dirname(location.withExtension), url, { ...request, onProgress }),
   )
 }
 
@@ -114,10 +116,10 @@ async function entryOfFile(
   return entry?.filename.toLowerCase() === basename(path).toLowerCase() ? entry : undefined
 }
 
-/** @throws {ModelError} `ERR_CHECKSUM` if the file has another size than the entry beside it says */
-async function assertSize(path: string): Promise<void> {
-  const [{ size }, entry] = [await stat(path), await storedEntry(path)]
-  if (entry?.filesize === undefined || entry.filesize === size) return
-  const message = `${path} has ${size} bytes instead of ${entry.filesize}: it is incomplete, or a different file. Download it again with \`force\`.`
+/** @throws {ModelError} `ERR_CHECKSUM` if the file has another size than is expected */
+async function assertSize(path: string, expected: number | undefined): Promise<void> {
+  const { size } = await stat(path)
+  if (expected === undefined || expected === size) return
+  const message = `${path} has ${size} bytes instead of ${expected}: it is incomplete, or a different file. Download it again with \`force\`.`
   throw new ModelError('ERR_CHECKSUM', message, path)
 }

@@ -3,7 +3,7 @@ import type { Logger } from '../core/logger.ts'
 import type { Progress } from '../core/progress.ts'
 import { resolveLogger } from '../core/stderr-logger.ts'
 import { DEFAULTS } from '../options/defaults.ts'
-import { boolean, callable, define, Option, path, signal, string } from '../options/define.ts'
+import { boolean, callable, define, integer, Option, path, signal, string } from '../options/define.ts'
 import { MODEL, type ModelOptions } from '../options/model.ts'
 import type { FilePath } from '../options/path-text.ts'
 import type { StoredCatalogEntry } from './catalog/schema.ts'
@@ -60,6 +60,12 @@ export type DownloadModelOptions = Omit<ListModelsOptions, 'file' | 'url'> & {
    * @default undefined
    */
   readonly sha256sum?: string | undefined
+  /**
+   * Expected size of the file in bytes, a positive integer. A server that sends another size is
+   * `ERR_DOWNLOAD`, a file on the disk of another size `ERR_CHECKSUM`. Source: `expected_size` in Python.
+   * @default undefined
+   */
+  readonly expectedSize?: number | undefined
   /**
    * Download the file again even if it exists, for example because it is damaged.
    * @default false
@@ -207,6 +213,7 @@ export const DOWNLOAD = define<DownloadModelOptions>()({
   ...SUMS,
   modelPath: path(),
   url: string(),
+  expectedSize: integer(1),
   force: boolean().default(false),
 })
 

@@ -350,4 +350,24 @@ describe('GPT4All', () => {
     await expect(GPT4All.downloadModel('a/b')).rejects.toMatchObject({ code: 'ERR_OPTION' })
     expect(basename(path)).toBe('mine.gguf')
   })
+
+  test('downloadModel() refuses a file that has another size than expectedSize, on the disk and from a server', async () => {
+    mirror()
+    const url = server.host('sized.gguf', { bytes, faults: [] })
+    const options = { url, modelPath: folder }
+    await expect(
+      GPT4All.downloadModel('sized', { ...options, expectedSize: bytes.length - 1 }),
+    ).rejects.toMatchObject({ code: 'ERR_DOWNLOAD', message: expect.stringContaining(String(bytes.length)) })
+    expect(existsSync(join(folder, 'sized.gguf'))).toBe(false)
+    const right = { ...options, expectedSize: bytes.length }
+    const path = await GPT4All.downloadModel('sized', right)
+    expect(await GPT4All.downloadModel('sized', right)).toBe(path)
+    await expect(
+      GPT4All.downloadModel('sized', { ...options, expectedSize: 5, md5sum: md5(bytes) }),
+    ).rejects.toMatchObject({ code: 'ERR_CHECKSUM' })
+    for (const expectedSize of [0, -1, 1.5, '5'])
+      await expect(
+        GPT4All.downloadModel('sized', { ...options, expectedSize } as object),
+      ).rejects.toMatchObject({ code: 'ERR_OPTION', option: 'expectedSize' })
+  })
 })
