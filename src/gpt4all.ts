@@ -128,8 +128,8 @@ export class GPT4All {
 
   /**
    * Does what `load()` does before it reads the weights: finds the model or downloads it, and converts it if
-   * it is older than GGUF. Resolves with its path and, if one is stored beside it, its catalog entry. Source:
-   * `retrieve_model` in Python.
+   * it is older than GGUF. Resolves with its path and its catalog entry, if one is stored beside it or
+   * `modelConfigFile` has one. Source: `retrieve_model` in Python.
    *
    * @throws {@link ModelError} `ERR_MODEL_NOT_FOUND`, or what else `load()` rejects with for a file
    * @throws {@link DownloadError} `ERR_DOWNLOAD`, `ERR_CHECKSUM` or `ERR_DISK_SPACE`
@@ -222,6 +222,18 @@ export class GPT4All {
   async open(): Promise<this> {
     await this.#handle.open()
     return this
+  }
+
+  /**
+   * Finds the model's file or downloads it, as `open()` does, but does not load it. Resolves with its path
+   * and its catalog entry, which has its templates: the one in `modelConfigFile`, else the one stored beside
+   * the file, else none. Works before `open()` and after it. Source: `model.config` in Python.
+   *
+   * @throws {@link ModelError} and {@link DownloadError} as `GPT4All.retrieveModel()`;
+   * {@link ClosedError} after `close()`
+   */
+  retrieve(): Promise<RetrievedModel> {
+    return this.#handle.retrieve('text')
   }
 
   /**

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { ModelError, optionError } from '../core/errors.ts'
 import { catalogUrl, fetchCatalog, named, readCatalog } from './catalog/catalog.ts'
-import { storedEntry } from './catalog/entry.ts'
+import { entryIn, storedEntry } from './catalog/entry.ts'
 import type { CatalogEntry } from './catalog/schema.ts'
 import { shown } from './download/address.ts'
 import { checksumOf, verifyFile } from './download/checksum.ts'
@@ -71,11 +71,24 @@ export async function downloadModel(name: string, options?: DownloadModelOptions
 /** See `GPT4All.retrieveModel()`. */
 export async function retrieveModel(name: string, options?: RetrieveModelOptions): Promise<RetrievedModel> {
   const request = withLogger(RETRIEVE.resolve(options))
-  const location = locateModel(name, request.modelPath)
+  return retrieve(locateModel(name, request.modelPath), request)
+}
+
+type RetrieveRequest = ObtainRequest & {
+  readonly modelConfigFile: string | undefined
+  readonly verbose: boolean
+}
+
+/** The model at `location`, found or downloaded, with its catalog entry. */
+export function retrieve(location: ModelLocation, request: RetrieveRequest): Promise<RetrievedModel> {
   return withProgressBar(basename(location.withExtension), request, async (onProgress) => {
+    const { modelConfigFile } = request
     const file = await obtainModel(location, { ...request, onProgress })
     const path = await asGguf(file, { ...request, onProgress })
-    const entry = (await storedEntry(file)) ?? (await storedEntry(file.replace(/\.gguf$/, '')))
+    const entry =
+      modelConfigFile === undefined
+        ? ((await storedEntry(file)) ?? (await storedEntry(file.replace(/\.gguf$/, ''))))
+        : await entryIn(modelConfigFile, file)
     return { ...entry, filename: basename(path), path }
   })
 }

@@ -90,7 +90,7 @@ export type DownloadModelOptions = Omit<ListModelsOptions, 'file' | 'url'> & {
  */
 export type RetrieveModelOptions = Pick<
   ModelOptions,
-  'modelPath' | 'allowDownload' | 'onProgress' | 'logger' | 'verbose'
+  'modelPath' | 'allowDownload' | 'modelConfigFile' | 'onProgress' | 'logger' | 'verbose'
 > &
   Pick<ListModelsOptions, 'signal'>
 
@@ -220,6 +220,7 @@ export const DOWNLOAD = define<DownloadModelOptions>()({
 export const RETRIEVE = define<RetrieveModelOptions>()({
   ...WATCHED,
   modelPath: path(),
+  modelConfigFile: path(),
   allowDownload: boolean().default(DEFAULTS.allowDownload),
 })
 

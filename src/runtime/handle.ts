@@ -4,7 +4,10 @@ import { ClosedError, optionError } from '../core/errors.ts'
 import { isSilent } from '../core/logger.ts'
 import { Generation } from '../generation/generation.ts'
 import type { EventSource } from '../generation/source.ts'
+import { retrieve } from '../models/files.ts'
 import { locateModel, type ModelLocation } from '../models/locate.ts'
+import type { ObtainRequest } from '../models/obtain.ts'
+import type { RetrievedModel } from '../models/options.ts'
 import { type ResolvedThreads, resolveThreadCount } from '../options/compute.ts'
 import { DEFAULTS } from '../options/defaults.ts'
 import type { ResolvedGenerateOptions } from '../options/generate.ts'
@@ -114,6 +117,14 @@ export class Handle<Opened extends Openable, Options extends ResolvedModelOption
       if (this.#ownsEngine) this.engine?.rest() // it may never be closed
     })
     return this.#opening
+  }
+
+  /** The file with its catalog entry, found or downloaded as `open()` does it. */
+  async retrieve(purpose: ObtainRequest['purpose']): Promise<RetrievedModel> {
+    const { signal = this.#closing.signal } = this.options
+    const either = anySignal(this.#closing.signal, signal)
+    either.throwIfAborted()
+    return retrieve(this.#location, { ...this.options, signal: either, purpose })
   }
 
   close(): Promise<void> {

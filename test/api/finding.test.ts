@@ -10,7 +10,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { GPT4All } from '../../src/index.ts'
+import { GPT4All, type ModelOptions } from '../../src/index.ts'
 import { successorOf } from '../../src/models/catalog/successors.ts'
 import { HostileServer, md5 } from '../support/hostile-server.ts'
 import { EMBEDDED } from '../support/models.ts'
@@ -173,5 +173,65 @@ describe('retrieveModel()', () => {
     await expect(GPT4All.retrieveModel('x', { typo: 1 } as object)).rejects.toMatchObject({
       code: 'ERR_OPTION',
     })
+  })
+})
+
+describe('retrieve()', () => {
+  const entry = {
+    filename: 'tiny.gguf',
+    filesize: String(bytes.length),
+    md5sum: md5(bytes),
+    promptTemplate: 'Q: %1\nA: ',
+    systemPrompt: 'Be brief. ',
+  }
+  const opened: GPT4All[] = []
+  const named = (options: ModelOptions = {}) => {
+    const model = new GPT4All('tiny', { nThreads: 1, logger, ...options })
+    opened.push(model)
+    return model
+  }
+  afterEach(async () => {
+    for (const model of opened.splice(0)) await model.close()
+  })
+
+  test('downloads the model and tells its entry with the templates, without loading it; open() uses the file', async () => {
+    mirror([entry], { 'tiny.gguf': bytes })
+    const model = named()
+    const path = join(models, 'tiny.gguf')
+    const { promptTemplate, systemPrompt } = entry
+    const expected = { path, filename: 'tiny.gguf', filesize: bytes.length, promptTemplate, systemPrompt }
+    expect(await model.retrieve()).toMatchObject(expected)
+    expect(model.backend).toBeUndefined()
+    const asked = server.requests.length
+    await model.open()
+    expect(await model.retrieve()).toMatchObject(expected)
+    expect(server.requests).toHaveLength(asked)
+    expect(model.config?.path).toBe(path)
+  })
+
+  test('reads the entry of modelConfigFile, and rejects as open() where that has none', async () => {
+    copyFileSync(EMBEDDED, join(models, 'tiny.gguf'))
+    const modelConfigFile = join(home, 'list.json')
+    writeFileSync(modelConfigFile, JSON.stringify([entry]))
+    expect(await named({ modelConfigFile }).retrieve()).toMatchObject({ promptTemplate: 'Q: %1\nA: ' })
+    expect(await GPT4All.retrieveModel('tiny', { modelConfigFile })).toMatchObject({
+      systemPrompt: 'Be brief. ',
+    })
+    writeFileSync(modelConfigFile, JSON.stringify([{ ...entry, filename: 'other.gguf' }]))
+    const model = named({ modelConfigFile })
+    const error = await model.open().catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: 'ERR_MODEL_CONFIG' })
+    await expect(model.retrieve()).rejects.toEqual(error)
+  })
+
+  test('follows allowDownload, signal and close()', async () => {
+    await expect(named({ allowDownload: false }).retrieve()).rejects.toMatchObject({
+      code: 'ERR_MODEL_NOT_FOUND',
+    })
+    const reason = new Error('enough')
+    await expect(named({ signal: AbortSignal.abort(reason) }).retrieve()).rejects.toBe(reason)
+    const model = named()
+    await model.close()
+    await expect(model.retrieve()).rejects.toMatchObject({ code: 'ERR_CLOSED' })
   })
 })

@@ -57,24 +57,31 @@ export async function storeEntry(
 const LISTS = ['models3.json', 'models2.json', 'models.json']
 
 /**
+ * The entry of the model in `modelFile` in a file that the user names.
+ * @throws {ModelError} `ERR_MODEL_CONFIG` if `configFile` cannot be read, is no catalog, or has no entry for
+ * the model
+ */
+export async function entryIn(configFile: string, modelFile: string): Promise<StoredCatalogEntry> {
+  const size = await sizeOf(modelFile)
+  const entry = find(await readCatalog(configFile), modelFile, size)
+  const wrong = entry ? otherSize(entry, size) : `has no entry for ${basename(modelFile)}`
+  if (!entry || wrong) throw new ModelError('ERR_MODEL_CONFIG', `${configFile} ${wrong}.`, configFile)
+  return entry
+}
+
+/**
  * The catalog entry of the model in `modelFile`: from `configFile` if given, else the entry stored beside the
  * model, else from a list beside it. An entry must match the file's name, and its size if it has one; a list
  * of other files has no effect.
- * @throws {ModelError} `ERR_MODEL_CONFIG` if `configFile` cannot be read, is no catalog, or has no entry for
- * the model
+ * @throws {ModelError} see `entryIn()`
  */
 export async function templatesBeside(
   modelFile: string,
   configFile: string | undefined,
   logger: Logger,
 ): Promise<TemplateEntry | undefined> {
+  if (configFile !== undefined) return templatesOf(await entryIn(configFile, modelFile), true)
   const size = await sizeOf(modelFile)
-  if (configFile !== undefined) {
-    const entry = find(await readCatalog(configFile), modelFile, size)
-    const wrong = entry ? otherSize(entry, size) : `has no entry for ${basename(modelFile)}`
-    if (wrong) throw new ModelError('ERR_MODEL_CONFIG', `${configFile} ${wrong}.`, configFile)
-    return entry && templatesOf(entry, true)
-  }
   const files = [entryFile(modelFile), ...LISTS.map((name) => join(dirname(modelFile), name))]
   const read = await Promise.allSettled(files.map(readCatalog))
   for (const [i, file] of files.entries()) {
