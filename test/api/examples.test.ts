@@ -45,6 +45,7 @@ for (const file of [
   'docs/gui-parity.md',
   'docs/isolation.md',
   'docs/many-conversations.md',
+  'docs/migrating.md',
   'docs/models.md',
   'docs/recipes.md',
   'docs/sampling.md',
