@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { Queue } from '../core/async.ts'
 import { DEFAULT_PROMPT_CONTEXT } from './common/constants.ts'
 import { given, withTemp } from './common/options.ts'
 import type {
@@ -159,6 +160,7 @@ export class ChatSession implements CompletionProvider {
   promptContext: LLModelPromptContext
   initialized = false
   readonly #transcript = new Transcript()
+  readonly #turns = new Queue()
 
   /** It becomes the model's active session by `initialize()`, which `createChatSession()` calls. */
   constructor(model: InferenceModel, options: ChatSessionOptions = {}) {
@@ -209,6 +211,15 @@ export class ChatSession implements CompletionProvider {
    * @throws {Error} if the model has another active session, or `nPast` is more than the conversation has
    */
   async generate(input: CompletionInput, completionOpts: CompletionOptions = {}): Promise<InferenceResult> {
+    const leave = await this.#turns.enter()
+    try {
+      return await this.#turn(input, completionOpts)
+    } finally {
+      leave()
+    }
+  }
+
+  async #turn(input: CompletionInput, completionOpts: CompletionOptions): Promise<InferenceResult> {
     if (this.model.activeChatSession !== this)
       throw new Error('Chat session is not active. Create a new chat session or call initialize to continue.')
     const nPast = completionOpts?.nPast

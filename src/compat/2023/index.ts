@@ -53,7 +53,8 @@ export class GPT4All {
 
   /** Downloads the model if it is not there, or in any case with `forceDownload`. */
   async init(forceDownload = false): Promise<void> {
-    if (forceDownload) await Model.downloadModel(this.#name, { force: true, verbose: true })
+    if (forceDownload && !/[\\/]/.test(this.#name))
+      await Model.downloadModel(this.#name, { force: true, verbose: true })
     else await Model.retrieveModel(this.#name, { verbose: true })
   }
 

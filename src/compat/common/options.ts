@@ -1,6 +1,7 @@
 import type { GenerateOptions } from '../../index.ts'
 import { DEFAULT_PROMPT_CONTEXT } from './constants.ts'
 import type { CompletionOptions, LLModelPromptContext } from './types.ts'
+import { warnOnce } from './warn.ts'
 
 /** The strings that end every generation. Source: GPT4All's backend of that version. */
 const STOPS: readonly string[] = [
@@ -22,9 +23,24 @@ export function given<Options extends object>(options: Options | null | undefine
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined))
 }
 
+/** Names of version 2, which version 3 still takes. */
+const SNAKE_CASE =
+  /^(n_past|n_predict|n_ctx|top_k|top_p|min_p|n_batch|repeat_penalty|repeat_last_n|context_erase)$/
+
+function inCamelCase<Options extends object>(options: Options): Options {
+  const old = Object.keys(options).filter((name) => SNAKE_CASE.test(name))
+  if (old.length === 0) return options
+  const renamed = old.map((name): [string, unknown] => [
+    name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()),
+    Reflect.get(options, name),
+  ])
+  warnOnce(`${old.join(', ')}: write ${renamed.map(([name]) => name).join(', ')} instead.`)
+  return { ...Object.fromEntries(renamed), ...options }
+}
+
 /** The same with `temperature` under its other name, so that it takes the place of a default `temp`. */
 export function withTemp<Options extends CompletionOptions>(options: Options | null | undefined): Options {
-  const known = given(options)
+  const known = inCamelCase(given(options))
   const { temp, temperature } = known
   return typeof temp !== 'number' && typeof temperature === 'number' ? { ...known, temp: temperature } : known
 }
