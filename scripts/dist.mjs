@@ -16,7 +16,14 @@ import { run } from './process.mjs'
 import { main, Stop, step } from './steps.mjs'
 import { contentHash } from './tree.mjs'
 
-const SOURCES = ['src', 'package.json', 'package-lock.json', 'tsconfig.json', 'tsup.config.ts']
+const SOURCES = [
+  'src',
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+  'tsup.config.ts',
+  'scripts/dist.mjs',
+]
 /** What programs import; the command line and the programs of child processes are none of it. */
 const ENTRIES = ['index', 'server', 'compat', 'compat-2023']
 /** Those of a package whose users import it as a whole: `import gpt from 'gpt4all'`. */
@@ -69,10 +76,10 @@ function writeEsmEntry(entry) {
 function addDefault(entry) {
   appendFileSync(
     join(making, `${entry}.cjs`),
-    "Object.defineProperty(module.exports, 'default', { value: module.exports })\n",
+    "\nObject.defineProperty(module.exports, 'default', { value: module.exports })\n",
   )
   const types = join(making, `${entry}.d.cts`)
-  appendFileSync(types, `declare const whole: typeof import('./${entry}.cjs')\nexport default whole\n`)
+  appendFileSync(types, `\ndeclare const whole: typeof import('./${entry}.cjs')\nexport default whole\n`)
 }
 
 /** File by file: a folder that is in use cannot be renamed everywhere. */
