@@ -87,6 +87,6 @@ export async function* createCompletionGenerator(
  *
  * @throws {Error} always
  */
-export function createTokenStream(): never {
+export function createTokenStream(..._given: unknown[]): never {
   throw new Error('This API has not been completed yet!')
 }

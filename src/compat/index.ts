@@ -29,6 +29,8 @@ export type {
   LLModelPromptContext,
   LoadModelOptions,
   ModelConfig,
+  ModelFile,
+  ModelType,
   PromptMessage,
   RetrieveModelOptions,
 } from './common/types.ts'

@@ -9,6 +9,12 @@ export interface ChatMessage {
 /** The name of `ChatMessage` in version 3. */
 export type PromptMessage = ChatMessage
 
+/** Kinds of models in version 3. */
+export type ModelType = 'gptj' | 'llama' | 'mpt' | 'replit'
+
+/** Files of those kinds in version 3. */
+export type ModelFile = Record<ModelType, string>
+
 /** What is known of a model: its entry in the list of models, and where its file is. */
 export interface ModelConfig {
   /** Text before a chat session, special tokens included. */
