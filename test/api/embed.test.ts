@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { CancellationError, Embed4All, type EmbedOptions } from '../../src/index.ts'
 import { cosine } from '../support/embedding-goldens.ts'
-import { EMBEDDED, EMBEDDER, hasEmbedder } from '../support/models.ts'
+import { EMBEDDED } from '../support/models.ts'
 import { recorder } from '../support/recorder.ts'
 import { type TinyEncoder, tinyEncoder } from '../support/tiny-encoders.ts'
 
@@ -429,33 +429,5 @@ describe('a model that makes embeddings', () => {
     embedder.setThreadCount(2)
     expect(embedder.threadCount).toBe(2)
     expect((await busy).embeddings).toHaveLength(200)
-  })
-})
-
-// Ported from gpt4all/tests/test_gpt4all.py.
-describe.runIf(hasEmbedder)("Python's own tests", () => {
-  test('test_embedding: a text of 499 words has a vector of 384 numbers', async () => {
-    const embedder = await Embed4All.load(EMBEDDER, { nThreads: 1 })
-    opened.push(embedder)
-    const text = Array.from({ length: 499 }, () => 'foo bar'.split(' ')[0]).join(' ')
-    expect((await embedder.embed(text)).embedding).toHaveLength(384)
-  })
-
-  test('test_empty_embedding: an empty text is refused', async () => {
-    const embedder = new Embed4All(EMBEDDER)
-    opened.push(embedder)
-    await expect(embedder.embed('')).rejects.toThrow(TypeError)
-  })
-
-  test('test_embed_timings: texts of 2^6 to 2^13 times two words', async () => {
-    const embedder = await Embed4All.load(EMBEDDER, { nThreads: 1 })
-    opened.push(embedder)
-    for (let power = 6; power <= 13; power++) {
-      const { embedding, usage } = await embedder.embed('foo bar '.repeat(2 ** power))
-      expect(embedding).toHaveLength(384)
-      // Windows of 510 tokens share 8 with the one before.
-      const words = 2 ** (power + 1)
-      expect(usage.promptTokens - words).toBe(8 * Math.floor(Math.max(0, words - 9) / 502))
-    }
   })
 })

@@ -27,7 +27,8 @@ export const ARCHITECTURES = Object.keys(known)
 const MOST_ELEMENTS = 4096
 const WEIGHT = /(token_embd|output|attn_\w+|ffn_\w+|_exps|_shexp|proj)\.weight$/
 
-export function architectureModel(name: string): GgufWriter {
+/** `leftOut`: tensors that it does without, as some of its models do. */
+export function architectureModel(name: string, leftOut: readonly string[] = []): GgufWriter {
   const { keys, tensors } = known[name]!
   const vocabulary = tensors.find(([tensor]) => tensor === 'token_embd.weight')?.[1][1] ?? TINY_VOCABULARY
   const more = Array.from({ length: Math.max(0, vocabulary - TINY_VOCABULARY) }, (_, i) => `<more ${i}>`)
@@ -40,7 +41,8 @@ export function architectureModel(name: string): GgufWriter {
   // llama.cpp's own tests have heads of 32 there, beyond whose ends it computes.
   if (name.endsWith('rwkv7')) model.set(`${name}.wkv.head_size`, 'u32', 64)
   sentencePiece(model, more).set('tokenizer.ggml.token_type_count', 'u32', 2)
-  for (const [tensor, shape, type] of tensors) model.tensor(tensor, shape, typeOf(tensor, shape, type))
+  for (const [tensor, shape, type] of tensors)
+    if (!leftOut.includes(tensor)) model.tensor(tensor, shape, typeOf(tensor, shape, type))
   return model
 }
 
