@@ -105,8 +105,7 @@ export class LocalGenerations {
     signal: AbortSignal,
   ): AsyncIterable<TokenEvent | ProgressEvent | EndEvent> {
     const sampler = new this.#binding.Sampler(this.#native.info.vocabSize, options.sampling)
-    if (options.penalizePrompt)
-      sampler.lookBackOn(Int32Array.from(tokens).subarray(-options.sampling.repeatLastN))
+    if (options.penalizePrompt) sampler.lookBackOn(Int32Array.from(tokens))
     const step = {
       sampler,
       batchSize: options.nBatch,
