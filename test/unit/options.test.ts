@@ -133,6 +133,7 @@ describe('every other option', () => {
     ['callback', [() => true], ['x', null, {}]],
     ['signal', [new AbortController().signal], [{}, 'x', null, new AbortController()]],
     ['streaming', [true, false], [1, 'true', null]],
+    ['penalizePrompt', [true, false], [1, 'true', null]],
   ])('%s of the wrong kind is refused by name', (option, good, bad) => {
     for (const value of good) expect(() => resolveGenerateOptions({ [option]: value })).not.toThrow()
     for (const value of bad)
