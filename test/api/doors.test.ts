@@ -140,6 +140,11 @@ const DOORS: Readonly<Record<string, Door>> = {
     enter: (modelConfigFile) => loaded(EMBEDDED, { modelConfigFile }),
     codes: ['ERR_MODEL_CONFIG'],
   },
+  'modelConfigFile of retrieveModel()': {
+    name: 'x.json',
+    enter: (modelConfigFile) => GPT4All.retrieveModel(EMBEDDED, { modelConfigFile, logger }),
+    codes: ['ERR_MODEL_CONFIG'],
+  },
   'listModels()': {
     name: 'x.json',
     enter: (file) => GPT4All.listModels({ file }),
