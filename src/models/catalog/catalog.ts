@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { setImmediate as nextTurnOfLoop, setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurnOfLoop } from 'node:timers/promises'
 import { anySignal } from '../../core/async.ts'
 import { cacheFolder, makeCacheFolder } from '../../core/cache-folder.ts'
 import { DownloadError, GPT4AllError, ModelError, messageOf } from '../../core/errors.ts'
@@ -11,7 +11,8 @@ import { writeWhole } from '../../core/whole-file.ts'
 import { checkUrl, shown } from '../download/address.ts'
 import type { AddressGuard } from '../download/address-guard.ts'
 import type { DownloadRequest } from '../download/download.ts'
-import { backoff, get, PATIENCE, type Patience, refusal, soundEtag } from '../download/http.ts'
+import { get, PATIENCE, type Patience, refusal, soundEtag } from '../download/http.ts'
+import { readWhole, tryAgain } from '../download/whole-answer.ts'
 import type { CatalogEntry, EntryCheck, StoredCatalogEntry } from './schema.ts'
 
 /** Ten times the size of GPT4All's own list. */
@@ -171,19 +172,15 @@ async function askAgain(request: CatalogRequest, kept: CatalogCopy | undefined):
   // Loaded on demand: a model on the disk needs no network.
   const { AddressGuard } = await import('../download/address-guard.ts')
   const guard = new AddressGuard()
-  for (let failures = 1; ; failures++) {
-    try {
-      return await ask({ ...request, signal, guard }, kept)
-    } catch (error) {
-      request.signal.throwIfAborted()
-      if (limit?.aborted) {
-        const message = `${shown(url)} does not answer within ${limitMs} ms`
-        throw new DownloadError(message, { url: shown(url), retry: true, cause: error })
-      }
-      if (!(error instanceof DownloadError) || !error.retry || failures >= attempts) throw error
-      logger.info(`${error.message} Trying again.`)
-      await sleep(backoff(failures, patience, error), undefined, { signal }).catch(() => {})
-    }
+  try {
+    return await tryAgain({ attempts, patience, signal, logger }, () =>
+      ask({ ...request, signal, guard }, kept),
+    )
+  } catch (error) {
+    request.signal.throwIfAborted()
+    if (!limit?.aborted) throw error
+    const message = `${shown(url)} does not answer within ${limitMs} ms`
+    throw new DownloadError(message, { url: shown(url), retry: true, cause: error })
   }
 }
 
@@ -202,21 +199,8 @@ async function ask(
     answer.close()
     throw error
   }
-  const whole: Uint8Array[] = []
-  let bytes = 0
-  const take = async (pieces: readonly Uint8Array[]) => {
-    for (const piece of pieces) {
-      whole.push(Buffer.from(piece))
-      bytes += piece.length
-    }
-    if (bytes > MOST_BYTES)
-      throw new DownloadError(`${answer.url} is not a catalog: it is too long`, {
-        url: answer.url,
-        retry: false,
-      })
-  }
-  await answer.read(take).finally(answer.close)
-  return { etag: soundEtag(answer.header('etag')), json: Buffer.concat(whole).toString('utf8') }
+  const whole = await readWhole(answer, MOST_BYTES, 'a catalog')
+  return { etag: soundEtag(answer.header('etag')), json: whole.toString('utf8') }
 }
 
 const LIMITS_OF_KEPT: JsonLimits = { depth: 1, parts: 5, numbers: 0 }
