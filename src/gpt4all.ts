@@ -75,7 +75,7 @@ export class GPT4All {
    * Names a model without touching the disk. It is opened by `open()` or by the first call that needs it.
    *
    * @param name a name within `modelPath`, or a path; `.gguf` is appended if it ends in neither `.gguf` nor
-   * `.bin`
+   * `.bin`. `hf:owner/repo:quant` is a model of Hugging Face.
    * @param options how to find, load and run the model
    * @throws `TypeError` or `RangeError` with `ERR_OPTION` for a bad name or option
    */
@@ -115,12 +115,12 @@ export class GPT4All {
   }
 
   /**
-   * Downloads the model that the catalog lists under `name`, or the file at `options.url`, unless it already
-   * exists; resolves with its path. An interrupted download resumes where it stopped, and the file gets its
+   * Downloads the model that the catalog lists under `name`, that a repository on Hugging Face has
+   * (`hf:owner/repo:quant`), or the file at `options.url`, unless it already exists; resolves with its path. An interrupted download resumes where it stopped, and the file gets its
    * name only once it is complete and verified. `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are honoured.
    *
    * @throws {@link DownloadError} `ERR_DOWNLOAD`, `ERR_CHECKSUM` or `ERR_DISK_SPACE`
-   * @throws {@link ModelError} `ERR_MODEL_NOT_FOUND` if the catalog does not list it
+   * @throws {@link ModelError} `ERR_MODEL_NOT_FOUND` if neither the catalog nor the repository has it
    */
   static downloadModel(name: FilePath, options?: DownloadModelOptions): Promise<string> {
     return downloadModel(pathText(name, 'name'), options)
@@ -139,8 +139,8 @@ export class GPT4All {
   }
 
   /**
-   * Reads the whole file and compares its checksum with the one in the catalog entry stored beside it, in the
-   * catalog, or in `options`.
+   * Reads the whole file and compares its checksum with the one in the entry stored beside it, in the catalog or
+   * the repository, or in `options`. All parts of a split model of Hugging Face are verified.
    *
    * @throws {@link ModelError} `ERR_CHECKSUM` if it is a different file, `ERR_MODEL_CONFIG` if no checksum is
    * known, `ERR_MODEL_NOT_FOUND` if there is no such file
@@ -200,7 +200,7 @@ export class GPT4All {
   /**
    * `new GPT4All(name, options)` followed by `open()`.
    *
-   * @param name a name within `modelPath`, or a path
+   * @param name a name within `modelPath`, a path, or `hf:owner/repo:quant`
    * @param options how to find, load and run the model
    * @throws {@link ModelError} if the file is missing, unreadable, not a GGUF file, damaged, or of an
    * unsupported kind

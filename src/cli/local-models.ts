@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { defaultModelPath, GPT4All, type LocalModelInfo, ModelError } from '../index.ts'
+import { isHubName } from '../models/hub/name.ts'
 
 const EMBEDDED = 'gpt4all-ts-tiny-chat.Q8_0.gguf'
 
@@ -21,7 +22,9 @@ export async function usable(modelPath: string | undefined): Promise<readonly Lo
  */
 export async function filesOf(name: string, modelPath = defaultModelPath()): Promise<readonly string[]> {
   const local = await GPT4All.localModels(modelPath, { describe: false })
-  const asked = /[\\/]/.test(name) ? resolve(name) : resolve(modelPath, name)
+  const asked = isHubName(name)
+    ? (await GPT4All.retrieveModel(name, { modelPath, allowDownload: false })).path
+    : resolve(isPath(name) ? '' : modelPath, name)
   const hasFile = (file: string) => local.find(({ files }) => files.includes(file))
   const found =
     [asked, `${asked}.gguf`, `${asked}.bin`].map(hasFile).find((one) => one !== undefined) ??
@@ -37,13 +40,17 @@ export function embeddedModel(): string {
   return places.find(existsSync) ?? places[0]!
 }
 
+/** Whether a name has folders in it, as paths have; those of Hugging Face have a slash too. */
+export const isPath = (name: string) => /[\\/]/.test(name) && !isHubName(name)
+
 /** Where the library finds a model: a path that exists is that file, whatever the models folder. */
 export function placeOf(
   name: string,
   modelPath?: string,
 ): { readonly name: string; readonly modelPath: string | undefined } {
-  const isPath = /[\\/]/.test(name) && existsSync(name)
-  return isPath ? { name: resolve(name), modelPath: undefined } : { name: named(name, modelPath), modelPath }
+  return isPath(name) && existsSync(name)
+    ? { name: resolve(name), modelPath: undefined }
+    : { name: named(name, modelPath), modelPath }
 }
 
 /**

@@ -6,7 +6,7 @@ import { type JsonLimits, parseWithin } from '../core/json-shape.ts'
 import { readBytes } from '../core/regular-file.ts'
 import { writeWhole } from '../core/whole-file.ts'
 import { defaultModelPath, ModelError, printableLine } from '../index.ts'
-import { embeddedModel, usable } from './local-models.ts'
+import { embeddedModel, isPath, usable } from './local-models.ts'
 
 /** What the command line remembers between runs. */
 type CliState = { readonly model?: string; readonly inputs?: readonly string[] }
@@ -70,5 +70,3 @@ export function noModel(modelPath = defaultModelPath()): ModelError {
   const message = `No model has been used yet, and ${modelPath} has no models. To try the model of this package: -m ${embeddedModel()}`
   return new ModelError('ERR_MODEL_NOT_FOUND', message, modelPath)
 }
-
-const isPath = (name: string) => /[\\/]/.test(name)

@@ -5,10 +5,12 @@ import { catalogUrl, fetchCatalog, named, readCatalog } from './catalog/catalog.
 import { entryIn, storedEntry } from './catalog/entry.ts'
 import type { CatalogEntry } from './catalog/schema.ts'
 import { shown } from './download/address.ts'
-import { checksumOf, verifyFile } from './download/checksum.ts'
+import { type Checksum, checksumOf, verifyFile } from './download/checksum.ts'
 import { withProgressBar } from './download/progress-bar.ts'
 import { asGguf } from './ggml/convert.ts'
-import { assertFile, findOnDisk, locateModel, type ModelLocation } from './locate.ts'
+import { findHubFiles } from './hub/disk.ts'
+import { checksumInHub, downloadFromHub } from './hub/download.ts'
+import { assertFile, findOnDisk, locateModel, type ModelLocation, titleOfModel } from './locate.ts'
 import {
   catalogEntryOf,
   downloadEntry,
@@ -47,24 +49,35 @@ export async function downloadModel(name: string, options?: DownloadModelOptions
   const location = locateModel(name, modelPath)
   if (!location.isName)
     throw optionError('name', 'the name of a model, without a folder (see modelPath)', name)
+  const { hub } = location
+  if (hub && url !== undefined) throw optionError('url', 'no url together with a name of Hugging Face', url)
+  if (hub && md5sum !== undefined)
+    throw optionError('md5sum', 'no md5sum together with a name of Hugging Face (see sha256sum)', md5sum)
+  if (hub && expectedSize !== undefined)
+    throw optionError('expectedSize', 'no size together with a name of Hugging Face', expectedSize)
   const sums = { md5sum, sha256sum }
   const given = checksumOf(sums)
-  const there = await (url === undefined ? findModel(location, request.logger) : findOnDisk(location))
-  if (there !== undefined) {
-    await assertFile(there)
-    if (!force) {
-      await assertSize(there, expectedSize ?? (given ? undefined : (await storedEntry(there))?.filesize))
-      if (given) await verifyFile(there, given, request)
-      return there
-    }
+  const found = await (url === undefined ? filesOfModel(location, request.logger) : fileOnDisk(location))
+  const [there] = found
+  for (const file of found) await assertFile(file)
+  if (there !== undefined && !force) {
+    if (expectedSize !== undefined) await assertSize(there, expectedSize)
+    else if (!given) for (const file of found) await assertSize(file, (await storedEntry(file))?.filesize)
+    if (given) await verifyFile(there, given, request)
+    return there
   }
+  const folder = dirname(location.withExtension)
+  if (hub)
+    return withProgressBar(titleOfModel(location), request, (onProgress) =>
+      downloadFromHub(hub, folder, { ...request, onProgress, expected: given }),
+    )
   const entry =
     url === undefined
       ? { ...(await catalogEntryOf(location, request)), ...(given && sums) }
       : { filename: basename(location.withExtension), url: shown(url), ...sums }
   const expected = expectedSize === undefined ? entry : { ...entry, filesize: expectedSize }
   return withProgressBar(entry.filename, request, (onProgress) =>
-    downloadEntry(expected, dirname(location.withExtension), url, { ...request, onProgress }),
+    downloadEntry(expected, folder, url, { ...request, onProgress }),
   )
 }
 
@@ -81,7 +94,7 @@ type RetrieveRequest = ObtainRequest & {
 
 /** The model at `location`, found or downloaded, with its catalog entry. */
 export function retrieve(location: ModelLocation, request: RetrieveRequest): Promise<RetrievedModel> {
-  return withProgressBar(basename(location.withExtension), request, async (onProgress) => {
+  return withProgressBar(titleOfModel(location), request, async (onProgress) => {
     const { modelConfigFile } = request
     const file = await obtainModel(location, { ...request, onProgress })
     const path = await asGguf(file, { ...request, onProgress })
@@ -99,19 +112,49 @@ export async function verifyModel(name: string, options?: VerifyModelOptions): P
   const { modelPath, allowDownload, md5sum, sha256sum } = request
   const location = locateModel(name, modelPath)
   const given = { md5sum, sha256sum }
-  const path = await findModel(location, request.logger)
-  if (path === undefined) throw await missingModel(location, 'There is nothing to verify.')
-  const known = checksumOf(given) ?? checksumOf((await storedEntry(path)) ?? {})
-  const asked = known || !allowDownload ? undefined : await entryOfFile(path, location, request)
-  const expected = known ?? checksumOf(asked ?? {})
-  if (!expected) {
-    const message = `No checksum of ${path} is known. Pass md5sum or sha256sum.`
-    throw new ModelError('ERR_MODEL_CONFIG', message, path)
+  const found = await filesOfModel(location, request.logger)
+  if (found.length === 0) throw await missingModel(location, 'There is nothing to verify.')
+  const verified: VerifiedModel[] = []
+  const sum = checksumOf(given)
+  for (const path of sum ? found.slice(0, 1) : found) {
+    const expected =
+      sum ??
+      checksumOf((await storedEntry(path)) ?? {}) ??
+      (allowDownload ? await publishedChecksum(path, location, request) : undefined)
+    if (!expected) {
+      const message = `No checksum of ${path} is known. Pass md5sum or sha256sum.`
+      throw new ModelError('ERR_MODEL_CONFIG', message, path)
+    }
+    await withProgressBar(basename(path), request, (onProgress) =>
+      verifyFile(path, expected, { ...request, onProgress }),
+    )
+    verified.push({ path, ...expected })
   }
-  await withProgressBar(basename(path), request, (onProgress) =>
-    verifyFile(path, expected, { ...request, onProgress }),
-  )
-  return { path, ...expected }
+  return verified[0]!
+}
+
+/** The files of a model on the disk: all of one from Hugging Face, else the one to open. */
+async function filesOfModel(
+  location: ModelLocation,
+  logger: ObtainRequest['logger'],
+): Promise<readonly string[]> {
+  if (location.hub) return (await findHubFiles(location.hub, dirname(location.withExtension))) ?? []
+  const path = await findModel(location, logger)
+  return path === undefined ? [] : [path]
+}
+
+async function fileOnDisk(location: ModelLocation): Promise<readonly string[]> {
+  const path = await findOnDisk(location)
+  return path === undefined ? [] : [path]
+}
+
+async function publishedChecksum(
+  path: string,
+  location: ModelLocation,
+  request: Pick<ObtainRequest, 'signal' | 'logger'>,
+): Promise<Checksum | undefined> {
+  if (location.hub) return checksumInHub(location.hub, basename(path), request)
+  return checksumOf((await entryOfFile(path, location, request)) ?? {})
 }
 
 /** The catalog entry of the file at `path` itself, not of a successor; `undefined` if there is none. */

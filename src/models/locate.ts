@@ -4,6 +4,7 @@ import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'nod
 import { fileURLToPath } from 'node:url'
 import { codeOf, ModelError, optionError } from '../core/errors.ts'
 import { assertRegular } from '../core/regular-file.ts'
+import { type HubName, isHubName, localName, parseHubName, titleOf } from './hub/name.ts'
 import { convertedFile, partEnding, partName, wrongWithName } from './names.ts'
 
 /** The default folder of models, also used by the GPT4All Python package: `~/.cache/gpt4all`. */
@@ -24,13 +25,15 @@ export type ModelLocation = {
   readonly withExtension: string
   /** Whether a name was given, not a path: a catalog may know it. */
   readonly isName: boolean
+  /** What a name of Hugging Face asks for; the paths are then where a file of exactly that name would be. */
+  readonly hub?: HubName
 }
 
 /**
  * The file that `name` means. With `modelPath` it is a name within that folder and cannot leave it. Without,
  * a plain name is in the default folder, and anything with a separator is a path of its own. `.gguf` is
  * appended unless the name ends in `.gguf` or `.bin`, as in Python. A leading `~/` is the home folder; a
- * `file:` URL is its path.
+ * `file:` URL is its path. `hf:owner/repo:quant` is a file that was or will be downloaded into the folder.
  * @throws {TypeError} `ERR_OPTION` if the name is empty, contains a NUL, is a web address, leaves
  * `modelPath`, or is not a valid file name on every system (longer than 240 bytes, `con`, `nul.gguf`,
  * `model.gguf:hidden`); the error names `option`
@@ -41,11 +44,26 @@ export function locateModel(name: string, modelPath: string | undefined, option 
   }
   if (/^file:\/\//i.test(name)) return locateModel(fromUrl(name, option), modelPath, option)
   if (/^[a-z][a-z\d+.-]+:\/\//i.test(name)) {
-    throw optionError(option, 'the name or path of a model (URLs go to GPT4All.downloadModel())', name)
+    throw optionError(
+      option,
+      'the name or path of a model (hf:owner/repo for one of Hugging Face; URLs go to GPT4All.downloadModel())',
+      name,
+    )
   }
+  if (isHubName(name)) return locateFromHub(parseHubName(name, option), modelPath)
   const asGiven = resolveName(withHome(name), modelPath, option)
   const withExtension = /\.(gguf|bin)$/i.test(asGiven) ? asGiven : `${asGiven}.gguf`
   return { asGiven, withExtension, isName: !/[\\/]/.test(name) }
+}
+
+function locateFromHub(hub: HubName, modelPath: string | undefined): ModelLocation {
+  const file = join(modelsFolder(modelPath), localName(hub, hub.file ?? `${hub.quant ?? 'model'}.gguf`))
+  return { asGiven: file, withExtension: file, isName: true, hub }
+}
+
+/** What to call a model while its file is found, downloaded and opened. */
+export function titleOfModel({ hub, withExtension }: ModelLocation): string {
+  return hub ? titleOf(hub) : basename(withExtension)
 }
 
 function fromUrl(url: string, option: string): string {
@@ -141,7 +159,10 @@ export async function assertFile(path: string): Promise<void> {
 }
 
 /** The error for a model that is not there, with what to do about it. */
-export function missing({ withExtension }: ModelLocation, advice: string, cause?: unknown): ModelError {
-  const message = `There is no model file at ${withExtension}. ${advice}`
+export function missing({ withExtension, hub }: ModelLocation, advice: string, cause?: unknown): ModelError {
+  const what = hub
+    ? `${hub.name} is not in ${dirname(withExtension)}`
+    : `There is no model file at ${withExtension}`
+  const message = `${what}. ${advice}`
   return new ModelError('ERR_MODEL_NOT_FOUND', message, withExtension, { cause })
 }

@@ -13,6 +13,8 @@ import { checksumOf } from './download/checksum.ts'
 import type { Patience } from './download/http.ts'
 import { looksLike, openFile } from './gguf/bytes.ts'
 import { isOldMagic } from './gguf/old-magics.ts'
+import { findHubFiles } from './hub/disk.ts'
+import { downloadFromHub } from './hub/download.ts'
 import { findOnDisk, type ModelLocation, missing } from './locate.ts'
 
 export type ObtainRequest = {
@@ -37,6 +39,7 @@ export async function obtainModel(location: ModelLocation, request: ObtainReques
   if (!location.isName) throw await missingModel(location, 'Check the path; only plain names are downloaded.')
   if (!request.allowDownload)
     throw await missingModel(location, 'Put it there, or set allowDownload to true.')
+  if (location.hub) return downloadFromHub(location.hub, dirname(location.withExtension), request)
   const entry = await catalogEntryOf(location, request)
   assertServes(entry, request.purpose, location)
   return downloadEntry(entry, dirname(location.withExtension), undefined, request)
@@ -62,6 +65,7 @@ function assertServes(
 
 /** The model on the disk; for one that GPT4All published before GGUF, also what it publishes in its place. */
 export async function findModel(location: ModelLocation, logger: Logger): Promise<string | undefined> {
+  if (location.hub) return (await findHubFiles(location.hub, dirname(location.withExtension)))?.[0]
   const there = await findOnDisk(location)
   const successor = there === undefined && location.isName && successorOf(location.withExtension)
   if (!successor) return there
@@ -119,6 +123,7 @@ export async function missingModel(
   advice: string,
   catalog: readonly CatalogEntry[] = [],
 ): Promise<ModelError> {
+  if (location.hub) return missing(location, advice)
   const bare = (file: string) => file.replace(/\.(gguf|bin)$/i, '')
   const beside = await readdir(dirname(location.withExtension), { withFileTypes: true }).catch(() => [])
   const files = beside.filter((one) => one.isFile() || one.isSymbolicLink()).map(({ name }) => name)

@@ -56,7 +56,7 @@ export type DownloadModelOptions = Omit<ListModelsOptions, 'file' | 'url'> & {
    */
   readonly md5sum?: string | undefined
   /**
-   * Expected SHA-256 checksum in hexadecimal, for a file with a `url` of its own.
+   * Expected SHA-256 checksum in hexadecimal, for a file with a `url` of its own, or of Hugging Face.
    * @default undefined
    */
   readonly sha256sum?: string | undefined
@@ -114,7 +114,7 @@ export type VerifyModelOptions = Pick<
   'modelPath' | 'md5sum' | 'sha256sum' | 'signal' | 'onProgress' | 'logger' | 'verbose'
 > & {
   /**
-   * Whether the catalog may be fetched if no entry is stored beside the file.
+   * Whether the catalog, or the list of the repository, may be fetched if no entry is stored beside the file.
    * @default true
    */
   readonly allowDownload?: boolean | undefined

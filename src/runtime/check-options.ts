@@ -1,3 +1,4 @@
+import { optionError } from '../core/errors.ts'
 import { locateModel, type ModelLocation } from '../models/locate.ts'
 import { type GenerateOptions, resolveGenerateOptions } from '../options/generate.ts'
 import { type IsolatedEngineOptions, resolveEngineOptions } from '../options/isolation.ts'
@@ -24,7 +25,16 @@ export function locateBeside({
   draftModel,
   modelPath,
 }: Pick<ResolvedModelOptions, 'lora' | 'draftModel' | 'modelPath'>): ModelLocation | undefined {
-  for (const [i, { path }] of lora.entries()) locateModel(path, modelPath, `lora[${i}].path`)
+  for (const [i, { path }] of lora.entries()) {
+    const option = `lora[${i}].path`
+    if (locateModel(path, modelPath, option).hub)
+      throw optionError(
+        option,
+        'the name or path of a file on the disk',
+        path,
+        'as adapters are not downloaded',
+      )
+  }
   return draftModel === undefined ? undefined : locateModel(draftModel, modelPath, 'draftModel')
 }
 

@@ -58,7 +58,7 @@ export class Handle<Opened extends Openable, Options extends ResolvedModelOption
 
   /** The file's name as it was given, without its folder. */
   get file(): string {
-    return basename(this.#location.asGiven)
+    return this.#location.hub?.name ?? basename(this.#location.asGiven)
   }
 
   get name(): string {

@@ -1,4 +1,3 @@
-import { basename } from 'node:path'
 import { PromptFormats } from '../chat/template/format.ts'
 import type { DeviceFallback } from '../core/errors.ts'
 import type { DeviceCandidate } from '../loading/devices.ts'
@@ -17,7 +16,7 @@ import { type RpcServersInUse, useRpcServers } from '../loading/rpc-handshake.ts
 import { templatesFromCatalog } from '../models/catalog/entry.ts'
 import { withProgressBar } from '../models/download/progress-bar.ts'
 import { asGguf } from '../models/ggml/convert.ts'
-import type { ModelLocation } from '../models/locate.ts'
+import { type ModelLocation, titleOfModel } from '../models/locate.ts'
 import { type ObtainRequest, obtainModel } from '../models/obtain.ts'
 import { loadBinding } from '../native/binding.ts'
 import type { NativeBinding } from '../native/contract.ts'
@@ -66,7 +65,7 @@ export async function openFile<Result>(
   const servers = await useRpcServers(options.rpcServers, signal) // before anything is downloaded
   try {
     const devices = candidates(binding, options)
-    const name = basename(location.withExtension)
+    const name = titleOfModel(location)
     const opened = await withProgressBar(name, options, async (onProgress) => {
       const request = { ...options, onProgress, signal, purpose: servedBy(purpose) }
       const path = await asGguf(await obtainModel(location, request), request)

@@ -85,6 +85,27 @@ const NO_MODEL = ['ERR_MODEL_NOT_FOUND', 'ERR_MODEL_UNREADABLE', 'ERR_NOT_GGUF',
 const DOORS: Readonly<Record<string, Door>> = {
   'a model': { name: 'x.gguf', enter: (path) => loaded(path), codes: NO_MODEL },
   'a model by its name': { name: 'x.gguf', enter: () => loaded('x', { modelPath: folder }), codes: NO_MODEL },
+  'a model of Hugging Face': {
+    name: 'a--b--x.gguf',
+    enter: () => GPT4All.retrieveModel('hf:a/b', { modelPath: folder, allowDownload: false, logger }),
+    codes: NO_MODEL,
+  },
+  'a model to be downloaded from there': {
+    name: 'a--b--x.gguf',
+    enter: () => GPT4All.downloadModel('hf:a/b', { modelPath: folder, logger }),
+    codes: [...NO_MODEL, 'done'], // there is nothing to download, and it is not read
+  },
+  'the token for it': {
+    name: 'token',
+    enter: (path) => {
+      vi.stubEnv('HF_TOKEN', '')
+      vi.stubEnv('HUGGING_FACE_HUB_TOKEN', '')
+      vi.stubEnv('HF_TOKEN_PATH', path)
+      vi.stubEnv('HF_ENDPOINT', server.host('hub', { bytes, faults: [] }))
+      return GPT4All.downloadModel('hf:a/b', { logger }) // which the server does not have
+    },
+    codes: ['ERR_MODEL_NOT_FOUND'],
+  },
   'a draft model': {
     name: 'x.gguf',
     enter: (draftModel) => loaded(EMBEDDED, { draftModel }),

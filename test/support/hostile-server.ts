@@ -88,6 +88,10 @@ export type Hosted = {
   readonly location?: string
   /** `user:password`, without which there is nothing to be had. */
   readonly credentials?: string
+  /** A token, without which there is nothing to be had. */
+  readonly bearer?: string | undefined
+  /** It answers nothing but this. */
+  readonly refusal?: { readonly status: number; readonly headers?: Readonly<Record<string, string>> }
 }
 
 /** Serves files on the loopback, with ranges and ETags, and with the faults that it is told. */
@@ -142,10 +146,13 @@ export class HostileServer {
     const { authorization, 'user-agent': userAgent } = request.headers
     const status = () => response.statusCode
     this.requests.push({ path, range, authorization, userAgent, fault, status })
-    const { bytes, location, credentials } = hosted
+    const { bytes, location, credentials, bearer, refusal } = hosted
+    if (refusal) return void response.writeHead(refusal.status, refusal.headers).end()
+    if (bearer !== undefined && authorization !== `Bearer ${bearer}`)
+      return void response.writeHead(401).end()
     if (credentials && authorization !== `Basic ${Buffer.from(credentials).toString('base64')}`)
       return void response.writeHead(401).end()
-    if (location) return void response.writeHead(302, { location }).end()
+    if (location && fault === undefined) return void response.writeHead(302, { location }).end()
     const etag = fault === 'changed ETag' ? `"${Math.random()}"` : `"${md5(bytes)}"`
     if (request.headers['if-none-match'] === etag) return void response.writeHead(304).end()
     const ifRange = request.headers['if-range']

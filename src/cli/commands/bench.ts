@@ -18,7 +18,10 @@ export function addBench(program: Command, { terminal }: Context): void {
     .description(
       'Measures how fast the model reads prompts and writes answers, in one stream and in several at once.',
     )
-    .option('-m, --model <name>', 'name or path of the model (default: the last one used)')
+    .option(
+      '-m, --model <name>',
+      'name or path of the model, or hf:owner/repo:quant (default: the last one used)',
+    )
     .option('--prompt <tokens>', 'length of the prompt in tokens', positive, 512)
     .option('--tokens <count>', 'length of an answer in tokens', positive, 128)
     .option('--streams <count>', 'number of answers generated at once', positive, 4)

@@ -17,6 +17,7 @@ const EXAMPLES = `
 Examples:
   gpt4all-ts chat
   gpt4all-ts chat -m Llama-3.2-1B-Instruct-Q4_0 -s "Answer in one sentence."
+  gpt4all-ts chat -m hf:bartowski/Llama-3.2-1B-Instruct-GGUF:Q4_K_M
   gpt4all-ts chat --load talk.json`
 
 const ANSWER_FLAG = { ...GENERATE_FLAGS.maxTokens!, byDefault: 'until the context is full' }
@@ -27,7 +28,10 @@ export function addChat(program: Command, { terminal }: Context): void {
     .summary('chat with a model (the default command)')
     .description('Starts a conversation with a model. In it, /help lists the commands.')
     .allowExcessArguments() // a word that is not a command comes here
-    .option('-m, --model <name>', 'name or path of the model (default: the last one used, or a choice)')
+    .option(
+      '-m, --model <name>',
+      'name or path of the model, or hf:owner/repo:quant (default: the last one used, or a choice)',
+    )
     .option('-s, --system <text>', 'system prompt')
     .option('--load <file>', 'continue a conversation saved by /save')
     .addHelpText('after', EXAMPLES)

@@ -3,6 +3,7 @@ import { availableParallelism, cpus, freemem, totalmem } from 'node:os'
 import { dirname } from 'node:path'
 import type { Command } from 'commander'
 import { defaultModelPath, GPT4All } from '../../index.ts'
+import { isHubName } from '../../models/hub/name.ts'
 import { risksOf } from '../file-risks.ts'
 import { filesOf, placeOf } from '../local-models.ts'
 import { paint } from '../styled.ts'
@@ -132,6 +133,7 @@ async function aboutModel({ model, modelPath }: ModelFlags): Promise<Finding[]> 
     const { path } = await GPT4All.describeModel(name, { modelPath: folder })
     return [(fits ? fine : wrong)(name, found), await aboutFile(path)]
   } catch (error) {
+    if (isHubName(name)) return [wrong(name, (error as Error).message)]
     const known = await GPT4All.listModels().catch((reason: Error) => reason)
     if (known instanceof Error)
       return [

@@ -35,7 +35,10 @@ export function addEmbed(program: Command, { terminal }: Context): void {
       '[text...]',
       'the texts; without any, each line of stdin is one; a last argument - reads stdin after them',
     )
-    .option('-m, --model <name>', 'name or path of the model (default: all-MiniLM-L6-v2.gguf2.f16.gguf)')
+    .option(
+      '-m, --model <name>',
+      'name or path of the model, or hf:owner/repo:quant (default: all-MiniLM-L6-v2.gguf2.f16.gguf)',
+    )
     .option('--jsonl', 'write objects in JSON with text and embedding')
     .option('--csv', 'write rows of values: the text, then the numbers')
     .option(

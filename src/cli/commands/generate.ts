@@ -31,7 +31,10 @@ export function addGenerate(program: Command, { terminal }: Context): void {
       '[prompt...]',
       'the prompt; piped input is added at its end; a last argument - reads any other input as well',
     )
-    .option('-m, --model <name>', 'name or path of the model (default: the last one used)')
+    .option(
+      '-m, --model <name>',
+      'name or path of the model, or hf:owner/repo:quant (default: the last one used)',
+    )
     .option('-s, --system <text>', 'system prompt')
     .option('--raw', "continue the prompt as it is, without the model's chat template")
     .option('--json', 'write the result as JSON: text, usage, timings ...')

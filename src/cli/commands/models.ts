@@ -23,6 +23,7 @@ const EXAMPLES = `
 Examples:
   gpt4all-ts models list
   gpt4all-ts models download Llama-3.2-1B-Instruct-Q4_0.gguf
+  gpt4all-ts models download hf:bartowski/Llama-3.2-1B-Instruct-GGUF:Q4_K_M
   gpt4all-ts models info Llama-3.2-1B-Instruct-Q4_0 --n-ctx 8192
   gpt4all-ts models remove Llama-3.2-1B-Instruct-Q4_0 --yes`
 
@@ -110,7 +111,9 @@ function addList(models: Command, { terminal }: Context): void {
 function addDownload(models: Command, { terminal }: Context): void {
   models
     .command('download <name>')
-    .description("Downloads a model from GPT4All's list or from a URL; an interrupted download resumes.")
+    .description(
+      "Downloads a model from GPT4All's list, from Hugging Face or from a URL; an interrupted download resumes.",
+    )
     .addOption(modelPath())
     .option('--url <url>', 'URL of the file, if the model is not in the list')
     .option('--sha256sum <hex>', 'expected SHA-256 of the file')

@@ -16,6 +16,8 @@ import { lengthOf, PartFile } from './part-file.ts'
 
 export type DownloadRequest = {
   readonly url: string
+  /** A token for the server in `url`, and for no other. */
+  readonly bearer?: string | undefined
   /** Path of the file, which appears there whole and verified or not at all. */
   readonly target: string
   /** Bytes, if known. */
@@ -149,13 +151,19 @@ class Download {
   }
 
   async #attempt(part: PartFile): Promise<void> {
-    const { url, signal, checksum } = this.#request
+    const { url, bearer, signal, checksum } = this.#request
     // Nothing would show that the rest is of the same file.
     if (part.length > 0 && !checksum && this.#etag === undefined) await this.#restart(part)
     const headers: Record<string, string> = { 'accept-encoding': 'identity' }
     if (part.length > 0) headers.range = `bytes=${part.length}-`
     if (part.length > 0 && this.#etag) headers['if-range'] = this.#etag
-    const answer = await get(url, { headers, signal, patience: this.#patience, guard: this.#guard })
+    const answer = await get(url, {
+      headers,
+      bearer,
+      signal,
+      patience: this.#patience,
+      guard: this.#guard,
+    })
     try {
       await this.#accept(answer, part)
       await this.#checkSpace(part)

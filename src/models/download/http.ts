@@ -50,6 +50,8 @@ export type Answer = {
 
 type GetOptions = {
   readonly headers?: Readonly<Record<string, string>>
+  /** A token for the server in the URL; a user and password in that URL come before it. */
+  readonly bearer?: string | undefined
   readonly signal: AbortSignal
   readonly patience: Patience
   readonly guard: AddressGuard
@@ -58,24 +60,27 @@ type GetOptions = {
 /**
  * GET, through the proxy that the environment names (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), with the user
  * and password in the address. Follows redirects, but never from https to http, nor where `guard` refuses; no
- * other host receives the user and password. Rejects with `signal.reason` when aborted.
+ * other server receives the user and password, or the token. Rejects with `signal.reason` when aborted.
  * @throws {DownloadError} `ERR_DOWNLOAD` if the server cannot be reached, is silent, or redirects in circles
  */
 export async function get(
   url: string,
-  { headers = {}, signal, patience, guard }: GetOptions,
+  { headers = {}, bearer, signal, patience, guard }: GetOptions,
 ): Promise<Answer> {
   signal.throwIfAborted()
   // Loaded on demand: a model on the disk needs no network.
   const packages = { undici: await import('undici'), proxies: await import('proxy-from-env') }
   let at = checkUrl(url)
+  let own = bearer === undefined ? headers : { ...headers, authorization: `Bearer ${bearer}` }
   for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
     const connection = connect(packages, at, { signal, stallMs: patience.stallMs, guard })
-    const answer = await ask(connection, at, headers, signal)
+    const answer = await ask(connection, at, own, signal)
     const location = REDIRECTS.includes(answer.status) ? answer.header('location') : undefined
     if (location === undefined) return answer
     answer.close()
-    at = follow(at, location)
+    const to = follow(at, location)
+    if (to.origin !== at.origin) own = headers
+    at = to
   }
   throw new DownloadError(`${shown(url)} redirects more than ${MOST_REDIRECTS} times`, {
     url: shown(url),

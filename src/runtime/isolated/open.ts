@@ -1,4 +1,6 @@
-import type { ModelLocation } from '../../models/locate.ts'
+import { withProgressBar } from '../../models/download/progress-bar.ts'
+import { type ModelLocation, titleOfModel } from '../../models/locate.ts'
+import { obtainModel } from '../../models/obtain.ts'
 import type { ResolvedEmbedderOptions } from '../../options/embed.ts'
 import type { ResolvedModelOptions } from '../../options/model.ts'
 import type { OpenEmbedder } from '../embedder.ts'
@@ -17,7 +19,9 @@ export async function openIsolated(
   signal: AbortSignal,
 ): Promise<OpenModel> {
   const { IsolatedModel } = await import('./isolated-model.ts')
-  return IsolatedModel.open(engine, location, draft, options, signal)
+  const own = await obtained(location, options, signal)
+  const ownDraft = draft && !options.deterministic ? await obtained(draft, options, signal) : draft
+  return IsolatedModel.open(engine, own, ownDraft, options, signal)
 }
 
 /** @internal The same for an embedding model. */
@@ -28,5 +32,18 @@ export async function openIsolatedEmbedder(
   signal: AbortSignal,
 ): Promise<OpenEmbedder> {
   const { IsolatedEmbedder } = await import('./isolated-embedder.ts')
-  return IsolatedEmbedder.open(engine, location, options, signal)
+  return IsolatedEmbedder.open(engine, await obtained(location, options, signal), options, signal)
+}
+
+/** A model of Hugging Face is downloaded by this process: the engine's does not get the token. */
+async function obtained(
+  location: ModelLocation,
+  options: ResolvedModelOptions,
+  signal: AbortSignal,
+): Promise<ModelLocation> {
+  if (!location.hub) return location
+  const path = await withProgressBar(titleOfModel(location), options, (onProgress) =>
+    obtainModel(location, { ...options, onProgress, signal }),
+  )
+  return { asGiven: path, withExtension: path, isName: false }
 }

@@ -1,0 +1,54 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ModelError } from '../../core/errors.ts'
+import { gibibytes } from '../../core/sizes.ts'
+import { fitting, type HubModel, labelOf, modelsIn } from './choose.ts'
+import { type HubName, prefixOf } from './name.ts'
+
+/**
+ * The files in `folder` of the model that a name means, in their order; `undefined` if there are none, or only
+ * some of its parts.
+ * @throws {ModelError} `ERR_MODEL_NOT_FOUND` if the name is good for several models there
+ */
+export async function findHubFiles(hub: HubName, folder: string): Promise<readonly string[] | undefined> {
+  const prefix = prefixOf(hub)
+  const files = new Map<string, { readonly path: string; readonly file: string }>()
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (!name.toLowerCase().startsWith(prefix.toLowerCase()) || !name.endsWith('.gguf')) continue
+    const path = name.slice(prefix.length)
+    // The repository may have been written in another letter case, and then in this one.
+    if (!files.has(path) || name.startsWith(prefix)) files.set(path, { path, file: join(folder, name) })
+  }
+  const models = modelsIn([...files.values()])
+  const model = theOnly(fitting(models, hub), models, hub, folder)
+  return model?.files.length === model?.parts ? model?.files.map(({ file }) => file) : undefined
+}
+
+/** @throws {ModelError} `ERR_MODEL_NOT_FOUND` if there are several; `place` is where */
+export function theOnly<File extends { readonly path: string; readonly size?: number | undefined }>(
+  found: readonly HubModel<File>[],
+  models: readonly HubModel<File>[],
+  hub: HubName,
+  place: string,
+): HubModel<File> | undefined {
+  if (found.length < 2) return found[0]
+  const message = `${hub.name} is good for several models in ${place}: ${listed(found, models)}. Write more of the name, or the name of the file.`
+  throw new ModelError('ERR_MODEL_NOT_FOUND', message, hub.name)
+}
+
+const MOST_LISTED = 20
+
+/** The names of models, with their sizes, for messages. */
+export function listed<File extends { readonly path: string; readonly size?: number | undefined }>(
+  some: readonly HubModel<File>[],
+  models: readonly HubModel<File>[],
+): string {
+  const names = some.slice(0, MOST_LISTED).map((model) => {
+    const sizes = model.files.map(({ size }) => size)
+    const total = sizes.reduce<number>((sum, size) => sum + (size ?? Number.NaN), 0)
+    const label = labelOf(model, models)
+    return Number.isNaN(total) ? label : `${label} (${gibibytes(total)})`
+  })
+  const more = some.length - names.length
+  return names.join(', ') + (more > 0 ? ` and ${more} more` : '')
+}
