@@ -25,6 +25,10 @@ export const ROOMS = {
       'test/api/{download,download-answers,download-places,mirrors}.test.ts',
     ],
   },
+  hub: {
+    mutate: ['src/models/hub/**/*.ts'],
+    tests: ['test/unit/hub-names.test.ts', 'test/api/{hub,hub-access}.test.ts'],
+  },
   gguf: {
     mutate: ['src/models/gguf/**/*.ts'],
     tests: [
