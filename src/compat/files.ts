@@ -2,7 +2,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { STATUS_CODES } from 'node:http'
 import { extname, join } from 'node:path'
-import { DownloadError, GPT4All } from '../index.ts'
+import { DownloadError, GPT4All, ModelError } from '../index.ts'
 import { DEFAULT_DIRECTORY, DEFAULT_MODEL_CONFIG, DEFAULT_MODEL_LIST_URL } from './common/constants.ts'
 import { given } from './common/options.ts'
 import type {
@@ -111,11 +111,13 @@ export async function findModel(modelName: string, options: RetrieveModelOptions
     await downloadModel(modelName, { modelPath, verbose, url: listed.url, ...(md5sum && { md5sum }) }).promise
   }
   const isThere = existsSync(path)
-  if (!isThere && !allowDownload) throw new Error('Failed to retrieve model.')
   const found = await GPT4All.retrieveModel(isThere ? path : modelName, {
     ...(!isThere && { modelPath }),
     allowDownload,
     verbose,
+  }).catch((error: unknown) => {
+    if (allowDownload || !(error instanceof ModelError) || error.code !== 'ERR_MODEL_NOT_FOUND') throw error
+    throw new Error('Failed to retrieve model.', { cause: error })
   })
   const entry = listed ?? written(found)
   const systemPrompt = entry.systemPrompt?.trim() ?? DEFAULT_MODEL_CONFIG.systemPrompt

@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert'
+import { basename } from 'node:path'
 import { DEFAULT_DIRECTORY, DEFAULT_LIBRARIES_DIRECTORY } from './common/constants.ts'
 import { given } from './common/options.ts'
 import type { EmbeddingModelOptions, InferenceModelOptions } from './common/types.ts'
@@ -45,7 +46,7 @@ export async function loadModel(
   })
   const llm = new LLModel(
     {
-      model_name: withExtension(modelName),
+      model_name: isRepository(modelName) ? basename(config.path) : withExtension(modelName),
       model_path: modelPath,
       library_path: librariesPath,
       device,
@@ -64,4 +65,9 @@ export async function loadModel(
     { ...config, promptTemplate, systemPrompt: config.systemPrompt || systemPrompt },
     own,
   )
+}
+
+/** Whether the name is that of a repository (`hf:owner/repo`), not of a file. */
+function isRepository(name: string): boolean {
+  return /^hf:/i.test(name)
 }
