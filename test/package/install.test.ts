@@ -168,6 +168,29 @@ describe('the packed tarballs, installed into an empty folder', () => {
     expect(await node(app, 'serve.mjs', source)).toEqual({ stdout: 'none true\n', stderr: '' })
   })
 
+  test('run programs for gpt4all by changing the import: named, as a whole, required, and those of 2023', async () => {
+    const source = `import { fileURLToPath } from 'node:url'
+      import { createRequire } from 'node:module'
+      import gpt, * as names from 'gpt4all-ts/compat'
+      import { GPT4All } from 'gpt4all-ts/compat/2023'
+      const required = createRequire(import.meta.url)('gpt4all-ts/compat')
+      const isOne = gpt === required && required.default === required && names.loadModel === required.loadModel
+      const file = fileURLToPath(import.meta.resolve('gpt4all-ts/models/gpt4all-ts-tiny-chat.Q8_0.gguf'))
+      const [, modelPath, name] = /^(.*)[\\\\/](.*)$/.exec(file)
+      const model = await gpt.loadModel(name, { modelPath, allowDownload: false })
+      const question = 'What is the capital of France?'
+      const { choices } = await names.createCompletion(model, question, { temp: 0, nPredict: 20 })
+      model.dispose()
+      const old = new GPT4All(file, false, { temp: 0, n_predict: 20 })
+      await old.init()
+      await old.open()
+      console.log(isOne, choices[0].message.content, await old.prompt(question))
+      old.close()`
+    const { stdout, stderr } = await node(app, 'compat.mjs', source)
+    expect(stdout).toMatch(/^true .*Paris.*Paris/)
+    expect(stderr).toBe('')
+  })
+
   test('have a working command line', async () => {
     const command = join(app, 'node_modules', '.bin', 'gpt4all-ts')
     const model = join(app, 'node_modules', 'gpt4all-ts', 'models', 'gpt4all-ts-tiny-chat.Q8_0.gguf')
@@ -191,6 +214,11 @@ describe('the packed tarballs, installed into an empty folder', () => {
         const model = await GPT4All.load(path)
         return await model.generate('Hello', { maxTokens: 3 })
       }
+      import gpt, { loadModel, type InferenceModel } from 'gpt4all-ts/compat'
+      export const load = (name: string): Promise<InferenceModel> => loadModel(name)
+      export const complete = (model: InferenceModel) => gpt.createCompletion(model, 'Hello')
+      import { GPT4All as Bot } from 'gpt4all-ts/compat/2023'
+      export const bot = new Bot('gpt4all-lora-quantized', true)
       import { createServer, type ServerOptions } from 'gpt4all-ts/server'
       export const serve = (model: GPT4All, options: ServerOptions) => createServer(model, options)
       export type Failure = GPT4AllError\n`
