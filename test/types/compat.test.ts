@@ -99,6 +99,19 @@ describe.each(Object.entries(MODES))('a program for %s', (_, { extension, files,
   })
 })
 
+test.each([
+  ['all checks', { exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false }],
+  ['the libraries of ES2018', { target: ts.ScriptTarget.ES2018 }],
+])('a program compiles against ours with %s', (_, more) => {
+  const {
+    extension,
+    files: [name],
+    ...options
+  } = MODES['CommonJS in Node.js']!
+  const source = readFileSync(join(programs, `${name}.ts`), 'utf8')
+  expect(diagnose(source, OURS, extension, { ...options, ...more })).toEqual([])
+})
+
 test.each([OLD, OURS])('a wrong program does not compile against %s', (name) => {
   const source =
     "import { DEFAULT_DIRECTORY } from 'gpt4all'\nexport const wrong: number = DEFAULT_DIRECTORY\n"
