@@ -78,6 +78,13 @@ describe('nPast', () => {
   })
 })
 
+describe('nPast that is no number', () => {
+  test.for([undefined, null, Number.NaN])('10. %s begins anew', async (nPast) => {
+    await say(model, NAME)
+    expect((await say(model, WHICH, { nPast })).text).not.toContain('Ada')
+  })
+})
+
 describe('chat sessions', () => {
   test('11. initialize() again reads the messages anew, not behind themselves', async () => {
     const chat = await model.createChatSession({ messages: [...MESSAGES] })
