@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { STATUS_CODES } from 'node:http'
 import { extname, join } from 'node:path'
 import { DownloadError, GPT4All, ModelError } from '../index.ts'
+import { catalogUrl, fileUrl } from '../models/download/mirror.ts'
 import { DEFAULT_DIRECTORY, DEFAULT_MODEL_CONFIG, DEFAULT_MODEL_LIST_URL } from './common/constants.ts'
 import { given } from './common/options.ts'
 import type {
@@ -33,7 +34,7 @@ export async function listModels(
     return JSON.parse(await readFile(file, 'utf8'))
   }
   if (!url) throw new Error('No model list source specified. Please specify either a url or a file.')
-  const response = await fetch(url)
+  const response = await fetch(url === DEFAULT_MODEL_LIST_URL ? catalogUrl() : url)
   if (!response.ok)
     throw new Error(`Failed to retrieve model list from ${url} - ${response.status} ${response.statusText}`)
   return (await response.json()) as ModelConfig[]
@@ -51,16 +52,37 @@ export function downloadModel(modelName: string, options: DownloadModelOptions =
   mkdirSync(modelPath, { recursive: true })
   if (existsSync(file)) throw new Error(`Model already exists at ${file}`)
   const controller = new AbortController()
-  const promise = GPT4All.downloadModel(withExtension(modelName), {
-    modelPath,
-    verbose,
-    signal: controller.signal,
-    ...(url && { url }),
-    ...(md5sum && { md5sum }),
-  }).catch((error: unknown) => {
-    throw worded(error, modelName, md5sum)
-  })
+  const { signal } = controller
+  const promise = fetched(withExtension(modelName), { modelPath, verbose, signal, url, md5sum }).catch(
+    (error: unknown) => {
+      throw worded(error, modelName, md5sum)
+    },
+  )
   return { cancel: () => controller.abort(), promise: promise as DownloadController['promise'] }
+}
+
+type Request = {
+  readonly modelPath: string
+  readonly verbose: boolean
+  readonly signal: AbortSignal
+  readonly url: string | undefined
+  readonly md5sum: string | undefined
+}
+
+/** What no file has: the package downloads one too whose checksum is to be something else. */
+const NO_MD5 = '0'.repeat(32)
+
+async function fetched(filename: string, { url, md5sum, ...others }: Request): Promise<string> {
+  const sum = md5sum && !/^[\da-f]{32}$/i.test(md5sum) ? NO_MD5 : md5sum
+  const options = { ...others, ...(sum && { md5sum: sum }) }
+  if (url) return GPT4All.downloadModel(filename, { ...options, url })
+  try {
+    return await GPT4All.downloadModel(filename, options)
+  } catch (error) {
+    if (!(error instanceof ModelError) || error.code !== 'ERR_MODEL_NOT_FOUND') throw error
+    // The package takes it from the folder of GPT4All's files, whether or not the list has it.
+    return GPT4All.downloadModel(filename, { ...options, url: fileUrl(filename) })
+  }
 }
 
 /** A failed download in the package's words, with ours as the cause. */

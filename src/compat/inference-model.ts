@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { Queue } from '../core/async.ts'
 import { DEFAULT_PROMPT_CONTEXT } from './common/constants.ts'
-import { given, withTemp } from './common/options.ts'
+import { given, positionOf, withTemp } from './common/options.ts'
 import type {
   ChatMessage,
   ChatSessionOptions,
@@ -58,14 +58,13 @@ export class InferenceModel implements CompletionProvider {
     options: CompletionOptions = DEFAULT_PROMPT_CONTEXT,
   ): Promise<InferenceResult> {
     const { verbose, promptHeader, promptFooter, systemPromptTemplate, ...others } = withTemp(options)
-    const promptTemplate = (others.promptTemplate ?? this.config.promptTemplate) || '%1'
+    const own = others.promptTemplate
+    const promptTemplate = (typeof own === 'string' ? own : this.config.promptTemplate) || '%1'
     const request: InferenceOptions = {
       ...others,
       promptTemplate: withFooter(promptTemplate, promptFooter),
       [START]: this.#own?.start,
     }
-    if (request.nPast !== undefined && request.nPast < 0)
-      throw new Error('nPast must be a non-negative integer.')
     if (verbose) tell('Generating completion', { input, promptContext: request })
     const shape = { promptHeader, systemPromptTemplate, promptTemplate }
     const result = Array.isArray(input)
@@ -222,9 +221,10 @@ export class ChatSession implements CompletionProvider {
   async #turn(input: CompletionInput, completionOpts: CompletionOptions): Promise<InferenceResult> {
     if (this.model.activeChatSession !== this)
       throw new Error('Chat session is not active. Create a new chat session or call initialize to continue.')
-    const nPast = completionOpts?.nPast
-    if (nPast !== undefined && nPast > this.promptContext.nPast)
+    const nPast = positionOf(completionOpts) ?? this.promptContext.nPast
+    if (nPast > this.promptContext.nPast)
       throw new Error(`nPast cannot be greater than ${this.promptContext.nPast}.`)
+    this.promptContext.nPast = nPast
     let tokensIngested = this.initialized ? 0 : await this.initialize(completionOpts)
 
     let prompt = input
@@ -242,7 +242,9 @@ export class ChatSession implements CompletionProvider {
   }
 
   #with(options: CompletionOptions, more: Partial<InferenceOptions> = {}): InferenceOptions {
-    return { ...given(this.promptContext), ...withTemp(options), ...more, [TRANSCRIPT]: this.#transcript }
+    const { nPast } = this.promptContext
+    const turn = { ...given(this.promptContext), ...withTemp(options), nPast }
+    return { ...turn, ...more, [TRANSCRIPT]: this.#transcript }
   }
 }
 

@@ -193,14 +193,9 @@ export class LLModel {
     return this.#model.device !== undefined
   }
 
-  /**
-   * The GPUs of this machine.
-   *
-   * @throws {Error} if there is none
-   */
+  /** The GPUs of this machine, none if there is none. */
   listGpu(_nCtx?: number): GpuDevice[] {
     const gpus = GPT4All.listDevices().filter(({ type }) => type === 'gpu' || type === 'igpu')
-    if (gpus.length === 0) throw new Error('Unable to retrieve list of all GPU devices')
     return gpus.map(({ description, type, backend, memoryTotal }, index) => ({
       index,
       type: type === 'igpu' ? 1 : 2,

@@ -78,6 +78,17 @@ function predicted(count: unknown): number {
   return Math.min(MOST, Math.floor(count))
 }
 
+/**
+ * Where a call goes on; `undefined` if `nPast` is no number, which means the default.
+ * @throws {Error} if it is less than 0
+ */
+export function positionOf(options: CompletionOptions | null | undefined): number | undefined {
+  const { nPast } = options ?? {}
+  if (typeof nPast !== 'number' || Number.isNaN(nPast)) return undefined
+  if (nPast < 0) throw new Error('nPast must be a non-negative integer.')
+  return Math.floor(nPast)
+}
+
 /** The share of the context that is given up when it is full. */
 export function eraseShare({ contextErase }: CompletionOptions): number {
   if (typeof contextErase !== 'number' || Number.isNaN(contextErase)) return DEFAULT_ERASE

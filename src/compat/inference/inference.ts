@@ -1,5 +1,5 @@
 import type { GPT4All } from '../../index.ts'
-import { eraseShare, generateOptions } from '../common/options.ts'
+import { eraseShare, generateOptions, positionOf } from '../common/options.ts'
 import type { CompletionOptions, InferenceResult } from '../common/types.ts'
 import { warn } from '../common/warn.ts'
 import { parseTemplate } from './template.ts'
@@ -35,10 +35,11 @@ export async function inferOn(
   prompt: string,
   options: InferenceOptions,
 ): Promise<InferenceResult> {
-  const { nPast = 0, fakeReply, special = false } = options
+  const { fakeReply, special = false, promptTemplate } = options
+  const nPast = positionOf(options) ?? 0
   if (nPast > transcript.length) throw new Error(`nPast cannot be greater than ${transcript.length}.`)
-  transcript.cutTo(Math.max(0, Math.floor(nPast)))
-  const template = parseTemplate(options.promptTemplate ?? '%1')
+  transcript.cutTo(nPast)
+  const template = parseTemplate(typeof promptTemplate === 'string' ? promptTemplate : '%1')
   const request = generateOptions(options)
   const onlyReads = fakeReply !== undefined || request.maxTokens === 0
   const isSystem = transcript.length === 0 && fakeReply === undefined && onlyReads

@@ -8,10 +8,11 @@ import { type JsonLimits, parseWithin } from '../../core/json-shape.ts'
 import type { Logger } from '../../core/logger.ts'
 import { readBytes } from '../../core/regular-file.ts'
 import { writeWhole } from '../../core/whole-file.ts'
-import { checkUrl, shown } from '../download/address.ts'
+import { shown } from '../download/address.ts'
 import type { AddressGuard } from '../download/address-guard.ts'
 import type { DownloadRequest } from '../download/download.ts'
 import { get, PATIENCE, type Patience, refusal, soundEtag } from '../download/http.ts'
+import { CATALOG_URL, fileUrl, mirrored } from '../download/mirror.ts'
 import { readWhole, tryAgain } from '../download/whole-answer.ts'
 import type { CatalogEntry, EntryCheck, StoredCatalogEntry } from './schema.ts'
 
@@ -67,45 +68,13 @@ export async function readCatalog(file: string): Promise<StoredCatalogEntry[]> {
   return parseCatalog(await readBytes(file, MOST_BYTES, refuse), file)
 }
 
-/**
- * GPT4All's own list, and the folder of files without an address of their own. Source: the Python package.
- */
-const CATALOG_URL = 'https://gpt4all.io/models/models3.json'
-const FILES_URL = 'https://gpt4all.io/models/gguf/'
-
-/**
- * The address of `name` on the mirror whose folder or `models3.json` the environment names: the models are
- * there too, by their file names. A query in the mirror's address is added to each.
- */
-function mirrored(name: string): string | undefined {
-  const folder = process.env.GPT4ALL_MODELS_URL
-  if (!folder) return undefined
-  const url = checkMirror(folder)
-  url.pathname = `${url.pathname.replace(/\/(models3\.json)?$/, '')}/${encodeURIComponent(name)}`
-  return url.href
-}
-
-function checkMirror(folder: string): URL {
-  try {
-    return checkUrl(folder)
-  } catch (error) {
-    const message = `GPT4ALL_MODELS_URL does not name a mirror: ${messageOf(error).replace(/\.$/, '')}`
-    throw new DownloadError(message, { url: shown(folder), retry: false, cause: error })
-  }
-}
-
-/** @throws {DownloadError} `ERR_DOWNLOAD` if the environment names a mirror without a valid address */
-export function catalogUrl(): string {
-  return mirrored('models3.json') ?? CATALOG_URL
-}
-
 /** The address of `entry`'s file. Catalogs may name other servers than their own, if on the internet. */
 export function fileAddress({
   filename,
   url: named,
 }: CatalogEntry): Pick<DownloadRequest, 'url' | 'namedBy'> {
   const own = mirrored(filename)
-  const url = own ?? named ?? FILES_URL + encodeURIComponent(filename)
+  const url = own ?? named ?? fileUrl(filename)
   const isOurs = own !== undefined || hostOf(url) === hostOf(CATALOG_URL)
   return { url, namedBy: isOurs ? undefined : 'the catalog' }
 }

@@ -28,11 +28,7 @@ console.log(`type: ${llm.type()}`)
 console.log('Default directory for models', DEFAULT_DIRECTORY)
 console.log('Default directory for libraries', DEFAULT_LIBRARIES_DIRECTORY)
 console.log('Has GPU', llm.hasGpuDevice())
-try {
-  console.log('gpu devices', llm.listGpu())
-} catch (error) {
-  console.log('gpu devices', error.message)
-}
+console.log('gpu devices', llm.listGpu())
 console.log('Required Mem in bytes', llm.memoryNeeded())
 
 // A system prompt without a session.
