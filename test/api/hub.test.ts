@@ -1,4 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { Embed4All, GPT4All, type Progress, Reranker } from '../../src/index.ts'
@@ -157,6 +159,39 @@ describe('a name of Hugging Face', () => {
     for (const options of [{ url: 'https://hub.example/a.gguf' }, { md5sum: '0'.repeat(32) }])
       expect(await failureOf(download('hf:maker/Tiny-GGUF', options))).toMatchObject({ code: 'ERR_OPTION' })
     await download('hf:maker/Tiny-GGUF', { sha256sum: sha256(bytes) })
+  })
+
+  test.each(['bare', 'folders'] as const)(
+    'is found on mirrors whose API is not complete: %s',
+    async (api) => {
+      tests.hub.host('maker/mirrored', { 'a-Q8_0.gguf': bytes, 'README.md': Buffer.from('#') }, { api })
+      const path = await download('hf:maker/mirrored:Q8_0')
+      expect(readFileSync(path)).toEqual(bytes)
+      const { sha256sum, filesize } = JSON.parse(readFileSync(`${path}.json`, 'utf8'))
+      expect({ sha256sum, filesize }).toEqual({ sha256sum: sha256(bytes), filesize: bytes.length })
+    },
+  )
+
+  test('is found on a later page of a long list, which is on the same server', async () => {
+    const sum = { oid: sha256(bytes), size: bytes.length }
+    const page = (path: string, lfs = sum) => JSON.stringify([{ type: 'file', path, size: lfs.size, lfs }])
+    const asked: string[] = []
+    const server = createServer((request, response) => {
+      const { pathname, searchParams } = new URL(request.url!, 'http://localhost')
+      asked.push(request.url!)
+      if (pathname.includes('/resolve/main/')) return response.end(bytes)
+      if (!pathname.endsWith('/tree/main')) return response.writeHead(404).end()
+      const at = searchParams.get('cursor') ?? '1'
+      const next = at === '1' ? `${pathname}?recursive=true&cursor=2` : 'http://127.0.0.1:9/elsewhere'
+      response.setHeader('link', `<${next}>; rel="next"`)
+      return response.end(page(at === '1' ? 'a-Q4_0.gguf' : 'a-Q8_0.gguf'))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    vi.stubEnv('HF_ENDPOINT', `http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    const path = await download('hf:maker/long:Q8_0')
+    expect(readFileSync(path)).toEqual(bytes)
+    expect(asked.filter((url) => url.includes('/tree/'))).toHaveLength(2)
+    server.close()
   })
 
   test('is no LoRA adapter', () => {

@@ -22,6 +22,11 @@ type Repository = {
   readonly listing?: (honest: RepositoryListing) => RepositoryListing | Buffer
   /** What happens to the first requests for the listing, for the way to each file, and for the file itself. */
   readonly faults?: { readonly listing?: Fault[]; readonly way?: Fault[]; readonly file?: Fault[] }
+  /**
+   * What its API has: whole descriptions; descriptions without sizes and checksums, and the listing of folders; or that
+   * alone.
+   */
+  readonly api?: 'whole' | 'bare' | 'folders'
   /** Where the files are, if that is not the second server. */
   readonly location?: string
 }
@@ -65,7 +70,14 @@ export class HubServer {
 
   /** Serves `files`, by path, as the repository `owner/repo`. */
   host(repository: string, files: Readonly<Record<string, Buffer>>, options: Repository = {}): void {
-    const { revision = 'main', token, isGated, listing = (honest) => honest, faults = {} } = options
+    const {
+      revision = 'main',
+      token,
+      isGated,
+      listing = (honest) => honest,
+      faults = {},
+      api = 'whole',
+    } = options
     const commit = commitOf(files)
     const siblings = Object.entries(files).map(([rfilename, bytes]): Sibling => {
       const blobId = createHash('sha1').update(bytes).digest('hex')
@@ -74,20 +86,35 @@ export class HubServer {
       return { rfilename, size: bytes.length, blobId, lfs }
     })
     const told = listing({ _id: commit.slice(0, 24), id: repository, private: false, sha: commit, siblings })
-    this.front.host(`api/models/${repository}/revision/${revision}`, {
-      bytes: Buffer.isBuffer(told) ? told : Buffer.from(JSON.stringify(told)),
-      faults: faults.listing ?? [],
-      bearer: isGated ? undefined : token,
-    })
+    const bearer = isGated ? undefined : token
+    if (api !== 'whole') {
+      const entries = siblings.map(({ rfilename: path, size, blobId: oid, lfs }) => {
+        const sum = lfs && { oid: lfs.sha256, size: lfs.size, pointerSize: lfs.pointerSize }
+        return { type: 'file', oid, size, path, ...(sum && { lfs: sum }) }
+      })
+      const folder = { type: 'directory', oid: commit, size: 0, path: 'folder' }
+      const bytes = Buffer.from(JSON.stringify([folder, ...entries]))
+      for (const name of [commit, revision])
+        this.front.host(`api/models/${repository}/tree/${name}`, { bytes, faults: [], bearer })
+    }
+    if (api === 'bare' && !Buffer.isBuffer(told))
+      told.siblings = told.siblings.map(({ rfilename }) => ({ rfilename }))
+    if (api !== 'folders')
+      this.front.host(`api/models/${repository}/revision/${revision}`, {
+        bytes: Buffer.isBuffer(told) ? told : Buffer.from(JSON.stringify(told)),
+        faults: faults.listing ?? [],
+        bearer,
+      })
     for (const [path, bytes] of Object.entries(files)) {
       const encoded = path.split('/').map(encodeURIComponent).join('/')
       const there = this.files.host(`${commit}/${encoded}`, { bytes, faults: faults.file ?? [] })
-      this.front.host(`${repository}/resolve/${commit}/${encoded}`, {
-        bytes,
-        faults: faults.way ?? [],
-        bearer: token,
-        location: options.location ?? there,
-      })
+      for (const name of api === 'folders' ? [commit, revision] : [commit])
+        this.front.host(`${repository}/resolve/${name}/${encoded}`, {
+          bytes,
+          faults: faults.way ?? [],
+          bearer: token,
+          location: options.location ?? there,
+        })
     }
   }
 }
