@@ -93,11 +93,12 @@ export class Batches {
       const batch: Int32Array[] = []
       for (let i = vectors.length; i < chunks.length && this.#fits(batch, chunks[i]!); i++)
         batch.push(chunks[i]!)
-      embedder.setThreads(this.#threads.most, this.#threads.most, false)
+      this.#threads.apply(embedder)
       try {
         vectors.push(...split(embedder.embedNow(...flat(batch)), batch.length))
       } catch (error) {
-        throw translateFailure(error, 'Embedding')
+        if (nativeCode(error) !== 'ERR_CROWDED') throw translateFailure(error, 'Embedding')
+        this.#threads.crowdedOut() // again, with fewer threads
       }
     }
     return vectors

@@ -98,7 +98,7 @@ async function generated(
   const { text, tokens, stopSequence } = await model.generate(prompt, {
     ...request,
     penalizePrompt: true,
-    callback,
+    ...((onResponseToken || wanted) && { callback }),
   }).result
   // The tokens that spell a stop string are no part of the answer.
   return { text, tokens: stopSequence === undefined ? tokens : await continuation(model, text, false) }
