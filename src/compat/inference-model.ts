@@ -180,9 +180,7 @@ export class ChatSession implements CompletionProvider {
     this.promptContext.nPast = 0
     let tokensIngested = 0
     if (this.systemPrompt) {
-      const { nBatch } = this.promptContext
       const read = await this.model.ingestSystem(this.systemPrompt, {
-        nBatch,
         [TRANSCRIPT]: this.#transcript,
       })
       tokensIngested += read.tokensIngested

@@ -40,7 +40,7 @@ export class GPT4All {
    *
    * @param _forceDownload has no effect, as in 1.0.0: see `init()`
    * @param decoderConfig `n_predict` (128), `temp` (0.1), `top_k` (40), `top_p` (0.9), `repeat_penalty` (1.3),
-   * `repeat_last_n` (64), `seed`, `threads`, `ctx_size` (2048), `batch_size` (8) and `model`, a path
+   * `repeat_last_n` (64), `seed`, `threads`, `ctx_size` (2048) and `model`, a path
    */
   constructor(model = 'gpt4all-lora-quantized', _forceDownload = false, decoderConfig: DecoderConfig = {}) {
     this.#decoderConfig = { ...decoderConfig }
@@ -97,7 +97,6 @@ function generateOptions(config: DecoderConfig): GenerateOptions {
     topP: Math.min(1, Math.max(0, numberOf(config.top_p) ?? 0.9)),
     repeatPenalty: Math.max(1e-6, numberOf(config.repeat_penalty) ?? 1.3),
     repeatLastN: countOf(config.repeat_last_n) ?? 64,
-    nBatch: countOf(config.batch_size) ?? 512,
     penalizePrompt: true,
     ...(seed !== undefined && seed >= 0 && { seed: Math.floor(seed) % 2 ** 32 }),
   }

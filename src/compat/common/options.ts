@@ -45,10 +45,7 @@ export function withTemp<Options extends CompletionOptions>(options: Options | n
   return typeof temp !== 'number' && typeof temperature === 'number' ? { ...known, temp: temperature } : known
 }
 
-type Numbers = Pick<
-  LLModelPromptContext,
-  'temp' | 'topK' | 'topP' | 'minP' | 'repeatPenalty' | 'repeatLastN' | 'nBatch'
->
+type Numbers = Pick<LLModelPromptContext, 'temp' | 'topK' | 'topP' | 'minP' | 'repeatPenalty' | 'repeatLastN'>
 
 /** Options of our `generate()`. Values that are no numbers mean the default; others are brought into its range. */
 export function generateOptions(
@@ -68,7 +65,6 @@ export function generateOptions(
     minP: number('minP', 0, 1),
     repeatPenalty: number('repeatPenalty', LEAST_PENALTY, MOST),
     repeatLastN: integer('repeatLastN', 0),
-    nBatch: integer('nBatch', 1),
     stop: STOPS,
   }
 }

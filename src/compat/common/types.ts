@@ -57,10 +57,7 @@ export interface LLModelPromptContext {
   temp: number
   /** Means the same as `temp`, which goes first. */
   temperature: number
-  /**
-   * Tokens of a prompt that are evaluated at a time.
-   * @default 100
-   */
+  /** Has no effect: the engine chooses how many tokens of a prompt it evaluates at a time. */
   nBatch: number
   /**
    * Penalty for tokens that occur among the last ones of prompt and answer.

@@ -62,7 +62,7 @@ export async function inferOn(
   if (!isSystem) transcript.beginTurn()
 
   const answer = onlyReads
-    ? await readOnly(model, transcript.with([...asked, ...reply]), reply, request)
+    ? await readOnly(model, transcript.with([...asked, ...reply]), reply)
     : await generated(model, transcript.with(asked), options, request)
   transcript.append([...asked, ...answer.tokens])
   const more = told(suffix, options)
@@ -80,9 +80,8 @@ async function readOnly(
   model: GPT4All,
   prompt: readonly number[],
   tokens: readonly number[],
-  request: Request,
 ): Promise<Answer> {
-  if (prompt.length > 0) await model.generate(prompt, { nBatch: request.nBatch ?? 1, maxTokens: 1, temp: 0 })
+  if (prompt.length > 0) await model.generate(prompt, { maxTokens: 1, temp: 0 })
   return { text: '', tokens }
 }
 
