@@ -8,7 +8,7 @@ export class EmbeddingModel {
   llm: LLModel
   config: ModelConfig
   /** Fewer numbers than these carry too little. */
-  MIN_DIMENSIONALITY: number = Embed4All.MIN_DIMENSIONALITY
+  MIN_DIMENSIONALITY?: number = Embed4All.MIN_DIMENSIONALITY
 
   constructor(llm: LLModel, config: ModelConfig) {
     this.llm = llm
@@ -65,11 +65,12 @@ export function createEmbedding(
   options: EmbeddingOptions = {},
 ): EmbeddingResult<Float32Array | Float32Array[]> {
   const { prefix, dimensionality, longTextMode = 'mean', atlas = false } = options ?? {}
-  if (dimensionality !== undefined && !(dimensionality > 0))
+  if (dimensionality !== undefined && !(Number.isInteger(dimensionality) && dimensionality > 0))
     throw new Error(`Dimensionality must be undefined or a positive integer, got ${dimensionality}`)
-  if (dimensionality !== undefined && dimensionality < model.MIN_DIMENSIONALITY)
+  const { MIN_DIMENSIONALITY: least = Embed4All.MIN_DIMENSIONALITY } = model
+  if (dimensionality !== undefined && dimensionality < least)
     warn(
-      `Dimensionality ${dimensionality} is less than the suggested minimum of ${model.MIN_DIMENSIONALITY}. Performance may be degraded.`,
+      `Dimensionality ${dimensionality} is less than the suggested minimum of ${least}. Performance may be degraded.`,
     )
   if (longTextMode !== 'mean' && longTextMode !== 'truncate')
     throw new Error(`Long text mode must be one of 'mean' or 'truncate', got ${longTextMode}`)

@@ -12,14 +12,27 @@ import type {
   LLModelPromptContext,
   ModelConfig,
 } from './common/types.ts'
-import { type InferenceOptions, START, TRANSCRIPT } from './inference/inference.ts'
-import { turnsOf } from './inference/messages.ts'
+import {
+  BEFORE,
+  CONVERSATION,
+  type Conversation,
+  type InferenceOptions,
+  type Reading,
+  START,
+} from './inference/inference.ts'
+import { type Turn, turnsOf } from './inference/messages.ts'
 import { bringsFormat, type OwnTemplate } from './inference/template.ts'
 import { Transcript } from './inference/transcript.ts'
 import type { LLModel } from './llmodel.ts'
 
 /** A template that puts nothing behind the prompt. */
 const BARE = '%1%2'
+
+/** What a model came with. Not in the class: programs may put an object of their own in its place. */
+type Origin = { readonly systemPrompt: string; readonly own: OwnTemplate | undefined }
+const origins = new WeakMap<InferenceModel, Origin>()
+/** The same of a session: what it has read, and its turns, one at a time. */
+const sessions = new WeakMap<ChatSession, { readonly conversation: Conversation; readonly turns: Queue }>()
 
 /** A model that completes texts. */
 export class InferenceModel implements CompletionProvider {
@@ -28,16 +41,12 @@ export class InferenceModel implements CompletionProvider {
   /** Templates for the model; assign to change them. */
   config: ModelConfig
   activeChatSession?: ChatSession
-  /** The system prompt that the model came with. */
-  readonly #systemPrompt: string
-  readonly #own: OwnTemplate | undefined
 
   constructor(llm: LLModel, config: ModelConfig, own?: OwnTemplate) {
     this.llm = llm
     this.config = config
     this.modelName = llm.name()
-    this.#systemPrompt = config.systemPrompt
-    this.#own = own
+    origins.set(this, { systemPrompt: config.systemPrompt, own })
   }
 
   /** Starts a conversation, which becomes the active one: an older session must be initialized again to go on. */
@@ -58,93 +67,84 @@ export class InferenceModel implements CompletionProvider {
     options: CompletionOptions = DEFAULT_PROMPT_CONTEXT,
   ): Promise<InferenceResult> {
     const { verbose, promptHeader, promptFooter, systemPromptTemplate, ...others } = withTemp(options)
-    const own = others.promptTemplate
-    const promptTemplate = (typeof own === 'string' ? own : this.config.promptTemplate) || '%1'
+    const template = promptTemplateOf(this, others)
+    if (verbose) tell('Generating completion', { input, ...named(others) })
+    const shape = { promptHeader, systemPromptTemplate, template }
+    const { prompt, before, ...place } = Array.isArray(input)
+      ? conversationOf(this, input, shape)
+      : { prompt: input, before: headerOf(this, others, shape) }
     const request: InferenceOptions = {
       ...others,
-      promptTemplate: withFooter(promptTemplate, promptFooter),
-      [START]: this.#own?.start,
+      ...place,
+      promptTemplate: withFooter(template, promptFooter),
+      [START]: origins.get(this)?.own?.start,
     }
-    if (verbose) tell('Generating completion', { input, promptContext: request })
-    const shape = { promptHeader, systemPromptTemplate, promptTemplate }
-    const result = Array.isArray(input)
-      ? await this.#answer(input, request, shape)
-      : await this.#complete(input, request, shape)
+    const known = request[BEFORE] ?? []
+    const result = await this.llm.infer(prompt, {
+      ...request,
+      [BEFORE]: [...before, ...known],
+    } as InferenceOptions)
     if (verbose) tell('Finished completion:', result)
     return result
-  }
-
-  /** @internal Reads a system prompt, special tokens included. */
-  ingestSystem(text: string, options: InferenceOptions): Promise<InferenceResult> {
-    const own = this.#own
-    const isOwn = own !== undefined && text === own.systemPrompt
-    // A plain text is written as the model knows it, where that is known.
-    const isPlain = own !== undefined && !isOwn && !bringsFormat(text)
-    const whole = isPlain ? own.systemTemplate.split('%1').join(text) : text
-    const request: InferenceOptions = {
-      ...given(options),
-      promptTemplate: isPlain || isOwn ? BARE : '%1',
-      nPast: 0,
-      nPredict: 0,
-      special: true,
-      [START]: own?.start,
-    }
-    return this.llm.infer(whole, request)
-  }
-
-  async #complete(input: string, request: InferenceOptions, shape: Shape): Promise<InferenceResult> {
-    if (!shape.promptHeader) return this.llm.infer(input, request)
-    const header = await this.ingestSystem(shape.promptHeader, request)
-    const result = await this.llm.infer(input, { ...request, nPast: header.nPast })
-    return { ...result, tokensIngested: result.tokensIngested + header.tokensIngested }
-  }
-
-  async #answer(
-    messages: readonly ChatMessage[],
-    request: InferenceOptions,
-    shape: Shape,
-  ): Promise<InferenceResult> {
-    if (messages.at(-1)?.role !== 'user') throw new Error("The final message must be of role 'user'.")
-    const { system, rest } = this.#systemOf(messages, shape)
-    const { turns, last = '' } = turnsOf(rest)
-    let nPast = 0
-    let tokensIngested = 0
-    if (system !== '') {
-      const read = await this.ingestSystem(system, request)
-      nPast = read.nPast
-      tokensIngested += read.tokensIngested
-    }
-    for (const { user, assistant } of turns) {
-      const read = await this.llm.infer(user, { ...request, nPast, fakeReply: assistant } as InferenceOptions)
-      nPast = read.nPast
-      tokensIngested += read.tokensIngested
-    }
-    const result = await this.llm.infer(last, { ...request, nPast })
-    return { ...result, tokensIngested: result.tokensIngested + tokensIngested }
-  }
-
-  /** What comes before a conversation, and its messages without it. */
-  #systemOf(messages: readonly ChatMessage[], { promptHeader, systemPromptTemplate }: Shape): System {
-    const isSystem = ({ role }: ChatMessage) => role === 'system'
-    const parts = promptHeader ? [promptHeader] : []
-    if (systemPromptTemplate) {
-      const texts = messages.filter(isSystem).map(({ content }) => content)
-      if (texts.length > 0) parts.push(systemPromptTemplate.split('%1').join(texts.join('\n')))
-      return { system: parts.join('\n\n'), rest: messages.filter((message) => !isSystem(message)) }
-    }
-    const first = messages[0]?.role === 'system' ? messages[0] : undefined
-    // Version 3 puts it before every conversation, version 4 before sessions: programs that set it want it.
-    const { systemPrompt } = this.config
-    const own = systemPrompt === this.#systemPrompt ? '' : systemPrompt
-    const text = first?.content ?? own
-    if (text) parts.push(text)
-    return { system: parts.join('\n\n'), rest: first ? messages.slice(1) : messages }
   }
 
   /** Frees the model. What is under way fails; a second call does nothing. */
   dispose(): void {
     this.llm.dispose()
   }
+}
+
+function promptTemplateOf(model: InferenceModel, { promptTemplate }: CompletionOptions): string {
+  return (typeof promptTemplate === 'string' ? promptTemplate : model.config.promptTemplate) || '%1'
+}
+
+/** How a system prompt is read: special tokens included, and a plain text as the model knows it, where that is known. */
+function systemReading(model: InferenceModel, text: string): Reading {
+  const own = origins.get(model)?.own
+  const isOwn = own !== undefined && text === own.systemPrompt
+  const isPlain = own !== undefined && !isOwn && !bringsFormat(text)
+  const prompt = isPlain ? own.systemTemplate.split('%1').join(text) : text
+  return { prompt, template: isPlain || isOwn ? BARE : '%1', special: true, isSystem: true }
+}
+
+/** Version 3 puts a header before everything; a conversation that goes on has it already. */
+function headerOf(model: InferenceModel, options: CompletionOptions, { promptHeader }: Shape): Reading[] {
+  return promptHeader && !positionOf(options) ? [systemReading(model, promptHeader)] : []
+}
+
+/** Messages as what is read and what is asked, from the beginning. */
+function conversationOf(model: InferenceModel, messages: readonly ChatMessage[], shape: Shape) {
+  if (messages.at(-1)?.role !== 'user') throw new Error("The final message must be of role 'user'.")
+  const { system, rest } = systemOf(model, messages, shape)
+  const { turns, last: prompt = '' } = turnsOf(rest)
+  const before = system === '' ? [] : [systemReading(model, system)]
+  return { prompt, nPast: 0, before: [...before, ...readingsOf(turns, shape.template)] }
+}
+
+function readingsOf(turns: readonly Turn[], template: string): Reading[] {
+  return turns.map(({ user, assistant }) => ({ prompt: user, template, special: false, answer: assistant }))
+}
+
+/** What comes before a conversation, and its messages without it. */
+function systemOf(
+  model: InferenceModel,
+  messages: readonly ChatMessage[],
+  { promptHeader, systemPromptTemplate }: Shape,
+): System {
+  const isSystem = ({ role }: ChatMessage) => role === 'system'
+  const parts = promptHeader ? [promptHeader] : []
+  if (systemPromptTemplate) {
+    const texts = messages.filter(isSystem).map(({ content }) => content)
+    if (texts.length > 0) parts.push(systemPromptTemplate.split('%1').join(texts.join('\n')))
+    return { system: parts.join('\n\n'), rest: messages.filter((message) => !isSystem(message)) }
+  }
+  const first = messages[0]?.role === 'system' ? messages[0] : undefined
+  // Version 3 puts it before every conversation, version 4 before sessions: programs that set it want it.
+  const { systemPrompt } = model.config
+  const own = systemPrompt === origins.get(model)?.systemPrompt ? '' : systemPrompt
+  const text = first?.content ?? own
+  if (text) parts.push(text)
+  return { system: parts.join('\n\n'), rest: first ? messages.slice(1) : messages }
 }
 
 /** A conversation with a model, which can have one active session at a time. */
@@ -157,49 +157,32 @@ export class ChatSession implements CompletionProvider {
   systemPrompt: string
   /** Defaults of all turns, and `nPast`: how many tokens the conversation has. */
   promptContext: LLModelPromptContext
-  initialized = false
-  readonly #transcript = new Transcript()
-  readonly #turns = new Queue()
+  initialized?: boolean
 
   /** It becomes the model's active session by `initialize()`, which `createChatSession()` calls. */
   constructor(model: InferenceModel, options: ChatSessionOptions = {}) {
     const { messages, systemPrompt, ...defaults } = withTemp(options)
     this.model = model
-    this.modelName = model.llm.name()
+    this.modelName = model.modelName
     this.messages = messages ?? []
     this.systemPrompt = systemPrompt ?? model.config.systemPrompt ?? ''
     this.promptContext = { ...DEFAULT_PROMPT_CONTEXT, ...defaults, nPast: 0 }
+    this.initialized = false
+    sessions.set(this, { conversation: { transcript: new Transcript() }, turns: new Queue() })
   }
 
   /**
    * Reads the system prompt and the messages anew, and makes this the model's active session. Resolves with the number of
    * tokens that were read.
    */
-  async initialize(completionOpts: CompletionOptions = {}): Promise<number> {
+  initialize(completionOpts: CompletionOptions = {}): Promise<number> {
     this.model.activeChatSession = this
-    this.promptContext.nPast = 0
-    let tokensIngested = 0
-    if (this.systemPrompt) {
-      const read = await this.model.ingestSystem(this.systemPrompt, {
-        [TRANSCRIPT]: this.#transcript,
-      })
-      tokensIngested += read.tokensIngested
-      this.promptContext.nPast = read.nPast
-    }
-    tokensIngested += await this.ingestMessages(this.messages, completionOpts)
-    this.initialized = true
-    return tokensIngested
+    return inTurn(this, () => initialize(this, completionOpts))
   }
 
   /** Reads messages of the user and the answers to them. Resolves with the number of tokens that were read. */
-  async ingestMessages(messages: ChatMessage[], completionOpts: CompletionOptions = {}): Promise<number> {
-    let tokensIngested = 0
-    for (const { user, assistant } of turnsOf(messages).turns) {
-      const read = await this.model.generate(user, this.#with(completionOpts, { fakeReply: assistant }))
-      tokensIngested += read.tokensIngested
-      this.promptContext.nPast = read.nPast
-    }
-    return tokensIngested
+  ingestMessages(messages: ChatMessage[], completionOpts: CompletionOptions = {}): Promise<number> {
+    return inTurn(this, () => read(this, turnsOf(messages).turns, [], completionOpts))
   }
 
   /**
@@ -207,49 +190,85 @@ export class ChatSession implements CompletionProvider {
    *
    * @throws {Error} if the model has another active session, or `nPast` is more than the conversation has
    */
-  async generate(input: CompletionInput, completionOpts: CompletionOptions = {}): Promise<InferenceResult> {
-    const leave = await this.#turns.enter()
-    try {
-      return await this.#turn(input, completionOpts)
-    } finally {
-      leave()
-    }
+  generate(input: CompletionInput, completionOpts: CompletionOptions = {}): Promise<InferenceResult> {
+    return inTurn(this, () => answer(this, input, completionOpts))
   }
+}
 
-  async #turn(input: CompletionInput, completionOpts: CompletionOptions): Promise<InferenceResult> {
-    if (this.model.activeChatSession !== this)
-      throw new Error('Chat session is not active. Create a new chat session or call initialize to continue.')
-    const nPast = positionOf(completionOpts) ?? this.promptContext.nPast
-    if (nPast > this.promptContext.nPast)
-      throw new Error(`nPast cannot be greater than ${this.promptContext.nPast}.`)
-    this.promptContext.nPast = nPast
-    let tokensIngested = this.initialized ? 0 : await this.initialize(completionOpts)
-
-    let prompt = input
-    if (Array.isArray(prompt)) {
-      const { history, last } = turnsOf(prompt)
-      tokensIngested += await this.ingestMessages(history, completionOpts)
-      this.messages.push(...history)
-      if (!last) return { text: '', nPast: this.promptContext.nPast, tokensIngested, tokensGenerated: 0 }
-      prompt = last
-    }
-    const result = await this.model.generate(prompt, this.#with(completionOpts))
-    this.promptContext.nPast = result.nPast
-    this.messages.push({ role: 'user', content: prompt }, { role: 'assistant', content: result.text })
-    return { ...result, tokensIngested: result.tokensIngested + tokensIngested }
+async function inTurn<T>(session: ChatSession, work: () => Promise<T>): Promise<T> {
+  const leave = await sessions.get(session)!.turns.enter()
+  try {
+    return await work()
+  } finally {
+    leave()
   }
+}
 
-  #with(options: CompletionOptions, more: Partial<InferenceOptions> = {}): InferenceOptions {
-    const { nPast } = this.promptContext
-    const turn = { ...given(this.promptContext), ...withTemp(options), nPast }
-    return { ...turn, ...more, [TRANSCRIPT]: this.#transcript }
+async function initialize(session: ChatSession, options: CompletionOptions): Promise<number> {
+  const { model, systemPrompt, messages } = session
+  session.promptContext.nPast = 0
+  const before = systemPrompt ? [systemReading(model, systemPrompt)] : []
+  const tokensIngested = await read(session, turnsOf(messages).turns, before, options)
+  session.initialized = true
+  return tokensIngested
+}
+
+/** Reads turns behind what the session has read, or from the beginning. */
+async function read(
+  session: ChatSession,
+  turns: readonly Turn[],
+  before: readonly Reading[],
+  options: CompletionOptions,
+): Promise<number> {
+  const { model, promptContext } = session
+  const own = contextOf(session, options)
+  const readings = [...before, ...readingsOf(turns, promptTemplateOf(model, own))]
+  const request: InferenceOptions = { ...own, [BEFORE]: readings, [START]: origins.get(model)?.own?.start }
+  const { tokensIngested, nPast } = await model.llm.read(undefined, request)
+  promptContext.nPast = nPast
+  return tokensIngested
+}
+
+async function answer(
+  session: ChatSession,
+  input: CompletionInput,
+  options: CompletionOptions,
+): Promise<InferenceResult> {
+  const { model, promptContext, messages } = session
+  if (model.activeChatSession !== session)
+    throw new Error('Chat session is not active. Create a new chat session or call initialize to continue.')
+  const nPast = positionOf(options) ?? promptContext.nPast
+  if (nPast > promptContext.nPast) throw new Error(`nPast cannot be greater than ${promptContext.nPast}.`)
+  const ingested = session.initialized ? 0 : await initialize(session, options)
+
+  const { turns, history, last } = Array.isArray(input)
+    ? turnsOf(input)
+    : { turns: [], history: [], last: input }
+  const request = contextOf(session, options)
+  if (last === undefined) {
+    const tokensIngested = ingested + (await read(session, turns, [], options))
+    messages.push(...history)
+    return { text: '', nPast: promptContext.nPast, tokensIngested, tokensGenerated: 0 }
   }
+  const before = readingsOf(turns, promptTemplateOf(model, request))
+  const result = await model.generate(last, { ...request, [BEFORE]: before } as InferenceOptions)
+  promptContext.nPast = result.nPast
+  messages.push(...history, { role: 'user', content: last }, { role: 'assistant', content: result.text })
+  return { ...result, tokensIngested: result.tokensIngested + ingested }
+}
+
+/** The session's defaults and the options of a turn. */
+function contextOf(session: ChatSession, options: CompletionOptions): InferenceOptions {
+  const { promptContext } = session
+  const nPast = Math.min(positionOf(options) ?? promptContext.nPast, promptContext.nPast)
+  const { conversation } = sessions.get(session)!
+  return { ...given(promptContext), ...withTemp(options), nPast, [CONVERSATION]: conversation }
 }
 
 type Shape = {
   readonly promptHeader: string | undefined
   readonly systemPromptTemplate: string | undefined
-  readonly promptTemplate: string
+  readonly template: string
 }
 
 type System = { readonly system: string; readonly rest: readonly ChatMessage[] }
@@ -262,6 +281,9 @@ function withFooter(template: string, footer: string | undefined): string {
     ? `${template}\n\n${footer}`
     : `${template.slice(0, answer)}\n\n${footer}${template.slice(answer)}`
 }
+
+/** The options that programs give, without our own. */
+const named = (options: CompletionOptions) => Object.fromEntries(Object.entries(options))
 
 function tell(what: string, value: unknown): void {
   process.stderr.write(`${what} ${inspect(value, { depth: 4 })}\n`)

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { Queue } from '../core/async.ts'
 import { Embed4All, GPT4All } from '../index.ts'
 import { DEFAULT_LIBRARIES_DIRECTORY } from './common/constants.ts'
 import type {
@@ -11,7 +10,7 @@ import type {
   LLModelOptions,
 } from './common/types.ts'
 import { withExtension } from './files.ts'
-import { type InferenceOptions, inferOn, TRANSCRIPT } from './inference/inference.ts'
+import { CONVERSATION, type Conversation, type InferenceOptions, inferOn } from './inference/inference.ts'
 import { type OwnTemplate, ownTemplate } from './inference/template.ts'
 import { Transcript } from './inference/transcript.ts'
 
@@ -36,8 +35,8 @@ export class LLModel {
   readonly #options: LLModelOptions
   readonly #found: FoundModel
   readonly #model: GPT4All | Embed4All
-  readonly #transcript = new Transcript()
-  readonly #turns = new Queue()
+  /** What the last call left, for one that gives `nPast`. */
+  readonly #latest: Conversation = { transcript: new Transcript() }
   #opening: Promise<Opened> | undefined
   #opened: Opened | undefined
   #libraryPath: string
@@ -127,15 +126,17 @@ export class LLModel {
   async infer(prompt: string, options: LLModelInferenceOptions): Promise<InferenceResult> {
     if (typeof prompt !== 'string') throw new Error('invalid string argument')
     if (typeof options !== 'object' || options === null) throw new Error('Missing Prompt Options')
+    return this.read(prompt, options)
+  }
+
+  /** @internal The same; without a prompt it only reads what `options` puts before it. */
+  async read(prompt: string | undefined, options: InferenceOptions): Promise<InferenceResult> {
     const { text } = await this.#open()
     if (!text) throw new Error(`${this.name()} was loaded to make embeddings`)
-    const known: InferenceOptions = options
-    const leave = await this.#turns.enter()
-    try {
-      return await inferOn(text, known[TRANSCRIPT] ?? this.#transcript, prompt, known)
-    } finally {
-      leave()
-    }
+    const conversation = options[CONVERSATION] ?? { transcript: this.#latest.transcript }
+    const result = await inferOn(text, conversation, prompt, options)
+    this.#latest.transcript = conversation.transcript
+    return result
   }
 
   /** The vector of a text, or those of several; the calling thread waits. `dimensionality` -1 means all numbers. */

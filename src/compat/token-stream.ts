@@ -12,6 +12,14 @@ export class TokenStream extends Readable {
 
   constructor() {
     super({ encoding: 'utf8', highWaterMark: HIGH_WATER })
+    this.on('removeListener', () => {
+      if (!this.#isRead) this.#goOn(true)
+    })
+  }
+
+  // Without a reader nothing would ever make room: programs may wait for the result alone, and readers may leave.
+  get #isRead(): boolean {
+    return this.listenerCount('data') > 0 || this.listenerCount('readable') > 0
   }
 
   add(token: string): void {
@@ -20,12 +28,10 @@ export class TokenStream extends Readable {
     this.#isFull = !this.push(token)
   }
 
-  /** Waits until the reader wants more, if there is one; resolves with false if it has left. */
+  /** Waits until the reader wants more, if there is one; resolves with false if the stream is destroyed. */
   wanted(): Promise<boolean> | undefined {
     if (this.destroyed) return Promise.resolve(false)
-    // Without a reader nothing would ever make room: programs may wait for the result alone.
-    const isRead = this.readableFlowing !== null || this.listenerCount('readable') > 0
-    if (!this.#isFull || !isRead) return undefined
+    if (!this.#isFull || !this.#isRead) return undefined
     return new Promise((resolve) => {
       this.#resume = resolve
     })
@@ -35,8 +41,9 @@ export class TokenStream extends Readable {
     if (!this.destroyed) this.push(null)
   }
 
-  /** Fails for whoever reads it, once the text before is read. True if somebody listens to that. */
+  /** Fails for whoever reads it, once the text before is read. True if nobody else need hear of it. */
   fail(error: Error): boolean {
+    if (this.destroyed) return true
     this.#failure = { error }
     if (this.#isAsked && this.readableLength === 0) this.#break()
     else if (this.#isAsked) this.push('')

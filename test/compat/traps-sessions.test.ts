@@ -149,14 +149,69 @@ describe('chat sessions', () => {
 })
 
 describe('calls at once', () => {
-  test('16. two generations on one model wait for each other', async () => {
-    const calls: number[] = []
-    const one = (id: number) =>
-      say(model, 'Count from 1 to 9.', { onResponseToken: () => void calls.push(id) })
-    const [first, second] = await Promise.all([one(1), one(2)])
-    expect(first.text).toBe(second.text)
-    expect(calls).toEqual([...calls].sort())
-    expect(new Set(calls)).toEqual(new Set([1, 2]))
+  test('16. calls of one model are answered side by side, each with its own conversation', async () => {
+    const about = (name: string) =>
+      createCompletion(
+        model,
+        [
+          { role: 'user', content: `My name is ${name}.` },
+          { role: 'assistant', content: `Nice to meet you, ${name}.` },
+          { role: 'user', content: WHICH },
+        ],
+        GREEDY,
+      )
+    const names = ['Ada', 'Bob', 'Ada', 'Bob']
+    const answers = await Promise.all(names.map(about))
+    for (const [i, { choices }] of answers.entries()) expect(choices[0]!.message.content).toContain(names[i])
+  })
+
+  test('the tokens of a session are those of the model that a call may go on from', async () => {
+    const chat = await model.createChatSession()
+    const { past } = await say(chat, NAME)
+    expect((await say(model, WHICH, { nPast: past })).text).toContain('Ada')
+  })
+
+  test('turns of a session, and its initialize(), come in the order in which they are begun', async () => {
+    const chat = new ChatSession(model, { systemPrompt: 'Answer in upper case.' })
+    const [ingested, { past, usage }] = await Promise.all([chat.initialize(), say(chat, NAME)])
+    expect(past).toBe(ingested + usage.total_tokens)
+    const [first, second] = await Promise.all([say(chat, 'Hello.'), say(chat, WHICH)])
+    expect(second.past).toBeGreaterThan(first.past)
+    expect(second.text.toUpperCase()).toContain('ADA')
+  })
+
+  test('a turn that fails leaves the session as it was', async () => {
+    const small = await load({ nCtx: 128 })
+    const chat = await small.createChatSession()
+    await say(chat, NAME)
+    const { nPast } = chat.promptContext
+    await expect(say(chat, 'word '.repeat(400))).rejects.toMatchObject({ code: 'ERR_CONTEXT_OVERFLOW' })
+    expect(chat.promptContext.nPast).toBe(nPast)
+    expect((await say(chat, WHICH)).text).toContain('Ada')
+    small.dispose()
+  })
+
+  test('a header comes once before a session, and its conversation stays', async () => {
+    const chat = await model.createChatSession()
+    const options = { promptHeader: '### Header', nPredict: 12 }
+    const first = await say(chat, NAME, options)
+    const second = await say(chat, WHICH, options)
+    expect(second.past).toBeGreaterThan(first.past)
+    expect(second.text).toContain('Ada')
+  })
+
+  test.each([
+    [null],
+    [{ role: 'user' }],
+    [{ role: 'user', content: null }],
+    [{ role: 'tool', content: 'x' }],
+    [{ role: 'user', content: [{ type: 'text', text: 'x' }] }],
+  ])('messages that are none are refused: %j', async (message) => {
+    const input = [message, { role: 'user', content: 'Hi' }] as never
+    await expect(createCompletion(model, input)).rejects.toThrow('A message must have')
+    const chat = await model.createChatSession()
+    await expect(createCompletion(chat, input)).rejects.toThrow('A message must have')
+    expect(chat.messages).toEqual([])
   })
 
   test('16. two models answer side by side', async () => {

@@ -1,7 +1,9 @@
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { PassThrough, type Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import {
   type CompletionOptions,
   type CompletionProvider,
@@ -58,6 +60,33 @@ const contentOf = async (result: Promise<{ choices: { message: { content: string
   (await result).choices[0]!.message.content
 
 describe('createCompletionStream()', () => {
+  test('goes on when its reader leaves a pipe, and holds up no other call meanwhile', async () => {
+    const { tokens, result } = createCompletionStream(endless, 'a', LONG)
+    const reader = new PassThrough({ highWaterMark: 16 })
+    tokens.pipe(reader)
+    await once(reader, 'readable')
+    tokens.unpipe(reader)
+    expect(await contentOf(createCompletion(endless, 'b', { ...LONG, nPredict: 5 }))).not.toBe('')
+    expect((await result).usage.completion_tokens).toBeGreaterThan(1000)
+  })
+
+  test('of a reader that stops holds up no other call of the model', async () => {
+    const generator = createCompletionGenerator(endless, 'a', LONG)
+    await generator.next()
+    expect(await contentOf(createCompletion(endless, 'b', { ...LONG, nPredict: 5 }))).not.toBe('')
+    await generator.return(undefined as never)
+  })
+
+  test('that is destroyed takes the failure of its generation with it', async () => {
+    const unhandled = vi.fn()
+    process.on('unhandledRejection', unhandled)
+    const { tokens } = createCompletionStream(failing, '')
+    ;(tokens as Readable).destroy()
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('unhandledRejection', unhandled)
+    expect(unhandled).not.toHaveBeenCalled()
+  })
+
   test('gives strings, ends once, and its text is that of the result', async () => {
     const { tokens, result } = createCompletionStream(model, COUNT, GREEDY)
     let ends = 0

@@ -1,10 +1,4 @@
-import {
-  type ChatSession,
-  type ChatSessionOptions,
-  type GenerateOptions,
-  GPT4All as Model,
-  type ModelOptions,
-} from '../../index.ts'
+import { type ChatSession, type GenerateOptions, GPT4All as Model } from '../../index.ts'
 import { warnOnce } from '../common/warn.ts'
 
 /** What the names of 2023 stand for today: a chat model of a similar size, in GPT4All's list. */
@@ -58,16 +52,20 @@ export class GPT4All {
     else await Model.retrieveModel(this.#name, { verbose: true })
   }
 
+  /** Counts calls of `open()` and `close()`: what they overtake is not used. */
+  #calls = 0
+
   /** Opens the model for a new conversation, in place of one that is open. */
   async open(): Promise<void> {
     this.close()
+    const call = this.#calls
     const { threads, ctx_size } = this.#decoderConfig
     const nThreads = countOf(threads)
     const nCtx = countOf(ctx_size)
-    const options: ModelOptions = { ...(nThreads && { nThreads }), ...(nCtx && { nCtx }) }
-    const model = await Model.load(this.#name, options)
-    const session = model.chatSession({ overflow: 'drop-oldest' } satisfies ChatSessionOptions)
-    this.#bot = { model, session, options: generateOptions(this.#decoderConfig) }
+    const model = await Model.load(this.#name, { ...(nThreads && { nThreads }), ...(nCtx && { nCtx }) })
+    if (call !== this.#calls) return model.close() // it was closed or opened again meanwhile
+    const options = generateOptions(this.#decoderConfig)
+    this.#bot = { model, session: model.chatSession(), options }
   }
 
   /**
@@ -83,6 +81,7 @@ export class GPT4All {
 
   /** Ends the conversation and frees the model. A second call does nothing. */
   close(): void {
+    this.#calls++
     this.#bot?.model.close().catch(() => {}) // there is nobody to hear of it
     this.#bot = undefined
   }
@@ -93,10 +92,10 @@ function generateOptions(config: DecoderConfig): GenerateOptions {
   return {
     maxTokens: countOf(config.n_predict) ?? 128,
     temp: Math.max(0, numberOf(config.temp) ?? 0.1),
-    topK: countOf(config.top_k) ?? 40,
+    topK: countOf(config.top_k, 0) ?? 40,
     topP: Math.min(1, Math.max(0, numberOf(config.top_p) ?? 0.9)),
     repeatPenalty: Math.max(1e-6, numberOf(config.repeat_penalty) ?? 1.3),
-    repeatLastN: countOf(config.repeat_last_n) ?? 64,
+    repeatLastN: countOf(config.repeat_last_n, 0) ?? 64,
     penalizePrompt: true,
     ...(seed !== undefined && seed >= 0 && { seed: Math.floor(seed) % 2 ** 32 }),
   }
@@ -108,8 +107,8 @@ function numberOf(value: unknown): number | undefined {
   return typeof number === 'number' && Number.isFinite(number) ? number : undefined
 }
 
-/** A positive integer. */
-function countOf(value: unknown): number | undefined {
+/** An integer of at least `least`. */
+function countOf(value: unknown, least = 1): number | undefined {
   const number = numberOf(value)
-  return number === undefined || number < 1 ? undefined : Math.floor(number)
+  return number === undefined || number < least ? undefined : Math.floor(number)
 }

@@ -2,7 +2,7 @@ import type { ChatMessage } from '../common/types.ts'
 import { warnOnce } from '../common/warn.ts'
 
 /** A message of the user, and the answer to it. */
-type Turn = { readonly user: string; readonly assistant: string }
+export type Turn = { readonly user: string; readonly assistant: string }
 
 type Turns = {
   readonly turns: readonly Turn[]
@@ -14,6 +14,7 @@ type Turns = {
 
 /** Messages as turns: those of one role in a row are joined, and system messages are left out, with a warning. */
 export function turnsOf(messages: readonly ChatMessage[]): Turns {
+  for (const message of messages) checkMessage(message)
   if (messages.some(({ role }) => role === 'system'))
     warnOnce(
       'System messages are currently not supported and will be ignored. Use the systemPrompt option instead.',
@@ -29,4 +30,10 @@ export function turnsOf(messages: readonly ChatMessage[]): Turns {
   }
   const history = said.slice(0, said.length - unanswered.length)
   return { turns, history, last: unanswered.length > 0 ? unanswered.join('\n') : undefined }
+}
+
+function checkMessage(message: ChatMessage): void {
+  const { role, content }: { role?: unknown; content?: unknown } = message ?? {}
+  if (typeof content === 'string' && ['system', 'user', 'assistant'].includes(role as string)) return
+  throw new Error('A message must have the role system, user or assistant, and a text as its content.')
 }

@@ -4,6 +4,13 @@ export class Transcript {
   /** Where turns begin, the first one after the system prompt. */
   #turns: number[] = []
 
+  copy(): Transcript {
+    const copy = new Transcript()
+    copy.#tokens = [...this.#tokens]
+    copy.#turns = [...this.#turns]
+    return copy
+  }
+
   get length(): number {
     return this.#tokens.length
   }
