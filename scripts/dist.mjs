@@ -27,7 +27,7 @@ const SOURCES = [
 /** What programs import; the command line and the programs of child processes are none of it. */
 const ENTRIES = ['index', 'server', 'compat', 'compat-2023']
 /** Those of a package whose users import it as a whole: `import gpt from 'gpt4all'`. */
-const WHOLE = ['compat']
+const WHOLE = ['compat', 'compat-2023']
 const OUTPUTS = [
   'dist/cli.cjs',
   'dist/engine-host.cjs',
@@ -79,7 +79,15 @@ function addDefault(entry) {
     "\nObject.defineProperty(module.exports, 'default', { value: module.exports })\n",
   )
   const types = join(making, `${entry}.d.cts`)
-  appendFileSync(types, `\ndeclare const whole: typeof import('./${entry}.cjs')\nexport default whole\n`)
+  renameSync(types, join(making, `${entry}.types.d.cts`))
+  // A namespace as the default has the types as well: `gpt.ChatSession`.
+  const lines = [
+    '/// <reference types="node" />',
+    `import * as whole from './${entry}.types.cjs'`,
+    `export * from './${entry}.types.cjs'`,
+    'export { whole as default }',
+  ]
+  writeFileSync(types, `${lines.join('\n')}\n`)
 }
 
 /** File by file: a folder that is in use cannot be renamed everywhere. */

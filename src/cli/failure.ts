@@ -59,6 +59,12 @@ export function describeFailure(error: unknown): Failure {
     name === (error as { option?: string }).option || /[A-Z]/.test(name) ? flagOf(name) : quoted,
   )
   const [exitCode, hint] = HINTS[code] ?? []
+  // What a download is refused for is neither on the disk, nor is it there another time.
+  if (
+    error instanceof DownloadError &&
+    (code === 'ERR_CHECKSUM' || [401, 403, 404].includes(error.status ?? 0))
+  )
+    return { code: EXIT.download, message }
   if (exitCode === undefined && error instanceof DownloadError) return { code: EXIT.download, message }
   return { code: exitCode ?? EXIT.failure, message, hint }
 }

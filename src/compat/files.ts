@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { STATUS_CODES } from 'node:http'
-import { extname, join } from 'node:path'
+import { extname, isAbsolute, join } from 'node:path'
 import { DownloadError, GPT4All, ModelError } from '../index.ts'
-import { catalogUrl, fileUrl } from '../models/download/mirror.ts'
+import { fileUrl } from '../models/download/mirror.ts'
+import { isHubName } from '../models/hub/name.ts'
 import { DEFAULT_DIRECTORY, DEFAULT_MODEL_CONFIG, DEFAULT_MODEL_LIST_URL } from './common/constants.ts'
 import { given } from './common/options.ts'
 import type {
@@ -15,13 +16,15 @@ import type {
 } from './common/types.ts'
 import { warn } from './common/warn.ts'
 
-/** The name of a file: `.gguf` is appended unless it ends in that or `.bin`. */
+/** The name of a file: `.gguf` is appended unless it ends in that or `.bin`, or names a repository. */
 export function withExtension(name: string): string {
+  if (isHubName(name)) return name
   return ['.bin', '.gguf'].includes(extname(name)) ? name : `${name}.gguf`
 }
 
 /**
- * The entries of a list of models as they are written there, from an address or a file.
+ * The entries of a list of models, from an address or a file, with numbers as text, as lists have them. The address of
+ * GPT4All's list means that of the mirror where `GPT4ALL_MODELS_URL` names one.
  *
  * @throws {Error} if neither is given, or the list cannot be read
  */
@@ -29,15 +32,29 @@ export async function listModels(
   options: ListModelsOptions = { url: DEFAULT_MODEL_LIST_URL },
 ): Promise<ModelConfig[]> {
   const { file, url } = given(options)
-  if (file) {
-    if (!existsSync(file)) throw new Error(`Model list file ${file} does not exist.`)
-    return JSON.parse(await readFile(file, 'utf8'))
-  }
+  if (file) return readList(file)
   if (!url) throw new Error('No model list source specified. Please specify either a url or a file.')
-  const response = await fetch(url === DEFAULT_MODEL_LIST_URL ? catalogUrl() : url)
-  if (!response.ok)
-    throw new Error(`Failed to retrieve model list from ${url} - ${response.status} ${response.statusText}`)
-  return (await response.json()) as ModelConfig[]
+  const listed = GPT4All.listModels(url === DEFAULT_MODEL_LIST_URL ? {} : { url })
+  const entries = await listed.catch((error: unknown) => {
+    throw isAnswer(error)
+      ? new Error(`Failed to retrieve model list from ${error.url} - ${statusOf(error)}`, { cause: error })
+      : error
+  })
+  return entries.map((entry) => written(entry) as ModelConfig)
+}
+
+async function readList(file: string): Promise<ModelConfig[]> {
+  if (!existsSync(file)) throw new Error(`Model list file ${file} does not exist.`)
+  const wrong = (why: string, cause?: unknown) => new Error(`Model list file ${file} ${why}.`, { cause })
+  let list: unknown
+  try {
+    list = JSON.parse(await readFile(file, 'utf8'))
+  } catch (error) {
+    throw wrong('is not valid JSON', error)
+  }
+  const isEntry = (entry: unknown) => typeof entry === 'object' && entry !== null
+  if (!Array.isArray(list) || !list.every(isEntry)) throw wrong('is not a list of models')
+  return list as ModelConfig[]
 }
 
 /**
@@ -79,7 +96,8 @@ async function fetched(filename: string, { url, md5sum, ...others }: Request): P
   try {
     return await GPT4All.downloadModel(filename, options)
   } catch (error) {
-    if (!(error instanceof ModelError) || error.code !== 'ERR_MODEL_NOT_FOUND') throw error
+    const isUnlisted = error instanceof ModelError && error.code === 'ERR_MODEL_NOT_FOUND'
+    if (!isUnlisted || isHubName(filename)) throw error
     // The package takes it from the folder of GPT4All's files, whether or not the list has it.
     return GPT4All.downloadModel(filename, { ...options, url: fileUrl(filename) })
   }
@@ -89,14 +107,19 @@ async function fetched(filename: string, { url, md5sum, ...others }: Request): P
 function worded(error: unknown, modelName: string, md5sum: string | undefined): unknown {
   if (!(error instanceof DownloadError)) return error
   if (error.code === 'ERR_CHECKSUM') {
-    const [, actual = 'another'] = /its md5 is ([\da-f]+)/.exec(error.message) ?? []
-    const message = `Model "${modelName}" failed verification: Hashes mismatch. Expected ${md5sum}, got ${actual}`
+    const message = `Model "${modelName}" failed verification: Hashes mismatch. Expected ${md5sum}, got ${error.digest}`
     return new Error(message, { cause: error })
   }
-  if (error.status === undefined) return error
-  const status = `${error.status} ${STATUS_CODES[error.status] ?? ''}`.trim()
-  return new Error(`Failed to download model from ${error.url} - ${status}`, { cause: error })
+  if (!isAnswer(error)) return error
+  return new Error(`Failed to download model from ${error.url} - ${statusOf(error)}`, { cause: error })
 }
+
+/** Whether a server has answered, and refused. */
+function isAnswer(error: unknown): error is DownloadError & { readonly status: number } {
+  return error instanceof DownloadError && error.status !== undefined
+}
+
+const statusOf = ({ status }: { readonly status: number }) => `${status} ${STATUS_CODES[status] ?? ''}`.trim()
 
 /** What the list says about the model, with defaults, and the path of its file, which is downloaded if it is not there. */
 export async function retrieveModel(
@@ -127,7 +150,7 @@ export async function findModel(modelName: string, options: RetrieveModelOptions
   const listed = modelConfigFile
     ? (await listModels({ file: modelConfigFile })).find((one) => fieldOf(one, 'filename') === filename)
     : undefined
-  const path = join(modelPath, filename)
+  const path = isAbsolute(filename) && !options.modelPath ? filename : join(modelPath, filename)
   if (listed?.url && allowDownload && !existsSync(path)) {
     const md5sum = fieldOf(listed, 'md5sum')
     await downloadModel(modelName, { modelPath, verbose, url: listed.url, ...(md5sum && { md5sum }) }).promise
@@ -138,7 +161,8 @@ export async function findModel(modelName: string, options: RetrieveModelOptions
     allowDownload,
     verbose,
   }).catch((error: unknown) => {
-    if (allowDownload || !(error instanceof ModelError) || error.code !== 'ERR_MODEL_NOT_FOUND') throw error
+    if (allowDownload || !(error instanceof ModelError) || error.code !== 'ERR_MODEL_NOT_FOUND')
+      throw worded(error, modelName, undefined)
     throw new Error('Failed to retrieve model.', { cause: error })
   })
   const entry = listed ?? written(found)

@@ -8,10 +8,12 @@ export {
 export type {
   ChatMessage,
   ChatSessionOptions,
+  CompletionChoice,
   CompletionInput,
   CompletionOptions,
   CompletionProvider,
   CompletionResult,
+  CompletionReturn,
   CompletionStreamReturn,
   DownloadController,
   DownloadModelOptions,

@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert'
 import { basename } from 'node:path'
-import { DEFAULT_DIRECTORY, DEFAULT_LIBRARIES_DIRECTORY } from './common/constants.ts'
+import { isHubName } from '../models/hub/name.ts'
+import { DEFAULT_DIRECTORY, DEFAULT_LIBRARIES_DIRECTORY, DEFAULT_MODEL_CONFIG } from './common/constants.ts'
 import { given } from './common/options.ts'
 import type { EmbeddingModelOptions, InferenceModelOptions } from './common/types.ts'
 import { warn } from './common/warn.ts'
@@ -38,7 +39,7 @@ export async function loadModel(
   } = given<InferenceModelOptions | EmbeddingModelOptions>(options)
   if (type !== 'inference' && type !== 'embedding') throw new Error(`Invalid model type: ${type}`)
   assert.ok(typeof librariesPath === 'string', 'Libraries path should be a string')
-  const { config, isKnown, hasTemplate } = await findModel(modelName, {
+  const { config, hasTemplate } = await findModel(modelName, {
     modelPath,
     allowDownload,
     verbose,
@@ -46,7 +47,7 @@ export async function loadModel(
   })
   const llm = new LLModel(
     {
-      model_name: isRepository(modelName) ? basename(config.path) : withExtension(modelName),
+      model_name: isHubName(modelName) ? basename(config.path) : withExtension(modelName),
       model_path: modelPath,
       library_path: librariesPath,
       device,
@@ -58,16 +59,13 @@ export async function loadModel(
   await llm.open()
   if (type === 'embedding') return new EmbeddingModel(llm, config)
   const own = hasTemplate ? undefined : await llm.ownTemplate()
-  if (!own && !isKnown) warn(`Failed to load model config for ${modelName}. Using defaults.`)
+  const isDefault =
+    own?.promptTemplate.startsWith(DEFAULT_MODEL_CONFIG.promptTemplate.replace('%1', '%1')) ?? true
+  if (isDefault && !hasTemplate) warn(`Failed to load model config for ${modelName}. Using defaults.`)
   const { promptTemplate, systemPrompt } = own ?? config
   return new InferenceModel(
     llm,
     { ...config, promptTemplate, systemPrompt: config.systemPrompt || systemPrompt },
     own,
   )
-}
-
-/** Whether the name is that of a repository (`hf:owner/repo`), not of a file. */
-function isRepository(name: string): boolean {
-  return /^hf:/i.test(name)
 }

@@ -238,6 +238,8 @@ export class DownloadError extends GPT4AllError {
   readonly url: string
   /** HTTP status of the response; `undefined` if there was none, or if it was not the reason. */
   readonly status: number | undefined
+  /** The checksum of what the server sent, hexadecimal, with `ERR_CHECKSUM`; otherwise `undefined`. */
+  readonly digest: string | undefined
   /** @internal Another attempt may succeed. */
   declare readonly retry: boolean
   /** @internal How long the server asks to wait before another attempt. */
@@ -250,12 +252,14 @@ export class DownloadError extends GPT4AllError {
       readonly retry: boolean
       readonly code?: 'ERR_DOWNLOAD' | 'ERR_CHECKSUM' | 'ERR_DISK_SPACE'
       readonly status?: number
+      readonly digest?: string | undefined
       readonly retryAfterMs?: number | undefined
     },
   ) {
     super(options.code ?? 'ERR_DOWNLOAD', `${message}.`, options)
     this.url = options.url
     this.status = options.status
+    this.digest = options.digest
     // Not enumerable: they are of no use to readers of the printed error.
     Object.defineProperty(this, 'retry', { value: options.retry })
     Object.defineProperty(this, 'retryAfterMs', { value: options.retryAfterMs })

@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import { DownloadError, ModelError, messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Progress } from '../core/progress.ts'
@@ -37,13 +37,24 @@ export type ObtainRequest = {
 export async function obtainModel(location: ModelLocation, request: ObtainRequest): Promise<string> {
   const there = await findModel(location, request.logger)
   if (there !== undefined) return there
-  if (!location.isName) throw await missingModel(location, 'Check the path; only plain names are downloaded.')
+  if (!location.isName)
+    throw await missingModel(
+      location,
+      `Check the path; only plain names are downloaded.${repositoryHint(location)}`,
+    )
   if (!request.allowDownload)
     throw await missingModel(location, 'Put it there, or set allowDownload to true.')
   if (location.hub) return downloadFromHub(location.hub, dirname(location.withExtension), request)
   const entry = await catalogEntryOf(location, request)
   assertServes(entry, request.purpose, location)
   return downloadEntry(entry, dirname(location.withExtension), undefined, request)
+}
+
+/** `owner/repo` is a path here; other programs take it for a repository. */
+function repositoryHint({ asGiven }: ModelLocation): string {
+  const name = relative('', asGiven)
+  const isRepository = /^[\w-][\w.-]*\/[\w-][\w.-]*(:[\w.-]+)?$/.test(name)
+  return isRepository ? ` For a repository on Hugging Face write "hf:${name}".` : ''
 }
 
 /**

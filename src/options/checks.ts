@@ -84,6 +84,8 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   system: 'systemPrompt',
   systemmessage: 'systemPrompt',
   history: 'messages',
+  expectedmd5: 'md5sum',
+  cancelcb: 'cancelCallback',
 }
 
 const NO_GPU = 'which device computes is the option "device" of a model, such as device: "gpu"'

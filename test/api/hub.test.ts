@@ -240,6 +240,30 @@ describe('a split model', () => {
     expect(PARTS.every((bytes, i) => readFileSync(part(i + 1)).equals(bytes))).toBe(true)
   })
 
+  test('whose parts are of two commits, as an update was interrupted, is not opened', async () => {
+    tests.hub.host('maker/Big-GGUF', SPLIT)
+    await download(name)
+    const now = {
+      ...SPLIT,
+      [Object.keys(SPLIT)[0]!]: other,
+      [Object.keys(SPLIT)[1]!]: fileBytes(11, 200_000),
+    }
+    tests.hub.host('maker/Big-GGUF', now)
+    const controller = new AbortController()
+    const onProgress = ({ bytes }: Progress) => bytes > 100_000 && controller.abort(new Error('enough'))
+    await failureOf(download(name, { force: true, onProgress, signal: controller.signal }))
+    expect(readFileSync(part(1)).equals(other)).toBe(true)
+    expect(readFileSync(part(2)).equals(PARTS[1]!)).toBe(true)
+    const mixed = await failureOf(GPT4All.retrieveModel(name, { allowDownload: false, logger }))
+    expect(mixed).toMatchObject({ code: 'ERR_MODEL_NOT_FOUND' })
+    expect(await download(name)).toBe(part(1))
+    const found = [1, 2, 3].map((number) => sha256(readFileSync(part(number))))
+    expect(found).toEqual(Object.values(now).map(sha256))
+    tests.hub.forget()
+    expect(await download(name)).toBe(part(1)) // the part that has not changed is of the new commit, too
+    expect(tests.hub.front.requests).toEqual([])
+  })
+
   test('that has changed since its download was interrupted is downloaded as it is now', async () => {
     tests.hub.host('maker/Big-GGUF', SPLIT)
     await download(name)
@@ -284,7 +308,7 @@ describe('a split model', () => {
     const { 'big/big-F16-00002-of-00003.gguf': _, ...rest } = SPLIT
     tests.hub.host('maker/Big-GGUF', rest)
     const error = await failureOf(download(name))
-    expect(error.message).toContain('2 of the 3 parts')
+    expect(error.message).toContain('does not list all of the 3 parts')
     expect(asked(tests.hub.files)).toEqual([])
   })
 })

@@ -80,10 +80,10 @@ const PROGRAMS: Record<string, Program> = {
   },
   'chat-minimal': {
     promises: 'a session without options answers twice, and the process ends without dispose()',
-    check: () => {},
+    check: ({ stderr }) => expect(stderr.match(/Finished completion/g)).toHaveLength(2),
   },
   concurrency: {
-    promises: 'three models answer at once, two of four questions one after the other',
+    promises: 'three models answer four questions at once',
     check: (output) => expectMessages(output, 4),
     answers(stdout) {
       expect(stdout).toMatch(/(1 plus 1 is 2.*){2}1 plus 2 is 3.*1 plus 3 is 4/s)
@@ -165,7 +165,7 @@ const PROGRAMS: Record<string, Program> = {
 const programs = Object.entries(PROGRAMS)
 const withPromises = programs.map(([name, program]) => [name, program.promises, program] as const)
 
-describe("the programs of gpt4all 4.0.0's spec folder, with the import changed", () => {
+describe("programs that make the calls of gpt4all 4.0.0's spec folder", () => {
   test.for(withPromises)('%s: %s', async ([name, , program], { signal }) => {
     const code = await readFile(join(OURS, `${name}.mjs`), 'utf8')
     const output = await gallery.run(code, { signal, ...program.options })

@@ -17,8 +17,8 @@ import {
   UNLISTED_MODEL,
 } from '../support/gallery.ts'
 
-// Where gpt4all 4.0.0 does other than its documentation says, the documentation holds here. The numbers are those of the
-// list of such traps that this module was made by.
+// Where gpt4all 4.0.0 does other than its documentation says, the documentation holds here. Tests with the same number in
+// their titles, here and in the files beside this one, are about the same difference.
 
 const CAPITAL = 'What is the capital of France?'
 const GREEDY = { temp: 0, repeatPenalty: 1 } as const

@@ -20,7 +20,8 @@ describe('a name of Hugging Face', () => {
     ['hf:owner/repo@v1.0/a.gguf', 'owner/repo', 'v1.0', undefined, 'a.gguf'],
   ])('%s is read', (name, repository, revision, quant, file) => {
     expect(isHubName(name)).toBe(true)
-    expect(parsed(name)).toEqual({ name, repository, revision, quant, file })
+    const isPath = file !== undefined && name.endsWith(`/${file}`) && !name.endsWith(`:${file}`)
+    expect(parsed(name)).toEqual({ name, repository, revision, quant, file, isPath })
   })
 
   test.each([
@@ -99,9 +100,12 @@ describe('which file a name means', () => {
     'mmproj-Llama-3-f16.gguf',
     'mmproj-Llama-3-Q4_K_M.gguf',
   ]
-  const meant = (wanted: { quant?: string; file?: string }, files: readonly string[] = FILES) => {
+  const meant = (
+    wanted: { quant?: string; file?: string; isPath?: boolean },
+    files: readonly string[] = FILES,
+  ) => {
     const models = modelsIn(files.filter((path) => path.endsWith('.gguf')).map((path) => ({ path })))
-    return fitting(models, { quant: undefined, file: undefined, ...wanted }).map(({ files }) =>
+    return fitting(models, { quant: undefined, file: undefined, isPath: false, ...wanted }).map(({ files }) =>
       files.map(({ path }) => path).join(' '),
     )
   }
@@ -143,6 +147,7 @@ describe('which file a name means', () => {
     expect(meant({ file: 'a.gguf' }, ['x/a.gguf', 'y/a.gguf'])).toEqual(['x/a.gguf', 'y/a.gguf'])
     expect(meant({ file: 'y/a.gguf' }, ['x/a.gguf', 'y/a.gguf'])).toEqual(['y/a.gguf'])
     expect(meant({ file: 'absent.gguf' })).toEqual([])
+    expect(meant({ file: 'a.gguf', isPath: true }, ['x/a.gguf'])).toEqual([])
   })
 
   test('is the same where folders have become a part of the name on the disk', () => {

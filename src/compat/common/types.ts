@@ -157,6 +157,12 @@ export interface CompletionResult {
   choices: Array<{ message: ChatMessage }>
 }
 
+/** The name of `CompletionResult` in version 3. */
+export type CompletionReturn = CompletionResult
+
+/** One of the answers in a result; there is always one. Its name in version 3. */
+export type CompletionChoice = CompletionResult['choices'][number]
+
 /** What `createCompletionStream()` returns. */
 export interface CompletionStreamReturn {
   /** The text as it is generated. It fails when the generation fails. */

@@ -99,15 +99,16 @@ class Download {
       if (checksum && digest !== checksum.digest) {
         await part.remove()
         const message = `what ${this.#url} sent is not ${target}: its ${checksum.algorithm} is ${digest} instead of ${checksum.digest}`
-        throw new DownloadError(message, { code: 'ERR_CHECKSUM', url: this.#url, retry: false })
+        throw new DownloadError(message, { code: 'ERR_CHECKSUM', url: this.#url, retry: false, digest })
       }
       if (!checksum && this.#size === undefined)
         logger.warn(`${target} cannot be verified: ${this.#url} sent neither size nor checksum`)
+      // Not between the two: what is written beforehand is about the new file.
+      this.#request.signal.throwIfAborted()
       await beforeRename?.().catch(async (error: unknown) => {
         if (error instanceof DownloadError) await part.remove()
         throw error
       })
-      this.#request.signal.throwIfAborted()
       await part.rename(target)
     } catch (error) {
       if (!this.#request.signal.aborted) await part.removeEmpty().catch(() => {})

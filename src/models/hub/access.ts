@@ -26,12 +26,15 @@ export function hubUrl({ endpoint }: HubAccess, path: string, query = ''): strin
 function endpoint(): URL {
   const named = process.env.HF_ENDPOINT || ENDPOINT
   try {
-    return checkUrl(/^[a-z][a-z\d+.-]*:\/\//i.test(named) ? named : `https://${named}`)
+    return checkUrl(/^[a-z][a-z\d+.-]*:\/\//i.test(named) ? named : `${schemeFor(named)}://${named}`)
   } catch (error) {
     const message = `HF_ENDPOINT does not name a server: ${messageOf(error).replace(/\.$/, '')}`
     throw new DownloadError(message, { url: shown(named), retry: false, cause: error })
   }
 }
+
+/** What listens on this machine seldom has a certificate. */
+const schemeFor = (host: string) => (/^(localhost|127\.|\[::1\])/i.test(host) ? 'http' : 'https')
 
 const MOST_BYTES = 64 * 1024
 

@@ -29,15 +29,23 @@ export function modelsIn<File extends { readonly path: string }>(files: readonly
   return [...models.values()]
 }
 
+/** Whether all parts of a model are there, each once. */
+export function isComplete<File extends { readonly path: string }>({
+  files,
+  parts,
+}: HubModel<File>): boolean {
+  return files.length === parts && files.every(({ path }, i) => (partName(path)?.part ?? 1) === i + 1)
+}
+
 /** Tried in turn where the name says nothing. Source: `-hf` of llama.cpp. */
 const USUAL = ['Q4_K_M', 'Q8_0']
 
 /** The models that a name means: the name is good for a single one. */
 export function fitting<File extends { readonly path: string }>(
   models: readonly HubModel<File>[],
-  { quant, file }: Pick<HubName, 'quant' | 'file'>,
+  { quant, file, isPath }: Pick<HubName, 'quant' | 'file' | 'isPath'>,
 ): readonly HubModel<File>[] {
-  if (file !== undefined) return withFile(models, file)
+  if (file !== undefined) return withFile(models, file, isPath)
   const usable = models.filter(({ stem }) => !NO_MODEL.test(flat(stem).split('--').at(-1)!))
   if (quant !== undefined) return withQuant(usable, quant)
   for (const usual of USUAL) {
@@ -50,12 +58,13 @@ export function fitting<File extends { readonly path: string }>(
 function withFile<File extends { readonly path: string }>(
   models: readonly HubModel<File>[],
   wanted: string,
+  isPath: boolean,
 ): readonly HubModel<File>[] {
   const name = flat(wanted).toLowerCase()
   const having = (is: (path: string) => boolean) =>
     models.filter(({ files }) => files.some(({ path }) => is(flat(path).toLowerCase())))
   const same = having((path) => path === name)
-  return same.length > 0 ? same : having((path) => path.endsWith(`--${name}`))
+  return same.length > 0 || isPath ? same : having((path) => path.endsWith(`--${name}`))
 }
 
 /** Names end in the quantization, or else have it somewhere, as a word of its own. */
@@ -75,7 +84,8 @@ export function labelOf<File extends { readonly path: string }>(
   models: readonly HubModel<File>[],
 ): string {
   const quant = quantOf(model.stem)
-  const isEnough = quant !== undefined && fitting(models, { quant, file: undefined }).length === 1
+  const isEnough =
+    quant !== undefined && fitting(models, { quant, file: undefined, isPath: false }).length === 1
   return isEnough ? quant : model.files[0]!.path
 }
 

@@ -2,12 +2,13 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ModelError } from '../../core/errors.ts'
 import { gibibytes } from '../../core/sizes.ts'
-import { fitting, type HubModel, labelOf, modelsIn } from './choose.ts'
+import { storedEntry } from '../catalog/entry.ts'
+import { fitting, type HubModel, isComplete, labelOf, modelsIn } from './choose.ts'
 import { type HubName, prefixOf } from './name.ts'
 
 /**
- * The files in `folder` of the model that a name means, in their order; `undefined` if there are none, or only
- * some of its parts.
+ * The files in `folder` of the model that a name means, in their order; `undefined` if there are none, only some of
+ * its parts, or parts of different commits.
  * @throws {ModelError} `ERR_MODEL_NOT_FOUND` if the name is good for several models there
  */
 export async function findHubFiles(hub: HubName, folder: string): Promise<readonly string[] | undefined> {
@@ -21,7 +22,11 @@ export async function findHubFiles(hub: HubName, folder: string): Promise<readon
   }
   const models = modelsIn([...files.values()])
   const model = theOnly(fitting(models, hub), models, hub, folder)
-  return model?.files.length === model?.parts ? model?.files.map(({ file }) => file) : undefined
+  if (!model || !isComplete(model)) return undefined
+  const paths = model.files.map(({ file }) => file)
+  const revisions = await Promise.all(paths.map(async (file) => (await storedEntry(file))?.revision))
+  // A download that was to replace all parts may have ended in between.
+  return new Set(revisions).size > 1 ? undefined : paths
 }
 
 /** @throws {ModelError} `ERR_MODEL_NOT_FOUND` if there are several; `place` is where */

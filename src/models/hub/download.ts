@@ -10,7 +10,7 @@ import { shown } from '../download/address.ts'
 import { type Checksum, verifyFile } from '../download/checksum.ts'
 import { missingSpace } from '../download/disk-space.ts'
 import { type HubAccess, hubAccess, hubUrl } from './access.ts'
-import { fitting, type HubModel, modelsIn, quantOf } from './choose.ts'
+import { fitting, type HubModel, isComplete, modelsIn, quantOf } from './choose.ts'
 import { listed, theOnly } from './disk.ts'
 import { type ListedFile, type Listing, type ListingRequest, listRepository, withAdvice } from './listing.ts'
 import { type HubName, localName } from './name.ts'
@@ -70,16 +70,16 @@ function modelOf({ files, unusable }: Listing, hub: HubName, { endpoint }: HubAc
   const place = `${hub.repository} on ${endpoint.host}`
   const refuse = (why: string) => new ModelError('ERR_MODEL_NOT_FOUND', `${place} ${why}.`, hub.name)
   const others = unusable > 0 ? `. It has ${unusable} more, whose names are not valid on every system` : ''
-  if (files.length === 0)
-    throw refuse(`has no GGUF files; look for a repository with "GGUF" in its name${others}`)
+  if (files.length === 0 && unusable > 0)
+    throw refuse(`has no GGUF files whose names are valid on every system (${unusable} others)`)
+  if (files.length === 0) throw refuse('has no GGUF files; look for a repository with "GGUF" in its name')
   const models = modelsIn(files)
   const model = theOnly(fitting(models, hub), models, hub, place)
   if (!model) {
     const what = hub.file ?? hub.quant ?? 'a model of its own'
     throw refuse(`does not have ${what}. It has ${listed(models, models)}${others}`)
   }
-  if (model.files.length < model.parts)
-    throw refuse(`lists ${model.files.length} of the ${model.parts} parts of ${model.stem} only`)
+  if (!isComplete(model)) throw refuse(`does not list all of the ${model.parts} parts of ${model.stem}`)
   return model
 }
 
@@ -143,7 +143,10 @@ async function obtain(
     })
   }
   const stored = await storedEntry(target)
-  if (stored?.sha256sum === file.sha256 && (await sizeAt(target)) === file.size) return
+  if (stored?.sha256sum === file.sha256 && (await sizeAt(target)) === file.size) {
+    if (stored.revision !== commit) await storeEntry(target, entry, true) // the file is the same there
+    return
+  }
   await verifyFile(target, checksum, { signal, onProgress })
   await storeEntry(target, entry, true)
 }

@@ -142,6 +142,11 @@ function refusalOf(answer: Answer, hub: HubName, access: HubAccess): Error | und
       : `There is no repository ${hub.repository} on ${host}${access.token === undefined ? '' : ', or the token may not read it'}.`
     return new ModelError('ERR_MODEL_NOT_FOUND', what, hub.name)
   }
+  if (answer.header('x-error-code') === 'GatedRepo') {
+    const why = `${hub.repository} is open to those who have accepted its terms, on its page on ${host}`
+    const message = `${why}${access.token === undefined ? ': do that, and set HF_TOKEN' : ', which the owner of the token has not'}`
+    return new DownloadError(message, { url: answer.url, status: answer.status, retry: false })
+  }
   return withAdvice(refusal(answer), hub, access)
 }
 

@@ -13,6 +13,8 @@ export type HubName = {
   readonly quant: string | undefined
   /** The file's path in the repository, or its name, if that was given. */
   readonly file: string | undefined
+  /** Whether `file` is the whole path, not a name in any folder. */
+  readonly isPath: boolean
 }
 
 /** Whether a model's name means a repository on Hugging Face: it begins with `hf:`. */
@@ -42,6 +44,7 @@ export function parseHubName(name: string, option: string): HubName {
     revision,
     quant: isQuant ? rest : undefined,
     file: isFile ? rest : undefined,
+    isPath: before === '/',
   }
   const wrong = isFile ? wrongWithPath(hub, rest) : undefined
   if (wrong) throw optionError(option, 'the path of a file in a repository', name, `which ${wrong}`)
