@@ -14,7 +14,7 @@ import type { Patience } from './download/http.ts'
 import { catalogUrl } from './download/mirror.ts'
 import { looksLike, openFile } from './gguf/bytes.ts'
 import { isOldMagic } from './gguf/old-magics.ts'
-import { findHubFiles } from './hub/disk.ts'
+import { findHubFiles, partsOnDisk } from './hub/disk.ts'
 import { downloadFromHub } from './hub/download.ts'
 import { findOnDisk, type ModelLocation, missing } from './locate.ts'
 
@@ -42,12 +42,17 @@ export async function obtainModel(location: ModelLocation, request: ObtainReques
       location,
       `Check the path; only plain names are downloaded.${repositoryHint(location)}`,
     )
-  if (!request.allowDownload)
-    throw await missingModel(location, 'Put it there, or set allowDownload to true.')
-  if (location.hub) return downloadFromHub(location.hub, dirname(location.withExtension), request)
+  const { hub } = location
+  const folder = dirname(location.withExtension)
+  if (!request.allowDownload) {
+    const parts = hub && (await partsOnDisk(hub, folder))
+    const advice = 'Put it there, or set allowDownload to true.'
+    throw await missingModel(location, parts === undefined ? advice : `${parts} ${advice}`)
+  }
+  if (hub) return downloadFromHub(hub, folder, request)
   const entry = await catalogEntryOf(location, request)
   assertServes(entry, request.purpose, location)
-  return downloadEntry(entry, dirname(location.withExtension), undefined, request)
+  return downloadEntry(entry, folder, undefined, request)
 }
 
 /** `owner/repo` is a path here; other programs take it for a repository. */

@@ -233,7 +233,10 @@ describe('a split model', () => {
     await expect(download(name, { onProgress, signal: controller.signal })).rejects.toThrow()
     expect([existsSync(part(1)), existsSync(part(3))]).toEqual([true, false])
     const absent = await failureOf(GPT4All.retrieveModel(name, { allowDownload: false }))
-    expect(absent).toMatchObject({ code: 'ERR_MODEL_NOT_FOUND' })
+    expect(absent).toMatchObject({
+      code: 'ERR_MODEL_NOT_FOUND',
+      message: expect.stringMatching(/[12] of its 3 parts are there/),
+    })
     tests.hub.forget()
     await GPT4All.retrieveModel(name, { logger })
     expect(asked(tests.hub.files).some((path) => path.includes('00001-of'))).toBe(false)
@@ -256,6 +259,7 @@ describe('a split model', () => {
     expect(readFileSync(part(2)).equals(PARTS[1]!)).toBe(true)
     const mixed = await failureOf(GPT4All.retrieveModel(name, { allowDownload: false, logger }))
     expect(mixed).toMatchObject({ code: 'ERR_MODEL_NOT_FOUND' })
+    expect(mixed.message).toContain('parts are of different commits')
     expect(await download(name)).toBe(part(1))
     const found = [1, 2, 3].map((number) => sha256(readFileSync(part(number))))
     expect(found).toEqual(Object.values(now).map(sha256))

@@ -12,8 +12,29 @@ import { type HubName, prefixOf } from './name.ts'
  * @throws {ModelError} `ERR_MODEL_NOT_FOUND` if the name is good for several models there
  */
 export async function findHubFiles(hub: HubName, folder: string): Promise<readonly string[] | undefined> {
+  const model = await modelOnDisk(hub, folder)
+  if (!model || !isComplete(model)) return undefined
+  const paths = model.files.map(({ file }) => file)
+  const revisions = await Promise.all(paths.map(async (file) => (await storedEntry(file))?.revision))
+  // A download that was to replace all parts may have ended in between.
+  return new Set(revisions).size > 1 ? undefined : paths
+}
+
+/** What is there of a model that `findHubFiles()` does not find, in a sentence; `undefined` if nothing is. */
+export async function partsOnDisk(hub: HubName, folder: string): Promise<string | undefined> {
+  const model = await modelOnDisk(hub, folder)
+  if (!model) return undefined
+  const { files, parts } = model
+  return isComplete(model)
+    ? 'Its parts are of different commits: a download of it was interrupted.'
+    : `${files.length} of its ${parts} parts are there.`
+}
+
+type FileOnDisk = { readonly path: string; readonly file: string }
+
+async function modelOnDisk(hub: HubName, folder: string): Promise<HubModel<FileOnDisk> | undefined> {
   const prefix = prefixOf(hub)
-  const files = new Map<string, { readonly path: string; readonly file: string }>()
+  const files = new Map<string, FileOnDisk>()
   for (const name of await readdir(folder).catch(() => [])) {
     if (!name.toLowerCase().startsWith(prefix.toLowerCase()) || !name.endsWith('.gguf')) continue
     const path = name.slice(prefix.length)
@@ -21,12 +42,7 @@ export async function findHubFiles(hub: HubName, folder: string): Promise<readon
     if (!files.has(path) || name.startsWith(prefix)) files.set(path, { path, file: join(folder, name) })
   }
   const models = modelsIn([...files.values()])
-  const model = theOnly(fitting(models, hub), models, hub, folder)
-  if (!model || !isComplete(model)) return undefined
-  const paths = model.files.map(({ file }) => file)
-  const revisions = await Promise.all(paths.map(async (file) => (await storedEntry(file))?.revision))
-  // A download that was to replace all parts may have ended in between.
-  return new Set(revisions).size > 1 ? undefined : paths
+  return theOnly(fitting(models, hub), models, hub, folder)
 }
 
 /** @throws {ModelError} `ERR_MODEL_NOT_FOUND` if there are several; `place` is where */
