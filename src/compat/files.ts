@@ -2,7 +2,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { STATUS_CODES } from 'node:http'
 import { extname, isAbsolute, join } from 'node:path'
-import { DownloadError, GPT4All, ModelError } from '../index.ts'
+import { DownloadError, GPT4All, type GPT4AllError, ModelError } from '../index.ts'
 import { fileUrl } from '../models/download/mirror.ts'
 import { isHubName } from '../models/hub/name.ts'
 import { DEFAULT_DIRECTORY, DEFAULT_MODEL_CONFIG, DEFAULT_MODEL_LIST_URL } from './common/constants.ts'
@@ -103,15 +103,25 @@ async function fetched(filename: string, { url, md5sum, ...others }: Request): P
   }
 }
 
-/** A failed download in the package's words, with ours as the cause. */
-function worded(error: unknown, modelName: string, md5sum: string | undefined): unknown {
+/** An error in the package's words, with ours as the cause. */
+export function worded(error: unknown, modelName: string, md5sum?: string): unknown {
+  if (error instanceof ModelError) {
+    const message = error.message
+      .replaceAll('with Embed4All', "with loadModel(name, { type: 'embedding' })")
+      .replaceAll('GPT4All.listModels()', 'listModels()')
+    return message === error.message ? error : reworded(message, error)
+  }
   if (!(error instanceof DownloadError)) return error
-  if (error.code === 'ERR_CHECKSUM') {
-    const message = `Model "${modelName}" failed verification: Hashes mismatch. Expected ${md5sum}, got ${error.digest}`
-    return new Error(message, { cause: error })
+  if (error.code === 'ERR_CHECKSUM' && md5sum !== undefined) {
+    const expected = `Expected ${md5sum}, got ${error.digest}`
+    return reworded(`Model "${modelName}" failed verification: Hashes mismatch. ${expected}`, error)
   }
   if (!isAnswer(error)) return error
-  return new Error(`Failed to download model from ${error.url} - ${statusOf(error)}`, { cause: error })
+  return reworded(`Failed to download model from ${error.url} - ${statusOf(error)}`, error)
+}
+
+function reworded(message: string, cause: GPT4AllError): Error {
+  return Object.assign(new Error(message, { cause }), { code: cause.code })
 }
 
 /** Whether a server has answered, and refused. */
@@ -150,7 +160,7 @@ export async function findModel(modelName: string, options: RetrieveModelOptions
   const listed = modelConfigFile
     ? (await listModels({ file: modelConfigFile })).find((one) => fieldOf(one, 'filename') === filename)
     : undefined
-  const path = isAbsolute(filename) && !options.modelPath ? filename : join(modelPath, filename)
+  const path = isAbsolute(filename) && modelPath === DEFAULT_DIRECTORY ? filename : join(modelPath, filename)
   if (listed?.url && allowDownload && !existsSync(path)) {
     const md5sum = fieldOf(listed, 'md5sum')
     await downloadModel(modelName, { modelPath, verbose, url: listed.url, ...(md5sum && { md5sum }) }).promise
@@ -162,7 +172,7 @@ export async function findModel(modelName: string, options: RetrieveModelOptions
     verbose,
   }).catch((error: unknown) => {
     if (allowDownload || !(error instanceof ModelError) || error.code !== 'ERR_MODEL_NOT_FOUND')
-      throw worded(error, modelName, undefined)
+      throw worded(error, modelName)
     throw new Error('Failed to retrieve model.', { cause: error })
   })
   const entry = listed ?? written(found)

@@ -6,7 +6,7 @@ import { given } from './common/options.ts'
 import type { EmbeddingModelOptions, InferenceModelOptions } from './common/types.ts'
 import { warn } from './common/warn.ts'
 import { EmbeddingModel } from './embedding-model.ts'
-import { findModel, withExtension } from './files.ts'
+import { findModel, withExtension, worded } from './files.ts'
 import { InferenceModel } from './inference-model.ts'
 import { LLModel } from './llmodel.ts'
 
@@ -56,7 +56,9 @@ export async function loadModel(
     },
     { path: config.path, type, verbose },
   )
-  await llm.open()
+  await llm.open().catch((error: unknown) => {
+    throw worded(error, modelName)
+  })
   if (type === 'embedding') return new EmbeddingModel(llm, config)
   const own = hasTemplate ? undefined : await llm.ownTemplate()
   const isDefault =
