@@ -43,7 +43,7 @@ export const ROOMS = {
   options: {
     mutate: ['src/options/**/*.ts'],
     tests: [
-      'test/unit/{define,options,suggest}.test.ts',
+      'test/unit/{define,option-tables,options,suggest}.test.ts',
       'test/api/{doors,foreign-values,generate,open}.test.ts',
       'test/server/doors.test.ts',
     ],
