@@ -63,13 +63,21 @@ export async function buildDist(report = () => {}) {
  * AsyncLocalStorage, a second set of classes for `instanceof` and a second registry of loaded weights.
  */
 function writeEsmEntry(entry) {
-  const whole = WHOLE.includes(entry) ? `export { default } from './${entry}.cjs'\n` : ''
+  const isWhole = WHOLE.includes(entry)
   const names = Object.keys(createRequire(import.meta.url)(join(making, `${entry}.cjs`))).sort()
   writeFileSync(
     join(making, `${entry}.js`),
-    `export {\n${names.map((name) => `  ${name},\n`).join('')}} from './${entry}.cjs'\n${whole}`,
+    `export {\n${names.map((name) => `  ${name},\n`).join('')}} from './${entry}.cjs'\n${isWhole ? `export { default } from './${entry}.cjs'\n` : ''}`,
   )
-  writeFileSync(join(making, `${entry}.d.ts`), `export * from './${entry}.cjs'\n${whole}`)
+  const types = join(making, `${entry}.d.ts`)
+  if (!isWhole) return writeFileSync(types, `export * from './${entry}.cjs'\n`)
+  const named = `./${entry}.types.cjs`
+  writeTypes(
+    types,
+    `import * as whole from '${named}'`,
+    `export * from '${named}'`,
+    'export { whole as default }',
+  )
 }
 
 /** The module is its own default export too, out of sight of those who list its exports. */
@@ -80,14 +88,12 @@ function addDefault(entry) {
   )
   const types = join(making, `${entry}.d.cts`)
   renameSync(types, join(making, `${entry}.types.d.cts`))
-  // A namespace as the default has the types as well: `gpt.ChatSession`.
-  const lines = [
-    '/// <reference types="node" />',
-    `import * as whole from './${entry}.types.cjs'`,
-    `export * from './${entry}.types.cjs'`,
-    'export { whole as default }',
-  ]
-  writeFileSync(types, `${lines.join('\n')}\n`)
+  // What is exported is a namespace, so that the whole has the types as well: `gpt.ChatSession`.
+  writeTypes(types, `import whole = require('./${entry}.types.cjs')`, 'export = whole')
+}
+
+function writeTypes(path, ...lines) {
+  writeFileSync(path, `${['/// <reference types="node" />', ...lines].join('\n')}\n`)
 }
 
 /** File by file: a folder that is in use cannot be renamed everywhere. */

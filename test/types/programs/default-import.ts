@@ -11,3 +11,6 @@ for await (const chunk of gpt.createCompletionGenerator(model, 'text', { nPast: 
   process.stdout.write(chunk)
 console.log(new gpt.ChatSession(model).systemPrompt, gpt.DEFAULT_DIRECTORY)
 model.dispose()
+
+/** The whole has the types as well. */
+export let session: gpt.ChatSession | undefined
