@@ -156,7 +156,6 @@ export async function findModel(modelName: string, options: RetrieveModelOptions
     modelConfigFile,
   } = given(options)
   const filename = withExtension(modelName)
-  mkdirSync(modelPath, { recursive: true })
   const listed = modelConfigFile
     ? (await listModels({ file: modelConfigFile })).find((one) => fieldOf(one, 'filename') === filename)
     : undefined

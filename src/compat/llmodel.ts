@@ -194,7 +194,7 @@ export class LLModel {
     return this.#model.device !== undefined
   }
 
-  /** The GPUs of this machine, none if there is none. */
+  /** The GPUs of this machine; empty if it has none. */
   listGpu(_nCtx?: number): GpuDevice[] {
     const gpus = GPT4All.listDevices().filter(({ type }) => type === 'gpu' || type === 'igpu')
     return gpus.map(({ description, type, backend, memoryTotal }, index) => ({

@@ -41,7 +41,7 @@ export class TokenStream extends Readable {
     if (!this.destroyed) this.push(null)
   }
 
-  /** Fails for whoever reads it, once the text before is read. True if nobody else need hear of it. */
+  /** Ends with `error`, behind the text that came before. Returns whether a reader gets the error, or wants none. */
   fail(error: Error): boolean {
     if (this.destroyed) return true
     this.#failure = { error }

@@ -7,8 +7,8 @@ import { fitting, type HubModel, isComplete, labelOf, modelsIn } from './choose.
 import { type HubName, prefixOf } from './name.ts'
 
 /**
- * The files in `folder` of the model that a name means, in their order; `undefined` if there are none, only some of
- * its parts, or parts of different commits.
+ * The files in `folder` of the model that a name means, in their order. Returns `undefined` if the folder has none of
+ * them, lacks a part, or has parts of different commits.
  * @throws {ModelError} `ERR_MODEL_NOT_FOUND` if the name is good for several models there
  */
 export async function findHubFiles(hub: HubName, folder: string): Promise<readonly string[] | undefined> {
